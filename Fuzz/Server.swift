@@ -1,0 +1,7 @@
+/// A server's session against any client.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzServer(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+  var owner = SessionOwner(.server, FuzzInput(start, count))
+  owner.run()
+  return 0
+}

@@ -1,0 +1,152 @@
+/// A session with an owner that does at random what owners do, and what must hold meanwhile.
+struct SessionOwner: ~Copyable {
+  var session: Session
+  private var choices: FuzzInput
+  private var written: [UInt8] = []
+  private var waiting: [(stream: StreamID, channel: Channel, count: Int)] = []
+  private let maxStreams: UInt32 = 4
+
+  init(_ role: Session.Role, _ input: FuzzInput) {
+    choices = input
+    let isReady = choices.choose(8) > 0
+    let hello = Hello(
+      maxFrame: WireConstants.minMaxFrame, window: [1, 10, 1_000][choices.choose(3)],
+      connectionWindow: [1, 20, 1_500][choices.choose(3)], maxStreams: maxStreams)
+    session = Session(role: role, hello: hello)
+    guard isReady else { return }
+    // Most inputs start behind the HELLO, which mutations seldom get right.
+    let greeting = WireConstants.preface + Self.frame(.hello, Array(#"{"version":1}"#.utf8))
+    _ = greeting.withUnsafeBytes { receive($0) }
+    for _ in 0..<(role == .client ? choices.choose(5) : 0) { openStream() }
+  }
+
+  static func frame(_ type: FrameType, _ payload: [UInt8]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    FrameHeader(length: UInt32(payload.count), stream: 0, type: type).append(to: &bytes)
+    return bytes + payload
+  }
+
+  /// Feeds all of the input in pieces, then looks at what was sent.
+  mutating func run() {
+    var offset = 0
+    while offset < choices.bytes.count {
+      let length = min(1 + choices.choose(100), choices.bytes.count - offset)
+      let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 1)
+      defer { piece.deallocate() }
+      piece.copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: choices.bytes[offset..<offset + length]))
+      guard receive(UnsafeRawBufferPointer(piece)) else { break }
+      offset += length
+      act()
+      checkCredit()
+    }
+    checkWritten()
+  }
+
+  private mutating func receive(_ input: UnsafeRawBufferPointer) -> Bool {
+    var position = 0
+    do throws(WireError) {
+      while true {
+        let (before, start) = (session.output.count, position)
+        let event = try session.nextEvent(in: input, at: &position)
+        // A PONG for a PING, or a WINDOW for a byte that was dropped: nothing grows faster.
+        require(
+          session.output.count - before <= 20 * (position - start),
+          "\(position - start) bytes made \(session.output.count - before)")
+        guard let event else { break }
+        take(event)
+        let limit = session.role == .server ? maxStreams : session.peerHello?.maxStreams
+        require(
+          session.openStreams <= Int(limit ?? WireConstants.defaultMaxStreams), "too many streams")
+        checkCredit()
+      }
+      require(position == input.count, "input was left over")
+      return true
+    } catch {
+      session.goAway(error.code, reason: error.message)
+      return false
+    }
+  }
+
+  private mutating func take(_ event: SessionEvent) {
+    switch event {
+    case .open(let stream, let request, _):
+      do throws(WireError) {
+        _ = try OpenRequest.decode(request)
+      } catch {
+        session.close(stream, CloseResult(.refused, message: error.message))
+      }
+    case .openPastLimit(let stream):
+      session.close(stream, CloseResult(.refused, message: "too many"))
+    case .data(let stream, let channel, let range):
+      require(session.isOpen(stream), "bytes of a stream that is over")
+      waiting.append((stream, channel, range.count))
+    case .control(_, let message): _ = try? ControlMessage.decode(message)
+    case .close(_, let result): _ = try? CloseResult.decode(result)
+    case .fin(let stream, _): require(session.isOpen(stream), "a FIN of a stream that is over")
+    case .hello, .credit, .reset, .pong, .goAway: break
+    }
+  }
+
+  /// One thing that an owner may do.
+  private mutating func act() {
+    let stream = 1 + 2 * StreamID(choices.choose(6))
+    switch choices.choose(16) {
+    case 0...5:
+      guard !waiting.isEmpty else { break }
+      let taken = waiting.remove(at: choices.choose(waiting.count))
+      session.consume(taken.stream, taken.channel, taken.count)
+    case 6...8:
+      guard let channel = Channel(rawValue: UInt8(choices.choose(6))) else { break }
+      let count = min(session.sendable(stream, channel), choices.choose(2_000))
+      guard count > 0 else { break }
+      session.data(stream, channel, count: count, fin: choices.choose(8) == 0)
+      session.output.append(contentsOf: repeatElement(0, count: count))
+    case 9:
+      if session.role == .server && session.isOpen(stream) {
+        session.close(stream, CloseResult(.exited))
+      }
+    case 10: session.reset(stream, .canceled, reason: "fuzz")
+    case 11:
+      session.abandon(stream)
+      if !session.isOpen(stream) { waiting.removeAll { $0.stream == stream } }
+    case 12: session.control(stream, ControlMessage())
+    case 13: if choices.choose(8) == 0 { session.goAway(.shuttingDown, reason: "fuzz") }
+    case 14: if session.role == .client { openStream() }
+    default:
+      written += session.output
+      session.output = []
+    }
+  }
+
+  private mutating func openStream() {
+    // Refused where there are too many already, which is an answer too.
+    _ = try? session.open(Array("{}".utf8), noInput: choices.choose(2) == 0)
+  }
+
+  /// Whatever holds credit of the connection is bytes that somebody may still take or return.
+  private func checkCredit() {
+    let open = session.streams.values.reduce(0) { $0 + $1.pending }
+    let lingering = session.lingering.values.reduce(0, +)
+    let dropped = session.incoming.map { $0.isDropped ? $0.left : 0 } ?? 0
+    require(
+      session.connectionReceive.pending == open + lingering + dropped,
+      "\(session.connectionReceive.pending) held, \(open) + \(lingering) + \(dropped) to give back")
+  }
+
+  /// The peer can read what this end says.
+  private mutating func checkWritten() {
+    written += session.output
+    var decoder = FrameDecoder(maxFrame: session.peerHello?.maxFrame ?? .max)
+    written.withUnsafeBytes { bytes in
+      var position = 0
+      do throws(WireError) {
+        while try decoder.next(in: bytes, at: &position) != nil {}
+      } catch {
+        fatalError("the output is no conversation: \(error)")
+      }
+    }
+    let atBoundary = decoder.isAtBoundary
+    require(atBoundary, "the output ends within a frame")
+  }
+}

@@ -1,0 +1,20 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target is compiled with; docs/architecture.md says why.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let package = Package(
+  name: "telpher",
+  targets: [
+    // The protocol, without I/O.
+    .target(name: "TelpherWire", swiftSettings: strict),
+    .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
+  ]
+)

@@ -1,0 +1,214 @@
+/// Cuts a stream of bytes into frames, however the bytes come: this is where "sticky packets" end.
+///
+/// Payload of DATA is passed on piece by piece as it arrives, as ranges of the input, so that it is
+/// never copied or waited for. The other frames are small and come whole. A frame that is too long
+/// is found at its header, before anything is kept for it.
+public struct FrameDecoder: ~Copyable {
+  /// What `next(in:at:)` found.
+  public enum Frame: Equatable {
+    /// Bytes `range` of the input are payload of a DATA frame. `offset` is where they lie in it: the
+    /// first piece has 0. An empty frame is one empty piece.
+    case data(FrameHeader, range: Range<Int>, offset: UInt32)
+    /// A WINDOW, PING or PONG with its number.
+    case number(FrameHeader, UInt64)
+    /// A HELLO, OPEN, CONTROL, CLOSE, RESET or GOAWAY with its payload.
+    case message(FrameHeader, [UInt8])
+  }
+
+  private enum State {
+    /// `partial` holds the first bytes of the preface.
+    case preface
+    /// `partial` holds the first bytes of a header.
+    case header
+    /// `partial` holds the first bytes of the payload of a frame that comes whole.
+    case message(FrameHeader)
+    /// `done` bytes of a DATA frame's payload were passed on.
+    case data(FrameHeader, done: UInt32)
+    /// `left` bytes of a frame of unknown type are to be skipped.
+    case skipping(left: UInt32)
+  }
+
+  private var state: State
+  private var partial: [UInt8] = []
+  private let maxFrame: UInt32
+  /// The next frame must be a HELLO. Known here, so that a stranger can occupy no more than that.
+  private var awaitsHello: Bool
+
+  /// A decoder at the start of a connection, which accepts payloads of up to `maxFrame` bytes.
+  ///
+  /// - Parameter expectsPreface: whether the 8 bytes of the preface and a HELLO come first, as on a
+  ///   connection.
+  public init(maxFrame: UInt32 = WireConstants.defaultMaxFrame, expectsPreface: Bool = true) {
+    self.maxFrame = min(maxFrame, WireConstants.hardMaxFrame)
+    state = expectsPreface ? .preface : .header
+    awaitsHello = expectsPreface
+    partial.reserveCapacity(WireConstants.headerLength)
+  }
+
+  /// Whether the input so far ends between two frames: the only place for a connection to end.
+  public var isAtBoundary: Bool {
+    if case .header = state { partial.isEmpty } else { false }
+  }
+
+  /// The next frame, or piece of one, from `input` at `position`, which moves past what was taken.
+  ///
+  /// - Returns: nil when all of `input` was taken and more is needed.
+  /// - Throws: `WireError`, after which the connection can't go on.
+  public mutating func next(in input: UnsafeRawBufferPointer, at position: inout Int)
+    throws(WireError) -> Frame?
+  {
+    while true {
+      switch state {
+      case .preface:
+        guard try takePreface(input, &position) else { return nil }
+        state = .header
+      case .header:
+        guard let header = takeHeader(input, &position) else { return nil }
+        // Who is turned away gets a GOAWAY in the place of a HELLO.
+        guard !awaitsHello || header.type == .hello || header.type == .goAway else {
+          throw WireError(.protocolError, "the first frame is a HELLO, and this one was not")
+        }
+        awaitsHello = false
+        state = try Self.state(after: header, maxFrame: maxFrame)
+      case .message(let header):
+        guard let payload = takePayload(Int(header.length), input, &position) else { return nil }
+        state = .header
+        return try Self.frame(header, payload)
+      case .data(let header, let done):
+        let left = header.length - done
+        let taken = UInt32(min(Int(left), input.count - position))
+        if taken == 0 && left > 0 { return nil }
+        state = taken == left ? .header : .data(header, done: done + taken)
+        let range = position..<(position + Int(taken))
+        position = range.upperBound
+        return .data(header, range: range, offset: done)
+      case .skipping(let left):
+        let taken = UInt32(min(Int(left), input.count - position))
+        position += Int(taken)
+        guard taken == left else {
+          state = .skipping(left: left - taken)
+          return nil
+        }
+        state = .header
+      }
+    }
+  }
+
+  private mutating func takePreface(_ input: UnsafeRawBufferPointer, _ position: inout Int)
+    throws(WireError) -> Bool
+  {
+    let expected = WireConstants.preface
+    while partial.count < expected.count {
+      guard position < input.count else { return false }
+      guard input[position] == expected[partial.count] else {
+        throw WireError(
+          .protocolError,
+          "a Telpher connection starts with the 8 bytes TELPHER1, and this one did not")
+      }
+      partial.append(input[position])
+      position += 1
+    }
+    partial.removeAll(keepingCapacity: true)
+    return true
+  }
+
+  private mutating func takeHeader(_ input: UnsafeRawBufferPointer, _ position: inout Int)
+    -> FrameHeader?
+  {
+    let length = WireConstants.headerLength
+    if partial.isEmpty && input.count - position >= length {
+      let header = FrameHeader(reading: UnsafeRawBufferPointer(rebasing: input[position...]))
+      position += length
+      return header
+    }
+    guard fillPartial(to: length, input, &position) else { return nil }
+    let header = partial.withUnsafeBytes { FrameHeader(reading: $0) }
+    partial.removeAll(keepingCapacity: true)
+    return header
+  }
+
+  /// What is needed of a payload that comes whole: a number in the frequent frames, so that these
+  /// allocate nothing, else the bytes.
+  private enum Payload {
+    case number(UInt64)
+    case bytes([UInt8])
+  }
+
+  private mutating func takePayload(
+    _ length: Int, _ input: UnsafeRawBufferPointer, _ position: inout Int
+  ) -> Payload? {
+    if partial.isEmpty && input.count - position >= length {
+      defer { position += length }
+      if length == 8 {
+        return .number(
+          UInt64(bigEndian: input.loadUnaligned(fromByteOffset: position, as: UInt64.self)))
+      }
+      return .bytes(Array(input[position..<(position + length)]))
+    }
+    guard fillPartial(to: length, input, &position) else { return nil }
+    defer { partial.removeAll(keepingCapacity: length <= WireConstants.headerLength) }
+    if length == 8 {
+      return .number(partial.reduce(0) { $0 << 8 | UInt64($1) })
+    }
+    return .bytes(partial)
+  }
+
+  private mutating func fillPartial(
+    to length: Int, _ input: UnsafeRawBufferPointer, _ position: inout Int
+  ) -> Bool {
+    let taken = min(length - partial.count, input.count - position)
+    partial.append(contentsOf: input[position..<(position + taken)])
+    position += taken
+    return partial.count == length
+  }
+
+  private static func frame(_ header: FrameHeader, _ payload: Payload) throws(WireError) -> Frame {
+    let isNumber = header.type == .window || header.type == .ping || header.type == .pong
+    switch payload {
+    case .number(let number) where isNumber: return .number(header, number)
+    case .number(let number):
+      return .message(header, withUnsafeBytes(of: number.bigEndian) { Array($0) })
+    case .bytes(let bytes):
+      precondition(!isNumber, "a number frame of another length is refused at its header")
+      return .message(header, bytes)
+    }
+  }
+
+  /// Where the decoder goes once it has a header; all limits on lengths are here.
+  private static func state(after header: FrameHeader, maxFrame: UInt32) throws(WireError) -> State
+  {
+    func refuse(_ limit: UInt32, _ what: String) -> WireError {
+      WireError(
+        .frameTooLarge, "\(what) of \(header.length) bytes: at most \(limit) are accepted")
+    }
+    let limit: UInt32
+    let name: String
+    switch header.type {
+    case .data:
+      guard header.length <= maxFrame else { throw refuse(maxFrame, "a DATA frame") }
+      return .data(header, done: 0)
+    case .window, .ping, .pong:
+      guard header.length == 8 else {
+        throw WireError(
+          .protocolError,
+          "a frame of type \(header.type.rawValue) has 8 bytes of payload, not \(header.length)")
+      }
+      return .message(header)
+    case .hello: (limit, name) = (WireConstants.maxHelloLength, "a HELLO")
+    case .open: (limit, name) = (WireConstants.maxOpenLength, "an OPEN")
+    case .control: (limit, name) = (WireConstants.maxControlLength, "a CONTROL")
+    case .close: (limit, name) = (WireConstants.maxCloseLength, "a CLOSE")
+    case .reset: (limit, name) = (WireConstants.maxReasonLength, "a RESET")
+    case .goAway: (limit, name) = (WireConstants.maxReasonLength, "a GOAWAY")
+    default:
+      guard !header.type.isCritical else {
+        throw WireError(
+          .unknownCritical, "frame type \(header.type.rawValue) is not known and must be")
+      }
+      guard header.length <= maxFrame else { throw refuse(maxFrame, "a frame") }
+      return .skipping(left: header.length)
+    }
+    guard header.length <= limit else { throw refuse(limit, name) }
+    return .message(header)
+  }
+}

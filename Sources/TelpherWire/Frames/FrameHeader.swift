@@ -1,0 +1,53 @@
+/// The fixed part of a frame (docs/PROTOCOL.md, "Frame"), 12 bytes in network byte order:
+///
+///      0        4          8       9       10        11
+///     +--------+----------+-------+-------+---------+----------+
+///     | length | stream   | type  | flags | channel | reserved |
+///     | u32    | u32      | u8    | u8    | u8      | u8 = 0   |
+///     +--------+----------+-------+-------+---------+----------+
+public struct FrameHeader: Sendable, Equatable {
+  /// Bytes of payload that follow.
+  public var length: UInt32
+  /// The stream it belongs to; 0 for the connection.
+  public var stream: StreamID
+  /// What it is.
+  public var type: FrameType
+  /// Bits whose meaning depends on the type: `FrameFlags`.
+  public var flags: UInt8
+  /// The channel's number, for DATA and WINDOW.
+  public var channel: UInt8
+
+  /// A header.
+  @inlinable
+  public init(
+    length: UInt32, stream: StreamID, type: FrameType, flags: UInt8 = 0, channel: UInt8 = 0
+  ) {
+    self.length = length
+    self.stream = stream
+    self.type = type
+    self.flags = flags
+    self.channel = channel
+  }
+
+  /// Reads a header from the first 12 of `bytes`, which must hold that many.
+  @inlinable
+  public init(reading bytes: UnsafeRawBufferPointer) {
+    precondition(bytes.count >= WireConstants.headerLength, "the decoder collects a whole header")
+    length = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
+    stream = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+    type = FrameType(rawValue: bytes[8])
+    flags = bytes[9]
+    channel = bytes[10]
+  }
+
+  /// Appends the 12 bytes to `out`.
+  @inlinable
+  public func append(to out: inout [UInt8]) {
+    // As three words, so that the compiler makes three stores of it.
+    let words: (UInt32, UInt32, UInt32) = (
+      length.bigEndian, stream.bigEndian,
+      (UInt32(type.rawValue) << 24 | UInt32(flags) << 16 | UInt32(channel) << 8).bigEndian
+    )
+    Swift.withUnsafeBytes(of: words) { out.append(contentsOf: $0) }
+  }
+}

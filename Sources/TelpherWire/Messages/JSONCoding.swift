@@ -1,0 +1,99 @@
+private import FoundationEssentials
+
+/// A JSON message of the protocol, with the keys it knows.
+protocol WireMessage: Codable {
+  /// The keys that this side understands, as they stand on the wire.
+  static var knownKeys: Set<String> { get }
+  /// The keys that the sender says must be understood.
+  var must: [String]? { get }
+}
+
+/// The one place that codes JSON.
+enum JSONCoding {
+  /// Reads a message; `name` is what errors call it.
+  static func decode<Message: WireMessage>(
+    _ type: Message.Type, from bytes: [UInt8], name: String
+  ) throws(WireError) -> Message {
+    try checkEncoding(bytes, name: name)
+    try checkDepth(bytes, name: name)
+    let message: Message
+    do {
+      message = try JSONDecoder().decode(type, from: Data(bytes))
+    } catch let error as DecodingError {
+      throw WireError(.protocolError, "\(name): \(describe(error))")
+    } catch {
+      throw WireError(.protocolError, "\(name) is not valid JSON")
+    }
+    if let unknown = message.must?.first(where: { !type.knownKeys.contains($0) }) {
+      throw WireError(.protocolError, "\(name): the key '\(unknown)' must be understood and is not")
+    }
+    return message
+  }
+
+  /// Writes a message, with sorted keys so that equal messages are equal bytes.
+  static func encode(_ message: some Encodable) -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    do {
+      return [UInt8](try encoder.encode(message))
+    } catch {
+      preconditionFailure("messages hold only strings and finite numbers: \(error)")
+    }
+  }
+
+  /// Refuses what is not UTF-8. The parser would guess UTF-16 and UTF-32 from their NUL bytes and
+  /// marks, which JSON in UTF-8 never holds, and would read other text than the check of the depth.
+  private static func checkEncoding(_ bytes: [UInt8], name: String) throws(WireError) {
+    guard !bytes.contains(0), String(validating: bytes, as: UTF8.self) != nil else {
+      throw WireError(.protocolError, "\(name) is not UTF-8")
+    }
+  }
+
+  /// Refuses JSON that is nested too deeply, before a parser recurses into it.
+  private static func checkDepth(_ bytes: [UInt8], name: String) throws(WireError) {
+    var depth = 0
+    var inString = false
+    var escaped = false
+    for byte in bytes {
+      if inString {
+        if escaped {
+          escaped = false
+        } else if byte == UInt8(ascii: "\\") {
+          escaped = true
+        } else if byte == UInt8(ascii: "\"") {
+          inString = false
+        }
+        continue
+      }
+      switch byte {
+      case UInt8(ascii: "\""): inString = true
+      case UInt8(ascii: "{"), UInt8(ascii: "["):
+        depth += 1
+        guard depth <= WireConstants.maxJSONDepth else {
+          throw WireError(
+            .protocolError,
+            "\(name) is nested more than \(WireConstants.maxJSONDepth) levels deep")
+        }
+      case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+      default: break
+      }
+    }
+  }
+
+  private static func describe(_ error: DecodingError) -> String {
+    func path(_ context: DecodingError.Context) -> String {
+      let keys = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return keys.isEmpty ? "" : " at '\(keys)'"
+    }
+    return switch error {
+    case .keyNotFound(let key, let context):
+      "the key '\(key.stringValue)' is missing\(path(context))"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context):
+      "a value of another type is expected\(path(context))"
+    case .dataCorrupted(let context):
+      context.codingPath.isEmpty
+        ? "not valid JSON" : "a value can't be used\(path(context)): \(context.debugDescription)"
+    @unknown default: "not the JSON that is expected"
+    }
+  }
+}

@@ -1,0 +1,208 @@
+extension Session {
+  /// The next event in `input` from `position` on, which moves past what was taken.
+  ///
+  /// - Returns: nil when all of `input` was taken.
+  /// - Throws: `WireError` where the peer broke the protocol: send its code and message in a GOAWAY
+  ///   and end the connection.
+  public mutating func nextEvent(in input: UnsafeRawBufferPointer, at position: inout Int)
+    throws(WireError) -> SessionEvent?
+  {
+    if let finished = pendingFin {
+      pendingFin = nil
+      return .fin(finished.stream, finished.channel)
+    }
+    while let frame = try decoder.next(in: input, at: &position) {
+      if let event = try receive(frame) { return event }
+    }
+    return nil
+  }
+
+  private mutating func receive(_ frame: FrameDecoder.Frame) throws(WireError) -> SessionEvent? {
+    guard isGreeted else {
+      guard case .message(let header, let payload) = frame else {
+        preconditionFailure("the decoder lets no other frame be the first")
+      }
+      // Who is turned away gets a GOAWAY in the place of a HELLO.
+      if header.type == .goAway { return try receiveMessage(header, payload) }
+      let hello = try Hello.decode(payload)
+      didReceiveHello(hello)
+      return .hello(hello)
+    }
+    switch frame {
+    case .data(let header, let range, let offset):
+      return try receiveData(header, range, offset)
+    case .number(let header, let number):
+      return try receiveNumber(header, number)
+    case .message(let header, let payload):
+      return try receiveMessage(header, payload)
+    }
+  }
+
+  private mutating func receiveData(_ header: FrameHeader, _ range: Range<Int>, _ offset: UInt32)
+    throws(WireError) -> SessionEvent?
+  {
+    if offset == 0 { incoming = try begin(header) }
+    guard var current = incoming else {
+      preconditionFailure("the pieces of a frame follow its first")
+    }
+    current.left -= UInt64(range.count)
+    incoming = current
+    let isFin = current.left == 0 && header.flags & FrameFlags.fin != 0
+    // The stream may have been closed on this side while its frame was arriving.
+    guard !current.isDropped, let state = streams[current.stream] else {
+      consumeConnection(UInt64(range.count))
+      return nil
+    }
+    if isFin { state[current.channel].receiveFinished = true }
+    guard !range.isEmpty else {
+      return isFin ? .fin(current.stream, current.channel) : nil
+    }
+    if isFin { pendingFin = current }
+    return .data(current.stream, current.channel, range: range)
+  }
+
+  /// Checks the start of a DATA frame and counts all of its bytes.
+  private mutating func begin(_ header: FrameHeader) throws(WireError) -> Incoming {
+    guard header.flags & FrameFlags.zstd == 0 else {
+      throw WireError(.protocolError, "a compressed frame, and 'zstd' was not agreed on")
+    }
+    let channel = try channel(of: header)
+    try connectionReceive.receive(UInt64(header.length))
+    guard let state = streams[header.stream] else {
+      try checkWasOpened(header.stream, "DATA")
+      return Incoming(
+        stream: header.stream, channel: channel, left: UInt64(header.length), isDropped: true)
+    }
+    guard !state[channel].receiveFinished else {
+      throw WireError(
+        .streamState,
+        "DATA for channel \(header.channel) of stream \(header.stream), which has ended there")
+    }
+    try state[channel].receive.receive(UInt64(header.length))
+    return Incoming(
+      stream: header.stream, channel: channel, left: UInt64(header.length), isDropped: false)
+  }
+
+  private mutating func receiveNumber(_ header: FrameHeader, _ number: UInt64)
+    throws(WireError) -> SessionEvent?
+  {
+    switch header.type {
+    case .ping:
+      append(.pong, stream: 0, number: number)
+      return nil
+    case .pong:
+      return .pong(number)
+    default:
+      if header.stream == 0 {
+        try connectionSend.raise(to: number)
+        return .credit(0, nil)
+      }
+      let channel = try channel(of: header)
+      guard let state = streams[header.stream] else {
+        try checkWasOpened(header.stream, "WINDOW")
+        return nil
+      }
+      try state[channel].send.raise(to: number)
+      return .credit(header.stream, channel)
+    }
+  }
+
+  private mutating func receiveMessage(_ header: FrameHeader, _ payload: [UInt8])
+    throws(WireError) -> SessionEvent?
+  {
+    let stream = header.stream
+    switch header.type {
+    case .hello:
+      throw WireError(.protocolError, "a second HELLO")
+    case .goAway:
+      guard payload.count >= 8 else { throw WireError(.protocolError, "a GOAWAY is too short") }
+      isGoingAway = true
+      return .goAway(
+        last: Self.word(payload, 0), ErrorCode(rawValue: Self.word(payload, 4)),
+        reason: String(decoding: payload[8...], as: UTF8.self))
+    case .open:
+      return try receiveOpen(header, payload)
+    case .reset:
+      guard payload.count >= 12 else { throw WireError(.protocolError, "a RESET is too short") }
+      guard endByPeer(stream) else {
+        try checkWasOpened(stream, "RESET")
+        return nil
+      }
+      return .reset(
+        stream, ErrorCode(rawValue: Self.word(payload, 0)),
+        reason: String(decoding: payload[12...], as: UTF8.self))
+    case .close:
+      guard role == .client else {
+        throw WireError(.protocolError, "a CLOSE from a client: only servers close streams")
+      }
+      guard endByPeer(stream) else {
+        try checkWasOpened(stream, "CLOSE")
+        return nil
+      }
+      return .close(stream, result: payload)
+    default:
+      precondition(header.type == .control, "the decoder passes no other messages on")
+      guard streams[stream] != nil else {
+        try checkWasOpened(stream, "CONTROL")
+        return nil
+      }
+      return .control(stream, message: payload)
+    }
+  }
+
+  /// Ends a stream by the peer's word.
+  ///
+  /// - Returns: false where it was not open.
+  private mutating func endByPeer(_ stream: StreamID) -> Bool {
+    guard let state = streams.removeValue(forKey: stream) else { return false }
+    if state.pending > 0 { lingering[stream] = state.pending }
+    return true
+  }
+
+  private mutating func receiveOpen(_ header: FrameHeader, _ payload: [UInt8])
+    throws(WireError) -> SessionEvent?
+  {
+    let stream = header.stream
+    guard role == .server else {
+      throw WireError(.protocolError, "an OPEN from a server: only clients open streams here")
+    }
+    guard stream % 2 == 1 else {
+      throw WireError(.streamState, "OPEN of stream \(stream): a client's streams are odd")
+    }
+    guard stream > lastOpened else {
+      throw WireError(
+        .streamState,
+        "OPEN of stream \(stream) after \(lastOpened): numbers rise and are never used again")
+    }
+    lastOpened = stream
+    guard lastTaken == nil else { return nil }
+    guard streams.count < Int(local.maxStreams ?? WireConstants.defaultMaxStreams) else {
+      return .openPastLimit(stream)
+    }
+    let noInput = header.flags & FrameFlags.noInput != 0
+    streams[stream] = newStream(noInput: noInput)
+    return .open(stream, request: payload, noInput: noInput)
+  }
+
+  private func channel(of header: FrameHeader) throws(WireError) -> Channel {
+    guard header.stream != 0, let channel = Channel(rawValue: header.channel) else {
+      throw WireError(
+        .protocolError, "channel \(header.channel) of stream \(header.stream) does not exist")
+    }
+    return channel
+  }
+
+  /// A frame for a stream that is over on this side is dropped: it was under way. One for a stream
+  /// that never was is an error.
+  private func checkWasOpened(_ stream: StreamID, _ name: String) throws(WireError) {
+    guard stream % 2 == 1, stream <= lastOpened else {
+      throw WireError(.streamState, "\(name) for stream \(stream), which was never opened")
+    }
+  }
+
+  private static func word(_ payload: [UInt8], _ offset: Int) -> UInt32 {
+    payload.withUnsafeBytes {
+      UInt32(bigEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    }
+  }
+}

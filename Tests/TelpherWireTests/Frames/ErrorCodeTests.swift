@@ -1,0 +1,11 @@
+import Testing
+import TelpherWire
+
+@Suite struct ErrorCodeTests {
+  @Test func `Known codes have names and others their number`() {
+    #expect(ErrorCode.none.description == "NO_ERROR")
+    #expect(ErrorCode.shuttingDown.description == "SHUTTING_DOWN")
+    #expect(ErrorCode(rawValue: 12).description == "code 12")
+    #expect(ErrorCode(rawValue: .max).description == "code 4294967295")
+  }
+}

@@ -1,0 +1,60 @@
+import Testing
+import TelpherWire
+
+@Suite struct FrameDecoderLimitTests {
+  /// The header alone is fed, so whatever is refused is refused before its payload.
+  static func headerOnly(_ type: UInt8, length: Int) -> [UInt8] {
+    RawFrame.header(length: length, RawFrame(type: type, stream: 1))
+  }
+
+  @Test(arguments: [
+    (UInt8(0x01), 4_096), (0x02, 65_536), (0x03, 262_144), (0x05, 4_096), (0x06, 65_536),
+    (0x07, 1_024), (0x0A, 1_024), (0x40, 262_144),
+  ])
+  func `One byte over a type's limit is refused at the header`(type: UInt8, limit: Int) {
+    #expect(Decoded.refusal(of: Self.headerOnly(type, length: limit)) == nil)
+    #expect(Decoded.refusal(of: Self.headerOnly(type, length: limit + 1)) == .frameTooLarge)
+    #expect(Decoded.refusal(of: Self.headerOnly(type, length: Int(UInt32.max))) == .frameTooLarge)
+  }
+
+  @Test(arguments: [UInt8(0x04), 0x08, 0x09], [0, 7, 9, Int(UInt32.max)])
+  func `A number of another length than 8 is refused at the header`(type: UInt8, length: Int) {
+    #expect(Decoded.refusal(of: Self.headerOnly(type, length: length)) == .protocolError)
+  }
+
+  @Test func `The longest DATA is the one that HELLO said`() {
+    let bytes = Self.headerOnly(0x03, length: 1_000_000)
+    #expect(Decoded.refusal(of: bytes, maxFrame: 1_000_000) == nil)
+    #expect(Decoded.refusal(of: bytes, maxFrame: 999_999) == .frameTooLarge)
+  }
+
+  @Test func `No agreement raises the hard limit`() {
+    let bytes = Self.headerOnly(0x03, length: 16_777_216)
+    #expect(Decoded.refusal(of: bytes, maxFrame: .max) == .frameTooLarge)
+  }
+
+  @Test(arguments: [UInt8(0x0B), 0x00, 0x7F]) func `An unknown type is skipped`(type: UInt8) throws
+  {
+    let unknown = RawFrame(type: type, stream: 77, flags: 0xFF, payload: [9, 9, 9]).bytes
+    let (frames, atBoundary) = try Decoded.decode([unknown + data(1, .stdin, [5])])
+    #expect(frames == [.data(FrameHeader(length: 1, stream: 1, type: .data), [5])])
+    #expect(atBoundary)
+  }
+
+  @Test(arguments: [UInt8(0x80), 0x83, 0xFF])
+  func `An unknown type with the top bit is refused`(type: UInt8) {
+    #expect(Decoded.refusal(of: Self.headerOnly(type, length: 0)) == .unknownCritical)
+  }
+
+  @Test func `Another preface is refused at its first wrong byte`() {
+    #expect(Decoded.refusal(of: Array("G".utf8), expectsPreface: true) == .protocolError)
+    #expect(Decoded.refusal(of: Array("TELPHER2".utf8), expectsPreface: true) == .protocolError)
+    #expect(Decoded.refusal(of: Array("TELPHER".utf8), expectsPreface: true) == nil)
+  }
+
+  @Test(arguments: [UInt8(0x02), 0x03, 0x08, 0x40])
+  func `Another first frame than HELLO is refused at its header`(type: UInt8) {
+    let bytes = preface + Self.headerOnly(type, length: 8)
+    #expect(Decoded.refusal(of: bytes, expectsPreface: true) == .protocolError)
+  }
+}

@@ -1,0 +1,43 @@
+import Testing
+import TelpherWire
+
+@Suite struct ControlMessageTests {
+  static func decode(_ json: String) throws -> ControlMessage {
+    try ControlMessage.decode(Array(json.utf8))
+  }
+
+  @Test func `Every word is read`() throws {
+    let message = try Self.decode(
+      """
+      {"signal":15,"cancel":true,"stop_sending":1,"detach":true,"resize":{"rows":24,"columns":80},\
+      "opened":{"attached":true,"offsets":{"1":5,"2":0}}}
+      """)
+    #expect(message.signal == 15)
+    #expect(message.cancel == true)
+    #expect(message.stopSending == 1)
+    #expect(message.detach == true)
+    #expect(message.resize == ControlMessage.TerminalSize(rows: 24, columns: 80))
+    #expect(message.opened == ControlMessage.Opened(attached: true, offsets: ["1": 5, "2": 0]))
+  }
+
+  @Test func `What was encoded is decoded again`() throws {
+    var message = ControlMessage()
+    message.stopSending = 2
+    message.opened = ControlMessage.Opened(attached: true, offsets: ["1": .max])
+    #expect(try ControlMessage.decode(message.encoded()) == message)
+  }
+
+  @Test func `An empty message says nothing`() throws {
+    #expect(try Self.decode("{}") == ControlMessage())
+    #expect(ControlMessage().encoded() == Array("{}".utf8))
+  }
+
+  @Test(arguments: [
+    "", "[]", #"{"signal":"TERM"}"#, #"{"signal":2147483648}"#, #"{"stop_sending":256}"#,
+    #"{"resize":{"rows":65536,"columns":1}}"#, #"{"resize":{"rows":1}}"#, #"{"cancel":1}"#,
+    #"{"must":["fly"]}"#,
+  ])
+  func `What makes no sense is an error`(json: String) {
+    #expect(throws: WireError.self) { try Self.decode(json) }
+  }
+}

@@ -1,0 +1,103 @@
+import Testing
+
+@testable import TelpherWire
+
+@Suite struct OpenRequestTests {
+  static func run(_ keys: String) throws -> RunRequest {
+    guard case .run(let request) = try OpenRequest.decode(Array(#"{"op":"run",\#(keys)}"#.utf8))
+    else { throw WireError(.internalError, "not a run") }
+    return request
+  }
+  static func isRefused(_ keys: String) -> Bool { (try? run(keys)) == nil }
+
+  @Test func `Every key of a command is read`() throws {
+    let request = try Self.run(
+      """
+      "argv":["a",""],"cwd":"/","env":{"A":"1","B":null},"deadline_ms":1,"grace_ms":0,\
+      "drain_ms":-1,"merge":true,"limits":{"cpu_s":3},"on_disconnect":"keep",\
+      "job":"0123456789abcdef0123456789abcdef"
+      """)
+    #expect(request.argv == ["a", ""])
+    #expect(request.cwd == "/")
+    #expect(request.env == ["A": "1", "B": nil])
+    #expect(request.deadlineMS == 1)
+    #expect(request.graceMS == 0)
+    #expect(request.drainMS == -1)
+    #expect(request.merge == true)
+    #expect(request.limits == ["cpu_s": 3])
+    #expect(request.onDisconnect == .keep)
+    #expect(request.job == "0123456789abcdef0123456789abcdef")
+  }
+
+  @Test func `What was encoded is decoded again`() throws {
+    var request = RunRequest()
+    request.shell = "echo \"ä/\u{7F}\" | wc"
+    request.env = ["A": "", "B": nil]
+    request.limits = ["memory_bytes": .max]
+    #expect(try OpenRequest.decode(OpenRequest.run(request).encoded()) == .run(request))
+    #expect(try OpenRequest.decode(OpenRequest.info.encoded()) == .info)
+  }
+
+  @Test func `A null in the environment removes a variable and is no empty one`() throws {
+    let env = try #require(try Self.run(#""shell":"x","env":{"A":null,"B":""}"#).env)
+    #expect(env.keys.sorted() == ["A", "B"])
+    #expect(env["A"] == .some(nil))
+    #expect(env["B"] == "")
+  }
+
+  @Test(arguments: [
+    #""cwd":"/""#, #""argv":["a"],"shell":"b""#, #""argv":[]"#, #""argv":"ls""#, #""argv":[1]"#,
+    #""argv":[null]"#, #""argv":["a"],"env":{"A":1}"#, #""argv":["a"],"env":{"":"x"}"#,
+    #""argv":["a"],"env":{"A=B":"x"}"#, #""argv":["a"],"env":["A=B"]"#,
+    #""argv":["a"],"merge":1"#, #""argv":["a"],"limits":{"cpu_s":-1}"#,
+    #""argv":["a"],"limits":{"luck":1}"#, #""argv":["a"],"on_disconnect":"pray""#,
+    #""argv":["a"],"on_disconnect":"keep""#, #""shell":null"#,
+  ])
+  func `A command that makes no sense is refused`(keys: String) {
+    #expect(Self.isRefused(keys))
+  }
+
+  @Test(arguments: [
+    #""argv":["a\u0000b"]"#, #""shell":"\u0000""#, #""argv":["a"],"cwd":"\u0000""#,
+    #""argv":["a"],"env":{"A":"\u0000"}"#, #""argv":["a"],"env":{"A\u0000":"x"}"#,
+    #""argv":["a"],"env":{"A\u0000":null}"#,
+  ])
+  func `A NUL byte is refused, because C would end the string there`(keys: String) {
+    #expect(Self.isRefused(keys))
+  }
+
+  @Test(arguments: ["deadline_ms", "grace_ms", "drain_ms"])
+  func `Times have bounds`(key: String) {
+    #expect(!Self.isRefused(#""argv":["a"],"\#(key)":0"#))
+    #expect(!Self.isRefused(#""argv":["a"],"\#(key)":604800000"#))
+    #expect(Self.isRefused(#""argv":["a"],"\#(key)":604800001"#))
+    #expect(Self.isRefused(#""argv":["a"],"\#(key)":9223372036854775807"#))
+    #expect(Self.isRefused(#""argv":["a"],"\#(key)":1e300"#))
+    #expect(Self.isRefused(#""argv":["a"],"\#(key)":1.5"#))
+    #expect(Self.isRefused(#""argv":["a"],"\#(key)":-1"#) == (key != "drain_ms"))
+    #expect(Self.isRefused(#""argv":["a"],"\#(key)":-2"#))
+  }
+
+  @Test(arguments: [
+    "", "0", String(repeating: "0", count: 31), String(repeating: "0", count: 33),
+    String(repeating: "g", count: 32), String(repeating: "A", count: 32),
+    String(repeating: "é", count: 16),
+  ])
+  func `A job is 32 lowercase hexadecimal digits`(job: String) {
+    #expect(Self.isRefused(#""argv":["a"],"job":"\#(job)""#))
+  }
+
+  @Test func `An unknown operation is refused with its name`() {
+    #expect(throws: WireError.self) { try OpenRequest.decode(Array(#"{"op":"fly"}"#.utf8)) }
+    #expect(throws: WireError.self) { try OpenRequest.decode(Array(#"{"argv":["a"]}"#.utf8)) }
+  }
+
+  @Test func `A command longer than an OPEN is refused before it is sent`() throws {
+    var request = RunRequest()
+    request.argv = ["a", String(repeating: "x", count: 65_536)]
+    let error = #expect(throws: WireError.self) { try OpenRequest.run(request).encoded() }
+    #expect(error?.code == .frameTooLarge)
+    request.argv = ["a", String(repeating: "x", count: 65_000)]
+    #expect(try OpenRequest.run(request).encoded().count <= 65_536)
+  }
+}

@@ -1,0 +1,91 @@
+import Testing
+import TelpherWire
+
+@Suite struct SessionCreditTests {
+  /// A server that grants 10 bytes a channel and 16 in all.
+  static func narrow() throws -> End {
+    let server = try End.serverWithStream(Hello(window: 10, connectionWindow: 16))
+    try server.receive(open(3) + open(5))
+    return server
+  }
+
+  @Test func `Exactly the channel's credit is taken, one byte more is an error`() throws {
+    let exact = data(1, .stdin, Array(repeating: 0, count: 10))
+    let server = try Self.narrow()
+    #expect(try server.receive(exact).count == 1)
+    #expect(server.refusal(of: data(1, .stdin, [0])) == .flowControl)
+  }
+
+  @Test func `A frame past the credit is refused at its first byte`() throws {
+    let header = RawFrame.header(length: 11, RawFrame(type: 0x03, stream: 1))
+    #expect(try Self.narrow().refusal(of: header + [0]) == .flowControl)
+  }
+
+  @Test func `The connection's credit bounds all streams together`() throws {
+    let server = try Self.narrow()
+    try server.receive(data(1, .stdin, Array(repeating: 0, count: 10)))
+    try server.receive(data(3, .stdin, Array(repeating: 0, count: 6)))
+    #expect(server.refusal(of: data(5, .stdin, [0])) == .flowControl)
+  }
+
+  @Test func `Taking bytes grants them anew, to channel and connection`() throws {
+    let server = try Self.narrow()
+    try server.receive(data(1, .stdin, Array(repeating: 0, count: 10)))
+    server.consume(1, .stdin, 4)
+    #expect(server.takeOutput().isEmpty)
+    server.consume(1, .stdin, 4)
+    let granted = server.takeOutput()
+    #expect(granted == connectionWindow(24) + window(1, .stdin, 18))
+    #expect(try server.receive(data(1, .stdin, Array(repeating: 0, count: 8))).count == 1)
+  }
+
+  @Test func `A channel that has ended is granted nothing more`() throws {
+    let server = try Self.narrow()
+    try server.receive(data(1, .stdin, Array(repeating: 0, count: 10), fin: true))
+    server.consume(1, .stdin, 10)
+    #expect(server.takeOutput() == connectionWindow(26))
+  }
+
+  @Test func `Sending stops at the peer's credit and goes on with more`() throws {
+    let client = try End.clientWithStream(
+      peer: #"{"version":1,"window":10,"connection_window":12}"#)
+    #expect(client.sendable(1, .stdin) == 10)
+    client.send(1, .stdin, Array(repeating: 0, count: 10))
+    #expect(client.sendable(1, .stdin) == 0)
+    #expect(try client.events(window(1, .stdin, 15)) == [.credit(1, .stdin)])
+    #expect(client.sendable(1, .stdin) == 2)
+    #expect(try client.events(connectionWindow(20)) == [.credit(0, nil)])
+    #expect(client.sendable(1, .stdin) == 5)
+  }
+
+  @Test func `One frame is at most what the peer takes`() throws {
+    let client = try End.clientWithStream(peer: #"{"version":1,"max_frame":65536}"#)
+    #expect(client.sendable(1, .stdin) == 65_536)
+  }
+
+  @Test func `A falling window is an error`() throws {
+    #expect(try End.clientWithStream().refusal(of: window(1, .stdin, 5)) == .flowControl)
+    #expect(try End.clientWithStream().refusal(of: connectionWindow(5)) == .flowControl)
+  }
+
+  @Test(arguments: [WireConstants.maxOffset + 1, UInt64.max])
+  func `A window past the highest offset is an error`(limit: UInt64) throws {
+    #expect(try End.clientWithStream().refusal(of: window(1, .stdin, limit)) == .flowControl)
+    #expect(try End.clientWithStream().refusal(of: connectionWindow(limit)) == .flowControl)
+  }
+
+  @Test func `A window of an unknown channel is an error`() throws {
+    let frame = RawFrame(type: 0x04, stream: 1, channel: 9, payload: big(UInt64(1) << 40)).bytes
+    #expect(try End.clientWithStream().refusal(of: frame) == .protocolError)
+  }
+
+  @Test func `A long running transfer uses the small window over and over`() throws {
+    let server = try Self.narrow()
+    for _ in 0..<1_000 {
+      try server.receive(data(1, .stdin, Array(repeating: 0, count: 10)))
+      server.consume(1, .stdin, 10)
+    }
+    let last = server.takeFrames().last { $0.stream == 0 }
+    #expect(last.map { number($0.payload) } == 10_016)
+  }
+}

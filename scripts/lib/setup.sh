@@ -1,0 +1,74 @@
+# What every script needs: the repository as working directory, Swift, and libuv's headers.
+# To be sourced, after `set -euo pipefail`.
+
+# One clear line, and the end.
+die() {
+  echo "$(basename "$0"): $*" >&2
+  exit 1
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+# Swift, where it is on PATH or where its own installers put it.
+find_swift() {
+  local folder
+  if ! command -v swift >/dev/null 2>&1; then
+    for folder in "$HOME/.local/share/swiftly/bin" /opt/swift/usr/bin /usr/share/swift/usr/bin; do
+      if [ -x "$folder/swift" ]; then
+        PATH="$folder:$PATH"
+        break
+      fi
+    done
+  fi
+  command -v swift >/dev/null 2>&1 ||
+    die "Swift is not on PATH: install 6.2 or later from https://swift.org/install"
+  local version
+  version=$(swift --version 2>&1) || die "swift does not run: ${version%%$'\n'*}"
+  [[ $version =~ Swift\ version\ ([0-9]+)\.([0-9]+) ]] ||
+    die "swift tells no version: ${version%%$'\n'*}"
+  if ((BASH_REMATCH[1] * 100 + BASH_REMATCH[2] < 602)); then
+    die "Swift ${BASH_REMATCH[1]}.${BASH_REMATCH[2]} is too old: 6.2 or later is needed"
+  fi
+}
+
+# Runs a command as root.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null 2>&1; then
+    sudo "$@"
+  else
+    die "root is needed for '$*', and there is no sudo"
+  fi
+}
+
+has_libuv() {
+  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libuv
+}
+
+# Installs libuv's headers, and pkg-config by which the build finds them, where they are missing.
+install_libuv() {
+  has_libuv && return
+  command -v apt-get >/dev/null 2>&1 ||
+    die "libuv's headers are missing: install libuv 1.44 or later and pkg-config"
+  local log
+  log=$(mktemp)
+  echo "$(basename "$0"): installing libuv1-dev and pkg-config" >&2
+  # A fresh system has no package lists yet; one that can't fetch them may have the packages.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update >"$log" 2>&1 </dev/null || true
+  if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+    libuv1-dev pkg-config >>"$log" 2>&1 </dev/null || ! has_libuv; then
+    local reason
+    reason=$(grep '^E:' "$log" | tail -1 || true)
+    rm -f "$log"
+    die "cannot install libuv1-dev: ${reason:-apt-get failed}"
+  fi
+  rm -f "$log"
+}
+
+# All of it.
+set_up() {
+  cd "$root"
+  find_swift
+  install_libuv
+}
