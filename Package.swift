@@ -15,6 +15,12 @@ let package = Package(
   targets: [
     // The protocol, without I/O.
     .target(name: "TelpherWire", swiftSettings: strict),
+
+    // The seam between protocol and operating system, and its in-memory backend.
+    .target(name: "TelpherTransport", swiftSettings: strict),
     .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
+    // The seam's tests. Whoever adds a backend to Conformance/Backends.swift adds its target here.
+    .testTarget(
+      name: "TelpherTransportTests", dependencies: ["TelpherTransport"], swiftSettings: strict),
   ]
 )

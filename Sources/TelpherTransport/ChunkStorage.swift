@@ -1,0 +1,29 @@
+internal import Synchronization
+
+/// The memory behind chunks: allocated once, filled by one reader, freed with the last chunk.
+///
+/// `@unchecked Sendable`: `memory` and `capacity` never change, and the bytes are written only by
+/// the loop that filled them, before any chunk over them exists (see `ReadBuffer`).
+public final class ChunkStorage: @unchecked Sendable {
+  /// The first byte.
+  public let memory: UnsafeMutableRawPointer
+  /// The number of bytes.
+  public let capacity: Int
+
+  /// How many bytes all living storages of this process hold together. `ReadBuffer` makes reads
+  /// smaller as it rises, so that many slow readers can't make the server's memory grow.
+  public static var bytesInUse: Int { inUse.load(ordering: .relaxed) }
+  private static let inUse = Atomic<Int>(0)
+
+  /// Fresh memory of `capacity` bytes, not initialized.
+  public init(capacity: Int) {
+    self.capacity = capacity
+    memory = UnsafeMutableRawPointer.allocate(byteCount: max(capacity, 1), alignment: 16)
+    Self.inUse.add(capacity, ordering: .relaxed)
+  }
+
+  deinit {
+    memory.deallocate()
+    Self.inUse.subtract(capacity, ordering: .relaxed)
+  }
+}

@@ -1,0 +1,120 @@
+/// A listening socket of a `MemoryNetwork`.
+final class MemoryBoundSocket: BoundSocket {
+  let address: SocketAddress
+  /// Weak, since the network has the socket until it is closed.
+  private weak let network: MemoryNetwork?
+  private let state: Monitor<State>
+
+  private struct State {
+    let backlog: Int
+    /// Connections that no loop has taken yet.
+    var waiting: [MemoryEndpoint] = []
+    var servers: [MemoryWaker] = []
+    var next = 0
+    var isClosed = false
+
+    /// The loop whose turn it is.
+    mutating func nextServer() -> MemoryWaker? {
+      guard !servers.isEmpty else { return nil }
+      next = (next + 1) % servers.count
+      return servers[next]
+    }
+  }
+
+  init(address: SocketAddress, backlog: Int, network: MemoryNetwork) {
+    self.address = address
+    self.network = network
+    state = Monitor(State(backlog: max(backlog, 1)))
+  }
+
+  /// Queues a connection for the next loop in turn; false when it is refused.
+  func offer(_ endpoint: MemoryEndpoint) -> Bool {
+    let (isTaken, server) = state.withLock { state -> (Bool, MemoryWaker?) in
+      guard !state.isClosed, state.waiting.count < state.backlog else { return (false, nil) }
+      state.waiting.append(endpoint)
+      return (true, state.nextServer())
+    }
+    server?()
+    return isTaken
+  }
+
+  /// Takes the connection that waited longest.
+  func accept() -> MemoryEndpoint? {
+    state.withLock { $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }
+  }
+
+  /// Has `server` woken for every so many-th connection, and for each that waits already.
+  func addServer(_ server: MemoryWaker) throws(TransportError) {
+    let waiting = state.withLock { state -> Int? in
+      guard !state.isClosed else { return nil }
+      state.servers.append(server)
+      return state.waiting.count
+    }
+    guard let waiting else {
+      throw TransportError(.badAddress, "serve \(address): the socket is closed")
+    }
+    for _ in 0..<waiting { server() }
+  }
+
+  /// Leaves to the others what comes, and what `server` was woken for but did not take.
+  func removeServer(_ server: MemoryWaker) {
+    let wakers = state.withLock { state in
+      state.servers.removeAll { $0.loop === server.loop && $0.handle == server.handle }
+      return state.waiting.compactMap { _ in state.nextServer() }
+    }
+    for waker in wakers { waker() }
+  }
+
+  func close() {
+    let refused = state.withLock { state in
+      defer {
+        state.waiting = []
+        state.isClosed = true
+      }
+      return state.waiting
+    }
+    for endpoint in refused {
+      endpoint.incoming?.sever()
+      endpoint.outgoing?.sever()
+    }
+    network?.release(self)
+  }
+}
+
+/// A bound socket as one `MemoryLoop` accepts from it.
+final class MemoryListener: Listener, MemoryHandle {
+  private let loop: MemoryLoop
+  private let socket: MemoryBoundSocket
+  private var didAccept: ((any ByteStream) -> Void)?
+  private var handle = 0
+
+  init(
+    _ socket: MemoryBoundSocket, on loop: MemoryLoop, didAccept: @escaping (any ByteStream) -> Void
+  ) throws(TransportError) {
+    self.loop = loop
+    self.socket = socket
+    self.didAccept = didAccept
+    handle = loop.add(self)
+    do throws(TransportError) {
+      try socket.addServer(MemoryWaker(loop: loop, handle: handle))
+    } catch {
+      loop.remove(handle)
+      throw error
+    }
+  }
+
+  func didWake() {
+    guard let didAccept, let endpoint = socket.accept() else { return }
+    didAccept(MemoryStream(endpoint, on: loop))
+  }
+
+  func close() {
+    loop.checkIsolated()
+    guard didAccept != nil else { return }
+    didAccept = nil
+    socket.removeServer(MemoryWaker(loop: loop, handle: handle))
+    loop.remove(handle)
+  }
+
+  func shutDown() { close() }
+}

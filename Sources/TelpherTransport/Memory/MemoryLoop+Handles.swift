@@ -1,0 +1,86 @@
+internal import Glibc
+
+extension MemoryLoop {
+  /// `group`: a program in memory starts no others.
+  public var killScope: KillScope { .group }
+
+  /// Calls `didReceive` for each `MemoryNetwork.raise(signal)`; real signals are not watched.
+  public func watch(
+    signal: Int32, _ didReceive: @escaping () -> Void
+  ) throws(TransportError) -> any SignalWatch {
+    try checkOpen("watch signal \(signal)")
+    return MemorySignalWatch(signal, on: self, didReceive)
+  }
+
+  /// Takes an address of the network. Unix paths are names only; no file appears.
+  public func bind(
+    to address: SocketAddress, backlog: Int32
+  ) throws(TransportError) -> any BoundSocket {
+    try checkOpen("listen on \(address)")
+    return try network.bind(address, backlog: Int(backlog))
+  }
+
+  /// Accepts connections from `socket`, which a loop of the same network bound.
+  public func serve(
+    _ socket: any BoundSocket, didAccept: @escaping (any ByteStream) -> Void
+  ) throws(TransportError) -> any Listener {
+    try checkOpen("serve \(socket.address)")
+    guard let socket = socket as? MemoryBoundSocket else {
+      preconditionFailure("a socket is served by loops of the backend that bound it")
+    }
+    return try MemoryListener(socket, on: self, didAccept: didAccept)
+  }
+
+  /// Connects to who listens on `address` in the network.
+  public func connect(
+    to address: SocketAddress,
+    completion: @escaping (Result<any ByteStream, TransportError>) -> Void
+  ) {
+    later {
+      do throws(TransportError) {
+        try self.checkOpen("connect to \(address)")
+        let endpoint = try self.network.connect(to: address)
+        completion(.success(MemoryStream(endpoint, on: self)))
+      } catch {
+        completion(.failure(error))
+      }
+    }
+  }
+
+  /// Always throws: there are no descriptors in memory.
+  public func adopt(
+    reading input: Int32, writing output: Int32
+  ) throws(TransportError) -> any ByteStream {
+    throw TransportError(
+      .system, "adopt descriptors \(input) and \(output): the memory backend has none",
+      errno: ENOTSUP)
+  }
+
+  /// Starts the `MemoryProgram` that is registered by the name of the first argument.
+  ///
+  /// `directory` and `limits` are for the program to look at and have no effect of themselves;
+  /// `inherit` is the same as `null`.
+  public func spawn(
+    _ request: SpawnRequest,
+    completion: @escaping (Result<any ChildProcess, SpawnError>) -> Void
+  ) {
+    later {
+      guard !self.isShutDown else {
+        let message = "the loop was shut down"
+        return completion(.failure(SpawnError(stage: .resources, errno: EAGAIN, message: message)))
+      }
+      let name = request.arguments.first ?? ""
+      guard let program = self.network.program(name) else {
+        let message = "cannot run '\(name)': No such file or directory"
+        return completion(.failure(SpawnError(stage: .execute, errno: ENOENT, message: message)))
+      }
+      let process = MemoryProcess(request, program: program, on: self)
+      completion(.success(process.child))
+    }
+  }
+
+  private func checkOpen(_ purpose: String) throws(TransportError) {
+    checkIsolated()
+    if isShutDown { throw TransportError(.shutDown, "\(purpose): the loop was shut down") }
+  }
+}

@@ -1,0 +1,241 @@
+internal import Glibc
+
+/// An event loop without an operating system below it: streams are pipes in memory, children are
+/// closures. For tests of whatever works over an `EventLoop`, without sockets or processes.
+///
+/// Several loops that share a `MemoryNetwork` reach each other's listeners. What can go wrong in a
+/// real network can be made to go wrong there: see `MemoryNetwork` and `MemoryStream.cut`.
+///
+/// A task's job that is enqueued after `shutDown` still runs, on a thread that lives just for it:
+/// if it were dropped, whoever awaits the task would hang.
+///
+/// `@unchecked Sendable`: `network` and `inbox` are constant and Sendable; every other field is
+/// touched only on the loop's thread, `thread` only in `init` and by the first `shutDown`.
+public final class MemoryLoop: EventLoop, @unchecked Sendable {
+  /// The listeners and programs that this loop shares with others.
+  public let network: MemoryNetwork
+
+  /// What other threads hand to this one.
+  private let inbox = Monitor(Inbox())
+  private var thread = pthread_t()
+
+  /// Open streams, listeners, watches and processes, by the number that wakes them.
+  private var handles: [Int: any MemoryHandle] = [:]
+  private var lastHandle = 0
+  /// Handles to wake in the next round.
+  private var ready: [Int] = []
+  private var isReady: Set<Int> = []
+  /// Calls to make in the next round, so that no callback comes from within a call.
+  private var deferred: [() -> Void] = []
+  /// What waits for the end of the round.
+  private var turnEndTasks: [any TurnEndTask] = []
+  private var timers = MemoryTimerQueue()
+  private(set) var isShutDown = false
+  var readBuffer = ReadBuffer()
+
+  /// A loop on a thread of its own, which runs until `shutDown`.
+  public init(network: MemoryNetwork = MemoryNetwork()) {
+    self.network = network
+    thread = startThread { $0.run() }
+  }
+
+  // MARK: Work from any thread
+
+  /// Whether the caller is on this loop's thread.
+  public var isCurrent: Bool {
+    pthread_getspecific(currentLoopKey) == UnsafeMutableRawPointer(identity)
+  }
+
+  /// Runs `body` on the loop's thread, in the order of the calls; dropped after `shutDown`.
+  public func execute(_ body: @escaping @Sendable () -> Void) {
+    post(.body(body))
+  }
+
+  /// Runs a task's job on the loop's thread.
+  public func enqueue(_ job: consuming ExecutorJob) {
+    // Whoever enqueues holds no reference to its executor, and the job may drop the last one on the
+    // loop's thread while this one is still in here.
+    let kept = Unmanaged.passRetained(self)
+    defer { kept.release() }
+    post(.job(UnownedJob(job)))
+  }
+
+  /// Has `didWake` called on the handle, if it is still open then.
+  func wake(_ handle: Int) {
+    post(.wake(handle))
+  }
+
+  private func post(_ work: Work) {
+    let (isFirst, needsThread) = inbox.withLock { inbox in
+      if case .job = work {} else if inbox.isStopping { return (false, false) }
+      inbox.work.append(work)
+      let needsThread = inbox.hasEnded
+      inbox.hasEnded = false
+      return (inbox.work.count == 1, needsThread)
+    }
+    if needsThread {
+      pthread_detach(startThread { $0.drain() })
+    } else if isFirst {
+      inbox.signal()
+    }
+  }
+
+  /// Crashes unless the caller is on this loop's thread.
+  public func checkIsolated() {
+    precondition(isCurrent, "called on another thread than the loop's")
+  }
+
+  /// Whether the caller is on this loop's thread: what `assumeIsolated` asks first.
+  public func isIsolatingCurrentContext() -> Bool? {
+    isCurrent
+  }
+
+  /// Closes every handle, without calling its callbacks, and ends the thread.
+  public func shutDown() async {
+    let isFirst = inbox.withLock { inbox in
+      defer { inbox.isStopping = true }
+      return !inbox.isStopping
+    }
+    inbox.signal()
+    await withCheckedContinuation { continuation in
+      let hasEnded = inbox.withLock { inbox in
+        if !inbox.hasStopped { inbox.waiters.append(continuation) }
+        return inbox.hasStopped
+      }
+      if hasEnded { continuation.resume() }
+    }
+    // The thread resumed us as its last act, so this does not wait to speak of.
+    if isFirst { pthread_join(thread, nil) }
+  }
+
+  // MARK: Work on the loop's thread
+
+  /// Nanoseconds of CLOCK_MONOTONIC.
+  public var now: UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
+  /// Keeps `handle` until `remove`, and returns the number that wakes it.
+  func add(_ handle: any MemoryHandle) -> Int {
+    checkIsolated()
+    lastHandle += 1
+    handles[lastHandle] = handle
+    return lastHandle
+  }
+
+  /// Lets go of a handle.
+  func remove(_ handle: Int) {
+    handles[handle] = nil
+  }
+
+  /// Has `didWake` called on the handle in the next round. On the loop's thread.
+  func wakeSoon(_ handle: Int) {
+    if isReady.insert(handle).inserted { ready.append(handle) }
+  }
+
+  /// Calls `body` in the next round. On the loop's thread.
+  func later(_ body: @escaping () -> Void) {
+    checkIsolated()
+    deferred.append(body)
+  }
+
+  /// Calls `task.turnDidEnd()` once, before the loop waits next. After the end it is dropped.
+  public func atEndOfTurn(_ task: any TurnEndTask) {
+    checkIsolated()
+    guard !isShutDown else { return }
+    turnEndTasks.append(task)
+  }
+
+  private func endTurn() {
+    while !turnEndTasks.isEmpty {
+      let tasks = turnEndTasks
+      turnEndTasks = []
+      for task in tasks { task.turnDidEnd() }
+    }
+  }
+
+  /// Calls `fire` once, after `nanoseconds`, unless the timer is canceled first.
+  public func schedule(after nanoseconds: UInt64, _ fire: @escaping () -> Void) -> any LoopTimer {
+    checkIsolated()
+    let (sum, overflow) = now.addingReportingOverflow(nanoseconds)
+    return timers.add(deadline: overflow ? .max : sum, on: self, isShutDown ? {} : fire)
+  }
+
+  /// Takes a canceled timer out of the queue.
+  func remove(_ timer: MemoryTimer) {
+    checkIsolated()
+    timers.remove(timer)
+  }
+
+  private func run() {
+    var isStopping = false
+    while !isStopping {
+      let deadline = ready.isEmpty && deferred.isEmpty ? timers.deadline : 0
+      let work: [Work]
+      (work, isStopping) = inbox.wait(until: deadline) { inbox in
+        inbox.work.isEmpty && !inbox.isStopping
+      } then: {
+        ($0.take(), $0.isStopping)
+      }
+      perform(work)
+      if !isStopping { fireTimers() }
+      if !isStopping { callBack() }
+      if !isStopping { endTurn() }
+    }
+    isShutDown = true
+    for handle in handles.values { handle.shutDown() }
+    handles = [:]
+    ready = []
+    deferred = []
+    turnEndTasks = []
+    timers.removeAll()
+    drain()
+  }
+
+  /// Runs the jobs that are left, then lets the thread end.
+  private func drain() {
+    while true {
+      let (work, waiters) = inbox.withLock { inbox in
+        inbox.hasEnded = inbox.work.isEmpty && deferred.isEmpty
+        if inbox.hasEnded { inbox.hasStopped = true }
+        return (inbox.take(), inbox.hasEnded ? inbox.takeWaiters() : nil)
+      }
+      perform(work)
+      callBack()
+      guard let waiters else { continue }
+      for waiter in waiters { waiter.resume() }
+      return
+    }
+  }
+
+  private func perform(_ work: [Work]) {
+    for item in work {
+      switch item {
+      case .body(let body): body()
+      case .wake(let handle): handles[handle]?.didWake()
+      case .job(let job):
+        // As both, so that a task that prefers the loop does not leave it on its way into an actor
+        // on the loop and back.
+        job.runSynchronously(
+          isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+      }
+    }
+  }
+
+  private func fireTimers() {
+    let start = now
+    while let timer = timers.removeFirst(dueAt: start) { timer.fire() }
+  }
+
+  private func callBack() {
+    let calls = deferred
+    deferred = []
+    for call in calls { call() }
+    let woken = ready
+    ready = []
+    isReady = []
+    for handle in woken { handles[handle]?.didWake() }
+  }
+}

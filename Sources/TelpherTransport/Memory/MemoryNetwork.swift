@@ -1,0 +1,191 @@
+internal import Glibc
+
+/// What several `MemoryLoop`s share: the addresses that are listened on, the programs that can be
+/// started, and the faults to come. A network is a world of its own: nothing reaches another.
+///
+/// All methods may be called from any thread.
+public final class MemoryNetwork: Sendable {
+  /// How streams behave.
+  public struct Options: Sendable {
+    /// The bytes that fit into one direction of a stream, as into a socket's buffer. Past that,
+    /// writes are queued in the stream.
+    public var pipeCapacity = 64 * 1024
+    /// The most bytes that one read brings. With 1, whoever parses is fed byte by byte.
+    public var maximumRead = Int.max
+
+    /// The defaults.
+    public init() {}
+  }
+
+  /// How streams behave.
+  public let options: Options
+  private let state = Monitor(State())
+
+  /// A network on which nobody listens, with the built-in programs.
+  public init(options: Options = Options()) {
+    precondition(options.pipeCapacity > 0 && options.maximumRead > 0, "no byte would ever pass")
+    self.options = options
+    for (name, program) in MemoryProgram.builtIns { register(name, program) }
+  }
+
+  // MARK: Faults
+
+  /// Has the next connection break once `bytes` bytes went `direction` (of the end that connects),
+  /// as `MemoryStream.cut` does. Several calls are for as many connections, in order.
+  public func cutNextConnection(_ direction: MemoryDirection, after bytes: Int) {
+    state.withLock { $0.cuts.append((direction, bytes)) }
+  }
+
+  /// What connections made from now on say at the accepting end about who connected; nil for what a
+  /// real system would say.
+  public func setPeer(_ peer: PeerIdentity?) {
+    state.withLock { $0.peer = peer }
+  }
+
+  /// Delivers a signal to the watches of all loops, as if this process had got it.
+  public func raise(_ signal: Int32) {
+    let wakers = state.withLock { $0.watches.filter { $0.signal == signal } }
+    for watch in wakers { watch.waker() }
+  }
+
+  // MARK: Programs
+
+  /// Has `SpawnRequest`s for `name` start `program`. A later registration replaces an earlier one.
+  public func register(_ name: String, _ program: MemoryProgram) {
+    state.withLock { $0.programs[name] = program }
+  }
+
+  /// The program of that name; the folders of the usual programs don't matter.
+  func program(_ name: String) -> MemoryProgram? {
+    state.withLock { state in
+      if let program = state.programs[name] { return program }
+      for folder in ["/bin/", "/usr/bin/"] where name.hasPrefix(folder) {
+        return state.programs[String(name.dropFirst(folder.count))]
+      }
+      return nil
+    }
+  }
+
+  /// A process id that no real process has (they end at 4194304): a test that sends it a real
+  /// signal by mistake hits nobody.
+  func makeProcessID() -> Int32 {
+    state.withLock { state in
+      state.lastProcess += 1
+      return state.lastProcess
+    }
+  }
+
+  // MARK: Signal watches
+
+  func addWatch(_ signal: Int32, _ waker: MemoryWaker) {
+    state.withLock { $0.watches.append((signal, waker)) }
+  }
+
+  func removeWatch(_ waker: MemoryWaker) {
+    state.withLock { state in
+      state.watches.removeAll { $0.waker.loop === waker.loop && $0.waker.handle == waker.handle }
+    }
+  }
+
+  // MARK: Addresses
+
+  /// Takes an address, with a free port for port 0.
+  func bind(_ address: SocketAddress, backlog: Int) throws(TransportError) -> MemoryBoundSocket {
+    try address.check(for: "listen on")
+    let socket = state.withLock { state -> MemoryBoundSocket? in
+      let address = state.resolvePort(of: address)
+      guard let address, state.sockets[address.key] == nil else { return nil }
+      let socket = MemoryBoundSocket(address: address, backlog: backlog, network: self)
+      state.sockets[address.key] = socket
+      return socket
+    }
+    if let socket { return socket }
+    throw TransportError(
+      .addressInUse, "listen on \(address): address in use", errno: EADDRINUSE)
+  }
+
+  /// Gives an address back.
+  func release(_ socket: MemoryBoundSocket) {
+    state.withLock { state in
+      guard state.sockets[socket.address.key] === socket else { return }
+      state.sockets[socket.address.key] = nil
+    }
+  }
+
+  /// Makes a connection and hands one end to who listens; the other is returned.
+  func connect(to address: SocketAddress) throws(TransportError) -> MemoryEndpoint {
+    try address.check(for: "connect to")
+    let (socket, cut, peer) = state.withLock { state in
+      let socket = state.socket(for: address)
+      let cut = socket == nil || state.cuts.isEmpty ? nil : state.cuts.removeFirst()
+      return (socket, cut, state.peer)
+    }
+    let (ours, theirs) = MemoryEndpoint.pair(
+      to: address, capacity: options.pipeCapacity, connectorIs: peer)
+    if let (direction, bytes) = cut {
+      switch direction {
+      case .reading: ours.incoming?.cut(after: bytes)
+      case .writing: ours.outgoing?.cut(after: bytes)
+      }
+    }
+    if let socket, socket.offer(theirs) { return ours }
+    let isUnix = if case .unix = address { true } else { false }
+    throw TransportError(
+      .unreachable, "connect to \(address): nobody listens there",
+      errno: isUnix && socket == nil ? ENOENT : ECONNREFUSED)
+  }
+}
+
+extension MemoryNetwork {
+  private struct State {
+    var sockets: [SocketAddress: MemoryBoundSocket] = [:]
+    var programs: [String: MemoryProgram] = [:]
+    var cuts: [(MemoryDirection, Int)] = []
+    var watches: [(signal: Int32, waker: MemoryWaker)] = []
+    var peer: PeerIdentity?
+    var lastProcess: Int32 = 5_000_000
+    var lastPort: UInt16 = 49151
+
+    /// `address` with a free port of the dynamic range in the place of port 0; nil when none is.
+    mutating func resolvePort(of address: SocketAddress) -> SocketAddress? {
+      guard case .tcp(let host, 0) = address else { return address }
+      for _ in 49152...65535 {
+        lastPort = lastPort == 65535 ? 49152 : lastPort + 1
+        let candidate = SocketAddress.tcp(host: host, port: lastPort)
+        if sockets[candidate.key] == nil { return candidate }
+      }
+      return nil
+    }
+
+    /// Who listens on `address`, or else on the same port of every address.
+    func socket(for address: SocketAddress) -> MemoryBoundSocket? {
+      if let socket = sockets[address.key] { return socket }
+      guard case .tcp(_, let port) = address else { return nil }
+      return sockets[.tcp(host: "0.0.0.0", port: port)] ?? sockets[.tcp(host: "::", port: port)]
+    }
+  }
+}
+
+extension SocketAddress {
+  /// The address by which a network finds who listens: `localhost` by its number.
+  var key: SocketAddress {
+    if case .tcp("localhost", let port) = self { return .tcp(host: "127.0.0.1", port: port) }
+    return self
+  }
+
+  /// Refuses what a real system would.
+  func check(for purpose: String) throws(TransportError) {
+    switch key {
+    case .unix(let path):
+      // sockaddr_un holds 107 bytes and a NUL (unix(7)).
+      guard path.isEmpty || path.utf8.count > 107 else { return }
+      throw TransportError(
+        .badAddress, "\(purpose) \(self): a path has 1 to 107 bytes", errno: ENAMETOOLONG)
+    case .tcp(let host, _):
+      var address = in6_addr()
+      guard inet_pton(AF_INET, host, &address) != 1, inet_pton(AF_INET6, host, &address) != 1
+      else { return }
+      throw TransportError(.badAddress, "\(purpose) \(self): not an address", errno: EINVAL)
+    }
+  }
+}

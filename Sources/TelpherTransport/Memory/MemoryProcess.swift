@@ -1,0 +1,143 @@
+internal import Glibc
+
+/// A child of a `MemoryLoop` as its program sees it: what a `MemoryProgram` is given.
+///
+/// On the loop's thread only. The standard streams are always there; those that the parent left out
+/// are at their end, or take everything. They start paused, like every stream.
+public final class MemoryProcess {
+  /// What the parent asked for.
+  public let request: SpawnRequest
+  /// The program's name and its arguments.
+  public var arguments: [String] { request.arguments }
+  /// The whole environment.
+  public var environment: [String: String] { request.environment }
+  /// The loop on which the program runs: for timers, connections and further children.
+  public let loop: MemoryLoop
+  /// Standard input.
+  public let input: any ByteStream
+  /// Standard output.
+  public let output: any ByteStream
+  /// Standard error; the same stream as `output` where the parent asked for that.
+  public let error: any ByteStream
+
+  /// Asked what to do with a signal; it may call `exit`. False stands for the signal's default
+  /// action, which ends the program for most. Not asked for SIGKILL and SIGSTOP.
+  public var onSignal: ((Int32) -> Bool)?
+
+  /// The parent's view.
+  let child: MemoryChild
+  private var program: MemoryProgram?
+  private var handle = 0
+  private var exitCode: Int32?
+  private var hasEnded = false
+  private var unreportedStatus: ProcessExit.Status?
+
+  /// Whether the program has not ended: what timers and callbacks of its own should ask first.
+  public var isRunning: Bool { !hasEnded }
+
+  init(_ request: SpawnRequest, program: MemoryProgram, on loop: MemoryLoop) {
+    self.request = request
+    self.program = program
+    self.loop = loop
+    let input = StandardPipe(request.input, isInput: true, on: loop)
+    let output = StandardPipe(request.output, isInput: false, on: loop)
+    let isJoined = request.error == .sameAsOutput
+    let error = isJoined ? nil : StandardPipe(request.error, isInput: false, on: loop)
+    self.input = input.inner
+    self.output = output.inner
+    self.error = error?.inner ?? output.inner
+    child = MemoryChild(
+      pid: loop.network.makeProcessID(),
+      input: input.outer, output: output.outer, error: error?.outer, on: loop)
+    child.process = self
+    handle = loop.add(self)
+    // The program starts after the parent has been called back and has set its callbacks.
+    loop.wakeSoon(handle)
+  }
+
+  /// Ends the program with the low 8 bits of `code`, once what it wrote has gone into its pipes (as
+  /// a program that writes with blocking calls). Only the first call counts.
+  public func exit(_ code: Int32) {
+    loop.checkIsolated()
+    guard exitCode == nil, !hasEnded else { return }
+    exitCode = code & 0xFF
+    for stream in [output, error] {
+      stream.onWritable = { [unowned self] in loop.wakeSoon(handle) }
+      stream.onWriteFailure = { [unowned self] _ in loop.wakeSoon(handle) }
+    }
+    loop.wakeSoon(handle)
+  }
+
+  /// Ends the program as if by `signal`, at once.
+  public func die(by signal: Int32) {
+    loop.checkIsolated()
+    end(.signaled(signal, coreDumped: false))
+  }
+
+  func receive(_ signal: Int32) {
+    guard !hasEnded else { return }
+    let isCatchable = signal != SIGKILL && signal != SIGSTOP
+    if isCatchable, onSignal?(signal) == true { return }
+    // The signals whose default action is not to end the process (signal(7)), and the null signal.
+    let harmless = [0, SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU]
+    if !harmless.contains(signal) { die(by: signal) }
+  }
+
+  private func end(_ status: ProcessExit.Status) {
+    guard !hasEnded else { return }
+    closeAll()
+    // The loop keeps this handle until the parent has been told.
+    unreportedStatus = status
+    loop.wakeSoon(handle)
+  }
+
+  private func closeAll() {
+    hasEnded = true
+    program = nil
+    onSignal = nil
+    child.process = nil
+    for stream in [input, output, error] { stream.close() }
+  }
+}
+
+extension MemoryProcess: MemoryHandle {
+  func didWake() {
+    if let status = unreportedStatus {
+      unreportedStatus = nil
+      loop.remove(handle)
+      child.didExit(ProcessExit(status: status, usage: ResourceUsage()))
+      return
+    }
+    if let program {
+      self.program = nil
+      program.main(self)
+    }
+    if let exitCode, output.queuedBytes == 0, error.queuedBytes == 0 {
+      end(.exited(code: exitCode))
+    }
+  }
+
+  func shutDown() {
+    closeAll()
+    child.onExit = nil
+  }
+}
+
+/// The two ends of a child's standard stream.
+private struct StandardPipe {
+  /// The program's end.
+  let inner: MemoryStream
+  /// The parent's end; nil unless it asked for a pipe.
+  let outer: MemoryStream?
+
+  init(_ stdio: SpawnRequest.Stdio, isInput: Bool, on loop: MemoryLoop) {
+    let isPipe = stdio == .pipe
+    let pipe = MemoryPipe(
+      capacity: loop.network.options.pipeCapacity, discards: !isPipe && !isInput)
+    let reader = MemoryEndpoint(incoming: pipe, outgoing: nil, peer: .inherited)
+    let writer = MemoryEndpoint(incoming: nil, outgoing: pipe, peer: .inherited)
+    inner = MemoryStream(isInput ? reader : writer, on: loop)
+    outer = isPipe ? MemoryStream(isInput ? writer : reader, on: loop) : nil
+    if isInput, !isPipe { pipe.finish() }
+  }
+}

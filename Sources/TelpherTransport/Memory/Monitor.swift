@@ -1,0 +1,64 @@
+internal import Glibc
+
+/// A value behind a lock that a thread can wait on, with a deadline on the monotonic clock.
+///
+/// pthreads rather than `Synchronization.Mutex`: that has no condition, and the thread sanitizer
+/// knows the happens-before of these.
+///
+/// `@unchecked Sendable`: `state` is touched only while `mutex` is held.
+final class Monitor<State>: @unchecked Sendable {
+  private var state: State
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+  /// A monitor over `state`.
+  init(_ state: State) {
+    self.state = state
+    mutex.initialize(to: pthread_mutex_t())
+    condition.initialize(to: pthread_cond_t())
+    pthread_mutex_init(mutex, nil)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  /// Calls `body` with the value while the lock is held. Nothing that calls out belongs in there.
+  func withLock<R>(_ body: (inout State) throws -> R) rethrows -> R {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return try body(&state)
+  }
+
+  /// Waits while `isIdle` holds, until `deadline` at the latest (nil: for as long as it takes), and
+  /// then calls `body`.
+  func wait<R>(
+    until deadline: UInt64?, while isIdle: (State) -> Bool, then body: (inout State) -> R
+  ) -> R {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    while isIdle(state) {
+      guard let deadline else {
+        pthread_cond_wait(condition, mutex)
+        continue
+      }
+      var time = timespec(
+        tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
+      if pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT { break }
+    }
+    return body(&state)
+  }
+
+  /// Wakes who waits.
+  func signal() {
+    pthread_cond_signal(condition)
+  }
+}

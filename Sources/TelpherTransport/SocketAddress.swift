@@ -1,0 +1,45 @@
+/// Where a server listens or a client connects.
+public enum SocketAddress: Sendable, Hashable {
+  /// A Unix socket, by its path.
+  case unix(path: String)
+  /// A TCP port of a host, which is a numeric address or `localhost`; port 0 asks for a free one.
+  case tcp(host: String, port: UInt16)
+}
+
+extension SocketAddress: CustomStringConvertible {
+  /// `unix:PATH` or `tcp:HOST:PORT`, an IPv6 host in brackets.
+  public var description: String {
+    switch self {
+    case .unix(let path): "unix:\(path)"
+    case .tcp(let host, let port): "tcp:\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    }
+  }
+}
+
+extension SocketAddress {
+  /// Reads `unix:PATH` or `tcp:HOST:PORT`, an IPv6 host in brackets.
+  ///
+  /// - Throws: `TransportError` (`badAddress`) that says what is expected.
+  public init(parsing text: String) throws(TransportError) {
+    func bad(_ what: String) -> TransportError {
+      TransportError(.badAddress, "'\(text)' \(what): write unix:PATH or tcp:HOST:PORT")
+    }
+    if text.hasPrefix("unix:") {
+      let path = String(text.dropFirst("unix:".count))
+      guard !path.isEmpty else { throw bad("has no path") }
+      self = .unix(path: path)
+    } else if text.hasPrefix("tcp:") {
+      let rest = text.dropFirst("tcp:".count)
+      guard let colon = rest.lastIndex(of: ":") else { throw bad("has no port") }
+      guard let port = UInt16(rest[rest.index(after: colon)...]) else {
+        throw bad("has no port from 0 to 65535")
+      }
+      var host = String(rest[..<colon])
+      if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+      guard !host.isEmpty else { throw bad("has no host") }
+      self = .tcp(host: host, port: port)
+    } else {
+      throw bad("is no address")
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import TelpherTransport
+
+// To add a backend: its target to this test target's dependencies in Package.swift, its import
+// here, and its line to `all`.
+
+/// The backends that the conformance suite runs on.
+enum Backends {
+  static let all: [TransportUnderTest] = [
+    memory
+    // TransportUnderTest("nio") { try Rig(systemLoops: (0..<$0).map { _ in try NIOLoop() }) },
+  ]
+
+  static let memory = TransportUnderTest("memory", hasDescriptors: false) { count in
+    let network = MemoryNetwork()
+    registerTestPrograms(on: network)
+    return Rig(
+      loops: (0..<count).map { _ in MemoryLoop(network: network) },
+      command: \.inMemory,
+      raise: { network.raise($0) })
+  }
+}

@@ -1,0 +1,81 @@
+import TelpherTransport
+import Testing
+
+struct ReadBufferTests {
+  @Test func inTheSteadyStateTheSameMemoryServesEachRead() {
+    var buffer = ReadBuffer()
+    let first = buffer.prepare(limit: 1000)
+    let storage = ObjectIdentifier(buffer.didFill(1000).storage)
+    for _ in 0..<100 {
+      let memory = buffer.prepare(limit: 1000)
+      #expect(memory.baseAddress == first.baseAddress)
+      #expect(ObjectIdentifier(buffer.didFill(10).storage) == storage)
+    }
+  }
+
+  @Test func aReadWithoutBytesTakesNothing() {
+    var buffer = ReadBuffer()
+    let kept = buffer.read([1, 2, 3])
+    let first = buffer.prepare(limit: 1000)
+    let second = buffer.prepare(limit: 1000)
+    #expect(first.baseAddress == second.baseAddress)
+    #expect([UInt8](kept) == [1, 2, 3])
+  }
+
+  @Test func keptChunksStayIntact() {
+    var buffer = ReadBuffer()
+    var kept: [Chunk] = []
+    for number in 0..<2000 {
+      kept.append(buffer.read([UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 997)))
+    }
+    for (number, chunk) in kept.enumerated() {
+      let byte = UInt8(truncatingIfNeeded: number)
+      #expect(chunk.withUnsafeBytes { $0.allSatisfy { $0 == byte } })
+    }
+  }
+
+  @Test func keptChunksShareOneStorageWhileItHasRoom() {
+    var buffer = ReadBuffer()
+    let first = buffer.read([1])
+    let second = buffer.read([2])
+    #expect(first.storage === second.storage)
+    #expect([UInt8](first) == [1])
+    #expect([UInt8](second) == [2])
+  }
+
+  @Test func aReadIsNoLargerThanItsLimit() {
+    var buffer = ReadBuffer()
+    for limit in [1, 10, 5000, ReadBuffer.smallRead] {
+      #expect(buffer.prepare(limit: limit).count == limit)
+    }
+    #expect(buffer.prepare(limit: 0).count == 1)
+    #expect(buffer.prepare(limit: .max).count <= ReadBuffer.largeRead)
+  }
+
+  @Test func readsShrinkAsMemoryIsHeld() {
+    var buffer = ReadBuffer()
+    let busy = ChunkStorage(capacity: ReadBuffer.busyBytes)
+    #expect(buffer.prepare(limit: .max).count <= ReadBuffer.mediumRead)
+    let crowded = ChunkStorage(capacity: ReadBuffer.crowdedBytes)
+    #expect(buffer.prepare(limit: .max).count <= ReadBuffer.smallRead)
+    withExtendedLifetime((busy, crowded)) {}
+  }
+
+  @Test func freshMemoryIsSmallWhileMuchIsHeld() {
+    let crowded = ChunkStorage(capacity: ReadBuffer.crowdedBytes)
+    var buffer = ReadBuffer()
+    var kept: [Chunk] = []
+    // Past the first memory, which is large, each piece is a small one.
+    for _ in 0..<40 { kept.append(buffer.read([UInt8](repeating: 0, count: 16 * 1024))) }
+    #expect(kept.last?.storage.capacity == ReadBuffer.smallRead)
+    withExtendedLifetime(crowded) {}
+  }
+}
+
+extension ReadBuffer {
+  /// What a loop does for a read that brings `bytes`.
+  fileprivate mutating func read(_ bytes: [UInt8]) -> Chunk {
+    prepare(limit: bytes.count).copyBytes(from: bytes)
+    return didFill(bytes.count)
+  }
+}
