@@ -13,11 +13,19 @@ let strict: [SwiftSetting] = [
 let package = Package(
   name: "telpher",
   targets: [
+    .target(name: "CTelpherSys"),
+
     // The protocol, without I/O.
     .target(name: "TelpherWire", swiftSettings: strict),
 
     // The seam between protocol and operating system, and its in-memory backend.
     .target(name: "TelpherTransport", swiftSettings: strict),
+    .target(
+      name: "TelpherSystem", dependencies: ["CTelpherSys", "TelpherTransport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherSystemTests",
+      dependencies: ["CTelpherSys", "TelpherSystem", "TelpherTransport"], swiftSettings: strict),
     .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
     // The seam's tests. Whoever adds a backend to Conformance/Backends.swift adds its target here.
     .testTarget(

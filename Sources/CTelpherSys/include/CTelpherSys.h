@@ -1,0 +1,138 @@
+// The few Linux calls that Swift's Glibc module lacks, and the launch of a process, which Swift
+// can't do: between clone and execve no Swift code may run.
+//
+// Functions that return int return 0 or a positive result, or the negated errno(3), unless they
+// say otherwise. All may be called from any thread.
+#ifndef CTELPHERSYS_H
+#define CTELPHERSYS_H
+
+#ifndef __linux__
+#error "CTelpherSys is for Linux: see clone3(2), pidfd_open(2), cgroups(7)"
+#endif
+
+#include <stddef.h>
+#include <stdint.h>
+
+// ---- Launching (launch.c) ----
+
+/// What a launch was doing when it failed.
+enum telpher_stage {
+  TELPHER_STAGE_NONE = 0,
+  TELPHER_STAGE_RESOURCES = 1,
+  TELPHER_STAGE_DIRECTORY = 2,
+  TELPHER_STAGE_LIMIT = 3,
+  TELPHER_STAGE_EXECUTE = 4,
+};
+
+/// One limit to set with prlimit(2).
+struct telpher_limit {
+  int resource;
+  uint64_t soft;
+  uint64_t hard;
+};
+
+/// What to launch. All memory stays the caller's, and is only read.
+struct telpher_launch {
+  /// The files to try to execute in this order, NULL at the end: the PATH search, already spelled
+  /// out, because the child must not allocate.
+  const char *const *candidates;
+  /// NULL-terminated, as for execve(2).
+  char *const *arguments;
+  char *const *environment;
+  /// The working directory, or NULL for the caller's.
+  const char *directory;
+  /// The descriptors that become 0, 1 and 2. One that is its own number is passed on as it is.
+  int stdio[3];
+  /// A control group's directory that the child starts in, or -1.
+  int control_group;
+  /// Whether the child leads a session of its own.
+  int new_session;
+  /// Whether to do without clone3 even where it works. For tests and measurements.
+  int without_clone3;
+  const struct telpher_limit *limits;
+  size_t limit_count;
+};
+
+/// What became of a launch.
+struct telpher_launched {
+  /// TELPHER_STAGE_NONE where the child has executed its program.
+  enum telpher_stage stage;
+  /// The errno of a failure.
+  int error;
+  int pid;
+  /// The child's pidfd, close-on-exec; the caller closes it.
+  int pid_descriptor;
+};
+
+/// Launches a process and returns once it has executed its program, or failed to. A child that
+/// failed has been waited for.
+struct telpher_launched telpher_launch(const struct telpher_launch *request);
+
+// ---- Processes (process.c) ----
+
+/// How a child ended, and what it used.
+struct telpher_exit {
+  /// The signal that ended it, or 0.
+  int signal;
+  int core_dumped;
+  /// The exit code, where no signal ended it.
+  int code;
+  int64_t user_microseconds;
+  int64_t system_microseconds;
+  int64_t max_resident_kib;
+  int64_t major_faults;
+  int64_t minor_faults;
+  int64_t voluntary_switches;
+  int64_t involuntary_switches;
+};
+
+/// Asks whether child `pid` has ended, without waiting: 1 with `*result` filled, 0 while it runs,
+/// -ECHILD where there is no such child. With `keep` it stays a zombie, so that its id, and those
+/// of its group and session, can't be given to a stranger. waitid(2).
+int telpher_wait(int pid, int keep, struct telpher_exit *result);
+
+/// The id of some child that has ended and was not waited for, which stays so; 0 where there is
+/// none.
+int telpher_any_zombie(void);
+
+/// A pidfd of `pid`. pidfd_open(2).
+int telpher_pidfd_open(int pid);
+
+/// Makes this process the one that orphans below it are handed to: PR_SET_CHILD_SUBREAPER, prctl(2).
+int telpher_become_subreaper(void);
+
+/// Makes sure that SIGCHLD is not ignored, which would have the kernel drop the status of each
+/// child. (A parent that ignores it bequeaths that.)
+void telpher_keep_child_status(void);
+
+/// The soft and hard limit of `resource`: getrlimit(2).
+int telpher_get_limit(int resource, uint64_t *soft, uint64_t *hard);
+
+/// Sets the soft limit of `resource` of this process.
+int telpher_set_soft_limit(int resource, uint64_t soft);
+
+/// The numbers of getrlimit(2), which C has as an enumeration.
+extern const int telpher_limit_cpu, telpher_limit_as, telpher_limit_fsize, telpher_limit_nofile,
+    telpher_limit_nproc, telpher_limit_core;
+
+// ---- Descriptors (descriptors.c) ----
+
+/// A pipe, both ends close-on-exec: `ends[0]` is read, `ends[1]` written. pipe2(2).
+int telpher_pipe(int ends[2]);
+
+/// Makes reads and writes return EAGAIN instead of waiting.
+int telpher_set_nonblocking(int descriptor);
+
+/// Opens `path` below the directory `folder` (or AT_FDCWD), close-on-exec. openat(2).
+int telpher_open_at(int folder, const char *path, int flags);
+
+/// Who is connected to the Unix socket: SO_PEERCRED, unix(7).
+int telpher_peer_credentials(int socket, uint32_t *uid, int *pid);
+
+/// Makes a pipe hold at least `bytes`: F_SETPIPE_SZ, fcntl(2). Returns what it holds now.
+int telpher_set_pipe_size(int pipe, int bytes);
+
+/// The bytes that wait to be read: FIONREAD.
+int telpher_unread_bytes(int descriptor);
+
+#endif

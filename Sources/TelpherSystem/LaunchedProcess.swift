@@ -1,0 +1,182 @@
+internal import CTelpherSys
+internal import Glibc
+public import TelpherTransport
+
+/// How the processes that come from a child are found.
+enum ProcessTracking: Sendable {
+  /// Not at all: the child is in our own session and group.
+  case none
+  /// They are in this control group.
+  case group(ControlGroup)
+  /// By a walk through /proc, with this mark in their environment.
+  case mark(String)
+}
+
+/// A process that a `Launcher` started. From any thread.
+///
+/// A child whose tree is tracked stays a zombie until `release()`, whoever asked for its status: so
+/// its id, and that of its group and session, can't become a stranger's while it may be signaled.
+public final class LaunchedProcess: Sendable {
+  /// The process id. It stays this child's until `release()`, or where its tree is not tracked until
+  /// `reap()` returned its exit.
+  public let pid: Int32
+  /// A pidfd, close-on-exec: readable once the child has ended (pidfd_open(2)). The owner of this
+  /// object closes it.
+  public let pidDescriptor: Int32
+  /// Our end of standard input's pipe, close-on-exec and nonblocking; nil unless a pipe was asked
+  /// for. The owner of this object closes it.
+  public let input: Int32?
+  /// Our end of standard output's pipe, as `input`.
+  public let output: Int32?
+  /// Our end of standard error's pipe, as `input`.
+  public let error: Int32?
+
+  private struct State {
+    var exit: ProcessExit?
+    var isReaped = false
+    var isReleased = false
+  }
+
+  /// How often a walk is repeated for SIGKILL, until it finds nobody new. One that forks faster than
+  /// that is not caught up with by walking.
+  private static let killRounds = 64
+
+  private let tracking: ProcessTracking
+  private let launcher: Launcher
+  /// Held while signals are sent as well: a concurrent `release()` must not hand the id or the group
+  /// to somebody else meanwhile.
+  private let state = Lock(State())
+
+  init(
+    pid: Int32, pidDescriptor: Int32, input: Int32?, output: Int32?, error: Int32?,
+    tracking: ProcessTracking, launcher: Launcher
+  ) {
+    self.pid = pid
+    self.pidDescriptor = pidDescriptor
+    self.input = input
+    self.output = output
+    self.error = error
+    self.tracking = tracking
+    self.launcher = launcher
+  }
+
+  deinit {
+    release()
+    // Its parent is still us: somebody has to wait for it when it ends.
+    if !state.withLock({ $0.isReaped }) { launcher.abandon(pid) }
+  }
+
+  /// How the child ended and what it used, or nil while it runs. It may be asked again.
+  public func reap() -> ProcessExit? {
+    state.withLock { reap(&$0) }
+  }
+
+  /// Sends `signal` to the child's process group, or where its tree is not tracked to the child
+  /// alone, whose group is ours. Nothing happens once the child was waited for.
+  public func signalGroup(_ signal: Int32) {
+    state.withLock { state in
+      guard !state.isReaped else { return }
+      kill(isTracked ? -pid : pid, signal)
+    }
+  }
+
+  /// Sends `signal` to every process that came from this child, as far as `Launcher.killScope`
+  /// reaches; where its tree is not tracked, as `signalGroup(_:)`. Nothing happens after
+  /// `release()`.
+  ///
+  /// It does not wait for the signal's effect. Where it walks it takes some milliseconds.
+  public func signalTree(_ signal: Int32) {
+    guard isTracked else { return signalGroup(signal) }
+    state.withLock { state in
+      guard !state.isReleased else { return }
+      switch tracking {
+      case .none: break
+      case .group(let group): group.signal(signal)
+      case .mark(let mark): self.signal(signal, marked: mark)
+      }
+    }
+  }
+
+  /// Whether any process that came from this child is still there, the child included, zombies not
+  /// counted. False after `release()`. Where it walks it takes some milliseconds.
+  public var hasSurvivors: Bool {
+    state.withLock { state in
+      switch tracking {
+      case .none: return reap(&state) == nil
+      case .group(let group): return !state.isReleased && group.hasSurvivors
+      case .mark(let mark):
+        return !state.isReleased && !ProcessTable().members(leader: pid, mark: mark).isEmpty
+      }
+    }
+  }
+
+  /// Ends the tracking of the tree: what still runs is left to itself. Harmless when repeated. A
+  /// child that still runs can be asked for its exit afterwards as before.
+  public func release() {
+    let group: ControlGroup? = state.withLock { state in
+      guard !state.isReleased else { return nil }
+      state.isReleased = true
+      // A zombie until now, kept for its id.
+      if state.exit != nil && !state.isReaped {
+        state.exit = nil
+        _ = reap(&state)
+      }
+      if case .group(let group) = tracking { return group }
+      return nil
+    }
+    if let group { launcher.giveBack(group) }
+  }
+
+  private var isTracked: Bool {
+    if case .none = tracking { false } else { true }
+  }
+
+  private func reap(_ state: inout State) -> ProcessExit? {
+    if let exit = state.exit { return exit }
+    let isKept = isTracked && !state.isReleased
+    var result = telpher_exit()
+    switch telpher_wait(pid, isKept ? 1 : 0, &result) {
+    case 0: return nil
+    case 1: state.exit = ProcessExit(result)
+    default: preconditionFailure("somebody else waited for a child of the launcher")
+    }
+    if !isKept {
+      state.isReaped = true
+      launcher.didReap(pid)
+    }
+    return state.exit
+  }
+
+  private func signal(_ signal: Int32, marked mark: String) {
+    var reached: Set<Int32> = []
+    for _ in 0..<(signal == SIGKILL ? Self.killRounds : 1) {
+      let new = ProcessTable().members(leader: pid, mark: mark).filter { !reached.contains($0) }
+      if new.isEmpty { return }
+      for member in new {
+        kill(member, signal)
+        reached.insert(member)
+      }
+    }
+  }
+}
+
+extension ProcessExit {
+  fileprivate init(_ exit: telpher_exit) {
+    var usage = ResourceUsage()
+    usage.userMicroseconds = exit.user_microseconds
+    usage.systemMicroseconds = exit.system_microseconds
+    // A child shares our memory until it executes its program, and the kernel counts that for it.
+    var own = rusage()
+    getrusage(Int32(RUSAGE_SELF.rawValue), &own)
+    if exit.max_resident_kib > own.ru_maxrss { usage.maxResidentKiB = exit.max_resident_kib }
+    usage.majorFaults = exit.major_faults
+    usage.minorFaults = exit.minor_faults
+    usage.voluntarySwitches = exit.voluntary_switches
+    usage.involuntarySwitches = exit.involuntary_switches
+    self.init(
+      status: exit.signal == 0
+        ? .exited(code: exit.code)
+        : .signaled(exit.signal, coreDumped: exit.core_dumped != 0),
+      usage: usage)
+  }
+}

@@ -1,0 +1,269 @@
+internal import CTelpherSys
+internal import Glibc
+public import TelpherTransport
+
+/// Starts processes, and knows how to end all that comes from one. From any thread; usually one for
+/// a server.
+///
+/// A launch shares our memory with the child until the child executes its program (as vfork(2)
+/// does), so that it costs the same however large the server has grown.
+public final class Launcher: Sendable {
+  /// How the processes that come from one launch are kept track of.
+  public enum Scope: Sendable {
+    /// By control groups where they can be had, else as `descendants`.
+    case automatic
+    /// By a control group for each: `KillScope.cgroup`.
+    case cgroup
+    /// By walks through /proc: `KillScope.descendants`.
+    case descendants
+  }
+
+  /// What tests and measurements change about the way a launch is done.
+  package struct Options: Sendable {
+    /// Do as where clone3(2) is refused: the child itself enters its control group.
+    package var withoutClone3 = false
+    /// Keep this many idle control groups; nil for what the limit of descriptors allows.
+    package var idleGroups: Int?
+    package init(withoutClone3: Bool = false, idleGroups: Int? = nil) {
+      self.withoutClone3 = withoutClone3
+      self.idleGroups = idleGroups
+    }
+  }
+
+  struct State {
+    /// Children that were not waited for yet.
+    var live: Set<Int32> = []
+    /// Launches that are under way, whose child is not in `live` yet.
+    var launching = 0
+    /// Children that nobody holds a `LaunchedProcess` of any more, to be waited for by us.
+    var abandoned: Set<Int32> = []
+  }
+
+  let state = Lock(State())
+  private let groups: ControlGroupPool?
+  private let nullDevice: Int32
+  private let softDescriptorLimit: UInt64?
+  private let options: Options
+
+  /// A launcher that tracks as `scope` says.
+  ///
+  /// - Parameter softDescriptorLimit: The soft RLIMIT_NOFILE that children get; nil for ours. A
+  ///   server that raised its own passes what it was before: programs that use select(2), or close
+  ///   all they may have open, want the usual one.
+  /// - Throws: `TransportError` where `scope` is `.cgroup` and control groups can't be had, with the
+  ///   reason; and where /dev/null can't be opened.
+  public convenience init(
+    scope: Scope = .automatic, softDescriptorLimit: UInt64? = nil
+  ) throws(TransportError) {
+    try self.init(scope: scope, softDescriptorLimit: softDescriptorLimit, options: Options())
+  }
+
+  package init(
+    scope: Scope, softDescriptorLimit: UInt64? = nil, options: Options
+  ) throws(TransportError) {
+    telpher_keep_child_status()
+    let nullDevice = telpher_open_at(AT_FDCWD, "/dev/null", O_RDWR)
+    guard nullDevice >= 0 else { throw TransportError("open /dev/null", errno: -nullDevice) }
+    let groups: ControlGroupPool?
+    do throws(TransportError) {
+      groups =
+        scope == .descendants
+        ? nil : try Self.usableGroups(nullDevice: nullDevice, options: options)
+    } catch {
+      guard scope == .automatic else {
+        close(nullDevice)
+        throw error
+      }
+      groups = nil
+    }
+    self.nullDevice = nullDevice
+    self.groups = groups
+    self.softDescriptorLimit = softDescriptorLimit
+    self.options = options
+  }
+
+  deinit { close(nullDevice) }
+
+  /// How far `LaunchedProcess.signalTree(_:)` reaches.
+  public var killScope: KillScope { groups == nil ? .descendants : .cgroup }
+
+  /// Starts a process. It holds the calling thread until the child has executed its program, for
+  /// about 0.3 ms.
+  ///
+  /// - Returns: the running process. The caller closes its descriptors.
+  /// - Throws: `SpawnError` with the step that failed; nothing is left behind then. `EMFILE` and
+  ///   `EAGAIN` in stage `resources` pass by themselves.
+  public func launch(_ request: SpawnRequest) throws(SpawnError) -> LaunchedProcess {
+    do throws(SpawnError) {
+      return try attempt(request)
+    } catch {
+      // Two failures may be of our own making: idle groups hold descriptors, and a command may have
+      // configured its group so that it refuses the next one. With a new group it may go.
+      guard error.stage == .resources, let groups else { throw error }
+      groups.shedIdle()
+      return try attempt(request)
+    }
+  }
+
+  /// Removes the control groups where nobody is left; the others are left alone. Call it once, when
+  /// nothing is launched any more.
+  public func shutDown() {
+    groups?.shutDown()
+    waitForAbandoned()
+  }
+
+  private func attempt(_ request: SpawnRequest) throws(SpawnError) -> LaunchedProcess {
+    waitForAbandoned()
+    let mark = request.tracksTree && groups == nil ? Self.makeMark() : nil
+    let image = try LaunchImage(request, mark: mark)
+    var pipes = try StdioPipes(request, null: nullDevice)
+    let group = try acquireGroup(for: request)
+
+    state.withLock { $0.launching += 1 }
+    let launched = Self.launch(
+      image, stdio: pipes.child, group: group, directory: request.directory,
+      newSession: request.tracksTree, limits: limits(for: request), options: options)
+    state.withLock { state in
+      state.launching -= 1
+      if launched.pid > 0 { state.live.insert(launched.pid) }
+    }
+    guard launched.stage == TELPHER_STAGE_NONE else {
+      let error = SpawnError(launched, request)
+      if let group {
+        if error.stage == .resources { groups?.discard(group) } else { groups?.giveBack(group) }
+      }
+      throw error
+    }
+    let tracking: ProcessTracking =
+      if let group { .group(group) } else if let mark { .mark(mark) } else { .none }
+    let ours = pipes.takeOurs()
+    return LaunchedProcess(
+      pid: launched.pid, pidDescriptor: launched.pid_descriptor, input: ours.input,
+      output: ours.output, error: ours.error, tracking: tracking, launcher: self)
+  }
+
+  private func acquireGroup(for request: SpawnRequest) throws(SpawnError) -> ControlGroup? {
+    guard request.tracksTree, let groups else { return nil }
+    do {
+      return try groups.acquire()
+    } catch {
+      throw SpawnError(
+        stage: .resources, errno: error.value,
+        message: "cannot make a control group: \(describe(errno: error.value))")
+    }
+  }
+
+  /// 128 random bits that nobody else's environment has.
+  private static func makeMark() -> String {
+    (0..<2).map { _ in
+      let half = String(UInt64.random(in: 0 ... .max), radix: 16)
+      return String(repeating: "0", count: 16 - half.utf8.count) + half
+    }.joined()
+  }
+
+  private func limits(for request: SpawnRequest) -> [telpher_limit] {
+    var limits: [telpher_limit] = []
+    if let softDescriptorLimit {
+      var soft: UInt64 = 0
+      var hard: UInt64 = 0
+      if telpher_get_limit(telpher_limit_nofile, &soft, &hard) == 0 {
+        limits.append(
+          telpher_limit(
+            resource: telpher_limit_nofile, soft: min(softDescriptorLimit, hard), hard: hard))
+      }
+    }
+    // Behind it, so that what the request says of descriptors wins.
+    limits += request.limits.map {
+      telpher_limit(resource: $0.kind.number, soft: $0.value, hard: $0.value)
+    }
+    return limits
+  }
+
+  /// Gives a finished process's group back to the pool.
+  func giveBack(_ group: ControlGroup) {
+    groups?.giveBack(group)
+  }
+
+  /// The pool, after a child has been put into a group of it: there is more that can forbid that
+  /// than can be asked about.
+  private static func usableGroups(
+    nullDevice: Int32, options: Options
+  ) throws(TransportError) -> ControlGroupPool {
+    let pool = try ControlGroupPool(idleLimit: options.idleGroups)
+    let failure: Int32
+    do {
+      let group = try pool.acquire()
+      // A program that can't be there: the child gets as far as executing it.
+      let image = try LaunchImage(SpawnRequest(arguments: ["/dev/null/"], environment: [:]))
+      let launched = launch(
+        image, stdio: (nullDevice, nullDevice, nullDevice), group: group, directory: nil,
+        newSession: true, limits: [], options: options)
+      failure = launched.stage == TELPHER_STAGE_EXECUTE ? 0 : launched.error
+      pool.giveBack(group)
+    } catch let error as ErrorNumber {
+      failure = error.value
+    } catch {
+      preconditionFailure("the request above has no string that can't be passed on")
+    }
+    guard failure == 0 else {
+      throw TransportError("start a process in a control group", errno: failure)
+    }
+    return pool
+  }
+
+  private static func launch(
+    _ image: borrowing LaunchImage, stdio: (Int32, Int32, Int32), group: ControlGroup?,
+    directory: String?, newSession: Bool, limits: [telpher_limit], options: Options
+  ) -> telpher_launched {
+    limits.withUnsafeBufferPointer { limits in
+      func launch(in directory: UnsafePointer<CChar>?) -> telpher_launched {
+        var request = telpher_launch(
+          candidates: image.candidates, arguments: image.arguments,
+          environment: image.environment, directory: directory, stdio: stdio,
+          control_group: group?.folder ?? -1, new_session: newSession ? 1 : 0,
+          without_clone3: options.withoutClone3 ? 1 : 0, limits: limits.baseAddress,
+          limit_count: limits.count)
+        return telpher_launch(&request)
+      }
+      guard let directory else { return launch(in: nil) }
+      return directory.withCString { launch(in: $0) }
+    }
+  }
+}
+
+extension ResourceLimit.Kind {
+  /// The number of getrlimit(2).
+  fileprivate var number: Int32 {
+    switch self {
+    case .cpuSeconds: telpher_limit_cpu
+    case .memoryBytes: telpher_limit_as
+    case .fileBytes: telpher_limit_fsize
+    case .openFiles: telpher_limit_nofile
+    case .processes: telpher_limit_nproc
+    case .coreBytes: telpher_limit_core
+    }
+  }
+}
+
+extension SpawnError {
+  /// What the launch of `request` failed at.
+  fileprivate init(_ launched: telpher_launched, _ request: SpawnRequest) {
+    let reason = describe(errno: launched.error)
+    switch launched.stage {
+    case TELPHER_STAGE_DIRECTORY:
+      self.init(
+        stage: .directory, errno: launched.error,
+        message: "cannot enter '\(request.directory ?? "")': \(reason)")
+    case TELPHER_STAGE_LIMIT:
+      self.init(
+        stage: .limit, errno: launched.error, message: "cannot set a limit: \(reason)")
+    case TELPHER_STAGE_EXECUTE:
+      self.init(
+        stage: .execute, errno: launched.error,
+        message: "cannot run '\(request.arguments[0])': \(reason)")
+    default:
+      self.init(
+        stage: .resources, errno: launched.error, message: "cannot make a process: \(reason)")
+    }
+  }
+}

@@ -1,0 +1,76 @@
+internal import CTelpherSys
+internal import Glibc
+internal import TelpherTransport
+
+/// The pipes of a launch: the child's three descriptors, and our ends. It closes what was not taken.
+struct StdioPipes: ~Copyable {
+  /// What becomes 0, 1 and 2 in the child.
+  private(set) var child: (Int32, Int32, Int32) = (0, 1, 2)
+  private var childEnds: [Int32] = []
+  private var input: Int32?
+  private var output: Int32?
+  private var error: Int32?
+
+  /// Makes the pipes that `request` asks for; `null` is /dev/null, opened for both ways.
+  ///
+  /// - Throws: `SpawnError` of stage `resources` where descriptors ran out, or where a stream can't
+  ///   be connected to what was asked for.
+  init(_ request: SpawnRequest, null: Int32) throws(SpawnError) {
+    switch request.input {
+    case .null: child.0 = null
+    case .inherit: break
+    case .pipe:
+      let pipe = try makePipe(ours: 1)
+      (child.0, input) = (pipe.child, pipe.ours)
+    case .sameAsOutput: throw Self.refused("standard input can't be the output")
+    }
+    switch request.output {
+    case .null: child.1 = null
+    case .inherit: break
+    case .pipe:
+      let pipe = try makePipe(ours: 0)
+      (child.1, output) = (pipe.child, pipe.ours)
+    case .sameAsOutput: throw Self.refused("standard output can't be the same as itself")
+    }
+    switch request.error {
+    case .null: child.2 = null
+    case .inherit: break
+    case .pipe:
+      let pipe = try makePipe(ours: 0)
+      (child.2, error) = (pipe.child, pipe.ours)
+    case .sameAsOutput: child.2 = child.1
+    }
+  }
+
+  deinit {
+    for end in childEnds { close(end) }
+    if let input { close(input) }
+    if let output { close(output) }
+    if let error { close(error) }
+  }
+
+  /// Hands out our ends, which the caller closes from now on.
+  mutating func takeOurs() -> (input: Int32?, output: Int32?, error: Int32?) {
+    defer { (input, output, error) = (nil, nil, nil) }
+    return (input, output, error)
+  }
+
+  /// Makes a pipe, of which the child gets the one end and we the end of index `ours`, which never
+  /// waits.
+  private mutating func makePipe(ours: Int) throws(SpawnError) -> (child: Int32, ours: Int32) {
+    var ends: [Int32] = [-1, -1]
+    let result = telpher_pipe(&ends)
+    guard result >= 0 else {
+      throw SpawnError(
+        stage: .resources, errno: -result,
+        message: "cannot make a pipe: \(describe(errno: -result))")
+    }
+    _ = telpher_set_nonblocking(ends[ours])
+    childEnds.append(ends[1 - ours])
+    return (ends[1 - ours], ends[ours])
+  }
+
+  private static func refused(_ message: String) -> SpawnError {
+    SpawnError(stage: .resources, errno: EINVAL, message: message)
+  }
+}

@@ -1,0 +1,148 @@
+import CTelpherSys
+import Glibc
+import TelpherSystem
+import TelpherTransport
+
+/// The scopes that can be had on this machine.
+let scopes: [Launcher.Scope] =
+  (try? Launcher(scope: .cgroup)) == nil
+  ? [.descendants] : [.cgroup, .descendants]
+
+/// The scopes, each with and without clone3.
+let launchers: [(Launcher.Scope, Bool)] = scopes.flatMap { [($0, false), ($0, true)] }
+
+/// A launcher that does without clone3 where `withoutClone3` is true.
+func makeLauncher(_ scope: Launcher.Scope, withoutClone3: Bool = false) throws -> Launcher {
+  try Launcher(scope: scope, options: .init(withoutClone3: withoutClone3))
+}
+
+/// How long a condition is waited for before the test fails: far more than it takes.
+private let patience: Double = 300
+
+/// What a command wrote, and how it ended.
+struct Outcome {
+  var exit: ProcessExit
+  var output: String
+  var error: String
+
+  /// The exit code, or nil where a signal ended it.
+  var code: Int32? {
+    if case .exited(let code) = exit.status { code } else { nil }
+  }
+}
+
+struct TimedOut: Error {}
+
+/// Asks `condition` again and again, until it is true.
+func eventually(_ condition: () throws -> Bool) throws {
+  let end = now() + patience
+  while try !condition() {
+    guard now() < end else { throw TimedOut() }
+    usleep(1000)
+  }
+}
+
+private func now() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}
+
+/// Waits until `descriptor` can be read, or has ended.
+func awaitReadable(_ descriptor: Int32) throws {
+  var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+  guard Glibc.poll(&poll, 1, Int32(patience * 1000)) == 1 else { throw TimedOut() }
+}
+
+/// Reads what is there, up to one line or the end. The descriptor stays open.
+func readLine(_ descriptor: Int32) throws -> String {
+  var bytes: [UInt8] = []
+  var byte: UInt8 = 0
+  while true {
+    try awaitReadable(descriptor)
+    guard read(descriptor, &byte, 1) == 1, byte != UInt8(ascii: "\n") else { break }
+    bytes.append(byte)
+  }
+  return String(decoding: bytes, as: UTF8.self)
+}
+
+/// Reads to the end and closes.
+func readAll(_ descriptor: Int32) throws -> String {
+  defer { close(descriptor) }
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 65536)
+  while true {
+    try awaitReadable(descriptor)
+    let count = read(descriptor, &buffer, buffer.count)
+    guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+    bytes += buffer[..<count]
+  }
+}
+
+extension LaunchedProcess {
+  /// Waits for the exit.
+  func awaitExit() throws -> ProcessExit {
+    try awaitReadable(pidDescriptor)
+    guard let exit = reap() else { throw TimedOut() }
+    return exit
+  }
+
+  /// Closes the pidfd and ends the tracking.
+  func finish() {
+    close(pidDescriptor)
+    release()
+  }
+}
+
+extension Launcher {
+  /// Runs a command to its end.
+  func run(_ request: SpawnRequest) throws -> Outcome {
+    let process = try launch(request)
+    if let input = process.input { close(input) }
+    let output = try process.output.map(readAll) ?? ""
+    let error = try process.error.map(readAll) ?? ""
+    let exit = try process.awaitExit()
+    process.finish()
+    return Outcome(exit: exit, output: output, error: error)
+  }
+
+  /// Runs a shell's script to its end.
+  func run(shell script: String) throws -> Outcome {
+    try run(.shell(script))
+  }
+}
+
+extension SpawnRequest {
+  /// A shell's script.
+  static func shell(_ script: String) -> SpawnRequest {
+    SpawnRequest(arguments: ["/bin/sh", "-c", script], environment: searchPath)
+  }
+}
+
+/// An environment in which programs are found.
+let searchPath = ["PATH": "/usr/local/bin:/usr/bin:/bin"]
+
+/// A folder that is gone after `body`.
+func withTemporaryFolder<R>(_ body: (String) throws -> R) throws -> R {
+  var template = Array("/tmp/telpher-test-XXXXXX".utf8CString)
+  guard mkdtemp(&template) != nil else { throw TimedOut() }
+  let folder = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+  defer {
+    _ = try? Launcher(scope: .descendants).run(
+      SpawnRequest(arguments: ["rm", "-rf", folder], environment: searchPath))
+  }
+  return try body(folder)
+}
+
+/// Writes a file.
+func write(_ text: String, to path: String, mode: mode_t) {
+  guard let file = fopen(path, "w") else { return }
+  fputs(text, file)
+  fclose(file)
+  chmod(path, mode)
+}
+
+/// The number of open descriptors of this process.
+func openDescriptors() -> Int {
+  (0..<4096).count { fcntl(Int32($0), F_GETFD) >= 0 }
+}

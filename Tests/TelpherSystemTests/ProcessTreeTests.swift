@@ -1,0 +1,155 @@
+import CTelpherSys
+import Glibc
+import TelpherSystem
+import TelpherTransport
+import Testing
+
+extension SystemTests {
+  @Suite struct ProcessTreeTests {
+    /// Leaves processes in every way that keeps the environment, and says `ready` once all run.
+    private static let bush = """
+      sleep 1000 &
+      setsid sleep 1000 &
+      (setsid sh -c 'sleep 1000 & sleep 1000' &)
+      (setsid sh -c '(sleep 1000 &); trap "" TERM HUP; echo ready; while :; do sleep 1000; done' &)
+      sleep 1000
+      """
+
+    @Test(arguments: launchers)
+    func killReachesAllThatLeft(scope: Launcher.Scope, withoutClone3: Bool) throws {
+      let launcher = try makeLauncher(scope, withoutClone3: withoutClone3)
+      let process = try launcher.launch(.shell(Self.bush))
+      #expect(try readLine(process.output!) == "ready")
+      #expect(process.hasSurvivors)
+      process.signalTree(SIGKILL)
+      // All of them hold the pipe: its end comes when the last is gone.
+      _ = try readAll(process.output!)
+      _ = try readAll(process.error!)
+      #expect(try process.awaitExit().status == .signaled(SIGKILL, coreDumped: false))
+      try eventually { !process.hasSurvivors }
+      process.finish()
+      launcher.shutDown()
+    }
+
+    @Test(arguments: scopes)
+    func killReachesThoseWhoseLeaderHasEnded(scope: Launcher.Scope) throws {
+      let launcher = try Launcher(scope: scope)
+      let process = try launcher.launch(.shell("(setsid sleep 1000 &); sleep 1000 & exit 5"))
+      #expect(try process.awaitExit().status == .exited(code: 5))
+      #expect(process.hasSurvivors)
+      process.signalTree(SIGKILL)
+      _ = try readAll(process.output!)
+      _ = try readAll(process.error!)
+      try eventually { !process.hasSurvivors }
+      process.finish()
+    }
+
+    @Test(.enabled(if: scopes.contains(.cgroup)))
+    func controlGroupReachesWhoClearedTheEnvironmentToo() throws {
+      let launcher = try Launcher(scope: .cgroup)
+      let process = try launcher.launch(
+        .shell("(env -i setsid /bin/sh -c 'echo ready; exec /bin/sleep 1000' &)"))
+      #expect(try readLine(process.output!) == "ready")
+      _ = try process.awaitExit()
+      process.signalTree(SIGKILL)
+      _ = try readAll(process.output!)
+      try eventually { !process.hasSurvivors }
+      close(process.error!)
+      process.finish()
+    }
+
+    @Test(arguments: scopes)
+    func otherSignalsReachAllToo(scope: Launcher.Scope) throws {
+      let launcher = try Launcher(scope: scope)
+      // With `exec`, since who is forked while the signal goes round is not reached; SIGKILL goes
+      // round again for that.
+      let process = try launcher.launch(
+        .shell(
+          "(setsid sh -c 'trap \"echo got; exit\" TERM; echo ready; while :; do sleep 0.01; done' &); exec sleep 1000"
+        ))
+      #expect(try readLine(process.output!) == "ready")
+      process.signalTree(SIGTERM)
+      #expect(try readLine(process.output!) == "got")
+      #expect(try process.awaitExit().status == .signaled(SIGTERM, coreDumped: false))
+      try eventually { !process.hasSurvivors }
+      close(process.output!)
+      close(process.error!)
+      process.finish()
+    }
+
+    @Test(arguments: scopes)
+    func groupSignalLeavesOtherGroupsAlone(scope: Launcher.Scope) throws {
+      let launcher = try Launcher(scope: scope)
+      let process = try launcher.launch(
+        .shell("(setsid sh -c 'echo ready; exec sleep 1000' &); sleep 1000"))
+      #expect(try readLine(process.output!) == "ready")
+      process.signalGroup(SIGTERM)
+      #expect(try process.awaitExit().status == .signaled(SIGTERM, coreDumped: false))
+      #expect(process.hasSurvivors)
+      process.signalTree(SIGKILL)
+      _ = try readAll(process.output!)
+      close(process.error!)
+      process.finish()
+    }
+
+    @Test func anUntrackedChildIsSignaledAlone() throws {
+      var request = SpawnRequest.shell("echo ready; exec sleep 1000")
+      request.tracksTree = false
+      let process = try Launcher().launch(request)
+      #expect(try readLine(process.output!) == "ready")
+      #expect(process.hasSurvivors)
+      process.signalTree(SIGTERM)
+      #expect(try process.awaitExit().status == .signaled(SIGTERM, coreDumped: false))
+      #expect(!process.hasSurvivors)
+      close(process.output!)
+      close(process.error!)
+      process.finish()
+    }
+
+    @Test(arguments: scopes)
+    func releaseLeavesSurvivorsAlone(scope: Launcher.Scope) throws {
+      let launcher = try Launcher(scope: scope)
+      let process = try launcher.launch(
+        .shell("(setsid sleep 1000 >/dev/null 2>&1 & echo $!)"))
+      let daemon = Int32(try readLine(process.output!))!
+      _ = try process.awaitExit()
+      close(process.output!)
+      close(process.error!)
+      process.finish()
+      #expect(!process.hasSurvivors)
+      process.signalTree(SIGKILL)
+      process.signalGroup(SIGKILL)
+      _ = try launcher.run(shell: "true")
+      launcher.shutDown()
+      #expect(kill(daemon, 0) == 0)
+      kill(daemon, SIGKILL)
+    }
+
+    @Test(arguments: scopes)
+    func aZombieIsNoSurvivor(scope: Launcher.Scope) throws {
+      let process = try Launcher(scope: scope).launch(.shell("exit 0"))
+      try awaitReadable(process.pidDescriptor)
+      #expect(!process.hasSurvivors)
+      #expect(process.reap()?.status == .exited(code: 0))
+      close(process.output!)
+      close(process.error!)
+      process.finish()
+    }
+
+    @Test func orphansAreReapedAndLiveProcessesAreNot() async {
+      await #expect(processExitsWith: .success) {
+        try Launcher.becomeSubreaper()
+        let launcher = try Launcher(scope: .descendants)
+        let process = try launcher.launch(.shell("(sh -c 'exit 0' & echo $!); exit 9"))
+        let orphan = Int32(try readLine(process.output!))!
+        try awaitReadable(process.pidDescriptor)
+        try eventually {
+          launcher.reapOrphans()
+          return kill(orphan, 0) != 0
+        }
+        #expect(process.reap()?.status == .exited(code: 9))
+        process.finish()
+      }
+    }
+  }
+}
