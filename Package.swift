@@ -12,7 +12,14 @@ let strict: [SwiftSetting] = [
 
 let package = Package(
   name: "telpher",
+  products: [
+    .library(name: "TelpherUV", targets: ["TelpherUV"])
+  ],
   targets: [
+    // libuv and the few Linux calls that Swift's Glibc module lacks.
+    .systemLibrary(
+      name: "CLibUV", path: "CLibUV", pkgConfig: "libuv",
+      providers: [.apt(["libuv1-dev"]), .brew(["libuv"])]),
     .target(name: "CTelpherSys"),
 
     // The protocol, without I/O.
@@ -23,12 +30,21 @@ let package = Package(
     .target(
       name: "TelpherSystem", dependencies: ["CTelpherSys", "TelpherTransport"],
       swiftSettings: strict),
+    .target(
+      name: "TelpherUV",
+      dependencies: ["CLibUV", "CTelpherSys", "TelpherSystem", "TelpherTransport"],
+      swiftSettings: strict),
     .testTarget(
       name: "TelpherSystemTests",
       dependencies: ["CTelpherSys", "TelpherSystem", "TelpherTransport"], swiftSettings: strict),
     .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
+    .testTarget(
+      name: "TelpherUVTests",
+      dependencies: ["CLibUV", "TelpherSystem", "TelpherTransport", "TelpherUV"],
+      swiftSettings: strict),
     // The seam's tests. Whoever adds a backend to Conformance/Backends.swift adds its target here.
     .testTarget(
-      name: "TelpherTransportTests", dependencies: ["TelpherTransport"], swiftSettings: strict),
+      name: "TelpherTransportTests",
+      dependencies: ["TelpherSystem", "TelpherTransport", "TelpherUV"], swiftSettings: strict),
   ]
 )

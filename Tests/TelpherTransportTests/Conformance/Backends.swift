@@ -1,4 +1,6 @@
+import TelpherSystem
 import TelpherTransport
+import TelpherUV
 
 // To add a backend: its target to this test target's dependencies in Package.swift, its import
 // here, and its line to `all`.
@@ -6,7 +8,10 @@ import TelpherTransport
 /// The backends that the conformance suite runs on.
 enum Backends {
   static let all: [TransportUnderTest] = [
-    memory
+    memory,
+    TransportUnderTest("uv") { count in
+      try Rig(systemLoops: (0..<count).map { _ in try UVLoop(launcher: try Launcher()) })
+    },
     // TransportUnderTest("nio") { try Rig(systemLoops: (0..<$0).map { _ in try NIOLoop() }) },
   ]
 

@@ -1,0 +1,103 @@
+internal import CLibUV
+internal import TelpherTransport
+
+/// An attempt to connect: it keeps itself alive until its completion was called.
+final class UVConnect {
+  /// A Unix socket whose backlog is full refuses with EAGAIN at once, connect(2), where TCP would
+  /// wait: then it is tried again, so often and after so many nanoseconds.
+  private static let retries = 200
+  private static let retryDelay: UInt64 = 5_000_000
+
+  private let loop: UVLoop
+  private let address: SocketAddress
+  private let completion: (Result<any ByteStream, TransportError>) -> Void
+  private let request = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
+  private var stream: UVStream?
+  private var isUnix = false
+  private var retriesLeft = UVConnect.retries
+  private var isDone = false
+
+  init(
+    loop: UVLoop, address: SocketAddress,
+    _ completion: @escaping (Result<any ByteStream, TransportError>) -> Void
+  ) {
+    self.loop = loop
+    self.address = address
+    self.completion = completion
+  }
+
+  /// Only the loop's end drops an attempt, while it waits to be tried again.
+  deinit {
+    request.deallocate()
+    if !isDone { completion(.failure(.loopEnded(what))) }
+  }
+
+  /// Begins; the completion comes later.
+  func start() {
+    let what = what
+    guard !loop.isClosing else { return finishLater(.loopEnded(what)) }
+    do {
+      var target = try SystemAddress(address, what)
+      isUnix = target.isUnix
+      let handle = UVStream.makeSocket(unix: isUnix, on: loop)
+      stream = UVStream(loop: loop, handles: .duplex(handle), peer: .inherited)
+      request.pointee.data = Unmanaged.passRetained(self).toOpaque()
+      let status = connect(handle, &target)
+      if status != 0 {
+        Unmanaged.passUnretained(self).release()
+        finishLater(UVStatus(status).error(what))
+      }
+    } catch {
+      finishLater(error)
+    }
+  }
+
+  private var what: String { "connect to \(address)" }
+
+  private func connect(
+    _ handle: UnsafeMutablePointer<uv_stream_t>, _ target: inout SystemAddress
+  ) -> Int32 {
+    guard case .unix(let path) = address else {
+      return UnsafeMutableRawPointer(handle).withMemoryRebound(to: uv_tcp_t.self, capacity: 1) {
+        tuv_tcp_connect(request, $0, &target.storage, connectDidFinish)
+      }
+    }
+    UnsafeMutableRawPointer(handle).withMemoryRebound(to: uv_pipe_t.self, capacity: 1) {
+      uv_pipe_connect(request, $0, path, connectDidFinish)
+    }
+    return 0
+  }
+
+  fileprivate func didFinish(_ status: Int32) {
+    guard let stream else { preconditionFailure("an attempt under way has a stream") }
+    if status == UV_EAGAIN.rawValue, !loop.isClosing, retriesLeft > 0 { return retry(stream) }
+    guard status == 0, !stream.isClosed else {
+      return finish(loop.isClosing ? .loopEnded(what) : UVStatus(status).error(what))
+    }
+    stream.didConnect(unix: isUnix)
+    self.stream = nil
+    isDone = true
+    completion(.success(stream))
+  }
+
+  private func retry(_ stream: UVStream) {
+    retriesLeft -= 1
+    stream.close()
+    _ = loop.schedule(after: Self.retryDelay) { [self] in start() }
+  }
+
+  private func finishLater(_ error: TransportError) {
+    loop.callLater { [self] in finish(error) }
+  }
+
+  private func finish(_ error: TransportError) {
+    stream?.close()
+    stream = nil
+    isDone = true
+    completion(.failure(error))
+  }
+}
+
+private func connectDidFinish(_ request: UnsafeMutablePointer<uv_connect_t>?, _ status: Int32) {
+  Unmanaged<UVConnect>.fromOpaque(request!.pointee.data!).takeRetainedValue().didFinish(status)
+}

@@ -1,0 +1,83 @@
+internal import CLibUV
+internal import Glibc
+internal import TelpherSystem
+internal import TelpherTransport
+
+/// The start of one child: it keeps itself alive until its completion was called.
+final class UVLaunch {
+  private let loop: UVLoop
+  private let request: SpawnRequest
+  private let completion: (Result<any ChildProcess, SpawnError>) -> Void
+  private let work = UnsafeMutablePointer<uv_work_t>.allocate(capacity: 1)
+  /// Written on the worker thread before libuv hands the work back, read on the loop's after it.
+  private var result: Result<LaunchedProcess, SpawnError>?
+
+  init(
+    loop: UVLoop, request: SpawnRequest,
+    _ completion: @escaping (Result<any ChildProcess, SpawnError>) -> Void
+  ) {
+    self.loop = loop
+    self.request = request
+    self.completion = completion
+  }
+
+  deinit {
+    work.deallocate()
+  }
+
+  /// Begins; the completion comes later.
+  func start() {
+    guard !loop.isClosing, loop.launcher != nil else {
+      let reason = loop.isClosing ? "the loop was shut down" : "the loop has no launcher"
+      result = .failure(SpawnError(stage: .resources, errno: ECANCELED, message: reason))
+      return loop.callLater { [self] in finish() }
+    }
+    switch loop.launchSite {
+    case .loopThread:
+      loop.callLater { [self] in
+        launch()
+        finish()
+      }
+    case .workerThreads:
+      work.pointee.data = Unmanaged.passRetained(self).toOpaque()
+      let status = uv_queue_work(loop.raw, work, workerLaunches, workerHasLaunched)
+      precondition(status == 0, "uv_queue_work has no way to fail")
+    }
+  }
+
+  /// Holds its thread until the child runs its program.
+  fileprivate func launch() {
+    guard let launcher = loop.launcher else { preconditionFailure("`start` has looked") }
+    do throws(SpawnError) {
+      result = .success(try launcher.launch(request))
+    } catch {
+      result = .failure(error)
+    }
+  }
+
+  fileprivate func finish() {
+    switch result {
+    case .success(let launched): finish(launched)
+    case .failure(let error): completion(.failure(error))
+    case nil: preconditionFailure("`finish` comes after `launch`")
+    }
+  }
+
+  private func finish(_ launched: LaunchedProcess) {
+    if let child = UVProcess(loop: loop, launched: launched) {
+      completion(.success(child))
+    } else {
+      let reason = loop.isClosing ? "the loop was shut down" : "the child's pipes can't be watched"
+      completion(
+        .failure(SpawnError(stage: .resources, errno: ECANCELED, message: reason)))
+    }
+  }
+}
+
+private func workerLaunches(_ work: UnsafeMutablePointer<uv_work_t>?) {
+  Unmanaged<UVLaunch>.fromOpaque(work!.pointee.data!).takeUnretainedValue().launch()
+}
+
+private func workerHasLaunched(_ work: UnsafeMutablePointer<uv_work_t>?, _: Int32) {
+  Unmanaged<UVLaunch>.fromOpaque(work!.pointee.data!).takeRetainedValue().finish()
+}

@@ -1,0 +1,80 @@
+internal import CLibUV
+internal import TelpherTransport
+
+/// Accepts from a bound socket on one loop.
+final class UVListener: Listener, HandleOwner {
+  /// How long accepting rests after it failed, in nanoseconds.
+  private static let rest: UInt64 = 100_000_000
+
+  private let loop: UVLoop
+  private let socket: UVBoundSocket
+  private var didAccept: ((any ByteStream) -> Void)?
+  private var handle: UnsafeMutablePointer<uv_stream_t>?
+  private var restTimer: (any LoopTimer)?
+
+  /// A listener that accepts.
+  init(
+    loop: UVLoop, socket: UVBoundSocket, _ didAccept: @escaping (any ByteStream) -> Void
+  ) throws(TransportError) {
+    self.loop = loop
+    self.socket = socket
+    self.didAccept = didAccept
+    let what = "serve \(socket.address)"
+    guard !loop.isClosing else { throw .loopEnded(what) }
+    do { try open() } catch { throw error.error(what) }
+  }
+
+  func close() {
+    loop.preconditionIsCurrent()
+    didAccept = nil
+    restTimer?.cancel()
+    restTimer = nil
+    closeHandle()
+  }
+
+  private func open() throws(UVStatus) {
+    let descriptor = socket.duplicate()
+    guard descriptor >= 0 else { throw UVStatus(descriptor) }
+    let handle = UVStream.makeSocket(unix: socket.isUnix, on: loop)
+    var status =
+      socket.isUnix
+      ? UVStream.openPipe(handle, descriptor) : UVStream.openTCP(handle, descriptor)
+    if status == 0 { status = uv_listen(handle, socket.backlog, listenerHasConnection) }
+    guard status == 0 else {
+      Handle.close(handle)
+      throw UVStatus(status)
+    }
+    self.handle = handle
+    Handle.give(handle, to: self)
+  }
+
+  private func closeHandle() {
+    guard let handle else { return }
+    self.handle = nil
+    Handle.close(handle)
+  }
+
+  fileprivate func didReceiveConnection(_ status: Int32) {
+    guard let server = handle, let didAccept else { return }
+    guard status == 0 else { return takeRest() }
+    let handle = UVStream.makeSocket(unix: socket.isUnix, on: loop)
+    guard uv_accept(server, handle) == 0 else { return Handle.close(handle) }
+    let stream = UVStream(loop: loop, handles: .duplex(handle), peer: .inherited)
+    stream.didConnect(unix: socket.isUnix)
+    didAccept(stream)
+  }
+
+  /// Out of descriptors, libuv gives up one that it keeps in reserve, and with it accepts and closes
+  /// what is waiting. Where it could not get its reserve back, since another thread was faster, it
+  /// would call here without end. So the handle is closed, and opened again a little later.
+  private func takeRest() {
+    closeHandle()
+    restTimer = loop.schedule(after: Self.rest) { [self] in
+      do { try open() } catch { takeRest() }
+    }
+  }
+}
+
+private func listenerHasConnection(_ handle: UnsafeMutablePointer<uv_stream_t>?, _ status: Int32) {
+  Handle.owner(of: handle, as: UVListener.self).didReceiveConnection(status)
+}

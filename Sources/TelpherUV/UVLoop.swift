@@ -1,0 +1,193 @@
+internal import CLibUV
+internal import Glibc
+internal import Synchronization
+public import TelpherSystem
+public import TelpherTransport
+
+/// An event loop on libuv: a thread of its own, an executor, and the handles that live on it.
+///
+/// Make it, use it from its own thread (see `EventLoop`), and end it with `shutDown()`: its thread
+/// holds on to it until then. Any number of loops may run in a process.
+///
+/// Work comes to the thread in two ways. From other threads it goes into `inbox`, and the first
+/// message in an empty inbox wakes the loop. From the loop's own thread it goes into `local`,
+/// without a lock or a system call, and is done in the check phase, right after the turn's I/O.
+///
+/// `@unchecked Sendable`: each field says what protects it. "The thread" below means whoever
+/// `threadNumber` names: the loop's thread, or after its end the one that does the late jobs.
+public final class UVLoop: EventLoop, @unchecked Sendable {
+  /// Where children are launched. A launch holds its thread until the child has executed its
+  /// program, for about a third of a millisecond.
+  public enum LaunchSite: Sendable {
+    /// On the loop's thread: the other streams of the loop wait meanwhile.
+    case loopThread
+    /// On libuv's worker threads: nobody waits, for two changes of thread.
+    case workerThreads
+  }
+
+  /// The loop's memory. The pointer never changes; what it points to belongs to the thread.
+  let raw: UnsafeMutablePointer<uv_loop_t>
+  /// Wakes the loop. The pointer never changes; sent only under `inbox`'s lock, while running.
+  let wakeUp: UnsafeMutablePointer<uv_async_t>
+  /// Does the local work after each turn's I/O. Only the thread uses it.
+  let check: UnsafeMutablePointer<uv_check_t>
+  /// Does what waits for the end of a turn, before the next poll. Only the thread uses it.
+  let prepare: UnsafeMutablePointer<uv_prepare_t>
+  /// Active while local work is left, which keeps the loop from sleeping. Only the thread uses it.
+  let idle: UnsafeMutablePointer<uv_idle_t>
+  /// Starts children. Never changes, and is Sendable itself.
+  let launcher: Launcher?
+  /// Where children are launched. Never changes.
+  let launchSite: LaunchSite
+
+  /// The lock of `inbox`. Not a `Mutex`: the thread sanitizer does not see a contended one, and takes
+  /// what it protects for a race. The pointer never changes.
+  private let inboxLock: UnsafeMutablePointer<uv_mutex_t>
+  /// What other threads have sent. Protected by `inboxLock`: see `withInbox`.
+  private var inbox = Inbox()
+  /// The thread that this loop's work is done on, as pthread_self(3), or 0. Atomic.
+  let threadNumber = Atomic<UInt>(0)
+  /// The thread, for joining it. Written in `init` before anybody else has the loop.
+  var thread = uv_thread_t()
+
+  /// Work from the thread itself, in order. Only the thread uses it.
+  var local: [Work] = []
+  /// The part of it that is being done. Only the thread uses it.
+  var batch: [Work] = []
+  /// The number of the turn. Only the thread uses it.
+  var turn: UInt64 = 0
+  /// What waits for the end of the turn. Only the thread uses it.
+  var turnEndTasks: [any TurnEndTask] = []
+  /// The part of it that is being done. Only the thread uses it.
+  var endingTasks: [any TurnEndTask] = []
+  /// Emptied messages, kept for their memory. Only the thread uses it.
+  var emptied: [Message] = []
+  /// Whether `idle` is active. Only the thread uses it.
+  var isIdling = false
+  /// Whether the end has begun, and nothing new is started. Only the thread uses it.
+  var isClosing = false
+  /// Where all streams of this loop read into. Only the thread uses it.
+  var readBuffer = ReadBuffer()
+  /// Write requests that nobody uses at the moment. Only the thread uses it.
+  var spareWrites: [WriteRequest] = []
+
+  /// A running loop. SIGPIPE is ignored in the whole process from the first loop on, since a write
+  /// to a peer that is gone has to fail and not to end the process.
+  ///
+  /// - Parameters:
+  ///   - launcher: what starts this loop's children; without one, `spawn` fails.
+  ///   - launchSite: the threads on which children are launched.
+  /// - Throws: `TransportError` when the system is out of descriptors, memory or threads.
+  public init(
+    launcher: Launcher? = nil, launchSite: LaunchSite = .workerThreads
+  ) throws(TransportError) {
+    Self.ignoreBrokenPipes
+    self.launcher = launcher
+    self.launchSite = launchSite
+    raw = .allocate(capacity: 1)
+    wakeUp = .allocate(capacity: 1)
+    check = .allocate(capacity: 1)
+    prepare = .allocate(capacity: 1)
+    idle = .allocate(capacity: 1)
+    inboxLock = .allocate(capacity: 1)
+    uv_mutex_init(inboxLock)
+    let status = setUp()
+    guard status == 0 else { throw UVStatus(status).error("start an event loop") }
+  }
+
+  deinit {
+    uv_mutex_destroy(inboxLock)
+    inboxLock.deallocate()
+    idle.deallocate()
+    prepare.deallocate()
+    check.deallocate()
+    wakeUp.deallocate()
+    raw.deallocate()
+  }
+
+  private static let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
+
+  private func setUp() -> Int32 {
+    var status = uv_loop_init(raw)
+    guard status == 0 else { return status }
+    raw.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+    // The loop's own handles have no owner: their callbacks find the loop by the loop's memory.
+    status = uv_async_init(raw, wakeUp, loopWasWoken)
+    if status == 0 {
+      uv_check_init(raw, check)
+      uv_check_start(check, loopPolled)
+      uv_prepare_init(raw, prepare)
+      uv_prepare_start(prepare, loopIsAboutToPoll)
+      uv_idle_init(raw, idle)
+      for handle in ownHandles {
+        handle.pointee.data = nil
+      }
+      let retained = Unmanaged.passRetained(self)
+      status = uv_thread_create(&thread, loopThreadMain, retained.toOpaque())
+      if status == 0 { return 0 }
+      retained.release()
+      for handle in ownHandles {
+        uv_close(handle, nil)
+      }
+    }
+    uv_run(raw, UV_RUN_DEFAULT)
+    uv_loop_close(raw)
+    return status
+  }
+
+  /// The handles that the loop works by itself.
+  private var ownHandles: [UnsafeMutablePointer<uv_handle_t>] {
+    [Handle.base(wakeUp), Handle.base(check), Handle.base(prepare), Handle.base(idle)]
+  }
+
+  /// The loop's thread, from its first to its last act.
+  fileprivate func run() {
+    threadNumber.store(currentThreadNumber(), ordering: .relaxed)
+    uv_run(raw, UV_RUN_DEFAULT)
+    closeEverything()
+  }
+
+  /// Calls `body` with the inbox, under its lock. From any thread.
+  func withInbox<Result>(_ body: (inout Inbox) -> Result) -> Result {
+    uv_mutex_lock(inboxLock)
+    defer { uv_mutex_unlock(inboxLock) }
+    return body(&inbox)
+  }
+
+  /// Whether the caller is on this loop's thread.
+  public var isCurrent: Bool {
+    threadNumber.load(ordering: .relaxed) == currentThreadNumber()
+  }
+
+  /// Traps on any other thread: the loop's memory is not protected against them.
+  func preconditionIsCurrent() {
+    precondition(isCurrent, "the handles of a loop are used on its thread only")
+  }
+}
+
+/// The calling thread, as `UVLoop.threadNumber` has it.
+func currentThreadNumber() -> UInt {
+  UInt(pthread_self())
+}
+
+private func loopThreadMain(_ loop: UnsafeMutableRawPointer?) {
+  Unmanaged<UVLoop>.fromOpaque(loop!).takeRetainedValue().run()
+}
+
+/// The loop that `handle`, one of its own, belongs to.
+private func loop<Kind>(of handle: UnsafeMutablePointer<Kind>?) -> UVLoop {
+  let raw = Handle.base(handle!).pointee.loop!
+  return Unmanaged<UVLoop>.fromOpaque(raw.pointee.data!).takeUnretainedValue()
+}
+
+private func loopWasWoken(_ handle: UnsafeMutablePointer<uv_async_t>?) {
+  loop(of: handle).didWakeUp()
+}
+
+private func loopPolled(_ handle: UnsafeMutablePointer<uv_check_t>?) {
+  loop(of: handle).doLocalWork()
+}
+
+private func loopIsAboutToPoll(_ handle: UnsafeMutablePointer<uv_prepare_t>?) {
+  loop(of: handle).endTurn()
+}

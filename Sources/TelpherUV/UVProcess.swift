@@ -1,0 +1,104 @@
+internal import CLibUV
+internal import Glibc
+internal import TelpherSystem
+internal import TelpherTransport
+
+/// A child process: its pidfd is watched by uv_poll, its pipes are streams of the loop.
+final class UVProcess: ChildProcess, HandleOwner {
+  let pid: Int32
+  let input: (any ByteStream)?
+  let output: (any ByteStream)?
+  let error: (any ByteStream)?
+  var onExit: ((ProcessExit) -> Void)?
+
+  private let loop: UVLoop
+  private let launched: LaunchedProcess
+  private var watch: UnsafeMutablePointer<uv_poll_t>?
+
+  /// The child that was launched, or nil where it can't be watched or the loop has ended: it is
+  /// killed then, with what came from it, since nobody knows of it.
+  init?(loop: UVLoop, launched: LaunchedProcess) {
+    self.loop = loop
+    self.launched = launched
+    pid = launched.pid
+    guard !loop.isClosing, let watch = Self.watch(launched.pidDescriptor, on: loop) else {
+      for descriptor in [launched.input, launched.output, launched.error] {
+        if let descriptor { _ = Glibc.close(descriptor) }
+      }
+      (input, output, error) = (nil, nil, nil)
+      Self.abandon(launched)
+      return nil
+    }
+    self.watch = watch
+    let input = launched.input.map { UVStream.childPipe($0, on: loop, reads: false) }
+    let output = launched.output.map { UVStream.childPipe($0, on: loop, reads: true) }
+    let error = launched.error.map { UVStream.childPipe($0, on: loop, reads: true) }
+    (self.input, self.output, self.error) = (input, output, error)
+    Handle.give(watch, to: self)
+  }
+
+  func signal(_ signal: Int32) {
+    loop.preconditionIsCurrent()
+    launched.signalGroup(signal)
+  }
+
+  func signalTree(_ signal: Int32) {
+    loop.preconditionIsCurrent()
+    launched.signalTree(signal)
+  }
+
+  var hasSurvivors: Bool {
+    loop.preconditionIsCurrent()
+    return launched.hasSurvivors
+  }
+
+  func release() {
+    loop.preconditionIsCurrent()
+    launched.release()
+  }
+
+  /// Ends the watch: the child is left to itself.
+  func close() {
+    onExit = nil
+    closeWatch()
+  }
+
+  fileprivate func didPoll() {
+    guard watch != nil, let exit = launched.reap() else { return }
+    let onExit = self.onExit
+    self.onExit = nil
+    closeWatch()
+    onExit?(exit)
+  }
+
+  private func closeWatch() {
+    guard let watch else { return }
+    self.watch = nil
+    // libuv lets go of the descriptor at once, so that it may be closed.
+    Handle.close(watch)
+    _ = Glibc.close(launched.pidDescriptor)
+  }
+
+  private static func watch(
+    _ descriptor: Int32, on loop: UVLoop
+  ) -> UnsafeMutablePointer<uv_poll_t>? {
+    guard case .success(let watch) = Handle.make({ uv_poll_init(loop.raw, $0, descriptor) }) else {
+      return nil
+    }
+    let status = uv_poll_start(watch, Int32(UV_READABLE.rawValue), childMayHaveEnded)
+    precondition(status == 0, "a descriptor that libuv took can be watched")
+    return watch
+  }
+
+  private static func abandon(_ launched: LaunchedProcess) {
+    launched.signalTree(SIGKILL)
+    launched.release()
+    _ = Glibc.close(launched.pidDescriptor)
+  }
+}
+
+private func childMayHaveEnded(
+  _ handle: UnsafeMutablePointer<uv_poll_t>?, _: Int32, _: Int32
+) {
+  Handle.owner(of: handle, as: UVProcess.self).didPoll()
+}

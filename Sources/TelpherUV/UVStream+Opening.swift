@@ -1,0 +1,147 @@
+internal import CLibUV
+internal import Glibc
+internal import TelpherTransport
+
+extension UVStream {
+  /// A closed socket handle, TCP or Unix, for accepting or connecting.
+  static func makeSocket(unix: Bool, on loop: UVLoop) -> UnsafeMutablePointer<uv_stream_t> {
+    switch unix ? makePipe(on: loop) : makeTCP(on: loop) {
+    case .success(let handle): handle
+    case .failure: preconditionFailure("a handle without a socket has no way to fail")
+    }
+  }
+
+  /// Sets what a connected socket wants, and finds out who is at its other end.
+  func didConnect(unix: Bool) {
+    guard let output else { return }
+    let descriptor = Handle.descriptor(of: output)
+    if unix {
+      var (user, process): (UInt32, Int32) = (.max, 0)
+      tuv_peer_user(descriptor, &user, &process)
+      peer = .user(uid: user, pid: process)
+    } else {
+      UnsafeMutableRawPointer(output).withMemoryRebound(to: uv_tcp_t.self, capacity: 1) {
+        _ = uv_tcp_nodelay($0, 1)
+      }
+      var address = tuv_address()
+      let isKnown = tuv_peer_address(descriptor, &address) == 0
+      peer = .network(
+        address: isKnown ? hostText(address) : "unknown",
+        isLoopback: isKnown && tuv_is_loopback(&address) != 0)
+    }
+  }
+
+  /// A stream over one end of a pipe to a child, which it owns.
+  static func childPipe(_ descriptor: Int32, on loop: UVLoop, reads: Bool) -> UVStream {
+    let handle = makeSocket(unix: true, on: loop)
+    let status = openPipe(handle, descriptor)
+    precondition(status == 0, "a pipe that was just made can be opened")
+    return UVStream(
+      loop: loop, handles: .separate(input: reads ? handle : nil, output: reads ? nil : handle),
+      peer: .inherited, growsPipe: reads)
+  }
+
+  /// See `UVLoop.adopt`.
+  static func adopting(
+    reading input: Int32, writing output: Int32, on loop: UVLoop
+  ) throws(TransportError) -> UVStream {
+    let what = "adopt descriptors \(input) and \(output)"
+    guard !loop.isClosing else { throw .loopEnded(what) }
+    let kinds = (uv_guess_handle(input), uv_guess_handle(output))
+    for kind in [kinds.0, kinds.1] {
+      guard [UV_TCP, UV_NAMED_PIPE, UV_TTY].contains(kind) else {
+        throw TransportError(.system, "\(what): not a pipe, a socket or a terminal", errno: EINVAL)
+      }
+    }
+    // Read before libuv sets O_NONBLOCK on either: both may be one description.
+    let flags = (tuv_status_flags(input), tuv_status_flags(output))
+    let ownInput = takeOver(input)
+    let ownOutput = input == output ? ownInput : takeOver(output)
+    let handles: Handles
+    do {
+      handles = try open((ownInput, kinds.0), (ownOutput, kinds.1), on: loop)
+    } catch {
+      throw error.error(what)
+    }
+    let stream = UVStream(loop: loop, handles: handles, peer: .inherited)
+    for (descriptor, flags) in [(ownInput, flags.0), (ownOutput, flags.1)]
+    where flags >= 0 && flags & O_NONBLOCK == 0 {
+      stream.adopted.append((descriptor, flags))
+    }
+    return stream
+  }
+
+  private static func open(
+    _ input: (Int32, uv_handle_type), _ output: (Int32, uv_handle_type), on loop: UVLoop
+  ) throws(UVStatus) -> Handles {
+    if input.0 == output.0 { return .duplex(try open(input.0, as: input.1, on: loop)) }
+    let reading = try open(input.0, as: input.1, on: loop)
+    do {
+      return .separate(input: reading, output: try open(output.0, as: output.1, on: loop))
+    } catch {
+      Handle.close(reading)
+      throw error
+    }
+  }
+
+  /// Of a standard descriptor a copy, with /dev/null in its place; any other as it is. libuv never
+  /// closes descriptors 0 to 2, and an empty place would go to the next file that is opened.
+  private static func takeOver(_ descriptor: Int32) -> Int32 {
+    guard descriptor <= STDERR_FILENO else { return descriptor }
+    let copy = tuv_duplicate(descriptor, STDERR_FILENO + 1)
+    let null = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
+    guard copy >= 0, null >= 0 else {
+      if copy >= 0 { _ = Glibc.close(copy) }
+      if null >= 0 { _ = Glibc.close(null) }
+      return descriptor
+    }
+    dup2(null, descriptor)
+    _ = Glibc.close(null)
+    return copy
+  }
+
+  private static func open(
+    _ descriptor: Int32, as kind: uv_handle_type, on loop: UVLoop
+  ) throws(UVStatus) -> UnsafeMutablePointer<uv_stream_t> {
+    if kind == UV_TTY {
+      return try Handle.make { uv_tty_init(loop.raw, $0, descriptor, 0) }
+        .map { (handle: UnsafeMutablePointer<uv_tty_t>) in Handle.stream(handle) }.get()
+    }
+    let isTCP = kind == UV_TCP
+    let handle = try (isTCP ? makeTCP(on: loop) : makePipe(on: loop)).get()
+    let status = isTCP ? openTCP(handle, descriptor) : openPipe(handle, descriptor)
+    guard status == 0 else {
+      Handle.close(handle)
+      throw UVStatus(status)
+    }
+    return handle
+  }
+
+  /// Gives a pipe handle its descriptor: a pipe, a FIFO or a Unix socket.
+  static func openPipe(_ handle: UnsafeMutablePointer<uv_stream_t>, _ descriptor: Int32) -> Int32 {
+    UnsafeMutableRawPointer(handle).withMemoryRebound(to: uv_pipe_t.self, capacity: 1) {
+      uv_pipe_open($0, descriptor)
+    }
+  }
+
+  /// Gives a TCP handle its descriptor.
+  static func openTCP(_ handle: UnsafeMutablePointer<uv_stream_t>, _ descriptor: Int32) -> Int32 {
+    UnsafeMutableRawPointer(handle).withMemoryRebound(to: uv_tcp_t.self, capacity: 1) {
+      uv_tcp_open($0, descriptor)
+    }
+  }
+
+  private static func makeTCP(
+    on loop: UVLoop
+  ) -> Result<UnsafeMutablePointer<uv_stream_t>, UVStatus> {
+    Handle.make { uv_tcp_init(loop.raw, $0) }
+      .map { (handle: UnsafeMutablePointer<uv_tcp_t>) in Handle.stream(handle) }
+  }
+
+  private static func makePipe(
+    on loop: UVLoop
+  ) -> Result<UnsafeMutablePointer<uv_stream_t>, UVStatus> {
+    Handle.make { uv_pipe_init(loop.raw, $0, 0) }
+      .map { (handle: UnsafeMutablePointer<uv_pipe_t>) in Handle.stream(handle) }
+  }
+}
