@@ -34,10 +34,23 @@ let package = Package(
       name: "TelpherUV",
       dependencies: ["CLibUV", "CTelpherSys", "TelpherSystem", "TelpherTransport"],
       swiftSettings: strict),
+
+    // One connection as both ends see it, then the two ends.
+    .target(
+      name: "TelpherLink", dependencies: ["TelpherTransport", "TelpherWire"],
+      swiftSettings: strict),
     .testTarget(
       name: "TelpherSystemTests",
       dependencies: ["CTelpherSys", "TelpherSystem", "TelpherTransport"], swiftSettings: strict),
     .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
+    // A peer that speaks raw bytes, and a program that does what a test says.
+    .target(
+      name: "TelpherTestSupport", dependencies: ["TelpherTransport"],
+      path: "Tests/TelpherTestSupport", swiftSettings: strict),
+    .testTarget(
+      name: "TelpherLinkTests",
+      dependencies: ["TelpherLink", "TelpherTestSupport", "TelpherTransport", "TelpherWire"],
+      swiftSettings: strict),
     .testTarget(
       name: "TelpherUVTests",
       dependencies: ["CLibUV", "TelpherSystem", "TelpherTransport", "TelpherUV"],

@@ -1,0 +1,26 @@
+/// The limits and times of one connection that are not said in HELLO. All times in nanoseconds.
+public struct LinkConfiguration: Sendable {
+  /// Silence after which the peer is asked with a PING whether it is still there.
+  public var pingAfter: UInt64 = 15_000_000_000
+  /// Silence after which the peer counts as lost: three unanswered PINGs. A peer that is merely slow
+  /// answers them, since they pass by the flow control.
+  public var lostAfter: UInt64 = 45_000_000_000
+  /// How long an ended connection waits for the peer's end before it is closed: long enough for a
+  /// GOAWAY to be read, short enough not to pile up.
+  public var lingerFor: UInt64 = 2_000_000_000
+  /// Bytes of answers (PONG, WINDOW, CLOSE) that may wait for a peer that doesn't read, before
+  /// nothing more is read from it.
+  public var maxQueuedAnswers = 1 << 20
+  /// The most a stream sends before the next one has its turn.
+  public var quantum = 64 * 1024
+  /// Payloads up to this many bytes are gathered with other small frames into one write: copying
+  /// them costs less than a system call.
+  public var gatherUpTo = 512
+
+  /// What a channel's window may grow to on a long way, in bytes; 0 keeps it at what HELLO said. For
+  /// clients, who ask for what they get: a server's memory is not theirs to fill.
+  public var maxWindow: UInt64 = 0
+
+  /// The defaults.
+  public init() {}
+}

@@ -1,0 +1,123 @@
+@testable import TelpherLink
+import TelpherTestSupport
+import TelpherTransport
+import TelpherWire
+
+/// A server's link, and a raw peer at the other end.
+struct LinkFixture: Sendable {
+  let source: Source
+  let peer: RawPeer
+
+  static func with(
+    configure: (inout LinkConfiguration) -> Void = { _ in },
+    _ body: (LinkFixture) async throws -> Void
+  ) async throws {
+    var configuration = LinkConfiguration()
+    // A peer that doesn't read doesn't answer either; on a busy machine that may take long.
+    configuration.lostAfter = 3_600_000_000_000
+    configure(&configuration)
+    let network = MemoryNetwork()
+    let (loop, peerLoop) = (MemoryLoop(network: network), MemoryLoop(network: network))
+    let source = Source(loop: loop, configuration: configuration)
+    let result: Result<Void, any Error>
+    do {
+      try await source.open()
+      let peer = try await RawPeer.connect(to: .unix(path: "/link"), on: peerLoop)
+      try await body(LinkFixture(source: source, peer: peer))
+      result = .success(())
+    } catch {
+      result = .failure(error)
+    }
+    await source.close()
+    await loop.shutDown()
+    await peerLoop.shutDown()
+    try result.get()
+  }
+}
+
+/// Sends as many bytes as it is told, as a pump does: when it may.
+actor Source {
+  nonisolated let loop: any EventLoop
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+  private let configuration: LinkConfiguration
+  private var link: Link?
+  private var delegate = Delegate()
+  private var listener: (any Listener)?
+  private var left: [UInt32: Int] = [:]
+  private var outbounds: [UInt32: OutboundChannel] = [:]
+
+  init(loop: any EventLoop, configuration: LinkConfiguration) {
+    self.loop = loop
+    self.configuration = configuration
+  }
+
+  func open() throws {
+    let socket = try loop.bind(to: .unix(path: "/link"), backlog: 1)
+    listener = try loop.serve(socket) { [self] stream in
+      nonisolated(unsafe) let stream = stream
+      assumeIsolated { $0.accept(stream) }
+    }
+  }
+
+  private func accept(_ stream: any ByteStream) {
+    let link = Link(
+      role: .server, stream: stream, loop: loop, hello: Hello(), configuration: configuration)
+    self.link = link
+    link.start(delegate: delegate)
+  }
+
+  func close() {
+    outbounds = [:]
+    link?.abort()
+    link = nil
+  }
+
+  func produce(_ stream: UInt32, total: Int) {
+    guard let link else { return }
+    let outbound = link.outbound(stream, .stdout)
+    outbounds[stream] = outbound
+    left[stream] = total
+    outbound.onReady = { [unowned self] in assumeIsolated { $0.pump(stream) } }
+    pump(stream)
+  }
+
+  private func pump(_ stream: UInt32) {
+    guard let outbound = outbounds[stream], var count = left[stream] else { return }
+    var mayGoOn = true
+    while mayGoOn, count > 0 {
+      let size = min(count, 50_000)
+      count -= size
+      left[stream] = count
+      mayGoOn = outbound.send(Chunk([UInt8](repeating: 1, count: size)))
+    }
+    if count == 0 { outbound.finish() }
+  }
+
+  /// A turn of the loop.
+  func turn() throws {}
+
+  /// Waits until the link reads no more.
+  func untilPaused() async {
+    while link?.isReadingPaused == false {
+      await withCheckedContinuation { continuation in
+        _ = loop.schedule(after: 1_000_000) { continuation.resume() }
+      }
+    }
+  }
+}
+
+/// Announces itself, and takes whatever comes.
+final class Delegate: LinkDelegate {
+  func link(_ link: Link, didReceive hello: Hello) { link.announce() }
+  func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {}
+  func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
+    link.consume(stream, channel, chunk.count)
+  }
+  func link(_ link: Link, didFinish channel: Channel, of stream: StreamID) {}
+  func link(_ link: Link, didReceiveControl message: [UInt8], for stream: StreamID) {}
+  func link(_ link: Link, didClose stream: StreamID, result: [UInt8]) {}
+  func link(_ link: Link, didReset stream: StreamID, _ code: ErrorCode, reason: String) {}
+  func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {}
+  func link(_ link: Link, didReceivePong number: UInt64) {}
+  func link(_ link: Link, didEnd end: LinkEnd) {}
+}

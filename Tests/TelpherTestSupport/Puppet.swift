@@ -1,0 +1,95 @@
+public import TelpherTransport
+
+/// A program of the memory backend that does what a test says. On the loop that runs it.
+public actor Puppet {
+  public nonisolated let loop: any EventLoop
+  public nonisolated var unownedExecutor: UnownedSerialExecutor {
+    loop.asUnownedSerialExecutor()
+  }
+  /// The bytes that it read.
+  public private(set) var input: [UInt8] = []
+  public private(set) var inputHasEnded = false
+  public private(set) var outputIsBroken = false
+  /// The signals that it got.
+  public private(set) var signals: [Int32] = []
+  public private(set) var starts = 0
+  /// Whether it goes on after SIGTERM.
+  public var ignoresSignals = false
+
+  /// Its loop keeps it while it runs.
+  private weak var process: MemoryProcess?
+  private var waiters: [CheckedContinuation<Void, Never>] = []
+
+  public init(_ name: String = "puppet", on loop: MemoryLoop) {
+    self.loop = loop
+    loop.network.register(
+      name,
+      // Weakly: it has the loop, which has the network, which has this closure.
+      MemoryProgram { [weak self] process in
+        guard let self else { preconditionFailure("a test keeps its puppet") }
+        nonisolated(unsafe) let process = process
+        assumeIsolated { $0.start(process) }
+      })
+  }
+
+  private func start(_ process: MemoryProcess) {
+    starts += 1
+    self.process = process
+    process.onSignal = { [self] signal in
+      assumeIsolated {
+        $0.signals.append(signal)
+        $0.wake()
+        return $0.ignoresSignals
+      }
+    }
+    process.input.onRead = { [self] chunk in
+      let chunk = chunk
+      assumeIsolated {
+        $0.input.append(contentsOf: chunk)
+        $0.wake()
+      }
+    }
+    process.input.onEnd = { [self] _ in
+      assumeIsolated {
+        $0.inputHasEnded = true
+        $0.wake()
+      }
+    }
+    process.output.onWriteFailure = { [self] _ in
+      assumeIsolated {
+        $0.outputIsBroken = true
+        $0.wake()
+      }
+    }
+    wake()
+  }
+
+  private func wake() {
+    let waiting = waiters
+    waiters = []
+    waiting.forEach { $0.resume() }
+  }
+
+  public func ignoreSignals() { ignoresSignals = true }
+
+  /// Waits until `isThere` holds. A test that waits in vain is ended by its time limit.
+  public func until(_ isThere: @Sendable (isolated Puppet) -> Bool) async {
+    while !isThere(self) {
+      // A task that doesn't prefer the loop may get to the closure a turn later: asked again there.
+      await withCheckedContinuation { continuation in
+        if isThere(self) { continuation.resume() } else { waiters.append(continuation) }
+      }
+    }
+  }
+
+  public func started() async { await until { $0.starts > 0 } }
+  public func print(_ text: String) { process?.print(text) }
+  public func printError(_ text: String) { process?.printError(text) }
+  public func readInput() { process?.input.resumeReading() }
+  public func closeInput() { process?.input.close() }
+  public func closeOutput() { process?.output.close() }
+  public func exit(_ code: Int32 = 0) { process?.exit(code) }
+  public var isRunning: Bool { process?.isRunning ?? false }
+  public var environment: [String: String] { process?.environment ?? [:] }
+  public var request: SpawnRequest? { process?.request }
+}
