@@ -13,7 +13,11 @@ let strict: [SwiftSetting] = [
 let package = Package(
   name: "telpher",
   products: [
-    .library(name: "TelpherUV", targets: ["TelpherUV"])
+    .library(name: "TelpherServer", targets: ["TelpherServer"]),
+    .library(name: "TelpherUV", targets: ["TelpherUV"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0")
   ],
   targets: [
     // libuv and the few Linux calls that Swift's Glibc module lacks.
@@ -39,6 +43,13 @@ let package = Package(
     .target(
       name: "TelpherLink", dependencies: ["TelpherTransport", "TelpherWire"],
       swiftSettings: strict),
+    .target(
+      name: "TelpherServer",
+      dependencies: [
+        "TelpherLink", "TelpherTransport", "TelpherWire",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "TelpherSystemTests",
       dependencies: ["CTelpherSys", "TelpherSystem", "TelpherTransport"], swiftSettings: strict),
@@ -50,6 +61,13 @@ let package = Package(
     .testTarget(
       name: "TelpherLinkTests",
       dependencies: ["TelpherLink", "TelpherTestSupport", "TelpherTransport", "TelpherWire"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherServerTests",
+      dependencies: [
+        "TelpherLink", "TelpherServer", "TelpherSystem", "TelpherTestSupport", "TelpherTransport",
+        "TelpherUV", "TelpherWire", .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherUVTests",

@@ -1,0 +1,179 @@
+/// The life of one command, as pure decisions: what happened goes in, what to do comes out. The
+/// result may be sent when its process has exited AND every output has ended, whichever comes first.
+///
+///     starting ──▸ running ──exit──▸ draining ──▸ finished
+///         │           │                  │            ▴
+///         └───────────┴──end requested───┴▸ terminating ──▸ killed
+struct CommandState: ~Copyable {
+  /// Where the command is.
+  enum Phase: Equatable {
+    /// The process is being launched. Next: running, terminating, finished (it could not start).
+    case starting
+    /// The process runs. Next: draining, terminating, finished.
+    case running
+    /// The process has exited by itself, an output is still open. Next: terminating, finished.
+    case draining
+    /// The tree was asked to end (SIGTERM), and has until the grace is over. Next: killed, finished.
+    case terminating
+    /// The tree was ended (SIGKILL), or is gone; exit, outputs and its last process are awaited.
+    /// Next: finished.
+    case killed
+    /// All is known. Nothing more.
+    case finished
+  }
+
+  /// Why a command is ended before its time.
+  enum Reason: Equatable {
+    /// Its deadline passed.
+    case deadline
+    /// The client canceled it.
+    case canceled
+    /// The connection was lost.
+    case disconnected
+    /// The server ends.
+    case shutdown
+  }
+
+  /// What the owner does next, in the order of the declarations.
+  struct Actions: OptionSet, Equatable {
+    let rawValue: UInt8
+    /// Send SIGTERM to the tree and start the grace timer.
+    static let terminate = Actions(rawValue: 1)
+    /// Send SIGKILL to the tree. A short drain follows: whoever holds an output after it is out of
+    /// reach.
+    static let kill = Actions(rawValue: 2)
+    /// Look now and then whether the tree is gone, and tell `treeIsGone`.
+    static let watchTree = Actions(rawValue: 4)
+    /// Start the drain timer that the client asked for.
+    static let startDrain = Actions(rawValue: 8)
+    /// Start a short drain: all who could write are dead, or soon will be.
+    static let startShortDrain = Actions(rawValue: 16)
+    /// Take what the outputs hold at this moment, then end them.
+    static let takeLastOutput = Actions(rawValue: 32)
+    /// Tell the result.
+    static let finish = Actions(rawValue: 64)
+  }
+
+  private(set) var phase = Phase.starting
+  /// Why it was ended, if it was.
+  private(set) var reason: Reason?
+  private var openOutputs = 0
+  private var hasExited = false
+  private var isTreeGone = false
+  /// It is to be killed as soon as it runs.
+  private var skipsGrace = false
+
+  /// Whether someone should look now and then whether the tree is gone.
+  var awaitsTree: Bool {
+    hasExited && !isTreeGone && (phase == .terminating || phase == .killed)
+  }
+
+  /// The process runs, with this many outputs.
+  mutating func didStart(outputs: Int) -> Actions {
+    precondition(phase == .starting, "a command starts once")
+    openOutputs = outputs
+    guard reason != nil else {
+      phase = .running
+      return []
+    }
+    phase = .terminating
+    return skipsGrace ? graceDidExpire() : .terminate
+  }
+
+  /// The process could not be launched.
+  mutating func didFailToStart() -> Actions {
+    precondition(phase == .starting, "a command starts once")
+    phase = .finished
+    return .finish
+  }
+
+  /// Someone wants the command to end.
+  mutating func end(_ newReason: Reason) -> Actions {
+    guard reason == nil, phase != .finished else { return [] }
+    reason = newReason
+    guard phase != .starting else { return [] }
+    phase = .terminating
+    return hasExited ? [.terminate, .watchTree] : .terminate
+  }
+
+  /// Someone wants the command to end at once, without a grace.
+  mutating func kill(_ newReason: Reason) -> Actions {
+    if reason == nil { reason = newReason }
+    switch phase {
+    case .starting:
+      skipsGrace = true
+      return []
+    case .running, .draining, .terminating:
+      phase = .terminating
+      return hasExited ? graceDidExpire().union(.watchTree) : graceDidExpire()
+    case .killed, .finished:
+      return []
+    }
+  }
+
+  /// The process has exited.
+  mutating func didExit() -> Actions {
+    precondition(!hasExited, "a process exits once")
+    hasExited = true
+    switch phase {
+    case .running:
+      phase = .draining
+      return openOutputs == 0 ? finishIfDone() : .startDrain
+    case .terminating: return .watchTree
+    case .killed:
+      // It may have taken longer to die than the drain: then this was the last that was awaited.
+      let actions = finishIfDone()
+      return actions == [] ? .watchTree : actions
+    case .starting, .draining, .finished:
+      preconditionFailure("a process exits after it has started")
+    }
+  }
+
+  /// An output has ended.
+  mutating func outputDidEnd() -> Actions {
+    openOutputs -= 1
+    return finishIfDone()
+  }
+
+  /// The grace is over.
+  mutating func graceDidExpire() -> Actions {
+    guard phase == .terminating else { return [] }
+    phase = .killed
+    return [.kill, .startShortDrain]
+  }
+
+  /// No process of the tree is left.
+  mutating func treeIsGone() -> Actions {
+    guard awaitsTree else { return [] }
+    isTreeGone = true
+    let wasTerminating = phase == .terminating
+    phase = .killed
+    let actions = finishIfDone()
+    return wasTerminating && actions == [] ? .startShortDrain : actions
+  }
+
+  /// The drain is over.
+  mutating func drainDidExpire() -> Actions {
+    switch phase {
+    case .draining:
+      return .takeLastOutput
+    case .killed:
+      // What has not died by now is out of reach.
+      isTreeGone = true
+      return finishIfDone().union(.takeLastOutput)
+    case .starting, .running, .terminating, .finished:
+      return []
+    }
+  }
+
+  private mutating func finishIfDone() -> Actions {
+    switch phase {
+    case .draining, .killed:
+      guard hasExited, openOutputs == 0, isTreeGone || phase == .draining else { return [] }
+      phase = .finished
+      return .finish
+    case .starting, .running, .terminating, .finished:
+      return []
+    }
+  }
+}

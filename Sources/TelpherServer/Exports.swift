@@ -1,0 +1,2 @@
+// A server's configuration holds that of its connections.
+@_exported public import TelpherLink

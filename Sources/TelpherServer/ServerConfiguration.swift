@@ -1,0 +1,50 @@
+public import TelpherLink
+internal import TelpherWire
+
+/// What a server allows. Each limit has a name here and in the answer to `info`.
+public struct ServerConfiguration: Sendable {
+  /// Connections at once; past it a new one is told so and closed. Each costs a descriptor and, when
+  /// idle, a few KiB.
+  public var maxConnections = 1_024
+  /// Peers that have not said HELLO yet and whom the system doesn't vouch for (as it does for a user
+  /// on a Unix socket), at once: strangers may not use up `maxConnections`.
+  public var maxStrangers = 256
+  /// How long a stranger has for its HELLO, in nanoseconds.
+  public var helloTimeout: UInt64 = 5_000_000_000
+  /// Commands at once in the whole server. Each costs up to four descriptors.
+  public var maxCommands = 4_096
+  /// Streams at once on one connection.
+  public var maxStreams = WireConstants.defaultMaxStreams
+  /// Credit in bytes per channel for what clients send to commands.
+  public var window = WireConstants.defaultWindow
+  /// The same per connection.
+  public var connectionWindow = WireConstants.defaultConnectionWindow
+  /// Results of jobs that are kept for a client that asks again, at most.
+  public var maxKeptResults = 1_024
+  /// How long a result is kept, in nanoseconds.
+  public var keepResultsFor: UInt64 = 600_000_000_000
+  /// How long running commands may go on once the server drains, in nanoseconds.
+  public var drainLimit: UInt64 = 10_000_000_000
+  /// The token that a TCP client must show, 32 bytes; nil refuses all TCP clients.
+  public var token: [UInt8]?
+  /// The environment that commands start from.
+  public var environment: [String: String] = [:]
+  /// The name and version to tell clients.
+  public var name = "telpher"
+  /// Times and limits of each connection.
+  public var link = LinkConfiguration()
+
+  /// The defaults.
+  public init() {}
+
+  /// The limits by name, as `info` tells them.
+  var limits: [String: UInt64] {
+    [
+      "max_connections": UInt64(maxConnections), "max_strangers": UInt64(maxStrangers),
+      "max_commands": UInt64(maxCommands), "max_streams": UInt64(maxStreams),
+      "hello_timeout_ms": helloTimeout / 1_000_000, "window": window,
+      "connection_window": connectionWindow, "max_kept_results": UInt64(maxKeptResults),
+      "drain_limit_ms": drainLimit / 1_000_000,
+    ]
+  }
+}

@@ -1,0 +1,185 @@
+internal import Logging
+internal import TelpherLink
+internal import TelpherTransport
+internal import TelpherWire
+
+/// One client: who it is, and which of its streams is which command. On its loop's thread only.
+final class ServerConnection: LinkDelegate {
+  let link: Link
+  private unowned let server: ServerCore
+  private let logger: Logger
+  private var jobs: [StreamID: CommandJob] = [:]
+  /// Whether its HELLO is still awaited.
+  private var isSilent = true
+  /// Whether it counts as one that nobody knows.
+  private var isStranger: Bool
+  private var helloTimer: (any LoopTimer)?
+
+  init(link: Link, server: ServerCore, isStranger: Bool, logger: Logger) {
+    self.link = link
+    self.server = server
+    self.isStranger = isStranger
+    self.logger = logger
+  }
+
+  private static let refusals: Set<ErrorCode> = [.notAuthenticated, .limitReached, .shuttingDown]
+
+  func start() {
+    let timeout = server.configuration.helloTimeout
+    helloTimer = link.loop.schedule(after: timeout) { [unowned self] in
+      let seconds = Double(timeout) / 1_000_000_000
+      link.fail(WireError(.timeout, "no HELLO came within \(seconds) s"))
+    }
+    link.start(delegate: self)
+  }
+
+  /// Tells the client that no new streams are taken, and lets the running ones go on.
+  func drain() {
+    guard !isSilent else { return link.fail(WireError(.shuttingDown, "the server is ending")) }
+    link.goAway(.shuttingDown, reason: "the server is ending")
+    finishIfDrained()
+  }
+
+  func commandDidFinish(_ stream: StreamID, _ result: CloseResult) {
+    jobs[stream] = nil
+    link.close(stream, result)
+    finishIfDrained()
+  }
+
+  /// Ends a stream whose command goes on without it.
+  func release(_ stream: StreamID, _ code: ErrorCode, reason: String) {
+    jobs[stream] = nil
+    link.reset(stream, code, reason: reason)
+    finishIfDrained()
+  }
+
+  private func finishIfDrained() {
+    if server.isDraining && jobs.isEmpty { link.finish() }
+  }
+
+  // MARK: LinkDelegate
+
+  func link(_ link: Link, didReceive hello: Hello) {
+    do throws(WireError) {
+      try server.access.check(link.peer, hello)
+    } catch {
+      logger.warning("refused a client", metadata: ["peer": "\(link.peer)", "why": "\(error)"])
+      return link.fail(error)
+    }
+    didBecomeKnown()
+    guard !server.isDraining else {
+      return link.fail(WireError(.shuttingDown, "the server is ending"))
+    }
+    link.announce()
+  }
+
+  private func didBecomeKnown() {
+    isSilent = false
+    helloTimer?.cancel()
+    helloTimer = nil
+    uncount()
+  }
+
+  private func uncount() {
+    guard isStranger else { return }
+    isStranger = false
+    server.strangerLeft()
+  }
+
+  func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {
+    let decoded: OpenRequest
+    do throws(WireError) {
+      decoded = try OpenRequest.decode(request)
+    } catch {
+      return refuse(stream, error.message)
+    }
+    guard !server.isDraining else { return refuse(stream, "the server is ending") }
+    switch decoded {
+    case .info:
+      var result = CloseResult(.ok)
+      result.info = server.info()
+      link.close(stream, result)
+    case .run(let request):
+      run(request, on: stream, noInput: noInput)
+    }
+  }
+
+  private func run(_ request: RunRequest, on stream: StreamID, noInput: Bool) {
+    let outlet = CommandJob.Outlet(connection: self, stream: stream)
+    switch server.run(request, for: outlet, noInput: noInput) {
+    case .runs(let job): jobs[stream] = job
+    case .refused(let message): refuse(stream, message)
+    case .kept(let result):
+      // The output went to an earlier stream: this one begins behind it.
+      var message = ControlMessage()
+      message.opened = ControlMessage.Opened(attached: true, offsets: result.bytes ?? [:])
+      link.control(stream, message)
+      link.close(stream, result)
+    }
+  }
+
+  private func refuse(_ stream: StreamID, _ message: String) {
+    link.close(stream, CloseResult(.refused, message: message))
+  }
+
+  func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
+    if let job = jobs[stream] {
+      job.receive(chunk, on: channel)
+    } else {
+      link.consume(stream, channel, chunk.count)
+    }
+  }
+
+  func link(_ link: Link, didFinish channel: Channel, of stream: StreamID) {
+    jobs[stream]?.finish(channel)
+  }
+
+  func link(_ link: Link, didReceiveControl message: [UInt8], for stream: StreamID) {
+    guard let job = jobs[stream] else { return }
+    do throws(WireError) {
+      let message = try ControlMessage.decode(message)
+      try job.receive(message)
+      if message.detach == true { try detach(job, stream) }
+    } catch {
+      jobs[stream] = nil
+      link.reset(stream, error.code, reason: error.message)
+      job.detach(keep: false, reason: .canceled)
+      finishIfDrained()
+    }
+  }
+
+  private func detach(_ job: CommandJob, _ stream: StreamID) throws(WireError) {
+    guard job.request.job != nil else {
+      throw WireError(.protocolError, "CONTROL: detach needs a command with a job id")
+    }
+    guard jobs.removeValue(forKey: stream) != nil else { return }
+    job.detach(keep: true)
+    link.close(stream, CloseResult(.detached))
+    finishIfDrained()
+  }
+
+  func link(_ link: Link, didReset stream: StreamID, _ code: ErrorCode, reason: String) {
+    jobs.removeValue(forKey: stream)?.detach(keep: false, reason: .canceled)
+    finishIfDrained()
+  }
+
+  func link(_ link: Link, didEnd end: LinkEnd) {
+    helloTimer?.cancel()
+    uncount()
+    logger.debug("connection ended", metadata: ["why": "\(end)", "commands": "\(jobs.count)"])
+    // Who was turned away was logged where that was decided.
+    if case .peerFault(let error) = end, !Self.refusals.contains(error.code) {
+      logger.notice(
+        "a client broke the protocol", metadata: ["peer": "\(link.peer)", "why": "\(error)"])
+    }
+    let orphans = jobs.values
+    jobs = [:]
+    for job in orphans { job.detach(keep: job.request.onDisconnect == .keep) }
+    server.connectionDidEnd(self)
+  }
+
+  // A server opens no streams and sends no PINGs that it waits for, so these tell it nothing.
+  func link(_ link: Link, didClose stream: StreamID, result: [UInt8]) {}
+  func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {}
+  func link(_ link: Link, didReceivePong number: UInt64) {}
+}

@@ -1,0 +1,202 @@
+internal import Glibc
+internal import Logging
+internal import Synchronization
+internal import TelpherLink
+internal import TelpherTransport
+internal import TelpherWire
+
+/// What a server does on one of its loops: it accepts, keeps connections and commands, and counts
+/// them against the limits. On its loop's thread only; `ServerLoop` is the door to it.
+final class ServerCore {
+  let configuration: ServerConfiguration
+  let access: Access
+  private(set) var isDraining = false
+
+  private let loop: any EventLoop
+  private let number: Int
+  private let counters: ServerCounters
+  private let table: JobTable
+  private let logger: Logger
+  private let startedAt: UInt64
+  private var listeners: [any Listener] = []
+  private var connections: [ObjectIdentifier: ServerConnection] = [:]
+  private var jobs: [ObjectIdentifier: CommandJob] = [:]
+  private var jobsByID: [String: CommandJob] = [:]
+  private var drainTimer: (any LoopTimer)?
+  private var whenIdle: [() -> Void] = []
+
+  init(
+    configuration: ServerConfiguration, loop: any EventLoop, number: Int,
+    counters: ServerCounters, table: JobTable, logger: Logger
+  ) {
+    self.configuration = configuration
+    access = Access(token: configuration.token)
+    self.loop = loop
+    self.number = number
+    self.counters = counters
+    self.table = table
+    self.logger = logger
+    startedAt = loop.now
+  }
+
+  // MARK: Connections
+
+  func serve(_ socket: any BoundSocket) throws(TransportError) {
+    listeners.append(try loop.serve(socket) { [unowned self] stream in accept(stream) })
+  }
+
+  /// Takes a fresh connection, unless a limit is reached: then it is told so, in the protocol's
+  /// words, and closed.
+  func accept(_ stream: any ByteStream) {
+    var hello = Hello(
+      window: configuration.window, connectionWindow: configuration.connectionWindow,
+      maxStreams: configuration.maxStreams)
+    hello.server = configuration.name
+    hello.killScope = loop.killScope.rawValue
+    let link = Link(
+      role: .server, stream: stream, loop: loop, hello: hello, configuration: configuration.link)
+    // A burst of clients is accepted before any HELLO of theirs is read: those whom the system
+    // knows are not turned away for it.
+    let isStranger = !access.isKnown(stream.peer)
+    let connection = ServerConnection(
+      link: link, server: self, isStranger: isStranger, logger: logger)
+    connections[ObjectIdentifier(connection)] = connection
+    let isFull =
+      counters.connections.add(1, ordering: .relaxed).newValue
+      > configuration.maxConnections
+    let isCrowded =
+      isStranger
+      && counters.strangers.add(1, ordering: .relaxed).newValue > configuration.maxStrangers
+    connection.start()
+    if isDraining {
+      connection.drain()
+    } else if isFull || isCrowded {
+      let limit =
+        isFull
+        ? "\(configuration.maxConnections) connections (max_connections)"
+        : "\(configuration.maxStrangers) connections without a HELLO (max_strangers)"
+      logger.warning("refused a connection", metadata: ["limit": "\(limit)"])
+      link.fail(WireError(.limitReached, "the server has \(limit): try again later"))
+    }
+  }
+
+  func strangerLeft() { counters.strangers.subtract(1, ordering: .relaxed) }
+
+  func connectionDidEnd(_ connection: ServerConnection) {
+    guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+    counters.connections.subtract(1, ordering: .relaxed)
+    checkIdle()
+  }
+
+  // MARK: Commands
+
+  /// What became of a request to run a command.
+  enum Answer {
+    /// It runs, or ran already and was attached to.
+    case runs(CommandJob)
+    /// It ran already and has this result.
+    case kept(CloseResult)
+    /// It is not run, for this reason.
+    case refused(String)
+  }
+
+  func run(_ request: RunRequest, for outlet: CommandJob.Outlet, noInput: Bool) -> Answer {
+    if let id = request.job {
+      switch table.claim(id, loop: number, now: loop.now) {
+      case .new: break
+      case .finished(let result): return .kept(result)
+      case .running(let owner):
+        guard owner == number, let job = jobsByID[id] else {
+          return .refused("the job runs on another loop of this server: connect anew to reach it")
+        }
+        job.attach(outlet, noInput: noInput)
+        return .runs(job)
+      }
+    }
+    guard ServerCounters.book(counters.running, limit: configuration.maxCommands) else {
+      request.job.map(table.release)
+      return .refused(
+        "\(configuration.maxCommands) commands are running (max_commands): try again")
+    }
+    let job = CommandJob(request: request, loop: loop, environment: configuration.environment) {
+      [unowned self] job, result in didFinish(job, result)
+    }
+    jobs[ObjectIdentifier(job)] = job
+    if let id = request.job { jobsByID[id] = job }
+    counters.started.add(1, ordering: .relaxed)
+    job.start(for: outlet, noInput: noInput)
+    return .runs(job)
+  }
+
+  private func didFinish(_ job: CommandJob, _ result: CloseResult) {
+    jobs[ObjectIdentifier(job)] = nil
+    counters.running.subtract(1, ordering: .relaxed)
+    if let id = job.request.job {
+      jobsByID[id] = nil
+      if result.result == .notStarted {
+        table.release(id)
+      } else {
+        table.finish(id, result, now: loop.now)
+      }
+    }
+    checkIdle()
+  }
+
+  func info() -> ServerInfo {
+    var system = utsname()
+    uname(&system)
+    func text<T>(_ field: T) -> String {
+      withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+    return ServerInfo(
+      server: configuration.name, protocolVersion: WireConstants.version, pid: getpid(),
+      host: text(system.nodename),
+      system: "\(text(system.sysname)) \(text(system.release)) \(text(system.machine))",
+      killScope: loop.killScope.rawValue,
+      uptimeS: Double((loop.now - startedAt) / 1_000_000) / 1_000,
+      connections: counters.connections.load(ordering: .relaxed),
+      running: counters.running.load(ordering: .relaxed),
+      started: counters.started.load(ordering: .relaxed), limits: configuration.limits)
+  }
+
+  // MARK: The end
+
+  /// From SIGTERM to the end of everything, once the drain's limit is reached.
+  private static let shutdownGrace = UInt64(RunRequest.defaultGraceMS) * 1_000_000
+
+  /// Takes no new connections and streams, lets what runs finish for a while, then ends it.
+  func drain() {
+    guard !isDraining else { return }
+    isDraining = true
+    listeners.forEach { $0.close() }
+    listeners = []
+    connections.values.forEach { $0.drain() }
+    drainTimer = loop.schedule(after: configuration.drainLimit) { [unowned self] in
+      jobs.values.forEach { $0.end(.shutdown) }
+      // No client may hold the server up: not by a long grace, nor by reading slowly.
+      drainTimer = loop.schedule(after: Self.shutdownGrace) { [unowned self] in stop() }
+    }
+    checkIdle()
+  }
+
+  /// Ends everything at once.
+  func stop() {
+    drain()
+    jobs.values.forEach { $0.kill(.shutdown) }
+    connections.values.forEach { $0.link.abort() }
+  }
+
+  /// Calls `body` once there are no connections and commands left.
+  func onIdle(_ body: @escaping () -> Void) {
+    whenIdle.append(body)
+    checkIdle()
+  }
+
+  private func checkIdle() {
+    guard connections.isEmpty, jobs.isEmpty, !whenIdle.isEmpty else { return }
+    drainTimer?.cancel()
+    let waiting = whenIdle
+    whenIdle = []
+    waiting.forEach { $0() }
+  }
+}

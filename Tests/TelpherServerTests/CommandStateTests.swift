@@ -1,0 +1,136 @@
+import TelpherTestSupport
+import Testing
+
+@testable import TelpherServer
+
+@Suite struct CommandStateTests {
+  /// All that can happen to a command.
+  enum Input: CaseIterable {
+    case start, fail, exit, outputEnd, cancel, kill, grace, tree, drain
+  }
+
+  static func apply(_ input: Input, to state: inout CommandState) -> CommandState.Actions {
+    switch input {
+    case .start: state.didStart(outputs: 2)
+    case .fail: state.didFailToStart()
+    case .exit: state.didExit()
+    case .outputEnd: state.outputDidEnd()
+    case .cancel: state.end(.canceled)
+    case .kill: state.kill(.shutdown)
+    case .grace: state.graceDidExpire()
+    case .tree: state.treeIsGone()
+    case .drain: state.drainDidExpire()
+    }
+  }
+
+  typealias Row = (
+    before: [Input], input: Input, actions: CommandState.Actions, phase: CommandState.Phase
+  )
+  static let table: [Row] = [
+    ([], .start, [], .running),
+    ([], .fail, .finish, .finished),
+    ([], .cancel, [], .starting),
+    ([], .kill, [], .starting),
+    ([], .grace, [], .starting),
+    ([], .drain, [], .starting),
+    ([], .tree, [], .starting),
+    ([.cancel], .start, .terminate, .terminating),
+    ([.cancel], .fail, .finish, .finished),
+    ([.kill], .start, [.kill, .startShortDrain], .killed),
+    ([.cancel, .kill], .start, [.kill, .startShortDrain], .killed),
+    ([.start], .exit, .startDrain, .draining),
+    ([.start], .outputEnd, [], .running),
+    ([.start], .cancel, .terminate, .terminating),
+    ([.start], .kill, [.kill, .startShortDrain], .killed),
+    ([.start], .grace, [], .running),
+    ([.start], .tree, [], .running),
+    ([.start], .drain, [], .running),
+    ([.start, .outputEnd, .outputEnd], .exit, .finish, .finished),
+    ([.start, .exit], .outputEnd, [], .draining),
+    ([.start, .exit, .outputEnd], .outputEnd, .finish, .finished),
+    ([.start, .exit], .drain, .takeLastOutput, .draining),
+    ([.start, .exit], .cancel, [.terminate, .watchTree], .terminating),
+    ([.start, .exit], .kill, [.kill, .watchTree, .startShortDrain], .killed),
+    ([.start, .exit], .grace, [], .draining),
+    ([.start, .exit, .cancel], .tree, .startShortDrain, .killed),
+    ([.start, .exit, .outputEnd, .cancel, .outputEnd], .tree, .finish, .finished),
+    ([.start, .cancel], .exit, .watchTree, .terminating),
+    ([.start, .cancel], .cancel, [], .terminating),
+    ([.start, .cancel], .kill, [.kill, .startShortDrain], .killed),
+    ([.start, .cancel], .grace, [.kill, .startShortDrain], .killed),
+    ([.start, .cancel], .drain, [], .terminating),
+    ([.start, .cancel, .grace], .exit, .watchTree, .killed),
+    ([.start, .cancel, .grace], .kill, [], .killed),
+    ([.start, .cancel, .grace], .drain, .takeLastOutput, .killed),
+    // The process took longer to die than the drain after SIGKILL.
+    ([.start, .cancel, .grace, .drain, .outputEnd, .outputEnd], .exit, .finish, .finished),
+    ([.start, .cancel, .grace, .drain, .exit, .outputEnd], .outputEnd, .finish, .finished),
+    ([.start, .cancel, .grace, .exit, .outputEnd, .outputEnd], .tree, .finish, .finished),
+    ([.start, .cancel, .grace, .exit, .outputEnd, .outputEnd], .drain, .finish, .finished),
+    ([.fail], .cancel, [], .finished),
+    ([.fail], .kill, [], .finished),
+    ([.fail], .drain, [], .finished),
+  ]
+
+  @Test(arguments: table.indices)
+  func eachInputHasItsActions(_ index: Int) {
+    let row = Self.table[index]
+    var state = CommandState()
+    for input in row.before { _ = Self.apply(input, to: &state) }
+    #expect(
+      Self.apply(row.input, to: &state).subtracting(.takeLastOutput)
+        == row.actions.subtracting(.takeLastOutput), "\(row)")
+    #expect(state.phase == row.phase, "\(row)")
+  }
+
+  @Test func theFirstReasonCounts() {
+    var state = CommandState()
+    _ = state.didStart(outputs: 2)
+    _ = state.end(.deadline)
+    _ = state.end(.canceled)
+    #expect(state.reason == .deadline)
+  }
+
+  /// Any order of events that can happen: timers fire once each time they were started, and the
+  /// tree is looked at only where that was asked for.
+  @Test(arguments: 0..<200)
+  func everyOrderFinishesExactlyOnce(_ seed: Int) {
+    var generator = SeededGenerator(seed: UInt64(seed))
+    for _ in 0..<20 {
+      var state = CommandState()
+      var open = 2
+      var (started, exited, finishes) = (false, false, 0)
+      var (graceRuns, drainRuns, isWatched, isGone) = (false, false, false, false)
+      var trace: [Input] = []
+      while state.phase != .finished, trace.count < 200 {
+        var possible: [Input] = trace.count < 20 ? [.cancel, .kill] : []
+        if !started { possible += [.start, .fail] }
+        if started, !exited { possible.append(.exit) }
+        if started, open > 0 { possible.append(.outputEnd) }
+        if graceRuns { possible.append(.grace) }
+        if drainRuns { possible.append(.drain) }
+        if exited, isWatched, state.awaitsTree { possible.append(.tree) }
+        guard let input = possible.randomElement(using: &generator) else { break }
+        trace.append(input)
+        switch input {
+        case .start, .fail: started = true
+        case .exit: exited = true
+        case .outputEnd: open -= 1
+        case .grace: graceRuns = false
+        case .drain: drainRuns = false
+        case .tree: isGone = true
+        case .cancel, .kill: break
+        }
+        let actions = Self.apply(input, to: &state)
+        if actions.contains(.finish) { finishes += 1 }
+        if actions.contains(.terminate) { (graceRuns, drainRuns) = (true, false) }
+        if !actions.isDisjoint(with: [.startDrain, .startShortDrain]) {
+          (graceRuns, drainRuns) = (false, true)
+        }
+        if actions.contains(.watchTree) { isWatched = true }
+      }
+      #expect(finishes == 1, "\(trace) \(isGone)")
+      #expect(state.phase == .finished, "\(trace)")
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import TelpherServer
+import TelpherTestSupport
+import TelpherTransport
+import Testing
+
+@Suite(.timeLimit(.minutes(15))) struct HelloTests {
+  /// What a stranger may say wrong, and the code of the GOAWAY for it.
+  static let faults: [(name: String, bytes: [UInt8], code: UInt32)] = [
+    ("another protocol", Array("GET / HTTP/1.1\r\n\r\n".utf8), 1),
+    ("4 GiB", preface + [255, 255, 255, 255, 0, 0, 0, 0, 1, 0, 0, 0], 4),
+    ("no JSON", hello("{"), 1),
+    ("another version", hello(#"{"version":2}"#), 1),
+    ("an OPEN first", preface + puppet(), 1),
+    ("a PING first", preface + ping(1), 1),
+  ]
+
+  @Test(arguments: faults.indices)
+  func aStrangersFaultEndsItsConnectionAlone(_ index: Int) async throws {
+    try await Fixture.inMemory { fixture in
+      let puppet = fixture.puppet()
+      let client = try await fixture.client()
+      let stranger = try await fixture.stranger()
+      await stranger.send(Self.faults[index].bytes, TelpherServerTests.puppet(3))
+      let goAway = try await stranger.frame(10)
+      #expect(Array(goAway.payload[4..<8]) == big(Self.faults[index].code))
+      try await stranger.end()
+      await client.send(open(1, #"{"op":"run","argv":["true"]}"#))
+      #expect(try await client.result(1).contains("exited"))
+      #expect(await puppet.starts == 0)
+    }
+  }
+
+  @Test func aStrangerThatIsTooSlowIsTold() async throws {
+    try await Fixture.inMemory(configure: { $0.helloTimeout = 20_000_000 }) { fixture in
+      let stranger = try await fixture.stranger()
+      await stranger.send(Array(preface.prefix(3)))
+      #expect(Array(try await stranger.frame(10).payload[4..<8]) == big(UInt32(10)))
+      try await stranger.end()
+    }
+  }
+
+  @Test func nothingOfOneThatMayNotConnectIsLookedAt() async throws {
+    try await Fixture.inMemory { fixture in
+      let puppet = fixture.puppet()
+      fixture.network?.setPeer(.user(uid: 12_345, pid: 1))
+      let stranger = try await fixture.stranger()
+      await stranger.send(hello(), TelpherServerTests.puppet())
+      #expect(Array(try await stranger.frame(10).payload[..<8]) == big(UInt32(0)) + big(UInt32(6)))
+      try await stranger.end()
+      #expect(await puppet.starts == 0)
+    }
+  }
+
+  @Test func requestsStraightBehindTheHelloAreAnswered() async throws {
+    try await Fixture.inMemory { fixture in
+      let client = try await fixture.stranger()
+      let echo = open(3, #"{"op":"run","argv":["echo","x"]}"#)
+      await client.send(hello(), open(1, #"{"op":"info"}"#), echo)
+      #expect(try await client.result(1).contains(#""connections":1"#))
+      #expect(try await client.result(3).contains(#""bytes":{"1":2,"2":0}"#))
+    }
+  }
+
+  @Test func oneByteAtATimeIsNoFault() async throws {
+    var options = MemoryNetwork.Options()
+    options.maximumRead = 1
+    try await Fixture.inMemory(options: options) { fixture in
+      let client = try await fixture.client()
+      await client.send(open(1, #"{"op":"run","argv":["echo","x"]}"#))
+      #expect(try await client.result(1).contains("exited"))
+    }
+  }
+
+  @Test func theAnswersReachAClientThatEndsItsSideAtOnce() async throws {
+    try await Fixture.inMemory { fixture in
+      let client = try await fixture.stranger()
+      await client.send(hello(), open(1, #"{"op":"info"}"#))
+      await client.finishWriting()
+      #expect(try await client.result(1).contains("connections"))
+    }
+  }
+
+  @Test func strangersPastTheLimitAreToldAndTheLimitIsGivenBack() async throws {
+    // On a busy machine the first must not be timed out meanwhile.
+    try await Fixture.inMemory(configure: {
+      $0.maxStrangers = 1
+      $0.helloTimeout = 3_600_000_000_000
+    }) { fixture in
+      let client = try await fixture.client()
+      // One whom the system knows by its user is no stranger.
+      fixture.network?.setPeer(.network(address: "127.0.0.1", isLoopback: true))
+      let first = try await fixture.stranger()
+      await first.send([preface[0]])
+      try await client.sync()
+      let second = try await fixture.stranger()
+      let told = try await second.frame(10).text
+      #expect(told.contains("max_strangers"))
+      await client.send(open(1, #"{"op":"info"}"#))
+      _ = try await client.result(1)
+      await first.close()
+      await second.close()
+      while try await connections(client) > 1 {}
+      let third = try await fixture.stranger()
+      await third.send(hello())
+      let answer = try await third.frame(10)
+      #expect(Array(answer.payload[4..<8]) == big(UInt32(6)))
+    }
+  }
+
+  @Test func connectionsPastTheLimitAreToldAndTheLimitIsGivenBack() async throws {
+    try await Fixture.inMemory(configure: { $0.maxConnections = 2 }) { fixture in
+      let first = try await fixture.client()
+      let second = try await fixture.client()
+      let third = try await fixture.stranger()
+      let told = try await third.frame(10).text
+      #expect(told.contains("max_connections"))
+      await second.close()
+      await third.close()
+      while try await connections(first) > 1 {}
+      _ = try await fixture.client()
+    }
+  }
+
+  @Test func commandsPastTheLimitAreRefusedAndTheLimitIsGivenBack() async throws {
+    try await Fixture.inMemory(configure: { $0.maxCommands = 1 }) { fixture in
+      let puppet = fixture.puppet()
+      let client = try await fixture.client()
+      await client.send(TelpherServerTests.puppet(1), TelpherServerTests.puppet(3))
+      #expect(try await client.result(3).contains("max_commands"))
+      await puppet.started()
+      await puppet.exit()
+      _ = try await client.result(1)
+      await client.send(open(5, #"{"op":"run","argv":["true"]}"#))
+      #expect(try await client.result(5).contains("exited"))
+    }
+  }
+
+  @Test func streamsPastTheLimitAreRefused() async throws {
+    try await Fixture.inMemory(configure: { $0.maxStreams = 1 }) { fixture in
+      let puppet = fixture.puppet()
+      let client = try await fixture.client()
+      await client.send(TelpherServerTests.puppet(1), TelpherServerTests.puppet(3))
+      #expect(try await client.result(3).contains("too many streams"))
+      await puppet.started()
+      await puppet.exit()
+      _ = try await client.result(1)
+    }
+  }
+
+  @Test(arguments: [
+    #"{"op":"dance"}"#, "{", #"{"op":"run"}"#, #"{"op":"run","argv":[]}"#,
+    #"{"op":"run","argv":["a"],"shell":"b"}"#, #"{"op":"run","argv":["a\u0000"]}"#,
+    #"{"op":"run","argv":["a"],"env":{"A=B":"c"}}"#, #"{"op":"run","argv":["a"],"grace_ms":-1}"#,
+    #"{"op":"run","argv":["a"],"deadline_ms":604800001}"#,
+    #"{"op":"run","argv":["a"],"limits":{"luck":1}}"#, #"{"op":"run","argv":["a"],"job":"x"}"#,
+    #"{"op":"run","argv":["a"],"on_disconnect":"keep"}"#,
+    #"{"op":"run","argv":["a"],"must":["wings"]}"#,
+  ])
+  func aRequestThatMakesNoSenseIsRefusedAlone(_ request: String) async throws {
+    try await Fixture.inMemory { fixture in
+      let client = try await fixture.client()
+      await client.send(open(1, request), open(3, #"{"op":"run","argv":["true"]}"#))
+      #expect(try await client.result(1).contains(#""result":"refused""#))
+      #expect(try await client.result(3).contains("exited"))
+    }
+  }
+
+  /// The number of connections by `info`'s word.
+  private func connections(_ client: RawPeer) async throws -> Int {
+    let stream = UInt32(await client.frames.filter { $0.type == 6 }.count * 2 + 1)
+    await client.send(open(stream, #"{"op":"info"}"#))
+    let text = try await client.result(stream)
+    let number = text.components(after: #""connections":"#)
+    return Int(number.prefix { $0.isNumber }) ?? 0
+  }
+}
+
+extension String {
+  fileprivate func components(after word: String) -> Substring {
+    guard let range = self.firstRange(of: word) else { return "" }
+    return self[range.upperBound...]
+  }
+}

@@ -1,0 +1,167 @@
+import TelpherServer
+import TelpherTestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(15))) struct JobTests {
+  @Test func aSecondStreamAttachesAndTheFirstIsReset() async throws {
+    try await Fixture.inMemory { fixture in
+      let puppet = fixture.puppet()
+      let first = try await fixture.client()
+      await first.send(TelpherServerTests.puppet(1, #""job":"\#(job)""#))
+      await puppet.started()
+      await puppet.print("early")
+      try await first.until { $0.dataBytes == 5 }
+      let second = try await fixture.client()
+      await second.send(TelpherServerTests.puppet(1, #""job":"\#(job)""#))
+      let opened = try await second.frame(5, 1).text
+      #expect(opened == #"{"opened":{"attached":true,"offsets":{"1":5,"2":0}}}"#)
+      try await first.frame(7, 1)
+      await puppet.print("late")
+      await puppet.exit(3)
+      let result = try await second.result(1)
+      #expect(result.contains(#""bytes":{"1":9,"2":0}"#))
+      #expect(await second.output(1) == Array("late".utf8))
+      #expect(await puppet.starts == 1)
+    }
+  }
+
+  @Test func inputThatAnEarlierStreamSentIsNotGrantedToTheNext() async throws {
+    try await Fixture.inMemory { fixture in
+      let puppet = fixture.puppet()
+      let first = try await fixture.client()
+      await first.send(TelpherServerTests.puppet(1, noInput: false, #""job":"\#(job)""#))
+      await puppet.started()
+      await first.send(data(1, 0, [UInt8](repeating: 7, count: 200_000)))
+      try await first.sync()
+      let second = try await fixture.client()
+      await second.send(TelpherServerTests.puppet(1, noInput: false, #""job":"\#(job)""#))
+      try await second.frame(5, 1)
+      await puppet.readInput()
+      await puppet.until { $0.input.count == 200_000 }
+      await second.send(data(1, 0, [9], fin: true))
+      await puppet.until { $0.inputHasEnded }
+      #expect(await puppet.input.count == 200_001)
+      await puppet.exit()
+      _ = try await second.result(1)
+    }
+  }
+
+  @Test func inputAfterTheEndThatAnEarlierStreamToldIsDropped() async throws {
+    try await Fixture.inMemory { fixture in
+      let puppet = fixture.puppet()
+      let first = try await fixture.client()
+      await first.send(TelpherServerTests.puppet(1, noInput: false, #""job":"\#(job)""#))
+      await first.send(data(1, 0, [1], fin: true))
+      await puppet.started()
+      let second = try await fixture.client()
+      await second.send(TelpherServerTests.puppet(1, noInput: false, #""job":"\#(job)""#))
+      try await second.frame(5, 1)
+      await second.send(data(1, 0, [2, 3]))
+      try await second.sync()
+      let words = await second.frames.filter { $0.type == 5 }.map(\.text)
+      #expect(words.contains { $0.contains(#""stop_sending":0"#) })
+      await puppet.readInput()
+      await puppet.until { $0.inputHasEnded }
+      #expect(await puppet.input == [1])
+      await puppet.exit()
+      _ = try await second.result(1)
+    }
+  }
+
+  @Test func aKeptResultComesWithItsOffsets() async throws {
+    try await Fixture.inMemory { fixture in
+      let client = try await fixture.client()
+      await client.send(open(1, #"{"op":"run","argv":["echo","x"],"job":"\#(job)"}"#))
+      let first = try await client.result(1)
+      await client.send(open(3, #"{"op":"run","argv":["echo","x"],"job":"\#(job)"}"#))
+      #expect(try await client.result(3) == first)
+      let opened = try await client.frame(5, 3).text
+      #expect(opened == #"{"opened":{"attached":true,"offsets":{"1":2,"2":0}}}"#)
+      #expect(await client.output(3).isEmpty)
+    }
+  }
+
+  @Test func aJobThatCouldNotStartMayBeTriedAgain() async throws {
+    try await Fixture.inMemory { fixture in
+      let client = try await fixture.client()
+      await client.send(open(1, #"{"op":"run","argv":["nothing"],"job":"\#(job)"}"#))
+      #expect(try await client.result(1).contains("not_started"))
+      await client.send(open(3, #"{"op":"run","argv":["true"],"job":"\#(job)"}"#))
+      #expect(try await client.result(3).contains(#""code":0"#))
+    }
+  }
+
+  @Test func aKeptJobGoesOnWithoutItsConnection() async throws {
+    try await Fixture.inMemory { fixture in
+      let puppet = fixture.puppet()
+      let more = #""job":"\#(job)","on_disconnect":"keep""#
+      let first = try await fixture.client()
+      await first.send(TelpherServerTests.puppet(1, more))
+      await puppet.started()
+      await puppet.print("one")
+      try await first.until { $0.dataBytes == 3 }
+      await first.close()
+      await puppet.print("two")
+      let second = try await fixture.client()
+      // Until the server has seen the end of the first.
+      while !(try await info(second)).contains(#""connections":1,"#) {}
+      await second.send(TelpherServerTests.puppet(99_999, more))
+      try await second.until { $0.output(99_999) == Array("two".utf8) }
+      await puppet.exit()
+      #expect(try await second.result(99_999).contains(#""bytes":{"1":6,"2":0}"#))
+      #expect(await puppet.signals.isEmpty)
+    }
+  }
+
+  @Test func aJobThatIsLetGoBeforeItStartedKeepsItsOutput() async throws {
+    try await Fixture.inMemory { fixture in
+      let puppet = fixture.puppet()
+      let client = try await fixture.client()
+      let open = TelpherServerTests.puppet(1, #""job":"\#(job)""#)
+      await client.send(open, control(1, #"{"detach":true}"#))
+      #expect(try await client.result(1).contains("detached"))
+      await puppet.started()
+      await puppet.print("kept")
+      await client.send(TelpherServerTests.puppet(3, #""job":"\#(job)""#))
+      try await client.until { $0.output(3) == Array("kept".utf8) }
+      await puppet.exit()
+      _ = try await client.result(3)
+    }
+  }
+
+  @Test func aStreamThatIsResetEndsItsJob() async throws {
+    try await Fixture.inMemory { fixture in
+      let puppet = fixture.puppet()
+      let client = try await fixture.client()
+      await client.send(
+        TelpherServerTests.puppet(1, #""job":"\#(job)","on_disconnect":"keep""#))
+      await puppet.started()
+      await client.send(reset(1))
+      await puppet.until { !$0.signals.isEmpty }
+      #expect(await puppet.signals.first == 15)
+    }
+  }
+
+  @Test func resultsAreKeptOnlyUpToTheLimit() async throws {
+    try await Fixture.inMemory(configure: { $0.maxKeptResults = 2 }) { fixture in
+      let client = try await fixture.client()
+      let ids = (0..<3).map { String(repeating: "\($0)", count: 32) }
+      for (number, id) in ids.enumerated() {
+        let stream = UInt32(number * 2 + 1)
+        await client.send(open(stream, #"{"op":"run","argv":["true"],"job":"\#(id)"}"#))
+        _ = try await client.result(stream)
+      }
+      await client.send(open(7, #"{"op":"run","argv":["exit","5"],"job":"\#(ids[0])"}"#))
+      #expect(try await client.result(7).contains(#""code":5"#))
+      await client.send(open(9, #"{"op":"run","argv":["exit","5"],"job":"\#(ids[2])"}"#))
+      #expect(try await client.result(9).contains(#""code":0"#))
+    }
+  }
+
+  /// The answer to `info`, on a stream of its own.
+  private func info(_ client: RawPeer) async throws -> String {
+    let stream = UInt32(await client.frames.filter { $0.type == 6 }.count * 2 + 1)
+    await client.send(open(stream, #"{"op":"info"}"#))
+    return try await client.result(stream)
+  }
+}

@@ -1,0 +1,60 @@
+import TelpherTestSupport
+import Testing
+
+/// What only real processes and pipes show.
+@Suite(.timeLimit(.minutes(15))) struct ProcessTests {
+  @Test func aSlowReaderIsNoHeldPipe() async throws {
+    try await Fixture.withProcesses { fixture in
+      let client = try await fixture.client(#"{"version":1,"window":10}"#)
+      let request = #"{"op":"run","shell":"head -c 30 /dev/zero","drain_ms":100}"#
+      await client.send(open(1, request))
+      try await client.until { $0.dataBytes == 10 }
+      // Until the drain is over. It is not too short: a process that is launched at that moment has
+      // copies of all descriptors until it executes its program.
+      await client.send(open(3, #"{"op":"run","shell":"sleep 0.5"}"#))
+      _ = try await client.result(3)
+      await client.send(window(1, 1, 30))
+      let result = try await client.result(1)
+      #expect(result.contains(#""bytes":{"1":30,"2":0}"#))
+      #expect(!result.contains("pipe_held"))
+    }
+  }
+
+  @Test func whatWasWrittenUntilTheDrainComesThoughThePipeIsHeldAndTheClientSlow() async throws {
+    try await Fixture.withProcesses { fixture in
+      let client = try await fixture.client(#"{"version":1,"window":10}"#)
+      let request = #"{"op":"run","shell":"sleep 60 & head -c 30 /dev/zero","drain_ms":1}"#
+      await client.send(open(1, request))
+      try await client.until { $0.dataBytes == 10 }
+      await client.send(open(3, #"{"op":"run","shell":"sleep 0.2"}"#))
+      _ = try await client.result(3)
+      await client.send(window(1, 1, 100))
+      let result = try await client.result(1)
+      #expect(result.contains(#""bytes":{"1":30,"2":0}"#))
+      #expect(result.contains(#""pipe_held":true"#))
+      #expect(await client.output(1).count == 30)
+    }
+  }
+
+  @Test func environmentDirectoryAndLimitsReachTheCommand() async throws {
+    try await Fixture.withProcesses { fixture in
+      let client = try await fixture.client()
+      let request =
+        #"{"op":"run","shell":"echo $KEPT-$GONE-$NEW; pwd; ulimit -n","cwd":"/tmp","#
+        + #""env":{"GONE":null,"NEW":"n"},"limits":{"open_files":99}}"#
+      await client.send(open(1, request))
+      _ = try await client.result(1)
+      #expect(await client.output(1) == Array("yes--n\n/tmp\n99\n".utf8))
+    }
+  }
+
+  @Test func mergedOutputsKeepTheirOrder() async throws {
+    try await Fixture.withProcesses { fixture in
+      let client = try await fixture.client()
+      let request = #"{"op":"run","shell":"echo a; echo b >&2; echo c","merge":true}"#
+      await client.send(open(1, request))
+      _ = try await client.result(1)
+      #expect(await client.output(1) == Array("a\nb\nc\n".utf8))
+    }
+  }
+}
