@@ -13,6 +13,7 @@ let strict: [SwiftSetting] = [
 let package = Package(
   name: "telpher",
   products: [
+    .library(name: "TelpherClient", targets: ["TelpherClient"]),
     .library(name: "TelpherServer", targets: ["TelpherServer"]),
     .library(name: "TelpherUV", targets: ["TelpherUV"]),
   ],
@@ -50,6 +51,9 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
+    .target(
+      name: "TelpherClient", dependencies: ["TelpherLink", "TelpherTransport", "TelpherWire"],
+      swiftSettings: strict),
     .testTarget(
       name: "TelpherSystemTests",
       dependencies: ["CTelpherSys", "TelpherSystem", "TelpherTransport"], swiftSettings: strict),
@@ -67,6 +71,12 @@ let package = Package(
       dependencies: [
         "TelpherLink", "TelpherServer", "TelpherSystem", "TelpherTestSupport", "TelpherTransport",
         "TelpherUV", "TelpherWire", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherClientTests",
+      dependencies: [
+        "TelpherClient", "TelpherLink", "TelpherTestSupport", "TelpherTransport", "TelpherWire",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -1,0 +1,210 @@
+internal import TelpherLink
+internal import TelpherTransport
+internal import TelpherWire
+
+/// One connection of a client: which of its streams is which command, and who waits for what. On
+/// its loop's thread only; `Connection` is the door to it.
+final class ClientSession: LinkDelegate {
+  let link: Link
+  /// Why the connection ended, once it has.
+  private(set) var ended: ClientError?
+  /// Why the server takes no more streams, once it has said so.
+  private var refusal: ClientError?
+
+  /// The commands whose scope is not over, whether or not their result is known.
+  private var commands: [StreamID: ClientCommand] = [:]
+  private var helloWaiters: [CheckedContinuation<Hello, any Error>] = []
+  private var infoWaiters: [StreamID: CheckedContinuation<ServerInfo, any Error>] = [:]
+  private var pings: [UInt64: CheckedContinuation<Void, any Error>] = [:]
+  private var lastPing: UInt64 = 0
+  private var closeWaiters: [CheckedContinuation<Void, Never>] = []
+
+  init(link: Link) {
+    self.link = link
+  }
+
+  // MARK: Requests
+
+  func start(
+    _ command: Command, hasInput: Bool, output: OutputQueue.Policy, error: OutputQueue.Policy
+  ) throws(ClientError) -> ClientCommand {
+    let stream = try open(.run(command.request), noInput: !hasInput)
+    let command = ClientCommand(
+      link: link, stream: stream, hasInput: hasInput, output: output, error: error)
+    commands[stream] = command
+    return command
+  }
+
+  func command(_ stream: StreamID) -> ClientCommand? { commands[stream] }
+
+  /// The scope of a command is over; bytes that it has not read never will be.
+  func forget(_ stream: StreamID) {
+    commands[stream] = nil
+    link.abandon(stream)
+  }
+
+  private func open(_ request: OpenRequest, noInput: Bool) throws(ClientError) -> StreamID {
+    if let error = ended ?? refusal { throw error }
+    do throws(WireError) {
+      return try link.open(try request.encoded(), noInput: noInput)
+    } catch {
+      switch error.code {
+      case .frameTooLarge: throw ClientError(.tooLarge, error.message)
+      case .limitReached: throw ClientError(.limit, error.message)
+      case .shuttingDown: throw ClientError(.refused, error.message)
+      default: throw ClientError(.protocolError, error.message)
+      }
+    }
+  }
+
+  func hello() async throws -> Hello {
+    if let ended { throw ended }
+    if let hello = link.peerHello { return hello }
+    return try await withCheckedThrowingContinuation { continuation in
+      // Asked again in here, as in all of these: a task that doesn't prefer the loop as its executor
+      // may get here a turn of the loop later.
+      if let ended {
+        continuation.resume(throwing: ended)
+      } else if let hello = link.peerHello {
+        continuation.resume(returning: hello)
+      } else {
+        helloWaiters.append(continuation)
+      }
+    }
+  }
+
+  func info() async throws -> ServerInfo {
+    try await withCheckedThrowingContinuation { continuation in
+      do throws(ClientError) {
+        infoWaiters[try open(.info, noInput: true)] = continuation
+      } catch {
+        continuation.resume(throwing: error)
+      }
+    }
+  }
+
+  func ping() async throws {
+    _ = try await hello()
+    return try await withCheckedThrowingContinuation { continuation in
+      if let ended { return continuation.resume(throwing: ended) }
+      lastPing += 1
+      pings[lastPing] = continuation
+      link.ping(lastPing)
+    }
+  }
+
+  func close() async {
+    guard ended == nil else { return }
+    link.finish()
+    await withCheckedContinuation { continuation in
+      if ended == nil { closeWaiters.append(continuation) } else { continuation.resume() }
+    }
+  }
+
+  // MARK: LinkDelegate
+
+  func link(_ link: Link, didReceive hello: Hello) {
+    let waiting = helloWaiters
+    helloWaiters = []
+    waiting.forEach { $0.resume(returning: hello) }
+  }
+
+  // The protocol has no streams that a server opens; the session refuses them.
+  func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {}
+
+  func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
+    if let command = commands[stream] {
+      command.receive(chunk, channel)
+    } else {
+      link.consume(stream, channel, chunk.count)
+    }
+  }
+
+  func link(_ link: Link, didFinish channel: Channel, of stream: StreamID) {
+    commands[stream]?.queue(channel)?.end()
+  }
+
+  func link(_ link: Link, didReceiveControl message: [UInt8], for stream: StreamID) {
+    guard let command = commands[stream] else { return }
+    do throws(WireError) {
+      command.receive(try ControlMessage.decode(message))
+    } catch {
+      link.fail(error)
+    }
+  }
+
+  func link(_ link: Link, didClose stream: StreamID, result: [UInt8]) {
+    do throws(WireError) {
+      let result = try CloseResult.decode(result)
+      commands[stream]?.close(result)
+      guard let waiter = infoWaiters.removeValue(forKey: stream) else { return }
+      if let info = result.info {
+        waiter.resume(returning: info)
+      } else {
+        waiter.resume(
+          throwing: ClientError(.refused, result.message ?? "the server told nothing of itself"))
+      }
+    } catch {
+      fail(stream, ClientError(.protocolError, error.message))
+      link.fail(error)
+    }
+  }
+
+  func link(_ link: Link, didReset stream: StreamID, _ code: ErrorCode, reason: String) {
+    fail(stream, ClientError(.lost, "the server ended the stream (\(code)): \(reason)"))
+  }
+
+  func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {
+    refusal = Self.error(code, reason)
+    var error = Self.error(code, reason)
+    // Those above the last were not run, whatever the reason.
+    if error.code != .notAuthenticated { error.code = .refused }
+    for stream in commands.keys.filter({ $0 > last }) + infoWaiters.keys.filter({ $0 > last }) {
+      fail(stream, error)
+      link.reset(stream, .canceled, reason: "the server did not take it")
+    }
+  }
+
+  func link(_ link: Link, didReceivePong number: UInt64) {
+    pings.removeValue(forKey: number)?.resume()
+  }
+
+  func link(_ link: Link, didEnd end: LinkEnd) {
+    let error = Self.error(end)
+    ended = error
+    // Streams that the server took may have run, so "refused" would say too much.
+    var streamError = error
+    if case .refused = end { streamError.code = .lost }
+    for stream in Array(commands.keys) + Array(infoWaiters.keys) { fail(stream, streamError) }
+    let (hellos, pongs, closes) = (helloWaiters, pings.values, closeWaiters)
+    (helloWaiters, pings, closeWaiters) = ([], [:], [])
+    hellos.forEach { $0.resume(throwing: error) }
+    pongs.forEach { $0.resume(throwing: error) }
+    closes.forEach { $0.resume() }
+  }
+
+  private func fail(_ stream: StreamID, _ error: ClientError) {
+    commands[stream]?.finish(.failure(error))
+    infoWaiters.removeValue(forKey: stream)?.resume(throwing: error)
+  }
+
+  private static func error(_ end: LinkEnd) -> ClientError {
+    switch end {
+    case .closed: ClientError(.closed, "the connection was closed")
+    case .finished: ClientError(.lost, "the server has ended the connection")
+    case .lost(let why): ClientError(.lost, why)
+    case .peerFault(let error):
+      ClientError(.protocolError, "the server broke the protocol: \(error.message)")
+    case .refused(let code, let reason): Self.error(code, reason)
+    }
+  }
+
+  private static func error(_ code: ErrorCode, _ reason: String) -> ClientError {
+    switch code {
+    case .notAuthenticated:
+      ClientError(.notAuthenticated, "the server refuses this client: \(reason)")
+    case .shuttingDown, .limitReached, .timeout: ClientError(.refused, reason)
+    default: ClientError(.protocolError, "the server ended the connection (\(code)): \(reason)")
+    }
+  }
+}

@@ -1,0 +1,164 @@
+internal import TelpherLink
+public import TelpherTransport
+public import TelpherWire
+
+/// A connection to a server: any number of commands run on it at once. From any task.
+///
+/// The connection is an actor on its loop's thread. A task that prefers the loop as its executor
+/// (`withTaskExecutorPreference(loop)`) works with it without any hop between threads.
+public actor Connection {
+  /// The loop it lives on.
+  public nonisolated let loop: any EventLoop
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  /// Set once, by `connect` or `adopt`, before anyone else has the connection.
+  private var opened: ClientSession?
+  /// ssh, where that is what carries the connection.
+  private var helper: (any ChildProcess)?
+
+  /// What this side grants a server: the windows of many commands at once, since each command's own
+  /// window bounds what it can hold here.
+  static let connectionWindow: UInt64 = 256 << 20
+  /// What one output's window may grow to on a long way: 300 MB/s at 50 ms of distance.
+  static let maxWindow: UInt64 = 16 << 20
+
+  private init(loop: any EventLoop) {
+    self.loop = loop
+  }
+
+  isolated deinit {
+    opened?.link.abort()
+  }
+
+  var session: ClientSession {
+    guard let opened else { preconditionFailure("nobody has a connection before it is open") }
+    return opened
+  }
+
+  // MARK: Opening
+
+  /// Connects to a server. It does not wait for the server's word: a command may follow at once, and
+  /// an answer that turns this client away comes in that command's place.
+  ///
+  /// - Parameters:
+  ///   - token: the server's token, 32 bytes, for TCP.
+  ///   - environment: the whole environment of ssh, which wants HOME, PATH and SSH_AUTH_SOCK.
+  /// - Throws: `ClientError` (`unreachable`, `badAddress`) where nobody answers.
+  public static func connect(
+    to endpoint: Endpoint, on loop: any EventLoop, token: [UInt8]? = nil,
+    environment: [String: String] = [:]
+  ) async throws -> Connection {
+    let connection = Connection(loop: loop)
+    switch endpoint {
+    case .socket(let address): try await connection.open(address, token: token)
+    case .ssh(let user, let host, let port):
+      let arguments = Endpoint.sshArguments(user: user, host: host, port: port)
+      try await connection.open(through: arguments, environment)
+    }
+    return connection
+  }
+
+  /// A connection over descriptors that are open already, which belong to it from now on.
+  ///
+  /// - Throws: `ClientError` where they can't be used.
+  public static func adopt(reading input: Int32, writing output: Int32, on loop: any EventLoop)
+    async throws -> Connection
+  {
+    let connection = Connection(loop: loop)
+    try await connection.open(input, output)
+    return connection
+  }
+
+  private func open(_ address: SocketAddress, token: [UInt8]?) async throws {
+    try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+      loop.connect(to: address) { result in
+        switch result {
+        case .success(let stream):
+          self.start(stream, token: token)
+          done.resume()
+        case .failure(let error): done.resume(throwing: Self.error(error))
+        }
+      }
+    }
+  }
+
+  private func open(_ input: Int32, _ output: Int32) throws {
+    do throws(TransportError) {
+      start(try loop.adopt(reading: input, writing: output), token: nil)
+    } catch {
+      throw Self.error(error)
+    }
+  }
+
+  private func open(through arguments: [String], _ environment: [String: String]) async throws {
+    // ssh stays in this process's session: it may ask for a passphrase on its terminal.
+    let request = SpawnRequest(
+      arguments: arguments, environment: environment, input: .pipe, error: .inherit,
+      tracksTree: false)
+    try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+      loop.spawn(request) { result in
+        switch result {
+        case .success(let child):
+          guard let output = child.output, let input = child.input else {
+            preconditionFailure("pipes were asked for")
+          }
+          self.helper = child
+          self.start(JoinedStream(reading: output, writing: input), token: nil)
+          done.resume()
+        case .failure(let error):
+          done.resume(throwing: ClientError(.unreachable, error.message))
+        }
+      }
+    }
+  }
+
+  private func start(_ stream: any ByteStream, token: [UInt8]?) {
+    let auth = token.map { token in
+      Hello.Auth(token: token.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+    }
+    let hello = Hello(connectionWindow: Self.connectionWindow, auth: auth)
+    var configuration = LinkConfiguration()
+    configuration.maxWindow = Self.maxWindow
+    let link = Link(
+      role: .client, stream: stream, loop: loop, hello: hello, configuration: configuration)
+    let session = ClientSession(link: link)
+    link.start(delegate: session)
+    opened = session
+  }
+
+  private static func error(_ error: TransportError) -> ClientError {
+    ClientError(error.code == .badAddress ? .badAddress : .unreachable, error.message)
+  }
+
+  // MARK: The server
+
+  /// What the server said of itself when the connection was opened; waits for it.
+  ///
+  /// - Throws: `ClientError` where the server turns this client away, or the connection is lost.
+  public func serverHello() async throws -> Hello {
+    try await session.hello()
+  }
+
+  /// Asks the server about itself.
+  ///
+  /// - Throws: `ClientError`.
+  public func info() async throws -> ServerInfo {
+    try await session.info()
+  }
+
+  /// Sends a PING and waits for its answer.
+  ///
+  /// - Returns: the time between the two.
+  /// - Throws: `ClientError`.
+  public func ping() async throws -> Duration {
+    _ = try await session.hello()
+    let start = loop.now
+    try await session.ping()
+    return .nanoseconds(Int64(loop.now - start))
+  }
+
+  /// Ends the connection in order. Commands that still run on it are lost, and ended by the server.
+  public func close() async {
+    await session.close()
+  }
+}

@@ -1,0 +1,66 @@
+import TelpherClient
+import TelpherTestSupport
+import TelpherTransport
+
+/// A server that says what the test says, in bytes, and a client connected to it.
+struct FakeServer: Sendable {
+  let connection: Connection
+  let peer: RawPeer
+  let network: MemoryNetwork
+
+  static func with(
+    greets: Bool = true, prepare: (MemoryNetwork) -> Void = { _ in },
+    _ body: (FakeServer) async throws -> Void
+  ) async throws {
+    let network = MemoryNetwork()
+    prepare(network)
+    let loop = MemoryLoop(network: network)
+    let serverLoop = MemoryLoop(network: network)
+    let result: Result<Void, any Error>
+    do {
+      let door = Door(loop: serverLoop)
+      try await door.open()
+      let connection = try await Connection.connect(to: .socket(.unix(path: "/fake")), on: loop)
+      let peer = await door.peer()
+      if greets { await peer.send(hello()) }
+      try await body(FakeServer(connection: connection, peer: peer, network: network))
+      result = .success(())
+    } catch {
+      result = .failure(error)
+    }
+    await loop.shutDown()
+    await serverLoop.shutDown()
+    try result.get()
+  }
+}
+
+/// Takes one connection.
+private actor Door {
+  nonisolated let loop: any EventLoop
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+  private var taken: RawPeer?
+  private var waiter: CheckedContinuation<RawPeer, Never>?
+  private var listener: (any Listener)?
+
+  init(loop: any EventLoop) { self.loop = loop }
+
+  func open() throws {
+    let socket = try loop.bind(to: .unix(path: "/fake"), backlog: 1)
+    listener = try loop.serve(socket) { [self] stream in
+      let peer = RawPeer.adopt(stream, on: loop)
+      assumeIsolated { $0.take(peer) }
+    }
+  }
+
+  private func take(_ peer: RawPeer) {
+    taken = peer
+    waiter?.resume(returning: peer)
+    waiter = nil
+  }
+
+  func peer() async -> RawPeer {
+    await withCheckedContinuation { continuation in
+      if let taken { continuation.resume(returning: taken) } else { waiter = continuation }
+    }
+  }
+}
