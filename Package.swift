@@ -13,12 +13,14 @@ let strict: [SwiftSetting] = [
 let package = Package(
   name: "telpher",
   products: [
+    .executable(name: "telpher", targets: ["telpher"]),
     .library(name: "TelpherClient", targets: ["TelpherClient"]),
     .library(name: "TelpherServer", targets: ["TelpherServer"]),
     .library(name: "TelpherUV", targets: ["TelpherUV"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-log", from: "1.6.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
   ],
   targets: [
     // libuv and the few Linux calls that Swift's Glibc module lacks.
@@ -54,10 +56,40 @@ let package = Package(
     .target(
       name: "TelpherClient", dependencies: ["TelpherLink", "TelpherTransport", "TelpherWire"],
       swiftSettings: strict),
+
+    // The program.
+    .target(
+      name: "TelpherCLI",
+      dependencies: [
+        "TelpherClient", "TelpherServer", "TelpherTransport", "TelpherWire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "telpher",
+      dependencies: ["TelpherCLI", "TelpherSystem", "TelpherTransport", "TelpherUV"],
+      swiftSettings: strict),
+
+    // The tests mirror the sources' folders.
+    .testTarget(
+      name: "TelpherCLITests",
+      dependencies: [
+        "TelpherCLI", "telpher", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: strict),
     .testTarget(
       name: "TelpherSystemTests",
       dependencies: ["CTelpherSys", "TelpherSystem", "TelpherTransport"], swiftSettings: strict),
     .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
+    // It starts the program `telpher` from beside itself.
+    .testTarget(
+      name: "TelpherEndToEndTests",
+      dependencies: [
+        "telpher", "TelpherClient", "TelpherServer", "TelpherSystem", "TelpherTransport",
+        "TelpherUV",
+        "TelpherWire", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
     // A peer that speaks raw bytes, and a program that does what a test says.
     .target(
       name: "TelpherTestSupport", dependencies: ["TelpherTransport"],

@@ -1,0 +1,48 @@
+public import TelpherTransport
+
+/// The event loops that the program runs on, and what starts processes. An executable plugs one in;
+/// nothing else of the program knows which.
+public protocol Backend: Sendable {
+  /// A loop for a client.
+  ///
+  /// - Parameter startsPrograms: whether `spawn` must work on it, which takes longer to set up.
+  /// - Throws: `TransportError` where the system is out of what a loop needs.
+  func makeClientLoop(startsPrograms: Bool) throws -> any EventLoop
+
+  /// What a server runs on.
+  ///
+  /// - Parameter loops: how many loops, at least one.
+  /// - Throws: `TransportError` where the system is out of what a loop needs.
+  func makeServerParts(loops: Int) throws -> ServerParts
+}
+
+/// What a server runs on.
+public struct ServerParts: Sendable {
+  /// The loops, which start processes.
+  public var loops: [any EventLoop]
+  /// Waits for orphans that were handed to this process, where it takes any; to be called after a
+  /// SIGCHLD, from any thread.
+  public var reapOrphans: (@Sendable () -> Void)?
+  /// Ends what the loops share; called once they have ended.
+  public var shutDown: @Sendable () -> Void
+
+  /// The parts of a server.
+  public init(
+    loops: [any EventLoop], reapOrphans: (@Sendable () -> Void)?,
+    shutDown: @escaping @Sendable () -> Void
+  ) {
+    self.loops = loops
+    self.reapOrphans = reapOrphans
+    self.shutDown = shutDown
+  }
+}
+
+/// The backend that this process was started with, for the commands, which the argument parser makes.
+enum CurrentBackend {
+  @TaskLocal static var value: (any Backend)?
+
+  static func require() -> any Backend {
+    guard let value else { preconditionFailure("commands run within `Program.main`") }
+    return value
+  }
+}

@@ -1,0 +1,39 @@
+internal import ArgumentParser
+internal import TelpherClient
+internal import TelpherWire
+
+/// `telpher info`
+struct InfoCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "info", abstract: "Tells what a server is, and its limits.")
+
+  @OptionGroup var server: ServerOptions
+
+  @Flag(help: "Prints one JSON object.")
+  var json = false
+
+  func run() async throws {
+    do {
+      let connection = try await ServerReach(options: server).connect(.forbidden).connection
+      let info = try await connection.info()
+      if json {
+        try JSONText.print(info)
+      } else {
+        try Descriptor.output.print(Self.text(info))
+      }
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  private static func text(_ info: ServerInfo) -> String {
+    let lines: [(String, String)] = [
+      ("server", info.server), ("protocol", "\(info.protocolVersion)"), ("pid", "\(info.pid)"),
+      ("host", info.host), ("system", info.system), ("kill scope", info.killScope),
+      ("uptime", "\(info.uptimeS) s"), ("connections", "\(info.connections)"),
+      ("running", "\(info.running)"), ("started", "\(info.started)"),
+    ]
+    let limits = info.limits.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
+    return (lines + limits).map { "\($0.0): \($0.1)\n" }.joined()
+  }
+}

@@ -1,0 +1,74 @@
+internal import ArgumentParser
+internal import Logging
+internal import TelpherServer
+
+/// `telpher serve`
+struct ServeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Serves commands, in the foreground.",
+    discussion: """
+      Prints one line 'listening on ADDRESS' for each address, and logs to standard error. SIGTERM \
+      or SIGINT lets running commands finish; a second one ends them at once.
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Where to listen: unix:PATH, tcp:HOST:PORT (this machine only) or stdio.",
+      discussion: """
+        May be repeated. stdio serves one connection on standard input and output. Default: \
+        unix:$XDG_RUNTIME_DIR/telpher.sock, else unix:/tmp/telpher-UID/telpher.sock.
+        """,
+      valueName: "address"),
+    transform: ListenAddress.parse)
+  var listen: [ListenAddress] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "The file with the token that TCP clients must show; made where it is not there.",
+      discussion: "Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token.",
+      valueName: "file"),
+    completion: .file())
+  var tokenFile: String?
+
+  @Option(help: ArgumentHelp("The number of event loops, each a thread.", valueName: "n"))
+  var loops = 1
+
+  @Option(help: ArgumentHelp("Connections at once; further ones are refused.", valueName: "n"))
+  var maxConnections = ServerConfiguration().maxConnections
+
+  @Option(
+    help: ArgumentHelp(
+      "What is logged: this level and graver ones.",
+      discussion: "One of \(levelNames); info by default.", valueName: "level"),
+    completion: .list(Logger.Level.allCases.map(\.rawValue)), transform: parseLevel)
+  var logLevel = Logger.Level.info
+
+  func validate() throws {
+    guard (1...256).contains(loops) else { throw ValidationError("--loops is from 1 to 256") }
+    guard maxConnections > 0 else { throw ValidationError("--max-connections is at least 1") }
+    if listen.contains(.stdio) && listen.count > 1 {
+      throw ValidationError("--listen stdio serves one connection and stands alone")
+    }
+  }
+
+  func run() async throws {
+    var logger = Logger(label: "telpher", factory: { StreamLogHandler.standardError(label: $0) })
+    logger.logLevel = logLevel
+    let host = ServerHost(
+      backend: CurrentBackend.require(), environment: Environment.current(), tokenFile: tokenFile,
+      loops: loops, maxConnections: maxConnections, logger: logger)
+    try await host.serve(listen)
+  }
+
+  private static var levelNames: String {
+    Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+  }
+
+  private static func parseLevel(_ text: String) throws -> Logger.Level {
+    guard let level = Logger.Level(rawValue: text) else {
+      throw ValidationError("there is no level '\(text)', only \(levelNames)")
+    }
+    return level
+  }
+}

@@ -1,0 +1,89 @@
+internal import Glibc
+internal import TelpherTransport
+
+/// A descriptor that was inherited, read and written with blocking calls. Its O_NONBLOCK flag is
+/// shared with other processes and left as it is: where it is set, poll(2) does the waiting.
+struct Descriptor: Sendable {
+  let number: Int32
+  let name: String
+
+  static let input = Descriptor(number: STDIN_FILENO, name: "standard input")
+  static let output = Descriptor(number: STDOUT_FILENO, name: "standard output")
+  static let error = Descriptor(number: STDERR_FILENO, name: "standard error")
+
+  /// What a system call said.
+  struct CallError: Error {
+    let number: Int32
+    var text: String { String(cString: strerror(number)) }
+  }
+
+  /// Writes all of `bytes`.
+  func write(_ bytes: UnsafeRawBufferPointer) throws(CallError) {
+    var rest = bytes
+    while !rest.isEmpty {
+      let count = Glibc.write(number, rest.baseAddress, rest.count)
+      if count >= 0 {
+        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+      } else {
+        try recover(errno, waitingFor: Int16(POLLOUT))
+      }
+    }
+  }
+
+  /// Writes `text`.
+  func write(_ text: String) throws(CallError) {
+    var text = text
+    do {
+      try text.withUTF8 { try write(UnsafeRawBufferPointer($0)) }
+    } catch let error as CallError {
+      throw error
+    } catch {
+      preconditionFailure("`write` throws nothing else")
+    }
+  }
+
+  /// Writes `text` for the user.
+  ///
+  /// - Throws: `Failure` where it can't be written.
+  func print(_ text: String) throws(Failure) {
+    do throws(CallError) { try write(text) } catch {
+      throw Failure("cannot write \(name): \(error.text)")
+    }
+  }
+
+  /// Waits for bytes and reads what there is; nil at the end.
+  func read(upTo capacity: Int) throws(CallError) -> Chunk? {
+    let chunk = try Chunk(capacity: capacity) { (memory) throws(CallError) in
+      while true {
+        let count = Glibc.read(number, memory.baseAddress, memory.count)
+        if count >= 0 { return count }
+        try recover(errno, waitingFor: Int16(POLLIN))
+      }
+    }
+    return chunk.isEmpty ? nil : chunk
+  }
+
+  private func recover(_ error: Int32, waitingFor events: Int16) throws(CallError) {
+    switch error {
+    case EINTR: return
+    case EAGAIN:
+      var entry = pollfd(fd: number, events: events, revents: 0)
+      _ = poll(&entry, 1, -1)
+    default: throw CallError(number: error)
+    }
+  }
+
+  /// Says on standard error what went wrong.
+  static func complain(_ message: String) {
+    try? error.write("telpher: \(message)\n")
+  }
+
+  /// Puts something into the places of standard streams that are closed, which the next files to be
+  /// opened would take: the program would then read and write its own sockets. Opened the wrong way
+  /// round, so that using one fails with EBADF as it would have.
+  static func fillStandardOnes() {
+    for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
+      _ = open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+    }
+  }
+}

@@ -1,0 +1,38 @@
+internal import ArgumentParser
+
+/// Times on the command line: `1.5s`, `200ms`, `2m`, `1h`.
+enum DurationArgument {
+  /// The longest time the protocol takes: a week.
+  private static let longest = Duration.seconds(7 * 24 * 3_600)
+
+  /// Reads a time.
+  ///
+  /// - Throws: `ValidationError` that says what is expected.
+  static func parse(_ text: String) throws -> Duration {
+    // Longer units first: `ms` ends with `s` too.
+    let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3_600)]
+    for (unit, seconds) in units where text.hasSuffix(unit) {
+      let digits = text.dropLast(unit.count)
+      guard isNumber(digits), let number = Double(digits) else { break }
+      let duration = Duration.seconds(number * seconds)
+      guard duration <= longest else {
+        throw ValidationError("'\(text)' is longer than a week")
+      }
+      return duration
+    }
+    if isNumber(text[...]) {
+      throw ValidationError("'\(text)' has no unit: write \(text)s or \(text)ms")
+    }
+    throw ValidationError("'\(text)' is no time: write 1.5s, 200ms, 2m or 1h")
+  }
+
+  /// Digits with at most one point among them: no sign, no exponent, no `inf`. Short enough that
+  /// no Duration overflows.
+  private static func isNumber(_ text: Substring) -> Bool {
+    text.utf8.count <= 12 && text.utf8.contains { $0 != UInt8(ascii: ".") }
+      && text.utf8.filter { $0 == UInt8(ascii: ".") }.count <= 1
+      && text.utf8.allSatisfy {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".")
+      }
+  }
+}

@@ -1,0 +1,21 @@
+internal import ArgumentParser
+internal import TelpherClient
+
+/// Where the server is, and how to be let in.
+struct ServerOptions: ParsableArguments {
+  @Option(
+    name: .customLong("on"),
+    help: ArgumentHelp(
+      "The server: unix:PATH, tcp:HOST:PORT or ssh://[USER@]HOST[:PORT].",
+      discussion: "Default: $TELPHER_ON, else the server at the default socket.",
+      valueName: "address"))
+  var address: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The file with the server's token, for tcp addresses.",
+      discussion: "Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token.",
+      valueName: "file"),
+    completion: .file())
+  var tokenFile: String?
+}

@@ -1,0 +1,91 @@
+internal import ArgumentParser
+internal import Glibc
+internal import TelpherTransport
+
+/// The program: reads the command line, runs the command and ends the process with its status.
+public enum Program {
+  /// The version that `--version` and the server tell.
+  static let version = "0.1.0"
+
+  /// Runs the program on `backend`, from the main thread. It does not return.
+  public static func main(backend: any Backend) -> Never {
+    Descriptor.fillStandardOnes()
+    let mainThread = ThreadExecutor.ofCaller()
+    Task(executorPreference: mainThread) { exit(await run(on: backend)) }
+    mainThread.runForEver()
+  }
+
+  /// Runs the command that the command line names.
+  ///
+  /// - Returns: the status for the process to end with.
+  private static func run(on backend: any Backend) async -> Int32 {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    do {
+      try checkEncoding()
+      let command = try RootCommand.parseAsRoot(arguments)
+      try await CurrentBackend.$value.withValue(backend) {
+        guard var command = command as? any AsyncParsableCommand else {
+          var command = command
+          return try command.run()
+        }
+        try await command.run()
+      }
+      return 0
+    } catch {
+      return report(error, of: arguments.first)
+    }
+  }
+
+  /// Tells of an error and returns the status for it.
+  private static func report(_ error: any Error, of command: String?) -> Int32 {
+    switch error {
+    case let error as ExitCode: return error.rawValue
+    case let error as Failure:
+      Descriptor.complain(error.message)
+      return ExitStatus.failure
+    case let error as TransportError:
+      Descriptor.complain(error.message)
+      return ExitStatus.failure
+    default: break
+    }
+    let status = RootCommand.exitCode(for: error)
+    guard status != .success else {
+      // Not an error: the text of --help, --version or a completion script.
+      try? Descriptor.output.write(RootCommand.fullMessage(for: error) + "\n")
+      return 0
+    }
+    guard status == .validationFailure else {
+      Descriptor.complain("\(error)")
+      return ExitStatus.failure
+    }
+    let message = RootCommand.message(for: error).split(separator: "\n").joined(separator: "; ")
+    let help = command.map { RootCommand.commandNames.contains($0) ? " \($0)" : "" } ?? ""
+    Descriptor.complain("\(message) (see 'telpher\(help) --help')")
+    // What `run` returns may be the status of its command, which 64 could be.
+    return command == "run" ? ExitStatus.failure : status.rawValue
+  }
+
+  /// Refuses arguments that are not UTF-8: reading them would change them, and the protocol has no
+  /// way to pass them on.
+  private static func checkEncoding() throws(Failure) {
+    for number in 0..<Int(CommandLine.argc) {
+      guard let argument = CommandLine.unsafeArgv[number] else { continue }
+      guard String(validatingCString: argument) != nil else {
+        throw Failure("argument \(number) is not UTF-8, which the protocol can't pass on")
+      }
+    }
+  }
+}
+
+/// The root of the commands.
+struct RootCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "telpher",
+    abstract: "Runs commands on a server, here or at the far end of ssh.",
+    version: "telpher \(Program.version)",
+    subcommands: [ServeCommand.self, RunCommand.self, PingCommand.self, InfoCommand.self])
+
+  static var commandNames: [String] {
+    configuration.subcommands.compactMap { $0.configuration.commandName }
+  }
+}

@@ -1,0 +1,55 @@
+internal import Glibc
+
+/// A server for one client, in a process of its own: the same program as `serve --listen stdio`, at
+/// the other end of a pair of sockets.
+///
+/// Not a second loop in this process: whoever ends this process with SIGKILL would leave the
+/// command's processes behind. The server sees its connection end and ends them.
+enum EmbeddedServer {
+  /// POSIX_SPAWN_SETSID of <spawn.h>, which Swift's Glibc module lacks.
+  private static let newSession: Int16 = 0x80
+
+  /// Starts the server.
+  ///
+  /// - Returns: this side's end of the connection.
+  /// - Throws: `Failure`.
+  static func start() throws(Failure) -> Int32 {
+    var ends: [Int32] = [-1, -1]
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    guard socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw failure(errno) }
+    defer { close(ends[1]) }
+    let error = spawn(server: ends[1])
+    guard error == 0 else {
+      close(ends[0])
+      throw failure(error)
+    }
+    return ends[0]
+  }
+
+  private static func spawn(server end: Int32) -> Int32 {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, end, STDIN_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, end, STDOUT_FILENO)
+
+    // A session of its own: Ctrl-C is for the client, who passes it on. No signal stays blocked.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    posix_spawnattr_setsigmask(&attributes, &signals)
+    posix_spawnattr_setflags(&attributes, newSession | Int16(POSIX_SPAWN_SETSIGMASK))
+
+    let arguments = ["telpher", "serve", "--listen", "stdio", "--log-level", "error"]
+    var pointers = arguments.map { strdup($0) } + [nil]
+    defer { pointers.forEach { free($0) } }
+    var pid: pid_t = 0
+    return posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, &pointers, environ)
+  }
+
+  private static func failure(_ error: Int32) -> Failure {
+    Failure("cannot start an embedded server: \(String(cString: strerror(error)))")
+  }
+}

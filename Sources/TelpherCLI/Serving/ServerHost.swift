@@ -1,0 +1,94 @@
+internal import Glibc
+internal import Logging
+internal import TelpherServer
+internal import TelpherTransport
+
+/// A server as a program: its addresses, its token, its signals and its end.
+struct ServerHost {
+  let backend: any Backend
+  let environment: [String: String]
+  let tokenFile: String?
+  let loops: Int
+  let maxConnections: Int
+  let logger: Logger
+
+  /// Serves until it is told to end, or its one client on standard input and output has.
+  ///
+  /// - Throws: `Failure`, `TransportError` where it can't listen.
+  func serve(_ addresses: [ListenAddress]) async throws {
+    let sockets = try sockets(addresses)
+    var configuration = ServerConfiguration()
+    configuration.maxConnections = maxConnections
+    configuration.environment = environment
+    configuration.name = "telpher \(Program.version)"
+    if sockets.contains(where: \.isTCP) { configuration.token = try readOrMakeToken() }
+
+    let parts = try backend.makeServerParts(loops: loops)
+    let signals = ServerSignals.watch(on: parts.loops[0], reapOrphans: parts.reapOrphans)
+    let server = Server(loops: parts.loops, configuration: configuration, logger: logger)
+    if addresses.contains(.stdio) {
+      try await server.serve(reading: STDIN_FILENO, writing: STDOUT_FILENO)
+      await signals.run(until: { await server.idle() }, ending: server, logger)
+    } else {
+      for address in sockets {
+        let address = try await server.listen(at: address)
+        logger.info("listening", metadata: ["address": "\(address)"])
+        try announce(address)
+      }
+      await signals.run(until: nil, ending: server, logger)
+    }
+    // All but the loop that watches the signals: with it their default action would come back, and a
+    // second SIGTERM end the process as if it had not ended in order.
+    for loop in parts.loops.dropFirst() { await loop.shutDown() }
+    parts.shutDown()
+  }
+
+  /// The sockets to listen on; their hosts and folders are checked.
+  private func sockets(_ addresses: [ListenAddress]) throws(Failure) -> [SocketAddress] {
+    if addresses.isEmpty {
+      let socket = DefaultSocket(environment: environment)
+      try socket.prepareFolder()
+      return [.unix(path: socket.path)]
+    }
+    var sockets: [SocketAddress] = []
+    for case .socket(let address) in addresses {
+      if case .tcp(let host, _) = address, !Loopback.isLoopback(host: host) {
+        throw Failure(Loopback.refusal("\(address)"))
+      }
+      sockets.append(address)
+    }
+    return sockets
+  }
+
+  private func readOrMakeToken() throws(Failure) -> [UInt8] {
+    let path = ServerReach.tokenPath(tokenFile, environment)
+    do throws(TokenFile.Failure) {
+      let token = try TokenFile.readOrMake(path)
+      logger.info("TCP clients need the token", metadata: ["file": "\(path)"])
+      return token
+    } catch {
+      throw Failure(error.description)
+    }
+  }
+
+  private func announce(_ address: SocketAddress) throws(Failure) {
+    do throws(Descriptor.CallError) {
+      try Descriptor.output.write("listening on \(address)\n")
+    } catch {
+      // Whoever started us may be gone already; that is no reason to end.
+      guard error.number == EPIPE else {
+        throw Failure("cannot write standard output: \(error.text)")
+      }
+    }
+  }
+}
+
+extension SocketAddress {
+  /// Whether anyone who reaches the port can connect.
+  fileprivate var isTCP: Bool {
+    switch self {
+    case .tcp: true
+    case .unix: false
+    }
+  }
+}

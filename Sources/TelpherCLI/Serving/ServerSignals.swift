@@ -1,0 +1,68 @@
+internal import Glibc
+internal import Logging
+internal import TelpherServer
+internal import TelpherTransport
+
+/// The signals that end a server: the first lets commands finish, the second does not.
+struct ServerSignals {
+  private let numbers: AsyncStream<Int32>
+
+  /// Orphans are waited for so long after a SIGCHLD, together: each time costs a look at all
+  /// processes.
+  private static let reapDelay: UInt64 = 100_000_000
+
+  /// Takes the signals from now on, for the rest of the process's life.
+  ///
+  /// - Parameter reapOrphans: called on `loop` some time after children have ended.
+  static func watch(
+    on loop: any EventLoop, reapOrphans: (@Sendable () -> Void)?
+  ) -> ServerSignals {
+    let (numbers, continuation) = AsyncStream.makeStream(of: Int32.self)
+    loop.execute {
+      for number in [SIGINT, SIGTERM] {
+        _ = try? loop.watch(signal: number) { continuation.yield(number) }
+      }
+      guard let reapOrphans else { return }
+      var isScheduled = false
+      _ = try? loop.watch(signal: SIGCHLD) {
+        guard !isScheduled else { return }
+        isScheduled = true
+        _ = loop.schedule(after: reapDelay) {
+          isScheduled = false
+          reapOrphans()
+        }
+      }
+    }
+    return ServerSignals(numbers: numbers)
+  }
+
+  /// Waits for the first signal, or for `end`, and ends the server.
+  func run(
+    until end: (@Sendable () async -> Void)?, ending server: Server, _ logger: Logger
+  ) async {
+    await withTaskGroup { group in
+      group.addTask {
+        guard let number = await next() else { return }
+        logger.info("ending: no new commands are taken", metadata: ["signal": "\(number)"])
+        await withTaskGroup { group in
+          group.addTask { await server.drain() }
+          group.addTask {
+            guard let number = await next() else { return }
+            logger.info("ending at once", metadata: ["signal": "\(number)"])
+            await server.stop()
+          }
+          await group.next()
+          group.cancelAll()
+        }
+      }
+      if let end { group.addTask { await end() } }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
+  private func next() async -> Int32? {
+    var iterator = numbers.makeAsyncIterator()
+    return await iterator.next()
+  }
+}

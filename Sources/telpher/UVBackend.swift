@@ -1,0 +1,25 @@
+internal import TelpherCLI
+internal import TelpherSystem
+internal import TelpherTransport
+internal import TelpherUV
+
+/// libuv under the program.
+struct UVBackend: Backend {
+  func makeClientLoop(startsPrograms: Bool) throws -> any EventLoop {
+    // Only ssh is ever started, which needs no control group.
+    let launcher = startsPrograms ? try Launcher(scope: .descendants) : nil
+    return try UVLoop(launcher: launcher)
+  }
+
+  func makeServerParts(loops count: Int) throws -> ServerParts {
+    let launcher = try Launcher(softDescriptorLimit: Launcher.raiseDescriptorLimit())
+    var reapOrphans: (@Sendable () -> Void)?
+    if launcher.killScope == .descendants {
+      try Launcher.becomeSubreaper()
+      reapOrphans = { launcher.reapOrphans() }
+    }
+    let loops: [any EventLoop] = try (0..<count).map { _ in try UVLoop(launcher: launcher) }
+    return ServerParts(
+      loops: loops, reapOrphans: reapOrphans, shutDown: { launcher.shutDown() })
+  }
+}

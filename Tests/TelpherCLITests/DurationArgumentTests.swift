@@ -1,0 +1,45 @@
+import ArgumentParser
+import Testing
+
+@testable import TelpherCLI
+
+struct DurationArgumentTests {
+  @Test(arguments: [
+    ("1.5s", Duration.milliseconds(1_500)), ("200ms", .milliseconds(200)), ("2m", .seconds(120)),
+    ("1h", .seconds(3_600)), ("0s", .zero), (".5s", .milliseconds(500)),
+  ])
+  func times(_ text: String, _ duration: Duration) throws {
+    #expect(try DurationArgument.parse(text) == duration)
+  }
+
+  @Test func aBareNumberIsRefusedWithAHint() {
+    #expect { try DurationArgument.parse("5") } throws: { "\($0)".contains("5s or 5ms") }
+  }
+
+  @Test(arguments: [
+    "", "s", "-1s", "1e3s", "infs", "nans", "1d", "1.2.3s", "99999999999999h", "8d",
+  ])
+  func whatIsNoTimeIsRefused(_ text: String) {
+    #expect(throws: ValidationError.self) { try DurationArgument.parse(text) }
+  }
+}
+
+struct EnvironmentVariableTests {
+  @Test func theValueMayHoldEqualsSigns() throws {
+    #expect(try EnvironmentVariable.parse("A=b=c") == EnvironmentVariable(name: "A", value: "b=c"))
+    #expect(try EnvironmentVariable.parse("A=") == EnvironmentVariable(name: "A", value: ""))
+  }
+
+  @Test func aMissingEqualsSignIsNamed() {
+    #expect { try EnvironmentVariable.parse("A") } throws: { "\($0)".contains("no '='") }
+    #expect(throws: ValidationError.self) { try EnvironmentVariable.parse("=x") }
+  }
+}
+
+struct LoopbackTests {
+  @Test(arguments: ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+  func staysHere(_ host: String) { #expect(Loopback.isLoopback(host: host)) }
+
+  @Test(arguments: ["0.0.0.0", "::", "10.0.0.1", "example.org", "128.0.0.1", "::ffff:10.0.0.1"])
+  func leavesTheMachine(_ host: String) { #expect(!Loopback.isLoopback(host: host)) }
+}

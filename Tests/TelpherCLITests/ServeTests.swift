@@ -1,0 +1,191 @@
+import Glibc
+import Testing
+
+struct ServeTests {
+  let sandbox: Sandbox
+  init() throws { sandbox = try Sandbox() }
+
+  @Test func aServerAtTheDefaultSocketIsUsed() async throws {
+    let (server, addresses) = try await sandbox.serve()
+    #expect(addresses == ["unix:\(sandbox.socket)"])
+    #expect(mode(of: sandbox.socket) == 0o600)
+    let parent = try await sandbox.telpher("run", "--", "sh", "-c", "echo $PPID")
+    #expect(parent.text == "\(server.pid)\n")
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+    #expect(mode(of: sandbox.socket) == nil)
+  }
+
+  @Test func theDefaultFolderIsMadeForItsOwnerOnly() async throws {
+    let folder = sandbox.folder + "/fresh"
+    let server = try sandbox.start(["serve"], environment: ["XDG_RUNTIME_DIR": folder])
+    #expect(await server.line() == "listening on unix:\(folder)/telpher.sock")
+    #expect(mode(of: folder) == 0o700)
+    server.signal(SIGINT)
+    #expect(await server.finish().status == 0)
+  }
+
+  @Test func aFolderThatOthersCanEnterIsRefused() async throws {
+    let open = sandbox.folder + "/open"
+    mkdir(open, 0o755)
+    let link = sandbox.folder + "/link"
+    symlink(sandbox.folder + "/run", link)
+    for folder in [open, link] {
+      let result = try await sandbox.telpher("serve", environment: ["XDG_RUNTIME_DIR": folder])
+      #expect(result.status == 125)
+      #expect(result.errorText.hasPrefix("telpher: "))
+      #expect(result.errorText.contains(folder))
+    }
+  }
+
+  @Test func aClientTrustsNoFolderThatOthersCanEnter() async throws {
+    // A stranger's server in a folder open to all must not get this user's commands.
+    let (server, addresses) = try await sandbox.serve(
+      "--listen", "unix:\(sandbox.folder)/telpher.sock")
+    chmod(sandbox.folder, 0o755)
+    let result = try await sandbox.telpher(
+      "run", "--", "sh", "-c", "echo $PPID", environment: ["XDG_RUNTIME_DIR": sandbox.folder])
+    #expect(addresses.count == 1)
+    #expect(result.text != "\(server.pid)\n" && result.status == 0)
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+  }
+
+  @Test func aDeadServersFileIsNoHindrance() async throws {
+    let (first, _) = try await sandbox.serve()
+    first.signal(SIGKILL)
+    #expect(await first.wait() == 137)
+    #expect(mode(of: sandbox.socket) != nil)
+    #expect(try await sandbox.telpher("run", "--", "echo", "embedded").text == "embedded\n")
+    let (second, _) = try await sandbox.serve()
+    second.signal(SIGTERM)
+    #expect(await second.finish().status == 0)
+  }
+
+  @Test func aSecondServerIsRefused() async throws {
+    let (server, _) = try await sandbox.serve()
+    let second = try await sandbox.telpher("serve")
+    #expect(second.status == 125)
+    #expect(second.errorText.hasSuffix("a server answers there\n"))
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+  }
+
+  @Test func aRestartedServerBindsAtOnce() async throws {
+    let (first, addresses) = try await sandbox.serve("--listen", "tcp:127.0.0.1:0")
+    let address = try #require(addresses.first)
+    #expect(try await sandbox.telpher("run", "--on", address, "--", "true").status == 0)
+    first.signal(SIGTERM)
+    #expect(await first.finish().status == 0)
+    let (second, again) = try await sandbox.serve("--listen", address)
+    #expect(again == [address])
+    second.signal(SIGTERM)
+    #expect(await second.finish().status == 0)
+  }
+
+  @Test func aSignalLetsCommandsFinish() async throws {
+    let (server, _) = try await sandbox.serve()
+    let client = try sandbox.start(["run", "-i", "--", "cat"], input: .pipe)
+    await client.write("x\n")
+    #expect(await client.line() == "x")
+    server.signal(SIGTERM)
+    // The socket goes at once, and with it the way in.
+    while mode(of: sandbox.socket) != nil { try await Task.sleep(for: .milliseconds(5)) }
+    await client.write("y\n")
+    client.closeInput()
+    let result = await client.finish()
+    #expect(result.text == "y\n" && result.status == 0)
+    #expect(await server.finish().status == 0)
+  }
+
+  @Test func aSecondSignalStopsAtOnce() async throws {
+    let (server, _) = try await sandbox.serve()
+    let client = try sandbox.start([
+      "run", "--", "sh", "-c", "trap '' TERM; echo $$; sleep 60; sleep 60",
+    ])
+    let pid = try #require(await client.line().flatMap { Int32($0) })
+    server.signal(SIGTERM)
+    while mode(of: sandbox.socket) != nil { try await Task.sleep(for: .milliseconds(5)) }
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+    #expect(await client.finish().status == 125)
+    #expect(try await isGone(pid))
+  }
+
+  @Test func aStrangerIsToldAndHarmsNobody() async throws {
+    let (server, addresses) = try await sandbox.serve("--loops", "2")
+    let garbage = try connectTo(sandbox.socket)
+    #expect(await exchange(garbage, "GET / HTTP/1.1\r\n\r\n").contains("TELPHER1"))
+    #expect(addresses.count == 1)
+    #expect(try await sandbox.telpher("run", "--", "echo", "x").text == "x\n")
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+  }
+
+  @Test func onlyTheAnnouncementsAreOnStandardOutput() async throws {
+    let (server, _) = try await sandbox.serve("--log-level", "trace")
+    #expect(try await sandbox.telpher("run", "--", "true").status == 0)
+    server.signal(SIGTERM)
+    let result = await server.finish()
+    #expect(result.output.isEmpty)
+    #expect(result.errorText.contains("telpher"))
+  }
+
+  @Test(arguments: [
+    ["--listen", "nonsense"], ["--listen", "stdio", "--listen", "unix:/tmp/x"], ["--loops", "0"],
+    ["--log-level", "loud"], ["--max-connections", "0"],
+  ])
+  func badOptionsAreUsageErrors(_ arguments: [String]) async throws {
+    let result = await (try sandbox.start(["serve"] + arguments)).finish()
+    #expect(result.status == 64)
+    #expect(result.errorText.hasPrefix("telpher: "))
+  }
+
+  @Test func theLimitOfConnectionsIsTold() async throws {
+    let (server, _) = try await sandbox.serve("--max-connections", "1")
+    let holder = try sandbox.start(["run", "-i", "--", "cat"], input: .pipe)
+    await holder.write("x\n")
+    #expect(await holder.line() == "x")
+    let refused = try await sandbox.telpher("run", "--", "true")
+    #expect(refused.status == 125)
+    #expect(refused.errorText.contains("max_connections"))
+    holder.closeInput()
+    #expect(await holder.finish().status == 0)
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+  }
+}
+
+/// A raw connection to the Unix socket at `path`.
+private func connectTo(_ path: String) throws -> Int32 {
+  let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+  var address = sockaddr_un()
+  address.sun_family = sa_family_t(AF_UNIX)
+  withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8).prefix(107)) }
+  let result = withUnsafePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+    }
+  }
+  guard result == 0 else { throw Failed("connect to \(path): \(errno)") }
+  return descriptor
+}
+
+/// Sends `text`, and returns all that comes until the other side ends; closes the connection.
+private func exchange(_ descriptor: Int32, _ text: String) async -> String {
+  await onThread {
+    let bytes = Array(text.utf8)
+    _ = write(descriptor, bytes, bytes.count)
+    var answer: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4_096)
+    while true {
+      let count = read(descriptor, &buffer, buffer.count)
+      guard count > 0 else { break }
+      answer += buffer[..<count]
+      // The answer came: what is waited for now is the end.
+      shutdown(descriptor, Int32(SHUT_WR))
+    }
+    close(descriptor)
+    return String(decoding: answer, as: UTF8.self)
+  }
+}

@@ -1,0 +1,134 @@
+import Glibc
+
+/// A folder of a test's own, and an environment that leads there: nothing of the user's is read or
+/// written. The folder is removed with the object.
+final class Sandbox: Sendable {
+  let folder: String
+  let environment: [String: String]
+
+  /// The default socket in this environment.
+  var socket: String { folder + "/run/telpher.sock" }
+
+  init() throws {
+    var template = Array("/tmp/telpher-test-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw Failed("mkdtemp") }
+    folder = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    mkdir(folder + "/run", 0o700)
+    mkdir(folder + "/bin", 0o700)
+    var environment = [
+      "HOME": folder, "XDG_RUNTIME_DIR": folder + "/run", "PATH": "\(folder)/bin:/usr/bin:/bin",
+      "LC_ALL": "C",
+    ]
+    // A sanitizer's options are for the program, too.
+    for name in ["TSAN_OPTIONS", "ASAN_OPTIONS", "LD_LIBRARY_PATH", "SWIFT_BACKTRACE"] {
+      if let value = getenv(name) { environment[name] = String(cString: value) }
+    }
+    // A client ends by exit(3) with its connection and loop in place: those are no leaks.
+    environment["ASAN_OPTIONS"] =
+      (environment["ASAN_OPTIONS"].map { $0 + ":" } ?? "") + "detect_leaks=0"
+    self.environment = environment
+  }
+
+  deinit {
+    var pid: pid_t = 0
+    let arguments: [String] = ["rm", "-rf", folder]
+    var words = arguments.map { strdup($0) } + [nil]
+    posix_spawnp(&pid, "rm", nil, nil, &words, environ)
+    words.forEach { free($0) }
+    var status: Int32 = 0
+    waitpid(pid, &status, 0)
+  }
+
+  /// The built program, beside the test bundle.
+  static let program: String = {
+    var path = [CChar](repeating: 0, count: 4_096)
+    let count = readlink("/proc/self/exe", &path, path.count - 1)
+    let own = String(
+      decoding: path.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return own.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+      .joined(separator: "/") + "/telpher"
+  }()
+
+  /// Starts the program.
+  func start(
+    _ arguments: [String], input: Child.Input = .null, environment extra: [String: String] = [:]
+  ) throws -> Child {
+    try Child(
+      [Self.program] + arguments,
+      environment: environment.merging(extra) { $1 }, input: input)
+  }
+
+  /// Runs the program to its end, with `input` as its standard input.
+  func telpher(
+    _ arguments: String..., input: String? = nil, environment extra: [String: String] = [:]
+  ) async throws -> Finished {
+    let child = try start(arguments, input: input == nil ? .null : .pipe, environment: extra)
+    if let input {
+      await child.write(input)
+      child.closeInput()
+    }
+    return await child.finish()
+  }
+
+  /// Runs a line of shell, in which `telpher` is the program.
+  func shell(_ line: String) async throws -> Finished {
+    symlink(Self.program, folder + "/bin/telpher")
+    return await (try Child(["/bin/sh", "-c", line], environment: environment)).finish()
+  }
+
+  /// Starts a server, which listens when this returns.
+  func serve(_ arguments: String...) async throws -> (server: Child, addresses: [String]) {
+    let server = try start(["serve"] + arguments)
+    var addresses: [String] = []
+    for _ in 0..<max(1, arguments.filter { $0 == "--listen" }.count) {
+      guard let line = await server.line(), line.hasPrefix("listening on ") else {
+        server.signal(SIGKILL)
+        throw Failed("no server: \(await server.finish().errorText)")
+      }
+      addresses.append(String(line.dropFirst("listening on ".count)))
+    }
+    return (server, addresses)
+  }
+
+  /// Writes an executable script into a folder that is first in PATH.
+  func addProgram(_ name: String, _ text: String) {
+    let path = folder + "/bin/" + name
+    write(text, to: path)
+    chmod(path, 0o755)
+  }
+
+  func write(_ text: String, to path: String) {
+    let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    precondition(file >= 0)
+    let bytes = Array(text.utf8)
+    precondition(Glibc.write(file, bytes, bytes.count) == bytes.count)
+    close(file)
+  }
+}
+
+/// The permissions of a file, and whose it is.
+func mode(of path: String) -> mode_t? {
+  var status = stat()
+  return lstat(path, &status) == 0 ? status.st_mode & 0o7777 : nil
+}
+
+/// Whether process `pid` is there and no zombie.
+func isRunning(_ pid: Int32) -> Bool {
+  let file = open("/proc/\(pid)/stat", O_RDONLY | O_CLOEXEC)
+  guard file >= 0 else { return false }
+  defer { close(file) }
+  var bytes = [UInt8](repeating: 0, count: 512)
+  let count = read(file, &bytes, bytes.count)
+  let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+  guard let end = text.lastIndex(of: ")") else { return false }
+  return !text[end...].hasPrefix(") Z")
+}
+
+/// Waits until process `pid` is gone, for at most `seconds`; the system has no event for it.
+func isGone(_ pid: Int32, within seconds: Double = 5) async throws -> Bool {
+  for _ in 0..<Int(seconds * 100) {
+    if !isRunning(pid) { return true }
+    try await Task.sleep(for: .milliseconds(10))
+  }
+  return false
+}

@@ -1,0 +1,96 @@
+import Glibc
+import TelpherClient
+import Testing
+
+/// Clients that don't read: their commands wait, and the server holds next to nothing for them.
+@Suite struct BackpressureTests {
+  /// What keeps the bytes of a command from its client.
+  enum Stall: CaseIterable, Sendable {
+    /// Each on a connection whose socket is never read.
+    case socket
+    /// All on one connection, whose client grants no credit.
+    case credit
+  }
+
+  private static let commands = 200
+
+  @Test(arguments: Stall.allCases)
+  func commandsOfClientsThatDoNotReadAreBlocked(_ stall: Stall) async throws {
+    try await ServerProcess.with { server in
+      let connection = try await server.connect()
+      // Warm: what every server has after a few commands.
+      for _ in 0..<20 { _ = try await connection.run(Command("true")) }
+      let before = server.view.residentKiB
+      switch stall {
+      case .socket:
+        var clients: [RawClient] = []
+        for _ in 0..<Self.commands {
+          let client = try await RawClient.connect(to: server.address, on: server.clientLoop)
+          _ = await client.run(#"{"op":"run","argv":["yes"]}"#)
+          clients.append(client)
+        }
+        try await Self.check(server, before, connection)
+        for client in clients { await client.close() }
+        try await eventually("the commands are ended") {
+          try await connection.info().running == 0
+        }
+      case .credit:
+        let task = Task {
+          try await withThrowingTaskGroup { group in
+            for _ in 0..<Self.commands {
+              group.addTask {
+                _ = try await connection.run(Command("yes")) { _ in
+                  try await Task.sleep(for: .seconds(3_600))
+                }
+              }
+            }
+            try await group.waitForAll()
+          }
+        }
+        try await Self.check(server, before, try await server.connect())
+        task.cancel()
+        await #expect(throws: (any Error).self) { try await task.value }
+      }
+    }
+  }
+
+  /// All commands run, none of them uses processor time any more, and the server is small.
+  private static func check(
+    _ server: ServerProcess, _ before: Int, _ connection: Connection
+  ) async throws {
+    func ticks() -> [Int] { server.view.children.map { ProcessView(pid: $0).ticks } }
+    var last: [Int] = []
+    var lastChange = ContinuousClock.now
+    try await eventually("the children stand still") {
+      let now = ticks()
+      if now != last || now.count < commands { lastChange = .now }
+      last = now
+      return lastChange.duration(to: .now) > .milliseconds(300)
+    }
+    let own = server.view.ticks
+    #expect(try await connection.run(Command("echo", "x")).output == Array("x\n".utf8))
+    #expect(server.view.ticks - own < 20)
+    let growth = server.view.residentKiB - before
+    #expect(growth < 64 << 10)
+    print("\(commands) blocked commands: server + \(growth) KiB")
+  }
+
+  @Test(arguments: [true, false])
+  func oneReaderOfTwoFullOutputsGetsBoth(_ readsOutputFirst: Bool) async throws {
+    try await Fixture.with { fixture in
+      let connection = try await fixture.connect()
+      let command = Command(
+        shell: "head -c 10485760 /dev/zero; head -c 10485760 /dev/zero >&2; echo x; echo y >&2")
+      let (counts, result) = try await connection.run(command) { process in
+        let (first, second) =
+          readsOutputFirst ? (process.output, process.error) : (process.error, process.output)
+        var counts = [0, 0]
+        for try await chunk in first { counts[0] += chunk.count }
+        for try await chunk in second { counts[1] += chunk.count }
+        return counts
+      }
+      #expect(counts == [10_485_762, 10_485_762])
+      #expect(result.isSuccess)
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import Glibc
+import TelpherClient
+import TelpherTransport
+import Testing
+
+/// Servers that run out of descriptors or processes.
+@Suite struct ExhaustionTests {
+  private static func limited(_ limit: String) -> [String] {
+    ["sh", "-c", "ulimit \(limit) && exec \"$@\"", "sh"]
+  }
+
+  @Test func aServerOutOfDescriptorsRestsAndComesBack() async throws {
+    try await ServerProcess.with(wrapper: Self.limited("-n 64")) { server in
+      let first = try await server.connect()
+      #expect(try await first.run(Command("true")).result.isSuccess)
+      var clients: [Connection] = []
+      for _ in 0..<100 {
+        // The kernel takes them all; what the server can't is closed, or waits.
+        clients.append(try await server.connect())
+      }
+      let ticks = server.view.ticks
+      let start = ContinuousClock.now
+      try await Task.sleep(for: .seconds(1))
+      let share = Double(server.view.ticks - ticks) / (start.duration(to: .now) / .milliseconds(10))
+      #expect(share < 0.3)
+      print("out of descriptors: \(share) of a processor")
+
+      for client in clients.prefix(60) { await client.close() }
+      let closed = ContinuousClock.now
+      try await eventually("the server accepts again") {
+        guard let connection = try? await server.connect() else { return false }
+        let answer = try? await connection.ping()
+        await connection.close()
+        return answer != nil
+      }
+      print("out of descriptors: accepts again after \(closed.duration(to: .now))")
+      for client in clients.dropFirst(60) { await client.close() }
+      try await Self.works(server, first)
+    }
+  }
+
+  @Test func commandsWithoutDescriptorsAreNotStartedAndLaterOnesWork() async throws {
+    try await ServerProcess.with(wrapper: Self.limited("-n 64")) { server in
+      let connection = try await server.connect()
+      let statuses = try await Self.runMany(40, on: connection)
+      let refused = statuses.compactMap(\.self)
+      #expect(!refused.isEmpty && refused.count < 40)
+      #expect(refused.allSatisfy { $0.errno == EMFILE && $0.stage == "resources" })
+      #expect(refused.allSatisfy { $0.message.hasSuffix("Too many open files") })
+      try await Self.works(server, connection)
+    }
+  }
+
+  @Test(.enabled(if: OtherUser.isPossible))
+  func commandsWithoutProcessesAreNotStartedAndLaterOnesWork() async throws {
+    let limit = ["prlimit", "--nproc=40", "--"]
+    try await ServerProcess.with(
+      wrapper: OtherUser.wrapper() + limit, program: try OtherUser.program.get()
+    ) { server in
+      let connection = try await server.connect()
+      let refused = try await Self.runMany(60, on: connection).compactMap(\.self)
+      #expect(!refused.isEmpty && refused.count < 60)
+      #expect(refused.allSatisfy { $0.errno == EAGAIN && $0.stage == "resources" })
+      try await Self.works(server, connection)
+    }
+  }
+
+  private struct Refusal {
+    let errno: Int32
+    let stage: String
+    let message: String
+  }
+
+  /// Starts `count` commands at once that go on until all have started, or were refused.
+  ///
+  /// - Returns: the refusal of each; nil where it ran.
+  private static func runMany(
+    _ count: Int, on connection: Connection
+  ) async throws -> [Refusal?] {
+    try await withThrowingTaskGroup(of: Refusal?.self) { group in
+      for _ in 0..<count {
+        group.addTask {
+          let result = try await connection.run(Command(shell: "echo; exec sleep 2"))
+          guard case .notStarted(let errno, let stage, let message) = result.result.status else {
+            #expect(result.result.status == .exited(0))
+            return nil
+          }
+          return Refusal(errno: errno, stage: stage, message: message)
+        }
+      }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+  }
+
+  /// The server takes connections and commands, and holds nothing of what was.
+  private static func works(_ server: ServerProcess, _ connection: Connection) async throws {
+    try await eventually("nothing runs") { try await connection.info().running == 0 }
+    for _ in 0..<20 { #expect(try await connection.run(Command("true")).result.isSuccess) }
+    let another = try await server.connect()
+    #expect(try await another.run(Command("echo", "x")).output == Array("x\n".utf8))
+    await another.close()
+  }
+}

@@ -1,0 +1,47 @@
+import Logging
+import TelpherClient
+import TelpherServer
+import TelpherSystem
+import TelpherTransport
+import TelpherUV
+import Testing
+
+/// A server and a client in this process, on loops of their own, over a real socket.
+struct Fixture {
+  let server: Server
+  let clientLoop: any EventLoop
+  let address: SocketAddress
+
+  /// A new connection to the server.
+  func connect() async throws -> Connection {
+    try await Connection.connect(to: .socket(address), on: clientLoop)
+  }
+
+  /// Runs `body` with a server, and checks that everything ends behind it.
+  static func with<Value>(
+    scope: Launcher.Scope = .automatic,
+    configure: (inout ServerConfiguration) -> Void = { _ in },
+    _ body: (Fixture) async throws -> Value
+  ) async throws -> Value {
+    let serverLoop = try UVLoop(launcher: try Launcher(scope: scope))
+    let clientLoop = try UVLoop()
+    var configuration = ServerConfiguration()
+    configuration.environment = ["PATH": "/usr/bin:/bin"]
+    // A busy machine is not to look like a silent client.
+    configuration.helloTimeout = 600_000_000_000
+    configuration.link.lostAfter = 3_600_000_000_000
+    configure(&configuration)
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    let server = Server(loops: [serverLoop], configuration: configuration, logger: logger)
+    let path = "/tmp/telpher-test-\(UInt64.random(in: 0 ... .max)).sock"
+    let address = try await server.listen(at: .unix(path: path))
+    let fixture = Fixture(server: server, clientLoop: clientLoop, address: address)
+    let result: Result<Value, any Error>
+    do { result = .success(try await body(fixture)) } catch { result = .failure(error) }
+    await server.stop()
+    await serverLoop.shutDown()
+    await clientLoop.shutDown()
+    return try result.get()
+  }
+}

@@ -1,0 +1,92 @@
+import Glibc
+import TelpherClient
+import TelpherSystem
+import TelpherTransport
+import Testing
+
+/// Processes that a command leaves behind, with its output open.
+@Suite struct HeldPipeTests {
+  /// Runs `body`, then ends the processes with `mark` in their arguments.
+  private static func endingMarked(
+    _ mark: String, _ body: () async throws -> Void
+  ) async throws {
+    let result: Result<Void, any Error>
+    do { result = .success(try await body()) } catch { result = .failure(error) }
+    for pid in ProcessView.marked(mark) { kill(pid, SIGKILL) }
+    try await eventually("what was left behind is gone") { ProcessView.marked(mark).isEmpty }
+    try result.get()
+  }
+
+  @Test(arguments: [Launcher.Scope.automatic, .descendants], [nil, 0, 50, 1_500])
+  func theResultComesAfterTheDrain(_ scope: Launcher.Scope, _ drain: Int?) async throws {
+    let mark = unusualDuration()
+    try await Fixture.with(scope: scope) { fixture in
+      try await Self.endingMarked(mark) {
+        let connection = try await fixture.connect()
+        var command = Command(shell: "sleep \(mark) & echo x")
+        command.drain = drain.map { .milliseconds($0) }
+        let start = ContinuousClock.now
+        let result = try await connection.run(command)
+        #expect(start.duration(to: .now) >= .milliseconds(drain ?? 500))
+        #expect(result.result.status == .exited(0))
+        #expect(result.output == Array("x\n".utf8))
+        #expect(result.result.details.pipeHeld == true)
+        let isGroup = try await connection.serverHello().killScope == "cgroup"
+        #expect(result.result.details.survivors == (isGroup ? true : nil))
+        #expect(!ProcessView.marked(mark).isEmpty)
+      }
+    }
+  }
+
+  @Test func aPipeThatIsLetGoWithinTheDrainWasNotHeld() async throws {
+    try await Fixture.with { fixture in
+      let connection = try await fixture.connect()
+      var command = Command(shell: "(sleep 0.1; echo y) & echo x")
+      command.drain = .seconds(60)
+      let result = try await connection.run(command)
+      #expect(result.output == Array("x\ny\n".utf8))
+      #expect(result.result.details.pipeHeld == nil)
+    }
+  }
+
+  @Test(arguments: [0, 100])
+  func aGrandchildThatKeepsWritingIsCutOff(_ drain: Int) async throws {
+    let mark = "endless-\(unusualDuration())"
+    try await Fixture.with { fixture in
+      try await Self.endingMarked(mark) {
+        let connection = try await fixture.connect()
+        var command = Command(shell: "echo x >&2; yes \(mark) & exit 3")
+        command.drain = .milliseconds(drain)
+        let (count, result) = try await connection.run(command) { process in
+          var count = 0
+          for try await chunk in process.output { count += chunk.count }
+          return count
+        }
+        #expect(result.status == .exited(3))
+        #expect(result.details.pipeHeld == true)
+        #expect(result.details.bytes?["1"] == UInt64(count))
+        #expect(result.details.bytes?["2"] == 2)
+      }
+    }
+  }
+
+  @Test func nothingWrittenBeforeTheExitIsLostToASlowReader() async throws {
+    let mark = unusualDuration()
+    try await Fixture.with { fixture in
+      try await Self.endingMarked(mark) {
+        let connection = try await fixture.connect()
+        var command = Command(shell: "sleep \(mark) & \(ThrottledReaderTests.overfull)")
+        command.drain = .milliseconds(20)
+        let (output, result) = try await connection.run(command) { process in
+          try await Task.sleep(for: .milliseconds(250))
+          var output = ExpectedOutput(LocalShell.output(of: ThrottledReaderTests.overfull))
+          for try await chunk in process.output { output.take(chunk) }
+          return output
+        }
+        #expect(output.isComplete)
+        #expect(result.status == .exited(0))
+        #expect(result.details.pipeHeld == true)
+      }
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import Glibc
+import TelpherClient
+import TelpherTransport
+import Testing
+
+/// What commands read.
+@Suite struct InputTests {
+  @Test(arguments: [
+    ("cat", "x", "x"),
+    ("cat", "", ""),
+    // These say nothing before the end of their input.
+    ("sort", "b\nc\na\n", "a\nb\nc\n"),
+    ("wc -c", "12345", "5\n"),
+    ("cat | sort | head -n 1", "b\na\n", "a\n"),
+    // It reads its first line only; the rest stays for the next one.
+    ("read a; echo $a; cat", "1\n2\n3\n", "1\n2\n3\n"),
+  ])
+  func inputIsReadToItsEnd(_ line: String, _ input: String, _ output: String) async throws {
+    try await Fixture.with { fixture in
+      let connection = try await fixture.connect()
+      let result = try await connection.run(Command(shell: line), input: Array(input.utf8))
+      #expect(result.result.status == .exited(0))
+      #expect(String(decoding: result.output, as: UTF8.self) == output)
+    }
+  }
+
+  @Test func outputComesOnAfterTheHalfClose() async throws {
+    try await Fixture.with { fixture in
+      let connection = try await fixture.connect()
+      let (output, result) = try await connection.run(
+        Command(shell: "cat >/dev/null; echo one; sleep 0.05; echo two"), hasInput: true
+      ) { process in
+        try await process.input.write(Array("ignored".utf8))
+        await process.input.finish()
+        var output: [UInt8] = []
+        for try await chunk in process.output { output.append(contentsOf: chunk) }
+        return output
+      }
+      #expect(output == Array("one\ntwo\n".utf8))
+      #expect(result.isSuccess)
+    }
+  }
+
+  /// More than all the windows and pipes on the way hold.
+  @Test(arguments: ["exec <&-; sleep 0.05; exit 4", "head -c 10 >/dev/null; exit 4"])
+  func aCommandThatStopsReadingEndsByItself(_ line: String) async throws {
+    try await Fixture.with { fixture in
+      let connection = try await fixture.connect()
+      let result = try await connection.run(
+        Command(shell: line), input: [UInt8](repeating: 7, count: 8 << 20))
+      #expect(result.result.status == .exited(4))
+    }
+  }
+
+  @Test func aCommandThatNeverReadsHoldsItsWriterUp() async throws {
+    try await Fixture.with { fixture in
+      let connection = try await fixture.connect()
+      let (taken, result) = try await connection.run(Command("sleep", "600"), hasInput: true) {
+        process in
+        let piece = Chunk([UInt8](repeating: 1, count: 64 << 10))
+        return try await withThrowingTaskGroup(of: Int.self) { group in
+          group.addTask {
+            var taken = 0
+            while true {
+              do { try await process.input.write(piece) } catch let error as ClientError {
+                #expect(error.code == .inputClosed)
+                return taken
+              }
+              taken += piece.count
+            }
+          }
+          // Other commands are served meanwhile.
+          #expect(try await connection.run(Command("echo", "x")).output == Array("x\n".utf8))
+          await process.signal(SIGTERM)
+          return try await group.next() ?? 0
+        }
+      }
+      #expect(taken <= 2 << 20)
+      #expect(result.status == .signaled(SIGTERM))
+    }
+  }
+
+  @Test func muchGoesThroughCatBothWays() async throws {
+    // The server of its own shows that nothing is piled up there.
+    try await ServerProcess.with { server in
+      let connection = try await server.connect()
+      let pattern = Pattern()
+      let total = Scale.pick(fast: 64 << 20, full: 1 << 30)
+      _ = try await connection.run(Command("true"))
+      let before = server.view.residentKiB
+      let start = ContinuousClock.now
+      let (received, result) = try await connection.run(Command("cat"), hasInput: true) { process in
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask {
+            var sent = 0
+            while sent < total {
+              let piece = pattern.piece(at: sent, count: min(256 << 10, total - sent))
+              try await process.input.write(piece)
+              sent += piece.count
+            }
+            await process.input.finish()
+          }
+          var received = 0
+          for try await chunk in process.output {
+            guard pattern.matches(chunk, at: received) else { break }
+            received += chunk.count
+          }
+          try await group.waitForAll()
+          return received
+        }
+      }
+      #expect(received == total)
+      #expect(result.isSuccess)
+      let growth = server.view.residentKiB - before
+      if !Sanitizer.isPresent { #expect(growth < 32 << 10) }
+      print("\(total >> 20) MiB through cat: \(start.duration(to: .now)), server + \(growth) KiB")
+    }
+  }
+}
+
+/// Bytes by their offset, such that a piece that is missing or comes twice shows.
+struct Pattern: Sendable {
+  /// A prime, so that no power of two is a multiple of the period.
+  private static let period = 1_048_583
+  private let chunk: Chunk
+
+  init() {
+    var random = SplitMix64(state: 1)
+    var words = (0..<(Self.period / 8 + 1)).map { _ in random.next() }
+    let once = words.withUnsafeMutableBytes { Array($0.prefix(Self.period)) }
+    chunk = Chunk(once + once)
+  }
+
+  /// The bytes from `offset`; `count` is less than the period.
+  func piece(at offset: Int, count: Int) -> Chunk {
+    let start = offset % Self.period
+    return chunk.slice(start..<(start + count))
+  }
+
+  func matches(_ other: Chunk, at offset: Int) -> Bool {
+    piece(at: offset, count: other.count).withUnsafeBytes { expected in
+      other.withUnsafeBytes { memcmp($0.baseAddress!, expected.baseAddress!, $0.count) == 0 }
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import Glibc
+import TelpherClient
+import TelpherWire
+import Testing
+
+/// Many commands beside each other, and one after the other.
+@Suite struct ManyCommandsTests {
+  /// More than `maxStrangers`: the server accepts them all before it reads a HELLO.
+  @Test func aBurstOfConnectionsIsServed() async throws {
+    try await ServerProcess.with { server in
+      // Stopped, so that all wait in the socket's queue when it goes on.
+      server.program.signal(SIGSTOP)
+      var clients: [(RawClient, StreamID)] = []
+      for _ in 0..<200 {
+        let client = try await RawClient.connect(to: server.address, on: server.clientLoop)
+        await client.startReading()
+        clients.append((client, await client.run(#"{"op":"run","argv":["true"]}"#)))
+      }
+      server.program.signal(SIGCONT)
+      for (client, stream) in clients {
+        try await eventually("an answer") { () async in
+          let result = await client.result(stream)
+          let hasEnded = await client.hasEnded
+          return result != nil || hasEnded
+        }
+        let result = await client.result(stream)
+        let hasEnded = await client.hasEnded
+        #expect(result?.code == 0, "\(result as Any), connection ended: \(hasEnded)")
+        await client.close()
+      }
+    }
+  }
+
+  @Test func aThousandFinishBesideAStalledAndABulkStream() async throws {
+    try await ServerProcess.with { server in
+      let connection = try await server.connect()
+      let stalled = Task {
+        try await connection.run(Command("yes")) { _ in
+          try await Task.sleep(for: .seconds(3_600))
+        }
+      }
+      let bulk = Task {
+        try await connection.run(Command("yes")) { process in
+          var count = 0
+          for try await chunk in process.output { count += chunk.count }
+          return count
+        }
+      }
+      try await eventually("both stand") { try await connection.info().running == 2 }
+      try await withThrowingTaskGroup { group in
+        for number in 0..<1_000 {
+          group.addTask {
+            let result = try await connection.run(Command("echo", "\(number)"))
+            #expect(result.output == Array("\(number)\n".utf8))
+            #expect(result.result.isSuccess)
+          }
+        }
+        try await group.waitForAll()
+      }
+      #expect(try await connection.info().running == 2)
+      stalled.cancel()
+      bulk.cancel()
+      await #expect(throws: CancellationError.self) { try await stalled.value }
+      await #expect(throws: CancellationError.self) { try await bulk.value }
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func nothingIsLeftBehindByCommands(_ hasGroups: Bool) async throws {
+    let count = Scale.pick(fast: 2_000, full: 100_000)
+    let wrapper = hasGroups ? [] : OtherUser.wrapper()
+    let program = hasGroups ? LocalProgram.telpher : try OtherUser.program.get()
+    try await ServerProcess.with(wrapper: wrapper, program: program) { server in
+      let connection = try await server.connect()
+      // The pools of groups and buffers fill up to the commands there are at once.
+      try await Self.run(1_000, on: connection)
+      let before = Leftovers(server)
+      let start = ContinuousClock.now
+      try await Self.run(count, on: connection)
+      let after = Leftovers(server)
+      #expect(after.descriptors == before.descriptors)
+      // As many are kept as there were commands at once; a few wait to be swept.
+      #expect(after.groups <= 32)
+      try await eventually("nobody is left") { server.view.children.isEmpty }
+      // A page of memory for eight commands would be a leak; what the allocator keeps is not. A
+      // sanitizer keeps far more.
+      if !Sanitizer.isPresent { #expect(after.residentKiB - before.residentKiB < 6_144) }
+      #expect(try await connection.info().running == 0)
+      print("\(count) commands: \(start.duration(to: .now)), \(before), then \(after)")
+    }
+  }
+
+  /// What commands could leave behind in a server.
+  private struct Leftovers {
+    let residentKiB: Int
+    /// Without those of the groups that are kept for the next commands, two for each.
+    let descriptors: Int
+    let groups: Int
+
+    init(_ server: ServerProcess) {
+      residentKiB = server.view.residentKiB
+      groups = server.view.controlGroups.count
+      descriptors = server.view.descriptors - 2 * groups
+    }
+  }
+
+  /// Commands of several kinds, 16 at a time.
+  private static func run(_ count: Int, on connection: Connection) async throws {
+    try await withThrowingTaskGroup { group in
+      for lane in 0..<16 {
+        group.addTask {
+          for number in stride(from: lane, to: count, by: 16) {
+            switch number % 40 {
+            case 0: _ = try await connection.run(Command("no-such-program"))
+            case 1: _ = try await connection.run(Command(shell: "cat"), input: [1, 2, 3])
+            case 2: _ = try await connection.run(Command(shell: "kill -9 $$"))
+            case 3:
+              // Output that nobody waits for.
+              _ = try await connection.run(Command("seq", "1", "2000")) { _ in }
+            case 4:
+              var command = Command(shell: "sleep 9 & sleep 9")
+              command.deadline = .milliseconds(1)
+              _ = try await connection.run(command)
+            case 5:
+              var command = Command(shell: "sleep 0.01 & exit")
+              command.drain = .zero
+              _ = try await connection.run(command)
+            default:
+              let result = try await connection.run(Command("true"))
+              guard result.result.isSuccess else {
+                Issue.record("\(result.result)")
+                return
+              }
+            }
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+}

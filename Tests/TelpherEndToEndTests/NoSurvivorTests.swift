@@ -1,0 +1,132 @@
+import Glibc
+import TelpherClient
+import TelpherServer
+import TelpherSystem
+import TelpherTransport
+import Testing
+
+/// A command's end is the end of all that came from it.
+@Suite struct NoSurvivorTests {
+  static let scopes = [Launcher.Scope.automatic, .descendants]
+  /// Processes of `tree` that sleep.
+  private static let sleepers = 4
+
+  /// One in a session of its own, one orphaned there, one that ignores SIGTERM, and one in the
+  /// shell's group.
+  private static func tree(_ mark: String) -> String {
+    """
+    echo early; setsid sleep \(mark) & setsid sh -c 'sleep \(mark) & exit' & sleep \(mark) &
+    (trap "" TERM; sleep \(mark))
+    """
+  }
+
+  /// How many processes of the tree sleep; the shells around them have the mark as well.
+  private static func sleeping(_ mark: String) -> Int {
+    ProcessView.marked(mark).count { text("/proc/\($0)/cmdline").hasPrefix("sleep\0") }
+  }
+
+  @Test(arguments: scopes)
+  func aKilledClientLeavesNobody(_ scope: Launcher.Scope) async throws {
+    let mark = unusualDuration()
+    try await Fixture.with(scope: scope) { fixture in
+      let client = try LocalProgram([
+        LocalProgram.telpher, "run", "--on", "\(fixture.address)", "--shell", "--",
+        Self.tree(mark),
+      ])
+      #expect(try await client.line() == "early")
+      try await eventually("the tree has grown") { Self.sleeping(mark) == Self.sleepers }
+      client.signal(SIGKILL)
+      let killed = ContinuousClock.now
+      try await eventually("nobody is left") { Self.sleeping(mark) == 0 }
+      print("nobody is left of a killed client after \(killed.duration(to: .now))")
+      let connection = try await fixture.connect()
+      try await eventually("the server knows") { try await connection.info().running == 0 }
+    }
+  }
+
+  @Test(arguments: scopes)
+  func theDeadlineLeavesNobodyAndKeepsTheOutput(_ scope: Launcher.Scope) async throws {
+    let mark = unusualDuration()
+    try await Fixture.with(scope: scope) { fixture in
+      let connection = try await fixture.connect()
+      var command = Command(shell: Self.tree(mark))
+      command.deadline = .milliseconds(400)
+      command.grace = .milliseconds(100)
+      let result = try await connection.run(command)
+      #expect(Self.sleeping(mark) == 0)
+      #expect(result.result.status == .timedOut)
+      #expect(result.output == Array("early\n".utf8))
+      #expect(result.result.details.survivors == nil)
+      #expect(result.result.details.pipeHeld == nil)
+    }
+  }
+
+  @Test(arguments: scopes)
+  func cancelLeavesNobodyAndKeepsTheOutput(_ scope: Launcher.Scope) async throws {
+    let mark = unusualDuration()
+    try await Fixture.with(scope: scope) { fixture in
+      let connection = try await fixture.connect()
+      var command = Command(shell: Self.tree(mark))
+      command.grace = .milliseconds(100)
+      let (output, result) = try await connection.run(command) { process in
+        try await eventually("the tree has grown") { Self.sleeping(mark) == Self.sleepers }
+        await process.cancel()
+        var output: [UInt8] = []
+        for try await chunk in process.output { output.append(contentsOf: chunk) }
+        return output
+      }
+      #expect(Self.sleeping(mark) == 0)
+      #expect(result.status == .canceled)
+      #expect(output == Array("early\n".utf8))
+      #expect(result.details.survivors == nil)
+    }
+  }
+
+  @Test(arguments: scopes)
+  func theServersStopLeavesNobody(_ scope: Launcher.Scope) async throws {
+    let mark = unusualDuration()
+    try await Fixture.with(scope: scope) { fixture in
+      let connection = try await fixture.connect()
+      let running = Task { try await connection.run(Command(shell: Self.tree(mark))) }
+      try await eventually("the tree has grown") { Self.sleeping(mark) == Self.sleepers }
+      await fixture.server.stop()
+      #expect(Self.sleeping(mark) == 0)
+      await #expect(throws: ClientError.self) { _ = try await running.value }
+    }
+  }
+
+  /// A control group that was killed and lives on is one that newer kernels start nothing below.
+  @Test func aServerInAGroupThatWasKilledStartsCommands() async throws {
+    let line = """
+      group=/sys/fs/cgroup$1; [ -d "$group" ] || group=/sys/fs/cgroup/unified$1; shift
+      { echo 1 >"$group/cgroup.kill" && echo $$ >"$group/cgroup.procs"; } 2>/dev/null; exec "$@"
+      """
+    let launcher = try Launcher()
+    guard launcher.killScope == .cgroup else { return }
+    // A group that nobody is in.
+    let other = try launcher.launch(
+      SpawnRequest(
+        arguments: ["cat", "/proc/self/cgroup"], environment: ["PATH": "/bin:/usr/bin"]))
+    defer {
+      for descriptor in [other.pidDescriptor, other.output, other.error] {
+        if let descriptor { close(descriptor) }
+      }
+      other.release()
+      launcher.shutDown()
+    }
+    try await eventually("the group is empty") { other.reap() != nil }
+    let groups = [UInt8](unsafeUninitializedCapacity: 4_096) { buffer, count in
+      count = max(0, read(other.output ?? -1, buffer.baseAddress, buffer.count))
+    }
+    let group = String(decoding: groups, as: UTF8.self).split(separator: "\n")
+      .first { $0.hasPrefix("0::") }?.dropFirst(3)
+    try await ServerProcess.with(wrapper: ["sh", "-c", line, "sh", String(group ?? "")]) { server in
+      let connection = try await server.connect()
+      #expect(try await connection.serverHello().killScope == "cgroup")
+      for _ in 0..<3 {
+        let result = try await connection.run(Command("echo", "x"))
+        #expect(result.result.status == .exited(0))
+      }
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import Glibc
+import TelpherClient
+import Testing
+
+/// A server of a user who may make no control groups.
+@Suite(.enabled(if: OtherUser.isPossible)) struct OtherUserTests {
+  @Test func everythingWorksWithoutControlGroups() async throws {
+    try await ServerProcess.with(
+      wrapper: OtherUser.wrapper(), program: try OtherUser.program.get()
+    ) { server in
+      #expect(server.view.uid != 0)
+      let connection = try await server.connect()
+      #expect(try await connection.serverHello().killScope == "descendants")
+
+      let result = try await connection.run(
+        Command(shell: "id -u; cat; exit 3"), input: Array("x".utf8))
+      #expect(result.result.status == .exited(3))
+      #expect(String(decoding: result.output, as: UTF8.self) == "\(server.view.uid)\nx")
+    }
+  }
+
+  @Test func nobodySurvivesADeadlineThere() async throws {
+    let mark = unusualDuration()
+    try await ServerProcess.with(
+      wrapper: OtherUser.wrapper(), program: try OtherUser.program.get()
+    ) { server in
+      let connection = try await server.connect()
+      var command = Command(
+        shell: """
+          setsid sleep \(mark) & setsid sh -c 'sleep \(mark) & exit' &
+          (trap "" TERM; sleep \(mark))
+          """)
+      command.deadline = .milliseconds(300)
+      command.grace = .milliseconds(100)
+      let result = try await connection.run(command)
+      #expect(result.result.status == .timedOut)
+      try await eventually("nobody is left") {
+        ProcessView.marked(mark).isEmpty
+      }
+      try await eventually("orphans are waited for") { server.view.children.isEmpty }
+    }
+  }
+}

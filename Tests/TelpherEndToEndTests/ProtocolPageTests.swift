@@ -1,0 +1,89 @@
+import Glibc
+import TelpherClient
+import TelpherServer
+import Testing
+
+/// docs/PROTOCOL.md ends with a whole client in Python: it is run here as it stands on the page.
+@Suite struct ProtocolPageTests {
+  @Test func theClientOnThePageRunsACommand() async throws {
+    try await Self.withClient { run in
+      let result = try await run(["sh", "-c", "echo out; echo err >&2; exit 7"], nil)
+      #expect(result.output == Array("out\n".utf8))
+      #expect(result.error == Array("err\n".utf8))
+      #expect(result.result.status == .exited(7))
+    }
+  }
+
+  @Test func theClientOnThePagePassesInputAndLargeOutputOn() async throws {
+    try await Self.withClient { run in
+      let input = (0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+      let result = try await run(["cat"], input)
+      #expect(result.output == input)
+      #expect(result.result.isSuccess)
+    }
+  }
+
+  @Test func theClientOnThePageTellsSignalsAndMissingPrograms() async throws {
+    try await Self.withClient { run in
+      for (command, code) in [
+        (["sh", "-c", "kill -9 $$"], 137), (["no-such-program"], 127), (["/"], Int32(126)),
+      ] {
+        let result = try await run(command, nil)
+        #expect(result.result.status == .exited(code))
+      }
+    }
+  }
+
+  @Test func theClientOnThePageHasAtMostSixtyLines() throws {
+    let lines = try Self.program().split(separator: "\n", omittingEmptySubsequences: false)
+    #expect(lines.count - 1 <= 60)
+  }
+
+  /// Calls `body` with what runs the page's client, itself a command of the server it speaks to.
+  private static func withClient(
+    _ body: (([String], [UInt8]?) async throws -> CollectedResult) async throws -> Void
+  ) async throws {
+    let file = "/tmp/telpher-page-\(UInt64.random(in: 0 ... .max)).py"
+    let text = Array(try program().utf8)
+    let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    try #require(descriptor >= 0)
+    #expect(write(descriptor, text, text.count) == text.count)
+    close(descriptor)
+    defer { unlink(file) }
+    let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+    try await Fixture.with(configure: { $0.environment["PATH"] = path }) { fixture in
+      guard case .unix(let socket) = fixture.address else { return }
+      let connection = try await fixture.connect()
+      try await body { command, input in
+        try await connection.run(
+          Command(arguments: ["python3", file, socket] + command), input: input)
+      }
+      await connection.close()
+    }
+  }
+
+  /// The last block of Python on the page.
+  private static func program() throws -> Substring {
+    let page = try #require(readText(repository + "/docs/PROTOCOL.md"))
+    let block = try #require(page.ranges(of: "```python\n").last)
+    let rest = page[block.upperBound...]
+    let end = try #require(rest.firstRange(of: "```"))
+    return rest[..<end.lowerBound]
+  }
+
+  private static var repository: String {
+    String(#filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" })
+  }
+}
+
+/// The whole of a text file; nil where it can't be read.
+private func readText(_ path: String) -> String? {
+  guard let file = fopen(path, "re") else { return nil }
+  defer { fclose(file) }
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 65_536)
+  while case let count = fread(&buffer, 1, buffer.count, file), count > 0 {
+    bytes += buffer.prefix(count)
+  }
+  return String(validating: bytes, as: UTF8.self)
+}

@@ -1,0 +1,51 @@
+import Glibc
+import TelpherClient
+import TelpherTransport
+import TelpherUV
+import Testing
+
+/// `telpher serve` in a process of its own, so that its memory, descriptors and time are its own.
+struct ServerProcess {
+  let program: LocalProgram
+  let clientLoop: any EventLoop
+  let address: SocketAddress
+
+  var view: ProcessView { program.view }
+
+  func connect() async throws -> Connection {
+    try await Connection.connect(to: .socket(address), on: clientLoop)
+  }
+
+  /// Runs `body` with a server, and has it end by SIGTERM behind it.
+  ///
+  /// - Parameter wrapper: a program and its arguments that execute the server with others of their
+  ///   own rights and limits.
+  static func with<Value>(
+    wrapper: [String] = [], program path: String = LocalProgram.telpher,
+    environment: [String: String] = [:], _ body: (ServerProcess) async throws -> Value
+  ) async throws -> Value {
+    let socket = "/tmp/telpher-test-\(UInt64.random(in: 0 ... .max)).sock"
+    let program = try LocalProgram(
+      wrapper + [path, "serve", "--listen", "unix:\(socket)", "--log-level", "critical"],
+      environment: environment)
+    defer { unlink(socket) }
+    let clientLoop = try UVLoop()
+    let result: Result<Value, any Error>
+    do {
+      let line = try await program.line()
+      #expect(line == "listening on unix:\(socket)")
+      let server = ServerProcess(
+        program: program, clientLoop: clientLoop, address: .unix(path: socket))
+      result = .success(try await body(server))
+    } catch {
+      result = .failure(error)
+    }
+    await clientLoop.shutDown()
+    // Twice: what a test leaves running is not waited for.
+    program.signal(SIGTERM)
+    program.signal(SIGTERM)
+    try await eventually("the server ends at SIGTERM") { program.exit != nil }
+    #expect(program.exit == .exited(code: 0))
+    return try result.get()
+  }
+}

@@ -1,0 +1,172 @@
+import Glibc
+import TelpherClient
+import TelpherTransport
+import Testing
+
+/// The bytes of `seq 1 2000000`, compared as they come.
+struct ExpectedOutput {
+  static let sequence = LocalShell.output(of: "seq 1 2000000")
+
+  let bytes: [UInt8]
+  private(set) var position = 0
+  private(set) var isSame = true
+
+  init(_ bytes: [UInt8] = Self.sequence) { self.bytes = bytes }
+
+  /// Whether all of it came, and nothing else.
+  var isComplete: Bool { isSame && position == bytes.count }
+
+  mutating func take(_ chunk: Chunk) {
+    isSame =
+      isSame && position + chunk.count <= bytes.count
+      && chunk.withUnsafeBytes { got in
+        bytes.withUnsafeBytes {
+          memcmp(got.baseAddress!, $0.baseAddress! + position, got.count) == 0
+        }
+      }
+    position += chunk.count
+  }
+}
+
+/// Output arrives whole, however its reader stops and goes.
+@Suite struct ThrottledReaderTests {
+  /// How a reader takes its pieces.
+  enum Pace: CaseIterable, Sendable {
+    /// As they come.
+    case steady
+    /// Others run between any two.
+    case yielding
+    /// A nap after each.
+    case napping
+    /// Sixteen at once, then a longer nap.
+    case stopAndGo
+    /// The command is blocked before the first one is taken.
+    case lateStart
+
+    func pause(before piece: Int) async throws {
+      switch self {
+      case .steady: break
+      case .yielding: await Task.yield()
+      case .napping: try await Task.sleep(for: .microseconds(200))
+      case .stopAndGo: if piece % 16 == 15 { try await Task.sleep(for: .milliseconds(4)) }
+      case .lateStart: if piece == 0 { try await Task.sleep(for: .milliseconds(50)) }
+      }
+    }
+  }
+
+  /// Which of the two ends of a command comes first.
+  enum Order: String, CaseIterable, Sendable {
+    /// The last bytes are in the pipe when the process has gone.
+    case exitFirst = "seq 1 2000000"
+    /// The process closes its output, and exits a little later.
+    case endOfOutputFirst = "seq 1 2000000; exec >&- 2>&-; sleep 0.02"
+  }
+
+  private static let rounds = Scale.pick(fast: 2, full: 100)
+
+  @Test(arguments: Pace.allCases, Order.allCases)
+  func theSameBytesComeEachTime(_ pace: Pace, _ order: Order) async throws {
+    try await Fixture.with { fixture in
+      let connection = try await fixture.connect()
+      for _ in 0..<Self.rounds {
+        try await Self.run(Command(shell: order.rawValue), on: connection, pace)
+      }
+    }
+  }
+
+  @Test func theSameBytesComeToManyAtOnce() async throws {
+    try await Fixture.with { fixture in
+      let connection = try await fixture.connect()
+      for _ in 0..<Scale.pick(fast: 1, full: 10) {
+        try await withThrowingTaskGroup { group in
+          for number in 0..<10 {
+            let pace = Pace.allCases[number % Pace.allCases.count]
+            group.addTask {
+              try await Self.run(Command("seq", "1", "2000000"), on: connection, pace)
+            }
+          }
+          try await group.waitForAll()
+        }
+      }
+    }
+  }
+
+  @Test func aSocketThatIsNotReadForAWhileGetsAllOfIt() async throws {
+    try await Fixture.with { fixture in
+      for _ in 0..<Scale.pick(fast: 1, full: 20) {
+        let client = try await RawClient.connect(to: fixture.address, on: fixture.clientLoop)
+        let stream = await client.run(#"{"op":"run","argv":["seq","1","2000000"]}"#)
+        for _ in 0..<20 {
+          await client.startReading()
+          try await Task.sleep(for: .milliseconds(1))
+          await client.stopReading()
+          try await Task.sleep(for: .milliseconds(2))
+        }
+        await client.startReading()
+        try await eventually("the result comes") { await client.result(stream) != nil }
+        #expect(await client.result(stream)?.code == 0)
+        #expect(await client.output(stream) == ExpectedOutput.sequence)
+        await client.close()
+      }
+    }
+  }
+
+  /// The command has ended and the drain is over long before the reader takes its last bytes.
+  @Test(arguments: [Duration.zero, .milliseconds(50)])
+  func whatAReaderTakesAfterTheDrainIsWhole(_ drain: Duration) async throws {
+    try await Fixture.with { fixture in
+      let connection = try await fixture.connect()
+      var command = Command(shell: Self.overfull)
+      command.drain = drain
+      let (output, result) = try await connection.run(command) { process in
+        try await Task.sleep(for: .milliseconds(250))
+        var output = ExpectedOutput(LocalShell.output(of: Self.overfull))
+        for try await chunk in process.output { output.take(chunk) }
+        return output
+      }
+      #expect(output.isComplete)
+      #expect(result.status == .exited(0))
+      // Nobody but the reader was slow.
+      #expect(result.details.pipeHeld == nil)
+    }
+  }
+
+  /// Another stream has filled the connection, so that the bytes of a short command wait in the
+  /// server, where its result must not overtake them once its drain is over.
+  @Test func aResultDoesNotOvertakeTheOutput() async throws {
+    try await Fixture.with { fixture in
+      let client = try await RawClient.connect(to: fixture.address, on: fixture.clientLoop)
+      _ = await client.run(#"{"op":"run","argv":["yes"]}"#)
+      // The socket is full: nothing has been read of it.
+      try await Task.sleep(for: .milliseconds(100))
+      let stream = await client.run(#"{"op":"run","shell":"echo x; sleep 0.1","drain_ms":0}"#)
+      try await Task.sleep(for: .milliseconds(400))
+      await client.startReading()
+      try await eventually("the result comes") { await client.result(stream) != nil }
+      #expect(await client.output(stream) == Array("x\n".utf8))
+      #expect(await client.result(stream)?.bytes?["1"] == 2)
+      await client.close()
+    }
+  }
+
+  /// Its output is more than the window and less than window and pipe together: the process ends
+  /// while nobody reads, and leaves some in the pipe.
+  static let overfull = "seq 1 2000000 2>/dev/null | head -c \((1 << 20) + 48 * 1_024)"
+
+  private static func run(_ command: Command, on connection: Connection, _ pace: Pace) async throws
+  {
+    let (output, result) = try await connection.run(command) { process in
+      var output = ExpectedOutput()
+      var piece = 0
+      for try await chunk in process.output {
+        try await pace.pause(before: piece)
+        output.take(chunk)
+        piece += 1
+      }
+      return output
+    }
+    #expect(output.isComplete)
+    #expect(result.status == .exited(0))
+    #expect(result.details.pipeHeld == nil)
+  }
+}
