@@ -121,3 +121,23 @@ let package = Package(
       dependencies: ["TelpherSystem", "TelpherTransport", "TelpherUV"], swiftSettings: strict),
   ]
 )
+
+// The limits Telpher is measured against, and the programs that measure: only with TELPHER_BENCH=1
+// in the environment, so that nobody else builds them.
+if Context.environment["TELPHER_BENCH"] != nil {
+  package.targets += [
+    .executableTarget(name: "bench-spawn-c", path: "Sources/CTelpherBenchSpawn"),
+    .executableTarget(
+      name: "bench-echo-c", dependencies: ["CLibUV"], path: "Sources/CTelpherBenchEcho"),
+    .executableTarget(name: "bench-copy-c", path: "Sources/CTelpherBenchCopy"),
+    .executableTarget(name: "bench-load-c", path: "Sources/CTelpherBenchLoad"),
+    .executableTarget(
+      name: "telpher-bench", dependencies: ["TelpherClient", "TelpherServer", "TelpherUV"],
+      swiftSettings: strict),
+    .target(name: "CTelpherBenchLaunch", dependencies: ["CLibUV"]),
+    .executableTarget(
+      name: "bench-launch",
+      dependencies: ["CTelpherBenchLaunch", "TelpherSystem", "TelpherTransport"],
+      swiftSettings: strict),
+  ]
+}

@@ -1,0 +1,132 @@
+// The limit for commands per second: posix_spawn(3) from one thread, and as little as possible
+// around it. What Telpher does for a command is measured against this.
+//
+//   bench-spawn-c COUNT INFLIGHT   runs /bin/true COUNT times, INFLIGHT at a time
+//
+// Each command gets a session of its own, signals reset, /dev/null as input and a pipe each for
+// output and error, which are read to their ends; it is over when both have ended and its pidfd says
+// that it has.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct command {
+  pid_t pid;
+  // Standard output, standard error and the pidfd; -1 once ended.
+  int sources[3];
+  int open;
+};
+
+static int epoll;
+static int null_device;
+
+static void check(int ok, const char *what) {
+  if (ok) return;
+  perror(what);
+  exit(1);
+}
+
+static void start(struct command *command, int index) {
+  int output[2], error[2];
+  check(pipe2(output, O_CLOEXEC) == 0 && pipe2(error, O_CLOEXEC) == 0, "pipe2");
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  posix_spawn_file_actions_adddup2(&actions, null_device, 0);
+  posix_spawn_file_actions_adddup2(&actions, output[1], 1);
+  posix_spawn_file_actions_adddup2(&actions, error[1], 2);
+  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  sigset_t all, none;
+  sigfillset(&all);
+  sigemptyset(&none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(
+      &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  char *arguments[] = {"/bin/true", NULL};
+  errno = posix_spawn(
+      &command->pid, arguments[0], &actions, &attributes, arguments, environ);
+  check(errno == 0, "posix_spawn");
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  close(output[1]);
+  close(error[1]);
+  fcntl(output[0], F_SETFL, O_NONBLOCK);
+  fcntl(error[0], F_SETFL, O_NONBLOCK);
+  command->sources[0] = output[0];
+  command->sources[1] = error[0];
+  command->sources[2] = (int)syscall(SYS_pidfd_open, command->pid, 0);
+  check(command->sources[2] >= 0, "pidfd_open");
+  command->open = 3;
+  for (int i = 0; i < 3; i++) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)index * 3 + i};
+    check(epoll_ctl(epoll, EPOLL_CTL_ADD, command->sources[i], &event) == 0, "epoll_ctl");
+  }
+}
+
+// Takes what source `i` has. Returns whether the whole command is over.
+static int advance(struct command *command, int i) {
+  if (i < 2) {
+    char buffer[65536];
+    ssize_t count = read(command->sources[i], buffer, sizeof buffer);
+    if (count > 0 || (count < 0 && errno == EAGAIN)) return 0;
+  } else {
+    int status;
+    check(waitpid(command->pid, &status, 0) == command->pid && status == 0, "waitpid");
+  }
+  close(command->sources[i]);
+  command->sources[i] = -1;
+  return --command->open == 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) {
+    fprintf(stderr, "usage: bench-spawn-c COUNT INFLIGHT\n");
+    return 64;
+  }
+  int count = atoi(argv[1]), inflight = atoi(argv[2]);
+  if (count < inflight) inflight = count;
+  epoll = epoll_create1(EPOLL_CLOEXEC);
+  null_device = open("/dev/null", O_RDWR | O_CLOEXEC);
+  check(epoll >= 0 && null_device >= 0, "set up");
+  struct command *commands = calloc((size_t)inflight, sizeof *commands);
+  struct timespec begin, end;
+  clock_gettime(CLOCK_MONOTONIC, &begin);
+  int started = 0, ended = 0;
+  while (started < inflight) {
+    start(&commands[started], started);
+    started++;
+  }
+  while (ended < count) {
+    struct epoll_event events[64];
+    int ready = epoll_wait(epoll, events, 64, -1);
+    check(ready >= 0 || errno == EINTR, "epoll_wait");
+    for (int e = 0; e < ready; e++) {
+      int index = (int)(events[e].data.u64 / 3);
+      if (!advance(&commands[index], (int)(events[e].data.u64 % 3))) continue;
+      ended++;
+      if (started < count) {
+        start(&commands[index], index);
+        started++;
+      }
+    }
+  }
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+  printf("commands_per_second %.0f\n", count / seconds);
+  return 0;
+}
