@@ -85,6 +85,9 @@ public final class Link: TurnEndTask {
     if case .open = state { true } else { false }
   }
 
+  /// Whether bytes of the peer have arrived that were not read yet.
+  public var hasUnreadBytes: Bool { stream.unreadBytes > 0 }
+
   /// The peer's HELLO, once it came.
   public var peerHello: Hello? { session.peerHello }
   /// The number of streams that are open.
@@ -233,7 +236,8 @@ public final class Link: TurnEndTask {
   private func armKeepalive() {
     timer = loop.schedule(after: configuration.pingAfter) { [unowned self] in
       let silence = loop.now - lastReceived
-      if silence >= configuration.lostAfter && !isReadingPaused {
+      // What has arrived and was not read yet says that it is this process that stood still.
+      if silence >= configuration.lostAfter && !isReadingPaused && !hasUnreadBytes {
         return end(.lost("nothing was heard for \(silence / 1_000_000_000) s"))
       }
       if silence >= configuration.pingAfter && session.peerHello != nil {

@@ -27,10 +27,19 @@ final class ServerConnection: LinkDelegate {
   func start() {
     let timeout = server.configuration.helloTimeout
     helloTimer = link.loop.schedule(after: timeout) { [unowned self] in
-      let seconds = Double(timeout) / 1_000_000_000
-      link.fail(WireError(.timeout, "no HELLO came within \(seconds) s"))
+      guard link.hasUnreadBytes else { return helloIsMissing() }
+      // The server itself stood still: what has arrived meanwhile is looked at first.
+      helloTimer = link.loop.schedule(after: Self.lastChance) { [unowned self] in helloIsMissing() }
     }
     link.start(delegate: self)
+  }
+
+  /// What a HELLO that has arrived in time has, to be read: a few turns of the loop.
+  private static let lastChance: UInt64 = 1_000_000_000
+
+  private func helloIsMissing() {
+    let seconds = Double(server.configuration.helloTimeout) / 1_000_000_000
+    link.fail(WireError(.timeout, "no HELLO came within \(seconds) s"))
   }
 
   /// Tells the client that no new streams are taken, and lets the running ones go on.

@@ -93,21 +93,31 @@ actor Source {
     if count == 0 { outbound.finish() }
   }
 
+  /// How the link ended, if it has.
+  var end: LinkEnd? { delegate.end }
+
+  /// Waits for `nanoseconds` on the loop.
+  func wait(_ nanoseconds: UInt64) async {
+    await withCheckedContinuation { continuation in
+      _ = loop.schedule(after: nanoseconds) { continuation.resume() }
+    }
+  }
+
   /// A turn of the loop.
   func turn() throws {}
 
   /// Waits until the link reads no more.
   func untilPaused() async {
     while link?.isReadingPaused == false {
-      await withCheckedContinuation { continuation in
-        _ = loop.schedule(after: 1_000_000) { continuation.resume() }
-      }
+      await wait(1_000_000)
     }
   }
 }
 
 /// Announces itself, and takes whatever comes.
 final class Delegate: LinkDelegate {
+  private(set) var end: LinkEnd?
+
   func link(_ link: Link, didReceive hello: Hello) { link.announce() }
   func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {}
   func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
@@ -119,5 +129,5 @@ final class Delegate: LinkDelegate {
   func link(_ link: Link, didReset stream: StreamID, _ code: ErrorCode, reason: String) {}
   func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {}
   func link(_ link: Link, didReceivePong number: UInt64) {}
-  func link(_ link: Link, didEnd end: LinkEnd) {}
+  func link(_ link: Link, didEnd end: LinkEnd) { self.end = end }
 }

@@ -1,3 +1,5 @@
+import Glibc
+import Synchronization
 import TelpherServer
 import TelpherTestSupport
 import TelpherTransport
@@ -36,6 +38,29 @@ import Testing
       await stranger.send(Array(preface.prefix(3)))
       #expect(Array(try await stranger.frame(10).payload[4..<8]) == big(UInt32(10)))
       try await stranger.end()
+    }
+  }
+
+  @Test func aHelloThatArrivedWhileTheServerStoodStillIsInTime() async throws {
+    let timeout: UInt64 = 300_000_000
+    try await Fixture.withProcesses(configure: { $0.helloTimeout = timeout }) { fixture in
+      let stranger = try await fixture.stranger()
+      let loop = fixture.serverLoop
+      // The second turn is behind the accept.
+      for _ in 0..<2 { await withCheckedContinuation { done in loop.execute { done.resume() } } }
+      await withCheckedContinuation { done in
+        let sent = Flag()
+        loop.execute {
+          let end = loop.now + 2 * timeout
+          while !sent.isSet || loop.now < end { usleep(1_000) }
+          done.resume()
+        }
+        Task {
+          await stranger.send(hello(), open(1, #"{"op":"info"}"#))
+          sent.set()
+        }
+      }
+      #expect(try await stranger.result(1).contains("connections"))
     }
   }
 
@@ -180,4 +205,11 @@ extension String {
     guard let range = self.firstRange(of: word) else { return "" }
     return self[range.upperBound...]
   }
+}
+
+/// Set once, by one thread for another.
+private final class Flag: Sendable {
+  private let state = Atomic<Bool>(false)
+  var isSet: Bool { state.load(ordering: .acquiring) }
+  func set() { state.store(true, ordering: .releasing) }
 }

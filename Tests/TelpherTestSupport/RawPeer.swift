@@ -17,6 +17,8 @@ public actor RawPeer {
   public private(set) var frames: [RawFrame] = []
   /// Whether the other end has ended its side, or broken the connection.
   public private(set) var hasEnded = false
+  /// Whether it answers the PINGs that ask for life signs.
+  private var answersPings = true
   /// Bytes of payload that came by DATA.
   public private(set) var dataBytes = 0
 
@@ -79,7 +81,7 @@ public actor RawPeer {
     while sawPreface, let frame = RawFrame.take(from: &bytes) {
       if frame.type == 3 { dataBytes += frame.payload.count }
       // On a busy machine a test may take longer than its peer bears silence, and asks by 0.
-      if frame.type == 8, number(frame.payload) == 0 {
+      if frame.type == 8, number(frame.payload) == 0, answersPings {
         send(RawFrame(type: 9, payload: frame.payload).bytes)
       }
       frames.append(frame)
@@ -104,6 +106,7 @@ public actor RawPeer {
     stream?.write(UnsafeRawBufferPointer(start: nil, count: 0), Chunk(bytes.flatMap { $0 }))
   }
 
+  public func ignorePings() { answersPings = false }
   public func finishWriting() { stream?.finishWriting() }
   public func pauseReading() { stream?.pauseReading() }
   public func resumeReading() { stream?.resumeReading() }
