@@ -41,6 +41,19 @@ int telpher_wait(int pid, int keep, struct telpher_exit *result) {
   return 1;
 }
 
+int telpher_is_stopped(int pid) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  if (waitid(P_PID, pid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT) < 0) return -errno;
+  if (info.si_pid == 0) return 0;
+  return info.si_code == CLD_STOPPED ? 1 : -ESRCH;
+}
+
+int telpher_set_limit(int pid, int resource, uint64_t soft, uint64_t hard) {
+  struct rlimit64 limit = {.rlim_cur = soft, .rlim_max = hard};
+  return prlimit64(pid, resource, &limit, NULL) < 0 ? -errno : 0;
+}
+
 int telpher_any_zombie(void) {
   siginfo_t info;
   memset(&info, 0, sizeof info);

@@ -8,8 +8,6 @@ internal import TelpherTransport
 struct LaunchImage: ~Copyable {
   /// Where execvp(3) looks when the child's environment has no PATH.
   static let defaultPath = "/bin:/usr/bin"
-  /// The variable that marks a job's processes where they are found by a walk.
-  static let markName = "TELPHER_JOB"
 
   private let memory: UnsafeMutableRawPointer
   private let environmentStart: Int
@@ -30,8 +28,8 @@ struct LaunchImage: ~Copyable {
     guard let program = request.arguments.first else { throw Self.refused("no program was named") }
     var environment: [String] = []
     environment.reserveCapacity(request.environment.count + 1)
-    if let mark { environment.append("\(markName)=\(mark)") }
-    for (name, value) in request.environment where mark == nil || name != markName {
+    if let mark { environment.append("\(ProcessTree.markName)=\(mark)") }
+    for (name, value) in request.environment where mark == nil || name != ProcessTree.markName {
       guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "=")) else {
         throw Self.refused("'\(name)' can't name an environment variable")
       }

@@ -1,4 +1,3 @@
-internal import CTelpherSys
 internal import Glibc
 public import TelpherTransport
 
@@ -8,8 +7,8 @@ enum ProcessTracking: Sendable {
   case none
   /// They are in this control group.
   case group(ControlGroup)
-  /// By a walk through /proc, with this mark in their environment.
-  case mark(String)
+  /// By walks.
+  case tree(ProcessTree)
 }
 
 /// A process that a `Launcher` started. From any thread.
@@ -37,10 +36,6 @@ public final class LaunchedProcess: Sendable {
     var isReleased = false
   }
 
-  /// How often a walk is repeated for SIGKILL, until it finds nobody new. One that forks faster than
-  /// that is not caught up with by walking.
-  private static let killRounds = 64
-
   private let tracking: ProcessTracking
   private let launcher: Launcher
   /// Held while signals are sent as well: a concurrent `release()` must not hand the id or the group
@@ -63,7 +58,7 @@ public final class LaunchedProcess: Sendable {
   deinit {
     release()
     // Its parent is still us: somebody has to wait for it when it ends.
-    if !state.withLock({ $0.isReaped }) { launcher.abandon(pid) }
+    if !state.withLock({ $0.isReaped }) { launcher.children.abandon(pid) }
   }
 
   /// How the child ended and what it used, or nil while it runs. It may be asked again.
@@ -92,7 +87,7 @@ public final class LaunchedProcess: Sendable {
       switch tracking {
       case .none: break
       case .group(let group): group.signal(signal)
-      case .mark(let mark): self.signal(signal, marked: mark)
+      case .tree(let tree): tree.signal(signal)
       }
     }
   }
@@ -104,8 +99,7 @@ public final class LaunchedProcess: Sendable {
       switch tracking {
       case .none: return reap(&state) == nil
       case .group(let group): return !state.isReleased && group.hasSurvivors
-      case .mark(let mark):
-        return !state.isReleased && !ProcessTable().members(leader: pid, mark: mark).isEmpty
+      case .tree(let tree): return !state.isReleased && tree.hasSurvivors
       }
     }
   }
@@ -134,49 +128,12 @@ public final class LaunchedProcess: Sendable {
   private func reap(_ state: inout State) -> ProcessExit? {
     if let exit = state.exit { return exit }
     let isKept = isTracked && !state.isReleased
-    var result = telpher_exit()
-    switch telpher_wait(pid, isKept ? 1 : 0, &result) {
-    case 0: return nil
-    case 1: state.exit = ProcessExit(result)
-    default: preconditionFailure("somebody else waited for a child of the launcher")
-    }
+    guard let exit = ProcessExit(ofChild: pid, keeping: isKept) else { return nil }
+    state.exit = exit
     if !isKept {
       state.isReaped = true
-      launcher.didReap(pid)
+      launcher.children.didReap(pid)
     }
-    return state.exit
-  }
-
-  private func signal(_ signal: Int32, marked mark: String) {
-    var reached: Set<Int32> = []
-    for _ in 0..<(signal == SIGKILL ? Self.killRounds : 1) {
-      let new = ProcessTable().members(leader: pid, mark: mark).filter { !reached.contains($0) }
-      if new.isEmpty { return }
-      for member in new {
-        kill(member, signal)
-        reached.insert(member)
-      }
-    }
-  }
-}
-
-extension ProcessExit {
-  fileprivate init(_ exit: telpher_exit) {
-    var usage = ResourceUsage()
-    usage.userMicroseconds = exit.user_microseconds
-    usage.systemMicroseconds = exit.system_microseconds
-    // A child shares our memory until it executes its program, and the kernel counts that for it.
-    var own = rusage()
-    getrusage(Int32(RUSAGE_SELF.rawValue), &own)
-    if exit.max_resident_kib > own.ru_maxrss { usage.maxResidentKiB = exit.max_resident_kib }
-    usage.majorFaults = exit.major_faults
-    usage.minorFaults = exit.minor_faults
-    usage.voluntarySwitches = exit.voluntary_switches
-    usage.involuntarySwitches = exit.involuntary_switches
-    self.init(
-      status: exit.signal == 0
-        ? .exited(code: exit.code)
-        : .signaled(exit.signal, coreDumped: exit.core_dumped != 0),
-      usage: usage)
+    return exit
   }
 }

@@ -30,16 +30,8 @@ public final class Launcher: Sendable {
     }
   }
 
-  struct State {
-    /// Children that were not waited for yet.
-    var live: Set<Int32> = []
-    /// Launches that are under way, whose child is not in `live` yet.
-    var launching = 0
-    /// Children that nobody holds a `LaunchedProcess` of any more, to be waited for by us.
-    var abandoned: Set<Int32> = []
-  }
-
-  let state = Lock(State())
+  /// The children that were not waited for.
+  let children = ChildTable()
   private let groups: ControlGroupPool?
   private let nullDevice: Int32
   private let softDescriptorLimit: UInt64?
@@ -109,24 +101,21 @@ public final class Launcher: Sendable {
   /// nothing is launched any more.
   public func shutDown() {
     groups?.shutDown()
-    waitForAbandoned()
+    children.waitForAbandoned()
   }
 
   private func attempt(_ request: SpawnRequest) throws(SpawnError) -> LaunchedProcess {
-    waitForAbandoned()
-    let mark = request.tracksTree && groups == nil ? Self.makeMark() : nil
+    children.waitForAbandoned()
+    let mark = request.tracksTree && groups == nil ? ProcessTree.makeMark() : nil
     let image = try LaunchImage(request, mark: mark)
     var pipes = try StdioPipes(request, null: nullDevice)
     let group = try acquireGroup(for: request)
 
-    state.withLock { $0.launching += 1 }
+    children.willLaunch()
     let launched = Self.launch(
       image, stdio: pipes.child, group: group, directory: request.directory,
       newSession: request.tracksTree, limits: limits(for: request), options: options)
-    state.withLock { state in
-      state.launching -= 1
-      if launched.pid > 0 { state.live.insert(launched.pid) }
-    }
+    children.didLaunch(launched.pid > 0 ? launched.pid : nil)
     guard launched.stage == TELPHER_STAGE_NONE else {
       let error = SpawnError(launched, request)
       if let group {
@@ -135,7 +124,13 @@ public final class Launcher: Sendable {
       throw error
     }
     let tracking: ProcessTracking =
-      if let group { .group(group) } else if let mark { .mark(mark) } else { .none }
+      if let group {
+        .group(group)
+      } else if let mark {
+        .tree(ProcessTree(leader: launched.pid, mark: mark))
+      } else {
+        .none
+      }
     let ours = pipes.takeOurs()
     return LaunchedProcess(
       pid: launched.pid, pidDescriptor: launched.pid_descriptor, input: ours.input,
@@ -151,14 +146,6 @@ public final class Launcher: Sendable {
         stage: .resources, errno: error.value,
         message: "cannot make a control group: \(describe(errno: error.value))")
     }
-  }
-
-  /// 128 random bits that nobody else's environment has.
-  private static func makeMark() -> String {
-    (0..<2).map { _ in
-      let half = String(UInt64.random(in: 0 ... .max), radix: 16)
-      return String(repeating: "0", count: 16 - half.utf8.count) + half
-    }.joined()
   }
 
   private func limits(for request: SpawnRequest) -> [telpher_limit] {
@@ -233,7 +220,7 @@ public final class Launcher: Sendable {
 
 extension ResourceLimit.Kind {
   /// The number of getrlimit(2).
-  fileprivate var number: Int32 {
+  package var number: Int32 {
     switch self {
     case .cpuSeconds: telpher_limit_cpu
     case .memoryBytes: telpher_limit_as
@@ -248,22 +235,25 @@ extension ResourceLimit.Kind {
 extension SpawnError {
   /// What the launch of `request` failed at.
   fileprivate init(_ launched: telpher_launched, _ request: SpawnRequest) {
-    let reason = describe(errno: launched.error)
-    switch launched.stage {
-    case TELPHER_STAGE_DIRECTORY:
-      self.init(
-        stage: .directory, errno: launched.error,
-        message: "cannot enter '\(request.directory ?? "")': \(reason)")
-    case TELPHER_STAGE_LIMIT:
-      self.init(
-        stage: .limit, errno: launched.error, message: "cannot set a limit: \(reason)")
-    case TELPHER_STAGE_EXECUTE:
-      self.init(
-        stage: .execute, errno: launched.error,
-        message: "cannot run '\(request.arguments[0])': \(reason)")
-    default:
-      self.init(
-        stage: .resources, errno: launched.error, message: "cannot make a process: \(reason)")
-    }
+    let stage: Stage =
+      switch launched.stage {
+      case TELPHER_STAGE_DIRECTORY: .directory
+      case TELPHER_STAGE_LIMIT: .limit
+      case TELPHER_STAGE_EXECUTE: .execute
+      default: .resources
+      }
+    self.init(stage, errno: launched.error, of: request)
+  }
+
+  /// The error `number` of errno(3), at which `stage` of starting `request` failed.
+  package init(_ stage: Stage, errno number: Int32, of request: SpawnRequest) {
+    let attempt =
+      switch stage {
+      case .resources: "cannot make a process"
+      case .directory: "cannot enter '\(request.directory ?? "")'"
+      case .limit: "cannot set a limit"
+      case .execute: "cannot run '\(request.arguments.first ?? "")'"
+      }
+    self.init(stage: stage, errno: number, message: "\(attempt): \(describe(errno: number))")
   }
 }

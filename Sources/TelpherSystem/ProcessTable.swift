@@ -44,7 +44,7 @@ struct ProcessTable {
     for entry in entries { children[entry.parent, default: []].append(entry.pid) }
     var found: Set<Int32> = []
     var toVisit: [Int32] = []
-    let variable = Array("\(LaunchImage.markName)=\(mark)".utf8)
+    let variable = Array("\(ProcessTree.markName)=\(mark)".utf8)
     for entry in entries where entry.pid != own {
       if entry.pid == leader || entry.group == leader || entry.session == leader
         || (!entry.isZombie && Self.environment(of: entry, contains: variable))

@@ -9,11 +9,15 @@ func describe(errno error: Int32) -> String {
 
 extension TransportError {
   /// The error `number` of errno(3), met while doing `attempt`.
-  init(_ attempt: String, errno number: Int32) {
+  package init(_ attempt: String, errno number: Int32) {
     let code: Code =
       switch number {
+      case ECONNREFUSED, ENOENT, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT: .unreachable
+      case EADDRINUSE: .addressInUse
+      case EADDRNOTAVAIL, ENAMETOOLONG, ENOTDIR, EAFNOSUPPORT: .badAddress
+      case ECONNRESET, EPIPE, ECONNABORTED, ENOTCONN: .broken
       case EACCES, EPERM: .notPermitted
-      case EMFILE, ENFILE, ENOMEM, EAGAIN: .exhausted
+      case EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN: .exhausted
       default: .system
       }
     self.init(code, "\(attempt): \(describe(errno: number))", errno: number)

@@ -1,4 +1,5 @@
 internal import CLibUV
+internal import TelpherSystem
 internal import TelpherTransport
 
 /// An attempt to connect: it keeps itself alive until its completion was called.
@@ -37,12 +38,12 @@ final class UVConnect {
     let what = what
     guard !loop.isClosing else { return finishLater(.loopEnded(what)) }
     do {
-      var target = try SystemAddress(address, what)
+      let target = try SystemAddress(address, what)
       isUnix = target.isUnix
       let handle = UVStream.makeSocket(unix: isUnix, on: loop)
       stream = UVStream(loop: loop, handles: .duplex(handle), peer: .inherited)
       request.pointee.data = Unmanaged.passRetained(self).toOpaque()
-      let status = connect(handle, &target)
+      let status = connect(handle, target)
       if status != 0 {
         Unmanaged.passUnretained(self).release()
         finishLater(UVStatus(status).error(what))
@@ -55,11 +56,14 @@ final class UVConnect {
   private var what: String { "connect to \(address)" }
 
   private func connect(
-    _ handle: UnsafeMutablePointer<uv_stream_t>, _ target: inout SystemAddress
+    _ handle: UnsafeMutablePointer<uv_stream_t>, _ target: SystemAddress
   ) -> Int32 {
     guard case .unix(let path) = address else {
       return UnsafeMutableRawPointer(handle).withMemoryRebound(to: uv_tcp_t.self, capacity: 1) {
-        tuv_tcp_connect(request, $0, &target.storage, connectDidFinish)
+        handle in
+        target.withSocketAddress { address, _ in
+          uv_tcp_connect(request, handle, address, connectDidFinish)
+        }
       }
     }
     UnsafeMutableRawPointer(handle).withMemoryRebound(to: uv_pipe_t.self, capacity: 1) {

@@ -1,4 +1,5 @@
 internal import CLibUV
+internal import TelpherSystem
 internal import TelpherTransport
 
 /// Accepts from a bound socket on one loop.
@@ -7,14 +8,14 @@ final class UVListener: Listener, HandleOwner {
   private static let rest: UInt64 = 100_000_000
 
   private let loop: UVLoop
-  private let socket: UVBoundSocket
+  private let socket: ListeningSocket
   private var didAccept: ((any ByteStream) -> Void)?
   private var handle: UnsafeMutablePointer<uv_stream_t>?
   private var restTimer: (any LoopTimer)?
 
   /// A listener that accepts.
   init(
-    loop: UVLoop, socket: UVBoundSocket, _ didAccept: @escaping (any ByteStream) -> Void
+    loop: UVLoop, socket: ListeningSocket, _ didAccept: @escaping (any ByteStream) -> Void
   ) throws(TransportError) {
     self.loop = loop
     self.socket = socket

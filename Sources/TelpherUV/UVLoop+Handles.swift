@@ -37,7 +37,7 @@ extension UVLoop {
     to address: SocketAddress, backlog: Int32
   ) throws(TransportError) -> any BoundSocket {
     preconditionIsCurrent()
-    return try UVBoundSocket(address: address, backlog: backlog)
+    return try ListeningSocket(address: address, backlog: backlog)
   }
 
   /// Accepts connections from `socket`, which a `UVLoop` has bound.
@@ -47,7 +47,7 @@ extension UVLoop {
     _ socket: any BoundSocket, didAccept: @escaping (any ByteStream) -> Void
   ) throws(TransportError) -> any Listener {
     preconditionIsCurrent()
-    guard let socket = socket as? UVBoundSocket else {
+    guard let socket = socket as? ListeningSocket else {
       preconditionFailure("a loop serves the sockets of its own backend")
     }
     return try UVListener(loop: self, socket: socket, didAccept)

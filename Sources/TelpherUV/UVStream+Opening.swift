@@ -1,5 +1,6 @@
 internal import CLibUV
 internal import Glibc
+internal import TelpherSystem
 internal import TelpherTransport
 
 extension UVStream {
@@ -16,18 +17,12 @@ extension UVStream {
     guard let output else { return }
     let descriptor = Handle.descriptor(of: output)
     if unix {
-      var (user, process): (UInt32, Int32) = (.max, 0)
-      tuv_peer_user(descriptor, &user, &process)
-      peer = .user(uid: user, pid: process)
+      peer = PeerIdentity(ofUnixSocket: descriptor)
     } else {
       UnsafeMutableRawPointer(output).withMemoryRebound(to: uv_tcp_t.self, capacity: 1) {
         _ = uv_tcp_nodelay($0, 1)
       }
-      var address = tuv_address()
-      let isKnown = tuv_peer_address(descriptor, &address) == 0
-      peer = .network(
-        address: isKnown ? hostText(address) : "unknown",
-        isLoopback: isKnown && tuv_is_loopback(&address) != 0)
+      peer = PeerIdentity(ofNetworkSocket: descriptor)
     }
   }
 
@@ -53,21 +48,17 @@ extension UVStream {
         throw TransportError(.system, "\(what): not a pipe, a socket or a terminal", errno: EINVAL)
       }
     }
-    // Read before libuv sets O_NONBLOCK on either: both may be one description.
-    let flags = (tuv_status_flags(input), tuv_status_flags(output))
-    let ownInput = takeOver(input)
-    let ownOutput = input == output ? ownInput : takeOver(output)
+    // Both before libuv sets O_NONBLOCK on either: they may be one description.
+    let ownInput = AdoptedDescriptor(takingOver: input)
+    let ownOutput = input == output ? ownInput : AdoptedDescriptor(takingOver: output)
     let handles: Handles
     do {
-      handles = try open((ownInput, kinds.0), (ownOutput, kinds.1), on: loop)
+      handles = try open((ownInput.descriptor, kinds.0), (ownOutput.descriptor, kinds.1), on: loop)
     } catch {
       throw error.error(what)
     }
     let stream = UVStream(loop: loop, handles: handles, peer: .inherited)
-    for (descriptor, flags) in [(ownInput, flags.0), (ownOutput, flags.1)]
-    where flags >= 0 && flags & O_NONBLOCK == 0 {
-      stream.adopted.append((descriptor, flags))
-    }
+    stream.adopted = input == output ? [ownInput] : [ownInput, ownOutput]
     return stream
   }
 
@@ -82,22 +73,6 @@ extension UVStream {
       Handle.close(reading)
       throw error
     }
-  }
-
-  /// Of a standard descriptor a copy, with /dev/null in its place; any other as it is. libuv never
-  /// closes descriptors 0 to 2, and an empty place would go to the next file that is opened.
-  private static func takeOver(_ descriptor: Int32) -> Int32 {
-    guard descriptor <= STDERR_FILENO else { return descriptor }
-    let copy = tuv_duplicate(descriptor, STDERR_FILENO + 1)
-    let null = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
-    guard copy >= 0, null >= 0 else {
-      if copy >= 0 { _ = Glibc.close(copy) }
-      if null >= 0 { _ = Glibc.close(null) }
-      return descriptor
-    }
-    dup2(null, descriptor)
-    _ = Glibc.close(null)
-    return copy
   }
 
   private static func open(

@@ -1,4 +1,6 @@
 internal import CLibUV
+internal import CTelpherSys
+internal import TelpherSystem
 internal import TelpherTransport
 
 /// A byte stream over libuv's streams: a TCP or Unix socket, an end of a pipe, a terminal, or a pair
@@ -31,8 +33,8 @@ final class UVStream: ByteStream, HandleOwner, TurnEndTask {
   var output: UnsafeMutablePointer<uv_stream_t>?
   /// Whether `input` and `output` are the same.
   let isDuplex: Bool
-  /// O_NONBLOCK was set on these, with the flags they had before: descriptions that others share.
-  var adopted: [(descriptor: Int32, flags: Int32)] = []
+  /// O_NONBLOCK was set on these: descriptions that others share.
+  var adopted: [AdoptedDescriptor] = []
 
   private var wantsReads = false
   /// The bytes that were read in turn `turn` of the loop.
@@ -157,19 +159,19 @@ final class UVStream: ByteStream, HandleOwner, TurnEndTask {
   /// and need not pay for it. Where the user's share of pipe memory is used up it stays as it is.
   private func growPipe() {
     growsPipe = false
-    if let input { _ = tuv_set_pipe_size(Handle.descriptor(of: input), Self.bulkPipeSize) }
+    if let input { _ = telpher_set_pipe_size(Handle.descriptor(of: input), Self.bulkPipeSize) }
   }
 
   var unreadBytes: Int {
     loop.preconditionIsCurrent()
     guard let input, !hasEnded else { return 0 }
-    return Int(tuv_unread_bytes(Handle.descriptor(of: input)))
+    return max(0, Int(telpher_unread_bytes(Handle.descriptor(of: input))))
   }
 
   var hasWriters: Bool {
     loop.preconditionIsCurrent()
     guard let input, !hasEnded else { return false }
-    return tuv_has_hung_up(Handle.descriptor(of: input)) == 0
+    return telpher_has_hung_up(Handle.descriptor(of: input)) == 0
   }
 
   // MARK: - The end
@@ -197,9 +199,7 @@ final class UVStream: ByteStream, HandleOwner, TurnEndTask {
   }
 
   private func restoreFlags(of isMeant: (Int32) -> Bool) {
-    for (descriptor, flags) in adopted where isMeant(descriptor) {
-      _ = tuv_set_status_flags(descriptor, flags)
-    }
+    for adopted in adopted where isMeant(adopted.descriptor) { adopted.restoreFlags() }
     adopted.removeAll { isMeant($0.descriptor) }
   }
 }

@@ -91,6 +91,12 @@ struct telpher_exit {
 /// of its group and session, can't be given to a stranger. waitid(2).
 int telpher_wait(int pid, int keep, struct telpher_exit *result);
 
+/// Whether child `pid` is stopped (1), or has ended (-ESRCH): waitid(2). Takes nothing of it away.
+int telpher_is_stopped(int pid);
+
+/// Sets a limit of process `pid`: prlimit(2).
+int telpher_set_limit(int pid, int resource, uint64_t soft, uint64_t hard);
+
 /// The id of some child that has ended and was not waited for, which stays so; 0 where there is
 /// none.
 int telpher_any_zombie(void);
@@ -134,5 +140,74 @@ int telpher_set_pipe_size(int pipe, int bytes);
 
 /// The bytes that wait to be read: FIONREAD.
 int telpher_unread_bytes(int descriptor);
+
+/// Whether nobody can write to this pipe any more: POLLHUP, poll(2).
+int telpher_has_hung_up(int pipe);
+
+/// A copy of the descriptor, at least `minimum`, that no child inherits.
+int telpher_duplicate(int descriptor, int minimum);
+
+/// The status flags, fcntl(2).
+int telpher_status_flags(int descriptor);
+
+/// Sets the status flags, fcntl(2).
+int telpher_set_status_flags(int descriptor, int flags);
+
+/// An epoll descriptor, readable once `descriptor` is: epoll(7).
+int telpher_watch_readable(int descriptor);
+
+// ---- Sockets (sockets.c) ----
+
+/// The address of a TCP or Unix socket.
+struct telpher_address {
+  uint32_t length;
+  /// A struct sockaddr_in, sockaddr_in6 or sockaddr_un.
+  _Alignas(8) unsigned char bytes[128];
+};
+
+/// The address of a numeric host; -EINVAL where it is none.
+int telpher_parse_address(const char *host, int port, struct telpher_address *address);
+
+/// The address of a Unix socket; -ENAMETOOLONG where the path does not fit.
+int telpher_unix_address(const char *path, struct telpher_address *address);
+
+/// The longest path that fits into a Unix socket's address, in bytes.
+int telpher_longest_unix_path(void);
+
+/// AF_INET, AF_INET6 or AF_UNIX.
+int telpher_address_family(const struct telpher_address *address);
+
+/// The port of a TCP address.
+uint16_t telpher_address_port(const struct telpher_address *address);
+
+/// The host of a TCP address as text.
+int telpher_address_host(const struct telpher_address *address, char *text, size_t size);
+
+/// Whether the address is on the loopback interface, an IPv4 one in IPv6's clothes included.
+int telpher_address_is_loopback(const struct telpher_address *address);
+
+/// bind(2).
+int telpher_bind(int socket, const struct telpher_address *address);
+
+/// connect(2).
+int telpher_connect(int socket, const struct telpher_address *address);
+
+/// The socket's own address: getsockname(2).
+int telpher_own_address(int socket, struct telpher_address *address);
+
+/// The address of the socket's peer: getpeername(2).
+int telpher_peer_address(int socket, struct telpher_address *address);
+
+/// Accepts a connection, close-on-exec: accept4(2).
+int telpher_accept(int socket);
+
+// ---- Signals (signals.c) ----
+
+/// Makes the pipe that `telpher_catch_signal` writes to, and returns its read end. To be called once.
+int telpher_signal_pipe(int *writer);
+
+/// Has each `signal` to this process write its number to the pipe as a byte, or gives it its default
+/// action back.
+int telpher_catch_signal(int signal, int caught);
 
 #endif

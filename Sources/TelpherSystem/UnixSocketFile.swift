@@ -1,4 +1,4 @@
-internal import CLibUV
+internal import CTelpherSys
 internal import Glibc
 internal import TelpherTransport
 
@@ -17,13 +17,14 @@ struct UnixSocketFile: Sendable {
   ///
   /// - Throws: `TransportError.Code.addressInUse` where a server answers there, or the file is not a
   ///   socket; what `listen` throws, as an error of `what`.
-  init(path: String, _ what: String, listen: () throws(UVStatus) -> Void) throws(TransportError) {
+  init(path: String, _ what: String, listen: () throws(ErrorNumber) -> Void) throws(TransportError)
+  {
     // Two servers that start at once could both see the dead one's file, and the second remove what
     // the first has made. So both lock the folder. A lock that is not to be had stops nobody.
     let folder = Self.lockFolder(of: path)
     defer { if folder >= 0 { _ = Glibc.close(folder) } }
     try Self.clear(path, what)
-    do { try listen() } catch { throw error.error(what) }
+    do { try listen() } catch { throw TransportError(what, errno: error.value) }
     var status = stat()
     lstat(path, &status)
     self.path = path
@@ -49,9 +50,9 @@ struct UnixSocketFile: Sendable {
     // Asked by a socket of another kind, the kernel says whether there is a server (EPROTOTYPE) and
     // spares that one a connection from nobody.
     let probe = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    guard probe >= 0 else { throw UVStatus(-errno).error(what) }
+    guard probe >= 0 else { throw TransportError(what, errno: errno) }
     defer { _ = Glibc.close(probe) }
-    switch tuv_connect(probe, &target.storage, target.length) {
+    switch telpher_connect(probe, &target.storage) {
     case -ECONNREFUSED: unlink(path)
     case -ENOENT: break
     default:

@@ -1,0 +1,79 @@
+package import CTelpherSys
+package import Glibc
+package import TelpherTransport
+
+/// An address as the system's calls take it.
+package struct SystemAddress {
+  /// The address.
+  package var storage = telpher_address()
+  /// Whether it is a Unix socket's.
+  package let isUnix: Bool
+
+  /// The family, socket(2).
+  package var family: Int32 { withUnsafePointer(to: storage) { telpher_address_family($0) } }
+
+  /// The system's form of `address`, without asking any name server.
+  ///
+  /// - Throws: `TransportError.Code.badAddress`, after `what` was tried.
+  package init(_ address: SocketAddress, _ what: String) throws(TransportError) {
+    switch address {
+    case .unix(let path):
+      isUnix = true
+      guard !path.isEmpty, !path.utf8.contains(0) else {
+        throw TransportError(.badAddress, "\(what): the path is empty or has a NUL byte")
+      }
+      guard telpher_unix_address(path, &storage) == 0 else {
+        let limit = telpher_longest_unix_path()
+        throw TransportError(
+          .badAddress,
+          "\(what): a Unix socket's path has at most \(limit) bytes, this one \(path.utf8.count)",
+          errno: ENAMETOOLONG)
+      }
+    case .tcp(let host, let port):
+      isUnix = false
+      let numeric = host == "localhost" ? "127.0.0.1" : host
+      guard telpher_parse_address(numeric, Int32(port), &storage) == 0 else {
+        throw TransportError(
+          .badAddress, "\(what): the host is neither a numeric address nor localhost",
+          errno: EINVAL)
+      }
+    }
+  }
+
+  /// Calls `body` with the address as a `struct sockaddr` and its length.
+  package func withSocketAddress<Result>(
+    _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+  ) -> Result {
+    withUnsafeBytes(of: storage.bytes) {
+      body($0.assumingMemoryBound(to: sockaddr.self).baseAddress!, storage.length)
+    }
+  }
+}
+
+extension PeerIdentity {
+  /// Who is at the other end of the TCP socket `descriptor`.
+  package init(ofNetworkSocket descriptor: Int32) {
+    var address = telpher_address()
+    let isKnown = telpher_peer_address(descriptor, &address) == 0
+    self = .network(
+      address: isKnown ? hostText(address) : "unknown",
+      isLoopback: isKnown && telpher_address_is_loopback(&address) != 0)
+  }
+
+  /// Who is at the other end of the Unix socket `descriptor`: SO_PEERCRED, unix(7).
+  package init(ofUnixSocket descriptor: Int32) {
+    var (user, process): (UInt32, Int32) = (.max, 0)
+    telpher_peer_credentials(descriptor, &user, &process)
+    self = .user(uid: user, pid: process)
+  }
+}
+
+/// The host of a TCP address as text.
+private func hostText(_ address: telpher_address) -> String {
+  withUnsafePointer(to: address) { address in
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
+      telpher_address_host(address, text.baseAddress, text.count) == 0
+        ? String(cString: text.baseAddress!) : "unknown"
+    }
+  }
+}
