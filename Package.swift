@@ -20,6 +20,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
   ],
   targets: [
@@ -28,6 +29,11 @@ let package = Package(
       name: "CLibUV", path: "CLibUV", pkgConfig: "libuv",
       providers: [.apt(["libuv1-dev"]), .brew(["libuv"])]),
     .target(name: "CTelpherSys"),
+
+    // The digest that files are compared by where nobody asks for another.
+    .systemLibrary(
+      name: "CXXHash", path: "Sources/CXXHash", pkgConfig: "libxxhash",
+      providers: [.apt(["libxxhash-dev"]), .brew(["xxhash"])]),
 
     // The protocol, without I/O.
     .target(name: "TelpherWire", swiftSettings: strict),
@@ -42,6 +48,15 @@ let package = Package(
       dependencies: ["CLibUV", "CTelpherSys", "TelpherSystem", "TelpherTransport"],
       swiftSettings: strict),
 
+    // Files below a root: paths, folders, partial files, digests.
+    .target(
+      name: "TelpherFiles",
+      dependencies: [
+        "CTelpherSys", "CXXHash", "TelpherLink", "TelpherTransport", "TelpherWire",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: strict),
+
     // One connection as both ends see it, then the two ends.
     .target(
       name: "TelpherLink", dependencies: ["TelpherTransport", "TelpherWire"],
@@ -49,19 +64,20 @@ let package = Package(
     .target(
       name: "TelpherServer",
       dependencies: [
-        "TelpherLink", "TelpherTransport", "TelpherWire",
+        "TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(
-      name: "TelpherClient", dependencies: ["TelpherLink", "TelpherTransport", "TelpherWire"],
+      name: "TelpherClient",
+      dependencies: ["TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire"],
       swiftSettings: strict),
 
     // The program.
     .target(
       name: "TelpherCLI",
       dependencies: [
-        "TelpherClient", "TelpherServer", "TelpherTransport", "TelpherWire",
+        "TelpherClient", "TelpherFiles", "TelpherServer", "TelpherTransport", "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -80,13 +96,19 @@ let package = Package(
     .testTarget(
       name: "TelpherSystemTests",
       dependencies: ["CTelpherSys", "TelpherSystem", "TelpherTransport"], swiftSettings: strict),
+    .testTarget(
+      name: "TelpherFilesTests",
+      dependencies: [
+        "CTelpherSys", "TelpherFiles", "TelpherTestSupport", "TelpherTransport", "TelpherWire",
+      ],
+      swiftSettings: strict),
     .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
     // It starts the program `telpher` from beside itself.
     .testTarget(
       name: "TelpherEndToEndTests",
       dependencies: [
-        "telpher", "TelpherClient", "TelpherServer", "TelpherSystem", "TelpherTransport",
-        "TelpherUV",
+        "telpher", "TelpherClient", "TelpherFiles", "TelpherServer", "TelpherSystem",
+        "TelpherTestSupport", "TelpherTransport", "TelpherUV",
         "TelpherWire", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

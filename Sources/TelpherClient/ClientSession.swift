@@ -1,3 +1,4 @@
+internal import TelpherFiles
 internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
@@ -13,6 +14,7 @@ final class ClientSession: LinkDelegate {
 
   /// The commands whose scope is not over, whether or not their result is known.
   private var commands: [StreamID: ClientCommand] = [:]
+  private var files: [StreamID: FileStream] = [:]
   private var helloWaiters: [CheckedContinuation<Hello, any Error>] = []
   private var infoWaiters: [StreamID: CheckedContinuation<ServerInfo, any Error>] = [:]
   private var pings: [UInt64: CheckedContinuation<Void, any Error>] = [:]
@@ -35,11 +37,20 @@ final class ClientSession: LinkDelegate {
     return command
   }
 
+  func start(_ request: FileRequest) throws(ClientError) -> FileStream {
+    let file = FileStream(link: link, stream: try open(.file(request), noInput: true))
+    files[file.stream] = file
+    return file
+  }
+
   func command(_ stream: StreamID) -> ClientCommand? { commands[stream] }
 
-  /// The scope of a command is over; bytes that it has not read never will be.
+  func fileStream(_ stream: StreamID) -> FileStream? { files[stream] }
+
+  /// The scope of a command or file is over; bytes that it has not read never will be.
   func forget(_ stream: StreamID) {
     commands[stream] = nil
+    files.removeValue(forKey: stream)?.pump.end(FileError(.lost, "the stream is over"))
     link.abandon(stream)
   }
 
@@ -115,6 +126,8 @@ final class ClientSession: LinkDelegate {
   func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
     if let command = commands[stream] {
       command.receive(chunk, channel)
+    } else if let file = files[stream] {
+      file.pump.receive(chunk, on: channel)
     } else {
       link.consume(stream, channel, chunk.count)
     }
@@ -122,12 +135,16 @@ final class ClientSession: LinkDelegate {
 
   func link(_ link: Link, didFinish channel: Channel, of stream: StreamID) {
     commands[stream]?.queue(channel)?.end()
+    files[stream]?.pump.finish(channel)
   }
 
   func link(_ link: Link, didReceiveControl message: [UInt8], for stream: StreamID) {
-    guard let command = commands[stream] else { return }
     do throws(WireError) {
-      command.receive(try ControlMessage.decode(message))
+      if let command = commands[stream] {
+        command.receive(try ControlMessage.decode(message))
+      } else if let file = files[stream] {
+        try file.pump.receive(try ControlMessage.decode(message))
+      }
     } catch {
       link.fail(error)
     }
@@ -137,6 +154,7 @@ final class ClientSession: LinkDelegate {
     do throws(WireError) {
       let result = try CloseResult.decode(result)
       commands[stream]?.close(result)
+      files[stream]?.finish(.success(result))
       guard let waiter = infoWaiters.removeValue(forKey: stream) else { return }
       if let info = result.info {
         waiter.resume(returning: info)
@@ -159,7 +177,7 @@ final class ClientSession: LinkDelegate {
     var error = Self.error(code, reason)
     // Those above the last were not run, whatever the reason.
     if error.code != .notAuthenticated { error.code = .refused }
-    for stream in commands.keys.filter({ $0 > last }) + infoWaiters.keys.filter({ $0 > last }) {
+    for stream in openStreams where stream > last {
       fail(stream, error)
       link.reset(stream, .canceled, reason: "the server did not take it")
     }
@@ -175,7 +193,7 @@ final class ClientSession: LinkDelegate {
     // Streams that the server took may have run, so "refused" would say too much.
     var streamError = error
     if case .refused = end { streamError.code = .lost }
-    for stream in Array(commands.keys) + Array(infoWaiters.keys) { fail(stream, streamError) }
+    for stream in openStreams { fail(stream, streamError) }
     let (hellos, pongs, closes) = (helloWaiters, pings.values, closeWaiters)
     (helloWaiters, pings, closeWaiters) = ([], [:], [])
     hellos.forEach { $0.resume(throwing: error) }
@@ -183,8 +201,13 @@ final class ClientSession: LinkDelegate {
     closes.forEach { $0.resume() }
   }
 
+  private var openStreams: [StreamID] {
+    Array(commands.keys) + Array(files.keys) + Array(infoWaiters.keys)
+  }
+
   private func fail(_ stream: StreamID, _ error: ClientError) {
     commands[stream]?.finish(.failure(error))
+    files[stream]?.finish(.failure(error))
     infoWaiters.removeValue(forKey: stream)?.resume(throwing: error)
   }
 

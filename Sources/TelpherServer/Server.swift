@@ -1,5 +1,6 @@
 public import Logging
 internal import Synchronization
+internal import TelpherFiles
 public import TelpherTransport
 
 /// A command server: any number of listeners and connections on one or more loops. From any thread.
@@ -23,10 +24,11 @@ public final class Server: Sendable {
     let counters = ServerCounters()
     let table = JobTable(
       maxResults: configuration.maxKeptResults, keepFor: configuration.keepResultsFor)
+    let workers = WorkerPool(limit: configuration.maxFileWorkers)
     self.loops = loops.enumerated().map { number, loop in
       ServerLoop(
         configuration: configuration, loop: loop, number: number, counters: counters,
-        table: table, logger: logger)
+        table: table, workers: workers, logger: logger)
     }
   }
 

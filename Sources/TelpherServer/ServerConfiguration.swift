@@ -1,3 +1,4 @@
+public import TelpherFiles
 public import TelpherLink
 internal import TelpherWire
 
@@ -29,6 +30,12 @@ public struct ServerConfiguration: Sendable {
   public var token: [UInt8]?
   /// The environment that commands start from.
   public var environment: [String: String] = [:]
+  /// The files that clients may store and fetch; nil where there are none for them.
+  public var files: FileService?
+  /// What a client is told that asks for files where there are none.
+  public var whyNoFiles = "this server has no files to serve"
+  /// Requests about files that are worked on at once, each on a thread; further ones wait in line.
+  public var maxFileWorkers = WorkerPool.defaultLimit
   /// The name and version to tell clients.
   public var name = "telpher"
   /// Times and limits of each connection.
@@ -44,7 +51,7 @@ public struct ServerConfiguration: Sendable {
       "max_commands": UInt64(maxCommands), "max_streams": UInt64(maxStreams),
       "hello_timeout_ms": helloTimeout / 1_000_000, "window": window,
       "connection_window": connectionWindow, "max_kept_results": UInt64(maxKeptResults),
-      "drain_limit_ms": drainLimit / 1_000_000,
+      "max_file_workers": UInt64(maxFileWorkers), "drain_limit_ms": drainLimit / 1_000_000,
     ]
   }
 }

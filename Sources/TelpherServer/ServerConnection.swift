@@ -1,4 +1,5 @@
 internal import Logging
+internal import TelpherFiles
 internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
@@ -8,7 +9,7 @@ final class ServerConnection: LinkDelegate {
   let link: Link
   private unowned let server: ServerCore
   private let logger: Logger
-  private var jobs: [StreamID: CommandJob] = [:]
+  private var jobs: [StreamID: Work] = [:]
   /// Whether its HELLO is still awaited.
   private var isSilent = true
   /// Whether it counts as one that nobody knows.
@@ -20,6 +21,12 @@ final class ServerConnection: LinkDelegate {
     self.server = server
     self.isStranger = isStranger
     self.logger = logger
+  }
+
+  /// What a stream is for.
+  private enum Work {
+    case command(CommandJob)
+    case file(FileJob)
   }
 
   private static let refusals: Set<ErrorCode> = [.notAuthenticated, .limitReached, .shuttingDown]
@@ -60,6 +67,13 @@ final class ServerConnection: LinkDelegate {
     jobs[stream] = nil
     link.reset(stream, code, reason: reason)
     finishIfDrained()
+  }
+
+  /// Ends what is done with files; they tell what became of it.
+  func endFiles() {
+    for case .file(let job) in jobs.values {
+      job.end(FileError(.canceled, "the server is ending"))
+    }
   }
 
   private func finishIfDrained() {
@@ -110,13 +124,32 @@ final class ServerConnection: LinkDelegate {
       link.close(stream, result)
     case .run(let request):
       run(request, on: stream, noInput: noInput)
+    case .file(let request):
+      guard let files = server.configuration.files else {
+        return refuse(stream, server.configuration.whyNoFiles)
+      }
+      server.fileJobDidStart()
+      let job = FileJob(
+        request, service: files, workers: server.workers, link: link, stream: stream
+      ) { [weak self, server] job, result in
+        self?.fileJobDidFinish(job, stream, result)
+        server.fileJobDidFinish()
+      }
+      jobs[stream] = .file(job)
     }
+  }
+
+  private func fileJobDidFinish(_ job: FileJob, _ stream: StreamID, _ result: CloseResult?) {
+    guard case .file(let current) = jobs[stream], current === job else { return }
+    jobs[stream] = nil
+    link.close(stream, result ?? CloseResult(.failed, message: "the stream was given up"))
+    finishIfDrained()
   }
 
   private func run(_ request: RunRequest, on stream: StreamID, noInput: Bool) {
     let outlet = CommandJob.Outlet(connection: self, stream: stream)
     switch server.run(request, for: outlet, noInput: noInput) {
-    case .runs(let job): jobs[stream] = job
+    case .runs(let job): jobs[stream] = .command(job)
     case .refused(let message): refuse(stream, message)
     case .kept(let result):
       // The output went to an earlier stream: this one begins behind it.
@@ -132,28 +165,46 @@ final class ServerConnection: LinkDelegate {
   }
 
   func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
-    if let job = jobs[stream] {
-      job.receive(chunk, on: channel)
-    } else {
-      link.consume(stream, channel, chunk.count)
+    switch jobs[stream] {
+    case .command(let job): job.receive(chunk, on: channel)
+    case .file(let job): job.receive(chunk, on: channel)
+    case nil: link.consume(stream, channel, chunk.count)
     }
   }
 
   func link(_ link: Link, didFinish channel: Channel, of stream: StreamID) {
-    jobs[stream]?.finish(channel)
+    switch jobs[stream] {
+    case .command(let job): job.finish(channel)
+    case .file(let job): job.finish(channel)
+    case nil: break
+    }
   }
 
   func link(_ link: Link, didReceiveControl message: [UInt8], for stream: StreamID) {
-    guard let job = jobs[stream] else { return }
+    guard let work = jobs[stream] else { return }
     do throws(WireError) {
       let message = try ControlMessage.decode(message)
-      try job.receive(message)
-      if message.detach == true { try detach(job, stream) }
+      switch work {
+      case .command(let job):
+        try job.receive(message)
+        if message.detach == true { try detach(job, stream) }
+      case .file(let job): try job.receive(message)
+      }
     } catch {
       jobs[stream] = nil
       link.reset(stream, error.code, reason: error.message)
-      job.detach(keep: false, reason: .canceled)
+      abandon(work, .canceled)
       finishIfDrained()
+    }
+  }
+
+  /// The stream of some work is gone before its end.
+  private func abandon(_ work: Work, _ reason: CommandState.Reason) {
+    switch work {
+    case .command(let job):
+      let mayStay = reason == .disconnected && job.request.onDisconnect == .keep
+      job.detach(keep: mayStay, reason: reason)
+    case .file(let job): job.end(FileError(.lost, "the client is gone"))
     }
   }
 
@@ -168,7 +219,7 @@ final class ServerConnection: LinkDelegate {
   }
 
   func link(_ link: Link, didReset stream: StreamID, _ code: ErrorCode, reason: String) {
-    jobs.removeValue(forKey: stream)?.detach(keep: false, reason: .canceled)
+    if let work = jobs.removeValue(forKey: stream) { abandon(work, .canceled) }
     finishIfDrained()
   }
 
@@ -183,7 +234,7 @@ final class ServerConnection: LinkDelegate {
     }
     let orphans = jobs.values
     jobs = [:]
-    for job in orphans { job.detach(keep: job.request.onDisconnect == .keep) }
+    for work in orphans { abandon(work, .disconnected) }
     server.connectionDidEnd(self)
   }
 

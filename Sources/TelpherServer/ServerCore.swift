@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Logging
 internal import Synchronization
+internal import TelpherFiles
 internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
@@ -12,6 +13,9 @@ final class ServerCore {
   let access: Access
   private(set) var isDraining = false
 
+  /// Where files are worked on, for all of the server's loops.
+  let workers: WorkerPool
+
   private let loop: any EventLoop
   private let number: Int
   private let counters: ServerCounters
@@ -22,12 +26,14 @@ final class ServerCore {
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
   private var jobs: [ObjectIdentifier: CommandJob] = [:]
   private var jobsByID: [String: CommandJob] = [:]
+  private var fileJobs = 0
+  private var isStopped = false
   private var drainTimer: (any LoopTimer)?
   private var whenIdle: [() -> Void] = []
 
   init(
     configuration: ServerConfiguration, loop: any EventLoop, number: Int,
-    counters: ServerCounters, table: JobTable, logger: Logger
+    counters: ServerCounters, table: JobTable, workers: WorkerPool, logger: Logger
   ) {
     self.configuration = configuration
     access = Access(token: configuration.token)
@@ -35,6 +41,7 @@ final class ServerCore {
     self.number = number
     self.counters = counters
     self.table = table
+    self.workers = workers
     self.logger = logger
     startedAt = loop.now
   }
@@ -142,6 +149,13 @@ final class ServerCore {
     checkIdle()
   }
 
+  func fileJobDidStart() { fileJobs += 1 }
+
+  func fileJobDidFinish() {
+    fileJobs -= 1
+    checkIdle()
+  }
+
   func info() -> ServerInfo {
     var system = utsname()
     uname(&system)
@@ -173,6 +187,7 @@ final class ServerCore {
     connections.values.forEach { $0.drain() }
     drainTimer = loop.schedule(after: configuration.drainLimit) { [unowned self] in
       jobs.values.forEach { $0.end(.shutdown) }
+      connections.values.forEach { $0.endFiles() }
       // No client may hold the server up: not by a long grace, nor by reading slowly.
       drainTimer = loop.schedule(after: Self.shutdownGrace) { [unowned self] in stop() }
     }
@@ -182,6 +197,8 @@ final class ServerCore {
   /// Ends everything at once.
   func stop() {
     drain()
+    // A disk that does not answer must not hold the server up; what is half stored has no name yet.
+    isStopped = true
     jobs.values.forEach { $0.kill(.shutdown) }
     connections.values.forEach { $0.link.abort() }
   }
@@ -193,7 +210,9 @@ final class ServerCore {
   }
 
   private func checkIdle() {
-    guard connections.isEmpty, jobs.isEmpty, !whenIdle.isEmpty else { return }
+    guard connections.isEmpty, jobs.isEmpty, fileJobs == 0 || isStopped, !whenIdle.isEmpty else {
+      return
+    }
     drainTimer?.cancel()
     let waiting = whenIdle
     whenIdle = []

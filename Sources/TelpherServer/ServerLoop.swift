@@ -1,4 +1,5 @@
 internal import Logging
+internal import TelpherFiles
 internal import TelpherTransport
 
 /// The door to the part of a server that lives on one loop. The actor's executor is that loop, so
@@ -11,12 +12,12 @@ actor ServerLoop {
 
   init(
     configuration: ServerConfiguration, loop: any EventLoop, number: Int,
-    counters: ServerCounters, table: JobTable, logger: Logger
+    counters: ServerCounters, table: JobTable, workers: WorkerPool, logger: Logger
   ) {
     self.loop = loop
     core = ServerCore(
       configuration: configuration, loop: loop, number: number, counters: counters, table: table,
-      logger: logger)
+      workers: workers, logger: logger)
   }
 
   func bind(_ address: SocketAddress, backlog: Int32) throws(TransportError) -> any BoundSocket {

@@ -46,7 +46,9 @@ public struct ReadBuffer {
     return chunk
   }
 
-  private static var readSize: Int {
+  /// The size of a read at present: it falls as more memory is in use. Files are read in the same
+  /// measure.
+  public static var readSize: Int {
     let inUse = ChunkStorage.bytesInUse
     return inUse < busyBytes ? largeRead : inUse < crowdedBytes ? mediumRead : smallRead
   }

@@ -1,4 +1,4 @@
-# What every script needs: the repository as working directory, Swift, and libuv's headers.
+# What every script needs: the repository as working directory, Swift, and the libraries' headers.
 # To be sourced, after `set -euo pipefail`.
 
 # One clear line, and the end.
@@ -42,26 +42,30 @@ as_root() {
   fi
 }
 
-has_libuv() {
-  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libuv
+# The Debian packages whose headers are missing, and pkg-config, by which the build finds them.
+missing_packages() {
+  command -v pkg-config >/dev/null 2>&1 || { echo libuv1-dev libxxhash-dev pkg-config && return; }
+  pkg-config --exists libuv || echo libuv1-dev
+  pkg-config --exists libxxhash || echo libxxhash-dev
 }
 
-# Installs libuv's headers, and pkg-config by which the build finds them, where they are missing.
-install_libuv() {
-  has_libuv && return
+# Installs the libraries' headers where they are missing.
+install_libraries() {
+  local packages log
+  mapfile -t packages < <(missing_packages | tr ' ' '\n')
+  [ "${#packages[@]}" -gt 0 ] || return 0
   command -v apt-get >/dev/null 2>&1 ||
-    die "libuv's headers are missing: install libuv 1.44 or later and pkg-config"
-  local log
+    die "headers are missing: install libuv 1.44, xxHash 0.8 or later and pkg-config"
   log=$(mktemp)
-  echo "$(basename "$0"): installing libuv1-dev and pkg-config" >&2
+  echo "$(basename "$0"): installing ${packages[*]}" >&2
   # A fresh system has no package lists yet; one that can't fetch them may have the packages.
   as_root env DEBIAN_FRONTEND=noninteractive apt-get update >"$log" 2>&1 </dev/null || true
   if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-    libuv1-dev pkg-config >>"$log" 2>&1 </dev/null || ! has_libuv; then
+    "${packages[@]}" >>"$log" 2>&1 </dev/null || [ -n "$(missing_packages)" ]; then
     local reason
     reason=$(grep '^E:' "$log" | tail -1 || true)
     rm -f "$log"
-    die "cannot install libuv1-dev: ${reason:-apt-get failed}"
+    die "cannot install ${packages[*]}: ${reason:-apt-get failed}"
   fi
   rm -f "$log"
 }
@@ -70,5 +74,5 @@ install_libuv() {
 set_up() {
   cd "$root"
   find_swift
-  install_libuv
+  install_libraries
 }

@@ -209,5 +209,52 @@ int telpher_signal_pipe(int *writer);
 /// Has each `signal` to this process write its number to the pipe as a byte, or gives it its default
 /// action back.
 int telpher_catch_signal(int signal, int caught);
+// ---- Files below a root (files.c) ----
+//
+// What is opened is close-on-exec. `beneath` is openat2(2) with RESOLVE_BENEATH and
+// RESOLVE_NO_MAGICLINKS: -EXDEV where the way leads out of `folder`, -ENOSYS or -EPERM where there
+// is no such call, -EAGAIN where folders on the way are renamed all the time.
+
+/// Opens a folder to work in (O_PATH), along symlinks only if asked to: -ELOOP otherwise.
+int telpher_open_folder_beneath(int folder, const char *path, int symlinks);
+
+/// Opens whatever is there to look at it, which touches no device (O_PATH). A symlink at the end is
+/// followed, or the thing itself.
+int telpher_look_beneath(int folder, const char *path, int follow);
+
+/// Opens a file to read, along symlinks, without waiting for anyone (a FIFO).
+int telpher_open_file_beneath(int folder, const char *path);
+
+/// Opens a folder to work in (O_PATH) from anywhere.
+int telpher_open_folder(const char *path);
+
+/// Opens the folder `name` in `folder` to work in: -ENOTDIR for a symlink.
+int telpher_open_child_folder(int folder, const char *name);
+
+/// Opens the file `name` in `folder` to read, without waiting: -ELOOP for a symlink.
+int telpher_open_child_file(int folder, const char *name);
+
+/// Opens the file `name` in `folder` to read and write, and makes it where it is not there, for
+/// its owner alone (`*fresh`): -ELOOP for a symlink.
+int telpher_open_partial(int folder, const char *name, int *fresh);
+
+/// Locks an open file for as long as it is open, without waiting: -EWOULDBLOCK. flock(2).
+int telpher_lock(int descriptor);
+
+/// Renames; where it may not replace, -EEXIST. renameat2(2).
+int telpher_rename(int from, const char *name, int to, const char *new_name, int replacing);
+
+/// Exchanges two names in one step: RENAME_EXCHANGE. For tests.
+int telpher_exchange(int from, const char *name, int to, const char *new_name);
+
+/// Writes all of the file system that has the open file: syncfs(2).
+int telpher_sync_file_system(int descriptor);
+
+/// The next bytes of a file from `offset` on that are no hole: 1 with their start and end, 0 where
+/// there are none, -EINVAL where the file system doesn't know. SEEK_DATA, lseek(2).
+int telpher_next_data(int descriptor, int64_t offset, int64_t *start, int64_t *end);
+
+/// Changes the mode of `name` in `folder`: -EOPNOTSUPP for a symlink. fchmodat(2).
+int telpher_change_mode(int folder, const char *name, uint32_t mode);
 
 #endif

@@ -23,6 +23,12 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
     public static let detached = Kind("detached")
     /// The answer to a request that runs no command.
     public static let ok = Kind("ok")
+    /// What was sent is stored under its name.
+    public static let stored = Kind("stored")
+    /// Nothing was sent or stored: the destination is there already, and the client wanted it to stay.
+    public static let skipped = Kind("skipped")
+    /// What was asked of files could not be done, or not all of it: `message` tells, `errno`, `path`.
+    public static let failed = Kind("failed")
 
     public init(from decoder: any Decoder) throws {
       description = try decoder.singleValueContainer().decode(String.self)
@@ -103,6 +109,14 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
   public var survivors: Bool?
   /// The answer to `info`.
   public var info: ServerInfo?
+  /// The path that a failure was met at, for a person.
+  public var path: String?
+  /// The digest of a file that was stored or sent, in lower-case hexadecimal.
+  public var digest: String?
+  /// The answer to `stat`.
+  public var entry: FileEntry?
+  /// What became of a tree.
+  public var tree: TreeCounts?
   /// Keys of this message that the receiver must understand.
   public var must: [String]?
 
@@ -114,6 +128,7 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case result, code, signal, errno, stage, message, bytes, rusage, survivors, info, must
+    case path, digest, entry, tree
     case coreDumped = "core_dumped"
     case wallMS = "wall_ms"
     case pipeHeld = "pipe_held"

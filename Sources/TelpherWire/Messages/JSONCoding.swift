@@ -41,6 +41,38 @@ enum JSONCoding {
     }
   }
 
+  /// Reads lines of JSON, all at once: that is several times as fast as one by one.
+  static func decodeLines<Record: Decodable>(
+    _ type: Record.Type, from lines: [UInt8], name: String
+  ) throws(WireError) -> [Record] {
+    try checkEncoding(lines, name: name)
+    try checkDepth(lines, name: name)
+    var array = Data(capacity: lines.count + 2)
+    array.append(UInt8(ascii: "["))
+    var hasRecord = false
+    for line in lines.split(separator: UInt8(ascii: "\n")) {
+      if hasRecord { array.append(UInt8(ascii: ",")) }
+      array.append(contentsOf: line)
+      hasRecord = true
+    }
+    array.append(UInt8(ascii: "]"))
+    do {
+      return try JSONDecoder().decode([Record].self, from: array)
+    } catch let error as DecodingError {
+      throw WireError(.protocolError, "\(name): \(describe(error))")
+    } catch {
+      throw WireError(.protocolError, "\(name) is not valid JSON")
+    }
+  }
+
+  /// Bytes that are no text, as text.
+  static func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
+
+  /// The bytes of such a text; nil where it is none.
+  static func bytes(base64 text: String) -> [UInt8]? {
+    Data(base64Encoded: text).map { [UInt8]($0) }
+  }
+
   /// Refuses what is not UTF-8. The parser would guess UTF-16 and UTF-32 from their NUL bytes and
   /// marks, which JSON in UTF-8 never holds, and would read other text than the check of the depth.
   private static func checkEncoding(_ bytes: [UInt8], name: String) throws(WireError) {

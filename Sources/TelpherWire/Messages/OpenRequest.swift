@@ -2,6 +2,8 @@
 public enum OpenRequest: Sendable, Equatable {
   /// Run a command.
   case run(RunRequest)
+  /// Do something with files.
+  case file(FileRequest)
   /// Tell about the server.
   case info
 
@@ -14,8 +16,13 @@ public enum OpenRequest: Sendable, Equatable {
     case "run": return .run(try message.run.validated())
     case "info": return .info
     default:
-      throw WireError(
-        .protocolError, "OPEN: there is no operation '\(message.op)'; this server knows run, info")
+      guard let file = message.file else {
+        let names = ["run", "info"] + FileRequest.Operation.allCases.map(\.rawValue)
+        throw WireError(
+          .protocolError,
+          "OPEN: there is no operation '\(message.op)', only \(names.joined(separator: ", "))")
+      }
+      return .file(try file.validated())
     }
   }
 
@@ -26,12 +33,14 @@ public enum OpenRequest: Sendable, Equatable {
     let bytes =
       switch self {
       case .run(let request): JSONCoding.encode(OpenMessage(op: "run", run: request))
-      case .info: JSONCoding.encode(OpenMessage(op: "info", run: RunRequest()))
+      case .file(let request):
+        JSONCoding.encode(OpenMessage(op: request.operation.rawValue, file: request))
+      case .info: JSONCoding.encode(OpenMessage(op: "info"))
       }
     guard bytes.count <= WireConstants.maxOpenLength else {
       throw WireError(
         .frameTooLarge,
-        "the command with its environment takes \(bytes.count) bytes; at most \(WireConstants.maxOpenLength) can be sent: pass long input through standard input instead"
+        "the request (a command with its environment) takes \(bytes.count) bytes; at most \(WireConstants.maxOpenLength) can be sent: pass long input through standard input instead"
       )
     }
     return bytes
@@ -43,25 +52,33 @@ private struct OpenMessage: WireMessage {
   var op: String
   var must: [String]?
   var run: RunRequest
+  var file: FileRequest?
 
-  init(op: String, run: RunRequest) {
+  init(op: String, run: RunRequest = RunRequest(), file: FileRequest? = nil) {
     self.op = op
     self.run = run
+    self.file = file
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable { case op, must }
-  static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue)).union(RunRequest.knownKeys)
+  static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
+    .union(RunRequest.knownKeys).union(FileRequest.knownKeys)
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     op = try container.decode(String.self, forKey: .op)
     must = try container.decodeIfPresent([String].self, forKey: .must)
     run = op == "run" ? try RunRequest(from: decoder) : RunRequest()
+    if let operation = FileRequest.Operation(rawValue: op) {
+      file = try FileRequest(from: decoder)
+      file?.operation = operation
+    }
   }
 
   func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(op, forKey: .op)
     if op == "run" { try run.encode(to: encoder) }
+    try file?.encode(to: encoder)
   }
 }

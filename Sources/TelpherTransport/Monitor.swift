@@ -6,13 +6,13 @@ internal import Glibc
 /// knows the happens-before of these.
 ///
 /// `@unchecked Sendable`: `state` is touched only while `mutex` is held.
-final class Monitor<State>: @unchecked Sendable {
+public final class Monitor<State>: @unchecked Sendable {
   private var state: State
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
   /// A monitor over `state`.
-  init(_ state: State) {
+  public init(_ state: State) {
     self.state = state
     mutex.initialize(to: pthread_mutex_t())
     condition.initialize(to: pthread_cond_t())
@@ -32,7 +32,7 @@ final class Monitor<State>: @unchecked Sendable {
   }
 
   /// Calls `body` with the value while the lock is held. Nothing that calls out belongs in there.
-  func withLock<R>(_ body: (inout State) throws -> R) rethrows -> R {
+  public func withLock<R>(_ body: (inout State) throws -> R) rethrows -> R {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return try body(&state)
@@ -40,7 +40,7 @@ final class Monitor<State>: @unchecked Sendable {
 
   /// Waits while `isIdle` holds, until `deadline` at the latest (nil: for as long as it takes), and
   /// then calls `body`.
-  func wait<R>(
+  public func wait<R>(
     until deadline: UInt64?, while isIdle: (State) -> Bool, then body: (inout State) -> R
   ) -> R {
     pthread_mutex_lock(mutex)
@@ -58,7 +58,7 @@ final class Monitor<State>: @unchecked Sendable {
   }
 
   /// Wakes who waits.
-  func signal() {
+  public func signal() {
     pthread_cond_signal(condition)
   }
 }

@@ -1,0 +1,107 @@
+// Files below a root: see the header.
+#define _GNU_SOURCE
+#include "CTelpherSys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// So many times a lookup through ".." (of a symlink's target) is tried again where somebody
+// renamed a folder at the same moment. Who renames for ever shall not keep us for ever.
+#define LOOKUPS 128
+
+static int open_beneath(int folder, const char *path, uint64_t flags, uint64_t resolve) {
+  struct open_how how = {
+      .flags = flags | O_CLOEXEC,
+      .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve,
+  };
+  for (int lookup = 0;; lookup++) {
+    long descriptor = syscall(SYS_openat2, folder, path, &how, sizeof how);
+    if (descriptor >= 0) return (int)descriptor;
+    if (errno != EINTR && (errno != EAGAIN || lookup >= LOOKUPS)) return -errno;
+  }
+}
+
+int telpher_open_folder_beneath(int folder, const char *path, int symlinks) {
+  return open_beneath(folder, path, O_PATH | O_DIRECTORY, symlinks ? 0 : RESOLVE_NO_SYMLINKS);
+}
+
+int telpher_look_beneath(int folder, const char *path, int follow) {
+  return open_beneath(folder, path, O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
+}
+
+int telpher_open_file_beneath(int folder, const char *path) {
+  return open_beneath(folder, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+}
+
+int telpher_open_folder(const char *path) {
+  return telpher_open_at(AT_FDCWD, path, O_PATH | O_DIRECTORY);
+}
+
+int telpher_open_child_folder(int folder, const char *name) {
+  return telpher_open_at(folder, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+}
+
+int telpher_open_child_file(int folder, const char *name) {
+  return telpher_open_at(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+}
+
+int telpher_open_partial(int folder, const char *name, int *fresh) {
+  int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  for (;;) {
+    *fresh = 1;
+    int descriptor = openat(folder, name, flags | O_CREAT | O_EXCL, 0600);
+    if (descriptor >= 0) return descriptor;
+    if (errno == EEXIST) {
+      *fresh = 0;
+      descriptor = openat(folder, name, flags);
+      if (descriptor >= 0) return descriptor;
+      if (errno == ENOENT) continue;  // its owner was done with it at this moment
+    }
+    if (errno != EINTR) return -errno;
+  }
+}
+
+int telpher_lock(int descriptor) {
+  int result;
+  do {
+    result = flock(descriptor, LOCK_EX | LOCK_NB);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? -errno : 0;
+}
+
+int telpher_rename(int from, const char *name, int to, const char *new_name, int replacing) {
+  if (renameat2(from, name, to, new_name, replacing ? 0 : RENAME_NOREPLACE) == 0) return 0;
+  int error = errno;
+  if (replacing || error != EINVAL) return -error;
+  // A file system without RENAME_NOREPLACE. A hard link doesn't replace either; a folder can't have
+  // one, and keeps its EINVAL.
+  if (linkat(from, name, to, new_name, 0) < 0) return errno == EEXIST ? -EEXIST : -error;
+  return unlinkat(from, name, 0) < 0 ? -errno : 0;
+}
+
+int telpher_exchange(int from, const char *name, int to, const char *new_name) {
+  return renameat2(from, name, to, new_name, RENAME_EXCHANGE) < 0 ? -errno : 0;
+}
+
+int telpher_sync_file_system(int descriptor) { return syncfs(descriptor) < 0 ? -errno : 0; }
+
+int telpher_next_data(int descriptor, int64_t offset, int64_t *start, int64_t *end) {
+  off_t data = lseek(descriptor, offset, SEEK_DATA);
+  if (data < 0) return errno == ENXIO ? 0 : -errno;
+  off_t hole = lseek(descriptor, data, SEEK_HOLE);
+  if (hole < 0) return -errno;
+  *start = data;
+  *end = hole;
+  return 1;
+}
+
+int telpher_change_mode(int folder, const char *name, uint32_t mode) {
+  return fchmodat(folder, name, mode, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}

@@ -1,0 +1,70 @@
+internal import CXXHash
+internal import Crypto
+
+/// A digest that grows with the bytes it is given. A value: a copy goes on by itself.
+public struct FileHasher: Sendable {
+  private enum State {
+    case xxh128(XXH128State)
+    case sha256(SHA256)
+    case md5(Insecure.MD5)
+    /// While `update` has the state in its hands, so that nobody else holds it and nothing is copied.
+    case taken
+  }
+
+  private var state: State
+
+  /// A digest of no bytes yet.
+  public init(_ algorithm: DigestAlgorithm) {
+    switch algorithm {
+    case .xxh128: state = .xxh128(XXH128State())
+    case .sha256: state = .sha256(SHA256())
+    case .md5: state = .md5(Insecure.MD5())
+    }
+  }
+
+  /// Takes in the bytes that follow.
+  public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    let old = state
+    state = .taken
+    switch consume old {
+    case .xxh128(var hash):
+      if !isKnownUniquelyReferenced(&hash) { hash = XXH128State(copying: hash) }
+      hash.update(bytes)
+      state = .xxh128(hash)
+    case .sha256(var hash):
+      hash.update(bufferPointer: bytes)
+      state = .sha256(hash)
+    case .md5(var hash):
+      hash.update(bufferPointer: bytes)
+      state = .md5(hash)
+    case .taken: preconditionFailure("update puts back what it takes")
+    }
+  }
+
+  /// The digest of the bytes so far in lower-case hexadecimal: of `xxh128` as `xxhsum -H2` prints it.
+  /// More may follow.
+  public var digest: String {
+    switch state {
+    case .xxh128(let hash): hash.digest.hexadecimal
+    case .sha256(let hash): hash.finalize().hexadecimal
+    case .md5(let hash): hash.finalize().hexadecimal
+    case .taken: preconditionFailure("update puts back what it takes")
+    }
+  }
+}
+
+extension Sequence<UInt8> {
+  /// Two lower-case digits a byte.
+  var hexadecimal: String {
+    var text: [UInt8] = []
+    for byte in self {
+      text.append(hexadecimalDigit(byte >> 4))
+      text.append(hexadecimalDigit(byte & 15))
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+}
+
+private func hexadecimalDigit(_ value: UInt8) -> UInt8 {
+  value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+}

@@ -1,0 +1,171 @@
+internal import CTelpherSys
+internal import Glibc
+
+/// The hidden file beside a destination that its bytes go to first. It takes the destination's name
+/// when it is whole, and stays where its transfer breaks off, for the next one to go on with.
+///
+/// The first of eight names that nobody has locked is used (`PartialName`), so a stale one is found
+/// again, and two transfers of one name at once never mix. The lock ends with the process.
+///
+/// All calls block. From one thread at a time.
+public final class Partial {
+  /// How many bytes an earlier transfer left, with `keeping`; else 0.
+  public let kept: Int64
+  /// Where the next write goes, in bytes; at first behind what was kept. What is behind a position
+  /// that was set back is dropped.
+  public var position: Int64 { didSet { valid = min(valid, position) } }
+
+  private let name: [UInt8]
+  private let target: [UInt8]
+  private let folder: Folder
+  private var descriptor: Int32
+  /// What the file holds; the first `valid` bytes of that are ours.
+  private var length: Int64
+  private var valid: Int64
+
+  private init(_ claimed: PartialClaim, target: [UInt8], folder: Folder, keeping: Bool) {
+    name = claimed.name
+    descriptor = claimed.descriptor
+    length = claimed.length
+    kept = keeping ? claimed.length : 0
+    position = kept
+    valid = kept
+    self.target = target
+    self.folder = folder
+  }
+
+  deinit { closeDescriptor() }
+
+  /// Makes the partial file of `name` in `folder`, or takes up one that was left there. With
+  /// `keeping`, its bytes stay and are `kept`; else they are dropped.
+  ///
+  /// - Throws: `.busy` where eight transfers of that name are going on; `.badPath` where `name` is no
+  ///   name; `.notPermitted`, `.noSpace`.
+  public static func open(
+    for name: [UInt8], in folder: Folder, keeping: Bool
+  ) throws(FileError) -> Partial {
+    let path = try folder.checked(name)
+    let claimed = try PartialClaim(for: name, in: folder, path)
+    let partial = Partial(claimed, target: name, folder: folder, keeping: keeping)
+    try partial.dropInvalid()
+    return partial
+  }
+
+  /// Whether `name` is that of a partial file, of whatever destination.
+  public static func isPartial(_ name: [UInt8]) -> Bool { PartialName.matches(name) }
+
+  /// Reads at most as much as `buffer` takes, from `offset` bytes on. Returns how many bytes it was,
+  /// 0 at the end and beyond.
+  ///
+  /// - Throws: `.io`, or what else read(2) answers.
+  public func read(
+    into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+  ) throws(FileError) -> Int {
+    while true {
+      let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+      if count >= 0 { return count }
+      if errno != EINTR { throw error("read what is left of", errno) }
+    }
+  }
+
+  /// Drops all bytes, and starts again at position 0.
+  ///
+  /// - Throws: `.io`.
+  public func restart() throws(FileError) {
+    position = 0
+    try dropInvalid()
+  }
+
+  /// Writes all of `bytes` at `position`, which moves on by what was written, before an error too.
+  ///
+  /// - Throws: `.noSpace`, `.tooLarge`, `.io`.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    try dropInvalid()
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let chunk = UnsafeRawBufferPointer(rebasing: rest)
+      let count = pwrite(descriptor, chunk.baseAddress, chunk.count, off_t(position))
+      guard count > 0 else {
+        if count < 0 && errno == EINTR { continue }
+        throw error("write", count < 0 ? errno : EIO)
+      }
+      position += Int64(count)
+      length = position
+      valid = position
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  /// Leaves a hole of `count` bytes, which read as zeros.
+  public func skip(_ count: Int64) { position += count }
+
+  /// Ends the file at `position`, and gives it its permissions (0 to 0o7777) and the time of its last
+  /// change. It still has its hidden name.
+  ///
+  /// - Throws: `.noSpace`, `.tooLarge`, `.io`, `.notPermitted`.
+  public func finish(mode: UInt32, modifiedNS: Int64?) throws(FileError) {
+    try dropInvalid()
+    if length != position {
+      try truncate(to: position)
+      length = position
+      valid = position
+    }
+    guard fchmod(descriptor, mode_t(mode)) == 0 else { throw error("set the mode of", errno) }
+    if let modifiedNS {
+      let times = [timespec.unchanged, timespec(nanoseconds: modifiedNS)]
+      guard futimens(descriptor, times) == 0 else { throw error("set the time of", errno) }
+    }
+  }
+
+  /// Writes the file to the storage: fsync(2).
+  ///
+  /// - Throws: `.io`, `.noSpace`: what was written may be lost.
+  public func sync() throws(FileError) {
+    guard fsync(descriptor) == 0 else { throw error("sync", errno) }
+  }
+
+  /// Gives the file its name, in one step, and closes it. Where that fails the partial file stays.
+  ///
+  /// - Throws: `.exists` where it may not replace; `.notAFile` where a folder is in the way;
+  ///   `.notPermitted`, `.noSpace`, `.io`.
+  public func commit(replacing: Bool) throws(FileError) {
+    let error = folder.renameUnchecked(name, to: folder, target, replacing: replacing)
+    guard error == 0 else {
+      throw FileError(
+        .init(renaming: error), "cannot write '\(path)': \(FileError.reason(renaming: error))",
+        errno: error, path: path.description)
+    }
+    closeDescriptor()
+  }
+
+  /// Removes the file, and closes it. As far as that goes: what can't be removed stays as a stale
+  /// one. Otherwise a partial file stays when its `Partial` goes.
+  public func discard() {
+    guard descriptor >= 0 else { return }
+    _ = folder.removeUnchecked(name, isFolder: false)
+    closeDescriptor()
+  }
+
+  private var path: RelativePath { folder.path.appending(unchecked: target) }
+
+  private func dropInvalid() throws(FileError) {
+    guard valid < length else { return }
+    try truncate(to: valid)
+    length = valid
+  }
+
+  private func truncate(to length: Int64) throws(FileError) {
+    while ftruncate(descriptor, off_t(length)) != 0 {
+      if errno != EINTR { throw error("write", errno) }
+    }
+  }
+
+  private func closeDescriptor() {
+    if descriptor >= 0 { close(descriptor) }
+    descriptor = -1
+  }
+
+  private func error(_ attempt: String, _ errno: Int32) -> FileError {
+    FileError(attempt, path, errno: errno)
+  }
+}

@@ -1,0 +1,89 @@
+internal import CTelpherSys
+internal import Glibc
+
+/// A partial file that is open and locked, by us alone. Whoever takes it closes the descriptor.
+struct PartialClaim {
+  let name: [UInt8]
+  let descriptor: Int32
+  let length: Int64
+
+  private enum Outcome {
+    case claimed(PartialClaim)
+    /// Another transfer has it, or it is nothing that may be written to.
+    case taken
+    /// It was renamed or removed before it was locked.
+    case gone
+    /// It can't be opened: the errno.
+    case refused(Int32)
+  }
+
+  /// How often a name is tried that others finish with each time.
+  private static let attempts = 16
+
+  /// Claims the first free slot of the destination `name`, at `path`, in `folder`.
+  ///
+  /// - Throws: `.busy` where there is none, or what opening one says.
+  init(for name: [UInt8], in folder: Folder, _ path: RelativePath) throws(FileError) {
+    var refusal: Int32?
+    for slot in 0..<PartialName.slots {
+      let partial = PartialName.ofFile(name, slot: slot)
+      attempts: for _ in 0..<Self.attempts {
+        switch Self.claim(partial, in: folder) {
+        case .claimed(let claim):
+          self = claim
+          return
+        case .gone: continue
+        case .taken: break attempts
+        case .refused(let error) where [EACCES, EPERM, ELOOP, EISDIR, ENXIO].contains(error):
+          // Of this one file perhaps: another user's, or something else by that name.
+          refusal = error
+          break attempts
+        case .refused(let error): throw FileError("write", path, errno: error)
+        }
+      }
+    }
+    if let refusal { throw FileError("write", path, errno: refusal) }
+    throw FileError(.busy, "write", path, "\(PartialName.slots) transfers of it are going on")
+  }
+
+  private init(name: [UInt8], descriptor: Int32, length: Int64) {
+    self.name = name
+    self.descriptor = descriptor
+    self.length = length
+  }
+
+  private static func claim(_ name: [UInt8], in folder: Folder) -> Outcome {
+    var fresh: Int32 = 0
+    let descriptor = name.withCPath {
+      telpher_open_partial(folder.descriptor.number, $0, &fresh)
+    }
+    if descriptor < 0 { return .refused(-descriptor) }
+    let outcome = lock(descriptor, name, in: folder, isFresh: fresh != 0)
+    if case .claimed = outcome { return outcome }
+    close(descriptor)
+    return outcome
+  }
+
+  private static func lock(
+    _ descriptor: Int32, _ name: [UInt8], in folder: Folder, isFresh: Bool
+  ) -> Outcome {
+    let locked = telpher_lock(descriptor)
+    if locked == -EWOULDBLOCK { return .taken }
+    if locked != 0 { return .refused(-locked) }
+    var ours = stat()
+    var named = stat()
+    guard fstat(descriptor, &ours) == 0 else { return .refused(errno) }
+    let result = name.withCPath {
+      fstatat(folder.descriptor.number, $0, &named, AT_SYMLINK_NOFOLLOW)
+    }
+    // Who had it locked before may have renamed it to its destination since.
+    guard result == 0, ours.st_ino == named.st_ino, ours.st_dev == named.st_dev else {
+      return .gone
+    }
+    // A stranger may have laid a file of his there, or a hard link to somebody's.
+    guard ours.st_mode & S_IFMT == S_IFREG, ours.st_nlink == 1, isFresh || ours.st_uid == geteuid()
+    else { return .taken }
+    return .claimed(
+      PartialClaim(name: name, descriptor: descriptor, length: Int64(ours.st_size)))
+  }
+}

@@ -1,0 +1,44 @@
+/// The names of what is hidden beside a destination until it is whole:
+/// `.telpher.<32 digits>.<slot>.partial`, where the digits are the xxh128 of the destination's name,
+/// so that the next transfer of that name finds it; and `.telpher.<32 digits>.0.link`.
+enum PartialName {
+  /// How many transfers of one name may go on at once: more than anybody wants.
+  static let slots = 8
+
+  private static let start = Array(".telpher.".utf8)
+  private static let digits = 32
+  private static let fileEnd = Array(".partial".utf8)
+  private static let linkEnd = Array(".link".utf8)
+
+  /// The partial file of `name` in `slot`.
+  static func ofFile(_ name: [UInt8], slot: Int) -> [UInt8] {
+    var hasher = FileHasher(.xxh128)
+    name.withUnsafeBytes { hasher.update($0) }
+    return start + Array("\(hasher.digest).\(slot)".utf8) + fileEnd
+  }
+
+  /// A name for a symlink until it is renamed, never used before.
+  static func ofLink() -> [UInt8] {
+    let random = (0..<digits / 2).map { _ in UInt8.random(in: 0...255) }
+    return start + Array("\(random.hexadecimal).0".utf8) + linkEnd
+  }
+
+  /// Whether `name` is one of these.
+  static func matches(_ name: [UInt8]) -> Bool {
+    guard name.starts(with: start) else { return false }
+    let digits = name.dropFirst(start.count).prefix(digits)
+    let rest = name.dropFirst(start.count + digits.count)
+    guard digits.count == Self.digits, digits.allSatisfy(isDigit), rest.count > 2 else {
+      return false
+    }
+    let slot = Int(rest[rest.startIndex + 1]) - Int(UInt8(ascii: "0"))
+    let end = rest.dropFirst(2)
+    return rest.first == UInt8(ascii: ".") && (0..<slots).contains(slot)
+      && (end.elementsEqual(fileEnd) || end.elementsEqual(linkEnd))
+  }
+
+  private static func isDigit(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+      || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+  }
+}

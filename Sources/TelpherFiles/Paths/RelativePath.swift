@@ -1,0 +1,111 @@
+/// A path below a root: components of any bytes but NUL and `/`, none of them `.` or `..`.
+public struct RelativePath: Sendable, Hashable {
+  /// The most bytes a path has: the kernel's PATH_MAX of 4,096 counts the NUL behind it.
+  public static let maximumLength = 4095
+  /// The most bytes a component has: NAME_MAX of every file system that Linux has.
+  public static let maximumNameLength = 255
+  /// The root itself.
+  public static let root = RelativePath(unchecked: [])
+
+  /// The components, joined by `/`; empty for the root.
+  public let bytes: [UInt8]
+
+  /// A path as a person or a peer wrote it. Components `.`, doubled and trailing slashes are dropped.
+  ///
+  /// - Throws: `FileError.Code.badPath` where it is absolute, has a component `..`, has a NUL, or is
+  ///   longer than the limits; the message says which.
+  public init(_ bytes: [UInt8]) throws(FileError) {
+    if bytes.count > Self.maximumLength {
+      throw Self.refusal(bytes, "it is longer than \(Self.maximumLength) bytes")
+    }
+    if bytes.first == Self.slash {
+      throw Self.refusal(bytes, "it is absolute: leave out the '/' at its start")
+    }
+    if bytes.contains(0) { throw Self.refusal(bytes, "it has a NUL byte") }
+    var joined: [UInt8] = []
+    joined.reserveCapacity(bytes.count)
+    for component in bytes.split(separator: Self.slash) where !component.elementsEqual(".".utf8) {
+      if component.elementsEqual("..".utf8) { throw Self.refusal(bytes, "it has a component '..'") }
+      if component.count > Self.maximumNameLength {
+        throw Self.refusal(bytes, "a component has more than \(Self.maximumNameLength) bytes")
+      }
+      if !joined.isEmpty { joined.append(Self.slash) }
+      joined += component
+    }
+    self.bytes = joined
+  }
+
+  /// A path of UTF-8.
+  ///
+  /// - Throws: as `init(_: [UInt8])`.
+  public init(_ text: String) throws(FileError) { try self.init(Array(text.utf8)) }
+
+  /// A path that is known to keep the rules, or, for messages, one that is too long.
+  init(unchecked bytes: [UInt8]) { self.bytes = bytes }
+
+  /// Whether this is the root itself.
+  public var isRoot: Bool { bytes.isEmpty }
+
+  /// The last component; empty for the root.
+  public var name: [UInt8] {
+    guard let slash = bytes.lastIndex(of: Self.slash) else { return bytes }
+    return Array(bytes[(slash + 1)...])
+  }
+
+  /// The path without its last component; of the root, the root.
+  public var parent: RelativePath {
+    guard let slash = bytes.lastIndex(of: Self.slash) else { return .root }
+    return RelativePath(unchecked: Array(bytes[..<slash]))
+  }
+
+  /// The path of `name` in this folder.
+  ///
+  /// - Throws: `FileError.Code.badPath` where `name` is not one component, or it gets too long.
+  public func appending(_ name: [UInt8]) throws(FileError) -> RelativePath {
+    let path = appending(unchecked: name)
+    try Self.checkName(name, path)
+    if path.bytes.count > Self.maximumLength {
+      throw Self.refusal(path.bytes, "it is longer than \(Self.maximumLength) bytes")
+    }
+    return path
+  }
+
+  /// The same for a name from the system, in messages and where the length was checked.
+  func appending(unchecked name: [UInt8]) -> RelativePath {
+    if isRoot { return RelativePath(unchecked: name) }
+    var bytes = [UInt8]()
+    bytes.reserveCapacity(self.bytes.count + 1 + name.count)
+    bytes += self.bytes
+    bytes.append(Self.slash)
+    bytes += name
+    return RelativePath(unchecked: bytes)
+  }
+
+  /// Makes sure that `name`, part of `path`, is one component and leads nowhere else.
+  static func checkName(_ name: [UInt8], _ path: RelativePath) throws(FileError) {
+    let reason: String
+    if name.isEmpty {
+      reason = "it has no name"
+    } else if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) {
+      reason = "'.' and '..' are no names"
+    } else if name.count > maximumNameLength {
+      reason = "a component has more than \(maximumNameLength) bytes"
+    } else if name.contains(0) {
+      reason = "it has a NUL byte"
+    } else if name.contains(slash) {
+      reason = "it is no single component"
+    } else {
+      return
+    }
+    throw refusal(path.bytes, reason)
+  }
+
+  private static let slash = UInt8(ascii: "/")
+
+  private static func refusal(_ bytes: [UInt8], _ reason: String) -> FileError {
+    // As much of an endless one as a person wants to see.
+    let shown = bytes.count > 400 ? Array(bytes.prefix(400)) + Array("...".utf8) : bytes
+    let path = RelativePath(unchecked: shown).description
+    return FileError(.badPath, "the path '\(path)' can't be used: \(reason)", path: path)
+  }
+}

@@ -1,0 +1,112 @@
+public import TelpherLink
+public import TelpherTransport
+public import TelpherWire
+
+/// The loop's side of a `TransferPort`: carries what the worker sends to the stream and what comes
+/// to the worker. On the link's loop only, which is why it may be named from elsewhere: only
+/// `announce` is called there, and that goes to the loop.
+public final class PortPump: @unchecked Sendable {
+  /// The worker's side.
+  public private(set) var port: TransferPort!
+  private unowned let link: Link
+  private let stream: StreamID
+  private var outbounds: [OutboundChannel] = []
+  private var blocked: Set<Channel> = []
+  private var isOver = false
+  private var unfinished = 0
+  private var whenSent: (() -> Void)?
+
+  /// A pump for `stream` of `link`, which sends on `channels`.
+  public init(link: Link, stream: StreamID, sends channels: [Channel]) {
+    self.link = link
+    self.stream = stream
+    let loop = link.loop
+    port = TransferPort { [weak self] in
+      guard let self else { return }
+      loop.execute { self.pump() }
+    }
+    unfinished = channels.count
+    outbounds = channels.map { link.outbound(stream, $0) }
+    for outbound in outbounds {
+      outbound.onReady = { [unowned self] in
+        blocked.remove(outbound.channel)
+        pump()
+      }
+      outbound.onFinished = { [unowned self] in
+        unfinished -= 1
+        tellIfSent()
+      }
+    }
+  }
+
+  /// Bytes came.
+  public func receive(_ chunk: Chunk, on channel: Channel) {
+    guard channel == .file || channel == .index, !isOver else {
+      return link.consume(stream, channel, chunk.count)
+    }
+    // The worker may take its time, and a small piece should not pin a whole read buffer.
+    port.deliver(chunk.compacted(), on: channel)
+  }
+
+  /// The peer has ended a channel.
+  public func finish(_ channel: Channel) {
+    if channel == .file || channel == .index { port.deliverEnd(of: channel) }
+  }
+
+  /// A word came.
+  ///
+  /// - Throws: `WireError` where there are too many.
+  public func receive(_ word: ControlMessage) throws(WireError) { try port.deliver(word) }
+
+  /// The stream is over; the worker is told why.
+  public func end(_ error: FileError) {
+    isOver = true
+    port.end(error)
+  }
+
+  /// Calls `body` once all that the worker has sent, the ends of its channels included, has gone.
+  public func whenSent(_ body: @escaping () -> Void) {
+    whenSent = body
+    pump()
+    tellIfSent()
+  }
+
+  private func tellIfSent() {
+    guard unfinished == 0, let body = whenSent else { return }
+    whenSent = nil
+    body()
+  }
+
+  private func pump() {
+    let (words, taken) = port.monitor.withLock { state in
+      defer {
+        state.answers = []
+        state.taken = [:]
+      }
+      state.isAnnounced = false
+      return (state.answers, state.taken)
+    }
+    guard !isOver else { return }
+    for word in words { link.control(stream, word) }
+    for (channel, count) in taken { link.consume(stream, channel, count) }
+    for outbound in outbounds where !blocked.contains(outbound.channel) { send(outbound) }
+  }
+
+  private func send(_ outbound: OutboundChannel) {
+    let channel = outbound.channel
+    while true {
+      let (chunk, isFinished) = port.monitor.withLock { state in
+        (state.outgoing[channel].next(), state.outgoing[channel].isFinished)
+      }
+      guard let chunk else {
+        if isFinished { outbound.finish() }
+        return
+      }
+      port.monitor.signal()
+      if !outbound.send(chunk) {
+        blocked.insert(channel)
+        return
+      }
+    }
+  }
+}

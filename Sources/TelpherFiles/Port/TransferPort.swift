@@ -1,0 +1,213 @@
+public import TelpherTransport
+public import TelpherWire
+
+/// One stream as a worker thread sees it: files are read and written by calls that wait, so the
+/// thread that makes them talks to its peer by calls that wait too. The loop's side of it is a
+/// `PortPump`.
+///
+/// What waits here is bounded on both ways: what came in by the credit that the peer had, what goes
+/// out by `queuedReads`. One worker thread uses a port at a time.
+public final class TransferPort: Sendable {
+  /// Reads of one channel that wait for the connection before the worker waits: enough that neither
+  /// of the two stands still for the other. Their size falls as more memory is in use.
+  static let queuedReads = 4
+
+  /// One way of one channel.
+  struct Lane {
+    private var chunks: [Chunk] = []
+    private var head = 0
+    /// Bytes that wait.
+    private(set) var count = 0
+    /// Nothing comes behind them.
+    var isFinished = false
+
+    mutating func append(_ chunk: Chunk) {
+      chunks.append(chunk)
+      count += chunk.count
+    }
+
+    mutating func next() -> Chunk? {
+      guard head < chunks.count else { return nil }
+      let chunk = chunks[head]
+      head += 1
+      if head == chunks.count {
+        chunks.removeAll(keepingCapacity: true)
+        head = 0
+      } else if head > 1_024 {
+        chunks.removeFirst(head)
+        head = 0
+      }
+      count -= chunk.count
+      return chunk
+    }
+  }
+
+  /// The lanes of the two channels that files use.
+  struct Lanes {
+    private var file = Lane()
+    private var index = Lane()
+
+    subscript(channel: Channel) -> Lane {
+      _read { if channel == .file { yield file } else { yield index } }
+      _modify { if channel == .file { yield &file } else { yield &index } }
+    }
+  }
+
+  /// What both sides share.
+  struct State {
+    var incoming = Lanes()
+    var outgoing = Lanes()
+    /// Words that came, and words that are to go.
+    var words: [ControlMessage] = []
+    var answers: [ControlMessage] = []
+    /// Bytes that the worker took and the peer was not granted anew.
+    var taken: [Channel: Int] = [:]
+    /// Why nothing goes any more.
+    var end: FileError?
+    /// The loop has been told that there is something to do.
+    var isAnnounced = false
+  }
+
+  let monitor = Monitor(State())
+  /// Tells the loop's side that there is something to do; from any thread. Set before the worker
+  /// starts.
+  private let announce: @Sendable () -> Void
+
+  /// A port; `announce` is called, from any thread, when there is something for the loop's side to
+  /// do, once until it has looked.
+  public init(announce: @escaping @Sendable () -> Void) {
+    self.announce = announce
+  }
+
+  /// Words that may wait for the worker: a peer sends two at most.
+  private static let maxWords = 16
+
+  // MARK: The worker's side
+
+  /// Queues a piece to be sent. It does not wait: `waitForRoom` does, behind whatever else must go
+  /// first.
+  public func enqueue(_ chunk: Chunk, on channel: Channel) {
+    change { $0.outgoing[channel].append(chunk) }
+  }
+
+  /// Queues the end of a channel.
+  public func finish(_ channel: Channel) {
+    change { $0.outgoing[channel].isFinished = true }
+  }
+
+  /// Sends a word, ahead of what is queued.
+  public func send(_ word: ControlMessage) {
+    change { $0.answers.append(word) }
+  }
+
+  /// Waits until the connection has taken so much that more may be queued.
+  ///
+  /// - Throws: `FileError` (`canceled`, `lost`) once the stream is over.
+  public func waitForRoom() throws(FileError) {
+    let limit = Self.queuedReads * ReadBuffer.readSize
+    let end = monitor.wait(until: nil) { state in
+      state.end == nil
+        && (state.outgoing[.file].count > limit || state.outgoing[.index].count > limit)
+    } then: {
+      $0.end
+    }
+    if let end { throw end }
+  }
+
+  /// The next piece that came, waited for; nil at the channel's end. What had come when the
+  /// connection was lost is still given out: a later transfer goes on behind it.
+  ///
+  /// - Throws: `FileError` (`canceled`, `lost`) once the stream is over.
+  public func receive(_ channel: Channel) throws(FileError) -> Chunk? {
+    let (chunk, end): (Chunk?, FileError?) = monitor.wait(until: nil) { state in
+      state.end == nil && state.incoming[channel].count == 0 && !state.incoming[channel].isFinished
+    } then: { state in
+      Self.take(channel, &state)
+    }
+    if let end { throw end }
+    if chunk != nil { change { _ in } }
+    return chunk
+  }
+
+  /// The next piece, where one is there.
+  ///
+  /// - Throws: as `receive(_:)`.
+  public func poll(_ channel: Channel) throws(FileError) -> Chunk? {
+    let (chunk, end): (Chunk?, FileError?) = monitor.withLock { state in
+      Self.take(channel, &state)
+    }
+    if let end { throw end }
+    if chunk != nil { change { _ in } }
+    return chunk
+  }
+
+  /// The first word for which `pick` has an answer, waited for until `deadline` (on the monotonic
+  /// clock, in nanoseconds); nil where none came.
+  ///
+  /// - Throws: as `receive(_:)`.
+  public func word<Value>(until deadline: UInt64?, _ pick: (ControlMessage) -> Value?)
+    throws(FileError) -> Value?
+  {
+    let (value, end): (Value?, FileError?) = monitor.wait(until: deadline) { state in
+      state.end == nil && !state.words.contains { pick($0) != nil }
+    } then: { state in
+      (state.words.lazy.compactMap(pick).first, state.end)
+    }
+    if let end { throw end }
+    return value
+  }
+
+  private static func take(_ channel: Channel, _ state: inout State) -> (Chunk?, FileError?) {
+    if let end = state.end, end.code != .lost { return (nil, end) }
+    guard let chunk = state.incoming[channel].next() else { return (nil, state.end) }
+    state.taken[channel, default: 0] += chunk.count
+    return (chunk, nil)
+  }
+
+  /// Changes something that the loop is to look at.
+  private func change(_ body: (inout State) -> Void) {
+    let isNew = monitor.withLock { state in
+      body(&state)
+      defer { state.isAnnounced = true }
+      return !state.isAnnounced
+    }
+    if isNew { announce() }
+  }
+
+  // MARK: The loop's side
+
+  /// A piece came.
+  func deliver(_ chunk: Chunk, on channel: Channel) {
+    monitor.withLock { $0.incoming[channel].append(chunk) }
+    monitor.signal()
+  }
+
+  /// The peer has ended a channel.
+  func deliverEnd(of channel: Channel) {
+    monitor.withLock { $0.incoming[channel].isFinished = true }
+    monitor.signal()
+  }
+
+  /// A word came.
+  ///
+  /// - Throws: `WireError` where there are too many.
+  func deliver(_ word: ControlMessage) throws(WireError) {
+    let isTooMuch = monitor.withLock { state in
+      guard state.words.count < Self.maxWords else { return true }
+      state.words.append(word)
+      return false
+    }
+    guard !isTooMuch else {
+      throw WireError(.limitReached, "more than \(Self.maxWords) CONTROLs for one file")
+    }
+    monitor.signal()
+  }
+
+  /// The stream is over: the worker learns of it in its next call, or in the one that it waits in.
+  public func end(_ error: FileError) {
+    monitor.withLock { state in
+      if state.end == nil { state.end = error }
+    }
+    monitor.signal()
+  }
+}

@@ -1,0 +1,120 @@
+internal import TelpherTransport
+internal import TelpherWire
+
+/// Sends one file: the server's side of `get` (docs/PROTOCOL.md, "get").
+struct FileSender {
+  let port: TransferPort
+  let root: Root
+  let request: FileRequest
+  private var pool = BufferPool()
+  private var hasher: FileHasher
+
+  init(port: TransferPort, root: Root, request: FileRequest) {
+    self.port = port
+    self.root = root
+    self.request = request
+    hasher = FileHasher(TransferOptions(request).digest)
+  }
+
+  /// Sends it.
+  ///
+  /// - Throws: `FileError`.
+  mutating func run() throws(FileError) -> CloseResult {
+    let path = try RelativePath(request.path.bytes)
+    let file = try root.parent(of: path).openFile(path.name, followsLink: true)
+    var offset = request.offset ?? 0
+    let isPrefix =
+      offset > file.status.size ? false : try matchesPrefix(of: file, length: offset)
+    if !isPrefix {
+      // What the client has is not this file's beginning.
+      offset = 0
+      hasher = FileHasher(TransferOptions(request).digest)
+    }
+    var word = ControlMessage()
+    word.opened = ControlMessage.Opened(
+      size: file.status.size, mode: file.status.mode, mtimeNS: file.status.modifiedNS,
+      offset: offset)
+    port.send(word)
+    try send(file, from: offset)
+    try file.checkUnchanged()
+    port.finish(.file)
+    port.finish(.index)
+    var result = CloseResult(.ok)
+    result.digest = hasher.digest
+    result.bytes = ["\(Channel.file.rawValue)": UInt64(file.status.size - offset)]
+    return result
+  }
+
+  private mutating func matchesPrefix(of file: SourceFile, length: Int64) throws(FileError) -> Bool
+  {
+    try hasher.update(file, 0..<length, &pool)
+    guard let digest = request.prefixDigest else { return true }
+    return digest == hasher.digest
+  }
+
+  private mutating func send(_ file: SourceFile, from start: Int64) throws(FileError) {
+    var position = start
+    while position < file.status.size {
+      let buffer = pool.take()
+      let wanted = Int(min(Int64(buffer.capacity), file.status.size - position))
+      let count = try file.read(
+        into: UnsafeMutableRawBufferPointer(start: buffer.memory, count: wanted), at: position)
+      guard count > 0 else { return try file.checkUnchanged() }
+      hasher.update(UnsafeRawBufferPointer(start: buffer.memory, count: count))
+      port.enqueue(Chunk(storage: buffer, range: 0..<count), on: .file)
+      try port.waitForRoom()
+      position += Int64(count)
+    }
+  }
+}
+
+extension FileHasher {
+  /// Takes in bytes `range` of `file`.
+  ///
+  /// - Throws: `FileError` where they can't be read or are not there (any more).
+  mutating func update(_ file: SourceFile, _ range: Range<Int64>, _ pool: inout BufferPool)
+    throws(FileError)
+  {
+    let buffer = pool.take()
+    var position = range.lowerBound
+    while position < range.upperBound {
+      let wanted = Int(min(Int64(buffer.capacity), range.upperBound - position))
+      let count = try file.read(
+        into: UnsafeMutableRawBufferPointer(start: buffer.memory, count: wanted), at: position)
+      guard count > 0 else { return try file.checkUnchanged() }
+      update(UnsafeRawBufferPointer(start: buffer.memory, count: count))
+      position += Int64(count)
+    }
+  }
+
+  /// Takes in the first `length` bytes of a partial.
+  mutating func update(_ partial: Partial, length: Int64, _ pool: inout BufferPool)
+    throws(FileError)
+  {
+    let buffer = pool.take()
+    var position: Int64 = 0
+    while position < length {
+      let wanted = Int(min(Int64(buffer.capacity), length - position))
+      let count = try partial.read(
+        into: UnsafeMutableRawBufferPointer(start: buffer.memory, count: wanted), at: position)
+      guard count > 0 else { return }
+      update(UnsafeRawBufferPointer(start: buffer.memory, count: count))
+      position += Int64(count)
+    }
+  }
+
+  /// Takes in `count` zeros.
+  mutating func update(zeros count: Int64) {
+    var left = count
+    zeros.withUnsafeBytes { bytes in
+      while left > 0 {
+        let part = min(left, Int64(bytes.count))
+        update(UnsafeRawBufferPointer(rebasing: bytes[..<Int(part)]))
+        left -= part
+      }
+    }
+  }
+}
+
+/// What a hole reads as.
+private let zeros = [UInt8](repeating: 0, count: 64 * 1024)

@@ -1,0 +1,43 @@
+internal import TelpherTransport
+internal import TelpherWire
+
+/// Makes records of the bytes of channel 5.
+struct RecordReader {
+  /// The longest record: two paths of 4 KiB, each byte of them as six of JSON.
+  static let maxLength = 64 * 1024
+
+  private var rest: [UInt8] = []
+
+  /// Whether the last record was whole.
+  var isAtBoundary: Bool { rest.isEmpty }
+
+  /// The records that end in `chunk`.
+  ///
+  /// - Throws: `FileError` (`protocolError`).
+  mutating func read(_ chunk: Chunk) throws(FileError) -> [TreeRecord] {
+    let end = chunk.withUnsafeBytes { bytes in
+      bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+    }
+    guard end > 0 else {
+      rest.append(contentsOf: chunk)
+      try checkLength()
+      return []
+    }
+    rest.append(contentsOf: chunk.slice(0..<end))
+    let lines = rest
+    rest = [UInt8](chunk.slice(end..<chunk.count))
+    try checkLength()
+    do throws(WireError) {
+      return try TreeRecord.decode(lines: lines)
+    } catch {
+      throw FileError(.protocolError, error.message)
+    }
+  }
+
+  private func checkLength() throws(FileError) {
+    guard rest.count <= Self.maxLength else {
+      throw FileError(
+        .protocolError, "a record of channel 5 is longer than \(Self.maxLength) bytes")
+    }
+  }
+}

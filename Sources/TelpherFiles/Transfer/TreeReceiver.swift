@@ -1,0 +1,374 @@
+public import TelpherTransport
+public import TelpherWire
+
+/// Stores what a `TreeSender` sends: answers what it announces, takes the files in, verifies them and
+/// puts them in their place in groups (docs/PROTOCOL.md, "Trees"). Both ends of a connection use it;
+/// it runs on a worker's thread.
+///
+/// Nothing gets outside `base`: every path is resolved anew below the root, whatever is swapped
+/// meanwhile.
+public struct TreeReceiver {
+  /// What is to become of a file that was answered with `want`.
+  struct Wanted {
+    var path: RelativePath
+    var entry: FileEntry
+  }
+
+  /// What is to be set on a folder once all in it is in its place.
+  struct FolderAttributes {
+    var path: RelativePath
+    var mode: UInt32?
+    var modifiedNS: Int64?
+  }
+
+  let port: TransferPort
+  let root: Root
+  let base: RelativePath
+  let expected: [UInt8]?
+  let options: TransferOptions
+  let meter: TransferMeter?
+  var reader = RecordReader()
+  var answers: AnswerWriter
+  var input: ByteInput
+  var group: CommitGroup
+  var pool = BufferPool()
+  var nextNumber = 0
+  var wanted: [Int: Wanted] = [:]
+  var folders: [Int: FolderAttributes] = [:]
+  var incoming: IncomingFile?
+  var folder: Folder?
+  var cleaned: Set<RelativePath> = []
+  /// What became of the entries.
+  public private(set) var counts = TreeCounts()
+  /// What could not be sent or stored; the first `TreeSender.maxKeptFailures`.
+  public private(set) var failures: [TransferFailure] = []
+
+  /// Entries that may wait for the sender: what `TreeSender` announces ahead, and as much again. It
+  /// bounds what a sender can have this side keep.
+  static let maxWanted = 8_192
+  /// Folders that the sender is in at once: the depth of a tree, and what it announces ahead.
+  static let maxFolders = 16_384
+
+  /// A receiver that stores below the folder `base` of `root`.
+  ///
+  /// - Parameter expected: the one name that entries may have or be below, where this side asked for
+  ///   it; empty for any: then a folder's contents were asked for. Nil where the sender chooses.
+  public init(
+    port: TransferPort, root: Root, base: RelativePath, expecting expected: [UInt8]? = nil,
+    options: TransferOptions, meter: TransferMeter? = nil
+  ) {
+    self.expected = expected
+    self.port = port
+    self.root = root
+    self.base = base
+    self.options = options
+    self.meter = meter
+    answers = AnswerWriter(port: port)
+    input = ByteInput(port: port)
+    group = CommitGroup(root: root, syncs: options.sync, replaces: options.ifExists == .replace)
+  }
+
+  /// Stores it all.
+  ///
+  /// - Throws: `FileError` where nothing can be stored, or the stream is over. What was stored by
+  ///   then is whole.
+  public mutating func run() throws(FileError) {
+    // A missing base is told once, and not for each entry.
+    _ = try root.folder(base)
+    do throws(FileError) {
+      while let chunk = try nextRecords() {
+        for record in try reader.read(chunk) { try take(record) }
+      }
+      guard reader.isAtBoundary, incoming == nil, wanted.isEmpty else {
+        throw FileError(.protocolError, "the sender ended in the midst of a file")
+      }
+      try finishGroup()
+      try group.syncNames()
+      answers.flush()
+      port.finish(.index)
+      port.finish(.file)
+    } catch {
+      incoming?.abandon(error, options)
+      // These are whole and verified; the sender would send them again for nothing.
+      if let results = try? group.commit() { report(results) }
+      throw error
+    }
+  }
+
+  /// The next bytes of records; what was answered goes before it is waited for them.
+  mutating func nextRecords() throws(FileError) -> Chunk? {
+    if let chunk = try port.poll(.index) { return chunk }
+    answers.flush()
+    try port.waitForRoom()
+    return try port.receive(.index)
+  }
+
+  // MARK: Records
+
+  mutating func take(_ record: TreeRecord) throws(FileError) {
+    if let entry = record.entry {
+      try announce(entry)
+    } else if let number = record.file {
+      if number < 0 {
+        fail(text(record.path), record.failed ?? "the sender could not send it", tells: false)
+      } else {
+        try takeFile(number, record)
+      }
+    } else if let number = record.leave {
+      guard let attributes = folders.removeValue(forKey: number) else {
+        throw FileError(.protocolError, "folder \(number) was left and not entered")
+      }
+      report(group.leave(attributes))
+    } else if record.isComplete == true {
+      meter?.update { $0.isTotalKnown = true }
+    }
+  }
+
+  mutating func announce(_ entry: FileEntry) throws(FileError) {
+    let number = nextNumber
+    nextNumber += 1
+    let path = try self.path(of: entry)
+    switch entry.kind {
+    case .file:
+      let isWanted = storing(number, path) { (receiver) throws(FileError) in
+        try receiver.wants(number, path, entry)
+      }
+      if isWanted == nil { answers.skip(number) }
+    case .directory:
+      let isThere: Void? = storing(number, path) { (receiver) throws(FileError) in
+        try receiver.makeFolder(path, entry)
+        receiver.counts.folders += 1
+      }
+      guard folders.count < Self.maxFolders else {
+        throw FileError(.tooLarge, "more than \(Self.maxFolders) folders are open at once")
+      }
+      folders[number] = FolderAttributes(
+        path: path, mode: isThere == nil ? nil : entry.mode,
+        modifiedNS: isThere == nil ? nil : entry.mtimeNS)
+    case .symlink:
+      _ = storing(number, path) { (receiver) throws(FileError) in
+        try receiver.makeLink(path, entry)
+        receiver.counts.links += 1
+      }
+    case .other:
+      throw FileError(.protocolError, "'\(path)' is of a kind that is not transferred")
+    }
+  }
+
+  /// The path below the root. Folders may be the base itself.
+  func path(of entry: FileEntry) throws(FileError) -> RelativePath {
+    let below = try RelativePath(entry.path.bytes)
+    if let expected, !expected.isEmpty, below.bytes != expected,
+      !below.bytes.starts(with: expected + [UInt8(ascii: "/")])
+    {
+      throw FileError(.protocolError, "'\(below)' was sent and not asked for")
+    }
+    if below.isRoot {
+      guard entry.kind == .directory else {
+        throw FileError(.protocolError, "an entry that is no folder has no name")
+      }
+      return base
+    }
+    return base.isRoot ? below : try RelativePath(base.bytes + [UInt8(ascii: "/")] + below.bytes)
+  }
+
+  mutating func parent(of path: RelativePath) throws(FileError) -> Folder {
+    if let folder, folder.path == path.parent { return folder }
+    let parent = try root.folder(path.parent)
+    if cleaned.count < Self.maxFolders, cleaned.insert(path.parent).inserted {
+      Partial.removeStale(in: parent, olderThan: Self.staleAfter)
+    }
+    folder = parent
+    return parent
+  }
+
+  /// Partials that nobody works on and that are older than this, in seconds, are removed from folders
+  /// that a tree goes to: a day, for who wants to go on with one.
+  static let staleAfter: Int64 = 24 * 3_600
+
+  // MARK: Files
+
+  /// Decides whether a file is to come, and answers that.
+  mutating func wants(_ number: Int, _ path: RelativePath, _ entry: FileEntry)
+    throws(FileError)
+  {
+    guard let size = entry.size, size >= 0 else {
+      throw FileError(.protocolError, "'\(path)' has no size", path: "\(path)")
+    }
+    meter?.update {
+      $0.totalFiles += 1
+      $0.totalBytes += size
+    }
+    let folder = try parent(of: path)
+    if let status = try folder.status(of: path.name) {
+      guard status.kind != .folder else {
+        throw FileError(.exists, "cannot store '\(path)': it is a folder", path: "\(path)")
+      }
+      if options.ifExists == .fail {
+        throw FileError(.exists, "'\(path)' exists already", path: "\(path)")
+      }
+      let stays = try options.ifExists == .skip ? true : isUnchanged(path, folder, status, entry)
+      if stays {
+        counts.skipped += 1
+        meter?.update {
+          $0.files += 1
+          $0.bytes += size
+        }
+        return answers.skip(number)
+      }
+    }
+    guard wanted.count < Self.maxWanted else {
+      throw FileError(.tooLarge, "more than \(Self.maxWanted) files were announced ahead")
+    }
+    wanted[number] = Wanted(path: path, entry: entry)
+    guard options.resume, let (kept, digest) = try prefix(path, folder), kept <= size else {
+      return answers.want(number)
+    }
+    answers.want(number, offset: kept, prefixDigest: digest)
+  }
+
+  mutating func isUnchanged(
+    _ path: RelativePath, _ folder: Folder, _ status: FileStatus, _ entry: FileEntry
+  ) throws(FileError) -> Bool {
+    guard status.kind == .file, status.size == entry.size else { return false }
+    if options.comparesDigests {
+      guard let digest = entry.digest else { return false }
+      let file = try folder.openFile(path.name)
+      var hasher = FileHasher(options.digest)
+      try hasher.update(file, 0..<file.status.size, &pool)
+      guard digest == hasher.digest else { return false }
+    } else if status.modifiedNS != entry.mtimeNS {
+      return false
+    }
+    let mode = entry.mode.map { $0 & FileMode.keptOfFiles }
+    if status.modifiedNS != entry.mtimeNS || (mode != nil && mode != status.mode) {
+      try folder.setAttributes(of: path.name, mode: mode, modifiedNS: entry.mtimeNS)
+    }
+    return true
+  }
+
+  /// What an earlier transfer left of a file.
+  mutating func prefix(_ path: RelativePath, _ folder: Folder) throws(FileError)
+    -> (Int64, String)?
+  {
+    let partial = try Partial.open(for: path.name, in: folder, keeping: true)
+    guard partial.kept > 0 else {
+      partial.discard()
+      return nil
+    }
+    var hasher = FileHasher(options.digest)
+    try hasher.update(partial, length: partial.kept, &pool)
+    return (partial.kept, hasher.digest)
+  }
+
+  mutating func takeFile(_ number: Int, _ record: TreeRecord) throws(FileError) {
+    if incoming?.number != number {
+      guard incoming == nil, let file = wanted[number] else {
+        throw FileError(.protocolError, "bytes came for file \(number), which was not asked for")
+      }
+      var started = IncomingFile(
+        number: number, path: file.path, entry: file.entry, hasher: FileHasher(options.digest))
+      meter?.update { $0.path = "\(file.path)" }
+      do throws(FileError) {
+        started.partial = try Partial.open(
+          for: file.path.name, in: try parent(of: file.path), keeping: record.start ?? 0 > 0)
+      } catch {
+        started.fault = error
+      }
+      incoming = started
+    }
+    guard var file = incoming else { preconditionFailure("it was set in the lines above") }
+    incoming = nil
+    do throws(FileError) {
+      let before = file.fault == nil
+      try file.take(record, &input, meter, &pool)
+      if before, let fault = file.fault {
+        file.discard(options)
+        // The sender need not go on with it.
+        fail("\(file.path)", fault.message, number: number, path: file.path)
+      }
+    } catch {
+      incoming = file
+      throw error
+    }
+    if let message = record.failed {
+      if file.fault == nil {
+        file.fault = FileError(.remote, message)
+        file.discard(options)
+        fail("\(file.path)", message, tells: false)
+      }
+    } else if let digest = record.digest {
+      finish(&file, record, digest)
+    } else {
+      incoming = file
+      return
+    }
+    wanted[number] = nil
+    meter?.update { $0.files += 1 }
+    if group.isFull { try finishGroup() }
+  }
+
+  /// All bytes of a file have come.
+  mutating func finish(_ file: inout IncomingFile, _ record: TreeRecord, _ digest: String) {
+    guard file.fault == nil, let partial = file.partial else { return }
+    do throws(FileError) {
+      guard digest == file.hasher.digest else { throw .mismatch(file.path, options.digest) }
+      let mode = (record.mode ?? file.entry.mode ?? 0o644) & FileMode.keptOfFiles
+      guard partial.position == record.size ?? file.entry.size else {
+        throw FileError(.changed, "only a part of '\(file.path)' came", path: "\(file.path)")
+      }
+      try partial.finish(mode: mode, modifiedNS: record.mtimeNS ?? file.entry.mtimeNS)
+      group.add(partial, file.path, try parent(of: file.path))
+      counts.bytes += file.received
+    } catch {
+      file.fault = error
+      file.discard(options)
+      fail("\(file.path)", error.message, number: file.number, path: file.path)
+    }
+  }
+
+  /// Puts what is whole in its place.
+  mutating func finishGroup() throws(FileError) {
+    report(try group.commit())
+  }
+
+  mutating func report(_ results: [(RelativePath, FileError?)]) {
+    for (path, error) in results {
+      if let error {
+        fail("\(path)", error.message, path: path)
+      } else {
+        counts.files += 1
+      }
+    }
+  }
+
+  // MARK: Failures
+
+  /// Does what may fail for one entry alone.
+  mutating func storing<Value>(
+    _ number: Int, _ path: RelativePath,
+    _ body: (inout TreeReceiver) throws(FileError) -> Value
+  ) -> Value? {
+    do throws(FileError) {
+      return try body(&self)
+    } catch {
+      fail("\(path)", error.message, number: number, path: path)
+      return nil
+    }
+  }
+
+  func text(_ path: PathText?) -> String {
+    path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
+  }
+
+  mutating func fail(
+    _ path: String, _ message: String, number: Int? = nil, path relative: RelativePath? = nil,
+    tells: Bool = true
+  ) {
+    counts.failed += 1
+    if failures.count < TreeSender.maxKeptFailures {
+      failures.append(TransferFailure(path: path, message: message))
+    }
+    if tells { answers.fail(number, relative, message) }
+  }
+}

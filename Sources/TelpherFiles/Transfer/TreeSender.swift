@@ -1,0 +1,259 @@
+public import TelpherTransport
+public import TelpherWire
+
+/// Sends files, folders and links over one stream, without a round trip for each (docs/PROTOCOL.md,
+/// "Trees"). It announces entries ahead, and sends the files that the receiver wants as its answers
+/// come. Both ends of a connection use it; it runs on a worker's thread.
+public struct TreeSender {
+  /// Files that are announced and not answered or not sent yet, at most: enough that a far receiver
+  /// never stands still, and a bound to what is kept.
+  static let maxAhead = 4_096
+  /// Files up to this size are read whole and sent side by side in full frames.
+  static let smallFile: Int64 = 64 * 1024
+  /// Bytes that are promised at once: what has to be made up with zeros where a file turns out
+  /// shorter.
+  static let piece: Int64 = 4 << 20
+
+  /// What is announced and not done with.
+  enum Item {
+    case file(Int, RelativePath, FileStatus)
+    case leave(Int)
+  }
+
+  /// What the receiver said of `count` files from number `first` on.
+  struct Answer {
+    var first: Int
+    var count: Int
+    var isWanted: Bool
+    var offset: Int64
+    var prefixDigest: String?
+  }
+
+  let root: Root
+  let source: RelativePath
+  let name: [UInt8]
+  let options: TransferOptions
+  let meter: TransferMeter?
+  var output: RecordWriter
+  var port: TransferPort { output.port }
+  var walker: TreeWalker
+  var isWalkOver = false
+  var nextNumber = 0
+  var openFolders: [Int] = []
+  var items: [Item] = []
+  var itemsHead = 0
+  var reader = RecordReader()
+  var answers: [Answer] = []
+  var answersHead = 0
+  /// Files that the receiver gave up while they were sent.
+  var abandoned: Set<Int> = []
+  var folder: Folder?
+  var pool = BufferPool()
+  /// What could not be sent, or was told by the receiver as not stored; the first
+  /// `maxKeptFailures`.
+  public internal(set) var failures: [TransferFailure] = []
+  /// How many those are in all.
+  public internal(set) var failureCount = 0
+
+  /// Failures that are kept to be told.
+  static let maxKeptFailures = 1_000
+
+  /// A sender of what is at `source` below `root`, under the name `name` (empty: what the folder
+  /// `source` holds).
+  public init(
+    port: TransferPort, root: Root, source: RelativePath, name: [UInt8],
+    options: TransferOptions, meter: TransferMeter? = nil
+  ) {
+    self.root = root
+    self.source = source
+    self.name = name
+    self.options = options
+    self.meter = meter
+    output = RecordWriter(port: port)
+    walker = TreeWalker(root: root, start: source)
+  }
+
+  /// Sends it all, and waits until the receiver has stored what it wanted.
+  ///
+  /// - Throws: `FileError` where nothing can be sent, or the stream is over.
+  public mutating func run() throws(FileError) {
+    try announceSource()
+    while true {
+      try takeAnswers(waiting: false)
+      if try sendNext() { continue }
+      if !isWalkOver && items.count - itemsHead < Self.maxAhead {
+        try announceNext()
+      } else if isWalkOver && itemsHead == items.count {
+        break
+      } else {
+        try output.flush()
+        try takeAnswers(waiting: true)
+      }
+    }
+    try output.flush()
+    port.finish(.index)
+    port.finish(.file)
+    // The end of its records means that everything is in its place.
+    while let chunk = try port.receive(.index) { try take(try reader.read(chunk)) }
+  }
+
+  // MARK: Announcing
+
+  /// Announces the source itself. A link that is named is followed, as far as it leads somewhere.
+  mutating func announceSource() throws(FileError) {
+    var found = try root.status(source, followsLink: false)
+    if found.0.kind == .link, let target = try? root.status(source, followsLink: true) {
+      found = target
+    }
+    try announce(source, found.0, found.linkTarget)
+    isWalkOver = found.0.kind != .folder
+    if isWalkOver { try complete() }
+  }
+
+  mutating func complete() throws(FileError) {
+    isWalkOver = true
+    var record = TreeRecord()
+    record.isComplete = true
+    meter?.update { $0.isTotalKnown = true }
+    try output.write(record)
+  }
+
+  mutating func announceNext() throws(FileError) {
+    guard let step = walker.next() else {
+      // The source's own end, which the walker does not tell.
+      if let number = openFolders.popLast() { items.append(.leave(number)) }
+      return try complete()
+    }
+    switch step {
+    case .entry(let path, let status, let link): try announce(path, status, link)
+    case .leave:
+      guard let number = openFolders.popLast() else {
+        preconditionFailure("the walker leaves the folders that it entered")
+      }
+      items.append(.leave(number))
+    case .failed(let path, let error): try fail(nil, path, error)
+    }
+  }
+
+  mutating func announce(
+    _ path: RelativePath, _ status: FileStatus, _ link: [UInt8]?
+  ) throws(FileError) {
+    var entry = FileEntry(path, status, link: link)
+    entry.path = PathText(wirePath(of: path))
+    switch status.kind {
+    case .file:
+      if options.comparesDigests { entry.digest = try? digest(of: path) }
+      items.append(.file(nextNumber, path, status))
+      meter?.update {
+        $0.totalFiles += 1
+        $0.totalBytes += status.size
+      }
+    case .folder: openFolders.append(nextNumber)
+    case .link: break
+    case .other(let what):
+      return try fail(
+        nil, path,
+        FileError(.notAFile, "'\(path)' is \(what), which is not transferred", path: "\(path)"))
+    }
+    nextNumber += 1
+    try output.write(TreeRecord(entry: entry))
+  }
+
+  /// How the receiver knows a path.
+  func wirePath(of path: RelativePath) -> [UInt8] {
+    var below = path.bytes.dropFirst(source.bytes.count)
+    if below.first == UInt8(ascii: "/") { below = below.dropFirst() }
+    return name.isEmpty || below.isEmpty ? name + below : name + [UInt8(ascii: "/")] + below
+  }
+
+  mutating func digest(of path: RelativePath) throws(FileError) -> String {
+    let file = try open(path)
+    var hasher = FileHasher(options.digest)
+    try hasher.update(file, 0..<file.status.size, &pool)
+    return hasher.digest
+  }
+
+  mutating func open(_ path: RelativePath) throws(FileError) -> SourceFile {
+    if folder?.path != path.parent { folder = try root.parent(of: path) }
+    guard let folder else { preconditionFailure("it was opened in the line above") }
+    return try folder.openFile(path.name, followsLink: path == source)
+  }
+
+  // MARK: Answers
+
+  mutating func takeAnswers(waiting: Bool) throws(FileError) {
+    if waiting {
+      guard let chunk = try port.receive(.index) else {
+        throw FileError(.protocolError, "the receiver ended before it had answered")
+      }
+      try take(try reader.read(chunk))
+    }
+    while let chunk = try port.poll(.index) { try take(try reader.read(chunk)) }
+  }
+
+  mutating func take(_ records: [TreeRecord]) throws(FileError) {
+    for record in records {
+      if let message = record.failed {
+        record.file.map { _ = abandoned.insert($0) }
+        note(record.path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "", message)
+      } else if let first = record.want ?? record.skip {
+        guard first >= 0, record.count ?? 1 > 0, record.count ?? 1 <= nextNumber else {
+          throw FileError(.protocolError, "the receiver answered what was not asked")
+        }
+        answers.append(
+          Answer(
+            first: first, count: record.count ?? 1, isWanted: record.want != nil,
+            offset: record.offset ?? 0, prefixDigest: record.prefixDigest))
+      }
+    }
+  }
+
+  /// Does what is first in line, where the receiver has answered.
+  ///
+  /// - Returns: whether anything was done.
+  mutating func sendNext() throws(FileError) -> Bool {
+    guard itemsHead < items.count else { return false }
+    switch items[itemsHead] {
+    case .leave(let number):
+      var record = TreeRecord()
+      record.leave = number
+      try output.write(record)
+    case .file(let number, let path, let status):
+      guard let answer = try answer(for: number) else { return false }
+      if answer.isWanted {
+        meter?.update { $0.path = "\(path)" }
+        try send(number, path, status, answer)
+      } else {
+        meter?.update {
+          $0.files += 1
+          $0.bytes += status.size
+        }
+      }
+      abandoned.remove(number)
+    }
+    itemsHead += 1
+    if itemsHead == items.count || itemsHead > Self.maxAhead {
+      items.removeFirst(itemsHead)
+      itemsHead = 0
+    }
+    return true
+  }
+
+  mutating func answer(for number: Int) throws(FileError) -> Answer? {
+    while answersHead < answers.count {
+      let answer = answers[answersHead]
+      guard number < answer.first + answer.count else {
+        answersHead += 1
+        continue
+      }
+      // Folders and links in a run need no answer, and stand in none.
+      guard answer.first <= number else {
+        throw FileError(.protocolError, "the receiver did not answer in order")
+      }
+      return answer
+    }
+    answers.removeAll(keepingCapacity: true)
+    answersHead = 0
+    return nil
+  }
+}

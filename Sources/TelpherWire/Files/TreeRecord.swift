@@ -1,0 +1,90 @@
+/// One line of channel 5 of a tree (docs/PROTOCOL.md, "Trees"). The sender numbers its entries from
+/// 0 in the order in which it announces them.
+public struct TreeRecord: Sendable, Equatable, Codable {
+  /// From the sender: the next entry.
+  public var entry: FileEntry?
+  /// The number of the entry that the record is about.
+  public var file: Int?
+  /// From the sender: so many of the file's bytes come next on channel 4.
+  public var data: Int64?
+  /// From the sender: so many zeros come next in the file, which are not sent.
+  public var hole: Int64?
+  /// From the sender: the file is whole, and this is its digest.
+  public var digest: String?
+  /// From the sender, with `digest`: what the file was when it was read, where that is not as
+  /// announced.
+  public var size: Int64?
+  /// See `size`.
+  public var mode: UInt32?
+  /// See `size`.
+  public var mtimeNS: Int64?
+  /// From the sender: the folder of this number has no more entries.
+  public var leave: Int?
+  /// From the sender: all entries are announced.
+  public var isComplete: Bool?
+  /// From the receiver: it wants the file of this number, and `count - 1` behind it.
+  public var want: Int?
+  /// From the receiver: it needs nothing of the entry of this number, and `count - 1` behind it.
+  public var skip: Int?
+  /// How many entries `want` and `skip` are about; 1 where nil.
+  public var count: Int?
+  /// From the receiver, with `want`: how many of the bytes it has already.
+  public var offset: Int64?
+  /// From the receiver: the digest of those. The sender compares it, and answers with `start`.
+  public var prefixDigest: String?
+  /// From the sender: from which offset on it sends: the one that was asked for, or 0.
+  public var start: Int64?
+  /// From either side: the entry `file` could not be sent or stored, and this is why.
+  public var failed: String?
+  /// With `failed`: the path, for a person.
+  public var path: PathText?
+
+  /// A record with nothing in it yet.
+  public init() {}
+
+  /// A record that announces an entry.
+  public init(entry: FileEntry) { self.entry = entry }
+
+  /// A record about the entry of number `file`.
+  public init(file: Int) { self.file = file }
+
+  enum CodingKeys: String, CodingKey {
+    case entry, file, data, hole, digest, size, mode, leave, want, skip, count, offset, start
+    case failed, path
+    case mtimeNS = "mtime_ns"
+    case isComplete = "complete"
+    case prefixDigest = "prefix_digest"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    // An entry is all of its record, and most records are entries.
+    if container.contains(.entry) {
+      entry = try container.decode(FileEntry.self, forKey: .entry)
+      return
+    }
+    func value<Value: Decodable>(_ key: CodingKeys) throws -> Value? {
+      try container.decodeIfPresent(Value.self, forKey: key)
+    }
+    file = try value(.file)
+    if file != nil {
+      (data, hole, digest) = (try value(.data), try value(.hole), try value(.digest))
+      (size, mode, mtimeNS) = (try value(.size), try value(.mode), try value(.mtimeNS))
+      (start, failed, path) = (try value(.start), try value(.failed), try value(.path))
+      return
+    }
+    (leave, isComplete) = (try value(.leave), try value(.isComplete))
+    (want, skip, count) = (try value(.want), try value(.skip), try value(.count))
+    (offset, prefixDigest) = (try value(.offset), try value(.prefixDigest))
+  }
+
+  /// The record as a line, its end included.
+  public func encoded() -> [UInt8] { JSONCoding.encode(self) + [UInt8(ascii: "\n")] }
+
+  /// Reads whole lines.
+  ///
+  /// - Throws: `WireError` where they are not JSON of this shape.
+  public static func decode(lines: [UInt8]) throws(WireError) -> [TreeRecord] {
+    try JSONCoding.decodeLines(TreeRecord.self, from: lines, name: "a record of channel 5")
+  }
+}

@@ -1,0 +1,213 @@
+import Glibc
+import TelpherClient
+import TelpherFiles
+import TelpherServer
+import TelpherTestSupport
+import TelpherWire
+import Testing
+
+/// Files through a real server and a real socket, by the client library.
+@Suite(.timeLimit(.minutes(5))) struct FileTests {
+  /// Runs `body` with a connection to a server of the folder `root`, and a folder of the client's.
+  static func with(
+    _ body: (_ connection: Connection, _ root: String, _ local: String) async throws -> Void
+  ) async throws {
+    let folder = "/tmp/telpher-files-\(UInt64.random(in: 0 ... .max))"
+    let (root, local) = (folder + "/root", folder + "/local")
+    for path in [folder, root, local] { mkdir(path, 0o755) }
+    let result: Result<Void, any Error>
+    do {
+      let files = FileService(root: try Root(root))
+      try await Fixture.with(configure: { $0.files = files }) { fixture in
+        try await body(try await fixture.connect(), root, local)
+      }
+      result = .success(())
+    } catch {
+      result = .failure(error)
+    }
+    try? Root("/tmp").remove(
+      try RelativePath(String(folder.dropFirst("/tmp/".count))), recursively: true)
+    try result.get()
+  }
+
+  static func write(_ path: String, _ bytes: [UInt8]) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    _ = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    close(descriptor)
+  }
+
+  @Test func bytesGoThereAndBack() async throws {
+    try await Self.with { connection, _, _ in
+      for count in [0, 1, 4_096, 262_144, 1_500_000] {
+        let bytes = noise(count)
+        for digest in DigestAlgorithm.allCases {
+          var options = TransferOptions()
+          options.digest = digest
+          try await connection.write(bytes, to: "file", mode: 0o640, options: options)
+          #expect(try await connection.read("file", options: options) == bytes)
+        }
+        let entry = try await connection.status(of: "file")
+        #expect(entry.size == Int64(count))
+        #expect(entry.mode == 0o640)
+      }
+    }
+  }
+
+  @Test func aFolderGoesThereAndBack() async throws {
+    try await Self.with { connection, root, local in
+      mkdir(local + "/a", 0o755)
+      mkdir(local + "/a/b", 0o700)
+      Self.write(local + "/a/one", noise(1_000_000))
+      Self.write(local + "/a/b/two", [])
+      symlink("../one", local + "/a/b/link")
+      let meter = TransferMeter()
+      async let last = meter.updates.reduce(TransferProgress()) { $1 }
+      let put = try await connection.put(
+        [local + "/a"], to: "copy", recursively: true, meter: meter)
+      #expect(put.isComplete)
+      #expect(put.counts.files == 2)
+      #expect(put.counts.bytes == 1_000_000)
+      let progress = await last
+      #expect(progress.files == 2)
+      #expect(progress.isTotalKnown)
+      #expect(progress.bytes == 1_000_000)
+      let get = try await connection.get(["copy"], to: local, recursively: true)
+      #expect(get.isComplete)
+      #expect(try Self.digest(local + "/copy/one") == Self.digest(local + "/a/one"))
+      var (first, second) = (stat(), stat())
+      for path in ["", "/b", "/one", "/b/two", "/b/link"] {
+        lstat(local + "/a" + path, &first)
+        lstat(local + "/copy" + path, &second)
+        #expect(first.st_mode == second.st_mode, "\(path)")
+        #expect(first.st_mtim.tv_sec == second.st_mtim.tv_sec, "\(path)")
+        #expect(first.st_mtim.tv_nsec == second.st_mtim.tv_nsec, "\(path)")
+      }
+      // Into a folder that is there it goes under its own name.
+      _ = try await connection.put([local + "/a"], to: "copy", recursively: true)
+      #expect(try await connection.status(of: "copy/a/b/link").link == PathText("../one"))
+    }
+  }
+
+  private static func digest(_ path: String) throws -> [UInt8] {
+    let descriptor = open(path, O_RDONLY)
+    defer { close(descriptor) }
+    return [UInt8](unsafeUninitializedCapacity: 2_000_000) { buffer, count in
+      count = max(0, read(descriptor, buffer.baseAddress, buffer.count))
+    }
+  }
+
+  @Test func smallRequests() async throws {
+    try await Self.with { connection, _, _ in
+      try await connection.makeFolder("a/b/c", withParents: true)
+      try await connection.write([1, 2, 3], to: "a/file")
+      #expect(
+        try await connection.list("a").map(\.path) == [PathText("a/b"), PathText("a/file")])
+      #expect(try await connection.list("", recursively: true).count == 4)
+      try await connection.move("a/file", to: "a/b/moved")
+      #expect(try await connection.read("a/b/moved") == [1, 2, 3])
+      await #expect(throws: FileError.self) { try await connection.remove("a") }
+      try await connection.remove("a", recursively: true)
+      #expect(try await connection.list("") == [])
+      let error = await #expect(throws: FileError.self) {
+        _ = try await connection.status(of: "a")
+      }
+      #expect(error?.errno == ENOENT)
+    }
+  }
+
+  @Test(arguments: [
+    "/etc/passwd", "../secret", "a/../../secret", "out/passwd", "outfile", "a\u{0}b",
+    String(repeating: "n", count: 256), String(repeating: "d/", count: 3_000) + "f",
+  ])
+  func nothingOutsideTheRootIsReached(_ path: String) async throws {
+    try await Self.with { connection, root, local in
+      symlink("/etc", root + "/out")
+      symlink("/etc/passwd", root + "/outfile")
+      mkdir(root + "/a", 0o755)
+      Self.write(root + "/../secret", [1])
+      await #expect(throws: (any Error).self) { _ = try await connection.read(path) }
+      await #expect(throws: (any Error).self) {
+        try await connection.get([path], to: local + "/x")
+      }
+      if path != "outfile" {
+        await #expect(throws: (any Error).self) { try await connection.write([9], to: path) }
+        await #expect(throws: (any Error).self) { try await connection.remove(path) }
+        await #expect(throws: (any Error).self) { try await connection.makeFolder(path) }
+      } else {
+        // The link itself is what is replaced.
+        try await connection.write([9], to: path)
+        #expect(try await connection.status(of: path).kind == .file)
+      }
+      #expect(try await connection.info().connections == 1)
+    }
+  }
+
+  @Test func whatIsNoFileIsRefused() async throws {
+    try await Self.with { connection, root, local in
+      mkfifo(root + "/fifo", 0o600)
+      symlink("/dev/zero", root + "/zero")
+      mkdir(root + "/folder", 0o755)
+      for path in ["fifo", "zero", "folder"] {
+        await #expect(throws: FileError.self, "\(path)") { _ = try await connection.read(path) }
+      }
+      await #expect(throws: FileError.self) { try await connection.write([1], to: "folder") }
+      await #expect(throws: FileError.self) {
+        _ = try await connection.get(["folder"], to: local)
+      }
+    }
+  }
+
+  @Test func aServerWithoutFilesSaysSo() async throws {
+    try await Fixture.with(configure: { $0.whyNoFiles = "no files here" }) { fixture in
+      let connection = try await fixture.connect()
+      let error = await #expect(throws: FileError.self) { _ = try await connection.list("") }
+      #expect(error?.message == "no files here")
+      #expect(try await connection.run(Command("true")).result.isSuccess)
+    }
+  }
+
+  @Test func aCanceledTransferLeavesTheOldFileAndWhatHadCome() async throws {
+    try await Self.with { connection, root, local in
+      Self.write(local + "/big", noise(20_000_000))
+      Self.write(root + "/big", [7])
+      let meter = TransferMeter()
+      let transfer = Task {
+        try await connection.put([local + "/big"], to: "big", meter: meter)
+      }
+      for await progress in meter.updates where progress.movedBytes > 1_000_000 {
+        transfer.cancel()
+        break
+      }
+      if case .success = await transfer.result { return }
+      #expect(try await connection.read("big") == [7])
+      #expect(try await connection.list("").count == 1)
+      var options = TransferOptions()
+      options.resume = true
+      let rest = try await connection.put([local + "/big"], to: "big", options: options)
+      #expect(rest.isComplete)
+      #expect(rest.counts.bytes < 20_000_000)
+      #expect(try await connection.read("big", limit: 30_000_000) == noise(20_000_000))
+    }
+  }
+
+  @Test func manyTransfersAndCommandsAtOnce() async throws {
+    try await Self.with { connection, _, _ in
+      let bytes = noise(300_000)
+      try await withThrowingTaskGroup { group in
+        for number in 0..<200 {
+          group.addTask {
+            try await connection.write(bytes, to: "file\(number)")
+            let copy = try await connection.read("file\(number)")
+            #expect(copy == bytes)
+          }
+          group.addTask {
+            let result = try await connection.run(Command("true")).result
+            #expect(result.isSuccess)
+          }
+        }
+        try await group.waitForAll()
+      }
+      #expect(try await connection.list("").count == 200)
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import Glibc
+import TelpherFiles
+import Testing
+
+/// A temporary folder with a root in it and something outside of the root, removed with its owner.
+final class Sandbox: Sendable {
+  /// Where all of it is.
+  let path: String
+  /// `path/root`.
+  let root: Root
+
+  init() throws {
+    var template = Array("/tmp/telpher-files-XXXXXX".utf8CString)
+    guard let made = mkdtemp(&template) else { throw SystemFailure("mkdtemp") }
+    path = String(cString: made)
+    try check(mkdir("\(path)/root", 0o755), "mkdir")
+    try check(mkdir("\(path)/outside", 0o755), "mkdir")
+    root = try Root("\(path)/root")
+    try writeOutside("secret", "secret")
+  }
+
+  deinit {
+    guard let own = try? Root("/tmp"), let name = try? RelativePath(String(path.dropFirst(5)))
+    else { return }
+    try? own.remove(name, recursively: true)
+  }
+
+  /// The root's folder itself.
+  func top() throws -> Folder { try root.folder(.root) }
+
+  /// The full path of something in the root.
+  func inside(_ name: String) -> String { "\(path)/root/\(name)" }
+
+  func makeFolder(_ name: String) throws { try check(mkdir(inside(name), 0o755), "mkdir") }
+
+  func link(_ name: String, to target: String) throws {
+    try check(symlink(target, inside(name)), "symlink")
+  }
+
+  func write(_ name: String, _ text: String) throws { try Self.write(inside(name), text) }
+
+  func writeOutside(_ name: String, _ text: String) throws {
+    try Self.write("\(path)/outside/\(name)", text)
+  }
+
+  /// The text of a file in the root; nil where there is none.
+  func text(_ name: String) -> String? { Self.text(inside(name)) }
+
+  /// What is outside of the root: each name with its text and its status, by whose times any change
+  /// shows, a name that came and went included.
+  func outside() throws -> [String] {
+    let around = try Root(path)
+    let folder = try around.folder("outside")
+    return try ["\(around.status("outside", followsLink: false).0)"]
+      + folder.names().map { name in
+        let status = try #require(try folder.status(of: name))
+        let shown = String(decoding: name, as: UTF8.self)
+        return "\(shown) \(Self.text("\(path)/outside/\(shown)") ?? "-") \(status)"
+      }
+  }
+
+  private static func write(_ path: String, _ text: String) throws {
+    let file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    try check(file, "open")
+    defer { close(file) }
+    let written = text.utf8CString.withUnsafeBytes {
+      Glibc.write(file, $0.baseAddress, $0.count - 1)
+    }
+    guard written == text.utf8.count else { throw SystemFailure("write") }
+  }
+
+  /// The text of a file anywhere; nil where there is none.
+  static func text(_ path: String) -> String? {
+    let file = open(path, O_RDONLY | O_NONBLOCK)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    let text = [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
+      count = max(0, read(file, buffer.baseAddress, buffer.count))
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+}
+
+/// A call that the test itself depends on failed.
+struct SystemFailure: Error, CustomStringConvertible {
+  let description: String
+  init(_ call: String) { description = "\(call): \(String(cString: strerror(errno)))" }
+}
+
+func check(_ result: Int32, _ call: String) throws {
+  if result < 0 { throw SystemFailure(call) }
+}
+
+/// The code of what `body` throws.
+func code(_ body: () throws -> Void) -> FileError.Code? {
+  do {
+    try body()
+    return nil
+  } catch { return (error as? FileError)?.code }
+}
+
+/// How much the tests do: little each time, all with TELPHER_SLOW=1 in the environment.
+enum Scale {
+  static let isFull = getenv("TELPHER_SLOW") != nil
+}

@@ -1,0 +1,44 @@
+import Glibc
+
+/// A file system of 1 MiB that only this process sees, and that goes with it.
+enum SmallFileSystem {
+  /// Whether this process may mount one: as root, where nothing forbids it.
+  static var mayMount: Bool { geteuid() == 0 && hasCapability() }
+
+  /// Mounts one at `path`. To be called in a process of its own: it gets its own table of mounts.
+  static func mount(at path: String) throws {
+    let separate = function("unshare", as: (@convention(c) (Int32) -> Int32).self)
+    let mount = function("mount", as: Mount.self)
+    try check(separate(0x0002_0000), "unshare")  // CLONE_NEWNS
+    // Private, with all below: what is mounted here is mounted nowhere else.
+    try check(mount("none", "/", nil, 0x4_4000, nil), "mount")  // MS_REC | MS_PRIVATE
+    try check(mount("tmpfs", path, "tmpfs", 0, "size=1m"), "mount")
+  }
+
+  /// Takes it away again, also while something in it is open.
+  static func unmount(_ path: String) throws {
+    typealias Unmount = @convention(c) (UnsafePointer<CChar>?, Int32) -> Int32
+    try check(function("umount2", as: Unmount.self)(path, 2), "umount")  // MNT_DETACH
+  }
+
+  private typealias Mount =
+    @convention(c) (
+      UnsafePointer<CChar>?, UnsafePointer<CChar>?, UnsafePointer<CChar>?, UInt,
+      UnsafePointer<CChar>?
+    ) -> Int32
+
+  /// Of the C library, and not in Swift's Glibc module.
+  private static func function<Function>(_ name: String, as type: Function.Type) -> Function {
+    guard let address = dlsym(nil, name) else { preconditionFailure("glibc has \(name)") }
+    return unsafeBitCast(address, to: type)
+  }
+
+  /// CAP_SYS_ADMIN, which containers often drop: capabilities(7), proc(5).
+  private static func hasCapability() -> Bool {
+    guard let status = Sandbox.text("/proc/self/status"),
+      let line = status.split(separator: "\n").first(where: { $0.hasPrefix("CapEff:") }),
+      let bits = UInt64(line.dropFirst("CapEff:".count).drop { $0 == "\t" }, radix: 16)
+    else { return false }
+    return bits & 1 << 21 != 0
+  }
+}
