@@ -14,14 +14,20 @@ let package = Package(
   name: "telpher",
   products: [
     .executable(name: "telpher", targets: ["telpher"]),
+    .executable(name: "telpher-nio", targets: ["telpher-nio"]),
     .library(name: "TelpherClient", targets: ["TelpherClient"]),
     .library(name: "TelpherServer", targets: ["TelpherServer"]),
     .library(name: "TelpherUV", targets: ["TelpherUV"]),
+    .library(name: "TelpherNIO", targets: ["TelpherNIO"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    // For the pure-Swift backend alone; `telpher` links none of these.
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
   ],
   targets: [
     // libuv and the few Linux calls that Swift's Glibc module lacks.
@@ -46,6 +52,16 @@ let package = Package(
     .target(
       name: "TelpherUV",
       dependencies: ["CLibUV", "CTelpherSys", "TelpherSystem", "TelpherTransport"],
+      swiftSettings: strict),
+    .target(
+      name: "TelpherNIO",
+      dependencies: [
+        "CTelpherSys", "TelpherSystem", "TelpherTransport",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
       swiftSettings: strict),
 
     // Files below a root: paths, folders, partial files, digests.
@@ -86,6 +102,10 @@ let package = Package(
       name: "telpher",
       dependencies: ["TelpherCLI", "TelpherSystem", "TelpherTransport", "TelpherUV"],
       swiftSettings: strict),
+    .executableTarget(
+      name: "telpher-nio",
+      dependencies: ["TelpherCLI", "TelpherNIO", "TelpherSystem", "TelpherTransport"],
+      swiftSettings: strict),
 
     // The tests mirror the sources' folders.
     .testTarget(
@@ -103,18 +123,19 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
-    // It starts the program `telpher` from beside itself.
+    // It starts the programs from beside itself.
     .testTarget(
       name: "TelpherEndToEndTests",
       dependencies: [
-        "telpher", "TelpherClient", "TelpherFiles", "TelpherServer", "TelpherSystem",
-        "TelpherTestSupport", "TelpherTransport", "TelpherUV",
-        "TelpherWire", .product(name: "Logging", package: "swift-log"),
+        "telpher", "telpher-nio", "TelpherClient", "TelpherFiles", "TelpherServer",
+        "TelpherSystem", "TelpherTestSupport", "TelpherTransport", "TelpherUV", "TelpherWire",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
-    // A peer that speaks raw bytes, and a program that does what a test says.
+    // A peer that speaks raw bytes, a program that does what a test says, and the backends by name.
     .target(
-      name: "TelpherTestSupport", dependencies: ["TelpherTransport"],
+      name: "TelpherTestSupport",
+      dependencies: ["TelpherNIO", "TelpherSystem", "TelpherTransport", "TelpherUV"],
       path: "Tests/TelpherTestSupport", swiftSettings: strict),
     .testTarget(
       name: "TelpherLinkTests",
@@ -123,8 +144,8 @@ let package = Package(
     .testTarget(
       name: "TelpherServerTests",
       dependencies: [
-        "TelpherLink", "TelpherServer", "TelpherSystem", "TelpherTestSupport", "TelpherTransport",
-        "TelpherUV", "TelpherWire", .product(name: "Logging", package: "swift-log"),
+        "TelpherLink", "TelpherServer", "TelpherTestSupport", "TelpherTransport", "TelpherWire",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(
@@ -140,7 +161,8 @@ let package = Package(
     // The seam's tests. Whoever adds a backend to Conformance/Backends.swift adds its target here.
     .testTarget(
       name: "TelpherTransportTests",
-      dependencies: ["TelpherSystem", "TelpherTransport", "TelpherUV"], swiftSettings: strict),
+      dependencies: ["TelpherNIO", "TelpherSystem", "TelpherTransport", "TelpherUV"],
+      swiftSettings: strict),
   ]
 )
 

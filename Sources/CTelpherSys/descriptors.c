@@ -18,6 +18,10 @@ int telpher_set_nonblocking(int descriptor) {
   return fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+int telpher_close_on_exec(int descriptor) {
+  return fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
 int telpher_open_at(int folder, const char *path, int flags) {
   int descriptor;
   do {
@@ -64,14 +68,23 @@ int telpher_set_status_flags(int descriptor, int flags) {
   return fcntl(descriptor, F_SETFL, flags) < 0 ? -errno : 0;
 }
 
-int telpher_watch_readable(int descriptor) {
-  int watch = epoll_create1(EPOLL_CLOEXEC);
-  if (watch < 0) return -errno;
-  struct epoll_event event = {.events = EPOLLIN};
-  if (epoll_ctl(watch, EPOLL_CTL_ADD, descriptor, &event) < 0) {
-    int error = errno;
-    close(watch);
-    return -error;
-  }
-  return watch;
+int telpher_epoll(void) {
+  int epoll = epoll_create1(EPOLL_CLOEXEC);
+  return epoll < 0 ? -errno : epoll;
+}
+
+int telpher_epoll_add(int epoll, int descriptor, uint64_t key) {
+  struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = key};
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) < 0 ? -errno : 0;
+}
+
+int telpher_epoll_wait(int epoll, uint64_t *keys, int capacity) {
+  struct epoll_event events[64];
+  if (capacity > 64) capacity = 64;
+  int count;
+  do {
+    count = epoll_wait(epoll, events, capacity, -1);
+  } while (count < 0 && errno == EINTR);
+  for (int i = 0; i < count; i++) keys[i] = events[i].data.u64;
+  return count < 0 ? -errno : count;
 }

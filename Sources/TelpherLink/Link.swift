@@ -51,6 +51,8 @@ public final class Link: TurnEndTask {
   private var timer: (any LoopTimer)?
   var lastReceived: UInt64
   private var goAway: (ErrorCode, String)?
+  /// A PING was sent since something came last.
+  private var hasAsked = false
 
   /// A link over a fresh connection; nothing happens before `start(delegate:)`.
   public init(
@@ -156,6 +158,7 @@ public final class Link: TurnEndTask {
   private func receive(_ chunk: Chunk) {
     bytesReceived += UInt64(chunk.count)
     lastReceived = loop.now
+    hasAsked = false
     guard isOpen else { return }
     do throws(WireError) {
       try chunk.withUnsafeBytes { (bytes) throws(WireError) in
@@ -236,12 +239,15 @@ public final class Link: TurnEndTask {
   private func armKeepalive() {
     timer = loop.schedule(after: configuration.pingAfter) { [unowned self] in
       let silence = loop.now - lastReceived
-      // What has arrived and was not read yet says that it is this process that stood still.
-      if silence >= configuration.lostAfter && !isReadingPaused && !hasUnreadBytes {
+      // Who was not asked did not fail to answer: it may be this process that stood still. And what
+      // has arrived and was not read yet may be the answer.
+      let wasAsked = hasAsked || session.peerHello == nil
+      if silence >= configuration.lostAfter, wasAsked, !isReadingPaused, !hasUnreadBytes {
         return end(.lost("nothing was heard for \(silence / 1_000_000_000) s"))
       }
       if silence >= configuration.pingAfter && session.peerHello != nil {
         session.ping(0)
+        hasAsked = true
         scheduleFlush()
       }
       armKeepalive()

@@ -100,7 +100,7 @@ final class ControlGroup: Sendable {
 }
 
 /// An error number of errno(3), thrown inside this module until it is known what to call it.
-struct ErrorNumber: Error {
-  var value: Int32
-  init(_ value: Int32) { self.value = value }
+package struct ErrorNumber: Error {
+  package var value: Int32
+  package init(_ value: Int32) { self.value = value }
 }

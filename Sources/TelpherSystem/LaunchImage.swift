@@ -6,9 +6,6 @@ internal import TelpherTransport
 /// environment, and each file that may be the program. The child can't allocate, so the search along
 /// PATH is spelled out here.
 struct LaunchImage: ~Copyable {
-  /// Where execvp(3) looks when the child's environment has no PATH.
-  static let defaultPath = "/bin:/usr/bin"
-
   private let memory: UnsafeMutableRawPointer
   private let environmentStart: Int
   private let candidatesStart: Int
@@ -18,32 +15,8 @@ struct LaunchImage: ~Copyable {
   /// - Throws: `SpawnError` where a string can't be passed on: no arguments, a NUL byte, or a
   ///   variable's name that is empty or has a `=`.
   init(_ request: SpawnRequest, mark: String? = nil) throws(SpawnError) {
-    self.init(packing: try Self.strings(of: request, mark: mark))
-  }
-
-  /// The arguments, the environment and the candidates of `request`, checked.
-  private static func strings(
-    of request: SpawnRequest, mark: String?
-  ) throws(SpawnError) -> [[String]] {
-    guard let program = request.arguments.first else { throw Self.refused("no program was named") }
-    var environment: [String] = []
-    environment.reserveCapacity(request.environment.count + 1)
-    if let mark { environment.append("\(ProcessTree.markName)=\(mark)") }
-    for (name, value) in request.environment where mark == nil || name != ProcessTree.markName {
-      guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "=")) else {
-        throw Self.refused("'\(name)' can't name an environment variable")
-      }
-      environment.append("\(name)=\(value)")
-    }
-    for string in request.arguments where string.utf8.contains(0) {
-      throw Self.refused("an argument has a NUL byte")
-    }
-    for string in environment where string.utf8.contains(0) {
-      throw Self.refused("an environment variable has a NUL byte")
-    }
-    return [
-      request.arguments, environment, candidates(for: program, path: request.environment["PATH"]),
-    ]
+    let strings = try LaunchStrings(request, mark: mark)
+    self.init(packing: [strings.arguments, strings.environment, strings.candidates])
   }
 
   private init(packing lists: [[String]]) {
@@ -79,10 +52,6 @@ struct LaunchImage: ~Copyable {
     }
   }
 
-  private static func refused(_ message: String) -> SpawnError {
-    SpawnError(stage: .execute, errno: EINVAL, message: message)
-  }
-
   deinit { memory.deallocate() }
 
   /// The argument list, for as long as this image lives.
@@ -96,14 +65,5 @@ struct LaunchImage: ~Copyable {
 
   private func list(at start: Int) -> UnsafePointer<UnsafeMutablePointer<CChar>?> {
     UnsafePointer(memory.assumingMemoryBound(to: UnsafeMutablePointer<CChar>?.self) + start)
-  }
-
-  /// The files that `program` may mean, in the order of `path`: execvp(3). A name with a slash is
-  /// used as it is, an empty one names nothing, and an empty entry is the working directory.
-  static func candidates(for program: String, path: String?) -> [String] {
-    if program.isEmpty || program.utf8.contains(UInt8(ascii: "/")) { return [program] }
-    return (path ?? defaultPath).split(separator: ":", omittingEmptySubsequences: false).map {
-      $0.isEmpty ? program : "\($0)/\(program)"
-    }
   }
 }

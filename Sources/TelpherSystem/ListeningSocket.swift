@@ -47,6 +47,11 @@ package final class ListeningSocket: BoundSocket {
     }
   }
 
+  /// Gives the socket its backlog again, which somebody else has changed.
+  package func listenAgain() {
+    descriptor.withLock { if let descriptor = $0 { _ = Glibc.listen(descriptor, backlog) } }
+  }
+
   package func close() {
     let closed = descriptor.withLock { descriptor in
       defer { descriptor = nil }

@@ -6,12 +6,12 @@ internal import Glibc
 /// sanitizer does not see, so that it reports races where there are none.
 ///
 /// `@unchecked Sendable`: `value` is touched only while `mutex` is held.
-final class Lock<Value>: @unchecked Sendable {
+package final class Lock<Value>: @unchecked Sendable {
   private var value: Value
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
   /// A lock around `value`.
-  init(_ value: sending Value) {
+  package init(_ value: sending Value) {
     self.value = value
     pthread_mutex_init(mutex, nil)
   }
@@ -22,7 +22,7 @@ final class Lock<Value>: @unchecked Sendable {
   }
 
   /// Calls `body` with the value while nobody else has it. It does not nest.
-  func withLock<R>(_ body: (inout Value) -> R) -> R {
+  package func withLock<R>(_ body: (inout Value) -> R) -> R {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return body(&value)

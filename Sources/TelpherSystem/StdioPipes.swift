@@ -1,11 +1,11 @@
 internal import CTelpherSys
 internal import Glibc
-internal import TelpherTransport
+package import TelpherTransport
 
 /// The pipes of a launch: the child's three descriptors, and our ends. It closes what was not taken.
-struct StdioPipes: ~Copyable {
+package struct StdioPipes: ~Copyable {
   /// What becomes 0, 1 and 2 in the child.
-  private(set) var child: (Int32, Int32, Int32) = (0, 1, 2)
+  package private(set) var child: (Int32, Int32, Int32) = (0, 1, 2)
   private var childEnds: [Int32] = []
   private var input: Int32?
   private var output: Int32?
@@ -15,7 +15,7 @@ struct StdioPipes: ~Copyable {
   ///
   /// - Throws: `SpawnError` of stage `resources` where descriptors ran out, or where a stream can't
   ///   be connected to what was asked for.
-  init(_ request: SpawnRequest, null: Int32) throws(SpawnError) {
+  package init(_ request: SpawnRequest, null: Int32) throws(SpawnError) {
     switch request.input {
     case .null: child.0 = null
     case .inherit: break
@@ -50,7 +50,7 @@ struct StdioPipes: ~Copyable {
   }
 
   /// Hands out our ends, which the caller closes from now on.
-  mutating func takeOurs() -> (input: Int32?, output: Int32?, error: Int32?) {
+  package mutating func takeOurs() -> (input: Int32?, output: Int32?, error: Int32?) {
     defer { (input, output, error) = (nil, nil, nil) }
     return (input, output, error)
   }

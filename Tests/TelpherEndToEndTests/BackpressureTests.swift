@@ -1,5 +1,6 @@
 import Glibc
 import TelpherClient
+import TelpherTestSupport
 import Testing
 
 /// Clients that don't read: their commands wait, and the server holds next to nothing for them.
@@ -12,11 +13,16 @@ import Testing
     case credit
   }
 
-  private static let commands = 200
+  /// How many commands. The end of each is a walk through all processes where there are no groups.
+  private static func commands(_ backend: SystemBackend) -> Int {
+    backend == .nio && !Scale.isFull ? 80 : 200
+  }
 
-  @Test(arguments: Stall.allCases)
-  func commandsOfClientsThatDoNotReadAreBlocked(_ stall: Stall) async throws {
-    try await ServerProcess.with { server in
+  @Test(arguments: SystemBackend.all, Stall.allCases)
+  func commandsOfClientsThatDoNotReadAreBlocked(_ backend: SystemBackend, _ stall: Stall)
+    async throws
+  {
+    try await ServerProcess.with(backend) { server in
       let connection = try await server.connect()
       // Warm: what every server has after a few commands.
       for _ in 0..<20 { _ = try await connection.run(Command("true")) }
@@ -24,12 +30,12 @@ import Testing
       switch stall {
       case .socket:
         var clients: [RawClient] = []
-        for _ in 0..<Self.commands {
+        for _ in 0..<Self.commands(backend) {
           let client = try await RawClient.connect(to: server.address, on: server.clientLoop)
           _ = await client.run(#"{"op":"run","argv":["yes"]}"#)
           clients.append(client)
         }
-        try await Self.check(server, before, connection)
+        try await Self.check(server, Self.commands(backend), before, connection)
         for client in clients { await client.close() }
         try await eventually("the commands are ended") {
           try await connection.info().running == 0
@@ -37,7 +43,7 @@ import Testing
       case .credit:
         let task = Task {
           try await withThrowingTaskGroup { group in
-            for _ in 0..<Self.commands {
+            for _ in 0..<Self.commands(backend) {
               group.addTask {
                 _ = try await connection.run(Command("yes")) { _ in
                   try await Task.sleep(for: .seconds(3_600))
@@ -47,7 +53,7 @@ import Testing
             try await group.waitForAll()
           }
         }
-        try await Self.check(server, before, try await server.connect())
+        try await Self.check(server, Self.commands(backend), before, try await server.connect())
         task.cancel()
         await #expect(throws: (any Error).self) { try await task.value }
       }
@@ -56,7 +62,7 @@ import Testing
 
   /// All commands run, none of them uses processor time any more, and the server is small.
   private static func check(
-    _ server: ServerProcess, _ before: Int, _ connection: Connection
+    _ server: ServerProcess, _ commands: Int, _ before: Int, _ connection: Connection
   ) async throws {
     func ticks() -> [Int] { server.view.children.map { ProcessView(pid: $0).ticks } }
     var last: [Int] = []
@@ -75,9 +81,11 @@ import Testing
     print("\(commands) blocked commands: server + \(growth) KiB")
   }
 
-  @Test(arguments: [true, false])
-  func oneReaderOfTwoFullOutputsGetsBoth(_ readsOutputFirst: Bool) async throws {
-    try await Fixture.with { fixture in
+  @Test(arguments: SystemBackend.all, [true, false])
+  func oneReaderOfTwoFullOutputsGetsBoth(_ backend: SystemBackend, _ readsOutputFirst: Bool)
+    async throws
+  {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let command = Command(
         shell: "head -c 10485760 /dev/zero; head -c 10485760 /dev/zero >&2; echo x; echo y >&2")

@@ -1,5 +1,6 @@
 import Glibc
 import TelpherClient
+import TelpherTestSupport
 import TelpherTransport
 import Testing
 
@@ -9,8 +10,9 @@ import Testing
     ["sh", "-c", "ulimit \(limit) && exec \"$@\"", "sh"]
   }
 
-  @Test func aServerOutOfDescriptorsRestsAndComesBack() async throws {
-    try await ServerProcess.with(wrapper: Self.limited("-n 64")) { server in
+  @Test(arguments: SystemBackend.all)
+  func aServerOutOfDescriptorsRestsAndComesBack(_ backend: SystemBackend) async throws {
+    try await ServerProcess.with(backend, wrapper: Self.limited("-n 64")) { server in
       let first = try await server.connect()
       #expect(try await first.run(Command("true")).result.isSuccess)
       var clients: [Connection] = []
@@ -39,8 +41,11 @@ import Testing
     }
   }
 
-  @Test func commandsWithoutDescriptorsAreNotStartedAndLaterOnesWork() async throws {
-    try await ServerProcess.with(wrapper: Self.limited("-n 64")) { server in
+  @Test(arguments: SystemBackend.all)
+  func commandsWithoutDescriptorsAreNotStartedAndLaterOnesWork(_ backend: SystemBackend)
+    async throws
+  {
+    try await ServerProcess.with(backend, wrapper: Self.limited("-n 64")) { server in
       let connection = try await server.connect()
       let statuses = try await Self.runMany(40, on: connection)
       let refused = statuses.compactMap(\.self)
@@ -51,11 +56,12 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: OtherUser.isPossible))
-  func commandsWithoutProcessesAreNotStartedAndLaterOnesWork() async throws {
+  @Test(.enabled(if: OtherUser.isPossible), arguments: SystemBackend.all)
+  func commandsWithoutProcessesAreNotStartedAndLaterOnesWork(_ backend: SystemBackend) async throws
+  {
     let limit = ["prlimit", "--nproc=40", "--"]
     try await ServerProcess.with(
-      wrapper: OtherUser.wrapper() + limit, program: try OtherUser.program.get()
+      backend, wrapper: OtherUser.wrapper() + limit, program: try OtherUser.program(of: backend)
     ) { server in
       let connection = try await server.connect()
       let refused = try await Self.runMany(60, on: connection).compactMap(\.self)

@@ -1,4 +1,5 @@
 import TelpherClient
+import TelpherTestSupport
 import Testing
 
 /// Exit codes and signals are those that the same command has without Telpher.
@@ -48,12 +49,13 @@ import Testing
     }
   }
 
-  @Test func randomCommandsEndAsWithoutTelpher() async throws {
+  @Test(arguments: SystemBackend.all)
+  func randomCommandsEndAsWithoutTelpher(_ backend: SystemBackend) async throws {
     var random = SplitMix64(state: 20_261_121)
     let examples = (0..<Scale.pick(fast: 120, full: 1_000)).map { _ in
       Example(using: &random)
     }
-    try await Fixture.with { fixture in
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       for example in examples {
         let expected = LocalShell.run(example.arguments, environment: ["PATH=/usr/bin:/bin"])

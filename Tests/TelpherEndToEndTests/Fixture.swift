@@ -1,9 +1,8 @@
 import Logging
 import TelpherClient
 import TelpherServer
-import TelpherSystem
+import TelpherTestSupport
 import TelpherTransport
-import TelpherUV
 import Testing
 
 /// A server and a client in this process, on loops of their own, over a real socket.
@@ -19,12 +18,12 @@ struct Fixture {
 
   /// Runs `body` with a server, and checks that everything ends behind it.
   static func with<Value>(
-    scope: Launcher.Scope = .automatic,
+    _ backend: SystemBackend,
     configure: (inout ServerConfiguration) -> Void = { _ in },
     _ body: (Fixture) async throws -> Value
   ) async throws -> Value {
-    let serverLoop = try UVLoop(launcher: try Launcher(scope: scope))
-    let clientLoop = try UVLoop()
+    let serverLoop = try backend.makeLoop(startsPrograms: true)
+    let clientLoop = try backend.makeLoop()
     var configuration = ServerConfiguration()
     configuration.environment = ["PATH": "/usr/bin:/bin"]
     // A busy machine is not to look like a silent client.

@@ -1,6 +1,7 @@
 import Glibc
 import TelpherClient
 import TelpherSystem
+import TelpherTestSupport
 import TelpherTransport
 import Testing
 
@@ -17,10 +18,10 @@ import Testing
     try result.get()
   }
 
-  @Test(arguments: [Launcher.Scope.automatic, .descendants], [nil, 0, 50, 1_500])
-  func theResultComesAfterTheDrain(_ scope: Launcher.Scope, _ drain: Int?) async throws {
+  @Test(arguments: SystemBackend.allCases, [nil, 0, 50, 1_500])
+  func theResultComesAfterTheDrain(_ backend: SystemBackend, _ drain: Int?) async throws {
     let mark = unusualDuration()
-    try await Fixture.with(scope: scope) { fixture in
+    try await Fixture.with(backend) { fixture in
       try await Self.endingMarked(mark) {
         let connection = try await fixture.connect()
         var command = Command(shell: "sleep \(mark) & echo x")
@@ -38,8 +39,9 @@ import Testing
     }
   }
 
-  @Test func aPipeThatIsLetGoWithinTheDrainWasNotHeld() async throws {
-    try await Fixture.with { fixture in
+  @Test(arguments: SystemBackend.all)
+  func aPipeThatIsLetGoWithinTheDrainWasNotHeld(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       var command = Command(shell: "(sleep 0.1; echo y) & echo x")
       command.drain = .seconds(60)
@@ -49,10 +51,10 @@ import Testing
     }
   }
 
-  @Test(arguments: [0, 100])
-  func aGrandchildThatKeepsWritingIsCutOff(_ drain: Int) async throws {
+  @Test(arguments: SystemBackend.all, [0, 100])
+  func aGrandchildThatKeepsWritingIsCutOff(_ backend: SystemBackend, _ drain: Int) async throws {
     let mark = "endless-\(unusualDuration())"
-    try await Fixture.with { fixture in
+    try await Fixture.with(backend) { fixture in
       try await Self.endingMarked(mark) {
         let connection = try await fixture.connect()
         var command = Command(shell: "echo x >&2; yes \(mark) & exit 3")
@@ -70,9 +72,10 @@ import Testing
     }
   }
 
-  @Test func nothingWrittenBeforeTheExitIsLostToASlowReader() async throws {
+  @Test(arguments: SystemBackend.all)
+  func nothingWrittenBeforeTheExitIsLostToASlowReader(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
-    try await Fixture.with { fixture in
+    try await Fixture.with(backend) { fixture in
       try await Self.endingMarked(mark) {
         let connection = try await fixture.connect()
         var command = Command(shell: "sleep \(mark) & \(ThrottledReaderTests.overfull)")

@@ -1,31 +1,38 @@
 import Glibc
 import TelpherClient
+import TelpherTestSupport
 import TelpherTransport
 import Testing
 
 /// What commands read.
 @Suite struct InputTests {
-  @Test(arguments: [
-    ("cat", "x", "x"),
-    ("cat", "", ""),
-    // These say nothing before the end of their input.
-    ("sort", "b\nc\na\n", "a\nb\nc\n"),
-    ("wc -c", "12345", "5\n"),
-    ("cat | sort | head -n 1", "b\na\n", "a\n"),
-    // It reads its first line only; the rest stays for the next one.
-    ("read a; echo $a; cat", "1\n2\n3\n", "1\n2\n3\n"),
-  ])
-  func inputIsReadToItsEnd(_ line: String, _ input: String, _ output: String) async throws {
-    try await Fixture.with { fixture in
+  @Test(
+    arguments: SystemBackend.all,
+    [
+      ("cat", "x", "x"),
+      ("cat", "", ""),
+      // These say nothing before the end of their input.
+      ("sort", "b\nc\na\n", "a\nb\nc\n"),
+      ("wc -c", "12345", "5\n"),
+      ("cat | sort | head -n 1", "b\na\n", "a\n"),
+      // It reads its first line only; the rest stays for the next one.
+      ("read a; echo $a; cat", "1\n2\n3\n", "1\n2\n3\n"),
+    ])
+  func inputIsReadToItsEnd(
+    _ backend: SystemBackend, _ command: (line: String, input: String, output: String)
+  ) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
-      let result = try await connection.run(Command(shell: line), input: Array(input.utf8))
+      let result = try await connection.run(
+        Command(shell: command.line), input: Array(command.input.utf8))
       #expect(result.result.status == .exited(0))
-      #expect(String(decoding: result.output, as: UTF8.self) == output)
+      #expect(String(decoding: result.output, as: UTF8.self) == command.output)
     }
   }
 
-  @Test func outputComesOnAfterTheHalfClose() async throws {
-    try await Fixture.with { fixture in
+  @Test(arguments: SystemBackend.all)
+  func outputComesOnAfterTheHalfClose(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let (output, result) = try await connection.run(
         Command(shell: "cat >/dev/null; echo one; sleep 0.05; echo two"), hasInput: true
@@ -42,9 +49,10 @@ import Testing
   }
 
   /// More than all the windows and pipes on the way hold.
-  @Test(arguments: ["exec <&-; sleep 0.05; exit 4", "head -c 10 >/dev/null; exit 4"])
-  func aCommandThatStopsReadingEndsByItself(_ line: String) async throws {
-    try await Fixture.with { fixture in
+  @Test(
+    arguments: SystemBackend.all, ["exec <&-; sleep 0.05; exit 4", "head -c 10 >/dev/null; exit 4"])
+  func aCommandThatStopsReadingEndsByItself(_ backend: SystemBackend, _ line: String) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let result = try await connection.run(
         Command(shell: line), input: [UInt8](repeating: 7, count: 8 << 20))
@@ -52,8 +60,9 @@ import Testing
     }
   }
 
-  @Test func aCommandThatNeverReadsHoldsItsWriterUp() async throws {
-    try await Fixture.with { fixture in
+  @Test(arguments: SystemBackend.all)
+  func aCommandThatNeverReadsHoldsItsWriterUp(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let (taken, result) = try await connection.run(Command("sleep", "600"), hasInput: true) {
         process in
@@ -80,9 +89,10 @@ import Testing
     }
   }
 
-  @Test func muchGoesThroughCatBothWays() async throws {
+  @Test(arguments: SystemBackend.all)
+  func muchGoesThroughCatBothWays(_ backend: SystemBackend) async throws {
     // The server of its own shows that nothing is piled up there.
-    try await ServerProcess.with { server in
+    try await ServerProcess.with(backend) { server in
       let connection = try await server.connect()
       let pattern = Pattern()
       let total = Scale.pick(fast: 64 << 20, full: 1 << 30)

@@ -1,13 +1,15 @@
 import Glibc
 import TelpherClient
+import TelpherTestSupport
 import TelpherWire
 import Testing
 
 /// Many commands beside each other, and one after the other.
 @Suite struct ManyCommandsTests {
   /// More than `maxStrangers`: the server accepts them all before it reads a HELLO.
-  @Test func aBurstOfConnectionsIsServed() async throws {
-    try await ServerProcess.with { server in
+  @Test(arguments: SystemBackend.all)
+  func aBurstOfConnectionsIsServed(_ backend: SystemBackend) async throws {
+    try await ServerProcess.with(backend) { server in
       // Stopped, so that all wait in the socket's queue when it goes on.
       server.program.signal(SIGSTOP)
       var clients: [(RawClient, StreamID)] = []
@@ -31,8 +33,9 @@ import Testing
     }
   }
 
-  @Test func aThousandFinishBesideAStalledAndABulkStream() async throws {
-    try await ServerProcess.with { server in
+  @Test(arguments: SystemBackend.all)
+  func aThousandFinishBesideAStalledAndABulkStream(_ backend: SystemBackend) async throws {
+    try await ServerProcess.with(backend) { server in
       let connection = try await server.connect()
       let stalled = Task {
         try await connection.run(Command("yes")) { _ in
@@ -65,15 +68,16 @@ import Testing
     }
   }
 
-  @Test(arguments: [true, false])
-  func nothingIsLeftBehindByCommands(_ hasGroups: Bool) async throws {
-    let count = Scale.pick(fast: 2_000, full: 100_000)
+  @Test(arguments: zip([SystemBackend.uv, .uv, .nio], [true, false, false]))
+  func nothingIsLeftBehindByCommands(_ backend: SystemBackend, _ hasGroups: Bool) async throws {
+    let warmUp = backend == .nio ? 500 : 1_000
+    let count = Scale.pick(fast: 2 * warmUp, full: 100_000)
     let wrapper = hasGroups ? [] : OtherUser.wrapper()
-    let program = hasGroups ? LocalProgram.telpher : try OtherUser.program.get()
-    try await ServerProcess.with(wrapper: wrapper, program: program) { server in
+    let program = hasGroups ? backend.program : try OtherUser.program(of: backend)
+    try await ServerProcess.with(backend, wrapper: wrapper, program: program) { server in
       let connection = try await server.connect()
       // The pools of groups and buffers fill up to the commands there are at once.
-      try await Self.run(1_000, on: connection)
+      try await Self.run(warmUp, on: connection)
       let before = Leftovers(server)
       let start = ContinuousClock.now
       try await Self.run(count, on: connection)

@@ -2,12 +2,13 @@ import Glibc
 import TelpherClient
 import TelpherServer
 import TelpherSystem
+import TelpherTestSupport
 import TelpherTransport
 import Testing
 
 /// A command's end is the end of all that came from it.
 @Suite struct NoSurvivorTests {
-  static let scopes = [Launcher.Scope.automatic, .descendants]
+  static let scopes = SystemBackend.allCases
   /// Processes of `tree` that sleep.
   private static let sleepers = 4
 
@@ -26,11 +27,11 @@ import Testing
   }
 
   @Test(arguments: scopes)
-  func aKilledClientLeavesNobody(_ scope: Launcher.Scope) async throws {
+  func aKilledClientLeavesNobody(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
-    try await Fixture.with(scope: scope) { fixture in
+    try await Fixture.with(backend) { fixture in
       let client = try LocalProgram([
-        LocalProgram.telpher, "run", "--on", "\(fixture.address)", "--shell", "--",
+        backend.program, "run", "--on", "\(fixture.address)", "--shell", "--",
         Self.tree(mark),
       ])
       #expect(try await client.line() == "early")
@@ -45,9 +46,9 @@ import Testing
   }
 
   @Test(arguments: scopes)
-  func theDeadlineLeavesNobodyAndKeepsTheOutput(_ scope: Launcher.Scope) async throws {
+  func theDeadlineLeavesNobodyAndKeepsTheOutput(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
-    try await Fixture.with(scope: scope) { fixture in
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       var command = Command(shell: Self.tree(mark))
       command.deadline = .milliseconds(400)
@@ -62,9 +63,9 @@ import Testing
   }
 
   @Test(arguments: scopes)
-  func cancelLeavesNobodyAndKeepsTheOutput(_ scope: Launcher.Scope) async throws {
+  func cancelLeavesNobodyAndKeepsTheOutput(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
-    try await Fixture.with(scope: scope) { fixture in
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       var command = Command(shell: Self.tree(mark))
       command.grace = .milliseconds(100)
@@ -83,9 +84,9 @@ import Testing
   }
 
   @Test(arguments: scopes)
-  func theServersStopLeavesNobody(_ scope: Launcher.Scope) async throws {
+  func theServersStopLeavesNobody(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
-    try await Fixture.with(scope: scope) { fixture in
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let running = Task { try await connection.run(Command(shell: Self.tree(mark))) }
       try await eventually("the tree has grown") { Self.sleeping(mark) == Self.sleepers }
@@ -120,7 +121,8 @@ import Testing
     }
     let group = String(decoding: groups, as: UTF8.self).split(separator: "\n")
       .first { $0.hasPrefix("0::") }?.dropFirst(3)
-    try await ServerProcess.with(wrapper: ["sh", "-c", line, "sh", String(group ?? "")]) { server in
+    try await ServerProcess.with(.uv, wrapper: ["sh", "-c", line, "sh", String(group ?? "")]) {
+      server in
       let connection = try await server.connect()
       #expect(try await connection.serverHello().killScope == "cgroup")
       for _ in 0..<3 {

@@ -1,12 +1,14 @@
 import Glibc
 import TelpherClient
+import TelpherTestSupport
 import Testing
 
 /// A server of a user who may make no control groups.
 @Suite(.enabled(if: OtherUser.isPossible)) struct OtherUserTests {
-  @Test func everythingWorksWithoutControlGroups() async throws {
+  @Test(arguments: SystemBackend.all)
+  func everythingWorksWithoutControlGroups(_ backend: SystemBackend) async throws {
     try await ServerProcess.with(
-      wrapper: OtherUser.wrapper(), program: try OtherUser.program.get()
+      backend, wrapper: OtherUser.wrapper(), program: try OtherUser.program(of: backend)
     ) { server in
       #expect(server.view.uid != 0)
       let connection = try await server.connect()
@@ -19,10 +21,11 @@ import Testing
     }
   }
 
-  @Test func nobodySurvivesADeadlineThere() async throws {
+  @Test(arguments: SystemBackend.all)
+  func nobodySurvivesADeadlineThere(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
     try await ServerProcess.with(
-      wrapper: OtherUser.wrapper(), program: try OtherUser.program.get()
+      backend, wrapper: OtherUser.wrapper(), program: try OtherUser.program(of: backend)
     ) { server in
       let connection = try await server.connect()
       var command = Command(

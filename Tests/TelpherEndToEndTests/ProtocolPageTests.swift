@@ -1,12 +1,14 @@
 import Glibc
 import TelpherClient
 import TelpherServer
+import TelpherTestSupport
 import Testing
 
 /// docs/PROTOCOL.md ends with a whole client in Python: it is run here as it stands on the page.
 @Suite struct ProtocolPageTests {
-  @Test func theClientOnThePageRunsACommand() async throws {
-    try await Self.withClient { run in
+  @Test(arguments: SystemBackend.all)
+  func theClientOnThePageRunsACommand(_ backend: SystemBackend) async throws {
+    try await Self.withClient(backend) { run in
       let result = try await run(["sh", "-c", "echo out; echo err >&2; exit 7"], nil)
       #expect(result.output == Array("out\n".utf8))
       #expect(result.error == Array("err\n".utf8))
@@ -14,8 +16,9 @@ import Testing
     }
   }
 
-  @Test func theClientOnThePagePassesInputAndLargeOutputOn() async throws {
-    try await Self.withClient { run in
+  @Test(arguments: SystemBackend.all)
+  func theClientOnThePagePassesInputAndLargeOutputOn(_ backend: SystemBackend) async throws {
+    try await Self.withClient(backend) { run in
       let input = (0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
       let result = try await run(["cat"], input)
       #expect(result.output == input)
@@ -23,8 +26,9 @@ import Testing
     }
   }
 
-  @Test func theClientOnThePageTellsSignalsAndMissingPrograms() async throws {
-    try await Self.withClient { run in
+  @Test(arguments: SystemBackend.all)
+  func theClientOnThePageTellsSignalsAndMissingPrograms(_ backend: SystemBackend) async throws {
+    try await Self.withClient(backend) { run in
       for (command, code) in [
         (["sh", "-c", "kill -9 $$"], 137), (["no-such-program"], 127), (["/"], Int32(126)),
       ] {
@@ -34,13 +38,15 @@ import Testing
     }
   }
 
-  @Test func theClientOnThePageHasAtMostSixtyLines() throws {
+  @Test(arguments: SystemBackend.all)
+  func theClientOnThePageHasAtMostSixtyLines(_ backend: SystemBackend) throws {
     let lines = try Self.program().split(separator: "\n", omittingEmptySubsequences: false)
     #expect(lines.count - 1 <= 60)
   }
 
   /// Calls `body` with what runs the page's client, itself a command of the server it speaks to.
   private static func withClient(
+    _ backend: SystemBackend,
     _ body: (([String], [UInt8]?) async throws -> CollectedResult) async throws -> Void
   ) async throws {
     let file = "/tmp/telpher-page-\(UInt64.random(in: 0 ... .max)).py"
@@ -51,7 +57,7 @@ import Testing
     close(descriptor)
     defer { unlink(file) }
     let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-    try await Fixture.with(configure: { $0.environment["PATH"] = path }) { fixture in
+    try await Fixture.with(backend, configure: { $0.environment["PATH"] = path }) { fixture in
       guard case .unix(let socket) = fixture.address else { return }
       let connection = try await fixture.connect()
       try await body { command, input in

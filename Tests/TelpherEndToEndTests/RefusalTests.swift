@@ -1,11 +1,12 @@
 import Glibc
 import TelpherClient
-import TelpherUV
+import TelpherTestSupport
 import Testing
 
 struct RefusalTests {
   /// A server that sends GOAWAY and keeps the connection open, by hand.
-  @Test func whyTheServerRefusesIsToldToEveryCommand() async throws {
+  @Test(arguments: SystemBackend.all)
+  func whyTheServerRefusesIsToldToEveryCommand(_ backend: SystemBackend) async throws {
     var ends: [Int32] = [-1, -1]
     #expect(
       socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
@@ -16,7 +17,7 @@ struct RefusalTests {
     let bytes = Array("TELPHER1".utf8) + header + payload
     #expect(write(ends[1], bytes, bytes.count) == bytes.count)
 
-    let loop = try UVLoop()
+    let loop = try backend.makeLoop()
     let connection = try await Connection.adopt(reading: ends[0], writing: ends[0], on: loop)
     // The first may be on its way when the GOAWAY comes; the second is not sent at all.
     for _ in 0..<2 {

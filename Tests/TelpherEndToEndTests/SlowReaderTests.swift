@@ -1,9 +1,11 @@
 import TelpherClient
+import TelpherTestSupport
 import Testing
 
 struct SlowReaderTests {
-  @Test func aSlowReaderHoldsTheCommandAndLosesNothing() async throws {
-    try await Fixture.with { fixture in
+  @Test(arguments: SystemBackend.all)
+  func aSlowReaderHoldsTheCommandAndLosesNothing(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let command = Command("head", "-c", "150000000", "/dev/zero")
       let (count, result) = try await connection.run(command) { handle in
@@ -23,8 +25,9 @@ struct SlowReaderTests {
     }
   }
 
-  @Test func aReaderThatTurnsToTheOtherOutputIsNotStuck() async throws {
-    try await Fixture.with { fixture in
+  @Test(arguments: SystemBackend.all)
+  func aReaderThatTurnsToTheOtherOutputIsNotStuck(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let line = "echo start; head -c 8000000 /dev/zero; echo end >&2"
       let (errors, result) = try await connection.run(Command(shell: line)) { handle in

@@ -1,12 +1,13 @@
 import TelpherClient
 import TelpherSystem
+import TelpherTestSupport
 import Testing
 
 /// What a command finds around it.
 @Suite struct SurroundingsTests {
-  @Test(arguments: [true, false])
-  func itsDescriptorsAreZeroOneAndTwo(_ hasInput: Bool) async throws {
-    try await Fixture.with { fixture in
+  @Test(arguments: SystemBackend.all, [true, false])
+  func itsDescriptorsAreZeroOneAndTwo(_ backend: SystemBackend, _ hasInput: Bool) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       // Others come and go meanwhile, whose pipes must not be inherited.
       try await withThrowingTaskGroup { group in
@@ -22,9 +23,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [Launcher.Scope.automatic, .descendants])
-  func itsEnvironmentIsTheConfiguredOne(_ scope: Launcher.Scope) async throws {
-    try await Fixture.with(scope: scope) { fixture in
+  @Test(arguments: SystemBackend.allCases)
+  func itsEnvironmentIsTheConfiguredOne(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       var command = Command("env")
       command.environment = ["ADDED": "a=b c", "GONE": nil]
@@ -36,9 +37,10 @@ import Testing
     }
   }
 
-  @Test func theServersTokenIsInNoneOfItsCommands() async throws {
+  @Test(arguments: SystemBackend.all)
+  func theServersTokenIsInNoneOfItsCommands(_ backend: SystemBackend) async throws {
     let environment = ["HOME": "/tmp", "KEPT": "yes"]
-    try await ServerProcess.with(environment: environment) { server in
+    try await ServerProcess.with(backend, environment: environment) { server in
       let connection = try await server.connect()
       let result = try await connection.run(Command("env"))
       let names = String(decoding: result.output, as: UTF8.self).split(separator: "\n")
@@ -47,20 +49,25 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    ("echo a >/dev/stdout; echo b >/dev/stderr", "a\n", "b\n"),
-    ("echo a >/proc/self/fd/1; echo b >/proc/self/fd/2", "a\n", "b\n"),
-    ("cat /dev/stdin; cat /dev/stdin >/dev/stderr", "input", ""),
-    ("exec 3<>/dev/stdout 4<>/dev/stderr; echo a >&3; echo b >&4", "a\n", "b\n"),
-    ("printf %s a | tee /dev/stderr", "a", "a"),
-  ])
-  func itsPipesCanBeReopened(_ line: String, _ output: String, _ error: String) async throws {
-    try await Fixture.with { fixture in
+  @Test(
+    arguments: SystemBackend.all,
+    [
+      ("echo a >/dev/stdout; echo b >/dev/stderr", "a\n", "b\n"),
+      ("echo a >/proc/self/fd/1; echo b >/proc/self/fd/2", "a\n", "b\n"),
+      ("cat /dev/stdin; cat /dev/stdin >/dev/stderr", "input", ""),
+      ("exec 3<>/dev/stdout 4<>/dev/stderr; echo a >&3; echo b >&4", "a\n", "b\n"),
+      ("printf %s a | tee /dev/stderr", "a", "a"),
+    ])
+  func itsPipesCanBeReopened(
+    _ backend: SystemBackend, _ command: (line: String, output: String, error: String)
+  ) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
-      let result = try await connection.run(Command(shell: line), input: Array("input".utf8))
+      let result = try await connection.run(
+        Command(shell: command.line), input: Array("input".utf8))
       #expect(result.result.status == .exited(0))
-      #expect(String(decoding: result.output, as: UTF8.self) == output)
-      #expect(String(decoding: result.error, as: UTF8.self) == error)
+      #expect(String(decoding: result.output, as: UTF8.self) == command.output)
+      #expect(String(decoding: result.error, as: UTF8.self) == command.error)
     }
   }
 }

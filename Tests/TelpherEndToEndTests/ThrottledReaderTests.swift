@@ -1,5 +1,6 @@
 import Glibc
 import TelpherClient
+import TelpherTestSupport
 import TelpherTransport
 import Testing
 
@@ -64,18 +65,25 @@ struct ExpectedOutput {
 
   private static let rounds = Scale.pick(fast: 2, full: 100)
 
-  @Test(arguments: Pace.allCases, Order.allCases)
-  func theSameBytesComeEachTime(_ pace: Pace, _ order: Order) async throws {
-    try await Fixture.with { fixture in
+  private static let ways = Pace.allCases.flatMap { pace in
+    Order.allCases.map { (pace: pace, order: $0) }
+  }
+
+  @Test(arguments: SystemBackend.all, ways)
+  func theSameBytesComeEachTime(
+    _ backend: SystemBackend, _ way: (pace: Pace, order: Order)
+  ) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       for _ in 0..<Self.rounds {
-        try await Self.run(Command(shell: order.rawValue), on: connection, pace)
+        try await Self.run(Command(shell: way.order.rawValue), on: connection, way.pace)
       }
     }
   }
 
-  @Test func theSameBytesComeToManyAtOnce() async throws {
-    try await Fixture.with { fixture in
+  @Test(arguments: SystemBackend.whereHeavy)
+  func theSameBytesComeToManyAtOnce(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       for _ in 0..<Scale.pick(fast: 1, full: 10) {
         try await withThrowingTaskGroup { group in
@@ -91,8 +99,9 @@ struct ExpectedOutput {
     }
   }
 
-  @Test func aSocketThatIsNotReadForAWhileGetsAllOfIt() async throws {
-    try await Fixture.with { fixture in
+  @Test(arguments: SystemBackend.all)
+  func aSocketThatIsNotReadForAWhileGetsAllOfIt(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
       for _ in 0..<Scale.pick(fast: 1, full: 20) {
         let client = try await RawClient.connect(to: fixture.address, on: fixture.clientLoop)
         let stream = await client.run(#"{"op":"run","argv":["seq","1","2000000"]}"#)
@@ -112,9 +121,11 @@ struct ExpectedOutput {
   }
 
   /// The command has ended and the drain is over long before the reader takes its last bytes.
-  @Test(arguments: [Duration.zero, .milliseconds(50)])
-  func whatAReaderTakesAfterTheDrainIsWhole(_ drain: Duration) async throws {
-    try await Fixture.with { fixture in
+  @Test(arguments: SystemBackend.all, [Duration.zero, .milliseconds(50)])
+  func whatAReaderTakesAfterTheDrainIsWhole(_ backend: SystemBackend, _ drain: Duration)
+    async throws
+  {
+    try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       var command = Command(shell: Self.overfull)
       command.drain = drain
@@ -133,8 +144,9 @@ struct ExpectedOutput {
 
   /// Another stream has filled the connection, so that the bytes of a short command wait in the
   /// server, where its result must not overtake them once its drain is over.
-  @Test func aResultDoesNotOvertakeTheOutput() async throws {
-    try await Fixture.with { fixture in
+  @Test(arguments: SystemBackend.all)
+  func aResultDoesNotOvertakeTheOutput(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
       let client = try await RawClient.connect(to: fixture.address, on: fixture.clientLoop)
       _ = await client.run(#"{"op":"run","argv":["yes"]}"#)
       // The socket is full: nothing has been read of it.

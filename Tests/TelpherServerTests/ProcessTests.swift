@@ -3,8 +3,9 @@ import Testing
 
 /// What only real processes and pipes show.
 @Suite(.timeLimit(.minutes(15))) struct ProcessTests {
-  @Test func aSlowReaderIsNoHeldPipe() async throws {
-    try await Fixture.withProcesses { fixture in
+  @Test(arguments: SystemBackend.all)
+  func aSlowReaderIsNoHeldPipe(_ backend: SystemBackend) async throws {
+    try await Fixture.withProcesses(backend) { fixture in
       let client = try await fixture.client(#"{"version":1,"window":10}"#)
       let request = #"{"op":"run","shell":"head -c 30 /dev/zero","drain_ms":100}"#
       await client.send(open(1, request))
@@ -20,8 +21,11 @@ import Testing
     }
   }
 
-  @Test func whatWasWrittenUntilTheDrainComesThoughThePipeIsHeldAndTheClientSlow() async throws {
-    try await Fixture.withProcesses { fixture in
+  @Test(arguments: SystemBackend.all)
+  func whatWasWrittenUntilTheDrainComesThoughThePipeIsHeldAndTheClientSlow(_ backend: SystemBackend)
+    async throws
+  {
+    try await Fixture.withProcesses(backend) { fixture in
       let client = try await fixture.client(#"{"version":1,"window":10}"#)
       let request = #"{"op":"run","shell":"sleep 60 & head -c 30 /dev/zero","drain_ms":1}"#
       await client.send(open(1, request))
@@ -36,8 +40,9 @@ import Testing
     }
   }
 
-  @Test func environmentDirectoryAndLimitsReachTheCommand() async throws {
-    try await Fixture.withProcesses { fixture in
+  @Test(arguments: SystemBackend.all)
+  func environmentDirectoryAndLimitsReachTheCommand(_ backend: SystemBackend) async throws {
+    try await Fixture.withProcesses(backend) { fixture in
       let client = try await fixture.client()
       let request =
         #"{"op":"run","shell":"echo $KEPT-$GONE-$NEW; pwd; ulimit -n","cwd":"/tmp","#
@@ -48,8 +53,9 @@ import Testing
     }
   }
 
-  @Test func mergedOutputsKeepTheirOrder() async throws {
-    try await Fixture.withProcesses { fixture in
+  @Test(arguments: SystemBackend.all)
+  func mergedOutputsKeepTheirOrder(_ backend: SystemBackend) async throws {
+    try await Fixture.withProcesses(backend) { fixture in
       let client = try await fixture.client()
       let request = #"{"op":"run","shell":"echo a; echo b >&2; echo c","merge":true}"#
       await client.send(open(1, request))

@@ -31,10 +31,10 @@ extension SystemTests {
     }
 
     @Test func candidatesFollowThePath() {
-      #expect(LaunchImage.candidates(for: "x", path: "/a::/b/") == ["/a/x", "x", "/b//x"])
-      #expect(LaunchImage.candidates(for: "x", path: nil) == ["/bin/x", "/usr/bin/x"])
-      #expect(LaunchImage.candidates(for: "./x", path: "/a") == ["./x"])
-      #expect(LaunchImage.candidates(for: "", path: "/a") == [""])
+      #expect(LaunchStrings.candidates(for: "x", path: "/a::/b/") == ["/a/x", "x", "/b//x"])
+      #expect(LaunchStrings.candidates(for: "x", path: nil) == ["/bin/x", "/usr/bin/x"])
+      #expect(LaunchStrings.candidates(for: "./x", path: "/a") == ["./x"])
+      #expect(LaunchStrings.candidates(for: "", path: "/a") == [""])
     }
   }
 }

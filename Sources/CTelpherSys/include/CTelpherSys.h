@@ -129,6 +129,9 @@ int telpher_pipe(int ends[2]);
 /// Makes reads and writes return EAGAIN instead of waiting.
 int telpher_set_nonblocking(int descriptor);
 
+/// Has no child inherit the descriptor.
+int telpher_close_on_exec(int descriptor);
+
 /// Opens `path` below the directory `folder` (or AT_FDCWD), close-on-exec. openat(2).
 int telpher_open_at(int folder, const char *path, int flags);
 
@@ -153,8 +156,14 @@ int telpher_status_flags(int descriptor);
 /// Sets the status flags, fcntl(2).
 int telpher_set_status_flags(int descriptor, int flags);
 
-/// An epoll descriptor, readable once `descriptor` is: epoll(7).
-int telpher_watch_readable(int descriptor);
+/// An epoll descriptor: epoll(7).
+int telpher_epoll(void);
+
+/// Has `telpher_epoll_wait` return `key` once, when `descriptor` is readable.
+int telpher_epoll_add(int epoll, int descriptor, uint64_t key);
+
+/// Waits, and fills `keys` with those that are due: how many.
+int telpher_epoll_wait(int epoll, uint64_t *keys, int capacity);
 
 // ---- Sockets (sockets.c) ----
 

@@ -25,7 +25,8 @@ final class FileStream {
     guard self.outcome == nil else { return }
     self.outcome = outcome
     switch outcome {
-    case .success(let result): if result.result.isFailure { pump.end(FileError(result)) }
+    case .success(let result) where result.result.isFailure: pump.end(FileError(result))
+    case .success: pump.peerIsContent()
     case .failure(let error): pump.end(FileError(.lost, error.message))
     }
     let waiting = waiters

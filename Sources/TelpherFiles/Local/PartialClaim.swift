@@ -7,7 +7,8 @@ struct PartialClaim {
   let descriptor: Int32
   let length: Int64
 
-  private enum Outcome {
+  /// What became of one attempt at one name.
+  enum Outcome {
     case claimed(PartialClaim)
     /// Another transfer has it, or it is nothing that may be written to.
     case taken
@@ -64,7 +65,8 @@ struct PartialClaim {
     return outcome
   }
 
-  private static func lock(
+  /// Locks what was opened as `name`, and looks whether it still is that, and may be written to.
+  static func lock(
     _ descriptor: Int32, _ name: [UInt8], in folder: Folder, isFresh: Bool
   ) -> Outcome {
     let locked = telpher_lock(descriptor)

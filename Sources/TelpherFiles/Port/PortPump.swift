@@ -58,6 +58,12 @@ public final class PortPump: @unchecked Sendable {
   /// - Throws: `WireError` where there are too many.
   public func receive(_ word: ControlMessage) throws(WireError) { try port.deliver(word) }
 
+  /// The peer has ended the stream, and is content: what the worker still sends is dropped.
+  public func peerIsContent() {
+    isOver = true
+    port.ignoreSends()
+  }
+
   /// The stream is over; the worker is told why.
   public func end(_ error: FileError) {
     isOver = true

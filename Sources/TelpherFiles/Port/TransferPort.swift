@@ -62,6 +62,8 @@ public final class TransferPort: Sendable {
     var answers: [ControlMessage] = []
     /// Bytes that the worker took and the peer was not granted anew.
     var taken: [Channel: Int] = [:]
+    /// Nobody takes what is sent any more, and that is no fault.
+    var isDeaf = false
     /// Why nothing goes any more.
     var end: FileError?
     /// The loop has been told that there is something to do.
@@ -87,7 +89,7 @@ public final class TransferPort: Sendable {
   /// Queues a piece to be sent. It does not wait: `waitForRoom` does, behind whatever else must go
   /// first.
   public func enqueue(_ chunk: Chunk, on channel: Channel) {
-    change { $0.outgoing[channel].append(chunk) }
+    change { if !$0.isDeaf { $0.outgoing[channel].append(chunk) } }
   }
 
   /// Queues the end of a channel.
@@ -106,7 +108,7 @@ public final class TransferPort: Sendable {
   public func waitForRoom() throws(FileError) {
     let limit = Self.queuedReads * ReadBuffer.readSize
     let end = monitor.wait(until: nil) { state in
-      state.end == nil
+      state.end == nil && !state.isDeaf
         && (state.outgoing[.file].count > limit || state.outgoing[.index].count > limit)
     } then: {
       $0.end
@@ -159,7 +161,9 @@ public final class TransferPort: Sendable {
 
   private static func take(_ channel: Channel, _ state: inout State) -> (Chunk?, FileError?) {
     if let end = state.end, end.code != .lost { return (nil, end) }
-    guard let chunk = state.incoming[channel].next() else { return (nil, state.end) }
+    guard let chunk = state.incoming[channel].next() else {
+      return (nil, state.incoming[channel].isFinished ? nil : state.end)
+    }
     state.taken[channel, default: 0] += chunk.count
     return (chunk, nil)
   }
@@ -200,6 +204,12 @@ public final class TransferPort: Sendable {
     guard !isTooMuch else {
       throw WireError(.limitReached, "more than \(Self.maxWords) CONTROLs for one file")
     }
+    monitor.signal()
+  }
+
+  /// The peer needs no more: what is sent from now on is dropped, and nobody waits for it to go.
+  func ignoreSends() {
+    monitor.withLock { $0.isDeaf = true }
     monitor.signal()
   }
 

@@ -136,12 +136,3 @@ extension FileError {
     }
   }
 }
-
-extension CloseResult {
-  /// The result of a request that failed.
-  init(_ error: FileError) {
-    self.init(error.code == .badPath ? .refused : .failed, message: error.message)
-    errno = error.errno
-    path = error.path
-  }
-}

@@ -30,11 +30,15 @@ final class FileJob {
     guard !isOver, let result, result.result != .failed, result.result != .refused else {
       return tell(result)
     }
-    pump.whenSent { tell(result) }
-    whenOver = { tell(nil) }
+    whenOver = { tell(CloseResult($0)) }
+    pump.whenSent { [unowned self] in
+      whenOver = nil
+      tell(result)
+    }
   }
 
-  private var whenOver: (() -> Void)?
+  /// What is to be done where the stream ends while what the worker sent is still going out.
+  private var whenOver: ((FileError) -> Void)?
 
   func receive(_ chunk: Chunk, on channel: Channel) { pump.receive(chunk, on: channel) }
 
@@ -45,7 +49,7 @@ final class FileJob {
   /// - Throws: `WireError` where it can't be; the stream is then reset.
   func receive(_ message: ControlMessage) throws(WireError) {
     if message.cancel == true {
-      pump.end(FileError(.canceled, "the client canceled"))
+      end(FileError(.canceled, "the client canceled"))
     } else {
       try pump.receive(message)
     }
@@ -53,10 +57,10 @@ final class FileJob {
 
   /// The stream is over, or is to be: the worker stops at its next step.
   func end(_ error: FileError) {
-    pump.end(error)
-    guard error.code == .lost else { return }
+    guard !isOver else { return }
     isOver = true
-    whenOver?()
+    pump.end(error)
+    whenOver?(error)
     whenOver = nil
   }
 }

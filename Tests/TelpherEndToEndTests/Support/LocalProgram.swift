@@ -8,16 +8,6 @@ final class LocalProgram {
   private let process: LaunchedProcess
   private var unread: [UInt8] = []
 
-  /// Programs of this package, beside the tests.
-  static let telpher: String = {
-    let path = [CChar](unsafeUninitializedCapacity: Int(PATH_MAX) + 1) { buffer, count in
-      count = max(0, readlink("/proc/self/exe", buffer.baseAddress!, Int(PATH_MAX)))
-    }
-    let own = String(decoding: path.map(UInt8.init(bitPattern:)), as: UTF8.self)
-    return own.split(separator: "/", omittingEmptySubsequences: false).dropLast()
-      .joined(separator: "/") + "/telpher"
-  }()
-
   private static let launcher = Result { try Launcher() }
 
   /// Starts `arguments`; its standard output is to be read, its standard error is the tests'.

@@ -1,4 +1,5 @@
 import Glibc
+import TelpherTestSupport
 
 /// Running the program as a user who may do little, which takes root.
 enum OtherUser {
@@ -9,25 +10,32 @@ enum OtherUser {
     return ["setpriv", "--reuid=\(uid)", "--regid=\(uid)", "--clear-groups", "--"]
   }
 
-  /// A copy of `telpher` that every user can execute, in a folder of its own. Kept while the tests
-  /// run.
-  static let program: Result<String, any Error> = Result {
+  /// A copy of the program of `backend` that every user can execute, in a folder of its own. Kept
+  /// while the tests run.
+  static func program(of backend: SystemBackend) throws -> String {
+    guard let program = programs[backend] else { throw NotCopied() }
+    return program
+  }
+
+  private struct NotCopied: Error {}
+
+  private static let programs: [SystemBackend: String] = {
     let folder = "/tmp/telpher-test-\(getpid())"
     mkdir(folder, 0o755)
     atexit { _ = LocalShell.run(["rm", "-rf", "/tmp/telpher-test-\(getpid())"], environment: []) }
-    let path = "\(folder)/telpher"
-    struct NotCopied: Error {}
-    guard
-      LocalShell.run(
-        ["install", "-m", "755", LocalProgram.telpher, path],
-        environment: ["PATH=/usr/bin:/bin"]) == .exited(0)
-    else { throw NotCopied() }
-    return path
-  }
+    var programs: [SystemBackend: String] = [:]
+    for backend in SystemBackend.all {
+      let path = "\(folder)/\(backend.rawValue)"
+      let ending = LocalShell.run(
+        ["install", "-m", "755", backend.program, path], environment: ["PATH=/usr/bin:/bin"])
+      if ending == .exited(0) { programs[backend] = path }
+    }
+    return programs
+  }()
 
   /// Whether the program can be run so: by root, and with its libraries where others may read.
   static let isPossible: Bool = {
-    guard geteuid() == 0, let program = try? program.get() else { return false }
+    guard geteuid() == 0, let program = try? program(of: .uv) else { return false }
     return LocalShell.run(wrapper() + [program, "--help"], environment: ["PATH=/usr/bin:/bin"])
       == .exited(0)
   }()

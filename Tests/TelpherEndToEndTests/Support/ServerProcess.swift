@@ -1,7 +1,7 @@
 import Glibc
 import TelpherClient
+import TelpherTestSupport
 import TelpherTransport
-import TelpherUV
 import Testing
 
 /// `telpher serve` in a process of its own, so that its memory, descriptors and time are its own.
@@ -18,18 +18,22 @@ struct ServerProcess {
 
   /// Runs `body` with a server, and has it end by SIGTERM behind it.
   ///
-  /// - Parameter wrapper: a program and its arguments that execute the server with others of their
-  ///   own rights and limits.
+  /// - Parameters:
+  ///   - wrapper: a program and its arguments that execute the server with others of their own rights
+  ///     and limits.
+  ///   - path: the program; nil for the backend's own.
   static func with<Value>(
-    wrapper: [String] = [], program path: String = LocalProgram.telpher,
+    _ backend: SystemBackend, wrapper: [String] = [], program path: String? = nil,
     environment: [String: String] = [:], _ body: (ServerProcess) async throws -> Value
   ) async throws -> Value {
     let socket = "/tmp/telpher-test-\(UInt64.random(in: 0 ... .max)).sock"
     let program = try LocalProgram(
-      wrapper + [path, "serve", "--listen", "unix:\(socket)", "--log-level", "critical"],
+      wrapper + [
+        path ?? backend.program, "serve", "--listen", "unix:\(socket)", "--log-level", "critical",
+      ],
       environment: environment)
     defer { unlink(socket) }
-    let clientLoop = try UVLoop()
+    let clientLoop = try backend.makeLoop()
     let result: Result<Value, any Error>
     do {
       let line = try await program.line()

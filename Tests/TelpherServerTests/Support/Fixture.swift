@@ -1,10 +1,8 @@
 import Logging
 import TelpherLink
 import TelpherServer
-import TelpherSystem
 import TelpherTestSupport
 import TelpherTransport
-import TelpherUV
 
 /// A server on a loop of its own, and a second loop for its clients.
 struct Fixture: Sendable {
@@ -43,13 +41,13 @@ struct Fixture: Sendable {
       MemoryLoop(network: network), MemoryLoop(network: network), network, configure, body)
   }
 
-  /// Runs `body` with a server over libuv and real processes.
+  /// Runs `body` with a server over real sockets and processes.
   static func withProcesses(
-    configure: (inout ServerConfiguration) -> Void = { _ in },
+    _ backend: SystemBackend, configure: (inout ServerConfiguration) -> Void = { _ in },
     _ body: (Fixture) async throws -> Void
   ) async throws {
-    let loop = try UVLoop(launcher: try Launcher(scope: .automatic))
-    try await with(loop, try UVLoop(), nil, configure, body)
+    try await with(
+      backend.makeLoop(startsPrograms: true), backend.makeLoop(), nil, configure, body)
   }
 
   private static func with(

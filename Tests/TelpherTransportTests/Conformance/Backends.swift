@@ -1,3 +1,4 @@
+import TelpherNIO
 import TelpherSystem
 import TelpherTransport
 import TelpherUV
@@ -12,7 +13,10 @@ enum Backends {
     TransportUnderTest("uv") { count in
       try Rig(systemLoops: (0..<count).map { _ in try UVLoop(launcher: try Launcher()) })
     },
-    // TransportUnderTest("nio") { try Rig(systemLoops: (0..<$0).map { _ in try NIOLoop() }) },
+    TransportUnderTest("nio") { count in
+      try Rig(
+        systemLoops: (0..<count).map { _ in NIOLoop(launcher: try SubprocessLauncher()) })
+    },
   ]
 
   static let memory = TransportUnderTest("memory", hasDescriptors: false) { count in

@@ -1,0 +1,91 @@
+internal import CTelpherSys
+internal import Glibc
+internal import TelpherSystem
+
+/// Tells when children have ended, by their pidfds (pidfd_open(2)), from a thread of its own: NIO
+/// watches nothing that it can't read, and what swift-subprocess hears of an end it tells only after
+/// it has waited for the child. From any thread.
+final class ExitHub: Sendable {
+  private struct State {
+    var watches: [UInt64: @Sendable () -> Void] = [:]
+    var lastKey: UInt64 = 0
+  }
+
+  /// The key of what ends the thread.
+  private static let endKey: UInt64 = 0
+
+  private let state = Lock(State())
+  private let epoll: Int32
+  /// Readable once the thread is to end.
+  private let ending: (reader: Int32, writer: Int32)
+
+  /// A hub whose thread runs until `end`.
+  init() throws(ErrorNumber) {
+    var ends: [Int32] = [-1, -1]
+    let status = telpher_pipe(&ends)
+    guard status == 0 else { throw ErrorNumber(-status) }
+    ending = (ends[0], ends[1])
+    epoll = telpher_epoll()
+    guard epoll >= 0 else {
+      close(ending.reader)
+      close(ending.writer)
+      throw ErrorNumber(-epoll)
+    }
+    let added = telpher_epoll_add(epoll, ending.reader, Self.endKey)
+    var thread = pthread_t()
+    let retained = Unmanaged.passRetained(self)
+    let failure =
+      added != 0
+      ? -added
+      : pthread_create(
+        &thread, nil,
+        { hub in
+          Unmanaged<ExitHub>.fromOpaque(hub!).takeRetainedValue().run()
+          return nil
+        }, retained.toOpaque())
+    guard failure == 0 else {
+      retained.release()
+      throw ErrorNumber(failure)
+    }
+    pthread_detach(thread)
+  }
+
+  deinit {
+    close(epoll)
+    close(ending.reader)
+    close(ending.writer)
+  }
+
+  /// Ends the thread; nobody is told any more.
+  func end() {
+    var byte: UInt8 = 0
+    _ = write(ending.writer, &byte, 1)
+  }
+
+  /// Calls `tell` once on the hub's thread, when the process of `pidDescriptor` has ended. The
+  /// descriptor stays the caller's.
+  func add(_ pidDescriptor: Int32, _ tell: @escaping @Sendable () -> Void) throws(ErrorNumber) {
+    let key = state.withLock { state in
+      state.lastKey += 1
+      state.watches[state.lastKey] = tell
+      return state.lastKey
+    }
+    let status = telpher_epoll_add(epoll, pidDescriptor, key)
+    guard status == 0 else {
+      state.withLock { $0.watches[key] = nil }
+      throw ErrorNumber(-status)
+    }
+  }
+
+  private func run() {
+    var keys = [UInt64](repeating: 0, count: 64)
+    while true {
+      let count = Int(telpher_epoll_wait(epoll, &keys, Int32(keys.count)))
+      precondition(count >= 0, "an epoll descriptor can be waited on")
+      for key in keys[..<count] {
+        if key == Self.endKey { return }
+        state.withLock { $0.watches.removeValue(forKey: key) }?()
+      }
+    }
+  }
+}

@@ -1,0 +1,208 @@
+internal import CTelpherSys
+internal import Glibc
+internal import Subprocess
+internal import SystemPackage
+internal import TelpherSystem
+internal import TelpherTransport
+
+/// The start of one child, and swift-subprocess's task for it, which goes on until the child may be
+/// forgotten: on the loop's thread, as its executor.
+///
+/// `@unchecked Sendable`: used only on the loop's thread.
+final class NIOLaunch: @unchecked Sendable {
+  private let loop: NIOLoop
+  private let request: SpawnRequest
+  private var completion: ((Result<any ChildProcess, SpawnError>) -> Void)?
+  private var pipes: StdioPipes?
+  private var pid: Int32?
+
+  init(
+    loop: NIOLoop, request: SpawnRequest,
+    _ completion: @escaping (Result<any ChildProcess, SpawnError>) -> Void
+  ) {
+    self.loop = loop
+    self.request = request
+    self.completion = completion
+  }
+
+  /// Begins; the completion comes later.
+  func start() {
+    guard !loop.isClosing, let launcher = loop.launcher else {
+      return loop.callLater { [self] in
+        finish(.failure(canceled(loop.isClosing ? nil : "the loop has no launcher")))
+      }
+    }
+    Task(executorPreference: loop) { await self.run(launcher) }
+  }
+
+  private func run(_ launcher: SubprocessLauncher) async {
+    do {
+      try await launch(launcher)
+    } catch {
+      finish(.failure(error))
+    }
+  }
+
+  private func launch(_ launcher: SubprocessLauncher) async throws(SpawnError) {
+    launcher.children.waitForAbandoned()
+    let mark = request.tracksTree ? ProcessTree.makeMark() : nil
+    let strings = try LaunchStrings(request, mark: mark)
+    let program = try ProgramSearch(request).find(strings.candidates)
+    let pipes = try StdioPipes(request, null: launcher.nullDevice)
+    let stdio = pipes.child
+    self.pipes = consume pipes
+    try checkDescriptors()
+
+    var options = PlatformOptions()
+    options.createSession = request.tracksTree
+    let gate = request.limits.isEmpty ? nil : LimitGate(request, strings.arguments)
+    let configuration = Configuration(
+      executable: .path(FilePath(gate?.program ?? program)),
+      arguments: gate?.arguments
+        ?? Arguments(
+          executablePathOverride: strings.arguments[0],
+          remainingValues: Array(strings.arguments.dropFirst())),
+      environment: .custom(strings.environment.map { Array($0.utf8) + [0] }),
+      workingDirectory: request.directory.map { FilePath($0) }, platformOptions: options)
+    launcher.children.willLaunch()
+    do {
+      _ = try await Subprocess.run(
+        configuration,
+        input: .fileDescriptor(FileDescriptor(rawValue: stdio.0), closeAfterSpawningProcess: false),
+        output: .fileDescriptor(
+          FileDescriptor(rawValue: stdio.1), closeAfterSpawningProcess: false),
+        error: .fileDescriptor(FileDescriptor(rawValue: stdio.2), closeAfterSpawningProcess: false)
+      ) { execution in
+        await self.accompany(execution.processIdentifier, mark, gate, launcher)
+      }
+      if let pid { launcher.children.didReap(pid) }
+    } catch {
+      self.pipes = nil
+      // Once it runs, only its end can be missed.
+      if let pid { return launcher.children.abandon(pid) }
+      launcher.children.didLaunch(nil)
+      throw SpawnError(error, of: request)
+    }
+  }
+
+  /// What swift-subprocess opens itself, the pidfd, should not fail: it would then never see the
+  /// child's end. (It still may, where others open something meanwhile: see `accompany`.)
+  private func checkDescriptors() throws(SpawnError) {
+    let spare = telpher_duplicate(0, 0)
+    let another = spare < 0 ? spare : telpher_duplicate(0, 0)
+    if spare >= 0 { _ = Glibc.close(spare) }
+    if another >= 0 { _ = Glibc.close(another) }
+    guard another >= 0 else {
+      pipes = nil
+      throw SpawnError(.resources, errno: -another, of: request)
+    }
+  }
+
+  /// From the child's start until it may be waited for.
+  private func accompany(
+    _ child: ProcessIdentifier, _ mark: String?, _ gate: LimitGate?, _ launcher: SubprocessLauncher
+  ) async {
+    pid = child.value
+    launcher.children.didLaunch(child.value)
+    guard child.processDescriptor >= 0 else {
+      // swift-subprocess waits for ever, in a task that is lost.
+      pipes = nil
+      kill(request.tracksTree ? -child.value : child.value, SIGKILL)
+      launcher.children.abandon(child.value)
+      return finish(.failure(SpawnError(.resources, errno: EMFILE, of: request)))
+    }
+    if let limit = launcher.softDescriptorLimit { Self.setDescriptorLimit(limit, of: child.value) }
+    if let gate {
+      do {
+        try await gate.open(child.value, on: loop)
+      } catch {
+        pipes = nil
+        kill(-child.value, SIGKILL)
+        kill(child.value, SIGKILL)
+        return finish(.failure(error))
+      }
+    }
+    await withCheckedContinuation { continuation in
+      present(child, mark, launcher) { continuation.resume() }
+    }
+  }
+
+  /// Hands the child out.
+  private func present(
+    _ child: ProcessIdentifier, _ mark: String?, _ launcher: SubprocessLauncher,
+    _ forget: @escaping () -> Void
+  ) {
+    let tree = mark.map { ProcessTree(leader: child.value, mark: $0) }
+    let ours = pipes?.takeOurs()
+    pipes = nil
+    var streams: [NIOStream] = []
+    func pipe(_ carrier: NIOStream.Carrier) throws(TransportError) -> NIOStream {
+      let stream = try NIOStream.pipe(carrier, on: loop, "open a pipe")
+      streams.append(stream)
+      return stream
+    }
+    do {
+      guard !loop.isClosing else { throw canceled(nil) }
+      let process = NIOProcess(
+        pid: child.value, tree: tree,
+        input: try ours?.input.map { try pipe(.output($0)) },
+        output: try ours?.output.map { try pipe(.input($0)) },
+        error: try ours?.error.map { try pipe(.input($0)) }, on: loop)
+      for stream in streams { if case .input = stream.carrier { stream.growsPipe = true } }
+      try process.watch(by: launcher.exits, child.processDescriptor)
+      process.forget = forget
+      finish(.success(process))
+    } catch {
+      // Nobody knows of it: it is killed, with what came from it.
+      if let tree { tree.signal(SIGKILL) } else { kill(child.value, SIGKILL) }
+      for stream in streams { stream.close() }
+      let unopened = [ours?.input, ours?.output, ours?.error].compactMap(\.self)
+      for descriptor in unopened.dropFirst(streams.count) { _ = Glibc.close(descriptor) }
+      forget()
+      let number = (error as? ErrorNumber)?.value ?? (error as? TransportError)?.errno ?? EMFILE
+      finish(.failure(error as? SpawnError ?? SpawnError(.resources, errno: number, of: request)))
+    }
+  }
+
+  private func finish(_ result: Result<any ChildProcess, SpawnError>) {
+    let completion = self.completion
+    self.completion = nil
+    completion?(result)
+  }
+
+  private func canceled(_ reason: String?) -> SpawnError {
+    SpawnError(
+      stage: .resources, errno: ECANCELED, message: reason ?? "the loop was shut down")
+  }
+
+  private static func setDescriptorLimit(_ limit: UInt64, of pid: Int32) {
+    var soft: UInt64 = 0
+    var hard: UInt64 = 0
+    guard telpher_get_limit(telpher_limit_nofile, &soft, &hard) == 0 else { return }
+    _ = telpher_set_limit(pid, telpher_limit_nofile, min(limit, hard), hard)
+  }
+}
+
+extension SpawnError {
+  /// What swift-subprocess threw when it should have started `request`.
+  fileprivate init(_ error: any Error, of request: SpawnRequest) {
+    guard let error = error as? SubprocessError else {
+      self.init(.resources, errno: ECANCELED, of: request)
+      return
+    }
+    let number = error.underlyingError?.rawValue
+    switch error.code {
+    case .failedToChangeWorkingDirectory:
+      self.init(.directory, errno: number ?? ENOENT, of: request)
+    case .executableNotFound: self.init(.execute, errno: number ?? ENOENT, of: request)
+    case .spawnFailed:
+      guard let number else {
+        self.init(stage: .execute, errno: EINVAL, message: error.description)
+        return
+      }
+      let isShort = [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(number)
+      self.init(isShort ? .resources : .execute, errno: number, of: request)
+    default: self.init(.resources, errno: number ?? EIO, of: request)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+internal import Dispatch
+internal import Glibc
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+internal import TelpherSystem
+
+extension NIOLoop {
+  /// Closes every handle that is left, without calling its callbacks, and ends the thread. A
+  /// `connect` or `spawn` under way is completed with an error. From any thread but the loop's;
+  /// returns when the thread has ended. A second call returns at once.
+  public func shutDown() async {
+    precondition(!isCurrent, "a loop can't wait for its own end")
+    await withCheckedContinuation { continuation in
+      let isOver = inbox.withLock { inbox in
+        guard inbox.phase != .ended else { return true }
+        inbox.waiters.append(continuation)
+        if inbox.phase == .running {
+          inbox.phase = .ending
+          eventLoop.execute { [self] in closeEverything() }
+        }
+        return false
+      }
+      if isOver { continuation.resume() }
+    }
+  }
+
+  private func closeEverything() {
+    takeMessages()
+    doLocalWork()
+    isClosing = true
+    turnEndTasks = []
+    closeHandles()
+    // NIO closes the channels that are left, cancels timers and joins its thread.
+    group.shutdownGracefully(queue: .global()) { [self] _ in didEnd() }
+  }
+
+  /// NIO's thread has ended. On one of Dispatch's.
+  private func didEnd() {
+    let waiters = inbox.withLock { inbox in
+      inbox.phase = .ended
+      defer { inbox.waiters = [] }
+      return inbox.waiters
+    }
+    serveLateJobs()
+    // What `init` took.
+    Unmanaged.passUnretained(self).release()
+    for waiter in waiters { waiter.resume() }
+  }
+
+  /// Does what is still sent until nothing is left. One thread at a time does so (`isServed`).
+  fileprivate func serveLateJobs() {
+    threadNumber.store(currentThreadNumber(), ordering: .relaxed)
+    repeat {
+      takeMessages()
+      while !local.isEmpty { doLocalWork() }
+    } while !inbox.withLock { inbox in
+      guard inbox.messages.isEmpty else { return false }
+      inbox.isServed = false
+      // Under the lock: the next thread that serves sets its own number after it.
+      threadNumber.store(0, ordering: .relaxed)
+      return true
+    }
+  }
+
+  /// Starts a thread for jobs that came after the end. Running them in the call that sent them could
+  /// deadlock, with whatever lock that caller holds.
+  func startLateThread() {
+    var thread = pthread_t()
+    let status = pthread_create(
+      &thread, nil,
+      { loop in
+        Unmanaged<NIOLoop>.fromOpaque(loop!).takeRetainedValue().serveLateJobs()
+        return nil
+      }, Unmanaged.passRetained(self).toOpaque())
+    precondition(status == 0, "a thread can be had for the last jobs")
+    pthread_detach(thread)
+  }
+}

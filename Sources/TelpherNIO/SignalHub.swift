@@ -1,0 +1,96 @@
+internal import CTelpherSys
+internal import Glibc
+internal import TelpherSystem
+
+/// Tells loops of signals to this process, which NIO knows nothing of. A handler writes the signal's
+/// number to a pipe, and a thread that there is while anybody watches reads it.
+///
+/// From any thread; there is one, `shared`.
+final class SignalHub: Sendable {
+  static let shared = SignalHub()
+
+  private struct State {
+    /// Who watches a signal, and how to tell them.
+    var watches: [Int32: [ObjectIdentifier: @Sendable () -> Void]] = [:]
+    /// The ends of the pipe, once there is one.
+    var pipe: (reader: Int32, writer: Int32)?
+    var hasThread = false
+  }
+
+  /// The byte that ends the thread where nobody watches: no signal's number.
+  private static let noSignal: UInt8 = 0
+
+  private let state = Lock(State())
+
+  /// Calls `tell` on the hub's thread for each `signal`, until `remove`.
+  ///
+  /// - Throws: the errno of why the signal can't be watched.
+  func add(
+    _ watch: ObjectIdentifier, _ signal: Int32, _ tell: @escaping @Sendable () -> Void
+  ) throws(ErrorNumber) {
+    let failure: Int32 = state.withLock { state in
+      if state.pipe == nil {
+        var writer: Int32 = -1
+        let reader = telpher_signal_pipe(&writer)
+        guard reader >= 0 else { return -reader }
+        state.pipe = (reader, writer)
+      }
+      if state.watches[signal] == nil {
+        let result = telpher_catch_signal(signal, 1)
+        guard result == 0 else { return -result }
+      }
+      guard state.hasThread || startThread() else { return EAGAIN }
+      state.hasThread = true
+      state.watches[signal, default: [:]][watch] = tell
+      return 0
+    }
+    guard failure == 0 else { throw ErrorNumber(failure) }
+  }
+
+  /// Ends a watch. A signal that nobody watches any more has its default action again.
+  func remove(_ watch: ObjectIdentifier, _ signal: Int32) {
+    state.withLock { state in
+      state.watches[signal]?[watch] = nil
+      guard state.watches[signal]?.isEmpty == true else { return }
+      state.watches[signal] = nil
+      _ = telpher_catch_signal(signal, 0)
+      guard state.watches.isEmpty, let pipe = state.pipe else { return }
+      var byte = Self.noSignal
+      _ = write(pipe.writer, &byte, 1)
+    }
+  }
+
+  private func startThread() -> Bool {
+    var thread = pthread_t()
+    let status = pthread_create(
+      &thread, nil,
+      { _ in
+        SignalHub.shared.run()
+        return nil
+      }, nil)
+    if status == 0 { pthread_detach(thread) }
+    return status == 0
+  }
+
+  private func run() {
+    while true {
+      var byte = Self.noSignal
+      let reader = state.withLock { $0.pipe?.reader ?? -1 }
+      let count = read(reader, &byte, 1)
+      guard count == 1 || (count < 0 && errno == EINTR) else {
+        preconditionFailure("a pipe is read")
+      }
+      if count < 0 { continue }
+      let tells = state.withLock { state -> [@Sendable () -> Void]? in
+        // Somebody may watch again by now.
+        if byte == Self.noSignal && state.watches.isEmpty {
+          state.hasThread = false
+          return nil
+        }
+        return state.watches[Int32(byte)].map { Array($0.values) } ?? []
+      }
+      guard let tells else { return }
+      for tell in tells { tell() }
+    }
+  }
+}

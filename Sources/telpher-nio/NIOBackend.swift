@@ -1,0 +1,19 @@
+internal import TelpherCLI
+internal import TelpherNIO
+internal import TelpherSystem
+internal import TelpherTransport
+
+/// SwiftNIO and swift-subprocess under the program.
+struct NIOBackend: Backend {
+  func makeClientLoop(startsPrograms: Bool) throws -> any EventLoop {
+    NIOLoop(launcher: startsPrograms ? try SubprocessLauncher() : nil)
+  }
+
+  func makeServerParts(loops count: Int) throws -> ServerParts {
+    let launcher = try SubprocessLauncher(softDescriptorLimit: Launcher.raiseDescriptorLimit())
+    try Launcher.becomeSubreaper()
+    let loops: [any EventLoop] = (0..<count).map { _ in NIOLoop(launcher: launcher) }
+    return ServerParts(
+      loops: loops, reapOrphans: { launcher.reapOrphans() }, shutDown: {})
+  }
+}

@@ -1,0 +1,3 @@
+internal import TelpherCLI
+
+Program.main(backend: NIOBackend())

@@ -1,0 +1,130 @@
+import Glibc
+import TelpherClient
+import TelpherFiles
+import TelpherTestSupport
+import Testing
+
+/// A server that dies, or whose storage fails, at each system call of a transfer: the old file or the
+/// whole new one, and nothing else.
+@Suite(.timeLimit(.minutes(10)), .enabled(if: FileServer.hasTracer, "strace(1) is not installed"))
+struct FileFaultTests {
+  /// The system calls of storing a file, in the order of the ways to store one.
+  static let calls = ["pwrite64", "fsync", "syncfs", "renameat2"]
+
+  @Test(arguments: calls, [true, false])
+  func aServerThatIsKilledAtACallLeavesNothingTorn(_ call: String, _ asTree: Bool) async throws {
+    let (old, new) = (noise(100_000, seed: 1), noise(700_000, seed: 2))
+    try await FileServer.with { files in
+      files.write(files.local + "/file", new)
+      for turn in 1...20 {
+        files.write(files.root + "/file", old)
+        var isStored = false
+        try await files.serve(faults: ["\(call):signal=SIGKILL:when=\(turn)"]) { connection in
+          do {
+            if asTree {
+              isStored = try await connection.put([files.local + "/file"], to: "file").isComplete
+            } else {
+              try await connection.write(new, to: "file")
+              isStored = true
+            }
+          } catch let error as ClientError {
+            #expect(error.code == .lost)
+          }
+        }
+        let found = files.read(files.root + "/file")
+        #expect(found == new || (!isStored && found == old), "\(call) \(turn)")
+        // The next transfer takes up what was left.
+        try await files.serve { connection in
+          var options = TransferOptions()
+          options.resume = true
+          let report = try await connection.put(
+            [files.local + "/file"], to: "file", options: options)
+          #expect(report.isComplete)
+          #expect(report.counts.bytes <= 700_000)
+        }
+        #expect(files.read(files.root + "/file") == new)
+        #expect(try files.names() == ["file"])
+        if isStored { return }
+      }
+      Issue.record("\(call) comes too often")
+    }
+  }
+
+  @Test(arguments: [
+    ("pwrite64", "ENOSPC", 28), ("pwrite64", "EIO", 5), ("pwrite64", "EDQUOT", 122),
+    ("fsync", "EIO", 5), ("syncfs", "EIO", 5), ("renameat2", "EXDEV", 18),
+    ("renameat2", "ENOSPC", 28),
+  ])
+  func whatFailsIsToldAndHarmsNobody(_ call: String, _ name: String, _ number: Int32)
+    async throws
+  {
+    let (old, new) = (noise(1_000, seed: 1), noise(700_000, seed: 2))
+    try await FileServer.with { files in
+      files.write(files.local + "/file", new)
+      files.write(files.root + "/file", old)
+      try await files.serve(faults: ["\(call):error=\(name)"]) { connection in
+        let command = Task { try await connection.run(Command("sleep", "0.2")) }
+        if call != "fsync" {
+          await #expect(throws: (any Error).self) {
+            let report = try await connection.put([files.local + "/file"], to: "file")
+            let message = try #require(report.failures.first?.message)
+            #expect(message.contains(String(cString: strerror(number))))
+            throw FileError(.io, message)
+          }
+        }
+        if call != "syncfs" {
+          let error = await #expect(throws: FileError.self) {
+            try await connection.write(new, to: "file")
+          }
+          #expect(error?.errno == number)
+          #expect(error?.message.contains("file") == true)
+        }
+        let isFine = try await command.value.result.isSuccess
+        #expect(isFine)
+        let found = try await connection.read("file")
+        #expect(found == old)
+      }
+      #expect(try files.names() == ["file"])
+    }
+  }
+
+  /// The client dies; the server goes on and is asked again.
+  @Test(arguments: 0..<Scale.pick(fast: 3, full: 20))
+  func aTransferThatIsKilledAtAnyMomentIsTakenUp(_ number: Int) async throws {
+    let size = Scale.pick(fast: 64 << 20, full: 2 << 30)
+    try await FileServer.with { files in
+      let new = files.local + "/file"
+      let block = noise(1 << 20, seed: number)
+      let descriptor = open(new, O_WRONLY | O_CREAT, 0o644)
+      for _ in 0..<(size >> 20) {
+        _ = block.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      }
+      close(descriptor)
+      let writes = size / (256 * 1024)
+      let moment = Int.random(in: 1...writes)
+      let isAlive = try await files.serve(faults: ["pwrite64:signal=SIGKILL:when=\(moment)"]) {
+        connection in
+        _ = try? await connection.put([new], to: "file")
+      }
+      var kept: Int64 = 0
+      for name in try files.names() where name != "file" {
+        var status = stat()
+        stat(files.root + "/" + name, &status)
+        kept = Int64(status.st_size)
+      }
+      // It must not be the number of the write that tells how much was there.
+      #expect(isAlive || kept > 0 || moment == 1)
+      if !isAlive { #expect(access(files.root + "/file", F_OK) != 0) }
+      try await files.serve { connection in
+        var options = TransferOptions()
+        options.resume = true
+        let report = try await connection.put([new], to: "file", options: options)
+        #expect(report.isComplete)
+        #expect(report.counts.bytes <= Int64(size) - kept + 16 << 20)
+        let copy = try await connection.status(of: "file")
+        #expect(copy.size == Int64(size))
+      }
+      #expect(try files.names() == ["file"])
+    }
+  }
+}

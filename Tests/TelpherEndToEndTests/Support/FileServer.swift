@@ -1,0 +1,94 @@
+import Glibc
+import TelpherClient
+import TelpherFiles
+import TelpherTestSupport
+import TelpherTransport
+import Testing
+
+/// `telpher serve --root` in a process of its own that may die at any moment, and folders for it and
+/// its clients.
+struct FileServer {
+  let folder: String
+  var root: String { folder + "/root" }
+  var local: String { folder + "/local" }
+
+  /// Runs `body` with fresh folders.
+  static func with(_ body: (FileServer) async throws -> Void) async throws {
+    let files = FileServer(folder: "/tmp/telpher-faults-\(UInt64.random(in: 0 ... .max))")
+    for path in [files.folder, files.root, files.local] { mkdir(path, 0o755) }
+    let result: Result<Void, any Error>
+    do { result = .success(try await body(files)) } catch { result = .failure(error) }
+    try? Root("/tmp").remove(
+      try RelativePath(String(files.folder.dropFirst("/tmp/".count))), recursively: true)
+    try result.get()
+  }
+
+  /// Where strace(1) is, by whose faults are injected.
+  static let hasTracer = access("/usr/bin/strace", X_OK) == 0
+
+  /// Starts a server, lets `body` use it and ends it, if it has not ended before.
+  ///
+  /// - Parameter faults: what strace(1) does to it: `pwrite64:signal=SIGKILL:when=2`.
+  /// - Returns: whether it was still there behind `body`.
+  @discardableResult
+  func serve(
+    faults: [String] = [], _ body: (Connection) async throws -> Void
+  ) async throws -> Bool {
+    let socket = folder + "/socket"
+    unlink(socket)
+    var arguments = [
+      SystemBackend.uv.program, "serve", "--listen", "unix:\(socket)", "--root", root,
+      "--log-level",
+      "critical",
+    ]
+    if !faults.isEmpty {
+      let calls = faults.map { String($0.prefix { $0 != ":" }) }.joined(separator: ",")
+      arguments =
+        ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=\(calls)", "--seccomp-bpf"]
+        + faults.flatMap { ["-e", "inject=\($0)"] } + arguments
+    }
+    let program = try LocalProgram(arguments)
+    _ = try await program.line()
+    let loop = try SystemBackend.uv.makeLoop()
+    let result: Result<Void, any Error>
+    do {
+      let connection = try await Connection.connect(to: .socket(.unix(path: socket)), on: loop)
+      try await body(connection)
+      await connection.close()
+      result = .success(())
+    } catch {
+      result = .failure(error)
+    }
+    await loop.shutDown()
+    let isAlive = program.exit == nil
+    if isAlive {
+      // strace passes it on.
+      for pid in program.view.children + [program.view.pid] { kill(pid, SIGKILL) }
+      try await eventually("the server ends") { program.exit != nil }
+    }
+    try result.get()
+    return isAlive
+  }
+
+  /// The names in the root, partials included.
+  func names() throws -> [String] {
+    try Root(root).folder(.root).names().map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  func write(_ path: String, _ bytes: [UInt8]) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    _ = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    close(descriptor)
+  }
+
+  func read(_ path: String) -> [UInt8]? {
+    let descriptor = open(path, O_RDONLY)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var status = stat()
+    fstat(descriptor, &status)
+    return [UInt8](unsafeUninitializedCapacity: Int(status.st_size)) { buffer, count in
+      count = max(0, Glibc.read(descriptor, buffer.baseAddress, buffer.count))
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import Glibc
+import Testing
+
+@testable import TelpherFiles
+
+/// What happens between the opening of a partial file and its lock.
+@Suite struct PartialClaimTests {
+  private let name = PartialName.ofFile("file".bytes, slot: 0)
+
+  private func outcome(
+    after change: (Sandbox, String) throws -> Void
+  ) throws -> PartialClaim.Outcome {
+    let sandbox = try Sandbox()
+    let path = String(decoding: name, as: UTF8.self)
+    try sandbox.write(path, "half")
+    let file = open(sandbox.inside(path), O_RDWR)
+    try check(file, "open")
+    defer { close(file) }
+    try change(sandbox, path)
+    return PartialClaim.lock(file, name, in: try sandbox.top(), isFresh: false)
+  }
+
+  @Test func nothing() throws {
+    guard case .claimed(let claim) = try outcome(after: { _, _ in }) else {
+      Issue.record("it is not claimed")
+      return
+    }
+    #expect(claim.name == name)
+    #expect(claim.length == 4)
+  }
+
+  /// Its owner is done: writing to it would write to the destination.
+  @Test func itBecomesTheDestination() throws {
+    let outcome = try outcome { sandbox, path in
+      try sandbox.root.move(RelativePath(path), to: "file", replacing: true)
+    }
+    guard case .gone = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
+  }
+
+  @Test func itIsRemovedAndMadeAgain() throws {
+    let outcome = try outcome { sandbox, path in
+      // Renamed first, so that the new one can't get the same inode.
+      try sandbox.root.move(RelativePath(path), to: "other", replacing: true)
+      try sandbox.write(path, "another")
+    }
+    guard case .gone = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
+  }
+
+  @Test func anotherTransferLocksIt() throws {
+    var other: Int32 = -1
+    defer { close(other) }
+    let outcome = try outcome { sandbox, path in
+      other = open(sandbox.inside(path), O_RDWR)
+      try check(flock(other, LOCK_EX | LOCK_NB), "flock")
+    }
+    guard case .taken = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
+  }
+}
