@@ -89,11 +89,20 @@ let package = Package(
       dependencies: ["TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire"],
       swiftSettings: strict),
 
+    // The tutorials' own protocols.
+    .target(
+      name: "TelpherClassic",
+      dependencies: [
+        "TelpherFiles", "TelpherTransport", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+
     // The program.
     .target(
       name: "TelpherCLI",
       dependencies: [
-        "TelpherClient", "TelpherFiles", "TelpherServer", "TelpherTransport", "TelpherWire",
+        "TelpherClassic", "TelpherClient", "TelpherFiles", "TelpherServer", "TelpherTransport",
+        "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -112,7 +121,9 @@ let package = Package(
       name: "TelpherCLITests",
       dependencies: [
         "TelpherCLI", "telpher", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ], swiftSettings: strict),
+      ],
+      // The tutorials' own programs, in Python.
+      exclude: ["Classic/Programs"], swiftSettings: strict),
     .testTarget(
       name: "TelpherSystemTests",
       dependencies: ["CTelpherSys", "TelpherSystem", "TelpherTransport"], swiftSettings: strict),
@@ -146,6 +157,12 @@ let package = Package(
       dependencies: [
         "TelpherLink", "TelpherServer", "TelpherTestSupport", "TelpherTransport", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherClassicTests",
+      dependencies: [
+        "TelpherClassic", "TelpherTransport", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(

@@ -68,6 +68,23 @@ int telpher_open_partial(int folder, const char *name, int *fresh) {
   }
 }
 
+int telpher_open_unnamed(int folder, uint32_t mode) {
+  int descriptor;
+  do {
+    descriptor = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+  } while (descriptor < 0 && errno == EINTR);
+  return descriptor < 0 ? -errno : descriptor;
+}
+
+int telpher_name(int descriptor, int folder, const char *name) {
+  if (linkat(descriptor, "", folder, name, AT_EMPTY_PATH) == 0) return 0;
+  // Before Linux 6.10 only the privileged may.
+  if (errno != ENOENT && errno != EPERM) return -errno;
+  char own[32];
+  snprintf(own, sizeof own, "/proc/self/fd/%d", descriptor);
+  return linkat(AT_FDCWD, own, folder, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
 int telpher_lock(int descriptor) {
   int result;
   do {

@@ -1,3 +1,4 @@
+internal import TelpherClassic
 internal import TelpherClient
 internal import TelpherTransport
 
@@ -19,6 +20,8 @@ struct Failure: Error, Equatable {
     switch error {
     case let error as Failure: self = error
     case let error as ClientError:
+      self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
+    case let error as ClassicError:
       self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
     case let error as TransportError: self.init(error.message)
     default: self.init("\(error)")

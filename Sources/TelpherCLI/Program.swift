@@ -11,8 +11,15 @@ public enum Program {
   public static func main(backend: any Backend) -> Never {
     Descriptor.fillStandardOnes()
     let mainThread = ThreadExecutor.ofCaller()
-    Task(executorPreference: mainThread) { exit(await run(on: backend)) }
+    Task(executorPreference: mainThread) { end(await run(on: backend)) }
     mainThread.runForEver()
+  }
+
+  /// Ends the process without the destructors of libraries: a loop's thread may still be at work,
+  /// and a backend's library would take what it works with from under it.
+  private static func end(_ status: Int32) -> Never {
+    fflush(nil)
+    _exit(status)
   }
 
   /// Runs the command that the command line names.
@@ -83,7 +90,9 @@ struct RootCommand: AsyncParsableCommand {
     commandName: "telpher",
     abstract: "Runs commands on a server, here or at the far end of ssh.",
     version: "telpher \(Program.version)",
-    subcommands: [ServeCommand.self, RunCommand.self, PingCommand.self, InfoCommand.self])
+    subcommands: [
+      ServeCommand.self, RunCommand.self, PingCommand.self, InfoCommand.self, ClassicCommand.self,
+    ])
 
   static var commandNames: [String] {
     configuration.subcommands.compactMap { $0.configuration.commandName }

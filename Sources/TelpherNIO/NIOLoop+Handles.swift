@@ -62,6 +62,17 @@ extension NIOLoop {
     NIOConnect(loop: self, address: address, completion).start()
   }
 
+  /// Opens a UDP socket at `address`; each datagram that comes in is handed to `didReceive` with
+  /// the address of its sender. What nobody takes in time the system drops.
+  ///
+  /// - Throws: `TransportError` with the address and the reason.
+  public func openDatagramSocket(
+    at address: DatagramAddress, didReceive: @escaping (Chunk, DatagramAddress) -> Void
+  ) throws(TransportError) -> any DatagramSocket {
+    preconditionIsCurrent()
+    return try NIODatagramSocket(loop: self, address: address, didReceive)
+  }
+
   /// A stream over open pipes, sockets or terminals. Their O_NONBLOCK flag, which other processes
   /// may share, is put back when the stream closes. Of descriptors 0 to 2 a copy is used, and
   /// /dev/null takes their place, so that the peer sees the close and no stray print.

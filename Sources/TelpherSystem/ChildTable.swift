@@ -1,5 +1,4 @@
 internal import CTelpherSys
-internal import Glibc
 
 /// The children of this process that someone will wait for: what ended and is not among them is an
 /// orphan. From any thread.
@@ -62,11 +61,11 @@ package final class ChildTable: Sendable {
   package func reapOrphans() {
     // Costs one system call where there is nothing to do.
     guard telpher_any_zombie() != 0 else { return }
-    let own = getpid()
-    let ended = ProcessTable().entries.filter { $0.parent == own && $0.isZombie }.map(\.pid)
+    // A list that is short and cheap, and may miss one that comes or goes at the moment.
+    let children = ProcessTable.ownChildren
     state.withLock { state in
       guard state.launching == 0 else { return }
-      for pid in ended where !state.live.contains(pid) {
+      for pid in children where !state.live.contains(pid) {
         var exit = telpher_exit()
         _ = telpher_wait(pid, 0, &exit)
       }

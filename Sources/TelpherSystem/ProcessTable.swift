@@ -29,6 +29,25 @@ struct ProcessTable {
     }
   }
 
+  /// The children of this process, zombies included: proc(5), /proc/PID/task/TID/children, or all of
+  /// /proc where the kernel does not have that.
+  static var ownChildren: [Int32] {
+    let tasks = telpher_open_at(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY)
+    guard tasks >= 0 else { return [] }
+    defer { close(tasks) }
+    var children: [Int32] = []
+    for task in names(inFolder: tasks) {
+      guard let text = readSmallText(in: tasks, "\(task)/children") else {
+        // A thread that has ended meanwhile, or such a kernel.
+        guard task == "\(getpid())" else { continue }
+        let own = getpid()
+        return ProcessTable().entries.filter { $0.parent == own }.map(\.pid)
+      }
+      children += text.split(separator: " ").compactMap { Int32($0) }
+    }
+    return children
+  }
+
   /// Whether `pid` has ended and was not waited for.
   static func isZombie(_ pid: Int32) -> Bool {
     entry(of: pid)?.isZombie ?? false

@@ -50,6 +50,29 @@ package struct SystemAddress {
   }
 }
 
+extension SystemAddress {
+  /// The system's form of a UDP address.
+  ///
+  /// - Throws: as for a TCP one.
+  package init(_ address: DatagramAddress, _ what: String) throws(TransportError) {
+    try self.init(SocketAddress.tcp(host: address.host, port: address.port), what)
+  }
+}
+
+extension DatagramAddress {
+  /// The address that the system tells, of IPv4 or IPv6.
+  package init(_ address: UnsafePointer<sockaddr>) {
+    var copy = telpher_address()
+    let isSix = Int32(address.pointee.sa_family) == AF_INET6
+    let length = isSix ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size
+    withUnsafeMutableBytes(of: &copy.bytes) {
+      $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: length))
+    }
+    copy.length = UInt32(length)
+    self.init(host: hostText(copy), port: telpher_address_port(&copy))
+  }
+}
+
 extension PeerIdentity {
   /// Who is at the other end of the TCP socket `descriptor`.
   package init(ofNetworkSocket descriptor: Int32) {
@@ -68,7 +91,7 @@ extension PeerIdentity {
   }
 }
 
-/// The host of a TCP address as text.
+/// The host of a TCP or UDP address as text.
 private func hostText(_ address: telpher_address) -> String {
   withUnsafePointer(to: address) { address in
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in

@@ -53,6 +53,14 @@ public protocol EventLoop: SerialExecutor, TaskExecutor {
     to address: SocketAddress,
     completion: @escaping (Result<any ByteStream, TransportError>) -> Void)
 
+  /// Opens a UDP socket at `address`; each datagram that comes in is handed to `didReceive` with
+  /// the address of its sender. What nobody takes in time the system drops.
+  ///
+  /// - Throws: `TransportError` with the address and the reason (in use, not this machine's, ...).
+  func openDatagramSocket(
+    at address: DatagramAddress, didReceive: @escaping (Chunk, DatagramAddress) -> Void
+  ) throws(TransportError) -> any DatagramSocket
+
   /// A stream over descriptors that are open already, standard input and output for one. It owns
   /// both (which may be the same) and closes them.
   func adopt(reading input: Int32, writing output: Int32) throws(TransportError) -> any ByteStream

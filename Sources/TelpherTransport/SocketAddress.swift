@@ -11,7 +11,7 @@ extension SocketAddress: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unix(let path): "unix:\(path)"
-    case .tcp(let host, let port): "tcp:\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    case .tcp(let host, let port): "tcp:\(HostAndPort.text(host, port))"
     }
   }
 }
@@ -29,15 +29,12 @@ extension SocketAddress {
       guard !path.isEmpty else { throw bad("has no path") }
       self = .unix(path: path)
     } else if text.hasPrefix("tcp:") {
-      let rest = text.dropFirst("tcp:".count)
-      guard let colon = rest.lastIndex(of: ":") else { throw bad("has no port") }
-      guard let port = UInt16(rest[rest.index(after: colon)...]) else {
-        throw bad("has no port from 0 to 65535")
+      do throws(HostAndPort.Malformed) {
+        let (host, port) = try HostAndPort.parse(text.dropFirst("tcp:".count))
+        self = .tcp(host: host, port: port)
+      } catch {
+        throw bad(error.fault)
       }
-      var host = String(rest[..<colon])
-      if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-      guard !host.isEmpty else { throw bad("has no host") }
-      self = .tcp(host: host, port: port)
     } else {
       throw bad("is no address")
     }

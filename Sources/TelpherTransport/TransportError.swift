@@ -10,6 +10,8 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
     public static let addressInUse = Code(description: "address in use")
     /// The address can't be used: bad host, too long a path, no such folder.
     public static let badAddress = Code(description: "bad address")
+    /// More bytes than one datagram carries.
+    public static let tooLong = Code(description: "too long")
     /// The peer is gone: reset, broken pipe.
     public static let broken = Code(description: "broken")
     /// Not permitted (EACCES, EPERM).

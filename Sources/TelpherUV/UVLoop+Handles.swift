@@ -63,6 +63,17 @@ extension UVLoop {
     UVConnect(loop: self, address: address, completion).start()
   }
 
+  /// Opens a UDP socket. A port that another socket has is refused: SO_REUSEADDR would let two share
+  /// it on Linux, and nothing lingers that a restarted server would need it for.
+  ///
+  /// - Throws: `TransportError` with the address and the reason.
+  public func openDatagramSocket(
+    at address: DatagramAddress, didReceive: @escaping (Chunk, DatagramAddress) -> Void
+  ) throws(TransportError) -> any DatagramSocket {
+    preconditionIsCurrent()
+    return try UVDatagramSocket(loop: self, address: address, didReceive)
+  }
+
   /// A stream over open pipes, sockets or terminals. Their O_NONBLOCK flag, which other processes
   /// may share, is put back when the stream closes. Of descriptors 0 to 2 a copy is used, and
   /// /dev/null takes their place, so that the peer sees the close and no stray print.

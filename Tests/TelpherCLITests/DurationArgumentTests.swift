@@ -35,11 +35,3 @@ struct EnvironmentVariableTests {
     #expect(throws: ValidationError.self) { try EnvironmentVariable.parse("=x") }
   }
 }
-
-struct LoopbackTests {
-  @Test(arguments: ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-  func staysHere(_ host: String) { #expect(Loopback.isLoopback(host: host)) }
-
-  @Test(arguments: ["0.0.0.0", "::", "10.0.0.1", "example.org", "128.0.0.1", "::ffff:10.0.0.1"])
-  func leavesTheMachine(_ host: String) { #expect(!Loopback.isLoopback(host: host)) }
-}

@@ -250,6 +250,12 @@ int telpher_open_partial(int folder, const char *name, int *fresh);
 /// Locks an open file for as long as it is open, without waiting: -EWOULDBLOCK. flock(2).
 int telpher_lock(int descriptor);
 
+/// A file without a name on the file system of the open folder, close-on-exec: O_TMPFILE, open(2).
+int telpher_open_unnamed(int folder, uint32_t mode);
+
+/// Gives such a file its first name; -EEXIST where that is taken. linkat(2).
+int telpher_name(int descriptor, int folder, const char *name);
+
 /// Renames; where it may not replace, -EEXIST. renameat2(2).
 int telpher_rename(int from, const char *name, int to, const char *new_name, int replacing);
 

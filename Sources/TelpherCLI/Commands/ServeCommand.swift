@@ -65,7 +65,7 @@ struct ServeCommand: AsyncParsableCommand {
     Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
   }
 
-  private static func parseLevel(_ text: String) throws -> Logger.Level {
+  static func parseLevel(_ text: String) throws -> Logger.Level {
     guard let level = Logger.Level(rawValue: text) else {
       throw ValidationError("there is no level '\(text)', only \(levelNames)")
     }

@@ -38,7 +38,7 @@ struct ServerReach {
     switch endpoint {
     case .ssh: startsPrograms = true
     case .socket(.tcp(let host, _)):
-      guard Loopback.isLoopback(host: host) else {
+      guard Host.isLoopback(host) else {
         throw Failure(Loopback.refusal(endpoint.description))
       }
       token = try readToken()

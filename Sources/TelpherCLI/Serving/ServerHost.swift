@@ -33,7 +33,7 @@ struct ServerHost {
       for address in sockets {
         let address = try await server.listen(at: address)
         logger.info("listening", metadata: ["address": "\(address)"])
-        try announce(address)
+        try Announcement.print(address)
       }
       await signals.run(until: nil, ending: server, logger)
     }
@@ -52,7 +52,7 @@ struct ServerHost {
     }
     var sockets: [SocketAddress] = []
     for case .socket(let address) in addresses {
-      if case .tcp(let host, _) = address, !Loopback.isLoopback(host: host) {
+      if case .tcp(let host, _) = address, !Host.isLoopback(host) {
         throw Failure(Loopback.refusal("\(address)"))
       }
       sockets.append(address)
@@ -68,17 +68,6 @@ struct ServerHost {
       return token
     } catch {
       throw Failure(error.description)
-    }
-  }
-
-  private func announce(_ address: SocketAddress) throws(Failure) {
-    do throws(Descriptor.CallError) {
-      try Descriptor.output.write("listening on \(address)\n")
-    } catch {
-      // Whoever started us may be gone already; that is no reason to end.
-      guard error.number == EPIPE else {
-        throw Failure("cannot write standard output: \(error.text)")
-      }
     }
   }
 }

@@ -3,6 +3,19 @@ internal import Logging
 internal import TelpherServer
 internal import TelpherTransport
 
+/// What signals end.
+protocol EndableServer: Sendable {
+  /// Takes nothing new, brings what is under way to its end, and returns when nothing is left.
+  func endInOrder() async
+  /// Makes an `endInOrder()` that is under way end at once.
+  func endAtOnce() async
+}
+
+extension Server: EndableServer {
+  func endInOrder() async { await drain() }
+  func endAtOnce() async { await stop() }
+}
+
 /// The signals that end a server: the first lets commands finish, the second does not.
 struct ServerSignals {
   private let numbers: AsyncStream<Int32>
@@ -38,18 +51,18 @@ struct ServerSignals {
 
   /// Waits for the first signal, or for `end`, and ends the server.
   func run(
-    until end: (@Sendable () async -> Void)?, ending server: Server, _ logger: Logger
+    until end: (@Sendable () async -> Void)?, ending server: any EndableServer, _ logger: Logger
   ) async {
     await withTaskGroup { group in
       group.addTask {
         guard let number = await next() else { return }
-        logger.info("ending: no new commands are taken", metadata: ["signal": "\(number)"])
+        logger.info("ending: nothing new is taken", metadata: ["signal": "\(number)"])
         await withTaskGroup { group in
-          group.addTask { await server.drain() }
+          group.addTask { await server.endInOrder() }
           group.addTask {
             guard let number = await next() else { return }
             logger.info("ending at once", metadata: ["signal": "\(number)"])
-            await server.stop()
+            await server.endAtOnce()
           }
           await group.next()
           group.cancelAll()

@@ -15,7 +15,10 @@ public final class Partial {
   /// that was set back is dropped.
   public var position: Int64 { didSet { valid = min(valid, position) } }
 
-  private let name: [UInt8]
+  /// Nil where the file has no name yet.
+  private let name: [UInt8]?
+  /// The mode that it was made with, where that is known.
+  private var mode: UInt32?
   private let target: [UInt8]
   private let folder: Folder
   private var descriptor: Int32
@@ -25,6 +28,7 @@ public final class Partial {
 
   private init(_ claimed: PartialClaim, target: [UInt8], folder: Folder, keeping: Bool) {
     name = claimed.name
+    mode = nil
     descriptor = claimed.descriptor
     length = claimed.length
     kept = keeping ? claimed.length : 0
@@ -34,7 +38,35 @@ public final class Partial {
     self.folder = folder
   }
 
+  /// A file without a name.
+  private init(unnamed descriptor: Int32, mode: UInt32, target: [UInt8], folder: Folder) {
+    (name, self.descriptor, self.mode) = (nil, descriptor, mode)
+    (length, kept, position, valid) = (0, 0, 0, 0)
+    self.target = target
+    self.folder = folder
+  }
+
   deinit { closeDescriptor() }
+
+  /// A partial file of `name` in `folder` that has no name at all before it is committed: nothing of
+  /// it is left where its transfer breaks off. It takes half the system calls, which counts for a
+  /// small file.
+  ///
+  /// - Parameter mode: what it is to have in the end.
+  /// - Returns: nil where the file system has no such files.
+  /// - Throws: as `open`.
+  public static func openUnnamed(
+    for name: [UInt8], in folder: Folder, mode: UInt32
+  ) throws(FileError) -> Partial? {
+    let path = try folder.checked(name)
+    let descriptor = telpher_open_unnamed(folder.descriptor.number, mode)
+    if descriptor >= 0 {
+      return Partial(
+        unnamed: descriptor, mode: mode & ~FileMode.mask, target: name, folder: folder)
+    }
+    guard ![EOPNOTSUPP, EISDIR, ENOENT, EINVAL].contains(-descriptor) else { return nil }
+    throw FileError("write", path, errno: -descriptor)
+  }
 
   /// Makes the partial file of `name` in `folder`, or takes up one that was left there. With
   /// `keeping`, its bytes stay and are `kept`; else they are dropped.
@@ -110,7 +142,9 @@ public final class Partial {
       length = position
       valid = position
     }
-    guard fchmod(descriptor, mode_t(mode)) == 0 else { throw error("set the mode of", errno) }
+    if mode != self.mode {
+      guard fchmod(descriptor, mode_t(mode)) == 0 else { throw error("set the mode of", errno) }
+    }
     if let modifiedNS {
       let times = [timespec.unchanged, timespec(nanoseconds: modifiedNS)]
       guard futimens(descriptor, times) == 0 else { throw error("set the time of", errno) }
@@ -129,7 +163,12 @@ public final class Partial {
   /// - Throws: `.exists` where it may not replace; `.notAFile` where a folder is in the way;
   ///   `.notPermitted`, `.noSpace`, `.io`.
   public func commit(replacing: Bool) throws(FileError) {
-    let error = folder.renameUnchecked(name, to: folder, target, replacing: replacing)
+    let error =
+      if let name {
+        folder.renameUnchecked(name, to: folder, target, replacing: replacing)
+      } else {
+        nameUnnamed(replacing: replacing)
+      }
     guard error == 0 else {
       throw FileError(
         .init(renaming: error), "cannot write '\(path)': \(FileError.reason(renaming: error))",
@@ -142,8 +181,30 @@ public final class Partial {
   /// one. Otherwise a partial file stays when its `Partial` goes.
   public func discard() {
     guard descriptor >= 0 else { return }
-    _ = folder.removeUnchecked(name, isFolder: false)
+    if let name { _ = folder.removeUnchecked(name, isFolder: false) }
     closeDescriptor()
+  }
+
+  /// Gives an unnamed file its name: 0, or the errno.
+  private func nameUnnamed(replacing: Bool) -> Int32 {
+    func give(_ name: [UInt8]) -> Int32 {
+      -name.withCPath { telpher_name(descriptor, folder.descriptor.number, $0) }
+    }
+    var error = give(target)
+    guard error == EEXIST, replacing else { return error }
+    // Only rename(2) replaces, and that wants a name: a partial's, locked so that nobody takes it up.
+    error = -telpher_lock(descriptor)
+    if error != 0 { return error }
+    for slot in 0..<PartialName.slots {
+      let name = PartialName.ofFile(target, slot: slot)
+      error = give(name)
+      if error == EEXIST { continue }
+      guard error == 0 else { return error }
+      error = folder.renameUnchecked(name, to: folder, target, replacing: true)
+      if error != 0 { _ = folder.removeUnchecked(name, isFolder: false) }
+      return error
+    }
+    return error
   }
 
   private var path: RelativePath { folder.path.appending(unchecked: target) }

@@ -107,15 +107,6 @@ struct FileReceiver {
   }
 }
 
-/// What of a mode is passed on.
-enum FileMode {
-  /// Files come without their set-user-ID and set-group-ID bits, as from cp(1): the copy has another
-  /// owner than whoever set them had in mind.
-  static let keptOfFiles: UInt32 = 0o777
-  /// A folder's set-group-ID and sticky bits rule over what is made in it, and harm nobody.
-  static let keptOfFolders: UInt32 = 0o3777
-}
-
 extension FileError {
   /// The bytes that arrived are not those that were sent.
   static func mismatch(_ path: RelativePath, _ algorithm: DigestAlgorithm) -> FileError {

@@ -15,6 +15,11 @@ struct RecordWriter {
   private var pool = BufferPool()
   private var buffer: ChunkStorage?
   private var filled = 0
+  /// Files that are whole and were not told of yet.
+  private var run: (first: Int, digests: [String])?
+
+  /// Files that one record tells of.
+  private static let longestRun = 64
 
   init(port: TransferPort) { self.port = port }
 
@@ -22,8 +27,33 @@ struct RecordWriter {
   ///
   /// - Throws: `FileError` once the stream is over.
   mutating func write(_ record: TreeRecord) throws(FileError) {
+    // What is announced may go before what is told of files that were announced earlier.
+    if record.entry == nil { endRun() }
     lines += record.encoded()
     if lines.count >= Self.linesPerFrame { try flush() }
+  }
+
+  /// Tells that the file `number`, whose bytes were appended, is whole and as announced.
+  ///
+  /// - Throws: `FileError` once the stream is over.
+  mutating func tellWhole(_ number: Int, digest: String) throws(FileError) {
+    if let told = run, told.first + told.digests.count == number,
+      told.digests.count < Self.longestRun
+    {
+      run?.digests.append(digest)
+    } else {
+      endRun()
+      run = (number, [digest])
+    }
+    if lines.count >= Self.linesPerFrame { try flush() }
+  }
+
+  private mutating func endRun() {
+    guard let told = run else { return }
+    run = nil
+    var record = TreeRecord(file: told.first)
+    record.whole = told.digests
+    lines += record.encoded()
   }
 
   /// Appends `count` bytes, at most a buffer's, which `fill` writes. Where it throws, there are none.
@@ -41,6 +71,7 @@ struct RecordWriter {
   ///
   /// - Throws: `FileError` once the stream is over.
   mutating func flush() throws(FileError) {
+    endRun()
     if !lines.isEmpty {
       port.enqueue(Chunk(lines), on: .index)
       lines.removeAll(keepingCapacity: true)

@@ -12,6 +12,8 @@ public struct TreeReceiver {
   struct Wanted {
     var path: RelativePath
     var entry: FileEntry
+    /// Nothing was there of that name.
+    var isNew: Bool
   }
 
   /// What is to be set on a folder once all in it is in its place.
@@ -39,7 +41,7 @@ public struct TreeReceiver {
   var folder: Folder?
   var cleaned: Set<RelativePath> = []
   /// What became of the entries.
-  public private(set) var counts = TreeCounts()
+  public internal(set) var counts = TreeCounts()
   /// What could not be sent or stored; the first `TreeSender.maxKeptFailures`.
   public private(set) var failures: [TransferFailure] = []
 
@@ -111,6 +113,8 @@ public struct TreeReceiver {
     } else if let number = record.file {
       if number < 0 {
         fail(text(record.path), record.failed ?? "the sender could not send it", tells: false)
+      } else if let digests = record.whole {
+        try takeWhole(number, digests)
       } else {
         try takeFile(number, record)
       }
@@ -200,7 +204,8 @@ public struct TreeReceiver {
       $0.totalBytes += size
     }
     let folder = try parent(of: path)
-    if let status = try folder.status(of: path.name) {
+    let present = try folder.status(of: path.name)
+    if let status = present {
       guard status.kind != .folder else {
         throw FileError(.exists, "cannot store '\(path)': it is a folder", path: "\(path)")
       }
@@ -220,7 +225,7 @@ public struct TreeReceiver {
     guard wanted.count < Self.maxWanted else {
       throw FileError(.tooLarge, "more than \(Self.maxWanted) files were announced ahead")
     }
-    wanted[number] = Wanted(path: path, entry: entry)
+    wanted[number] = Wanted(path: path, entry: entry, isNew: present == nil)
     guard options.resume, let (kept, digest) = try prefix(path, folder), kept <= size else {
       return answers.want(number)
     }
@@ -259,72 +264,6 @@ public struct TreeReceiver {
     var hasher = FileHasher(options.digest)
     try hasher.update(partial, length: partial.kept, &pool)
     return (partial.kept, hasher.digest)
-  }
-
-  mutating func takeFile(_ number: Int, _ record: TreeRecord) throws(FileError) {
-    if incoming?.number != number {
-      guard incoming == nil, let file = wanted[number] else {
-        throw FileError(.protocolError, "bytes came for file \(number), which was not asked for")
-      }
-      var started = IncomingFile(
-        number: number, path: file.path, entry: file.entry, hasher: FileHasher(options.digest))
-      meter?.update { $0.path = "\(file.path)" }
-      do throws(FileError) {
-        started.partial = try Partial.open(
-          for: file.path.name, in: try parent(of: file.path), keeping: record.start ?? 0 > 0)
-      } catch {
-        started.fault = error
-      }
-      incoming = started
-    }
-    guard var file = incoming else { preconditionFailure("it was set in the lines above") }
-    incoming = nil
-    do throws(FileError) {
-      let before = file.fault == nil
-      try file.take(record, &input, meter, &pool)
-      if before, let fault = file.fault {
-        file.discard(options)
-        // The sender need not go on with it.
-        fail("\(file.path)", fault.message, number: number, path: file.path)
-      }
-    } catch {
-      incoming = file
-      throw error
-    }
-    if let message = record.failed {
-      if file.fault == nil {
-        file.fault = FileError(.remote, message)
-        file.discard(options)
-        fail("\(file.path)", message, tells: false)
-      }
-    } else if let digest = record.digest {
-      finish(&file, record, digest)
-    } else {
-      incoming = file
-      return
-    }
-    wanted[number] = nil
-    meter?.update { $0.files += 1 }
-    if group.isFull { try finishGroup() }
-  }
-
-  /// All bytes of a file have come.
-  mutating func finish(_ file: inout IncomingFile, _ record: TreeRecord, _ digest: String) {
-    guard file.fault == nil, let partial = file.partial else { return }
-    do throws(FileError) {
-      guard digest == file.hasher.digest else { throw .mismatch(file.path, options.digest) }
-      let mode = (record.mode ?? file.entry.mode ?? 0o644) & FileMode.keptOfFiles
-      guard partial.position == record.size ?? file.entry.size else {
-        throw FileError(.changed, "only a part of '\(file.path)' came", path: "\(file.path)")
-      }
-      try partial.finish(mode: mode, modifiedNS: record.mtimeNS ?? file.entry.mtimeNS)
-      group.add(partial, file.path, try parent(of: file.path))
-      counts.bytes += file.received
-    } catch {
-      file.fault = error
-      file.discard(options)
-      fail("\(file.path)", error.message, number: file.number, path: file.path)
-    }
   }
 
   /// Puts what is whole in its place.

@@ -13,7 +13,8 @@ extension TreeSender {
     }
     var record = TreeRecord(file: number)
     do throws(FileError) {
-      if file.status.size <= Self.smallFile && answer.offset == 0 {
+      let isSmall = file.status.size <= Self.smallFile && answer.offset == 0
+      if isSmall {
         record.digest = try sendSmall(file, &record)
       } else {
         record.digest = try sendLarge(number, file, answer)
@@ -23,7 +24,11 @@ extension TreeSender {
         (record.size, record.mode) = (file.status.size, file.status.mode)
         record.mtimeNS = file.status.modifiedNS
       }
-      try output.write(record)
+      if isSmall, record.mtimeNS == nil, let digest = record.digest {
+        try output.tellWhole(number, digest: digest)
+      } else {
+        try output.write(record)
+      }
       meter?.update { $0.files += 1 }
     } catch {
       // The stream itself is over, or this file is.

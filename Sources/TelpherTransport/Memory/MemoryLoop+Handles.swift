@@ -47,6 +47,15 @@ extension MemoryLoop {
     }
   }
 
+  /// Takes a UDP address of the network. What comes faster than it is received is lost beyond a
+  /// quarter of a mebibyte, as in a real system; nothing else is.
+  public func openDatagramSocket(
+    at address: DatagramAddress, didReceive: @escaping (Chunk, DatagramAddress) -> Void
+  ) throws(TransportError) -> any DatagramSocket {
+    try checkOpen("open \(address)")
+    return try MemoryDatagramSocket(at: address, on: self, didReceive: didReceive)
+  }
+
   /// Always throws: there are no descriptors in memory.
   public func adopt(
     reading input: Int32, writing output: Int32

@@ -137,8 +137,49 @@ public final class MemoryNetwork: Sendable {
 }
 
 extension MemoryNetwork {
+  /// Has what is sent to `address` come into `inbox`; returns it with the port.
+  func bindDatagrams(
+    _ address: DatagramAddress, _ inbox: MemoryDatagramInbox
+  ) throws(TransportError) -> DatagramAddress {
+    try address.check(for: "open")
+    let bound = state.withLock { state -> DatagramAddress? in
+      var key = address.key
+      if key.port == 0 {
+        let taken = state.datagramInboxes
+        let port = state.freePort { taken[DatagramAddress(host: key.host, port: $0)] == nil }
+        guard let port else { return nil }
+        key.port = port
+      }
+      guard state.datagramInboxes[key] == nil else { return nil }
+      state.datagramInboxes[key] = inbox
+      return DatagramAddress(host: address.host, port: key.port)
+    }
+    if let bound { return bound }
+    throw TransportError(.addressInUse, "open \(address): address in use", errno: EADDRINUSE)
+  }
+
+  /// Gives an address back.
+  func releaseDatagrams(_ address: DatagramAddress, _ inbox: MemoryDatagramInbox) {
+    state.withLock { state in
+      guard state.datagramInboxes[address.key] === inbox else { return }
+      state.datagramInboxes[address.key] = nil
+    }
+  }
+
+  /// Where a datagram to `address` goes, if anybody is there.
+  func inbox(for address: DatagramAddress) -> MemoryDatagramInbox? {
+    state.withLock { state in
+      state.datagramInboxes[address.key]
+        ?? state.datagramInboxes[DatagramAddress(host: "0.0.0.0", port: address.port)]
+        ?? state.datagramInboxes[DatagramAddress(host: "::", port: address.port)]
+    }
+  }
+}
+
+extension MemoryNetwork {
   private struct State {
     var sockets: [SocketAddress: MemoryBoundSocket] = [:]
+    var datagramInboxes: [DatagramAddress: MemoryDatagramInbox] = [:]
     var programs: [String: MemoryProgram] = [:]
     var cuts: [(MemoryDirection, Int)] = []
     var watches: [(signal: Int32, waker: MemoryWaker)] = []
@@ -146,13 +187,19 @@ extension MemoryNetwork {
     var lastProcess: Int32 = 5_000_000
     var lastPort: UInt16 = 49151
 
-    /// `address` with a free port of the dynamic range in the place of port 0; nil when none is.
+    /// `address` with a free port in the place of port 0; nil when none is.
     mutating func resolvePort(of address: SocketAddress) -> SocketAddress? {
       guard case .tcp(let host, 0) = address else { return address }
+      let taken = sockets
+      let port = freePort { taken[SocketAddress.tcp(host: host, port: $0).key] == nil }
+      return port.map { .tcp(host: host, port: $0) }
+    }
+
+    /// A port of the dynamic range that `isFree`.
+    mutating func freePort(_ isFree: (UInt16) -> Bool) -> UInt16? {
       for _ in 49152...65535 {
         lastPort = lastPort == 65535 ? 49152 : lastPort + 1
-        let candidate = SocketAddress.tcp(host: host, port: lastPort)
-        if sockets[candidate.key] == nil { return candidate }
+        if isFree(lastPort) { return lastPort }
       }
       return nil
     }
@@ -182,10 +229,28 @@ extension SocketAddress {
       throw TransportError(
         .badAddress, "\(purpose) \(self): a path has 1 to 107 bytes", errno: ENAMETOOLONG)
     case .tcp(let host, _):
-      var address = in6_addr()
-      guard inet_pton(AF_INET, host, &address) != 1, inet_pton(AF_INET6, host, &address) != 1
-      else { return }
+      guard isNumeric(host) else {
+        throw TransportError(.badAddress, "\(purpose) \(self): not an address", errno: EINVAL)
+      }
+    }
+  }
+}
+
+extension DatagramAddress {
+  /// The address by which a network finds who receives: `localhost` by its number.
+  var key: DatagramAddress {
+    host == "localhost" ? DatagramAddress(host: "127.0.0.1", port: port) : self
+  }
+
+  /// Refuses what a real system would.
+  func check(for purpose: String) throws(TransportError) {
+    guard isNumeric(key.host) else {
       throw TransportError(.badAddress, "\(purpose) \(self): not an address", errno: EINVAL)
     }
   }
+}
+
+private func isNumeric(_ host: String) -> Bool {
+  var address = in6_addr()
+  return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1
 }

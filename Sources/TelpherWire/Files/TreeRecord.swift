@@ -11,6 +11,9 @@ public struct TreeRecord: Sendable, Equatable, Codable {
   public var hole: Int64?
   /// From the sender: the file is whole, and this is its digest.
   public var digest: String?
+  /// From the sender: this file and those behind it, one for each digest, are whole: as announced, and
+  /// with all of their bytes one after the other next on channel 4.
+  public var whole: [String]?
   /// From the sender, with `digest`: what the file was when it was read, where that is not as
   /// announced.
   public var size: Int64?
@@ -49,7 +52,7 @@ public struct TreeRecord: Sendable, Equatable, Codable {
   public init(file: Int) { self.file = file }
 
   enum CodingKeys: String, CodingKey {
-    case entry, file, data, hole, digest, size, mode, leave, want, skip, count, offset, start
+    case entry, file, data, hole, digest, whole, size, mode, leave, want, skip, count, offset, start
     case failed, path
     case mtimeNS = "mtime_ns"
     case isComplete = "complete"
@@ -68,6 +71,8 @@ public struct TreeRecord: Sendable, Equatable, Codable {
     }
     file = try value(.file)
     if file != nil {
+      whole = try value(.whole)
+      if whole != nil { return }
       (data, hole, digest) = (try value(.data), try value(.hole), try value(.digest))
       (size, mode, mtimeNS) = (try value(.size), try value(.mode), try value(.mtimeNS))
       (start, failed, path) = (try value(.start), try value(.failed), try value(.path))

@@ -1,0 +1,32 @@
+internal import Glibc
+internal import TelpherTransport
+
+/// Files that a user writes by hand.
+enum SmallFile {
+  /// More than any such file has.
+  private static let limit = 1 << 20
+
+  /// The text of the file at `path`.
+  ///
+  /// - Throws: `Failure` where it can't be read, is too long or not UTF-8.
+  static func text(_ path: String) throws(Failure) -> String {
+    let number = open(path, O_RDONLY | O_CLOEXEC)
+    guard number >= 0 else {
+      throw Failure("cannot open \(path): \(String(cString: strerror(errno)))")
+    }
+    defer { close(number) }
+    var bytes: [UInt8] = []
+    do throws(Descriptor.CallError) {
+      let file = Descriptor(number: number, name: path)
+      while bytes.count <= limit, let chunk = try file.read(upTo: limit) {
+        bytes.append(contentsOf: chunk)
+      }
+    } catch {
+      throw Failure("cannot read \(path): \(error.text)")
+    }
+    guard bytes.count <= limit, let text = String(validating: bytes, as: UTF8.self) else {
+      throw Failure("\(path) is no text in UTF-8 of at most \(limit >> 20) MiB")
+    }
+    return text
+  }
+}

@@ -1,0 +1,16 @@
+/// How a dialect is served.
+public struct ClassicServerOptions: Sendable {
+  /// The folder that uploaded files go to.
+  public var root: String?
+  /// The encoding of the text that clients get, by its name in `iconv -l`; nil for UTF-8.
+  public var encoding: String?
+  /// Whether each line is a command, for `raw` on streams; else what one read brings is one.
+  public var readsLines = false
+  /// The environment of the commands.
+  public var environment: [String: String] = [:]
+  /// What clients can't exceed.
+  public var limits = ClassicLimits()
+
+  /// The defaults: no folder, UTF-8, an empty environment.
+  public init() {}
+}

@@ -1,0 +1,101 @@
+internal import TelpherTransport
+
+/// Starts the commands of one server, and knows which are left.
+final class Shell {
+  let limits: ClassicLimits
+  /// The encoding that the clients want, where it isn't UTF-8.
+  let encoding: String?
+  private let loop: any EventLoop
+  private let environment: [String: String]
+  private var running: [ObjectIdentifier: ShellCommand] = [:]
+  private let bell = Bell()
+
+  init(
+    on loop: any EventLoop, environment: [String: String], encoding: String?, limits: ClassicLimits
+  ) {
+    self.loop = loop
+    self.environment = environment
+    self.encoding = encoding
+    self.limits = limits
+  }
+
+  /// A command that is yet to be started, so that it can be ended even before it has.
+  ///
+  /// - Throws: `ClassicError` (`limit`) where too many run.
+  func makeCommand() throws(ClassicError) -> ShellCommand {
+    guard running.count < limits.commands else {
+      throw ClassicError(
+        .limit, "\(limits.commands) commands run here already, and no more are started")
+    }
+    let command = ShellCommand(on: loop, limits: limits) { [weak self] in self?.didFinish($0) }
+    running[ObjectIdentifier(command)] = command
+    return command
+  }
+
+  /// Starts `command`.
+  ///
+  /// - Throws: `ClassicError` where it can't be.
+  func start(_ command: ShellCommand, _ line: String) async throws(ClassicError) {
+    try await command.start(line, environment: environment) { [encoding] in
+      // The name was looked up when the server started.
+      encoding.flatMap { try? Transcoder(from: "UTF-8", to: $0) }
+    }
+  }
+
+  /// The command in `bytes`: UTF-8, or else the clients' own encoding. Line ends behind it, which
+  /// nc and telnet send, don't count.
+  ///
+  /// - Throws: `ClassicError` (`violation`) where it can't be one.
+  func line(_ bytes: [UInt8]) throws(ClassicError) -> String {
+    var bytes = bytes[...]
+    while let last = bytes.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: "\r") {
+      bytes.removeLast()
+    }
+    guard !bytes.contains(0) else {
+      throw ClassicError(.violation, "a command with a NUL byte can't be run")
+    }
+    if let line = String(validating: bytes, as: UTF8.self) { return line }
+    guard let encoding else {
+      throw ClassicError(.violation, "a command is UTF-8 text, and this one is not")
+    }
+    let transcoder = try Transcoder(from: encoding, to: "UTF-8")
+    let text = bytes.withUnsafeBytes { transcoder.convert($0) } + transcoder.finish()
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// A note for a client, in its encoding.
+  func note(_ text: String) -> [UInt8] {
+    Self.encode("telpher: \(text)\n", in: encoding)
+  }
+
+  /// `text` in `encoding`, or in UTF-8.
+  static func encode(_ text: String, in encoding: String?) -> [UInt8] {
+    let bytes = Array(text.utf8)
+    guard let encoding, let transcoder = try? Transcoder(from: "UTF-8", to: encoding) else {
+      return bytes
+    }
+    return bytes.withUnsafeBytes { transcoder.convert($0) } + transcoder.finish()
+  }
+
+  // MARK: The end
+
+  /// Ends all commands: SIGTERM, the grace, SIGKILL.
+  func endAll() {
+    for command in running.values { command.end() }
+  }
+
+  /// Ends all commands without a grace.
+  func killAll() {
+    for command in running.values { command.kill() }
+  }
+
+  /// Returns once no command is left. For one caller.
+  func idle() async {
+    while !running.isEmpty { await bell.wait() }
+  }
+
+  private func didFinish(_ command: ShellCommand) {
+    running[ObjectIdentifier(command)] = nil
+    if running.isEmpty { bell.ring() }
+  }
+}

@@ -1,0 +1,89 @@
+internal import TelpherFiles
+internal import TelpherTransport
+
+/// `header`
+///
+///     client:  the command
+///     server:  +-------------+---------------------+----------------------------------------+
+///              | length (4)  | a dictionary (JSON) | standard output, then standard error   |
+///              +-------------+---------------------+----------------------------------------+
+///
+/// The length is that of the dictionary, as in `length`. The dictionary has the length of what
+/// follows, in bytes and without a bound, as `data_size` and as `total_size` (tutorials differ); a
+/// `filename`; and the `md5` of what follows, in hexadecimal digits. A client needs one of the
+/// sizes, and checks the digest where there is one.
+struct HeaderDialect: CollectedDialect {
+  /// The name that an answer would have as a file. The tutorials send one, and nobody uses it.
+  private static let fileName = "output.txt"
+
+  func send(_ answer: Answer, to client: PulledStream) async throws(ClassicError) {
+    let dictionary = AnswerDictionary(
+      dataSize: answer.count, totalSize: answer.count, filename: Self.fileName,
+      md5: try await answer.md5())
+    let json = ClassicJSON.encode(dictionary)
+    try await client.write(LengthPrefix.encode(Int64(json.count)) + json)
+    try await answer.write(to: client)
+  }
+
+  /// Sends `command` and delivers the answer.
+  ///
+  /// - Throws: `ClassicError`, `damaged` where the digest says that the answer isn't what was sent.
+  static func ask(
+    _ command: [UInt8], on server: PulledStream, _ limits: ClassicLimits,
+    _ deliver: (Chunk) async throws -> Void
+  ) async throws {
+    try await server.write(command)
+    guard let dictionary = try await AnswerDictionary.read(from: server, limits) else {
+      throw ClassicError.endedBeforeAnswer
+    }
+    var digest = FileHasher(.md5)
+    try await server.deliver(try dictionary.size()) { chunk in
+      if dictionary.md5 != nil { digest = digest.updated(with: chunk) }
+      try await deliver(chunk)
+    }
+    guard let md5 = dictionary.md5, md5.lowercased() != digest.digest else { return }
+    throw ClassicError(
+      .damaged, "the answer's md5 is \(digest.digest), and the server announced \(md5)")
+  }
+}
+
+/// The dictionary before an answer.
+struct AnswerDictionary: Codable {
+  var dataSize: Int64?
+  var totalSize: Int64?
+  var filename: String?
+  var md5: String?
+
+  private enum CodingKeys: String, CodingKey {
+    case dataSize = "data_size"
+    case totalSize = "total_size"
+    case filename, md5
+  }
+
+  /// The length of the answer.
+  ///
+  /// - Throws: `ClassicError` (`violation`) where the dictionary has none that makes sense.
+  func size() throws(ClassicError) -> Int64 {
+    guard let size = dataSize ?? totalSize, size >= 0 else {
+      throw ClassicError(
+        .violation, "the server's dictionary has neither a data_size nor a total_size")
+    }
+    return size
+  }
+
+  /// Reads a length and a dictionary; nil where the peer's bytes have ended instead.
+  static func read(
+    from stream: PulledStream, _ limits: ClassicLimits
+  ) async throws(ClassicError) -> AnswerDictionary? {
+    guard let length = try await LengthPrefix.read(from: stream) else { return nil }
+    guard length <= limits.dictionaryBytes else {
+      throw ClassicError(
+        .violation, "a dictionary of \(length) bytes was announced, more than any has")
+    }
+    let what = "a dictionary"
+    guard let json = try await stream.read(exactly: length, of: what), !json.isEmpty else {
+      throw ClassicError(.lost, "the connection ended before \(what)")
+    }
+    return try ClassicJSON.decode(AnswerDictionary.self, from: json)
+  }
+}

@@ -1,0 +1,90 @@
+import Glibc
+import Testing
+
+/// What `telpher classic serve` and its kin do as programs.
+struct ClassicHostTests {
+  let stage: ClassicStage
+  init() throws { stage = try ClassicStage() }
+
+  @Test(arguments: ["raw", "size", "length", "header"])
+  func aCommandDialectWantsToBeMeant(_ dialect: String) async throws {
+    let refused = try await stage.sandbox.telpher(
+      "classic", "serve", dialect, "--listen", "tcp:127.0.0.1:0")
+    #expect(refused.status == 125)
+    #expect(refused.errorText.contains("anyone on this machine can run commands"))
+    #expect(refused.errorText.contains("--i-know"))
+    #expect(refused.output.isEmpty)
+    let server = try await stage.serve(dialect)
+    let ended = await server.end()
+    #expect(ended.status == 0)
+    #expect(ended.errorText.contains("anyone on this machine can run commands"))
+  }
+
+  @Test(arguments: [
+    "tcp:0.0.0.0:0", "tcp:[::]:0", "tcp:10.0.0.1:0", "udp:0.0.0.0:0", "udp:192.168.0.1:7",
+  ])
+  func onlyThisMachineIsServed(_ address: String) async throws {
+    let refused = try await stage.sandbox.telpher(
+      "classic", "serve", "upper", "--listen", address)
+    #expect(refused.status == 125)
+    #expect(refused.errorText.contains("\(address) is refused"))
+    #expect(refused.errorText.contains("authentication"))
+  }
+
+  @Test(arguments: [
+    ("size", "udp:127.0.0.1:0"), ("time", "tcp:127.0.0.1:0"), ("chat", "unix:/tmp/x"),
+    ("length", "udp:127.0.0.1:0"),
+  ])
+  func aDialectHasItsCarriers(_ dialect: String, _ address: String) async throws {
+    let refused = try await stage.sandbox.telpher(
+      "classic", "serve", dialect, "--listen", address, "--i-know")
+    #expect(refused.status == 125)
+    #expect(refused.errorText.contains(address))
+  }
+
+  @Test func anUnknownDialectIsRefusedWithTheNames() async throws {
+    let refused = try await stage.sandbox.telpher(
+      "classic", "serve", "lower", "--listen", "tcp:127.0.0.1:0")
+    #expect(refused.status != 0)
+    #expect(refused.errorText.contains("upper, raw, size, length, header, upload, time, chat"))
+  }
+
+  @Test func aUnixSocketIsServedAndRemoved() async throws {
+    let path = stage.sandbox.folder + "/classic.sock"
+    let server = try await stage.serve("length", at: "unix:\(path)")
+    #expect(server.address == "unix:\(path)")
+    #expect(mode(of: path) == 0o600)
+    #expect(try await stage.run("length", on: server, "echo", "hello").text == "hello\n")
+    #expect(await server.end().status == 0)
+    #expect(mode(of: path) == nil)
+  }
+
+  @Test func aRestartedServerBindsAtOnce() async throws {
+    var address = "tcp:127.0.0.1:0"
+    for _ in 1...3 {
+      let server = try await stage.serve("length", at: address)
+      address = server.address
+      #expect(try await stage.run("length", on: server, "echo", "hello").text == "hello\n")
+      // It is the server that closes first, which leaves the port in TIME_WAIT.
+      let idle = try stage.sandbox.start(
+        ["classic", "run", "length", "--on", address], input: .pipe)
+      await idle.write("echo hello\n")
+      #expect(await idle.line() == "hello")
+      #expect(await server.end().status == 0)
+    }
+  }
+
+  @Test func theEndTakesRunningCommandsWithIt() async throws {
+    let server = try await stage.serve("raw")
+    let file = stage.sandbox.folder + "/pid"
+    let client = try stage.sandbox.start(
+      [
+        "classic", "run", "raw", "--on", server.address,
+        "trap '' TERM; echo $$ > \(file).new; mv \(file).new \(file); while :; do sleep 1; done",
+      ])
+    let pid = try #require(Int32(try await waitForFile(file)))
+    #expect(await server.end().status == 0)
+    #expect(try await isGone(pid))
+    #expect(await client.finish().status == 125)
+  }
+}

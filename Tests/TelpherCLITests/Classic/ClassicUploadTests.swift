@@ -1,0 +1,233 @@
+import Glibc
+import Testing
+
+@Suite(.enabled(if: ClassicStage.hasPython))
+struct ClassicUploadTests {
+  let stage: ClassicStage
+  let root: String
+
+  init() throws {
+    stage = try ClassicStage()
+    root = stage.sandbox.folder + "/root"
+    mkdir(root, 0o755)
+  }
+
+  private func serve() async throws -> ClassicStage.Running {
+    try await stage.serve("upload", at: "tcp:127.0.0.1:0", "--root", root)
+  }
+
+  private func bytes(_ name: String) -> [UInt8]? { contents(of: "\(root)/\(name)") }
+
+  @Test(arguments: ["size", "file"])
+  func aTutorialsClientStoresFileAfterFile(_ keys: String) async throws {
+    let server = try await serve()
+    let large = stage.file("large.bin", bytes: 5 << 20)
+    let empty = stage.file("empty", bytes: 0)
+    let named = stage.file("中文 名.txt", bytes: 1_000)
+    let client = try await stage.client(
+      "upload", "client", server.port, keys, large.path, empty.path, named.path, large.path)
+    #expect(client.status == 0, "\(client.errorText)")
+    // The client doesn't wait; the end of the server's comes behind all it has read.
+    try await eventually { bytes("中文 名.txt") == named.bytes }
+    try await eventually { bytes("large.bin") == large.bytes }
+    #expect(bytes("empty") == [])
+    try await eventually { names(in: root) == ["empty", "large.bin", "中文 名.txt"] }
+    #expect(mode(of: root + "/large.bin") == 0o644)
+    #expect(await server.end().status == 0)
+  }
+
+  @Test func tenClientsAtOnceStoreTheirOwnAndOneNameIsWhole() async throws {
+    let server = try await serve()
+    try await withThrowingTaskGroup { group in
+      for number in 0..<10 {
+        let same = stage.sandbox.folder + "/\(number)"
+        mkdir(same, 0o755)
+        let own = stage.file("\(number)/own-\(number)", bytes: 100_000 + number)
+        let shared = stage.file("\(number)/shared", bytes: 200_000 + number)
+        group.addTask {
+          let sent = try await stage.sandbox.telpher(
+            "classic", "upload", "--on", server.address, own.path, shared.path)
+          #expect(sent.status == 0, "\(sent.errorText)")
+          #expect(bytes("own-\(number)") == own.bytes)
+        }
+      }
+      try await group.waitForAll()
+    }
+    let count = try #require(bytes("shared")?.count)
+    #expect((200_000..<200_010).contains(count))
+    #expect(names(in: root).count == 11)
+  }
+
+  @Test(arguments: [
+    ("../../escape", "escape"), ("/etc/passwd", "passwd"), (#"C:\Users\me\a.txt"#, "a.txt"),
+    ("a/../b", "b"),
+  ])
+  func aFileGoesByItsOwnNameOnly(_ name: String, _ stored: String) async throws {
+    let server = try await serve()
+    let client = try await stage.client(
+      "upload", "as", server.port, name, "5d41402abc4b2a76b9719d911017c592", "hello")
+    #expect(client.text == "stored \(stored)\n")
+    #expect(names(in: root) == [stored])
+    #expect(bytes(stored) == Array("hello".utf8))
+  }
+
+  @Test(arguments: [
+    "", ".", "..", "a/", "x/..", ".telpher.0123456789abcdef0123456789abcdef.0.partial",
+  ])
+  func whatIsNoNameIsRefused(_ name: String) async throws {
+    let server = try await serve()
+    let client = try await stage.client(
+      "upload", "as", server.port, name, "5d41402abc4b2a76b9719d911017c592", "hello")
+    #expect(client.text.hasPrefix("failed "), "\(client.text)")
+    #expect(names(in: root).isEmpty)
+  }
+
+  @Test func aLinkIsReplacedAndNotFollowed() async throws {
+    let server = try await serve()
+    let outside = stage.file("outside", bytes: 10)
+    symlink(outside.path, root + "/link")
+    let client = try await stage.client(
+      "upload", "as", server.port, "link", "5d41402abc4b2a76b9719d911017c592", "hello")
+    #expect(client.text == "stored link\n")
+    #expect(contents(of: outside.path) == outside.bytes)
+    #expect(bytes("link") == Array("hello".utf8))
+  }
+
+  @Test func aWrongDigestStoresNothingAndTheOldFileStays() async throws {
+    let server = try await serve()
+    stage.sandbox.write("old", to: root + "/a")
+    let client = try await stage.client("upload", "as", server.port, "a", "0123", "hello")
+    #expect(client.text.hasPrefix("failed \"a\": the md5 of what came is 5d41402a"))
+    #expect(bytes("a") == Array("old".utf8))
+    #expect(names(in: root) == ["a"])
+  }
+
+  @Test(arguments: ["10000000000", "1000000000000"])
+  func aLargeAnnouncementIsTakenAndAVanishedClientLeavesNothing(_ size: String) async throws {
+    let server = try await serve()
+    let client = try stage.python("upload", ["part", server.port, "big", size, "the beginning"])
+    #expect(await client.line() == "sent")
+    try await eventually { names(in: root).count == 1 }
+    let other = try await stage.client(
+      "upload", "as", server.port, "other", "5d41402abc4b2a76b9719d911017c592", "hello")
+    #expect(other.text == "stored other\n")
+    client.signal(SIGKILL)
+    try await eventually { names(in: root) == ["other"] }
+    #expect(await server.end().status == 0)
+  }
+
+  @Test func theEndOfTheServerLeavesNothingHalf() async throws {
+    let server = try await serve()
+    let client = try stage.python("upload", ["part", server.port, "big", "1000000", "begun"])
+    #expect(await client.line() == "sent")
+    try await eventually { names(in: root).count == 1 }
+    #expect(await server.end().status == 0)
+    #expect(names(in: root).isEmpty)
+    client.signal(SIGKILL)
+  }
+
+  @Test func moreThanATebibyteIsRefused() async throws {
+    let server = try await serve()
+    let client = try stage.python(
+      "upload", ["part", server.port, "big", "\((1 << 40) + 1)", "the beginning"])
+    #expect(await client.line() == "sent")
+    client.signal(SIGKILL)
+    #expect(names(in: root).isEmpty)
+  }
+
+  // MARK: The client
+
+  @Test(arguments: ["size", "file"])
+  func aTutorialsServerStoresWhatTheClientSends(_ keys: String) async throws {
+    let server = try await stage.pythonServer("upload", "server", root, keys)
+    let large = stage.file("large.bin", bytes: 5 << 20)
+    let named = stage.file("中文.txt", bytes: 1_000)
+    let sent = try await stage.sandbox.telpher(
+      "classic", "upload", "--on", server.address, large.path, named.path)
+    #expect(sent.status == 0, "\(sent.errorText)")
+    #expect(sent.text == "sent \(large.path), 5242880 bytes\nsent \(named.path), 1000 bytes\n")
+    #expect(await server.server.line() == "stored large.bin")
+    #expect(await server.server.line() == "stored 中文.txt")
+    #expect(bytes("large.bin") == large.bytes)
+    #expect(bytes("中文.txt") == named.bytes)
+  }
+
+  @Test func filesArePickedByNumberAgainAndAgain() async throws {
+    let server = try await serve()
+    let folder = stage.sandbox.folder + "/mine"
+    mkdir(folder, 0o755)
+    mkdir(folder + "/sub", 0o755)
+    let (b, a) = (stage.file("mine/b", bytes: 20), stage.file("mine/a", bytes: 10))
+    _ = stage.file("mine/.hidden", bytes: 1)
+    let sent = try await stage.sandbox.telpher(
+      "classic", "upload", "--on", server.address, "--dir", folder, input: "2\n\n3\nx\n1\nquit\n")
+    let list = "1  a  10 bytes\n2  b  20 bytes\n"
+    #expect(
+      sent.text == list + "sent \(b.path), 20 bytes\n" + list + "sent \(a.path), 10 bytes\n" + list
+        + "stored b\nstored a\n")
+    #expect(sent.errorText.contains("no file 3") && sent.errorText.contains("no file x"))
+    #expect(sent.status == 0)
+    #expect(bytes("a") == a.bytes && bytes("b") == b.bytes)
+  }
+
+  @Test func whatIsNotStoredIsTold() async throws {
+    let server = try await serve()
+    mkdir(root + "/a", 0o755)
+    let file = stage.file("a", bytes: 10)
+    let sent = try await stage.sandbox.telpher(
+      "classic", "upload", "--on", server.address, file.path)
+    #expect(sent.status == 125)
+    #expect(sent.text.contains("failed \"a\": "))
+    let missing = try await stage.sandbox.telpher(
+      "classic", "upload", "--on", server.address, "/no/such/file")
+    #expect(missing.status == 125)
+    #expect(missing.errorText.contains("/no/such/file"))
+  }
+
+  @Test func anUploadServerNeedsAFolder() async throws {
+    for arguments in [[], ["--root", "/no/such/folder"]] {
+      let server = try stage.sandbox.start(
+        ["classic", "serve", "upload", "--listen", "tcp:127.0.0.1:0"] + arguments)
+      let ended = await server.finish()
+      #expect(ended.status == 125)
+      #expect(ended.errorText.contains("folder") || ended.errorText.contains("/no/such/folder"))
+    }
+  }
+}
+
+/// All bytes of a file, or nil.
+private func contents(of path: String) -> [UInt8]? {
+  let file = open(path, O_RDONLY | O_CLOEXEC)
+  guard file >= 0 else { return nil }
+  defer { close(file) }
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 1 << 20)
+  while true {
+    let count = read(file, &buffer, buffer.count)
+    guard count > 0 else { return bytes }
+    bytes += buffer[..<count]
+  }
+}
+
+/// The names in a folder, sorted.
+private func names(in folder: String) -> [String] {
+  guard let stream = opendir(folder) else { return [] }
+  defer { closedir(stream) }
+  var names: [String] = []
+  while let entry = readdir(stream) {
+    let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    if name != "." && name != ".." { names.append(name) }
+  }
+  return names.sorted()
+}
+
+/// Waits for what another process is to bring about; the system has no event for it.
+private func eventually(_ condition: () -> Bool) async throws {
+  for _ in 0..<6_000 {
+    if condition() { return }
+    try await Task.sleep(for: .milliseconds(10))
+  }
+  throw Failed("it never happened")
+}

@@ -1,0 +1,262 @@
+import Synchronization
+import TelpherTransport
+import Testing
+
+@testable import TelpherClassic
+
+@Suite(.timeLimit(.minutes(5)))
+struct CommandSessionTests {
+  @Test func whatOneReadBringsIsOneCommand() async throws {
+    let rig = try await ClassicRig(.length)
+    let client = try await rig.client()
+    try await client.write("first\n")
+    #expect(try await client.read(4) == [5, 0, 0, 0])
+    #expect(try await client.text(5) == "first")
+    // Glued by the sender: one command of two lines, as with the tutorials' recv.
+    try await client.write("second\nthird")
+    #expect(try await client.read(4) == [12, 0, 0, 0])
+    #expect(try await client.text(12) == "second\nthird")
+    await rig.end()
+  }
+
+  @Test func commandsThatComeAheadWaitTheirTurn() async throws {
+    let release = Signal()
+    let rig = try await ClassicRig(
+      .raw,
+      [
+        "slow": { process in
+          process.print("slow ")
+          let process = Held(process)
+          Task {
+            await release.wait()
+            process.loop.execute { process.value.exit(0) }
+          }
+        }
+      ])
+    let client = try await rig.client()
+    try await client.write("slow")
+    #expect(try await client.text(5) == "slow ")
+    try await client.write("fast")
+    release.send()
+    #expect(try await client.text(4) == "fast")
+    await rig.end()
+  }
+
+  @Test func withLinesEachIsOneHoweverTheyCome() async throws {
+    let rig = try await ClassicRig(.raw, readsLines: true)
+    let client = try await rig.client()
+    try await client.write("on")
+    try await client.write("e\r\n\n\ntwo\nthr")
+    #expect(try await client.text(6) == "onetwo")
+    try await client.write("ee")
+    await client.finishWriting()
+    #expect(await client.readToEnd() == "three")
+    await rig.end()
+  }
+
+  @Test func aTooLongCommandIsToldAndNotRunInPieces() async throws {
+    var limits = ClassicLimits()
+    limits.commandBytes = 100
+    for readsLines in [false, true] {
+      let rig = try await ClassicRig(.raw, limits: limits, readsLines: readsLines)
+      let client = try await rig.client()
+      try await client.write(String(repeating: "x", count: 101))
+      let end = await client.readToEnd()
+      #expect(end == "telpher: a command has at most 100 bytes; this ends the connection\n")
+      let other = try await rig.client()
+      try await other.write(String(repeating: "y", count: 99) + "\n")
+      #expect(try await other.text(99) == String(repeating: "y", count: 99))
+      await rig.end()
+    }
+  }
+
+  @Test(arguments: [[0x61, 0, 0x62], [0xD6, 0xD0]] as [[UInt8]])
+  func whatIsNoCommandIsTold(_ bytes: [UInt8]) async throws {
+    let rig = try await ClassicRig(.length)
+    let client = try await rig.client()
+    try await client.write(bytes)
+    let count = try LengthPrefix.decode(try await client.read(4))
+    #expect(try await client.text(count).hasPrefix("telpher: a command "))
+    try await client.write("next")
+    #expect(try await client.read(8) == [4, 0, 0, 0] + Array("next".utf8))
+    await rig.end()
+  }
+
+  @Test func tooManyCommandsAreToldAndLaterOnesRun() async throws {
+    var limits = ClassicLimits()
+    limits.commands = 1
+    let rig = try await ClassicRig(.raw, limits: limits, ["stay": { $0.print("here") }])
+    let (first, second) = (try await rig.client(), try await rig.client())
+    try await first.write("stay")
+    #expect(try await first.text(4) == "here")
+    try await second.write("more")
+    let note = "telpher: 1 commands run here already, and no more are started\n"
+    #expect(try await second.text(note.utf8.count) == note)
+    await rig.end()
+  }
+
+  // MARK: Lengths
+
+  @Test func anAnswerThatFourBytesCannotAnnounceIsToldAndNotWrapped() async throws {
+    var limits = ClassicLimits()
+    limits.announcedBytes = 100_000
+    let rig = try await ClassicRig(.length, limits: limits, ["long": Self.print(100_001)])
+    let client = try await rig.client()
+    try await client.write("long")
+    let count = try LengthPrefix.decode(try await client.read(4))
+    let note = try await client.text(count)
+    #expect(note.contains("more than 100000 bytes"))
+    #expect(note.contains("4 bytes"))
+    try await client.write("and on")
+    #expect(try await client.read(10) == [6, 0, 0, 0] + Array("and on".utf8))
+    await rig.end()
+  }
+
+  @Test func otherDialectsAnnounceIt() async throws {
+    var limits = ClassicLimits()
+    limits.announcedBytes = 100_000
+    limits.keptInMemory = 10_000
+    let rig = try await ClassicRig(.size, limits: limits, ["long": Self.print(100_001)])
+    let client = try await rig.client()
+    try await client.write("long")
+    #expect(try await client.text(6) == "100001")
+    try await client.write("I am ready")
+    #expect(try await client.text(100_001) == String(repeating: "x", count: 100_001))
+    await rig.end()
+  }
+
+  @Test func whatIsKeptHasALimitToo() async throws {
+    var limits = ClassicLimits()
+    limits.collectedBytes = 1_000
+    let rig = try await ClassicRig(.header, limits: limits, ["long": Self.print(1_001)])
+    let client = try await rig.client()
+    try await client.write("long")
+    let json = try await client.read(try LengthPrefix.decode(try await client.read(4)))
+    let dictionary = try ClassicJSON.decode(AnswerDictionary.self, from: json)
+    let note = try await client.text(Int(try dictionary.size()))
+    #expect(note.contains("more than 1000 bytes"))
+    await rig.end()
+  }
+
+  private static func print(_ count: Int) -> @Sendable (MemoryProcess) -> Void {
+    { process in
+      process.print(String(repeating: "x", count: count))
+      process.exit(0)
+    }
+  }
+
+  @Test func behindAnEmptyAnswerAcknowledgementAndCommandMayStick() async throws {
+    let rig = try await ClassicRig(.size, ["true": { $0.exit(0) }])
+    let client = try await rig.client()
+    // What a client that has not acknowledged before most likely says.
+    try await client.write("true")
+    #expect(try await client.text(1) == "0")
+    try await client.write("recv_readyfirst")
+    #expect(try await client.text(1) == "5")
+    try await client.write("I am ready")
+    #expect(try await client.text(5) == "first")
+    try await client.write("true")
+    #expect(try await client.text(1) == "0")
+    try await client.write("I am readysecond")
+    #expect(try await client.text(1) == "6")
+    try await client.write("ok")
+    #expect(try await client.text(6) == "second")
+    await rig.end()
+  }
+
+  // MARK: Clients that go, or don't read
+
+  @Test(arguments: [ClassicDialect.raw, .size, .length, .header])
+  func aClientThatGoesEndsItsCommand(_ dialect: ClassicDialect) async throws {
+    let (started, signaled) = (Signal(), Signal())
+    let rig = try await ClassicRig(
+      dialect,
+      [
+        "stay": { process in
+          process.onSignal = { [unowned process] number in
+            if number == 15 { signaled.send() }
+            process.exit(0)
+            return true
+          }
+          started.send()
+        }
+      ])
+    let client = try await rig.client()
+    try await client.write("stay")
+    await started.wait()
+    await client.close()
+    await signaled.wait()
+    await rig.end()
+  }
+
+  @Test func aClientThatDoesNotReadMakesItsCommandWait() async throws {
+    let flooding = Signal()
+    let block = Chunk([UInt8](repeating: 0, count: 4_096))
+    let counter = Counter()
+    let rig = try await ClassicRig(
+      .raw,
+      [
+        "flood": { process in
+          @Sendable func fill(_ process: Held<MemoryProcess>) {
+            while process.value.output.write(UnsafeRawBufferPointer(start: nil, count: 0), block) {
+              counter.add(block.count)
+            }
+            flooding.send()
+          }
+          let held = Held(process)
+          process.output.onWritable = { fill(held) }
+          fill(held)
+        }
+      ])
+    let client = try await rig.client()
+    try await client.write("flood")
+    await flooding.wait()
+    // Others are served meanwhile, and in their turns the flood would go on if it could.
+    let other = try await rig.client()
+    for number in 100..<200 {
+      try await other.write("\(number)")
+      #expect(try await other.text(3) == "\(number)")
+    }
+    // Two pipes of 64 KiB, and what is on its way between them.
+    #expect(counter.value < 1 << 20)
+    await rig.end()
+  }
+
+  @Test func silentClientsMakeRoomForOthers() async throws {
+    var limits = ClassicLimits()
+    limits.clients = 3
+    let rig = try await ClassicRig(.raw, limits: limits)
+    let speaker = try await rig.client()
+    try await speaker.write("hello")
+    #expect(try await speaker.text(5) == "hello")
+    for number in 0..<10 {
+      let client = try await rig.client()
+      if number % 2 == 1 {
+        try await client.write("next")
+        #expect(try await client.text(4) == "next")
+        await client.close()
+      }
+    }
+    // Who has spoken stays.
+    try await speaker.write("still")
+    #expect(try await speaker.text(5) == "still")
+    await rig.end()
+  }
+}
+
+/// A value that stays on its loop, whatever the compiler thinks of it.
+struct Held<Value>: @unchecked Sendable {
+  let value: Value
+  init(_ value: Value) { self.value = value }
+}
+
+extension Held where Value == MemoryProcess {
+  var loop: MemoryLoop { value.loop }
+}
+
+/// A number that several threads look at.
+final class Counter: Sendable {
+  private let count = Atomic<Int>(0)
+  var value: Int { count.load(ordering: .relaxed) }
+  func add(_ number: Int) { count.add(number, ordering: .relaxed) }
+}
