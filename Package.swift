@@ -120,7 +120,8 @@ let package = Package(
     .testTarget(
       name: "TelpherCLITests",
       dependencies: [
-        "TelpherCLI", "telpher", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "TelpherCLI", "TelpherClient", "telpher",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       // The tutorials' own programs, in Python.
       exclude: ["Classic/Programs"], swiftSettings: strict),
@@ -170,6 +171,9 @@ let package = Package(
       dependencies: [
         "TelpherClient", "TelpherLink", "TelpherTestSupport", "TelpherTransport", "TelpherWire",
       ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherNIOTests", dependencies: ["TelpherNIO", "TelpherTransport"],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherUVTests",

@@ -51,6 +51,19 @@ struct Descriptor: Sendable {
     }
   }
 
+  /// Writes `bytes` for the user.
+  ///
+  /// - Throws: `Failure` where they can't be written.
+  func print(_ bytes: [UInt8]) throws(Failure) {
+    do {
+      try bytes.withUnsafeBytes { try write($0) }
+    } catch let error as CallError {
+      throw Failure("cannot write \(name): \(error.text)")
+    } catch {
+      preconditionFailure("`write` throws nothing else")
+    }
+  }
+
   /// Waits for bytes and reads what there is; nil at the end.
   func read(upTo capacity: Int) throws(CallError) -> Chunk? {
     let chunk = try Chunk(capacity: capacity) { (memory) throws(CallError) in

@@ -3,8 +3,10 @@ internal import TelpherClient
 internal import TelpherWire
 
 /// The statuses that `run` ends with besides those of its command: those of timeout(1), env(1) and
-/// the shells.
+/// the shells. And what commands about files end with.
 enum ExitStatus {
+  /// Something of what was asked of files could not be done.
+  static let filesFailed: Int32 = 1
   /// The command was ended at its deadline.
   static let timedOut: Int32 = 124
   /// This program failed, not the command.

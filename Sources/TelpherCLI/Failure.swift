@@ -23,6 +23,8 @@ struct Failure: Error, Equatable {
       self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
     case let error as ClassicError:
       self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
+    case let error as FileError:
+      self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
     case let error as TransportError: self.init(error.message)
     default: self.init("\(error)")
     }

@@ -88,10 +88,12 @@ public enum Program {
 struct RootCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "telpher",
-    abstract: "Runs commands on a server, here or at the far end of ssh.",
+    abstract: "Runs commands on a server, here or at the far end of ssh, and moves files.",
     version: "telpher \(Program.version)",
     subcommands: [
-      ServeCommand.self, RunCommand.self, PingCommand.self, InfoCommand.self, ClassicCommand.self,
+      ServeCommand.self, RunCommand.self, PutCommand.self, GetCommand.self, PickCommand.self,
+      ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,
+      MoveCommand.self, PingCommand.self, InfoCommand.self, ClassicCommand.self,
     ])
 
   static var commandNames: [String] {

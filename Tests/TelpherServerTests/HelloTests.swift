@@ -43,26 +43,40 @@ import Testing
 
   @Test(arguments: SystemBackend.all)
   func aHelloThatArrivedWhileTheServerStoodStillIsInTime(_ backend: SystemBackend) async throws {
-    let timeout: UInt64 = 2_000_000_000
+    // On a busy machine the time may be over before the standstill has begun: then it is tried with
+    // more of it.
+    for timeout in [500_000_000, 2_000_000_000, 10_000_000_000, 60_000_000_000] as [UInt64] {
+      if try await standsStill(backend, timeout) { return }
+    }
+    Issue.record("the machine is too busy")
+  }
+
+  /// Whether a HELLO was in time that arrived during a standstill of the server, which lasted for
+  /// longer than the server waits for it; false where it began too late.
+  private func standsStill(_ backend: SystemBackend, _ timeout: UInt64) async throws -> Bool {
+    var isInTime = false
     try await Fixture.withProcesses(backend, configure: { $0.helloTimeout = timeout }) { fixture in
       let loop = fixture.serverLoop
-      let stranger = try await fixture.stranger()
       let end = loop.now + timeout + 100_000_000
+      let stranger = try await fixture.stranger()
       // The second turn is behind the accept.
       for _ in 0..<2 { await withCheckedContinuation { done in loop.execute { done.resume() } } }
-      await withCheckedContinuation { done in
-        let sent = Flag()
+      let sent = Flag()
+      let beganAt = await withCheckedContinuation { done in
         loop.execute {
+          let beganAt = loop.now
           while !sent.isSet || loop.now < end { usleep(1_000) }
-          done.resume()
+          done.resume(returning: beganAt)
         }
         Task {
           await stranger.send(hello(), open(1, #"{"op":"info"}"#))
           sent.set()
         }
       }
-      #expect(try await stranger.result(1).contains("connections"))
+      isInTime = beganAt < end - 100_000_000 - timeout / 4
+      if isInTime { #expect(try await stranger.result(1).contains("connections")) }
     }
+    return isInTime
   }
 
   @Test func nothingOfOneThatMayNotConnectIsLookedAt() async throws {

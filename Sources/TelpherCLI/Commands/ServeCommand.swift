@@ -6,7 +6,7 @@ internal import TelpherServer
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve",
-    abstract: "Serves commands, in the foreground.",
+    abstract: "Serves commands and files, in the foreground.",
     discussion: """
       Prints one line 'listening on ADDRESS' for each address, and logs to standard error. SIGTERM \
       or SIGINT lets running commands finish; a second one ends them at once.
@@ -30,6 +30,13 @@ struct ServeCommand: AsyncParsableCommand {
       valueName: "file"),
     completion: .file())
   var tokenFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The folder that clients' files are in, and nothing gets out of; none for no files.",
+      discussion: "Default: the home of the user that the server runs as.", valueName: "dir"),
+    completion: .directory)
+  var root: String?
 
   @Option(help: ArgumentHelp("The number of event loops, each a thread.", valueName: "n"))
   var loops = 1
@@ -57,7 +64,8 @@ struct ServeCommand: AsyncParsableCommand {
     logger.logLevel = logLevel
     let host = ServerHost(
       backend: CurrentBackend.require(), environment: Environment.current(), tokenFile: tokenFile,
-      loops: loops, maxConnections: maxConnections, logger: logger)
+      loops: loops, maxConnections: maxConnections,
+      files: root.map(ServedFiles.init) ?? .home, logger: logger)
     try await host.serve(listen)
   }
 

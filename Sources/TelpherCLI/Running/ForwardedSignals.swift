@@ -39,7 +39,8 @@ struct ForwardedSignals {
     return interrupts > 1
   }
 
-  private static func isIgnored(_ number: Int32) -> Bool {
+  /// Whether whoever started this process had it ignore a signal.
+  static func isIgnored(_ number: Int32) -> Bool {
     var action = sigaction()
     guard sigaction(number, nil, &action) == 0 else { return false }
     // SIG_IGN is the pointer 1.

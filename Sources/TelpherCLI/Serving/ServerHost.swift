@@ -10,17 +10,19 @@ struct ServerHost {
   let tokenFile: String?
   let loops: Int
   let maxConnections: Int
+  let files: ServedFiles
   let logger: Logger
 
   /// Serves until it is told to end, or its one client on standard input and output has.
   ///
-  /// - Throws: `Failure`, `TransportError` where it can't listen.
+  /// - Throws: `Failure` where it can't listen or has no such root, `TransportError`.
   func serve(_ addresses: [ListenAddress]) async throws {
     let sockets = try sockets(addresses)
     var configuration = ServerConfiguration()
     configuration.maxConnections = maxConnections
     configuration.environment = environment
     configuration.name = "telpher \(Program.version)"
+    try files.configure(&configuration, environment: environment, logger)
     if sockets.contains(where: \.isTCP) { configuration.token = try readOrMakeToken() }
 
     let parts = try backend.makeServerParts(loops: loops)

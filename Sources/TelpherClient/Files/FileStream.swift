@@ -25,7 +25,9 @@ final class FileStream {
     guard self.outcome == nil else { return }
     self.outcome = outcome
     switch outcome {
-    case .success(let result) where result.result.isFailure: pump.end(FileError(result))
+    // Of a tree that failed in parts, the records tell, all of which came before.
+    case .success(let result) where result.result.isFailure && result.tree == nil:
+      pump.end(FileError(result))
     case .success: pump.peerIsContent()
     case .failure(let error): pump.end(FileError(.lost, error.message))
     }

@@ -8,6 +8,9 @@ public struct TransferReport: Sendable, Equatable {
   /// What could not be sent or stored, with the reasons; at most 1,000 for each source.
   public var failures: [TransferFailure] = []
 
+  /// Nothing yet.
+  public init() {}
+
   /// Whether everything is in its place.
   public var isComplete: Bool { counts.failed == 0 && failures.isEmpty }
 

@@ -29,12 +29,13 @@ struct IncomingFile {
   ) throws(FileError) {
     if let start = record.start {
       storing { (file) throws(FileError) in try file.begin(at: start, &pool) }
+      if fault == nil { meter?.update { $0.pass(start) } }
     }
     if let hole = record.hole {
       guard hole >= 0 else { throw FileError(.protocolError, "a hole of \(hole) bytes") }
       hasher.update(zeros: hole)
       partial?.skip(hole)
-      meter?.update { $0.bytes += hole }
+      meter?.update { $0.pass(hole) }
     }
     guard var left = record.data else { return }
     guard left >= 0 else { throw FileError(.protocolError, "\(left) bytes of data") }
@@ -42,10 +43,7 @@ struct IncomingFile {
       let chunk = try input.next(atMost: left)
       left -= Int64(chunk.count)
       received += Int64(chunk.count)
-      meter?.update {
-        $0.bytes += Int64(chunk.count)
-        $0.movedBytes += Int64(chunk.count)
-      }
+      meter?.update { $0.move(Int64(chunk.count)) }
       guard fault == nil else { continue }
       storing { (file) throws(FileError) in try file.write(chunk) }
     }

@@ -4,6 +4,8 @@ internal import TelpherTransport
 public struct TransferProgress: Sendable, Equatable {
   /// The path that is worked on, for a person.
   public var path = ""
+  /// Bytes of that file that are done with, those that an earlier transfer left included.
+  public var pathBytes: Int64 = 0
   /// Files that are done with: stored, left as they are, or failed.
   public var files = 0
   /// Files that are known of so far.
@@ -19,6 +21,24 @@ public struct TransferProgress: Sendable, Equatable {
 
   /// Nothing yet.
   public init() {}
+
+  /// Another file comes next.
+  mutating func begin(_ path: RelativePath) {
+    self.path = path.description
+    pathBytes = 0
+  }
+
+  /// These bytes of the file went over the connection.
+  mutating func move(_ count: Int64) {
+    pass(count)
+    movedBytes += count
+  }
+
+  /// These bytes of the file did not have to: a hole, or what was there before.
+  mutating func pass(_ count: Int64) {
+    bytes += count
+    pathBytes += count
+  }
 }
 
 /// Counts what a transfer does, and tells it to whoever reads `updates`. From any thread.

@@ -22,7 +22,7 @@ extension TreeReceiver {
       }
       var started = IncomingFile(
         number: number, path: file.path, entry: file.entry, hasher: FileHasher(options.digest))
-      meter?.update { $0.path = "\(file.path)" }
+      meter?.update { $0.begin(file.path) }
       do throws(FileError) {
         started.partial = try openPartial(file, record)
       } catch {

@@ -84,7 +84,7 @@ extension TreeSender {
         record.hole = begin - position
         try output.write(record)
         hasher.update(zeros: begin - position)
-        meter?.update { [position] in $0.bytes += begin - position }
+        meter?.update { [position] in $0.pass(begin - position) }
         position = begin
       }
       let end = min(data?.upperBound ?? size, size, position + Self.piece)
@@ -112,7 +112,7 @@ extension TreeSender {
       hasher = FileHasher(options.digest)
       return 0
     }
-    meter?.update { $0.bytes += answer.offset }
+    meter?.update { $0.pass(answer.offset) }
     return answer.offset
   }
 
@@ -150,10 +150,7 @@ extension TreeSender {
   }
 
   private func didSend(_ count: Int64) {
-    meter?.update {
-      $0.bytes += count
-      $0.movedBytes += count
-    }
+    meter?.update { $0.move(count) }
   }
 
   // MARK: Failures

@@ -221,7 +221,7 @@ public struct TreeSender {
     case .file(let number, let path, let status):
       guard let answer = try answer(for: number) else { return false }
       if answer.isWanted {
-        meter?.update { $0.path = "\(path)" }
+        meter?.update { $0.begin(path) }
         try send(number, path, status, answer)
       } else {
         meter?.update {

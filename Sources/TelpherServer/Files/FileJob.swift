@@ -25,11 +25,12 @@ final class FileJob {
     }
   }
 
-  /// The worker is done. What it sent goes first, but for a failure: that is told at once.
+  /// The worker is done. What it sent goes first, but for a failure of the whole: that is told
+  /// at once. (A tree that failed in parts has told of them in its records.)
   private func didPerform(_ result: CloseResult?, _ tell: @escaping (CloseResult?) -> Void) {
-    guard !isOver, let result, result.result != .failed, result.result != .refused else {
-      return tell(result)
-    }
+    guard !isOver, let result,
+      result.tree != nil || (result.result != .failed && result.result != .refused)
+    else { return tell(result) }
     whenOver = { tell(CloseResult($0)) }
     pump.whenSent { [unowned self] in
       whenOver = nil

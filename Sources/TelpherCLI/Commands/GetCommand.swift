@@ -1,0 +1,33 @@
+internal import ArgumentParser
+
+/// `telpher get`
+struct GetCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "get",
+    abstract: "Fetches files from a server, verified and whole or not at all.",
+    usage: "telpher get [OPTIONS] SOURCE ... DESTINATION",
+    discussion: """
+      Each SOURCE is a path below the server's root: its user's home, unless 'telpher serve --root' \
+      says otherwise. Where DESTINATION is a folder, what comes goes into it under its own name.
+
+        telpher get --on ssh://me@host report.pdf .      from my home there
+        telpher get -r --on ssh://me@host site /srv      a folder; as /srv/site where /srv is there
+        telpher get --digest sha256 -r site /srv         only what differs, by SHA-256
+
+      \(PutCommand.exitStatusHelp)
+      """)
+
+  @OptionGroup var server: ServerOptions
+  @OptionGroup var flags: TransferFlags
+
+  @Argument(
+    help: ArgumentHelp("Files there, and behind them the destination here.", valueName: "path"),
+    completion: .file())
+  var paths: [String] = []
+
+  func validate() throws { try TransferRun.check(paths) }
+
+  func run() async throws {
+    try await TransferRun(direction: .get, paths: paths, server: server, flags: flags).run()
+  }
+}

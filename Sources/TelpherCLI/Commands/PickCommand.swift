@@ -1,0 +1,49 @@
+internal import ArgumentParser
+internal import TelpherClient
+
+/// `telpher pick`
+struct PickCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pick",
+    abstract: "Shows a numbered list of files, and moves those you pick.",
+    usage: "telpher pick [--on ADDRESS] [put|get] DIRECTORY",
+    discussion: """
+      get, the default, lists a folder of the server and fetches into the working directory. put \
+      lists a folder here and stores in the server's root. An empty line shows the list again; q, or \
+      the end of the input, ends. The exit status is 1 where a file could not be moved.
+
+        telpher pick --on ssh://me@host get reports
+        telpher pick put .
+      """)
+
+  @OptionGroup var server: ServerOptions
+
+  @Argument(
+    help: ArgumentHelp("put or get, and the folder.", valueName: "put|get directory"),
+    completion: .file())
+  var words: [String]
+
+  func validate() throws {
+    if words.count == 1, Self.directions[words[0]] != nil {
+      throw ValidationError("Missing the folder behind '\(words[0])'")
+    }
+    guard words.count <= 2 else { throw ValidationError("Only one folder is listed") }
+    if words.count == 2, Self.directions[words[0]] == nil {
+      throw ValidationError("'\(words[0])' is neither put nor get")
+    }
+  }
+
+  private static let directions = ["put": FileTransfer.Direction.put, "get": .get]
+
+  func run() async throws {
+    var status: Int32 = 0
+    try await FileReach(server: server).perform(for: [words[words.count - 1]]) {
+      connection, folder in
+      let dialogue = PickDialogue(
+        direction: words.count == 2 ? Self.directions[words[0]] ?? .get : .get, folder: folder,
+        connection: connection)
+      status = try await dialogue.run()
+    }
+    if status != 0 { throw ExitCode(status) }
+  }
+}

@@ -1,0 +1,82 @@
+internal import Glibc
+internal import TelpherClient
+
+/// What is told of a file in text.
+enum EntryText {
+  /// As ls(1) has it: `-rw-r--r--`. A kind that has no letter there is `?`, as are permissions that
+  /// nobody told.
+  static func mode(_ entry: FileEntry) -> String {
+    let kind =
+      switch entry.kind {
+      case .file: "-"
+      case .directory: "d"
+      case .symlink: "l"
+      case .other: "?"
+      }
+    guard let mode = entry.mode else {
+      return kind + String(repeating: entry.kind == .symlink ? "rwx" : "???", count: 3)
+    }
+    let special: [(bit: UInt32, letter: String)] = [(0o4000, "s"), (0o2000, "s"), (0o1000, "t")]
+    var text = kind
+    for (place, special) in special.enumerated() {
+      let bits = mode >> UInt32(6 - 3 * place)
+      text += bits & 4 != 0 ? "r" : "-"
+      text += bits & 2 != 0 ? "w" : "-"
+      switch (mode & special.bit != 0, bits & 1 != 0) {
+      case (true, true): text += special.letter
+      case (true, false): text += special.letter.uppercased()
+      case (false, true): text += "x"
+      case (false, false): text += "-"
+      }
+    }
+    return text
+  }
+
+  /// A time as `2026-11-21 09:41:51`, in this process's time zone.
+  static func localTime(_ nanoseconds: Int64) -> String {
+    guard let time = broken(nanoseconds) else { return "-" }
+    return format(time, "%Y-%m-%d %H:%M:%S")
+  }
+
+  /// What `stat` prints: a line for each thing that is known.
+  static func paragraph(_ entry: FileEntry) -> String {
+    var lines = [
+      "path: \(entry.path.bytes.isEmpty ? "." : entry.path.description)", "kind: \(entry.kind)",
+    ]
+    if let size = entry.size { lines.append("size: \(size)") }
+    if let mode = entry.mode {
+      let digits = String(mode & 0o7777, radix: 8)
+      let zeros = String(repeating: "0", count: max(0, 4 - digits.count))
+      lines.append("mode: \(zeros)\(digits) (\(Self.mode(entry)))")
+    }
+    if let nanoseconds = entry.mtimeNS, let time = broken(nanoseconds) {
+      let fraction = String(parts(nanoseconds).nanoseconds)
+      let zeros = String(repeating: "0", count: 9 - fraction.count)
+      lines.append(
+        "modified: \(format(time, "%Y-%m-%d %H:%M:%S")).\(zeros)\(fraction) \(format(time, "%z"))")
+    }
+    if let link = entry.link { lines.append("link: \(link)") }
+    return lines.map { $0 + "\n" }.joined()
+  }
+
+  /// Whole seconds and the rest, which counts upward before 1970, too.
+  private static func parts(_ nanoseconds: Int64) -> (seconds: Int, nanoseconds: Int) {
+    let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+    return rest < 0 ? (Int(seconds) - 1, Int(rest) + 1_000_000_000) : (Int(seconds), Int(rest))
+  }
+
+  private static func broken(_ nanoseconds: Int64) -> tm? {
+    var seconds = time_t(parts(nanoseconds).seconds)
+    var time = tm()
+    return localtime_r(&seconds, &time) == nil ? nil : time
+  }
+
+  private static func format(_ time: tm, _ format: String) -> String {
+    var time = time
+    return String(unsafeUninitializedCapacity: 64) { buffer in
+      buffer.withMemoryRebound(to: CChar.self) {
+        strftime($0.baseAddress!, $0.count, format, &time)
+      }
+    }
+  }
+}

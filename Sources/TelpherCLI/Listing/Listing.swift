@@ -1,0 +1,50 @@
+internal import TelpherClient
+
+/// What `ls` prints.
+struct Listing {
+  /// The path that was asked for: names are told from there on.
+  let base: String
+  let isLong: Bool
+  let showsHidden: Bool
+  /// Whether names that would move the cursor are escaped; else they are told as they are.
+  let isForTerminal: Bool
+
+  /// The lines; bytes, since a name may be any.
+  func text(of entries: [FileEntry]) -> [UInt8] {
+    let base = (try? RelativePath(base))?.bytes ?? []
+    let named = entries.map { (entry: $0, name: name($0.path.bytes, from: base)) }
+      .filter { showsHidden || !isHidden($0.name) }
+    let width = named.map { size($0.entry).utf8.count }.max() ?? 0
+    var text: [UInt8] = []
+    for (entry, name) in named {
+      if isLong {
+        let time = entry.mtimeNS.map(EntryText.localTime) ?? "-"
+        let size = Columns.padded(size(entry), to: width, isRightAligned: true)
+        text += "\(EntryText.mode(entry))  \(size)  \(time)  ".utf8
+      }
+      text += shown(name)
+      if entry.kind == .directory { text.append(slash) }
+      if isLong, let link = entry.link { text += " -> ".utf8 + shown(link.bytes) }
+      text.append(UInt8(ascii: "\n"))
+    }
+    return text
+  }
+
+  private let slash = UInt8(ascii: "/")
+
+  private func name(_ path: [UInt8], from base: [UInt8]) -> [UInt8] {
+    guard !base.isEmpty, path.starts(with: base + [slash]) else { return path }
+    return Array(path.dropFirst(base.count + 1))
+  }
+
+  /// Whether it, or a folder on the way to it, begins with a dot.
+  private func isHidden(_ name: [UInt8]) -> Bool {
+    name.split(separator: slash).contains { $0.first == UInt8(ascii: ".") }
+  }
+
+  private func size(_ entry: FileEntry) -> String { entry.size.map { "\($0)" } ?? "-" }
+
+  private func shown(_ name: [UInt8]) -> [UInt8] {
+    isForTerminal ? Array(PathText(name).description.utf8) : name
+  }
+}

@@ -1,0 +1,15 @@
+internal import TelpherClient
+
+/// What is said of a transfer at its end.
+enum SummaryLine {
+  /// The line, without its end: files, bytes, time and rate, and what was skipped or has failed.
+  static func text(_ counts: TreeCounts, seconds: Double) -> String {
+    var text = Amount.count(counts.files, "file")
+    if counts.links > 0 { text += ", " + Amount.count(counts.links, "link") }
+    text += ", \(Amount.bytes(counts.bytes)) in \(Amount.elapsed(seconds))"
+    if counts.bytes > 0, seconds > 0 { text += ", \(Amount.rate(Double(counts.bytes) / seconds))" }
+    if counts.skipped > 0 { text += "; \(counts.skipped) skipped" }
+    if counts.failed > 0 { text += "; \(counts.failed) failed" }
+    return text
+  }
+}

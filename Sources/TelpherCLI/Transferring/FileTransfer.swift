@@ -1,0 +1,76 @@
+internal import TelpherClient
+
+/// One transfer, connected to this process's signals and to what shows its progress.
+struct FileTransfer: Sendable {
+  /// Which way.
+  enum Direction: Sendable {
+    /// From here to the server.
+    case put
+    /// From the server to here.
+    case get
+  }
+
+  let direction: Direction
+  let sources: [String]
+  let destination: String
+  var isRecursive = false
+  var options = TransferOptions()
+
+  private enum Step: Sendable {
+    case ended(Result<TransferReport, any Error>)
+    case signaled(Int32?)
+  }
+
+  /// Moves the files and shows how it goes. A signal cancels it.
+  func perform(
+    on connection: Connection, showing display: inout ProgressDisplay
+  ) async -> TransferOutcome {
+    let meter = TransferMeter()
+    let signals = InterruptWatch(on: connection.loop)
+    async let outcome = perform(on: connection, meter, until: signals)
+    // They end with the transfer.
+    for await progress in meter.updates { display.show(progress) }
+    let ending = await outcome
+    await signals.end()
+    return ending
+  }
+
+  private func perform(
+    on connection: Connection, _ meter: TransferMeter, until signals: InterruptWatch
+  ) async -> TransferOutcome {
+    await withTaskGroup(of: Step.self) { group in
+      group.addTask { .ended(await attempt(on: connection, meter)) }
+      group.addTask { .signaled(await signals.first()) }
+      var result: Result<TransferReport, any Error>?
+      var signal: Int32?
+      // Whichever comes first ends the other.
+      for await step in group {
+        switch step {
+        case .ended(let ended): result = ended
+        case .signaled(let number): signal = number
+        }
+        group.cancelAll()
+      }
+      return TransferOutcome(result, signal: signal, at: meter.progress)
+    }
+  }
+
+  private func attempt(on connection: Connection, _ meter: TransferMeter) async
+    -> Result<TransferReport, any Error>
+  {
+    do {
+      switch direction {
+      case .put:
+        return .success(
+          try await connection.put(
+            sources, to: destination, recursively: isRecursive, options: options, meter: meter))
+      case .get:
+        return .success(
+          try await connection.get(
+            sources, to: destination, recursively: isRecursive, options: options, meter: meter))
+      }
+    } catch {
+      return .failure(error)
+    }
+  }
+}

@@ -1,0 +1,53 @@
+internal import TelpherClient
+
+/// The last record of `put --json` and `get --json`: all of the result.
+struct TransferRecord: Encodable {
+  let outcome: TransferOutcome
+  /// How long it took.
+  let seconds: Double
+
+  private enum CodingKeys: String, CodingKey {
+    case event, result, status, message, files, folders, links, skipped, failed, bytes, seconds
+    case failures
+  }
+
+  private struct Failed: Encodable {
+    var path: String
+    var message: String
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode("result", forKey: .event)
+    try container.encode(word, forKey: .result)
+    try container.encode(outcome.status, forKey: .status)
+    try container.encode(seconds, forKey: .seconds)
+    switch outcome {
+    case .finished(let report):
+      let counts = report.counts
+      try container.encode(counts.files, forKey: .files)
+      try container.encode(counts.folders, forKey: .folders)
+      try container.encode(counts.links, forKey: .links)
+      try container.encode(counts.skipped, forKey: .skipped)
+      try container.encode(counts.failed, forKey: .failed)
+      try container.encode(counts.bytes, forKey: .bytes)
+      try container.encode(
+        report.failures.map { Failed(path: $0.path, message: $0.message) }, forKey: .failures)
+    case .interrupted(_, let progress):
+      try container.encode(progress.files, forKey: .files)
+      try container.encode(progress.movedBytes, forKey: .bytes)
+      try container.encodeIfPresent(outcome.complaints.first, forKey: .message)
+    case .failed, .broken:
+      try container.encodeIfPresent(outcome.complaints.first, forKey: .message)
+    }
+  }
+
+  private var word: String {
+    switch outcome {
+    case .finished(let report): report.isComplete ? "complete" : "incomplete"
+    case .interrupted: "interrupted"
+    case .failed(let error): Failure(error).kind
+    case .broken(let failure): failure.kind
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import Glibc
+import Testing
+
+struct FolderCommandTests {
+  let sandbox: Sandbox
+  init() throws { sandbox = try Sandbox() }
+
+  @Test func foldersAreMadeListedRenamedAndRemoved() async throws {
+    #expect(try await sandbox.telpher("mkdir", "-p", "a/b", "a/c").status == 0)
+    #expect(try await sandbox.telpher("mkdir", "-p", "a/b").status == 0)
+    let twice = try await sandbox.telpher("mkdir", "a/b", "a/d")
+    #expect(twice.status == 1 && twice.errorText.contains("'a/b'"))
+    sandbox.write("12345", to: sandbox.folder + "/a/file")
+    symlink("file", sandbox.folder + "/a/link")
+    #expect(try await sandbox.telpher("ls", "a").text == "b/\nc/\nd/\nfile\nlink\n")
+    #expect(try await sandbox.telpher("mv", "a/file", "a/b/moved").status == 0)
+    #expect(try await sandbox.telpher("ls", "-R", "a").text == "b/\nb/moved\nc/\nd/\nlink\n")
+    let full = try await sandbox.telpher("rm", "a/b")
+    #expect(full.status == 1 && full.errorText.contains("'a/b'"))
+    #expect(try await sandbox.telpher("rm", "a/c", "a/link").status == 0)
+    #expect(try await sandbox.telpher("rm", "-r", "a").status == 0)
+    #expect(try await sandbox.telpher("ls").text == "bin/\nrun/\n")
+  }
+
+  @Test func nothingIsReplacedWhereThatIsForbidden() async throws {
+    for name in ["one", "two"] { sandbox.write(name, to: sandbox.folder + "/" + name) }
+    #expect(try await sandbox.telpher("mv", "--no-clobber", "one", "two").status == 1)
+    #expect(try await sandbox.text(of: sandbox.folder + "/two") == "two")
+    #expect(try await sandbox.telpher("mv", "one", "two").status == 0)
+    #expect(try await sandbox.text(of: sandbox.folder + "/two") == "one")
+  }
+
+  @Test func hiddenNamesAndDetailsComeWhenAskedFor() async throws {
+    let folder = sandbox.folder + "/d"
+    mkdir(folder, 0o755)
+    sandbox.write("12345", to: folder + "/.hidden")
+    symlink("to", folder + "/link")
+    #expect(try await sandbox.telpher("ls", "d").text == "link\n")
+    #expect(try await sandbox.telpher("ls", "-a", "d").text == ".hidden\nlink\n")
+    let long = try await sandbox.telpher("ls", "-la", "d").text.split(separator: "\n")
+    #expect(long.count == 2)
+    #expect(long[0].hasPrefix("-rw-------  5  20") && long[0].hasSuffix("  .hidden"))
+    #expect(long[1].hasPrefix("lrwxrwxrwx  -  20") && long[1].hasSuffix("  link -> to"))
+    let json = try await sandbox.telpher("ls", "--json", "d").text.split(separator: "\n")
+    #expect(json.count == 2 && json[0].contains(#""path":"d/.hidden""#))
+    #expect(json[0].contains(#""size":5"#) && json[1].contains(#""link":"to""#))
+  }
+
+  @Test func namesOfAnyBytesAreListedAsTheyAre() async throws {
+    _ = try await sandbox.shell("mkdir \"$HOME/d\"; : >\"$(printf \"$HOME/d/n\\377\")\"")
+    #expect(try await sandbox.telpher("ls", "d").output == [0x6E, 0xFF, 0x0A])
+  }
+
+  @Test func whatThereIsIsTold() async throws {
+    sandbox.write("12345", to: sandbox.folder + "/file")
+    symlink("file", sandbox.folder + "/link")
+    let file = try await sandbox.telpher("stat", "file")
+    #expect(file.text.hasPrefix("path: file\nkind: file\nsize: 5\nmode: 0600 (-rw-------)\n"))
+    #expect(try await sandbox.telpher("stat", "link").text.contains("kind: symlink"))
+    let json = try await sandbox.telpher("stat", "-L", "--json", "link")
+    #expect(json.text.contains(#""kind":"file""#) && json.text.contains(#""size":5"#))
+    let missing = try await sandbox.telpher("stat", "no", "file")
+    #expect(missing.status == 1)
+    #expect(missing.text == file.text)
+    #expect(missing.errorText == "telpher: cannot look at 'no': No such file or directory\n")
+  }
+}

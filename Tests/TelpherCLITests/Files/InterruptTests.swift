@@ -1,0 +1,96 @@
+import Glibc
+import Testing
+
+/// Transfers that Ctrl-C stops in their midst: a link that lets some megabytes through and then
+/// stands still, until the test opens it.
+struct InterruptTests {
+  let sandbox: Sandbox
+  init() throws { sandbox = try Sandbox() }
+
+  private static let size = 12_000_000
+  private static let passed = 4_000_000
+
+  /// An `ssh` through which `passed` bytes go one way, `put` to the server or `get` from it, before
+  /// it makes the file `stalled` and waits for somebody to write to the FIFO `gate`.
+  private func addStallingLink(_ direction: String) {
+    mkfifo(sandbox.folder + "/gate", 0o600)
+    // Not head(1), which keeps back what is less than its buffer.
+    let pass = "dd bs=64k count=\(Self.passed) iflag=count_bytes status=none"
+    let wait = ": >\"$HOME/stalled\"; cat \"$HOME/gate\" >/dev/null"
+    let stall = "{ \(pass); \(wait); cat; }"
+    let serve = "\(Sandbox.program) serve --listen stdio --log-level error"
+    sandbox.addProgram(
+      "ssh",
+      "#!/bin/sh\n" + (direction == "put" ? "\(stall) | \(serve)\n" : "\(serve) | \(stall)\n"))
+  }
+
+  private func openLink() {
+    sandbox.addProgram(
+      "ssh", "#!/bin/sh\nexec \(Sandbox.program) serve --listen stdio --log-level error\n")
+  }
+
+  private func arguments(_ direction: String) -> [String] {
+    [direction, "--on", "ssh://host"]
+      + (direction == "put"
+        ? [sandbox.folder + "/source", "copy"] : ["source", sandbox.folder + "/copy"])
+  }
+
+  @Test(arguments: ["put", "get"])
+  func whatIsKeptIsTakenUpByResume(_ direction: String) async throws {
+    sandbox.writeNoise(Self.size, to: sandbox.folder + "/source")
+    addStallingLink(direction)
+    let client = try sandbox.start(arguments(direction))
+    while mode(of: sandbox.folder + "/stalled") == nil {
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    client.signal(SIGINT)
+    // Only now does anything go on: what the client says is the cancel, or comes behind it.
+    let gate = try await sandbox.shell("sleep 0.3; echo >\"$HOME/gate\"")
+    let stopped = await client.finish()
+    #expect(gate.status == 0)
+    #expect(stopped.status == 130)
+    #expect(stopped.errorText.hasPrefix("telpher: interrupted: up to "))
+    #expect(stopped.errorText.contains("run the same command with --resume"))
+    #expect(mode(of: sandbox.folder + "/copy") == nil)
+    #expect(try await sandbox.partials().count == 1)
+
+    openLink()
+    let resumed = await (try sandbox.start(arguments(direction) + ["--resume", "--json"])).finish()
+    #expect(resumed.status == 0)
+    let last = try #require(resumed.text.split(separator: "\n").last)
+    let bytes = try #require(last.firstMatch(of: /"bytes":(\d+)/).flatMap { Int($0.1) })
+    #expect(bytes > 0 && bytes < Self.size - Self.passed / 2)
+    #expect(try await sandbox.areAlike("source", "copy"))
+    #expect(try await sandbox.partials() == [])
+  }
+
+  @Test func aSecondInterruptEndsAtOnce() async throws {
+    sandbox.writeNoise(Self.size, to: sandbox.folder + "/source")
+    addStallingLink("put")
+    let client = try sandbox.start(arguments("put"))
+    while mode(of: sandbox.folder + "/stalled") == nil {
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    client.signal(SIGINT)
+    // Two signals that come together are one: the second must not be sent before the first arrived.
+    while isPending(SIGINT, of: client.pid) { try await Task.sleep(for: .milliseconds(5)) }
+    client.signal(SIGINT)
+    #expect(await client.wait() == 130)
+    #expect(mode(of: sandbox.folder + "/copy") == nil)
+    _ = try await sandbox.shell("echo >\"$HOME/gate\"")
+  }
+
+  private func isPending(_ signal: Int32, of pid: Int32) -> Bool {
+    guard let file = fopen("/proc/\(pid)/status", "re") else { return false }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, Int32(line.count), file) != nil {
+      let text = String(
+        decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      guard text.hasPrefix("ShdPnd:") || text.hasPrefix("SigPnd:") else { continue }
+      let mask = UInt64(text.dropFirst(7).filter(\.isHexDigit), radix: 16) ?? 0
+      if mask & 1 << UInt64(signal - 1) != 0 { return true }
+    }
+    return false
+  }
+}

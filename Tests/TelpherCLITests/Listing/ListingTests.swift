@@ -1,0 +1,55 @@
+import TelpherClient
+import Testing
+
+@testable import TelpherCLI
+
+struct ListingTests {
+  private let entries = [
+    FileEntry(path: PathText("d/.hidden"), kind: .file, size: 1, mode: 0o600),
+    FileEntry(path: PathText("d/a"), kind: .directory, mode: 0o755),
+    FileEntry(path: PathText("d/a/.h"), kind: .directory, mode: 0o755),
+    FileEntry(path: PathText("d/a/.h/x"), kind: .file, size: 5, mode: 0o600),
+    FileEntry(path: PathText([0x64, 0x2F, 0xFF, 0x0A]), kind: .file, size: 123, mode: 0o600),
+    FileEntry(path: PathText("d/l"), kind: .symlink, link: PathText("a\u{1B}")),
+  ]
+
+  private func lines(
+    base: String = "d", isLong: Bool = false, showsHidden: Bool = false, isForTerminal: Bool = true
+  ) -> String {
+    let listing = Listing(
+      base: base, isLong: isLong, showsHidden: showsHidden, isForTerminal: isForTerminal)
+    return String(decoding: listing.text(of: entries), as: UTF8.self)
+  }
+
+  @Test func namesBeginBehindTheFolder() {
+    #expect(lines() == "a/\n\\xff\\x0a\nl\n")
+    #expect(lines(base: "./d//") == lines())
+    #expect(lines(base: "").hasPrefix("d/a/\n"))
+  }
+
+  @Test func hiddenOnesAreShownWhenAskedFor() {
+    #expect(lines(showsHidden: true).hasPrefix(".hidden\na/\na/.h/\na/.h/x\n"))
+  }
+
+  @Test func aPipeGetsTheBytes() {
+    let listing = Listing(base: "d", isLong: false, showsHidden: false, isForTerminal: false)
+    #expect(
+      listing.text(of: entries) == Array("a/\n".utf8) + [0xFF, 0x0A, 0x0A] + Array("l\n".utf8))
+  }
+
+  @Test func aLongOneIsInColumns() {
+    #expect(
+      lines(isLong: true) == """
+        drwxr-xr-x    -  -  a/
+        -rw-------  123  -  \\xff\\x0a
+        lrwxrwxrwx    -  -  l -> a\\x1b
+
+        """)
+  }
+
+  @Test func aFileKeepsItsPath() {
+    let listing = Listing(base: "x/f", isLong: false, showsHidden: false, isForTerminal: true)
+    let file = FileEntry(path: PathText("x/f"), kind: .file)
+    #expect(listing.text(of: [file]) == Array("x/f\n".utf8))
+  }
+}

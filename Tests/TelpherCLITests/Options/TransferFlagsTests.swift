@@ -1,0 +1,44 @@
+import ArgumentParser
+import TelpherClient
+import Testing
+
+@testable import TelpherCLI
+
+struct TransferFlagsTests {
+  @Test func theDefaultsAreTheClients() throws {
+    let options = try TransferFlags.parse([]).options
+    #expect(options.digest == .xxh128 && !options.comparesDigests)
+    #expect(options.ifExists == .replace && !options.resume && options.sync)
+  }
+
+  @Test func eachFlagIsPassedOn() throws {
+    let flags = try TransferFlags.parse([
+      "-r", "--resume", "--digest", "md5", "--if-exists", "skip", "--no-sync",
+    ])
+    let options = flags.options
+    #expect(flags.recursive && options.resume && !options.sync)
+    #expect(options.digest == .md5 && options.ifExists == .skip)
+  }
+
+  @Test func aDigestThatIsNamedIsComparedToo() throws {
+    #expect(try TransferFlags.parse(["--digest", "xxh128"]).options.comparesDigests)
+  }
+
+  @Test(arguments: [["--digest", "crc32"], ["--if-exists", "ask"]])
+  func anotherWordIsRefusedWithThoseThereAre(_ arguments: [String]) {
+    #expect {
+      try TransferFlags.parse(arguments)
+    } throws: {
+      let text = TransferFlags.message(for: $0)
+      return text.contains("md5") || text.contains("replace, fail, skip")
+    }
+  }
+
+  @Test func pickTakesADirectionAndAFolder() throws {
+    #expect(throws: Never.self) { try PickCommand.parse(["x"]) }
+    #expect(throws: Never.self) { try PickCommand.parse(["put", "x"]) }
+    for words in [["put"], ["get"], ["push", "x"], ["get", "x", "y"], []] {
+      #expect(throws: (any Error).self) { try PickCommand.parse(words) }
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import Glibc
+import TelpherTransport
+import Testing
+
+/// What swift-subprocess does not do by itself.
+@Suite(.timeLimit(.minutes(5))) struct LaunchTests {
+  private static let environment = ["PATH": "/usr/bin:/bin"]
+
+  private static func shell(_ line: String) -> SpawnRequest {
+    SpawnRequest(arguments: ["sh", "-c", line], environment: environment)
+  }
+
+  @Test func limitsAreSetBeforeTheProgramRuns() async throws {
+    try await withLoop { loop in
+      var request = Self.shell("ulimit -n; ulimit -Hn; ulimit -c; ulimit -t; echo $0 $#")
+      request.limits = [
+        ResourceLimit(.openFiles, 77), ResourceLimit(.coreBytes, 0), ResourceLimit(.cpuSeconds, 60),
+      ]
+      let collected = try await loop.collect(request).get()
+      #expect(collected.output == "77\n77\n0\n60\nsh 0\n")
+      #expect(collected.exit.status == .exited(code: 0))
+    }
+  }
+
+  @Test func aLimitThatCantBeSetIsTheLimitsFault() async throws {
+    try await withLoop { loop in
+      var request = Self.shell("echo never")
+      // More descriptors than the kernel has for any process.
+      request.limits = [ResourceLimit(.openFiles, UInt64(Int64.max))]
+      let error = await #expect(throws: SpawnError.self) { try await loop.collect(request).get() }
+      #expect(error?.stage == .limit)
+      #expect(error?.errno == EPERM)
+    }
+  }
+
+  @Test(arguments: [
+    ("/no/such", ENOENT), ("no-such-program", ENOENT), ("/etc/passwd", EACCES), ("/", EACCES),
+    ("/etc/passwd/x", ENOTDIR), ("", ENOENT),
+  ])
+  func whyAProgramIsNotExecutedIsTold(_ program: String, _ number: Int32) async throws {
+    try await withLoop { loop in
+      for limits in [[], [ResourceLimit(.coreBytes, 0)]] {
+        let request = SpawnRequest(
+          arguments: [program], environment: Self.environment, limits: limits)
+        let error = await #expect(throws: SpawnError.self) { try await loop.collect(request).get() }
+        #expect(error?.stage == .execute)
+        #expect(error?.errno == number)
+      }
+    }
+  }
+
+  @Test(arguments: [("/no/such", ENOENT), ("/etc/passwd", ENOTDIR)])
+  func whyADirectoryIsNotEnteredIsTold(_ directory: String, _ number: Int32) async throws {
+    try await withLoop { loop in
+      var request = Self.shell("pwd")
+      request.directory = directory
+      let error = await #expect(throws: SpawnError.self) { try await loop.collect(request).get() }
+      #expect(error?.stage == .directory)
+      #expect(error?.errno == number)
+    }
+  }
+
+  @Test func aRelativeProgramIsThatOfItsDirectory() async throws {
+    try await withLoop { loop in
+      let request = SpawnRequest(
+        arguments: ["./sh", "-c", "echo $0; pwd"], environment: Self.environment, directory: "/bin")
+      let collected = try await loop.collect(request).get()
+      #expect(collected.output.hasPrefix("./sh\n"))
+    }
+  }
+
+  @Test func whatAChildUsedIsTold() async throws {
+    try await withLoop { loop in
+      let request = Self.shell("i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done")
+      let usage = try await loop.collect(request).get().exit.usage
+      #expect(usage.userMicroseconds + usage.systemMicroseconds > 0)
+      #expect(usage.minorFaults > 0)
+    }
+  }
+
+  /// swift-subprocess takes none whose name begins with a digit.
+  @Test func aVariableThatIsRefusedIsTold() async throws {
+    try await withLoop { loop in
+      var request = Self.shell("true")
+      request.environment["1ST"] = "x"
+      let error = await #expect(throws: SpawnError.self) { try await loop.collect(request).get() }
+      #expect(error?.stage == .execute)
+      #expect(error?.errno == EINVAL)
+    }
+  }
+}
