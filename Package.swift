@@ -190,14 +190,31 @@ let package = Package(
 // The limits Telpher is measured against, and the programs that measure: only with TELPHER_BENCH=1
 // in the environment, so that nobody else builds them.
 if Context.environment["TELPHER_BENCH"] != nil {
+  // A library to be loaded into a contestant, which counts its allocations.
+  package.products += [
+    .library(name: "bench-allocations", type: .dynamic, targets: ["CTelpherBenchAllocations"])
+  ]
+  package.dependencies += [
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0")
+  ]
   package.targets += [
     .executableTarget(name: "bench-spawn-c", path: "Sources/CTelpherBenchSpawn"),
     .executableTarget(
       name: "bench-echo-c", dependencies: ["CLibUV"], path: "Sources/CTelpherBenchEcho"),
     .executableTarget(name: "bench-copy-c", path: "Sources/CTelpherBenchCopy"),
     .executableTarget(name: "bench-load-c", path: "Sources/CTelpherBenchLoad"),
+    .executableTarget(name: "bench-file-c", path: "Sources/CTelpherBenchFile"),
+    .target(name: "CTelpherBenchAllocations"),
     .executableTarget(
-      name: "telpher-bench", dependencies: ["TelpherClient", "TelpherServer", "TelpherUV"],
+      name: "telpher-bench",
+      dependencies: [
+        "CTelpherSys", "TelpherClient", "TelpherFiles", "TelpherLink", "TelpherNIO",
+        "TelpherServer",
+        "TelpherSystem", "TelpherTransport", "TelpherUV", "TelpherWire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: strict),
     .target(name: "CTelpherBenchLaunch", dependencies: ["CLibUV"]),
     .executableTarget(

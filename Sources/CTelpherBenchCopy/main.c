@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,11 +29,7 @@ static void check(int ok, const char *what) {
 }
 
 // Reads all that comes, and tells how much it was and how long it took.
-static int count_bytes(const struct sockaddr_in *address) {
-  int connection = socket(AF_INET, SOCK_STREAM, 0);
-  check(
-      connection >= 0 && connect(connection, (const void *)address, sizeof *address) == 0,
-      "connect");
+static int count_bytes(int connection) {
   uint64_t total = 0;
   struct timespec begin, end;
   clock_gettime(CLOCK_MONOTONIC, &begin);
@@ -44,15 +41,13 @@ static int count_bytes(const struct sockaddr_in *address) {
   }
   clock_gettime(CLOCK_MONOTONIC, &end);
   double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
-  printf("gigabytes_per_second %.3f\n", (double)total / seconds / 1e9);
+  printf("bytes %llu\n", (unsigned long long)total);
+  printf("gigabytes_per_second %.6f\n", (double)total / seconds / 1e9);
   return 0;
 }
 
-int main(int argc, char **argv) {
-  if (argc < 2) {
-    fprintf(stderr, "usage: bench-copy-c COMMAND [ARGUMENT ...]\n");
-    return 64;
-  }
+// Both ends of a connection over loopback.
+static void connect_tcp(int ends[2]) {
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof address;
@@ -60,16 +55,37 @@ int main(int argc, char **argv) {
       listener >= 0 && bind(listener, (void *)&address, sizeof address) == 0 &&
           listen(listener, 1) == 0 && getsockname(listener, (void *)&address, &size) == 0,
       "listen");
+  ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  check(
+      ends[0] >= 0 && connect(ends[0], (const void *)&address, sizeof address) == 0, "connect");
+  ends[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+  check(ends[1] >= 0, "accept");
+  close(listener);
+  int one = 1;
+  setsockopt(ends[1], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+int main(int argc, char **argv) {
+  int over_unix = argc > 1 && strcmp(argv[1], "unix") == 0;
+  if (argc < 3 || (!over_unix && strcmp(argv[1], "tcp") != 0)) {
+    fprintf(stderr, "usage: bench-copy-c tcp|unix COMMAND [ARGUMENT ...]\n");
+    return 64;
+  }
+  argv += 2;
+  int ends[2];
+  if (over_unix) {
+    check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
+  } else {
+    connect_tcp(ends);
+  }
   pid_t reader = fork();
   check(reader >= 0, "fork");
   if (reader == 0) {
-    close(listener);
-    return count_bytes(&address);
+    close(ends[1]);
+    return count_bytes(ends[0]);
   }
-  int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-  check(connection >= 0, "accept");
-  int one = 1;
-  setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  close(ends[0]);
+  int connection = ends[1];
 
   int output[2];
   check(pipe2(output, O_CLOEXEC) == 0, "pipe2");
@@ -78,8 +94,8 @@ int main(int argc, char **argv) {
   check(command >= 0, "fork");
   if (command == 0) {
     dup2(output[1], 1);
-    execvp(argv[1], argv + 1);
-    perror(argv[1]);
+    execvp(argv[0], argv);
+    perror(argv[0]);
     _exit(127);
   }
   close(output[1]);

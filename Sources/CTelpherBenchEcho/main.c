@@ -1,11 +1,12 @@
 // The limit for round trips per second: an echo server of frames (docs/PROTOCOL.md) in C on libuv,
 // and nothing else. It parses each 12-byte header and answers each frame with one of the same
-// bytes. It listens on a free port of 127.0.0.1, prints the port, and runs until it is ended.
+// bytes. It listens on a free port of 127.0.0.1, prints the address, and runs until it is ended.
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 enum {
@@ -117,6 +118,10 @@ static void did_connect(uv_stream_t *listener, int status) {
 
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
+  struct rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
   uv_loop_t *loop = uv_default_loop();
   uv_tcp_t listener;
   struct sockaddr_in address;
@@ -130,7 +135,7 @@ int main(void) {
   }
   int size = sizeof address;
   uv_tcp_getsockname(&listener, (struct sockaddr *)&address, &size);
-  printf("%d\n", ntohs(address.sin_port));
+  printf("listening on tcp:127.0.0.1:%d\n", ntohs(address.sin_port));
   fflush(stdout);
   return uv_run(loop, UV_RUN_DEFAULT);
 }

@@ -1,8 +1,10 @@
 // The limit for commands per second: posix_spawn(3) from one thread, and as little as possible
 // around it. What Telpher does for a command is measured against this.
 //
-//   bench-spawn-c COUNT INFLIGHT   runs /bin/true COUNT times, INFLIGHT at a time
+//   bench-spawn-c COUNT INFLIGHT HEAP_MIB PROGRAM [ARGUMENT ...]
 //
+// runs PROGRAM COUNT times, INFLIGHT at a time, with HEAP_MIB of touched memory, and prints how many
+// that were per second and, a line each, how many nanoseconds each took.
 // Each command gets a session of its own, signals reset, /dev/null as input and a pipe each for
 // output and error, which are read to their ends; it is over when both have ended and its pidfd says
 // that it has.
@@ -28,10 +30,12 @@ struct command {
   // Standard output, standard error and the pidfd; -1 once ended.
   int sources[3];
   int open;
+  uint64_t begin;
 };
 
 static int epoll;
 static int null_device;
+static char **arguments;
 
 static void check(int ok, const char *what) {
   if (ok) return;
@@ -39,7 +43,14 @@ static void check(int ok, const char *what) {
   exit(1);
 }
 
+static uint64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
 static void start(struct command *command, int index) {
+  command->begin = now();
   int output[2], error[2];
   check(pipe2(output, O_CLOEXEC) == 0 && pipe2(error, O_CLOEXEC) == 0, "pipe2");
   posix_spawn_file_actions_t actions;
@@ -57,7 +68,6 @@ static void start(struct command *command, int index) {
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setflags(
       &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  char *arguments[] = {"/bin/true", NULL};
   errno = posix_spawn(
       &command->pid, arguments[0], &actions, &attributes, arguments, environ);
   check(errno == 0, "posix_spawn");
@@ -94,18 +104,23 @@ static int advance(struct command *command, int i) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    fprintf(stderr, "usage: bench-spawn-c COUNT INFLIGHT\n");
+  if (argc < 5) {
+    fprintf(stderr, "usage: bench-spawn-c COUNT INFLIGHT HEAP_MIB PROGRAM [ARGUMENT ...]\n");
     return 64;
   }
   int count = atoi(argv[1]), inflight = atoi(argv[2]);
+  size_t heap_size = (size_t)atoi(argv[3]) << 20;
+  arguments = argv + 4;
   if (count < inflight) inflight = count;
   epoll = epoll_create1(EPOLL_CLOEXEC);
   null_device = open("/dev/null", O_RDWR | O_CLOEXEC);
   check(epoll >= 0 && null_device >= 0, "set up");
+  char *heap = malloc(heap_size + 1);
+  check(heap != NULL, "malloc");
+  memset(heap, 1, heap_size + 1);
   struct command *commands = calloc((size_t)inflight, sizeof *commands);
-  struct timespec begin, end;
-  clock_gettime(CLOCK_MONOTONIC, &begin);
+  uint64_t *latencies = calloc((size_t)count, sizeof *latencies);
+  uint64_t begin = now();
   int started = 0, ended = 0;
   while (started < inflight) {
     start(&commands[started], started);
@@ -118,15 +133,14 @@ int main(int argc, char **argv) {
     for (int e = 0; e < ready; e++) {
       int index = (int)(events[e].data.u64 / 3);
       if (!advance(&commands[index], (int)(events[e].data.u64 % 3))) continue;
-      ended++;
+      latencies[ended++] = now() - commands[index].begin;
       if (started < count) {
         start(&commands[index], index);
         started++;
       }
     }
   }
-  clock_gettime(CLOCK_MONOTONIC, &end);
-  double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
-  printf("commands_per_second %.0f\n", count / seconds);
-  return 0;
+  printf("commands_per_second %.3f\n", count / ((double)(now() - begin) / 1e9));
+  for (int i = 0; i < count; i++) printf("latency_ns %llu\n", (unsigned long long)latencies[i]);
+  return heap[heap_size / 2] == 1 ? 0 : 1;
 }

@@ -93,6 +93,8 @@ int telpher_lock(int descriptor) {
   return result < 0 ? -errno : 0;
 }
 
+void telpher_unlock(int descriptor) { flock(descriptor, LOCK_UN); }
+
 int telpher_rename(int from, const char *name, int to, const char *new_name, int replacing) {
   if (renameat2(from, name, to, new_name, replacing ? 0 : RENAME_NOREPLACE) == 0) return 0;
   int error = errno;

@@ -49,25 +49,32 @@ missing_packages() {
   pkg-config --exists libxxhash || echo libxxhash-dev
 }
 
+# Installs Debian packages; nothing but the status tells whether that worked. `reason` is why not.
+try_install() {
+  local log status=0
+  reason="there is no apt-get"
+  command -v apt-get >/dev/null 2>&1 || return 1
+  log=$(mktemp)
+  echo "$(basename "$0"): installing $*" >&2
+  # A fresh system has no package lists yet; one that can't fetch them may have the packages.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update >"$log" 2>&1 </dev/null || true
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+    "$@" >>"$log" 2>&1 </dev/null || status=1
+  reason=$(grep '^E:' "$log" | tail -1 || true)
+  rm -f "$log"
+  return "$status"
+}
+
 # Installs the libraries' headers where they are missing.
 install_libraries() {
-  local packages log
+  local packages reason
   mapfile -t packages < <(missing_packages | tr ' ' '\n')
   [ "${#packages[@]}" -gt 0 ] || return 0
   command -v apt-get >/dev/null 2>&1 ||
     die "headers are missing: install libuv 1.44, xxHash 0.8 or later and pkg-config"
-  log=$(mktemp)
-  echo "$(basename "$0"): installing ${packages[*]}" >&2
-  # A fresh system has no package lists yet; one that can't fetch them may have the packages.
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get update >"$log" 2>&1 </dev/null || true
-  if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-    "${packages[@]}" >>"$log" 2>&1 </dev/null || [ -n "$(missing_packages)" ]; then
-    local reason
-    reason=$(grep '^E:' "$log" | tail -1 || true)
-    rm -f "$log"
+  if ! try_install "${packages[@]}" || [ -n "$(missing_packages)" ]; then
     die "cannot install ${packages[*]}: ${reason:-apt-get failed}"
   fi
-  rm -f "$log"
 }
 
 # All of it.

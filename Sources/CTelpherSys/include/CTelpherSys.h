@@ -256,6 +256,10 @@ int telpher_open_unnamed(int folder, uint32_t mode);
 /// Gives such a file its first name; -EEXIST where that is taken. linkat(2).
 int telpher_name(int descriptor, int folder, const char *name);
 
+/// Gives the lock back now: a child that is just being launched has a copy of the descriptor for a
+/// moment, with which the lock would outlive a close.
+void telpher_unlock(int descriptor);
+
 /// Renames; where it may not replace, -EEXIST. renameat2(2).
 int telpher_rename(int from, const char *name, int to, const char *new_name, int replacing);
 

@@ -222,7 +222,9 @@ public final class Partial {
   }
 
   private func closeDescriptor() {
-    if descriptor >= 0 { close(descriptor) }
+    guard descriptor >= 0 else { return }
+    if name != nil { telpher_unlock(descriptor) }
+    close(descriptor)
     descriptor = -1
   }
 

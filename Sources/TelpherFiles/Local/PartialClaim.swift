@@ -61,6 +61,7 @@ struct PartialClaim {
     if descriptor < 0 { return .refused(-descriptor) }
     let outcome = lock(descriptor, name, in: folder, isFresh: fresh != 0)
     if case .claimed = outcome { return outcome }
+    telpher_unlock(descriptor)
     close(descriptor)
     return outcome
   }

@@ -1,0 +1,94 @@
+internal import TelpherClient
+internal import TelpherServer
+internal import TelpherTransport
+
+/// A server of ours in a process of its own, on a Unix socket and on TCP.
+final class ServerProgram: Sendable {
+  let backend: Backend
+  let program: Program
+  /// Where it listens.
+  let unix: SocketAddress
+  let tcp: SocketAddress
+  /// The file with the token that TCP wants.
+  let tokenFile: String
+
+  /// Starts the program `telpher` or `telpher-nio`, with `options` beside the usual ones.
+  ///
+  /// - Throws: `Failure` where it doesn't come up.
+  convenience init(
+    _ backend: Backend, _ bench: Bench, options: [String] = [], environment: [String: String] = [:]
+  ) throws {
+    try self.init(
+      backend, bench,
+      command: [bench.program(backend.program), "serve"] + options + [
+        "--log-level", "error", "--max-connections", "16384",
+      ], environment: environment)
+  }
+
+  /// Starts a server of this program's, in a process with `heap` MiB of touched memory.
+  convenience init(_ backend: Backend, _ bench: Bench, heap: Int) throws {
+    try self.init(
+      backend, bench,
+      command: [
+        bench.program("telpher-bench"), "serve", "--backend", backend.rawValue, "--heap", "\(heap)",
+      ])
+  }
+
+  private init(
+    _ backend: Backend, _ bench: Bench, command: [String], environment: [String: String] = [:]
+  ) throws {
+    self.backend = backend
+    tokenFile = bench.folder("token")
+    let socket = bench.folder("\(backend.rawValue)-\(bench.names.next()).sock")
+    program = try Program(
+      command + [
+        "--listen", "unix:\(socket)", "--listen", "tcp:127.0.0.1:0", "--token-file", tokenFile,
+      ], environment: environment, output: .pipe)
+    unix = try SocketAddress(parsing: try program.readLine(after: "listening on "))
+    tcp = try SocketAddress(parsing: try program.readLine(after: "listening on "))
+  }
+
+  /// Ends it.
+  func stop() { program.stop() }
+
+  /// The HELLO of a client that shows the token, for the load in C.
+  func hello() throws -> String {
+    let token = TokenFile.hexadecimal(try TokenFile.read(tokenFile))
+    return #"{"version":1,"auth":{"token":"\#(token)"}}"#
+  }
+
+  /// Connects to it on a loop of its own and calls `body` on that loop's thread, as a program would
+  /// that is made for speed.
+  func withConnection<Value: Sendable>(
+    to address: SocketAddress? = nil, _ body: @escaping @Sendable (Connection) async throws -> Value
+  ) async throws -> Value {
+    let address = address ?? tcp
+    let token = try TokenFile.read(tokenFile)
+    let loop = try backend.makeClientLoop()
+    let result = await withTaskGroup(of: Result<Value, any Error>.self) { group in
+      group.addTask(executorPreference: loop) {
+        do {
+          let connection = try await Connection.connect(
+            to: .socket(address), on: loop, token: token)
+          _ = try await connection.serverHello()
+          let value = try await body(connection)
+          await connection.close()
+          return .success(value)
+        } catch {
+          return .failure(error)
+        }
+      }
+      guard let result = await group.next() else { preconditionFailure("a task was added") }
+      return result
+    }
+    await loop.shutDown()
+    return try result.get()
+  }
+}
+
+extension SocketAddress {
+  /// The port; 0 of a Unix socket.
+  var port: UInt16 {
+    if case .tcp(_, let port) = self { port } else { 0 }
+  }
+}

@@ -1,0 +1,6 @@
+/// Why something could not be measured, for a person.
+struct Failure: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,28 @@
+/// Whether starting a process costs more the larger the server is.
+struct HeapSuite: Suite {
+  static let name = "heap"
+  static let title = "`true` per second, 16 in flight, by the size of the server's heap"
+
+  func run(_ bench: Bench) async throws -> [ComparisonResult] {
+    var results: [ComparisonResult] = []
+    let count = bench.pick(4_000, quick: 100)
+    for heap in bench.pick([20, 200, 800], quick: [20, 200]) {
+      let servers = try Backend.allCases.map { try ServerProgram($0, bench, heap: heap) }
+      defer { servers.forEach { $0.stop() } }
+      var comparison = Comparison("\(heap) MiB", unit: "commands/s")
+      comparison.setLimit {
+        let limit = [bench.program("bench-spawn-c"), "\(count)", "16", "\(heap)", "/bin/true"]
+        return try Sample("commands_per_second", in: try Program.lines(of: limit))
+      }
+      for server in servers {
+        comparison.add(server.backend.rawValue) {
+          try await server.withConnection(to: server.unix) { connection in
+            try await CommandLoad.run(["/bin/true"], count: count, inFlight: 16, on: connection)
+          }
+        }
+      }
+      results.append(await bench.compare(comparison))
+    }
+    return results
+  }
+}
