@@ -89,6 +89,25 @@ struct FileFaultTests {
     }
   }
 
+  @Test func aLimitOfFileSizesEndsTheTransferAndNotTheServer() async throws {
+    try await FileServer.with { files in
+      files.write(files.local + "/file", noise(700_000, seed: 2))
+      let isAlive = try await files.serve(
+        wrapper: ["/bin/sh", "-c", "ulimit -f 200; exec \"$@\"", "sh"]
+      ) { connection in
+        let error = await #expect(throws: FileError.self) {
+          try await connection.write(noise(700_000, seed: 2), to: "file")
+        }
+        #expect(error?.errno == EFBIG)
+        let report = try await connection.put([files.local + "/file"], to: "tree")
+        #expect(report.counts.failed == 1)
+        try await connection.write([1], to: "small")
+      }
+      #expect(isAlive)
+      #expect(try files.names() == ["small"])
+    }
+  }
+
   /// The client dies; the server goes on and is asked again.
   @Test(arguments: 0..<Scale.pick(fast: 3, full: 20))
   func aTransferThatIsKilledAtAnyMomentIsTakenUp(_ number: Int) async throws {

@@ -121,26 +121,19 @@ public final class TransferPort: Sendable {
   ///
   /// - Throws: `FileError` (`canceled`, `lost`) once the stream is over.
   public func receive(_ channel: Channel) throws(FileError) -> Chunk? {
-    let (chunk, end): (Chunk?, FileError?) = monitor.wait(until: nil) { state in
+    let taken = monitor.wait(until: nil) { state in
       state.end == nil && state.incoming[channel].count == 0 && !state.incoming[channel].isFinished
     } then: { state in
       Self.take(channel, &state)
     }
-    if let end { throw end }
-    if chunk != nil { change { _ in } }
-    return chunk
+    return try chunk(of: taken)
   }
 
   /// The next piece, where one is there.
   ///
   /// - Throws: as `receive(_:)`.
   public func poll(_ channel: Channel) throws(FileError) -> Chunk? {
-    let (chunk, end): (Chunk?, FileError?) = monitor.withLock { state in
-      Self.take(channel, &state)
-    }
-    if let end { throw end }
-    if chunk != nil { change { _ in } }
-    return chunk
+    try chunk(of: monitor.withLock { Self.take(channel, &$0) })
   }
 
   /// The first word for which `pick` has an answer, waited for until `deadline` (on the monotonic
@@ -159,13 +152,28 @@ public final class TransferPort: Sendable {
     return value
   }
 
-  private static func take(_ channel: Channel, _ state: inout State) -> (Chunk?, FileError?) {
-    if let end = state.end, end.code != .lost { return (nil, end) }
+  /// What a look for the next piece came to.
+  private struct Taken {
+    var chunk: Chunk?
+    var end: FileError?
+    /// Whether the loop is to be told that bytes were taken.
+    var isNew = false
+  }
+
+  private static func take(_ channel: Channel, _ state: inout State) -> Taken {
+    if let end = state.end, end.code != .lost { return Taken(end: end) }
     guard let chunk = state.incoming[channel].next() else {
-      return (nil, state.incoming[channel].isFinished ? nil : state.end)
+      return Taken(end: state.incoming[channel].isFinished ? nil : state.end)
     }
     state.taken[channel, default: 0] += chunk.count
-    return (chunk, nil)
+    defer { state.isAnnounced = true }
+    return Taken(chunk: chunk, isNew: !state.isAnnounced)
+  }
+
+  private func chunk(of taken: Taken) throws(FileError) -> Chunk? {
+    if let end = taken.end { throw end }
+    if taken.isNew { announce() }
+    return taken.chunk
   }
 
   /// Changes something that the loop is to look at.

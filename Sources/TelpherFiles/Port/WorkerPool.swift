@@ -72,6 +72,12 @@ public final class WorkerPool: Sendable {
   }
 
   private func work() {
+    // A write past the limit of a file's size (RLIMIT_FSIZE) is to fail, and not to end the process:
+    // the signal for it goes to the thread that writes. setrlimit(2).
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGXFSZ)
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
     while let body = nextWork() { body() }
   }
 

@@ -75,32 +75,39 @@ extension FileHasher {
   mutating func update(_ file: SourceFile, _ range: Range<Int64>, _ pool: inout BufferPool)
     throws(FileError)
   {
+    let isWhole = try update(range, &pool) { (buffer, offset) throws(FileError) in
+      try file.read(into: buffer, at: offset)
+    }
+    if !isWhole { try file.checkUnchanged() }
+  }
+
+  /// Takes in the first `length` bytes of a partial.
+  ///
+  /// - Throws: `FileError` where they can't be read.
+  mutating func update(_ partial: Partial, length: Int64, _ pool: inout BufferPool)
+    throws(FileError)
+  {
+    _ = try update(0..<length, &pool) { (buffer, offset) throws(FileError) in
+      try partial.read(into: buffer, at: offset)
+    }
+  }
+
+  /// Takes in what `read` brings; tells whether that was all of `range`.
+  private mutating func update(
+    _ range: Range<Int64>, _ pool: inout BufferPool,
+    _ read: (UnsafeMutableRawBufferPointer, Int64) throws(FileError) -> Int
+  ) throws(FileError) -> Bool {
     let buffer = pool.take()
     var position = range.lowerBound
     while position < range.upperBound {
       let wanted = Int(min(Int64(buffer.capacity), range.upperBound - position))
-      let count = try file.read(
-        into: UnsafeMutableRawBufferPointer(start: buffer.memory, count: wanted), at: position)
-      guard count > 0 else { return try file.checkUnchanged() }
+      let count = try read(
+        UnsafeMutableRawBufferPointer(start: buffer.memory, count: wanted), position)
+      guard count > 0 else { return false }
       update(UnsafeRawBufferPointer(start: buffer.memory, count: count))
       position += Int64(count)
     }
-  }
-
-  /// Takes in the first `length` bytes of a partial.
-  mutating func update(_ partial: Partial, length: Int64, _ pool: inout BufferPool)
-    throws(FileError)
-  {
-    let buffer = pool.take()
-    var position: Int64 = 0
-    while position < length {
-      let wanted = Int(min(Int64(buffer.capacity), length - position))
-      let count = try partial.read(
-        into: UnsafeMutableRawBufferPointer(start: buffer.memory, count: wanted), at: position)
-      guard count > 0 else { return }
-      update(UnsafeRawBufferPointer(start: buffer.memory, count: count))
-      position += Int64(count)
-    }
+    return true
   }
 
   /// Takes in `count` zeros.

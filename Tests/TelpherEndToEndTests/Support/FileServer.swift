@@ -28,11 +28,13 @@ struct FileServer {
 
   /// Starts a server, lets `body` use it and ends it, if it has not ended before.
   ///
-  /// - Parameter faults: what strace(1) does to it: `pwrite64:signal=SIGKILL:when=2`.
+  /// - Parameters:
+  ///   - faults: what strace(1) does to it: `pwrite64:signal=SIGKILL:when=2`.
+  ///   - wrapper: a program with its arguments that executes it with other limits.
   /// - Returns: whether it was still there behind `body`.
   @discardableResult
   func serve(
-    faults: [String] = [], _ body: (Connection) async throws -> Void
+    faults: [String] = [], wrapper: [String] = [], _ body: (Connection) async throws -> Void
   ) async throws -> Bool {
     let socket = folder + "/socket"
     unlink(socket)
@@ -47,7 +49,7 @@ struct FileServer {
         ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=\(calls)", "--seccomp-bpf"]
         + faults.flatMap { ["-e", "inject=\($0)"] } + arguments
     }
-    let program = try LocalProgram(arguments)
+    let program = try LocalProgram(wrapper + arguments)
     _ = try await program.line()
     let loop = try SystemBackend.uv.makeLoop()
     let result: Result<Void, any Error>
