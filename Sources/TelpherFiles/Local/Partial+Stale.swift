@@ -24,6 +24,7 @@ extension Partial {
     guard number >= 0 else { return }
     // Locked until the end of this function: nobody takes it up meanwhile.
     let descriptor = Descriptor(owning: number)
+    defer { telpher_unlock(descriptor.number) }
     guard telpher_lock(descriptor.number) == 0,
       let now = try? folder.status(of: name), now == status
     else { return }

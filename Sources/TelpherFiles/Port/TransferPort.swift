@@ -106,14 +106,22 @@ public final class TransferPort: Sendable {
   ///
   /// - Throws: `FileError` (`canceled`, `lost`) once the stream is over.
   public func waitForRoom() throws(FileError) {
+    if let end = waitForRoomOrEnd() { throw end }
+  }
+
+  /// The same for who receives: what came before a connection was lost is still to be taken, so it
+  /// is `receive` that tells of the end.
+  ///
+  /// - Returns: why the stream is over, if it is.
+  @discardableResult
+  func waitForRoomOrEnd() -> FileError? {
     let limit = Self.queuedReads * ReadBuffer.readSize
-    let end = monitor.wait(until: nil) { state in
+    return monitor.wait(until: nil) { state in
       state.end == nil && !state.isDeaf
         && (state.outgoing[.file].count > limit || state.outgoing[.index].count > limit)
     } then: {
       $0.end
     }
-    if let end { throw end }
   }
 
   /// The next piece that came, waited for; nil at the channel's end. What had come when the
@@ -150,6 +158,11 @@ public final class TransferPort: Sendable {
     }
     if let end { throw end }
     return value
+  }
+
+  /// The first word for which `pick` has an answer, where one came, the stream being over or not.
+  func polledWord<Value>(_ pick: (ControlMessage) -> Value?) -> Value? {
+    monitor.withLock { $0.words.lazy.compactMap(pick).first }
   }
 
   /// What a look for the next piece came to.

@@ -75,7 +75,7 @@ struct FileReceiver {
     while true {
       let chunk = try port.receive(.file)
       // Sent ahead of the first byte, so it is there with that, or with the end.
-      if isFirst, try port.word(until: 0, \.restart) == true {
+      if isFirst, port.polledWord(\.restart) == true {
         try partial.restart()
         hasher = FileHasher(options.digest)
       }

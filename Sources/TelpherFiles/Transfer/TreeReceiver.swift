@@ -101,7 +101,7 @@ public struct TreeReceiver {
   mutating func nextRecords() throws(FileError) -> Chunk? {
     if let chunk = try port.poll(.index) { return chunk }
     answers.flush()
-    try port.waitForRoom()
+    port.waitForRoomOrEnd()
     return try port.receive(.index)
   }
 
