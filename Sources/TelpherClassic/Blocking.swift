@@ -12,7 +12,11 @@ enum Blocking {
     _ body: @escaping @Sendable () throws(ClassicError) -> Value
   ) async throws(ClassicError) -> Value {
     let result = await withCheckedContinuation { continuation in
-      pool.run { continuation.resume(returning: Result(catching: body)) }
+      do throws(FileError) {
+        try pool.run { continuation.resume(returning: Result(catching: body)) }
+      } catch {
+        continuation.resume(returning: .failure(ClassicError(.system, error.message)))
+      }
     }
     return try result.get()
   }

@@ -128,14 +128,22 @@ final class ServerConnection: LinkDelegate {
       guard let files = server.configuration.files else {
         return refuse(stream, server.configuration.whyNoFiles)
       }
-      server.fileJobDidStart()
-      let job = FileJob(
+      start(request, files, on: stream)
+    }
+  }
+
+  private func start(_ request: FileRequest, _ files: FileService, on stream: StreamID) {
+    do throws(FileError) {
+      let job = try FileJob(
         request, service: files, workers: server.workers, link: link, stream: stream
       ) { [weak self, server] job, result in
         self?.fileJobDidFinish(job, stream, result)
         server.fileJobDidFinish()
       }
+      server.fileJobDidStart()
       jobs[stream] = .file(job)
+    } catch {
+      refuse(stream, error.message)
     }
   }
 

@@ -71,6 +71,35 @@ import Testing
     }
   }
 
+  @Test(.enabled(if: OtherUser.isPossible), arguments: SystemBackend.all)
+  func filesWithoutThreadsAreRefusedAndLaterOnesComeThrough(_ backend: SystemBackend) async throws {
+    let asUser = OtherUser.wrapper()
+    try await ServerProcess.with(
+      backend, wrapper: asUser, program: try OtherUser.program(of: backend),
+      environment: ["HOME": "/"]
+    ) { server in
+      func limitProcesses(to number: String) throws {
+        let ending = LocalShell.run(
+          asUser + ["prlimit", "--pid=\(server.view.pid)", "--nproc=\(number):"],
+          environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+        try #require(ending == .exited(0))
+      }
+      let connection = try await server.connect()
+      try await Self.works(server, connection)
+      try limitProcesses(to: "1")
+      for _ in 0..<2 {
+        let error = await #expect(throws: FileError.self) {
+          try await connection.status(of: "tmp")
+        }
+        #expect(error?.code == .refused)
+        #expect(error?.message.contains("RLIMIT_NPROC") == true)
+      }
+      try limitProcesses(to: "1000")
+      #expect(try await connection.status(of: "tmp").kind == .directory)
+      try await Self.works(server, connection)
+    }
+  }
+
   private struct Refusal {
     let errno: Int32
     let stage: String

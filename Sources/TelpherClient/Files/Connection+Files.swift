@@ -94,12 +94,12 @@ extension Connection {
     let (stream, port) = try await openFileStream(request)
     return try await withTaskCancellationHandler {
       let outcome: Result<Value, FileError> = await withCheckedContinuation { continuation in
-        fileWorkers.run {
-          do throws(FileError) {
-            continuation.resume(returning: .success(try work(port)))
-          } catch {
-            continuation.resume(returning: .failure(error))
+        do throws(FileError) {
+          try fileWorkers.run {
+            continuation.resume(returning: Result { () throws(FileError) in try work(port) })
           }
+        } catch {
+          continuation.resume(returning: .failure(error))
         }
       }
       return try await finishFileStream(stream, outcome)

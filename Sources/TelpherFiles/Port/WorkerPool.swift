@@ -30,47 +30,48 @@ public final class WorkerPool: Sendable {
     }
   }
 
+  /// Starts a thread that calls `body` and ends: 0, or the error of pthread_create(3).
+  typealias Starter = @Sendable (_ body: @escaping @Sendable () -> Void) -> Int32
+
   private let monitor = Monitor(State())
   private let limit: Int
+  private let start: Starter
 
   /// A pool of at most `limit` threads.
-  public init(limit: Int = WorkerPool.defaultLimit) { self.limit = limit }
+  public convenience init(limit: Int = WorkerPool.defaultLimit) {
+    self.init(limit: limit, starter: startThread)
+  }
+
+  /// The same with threads from elsewhere.
+  init(limit: Int, starter: @escaping Starter) {
+    self.limit = limit
+    start = starter
+  }
 
   /// Runs `body` on one of the threads, once one is free. From any thread.
-  public func run(_ body: @escaping @Sendable () -> Void) {
-    let needsThread = monitor.withLock { state in
+  ///
+  /// - Throws: `FileError` (`busy`) where one more thread is needed, and the system has none to give;
+  ///   `body` is dropped then. It does not wait for the others in that case: they may be waiting for
+  ///   a peer that waits for this one.
+  public func run(_ body: @escaping @Sendable () -> Void) throws(FileError) {
+    // The thread is started under the lock: what waits in line then always has one to wait for.
+    let error: Int32? = monitor.withLock { state in
       state.queue.append(body)
-      guard state.queue.count - state.head > state.idle, state.threads < limit else { return false }
-      state.threads += 1
-      return true
+      guard state.queue.count - state.head > state.idle, state.threads < limit else { return nil }
+      let error = start { [self] in work() }
+      if error == 0 { state.threads += 1 } else { state.queue.removeLast() }
+      return error
     }
-    if needsThread { startThread() } else { monitor.signal() }
+    guard let error else { return monitor.signal() }
+    guard error != 0 else { return }
+    throw FileError(
+      .busy,
+      "no thread for files: \(String(cString: strerror(error))): the limit of processes and threads "
+        + "(RLIMIT_NPROC, pids.max), or of memory, is reached",
+      errno: error)
   }
 
-  private func startThread() {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    defer { pthread_attr_destroy(&attributes) }
-    let pool = Unmanaged.passRetained(self)
-    var thread = pthread_t()
-    let result = pthread_create(
-      &thread, &attributes,
-      { argument in
-        guard let argument else { preconditionFailure("the argument is the one passed below") }
-        Unmanaged<WorkerPool>.fromOpaque(argument).takeRetainedValue().work()
-        return nil
-      }, pool.toOpaque())
-    guard result != 0 else { return }
-    pool.release()
-    // The others take the work up, or it waits for the next try.
-    let isAlone = monitor.withLock { state in
-      state.threads -= 1
-      return state.threads == 0
-    }
-    precondition(!isAlone, "no thread for files: errno \(result)")
-  }
-
+  /// What a thread does, from its first work to its last.
   private func work() {
     // A write past the limit of a file's size (RLIMIT_FSIZE) is to fail, and not to end the process:
     // the signal for it goes to the thread that writes. setrlimit(2).
@@ -93,6 +94,31 @@ public final class WorkerPool: Sendable {
       return work
     }
   }
+}
+
+/// What a thread is started with, on its way through C.
+private final class ThreadBody {
+  let body: @Sendable () -> Void
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+}
+
+/// Starts a thread that nobody joins: 0, or the error of pthread_create(3).
+private func startThread(_ body: @escaping @Sendable () -> Void) -> Int32 {
+  var attributes = pthread_attr_t()
+  pthread_attr_init(&attributes)
+  pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+  defer { pthread_attr_destroy(&attributes) }
+  let retained = Unmanaged.passRetained(ThreadBody(body))
+  var thread = pthread_t()
+  let result = pthread_create(
+    &thread, &attributes,
+    { argument in
+      guard let argument else { preconditionFailure("the argument is the one passed below") }
+      Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().body()
+      return nil
+    }, retained.toOpaque())
+  if result != 0 { retained.release() }
+  return result
 }
 
 /// Nanoseconds of the monotonic clock.

@@ -11,15 +11,16 @@ final class FileJob {
 
   /// - Parameter didFinish: told once, on the loop, when the worker is done: with the result, unless
   ///   nobody is there to be told.
+  /// - Throws: `FileError` where no worker is to be had; nothing is told then.
   init(
     _ request: FileRequest, service: FileService, workers: WorkerPool, link: Link,
     stream: StreamID, didFinish: @escaping (FileJob, CloseResult?) -> Void
-  ) {
+  ) throws(FileError) {
     pump = PortPump(link: link, stream: stream, sends: [.file, .index])
     let (port, loop) = (pump.port!, link.loop)
     nonisolated(unsafe) let job = self
     nonisolated(unsafe) let didFinish = didFinish
-    workers.run {
+    try workers.run {
       let result = service.perform(request, on: port)
       loop.execute { job.didPerform(result) { didFinish(job, $0) } }
     }

@@ -107,7 +107,7 @@ final class PortPair: Sendable {
     _ body: @escaping @Sendable (TransferPort) throws(FileError) -> Value
   ) async -> Result<Value, FileError> {
     await withCheckedContinuation { continuation in
-      pool.run {
+      try! pool.run {
         do throws(FileError) {
           continuation.resume(returning: .success(try body(port)))
         } catch {
