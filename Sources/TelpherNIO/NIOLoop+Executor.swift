@@ -2,42 +2,6 @@ internal import NIOCore
 internal import TelpherSystem
 public import TelpherTransport
 
-/// One thing to do on the loop's thread.
-enum Work {
-  /// A piece of a task or an actor's method.
-  case job(UnownedJob)
-  /// A callback that may not come from within the call that caused it.
-  case call(() -> Void)
-}
-
-/// One thing that another thread wants done.
-enum Message: Sendable {
-  /// A piece of a task or an actor's method.
-  case job(UnownedJob)
-  /// A body given to `execute`.
-  case body(@Sendable () -> Void)
-}
-
-/// What other threads have sent, and whether anybody will look.
-struct Inbox {
-  /// The stages of a loop's life, in order.
-  enum Phase {
-    /// Messages wake the loop.
-    case running
-    /// `shutDown` was called: jobs are kept for the end, and bodies dropped.
-    case ending
-    /// NIO's thread has ended: a thread is started for the jobs that still come.
-    case ended
-  }
-
-  var messages: [Message] = []
-  var phase = Phase.running
-  /// Whether some thread will do what is in `messages` before it ends. Only looked at once ended.
-  var isServed = true
-  /// Who waits for the end.
-  var waiters: [CheckedContinuation<Void, Never>] = []
-}
-
 extension NIOLoop {
   /// Runs `job` on the loop's thread. From any thread; on the loop's own without a lock.
   ///
@@ -96,12 +60,12 @@ extension NIOLoop {
   public func atEndOfTurn(_ task: any TurnEndTask) {
     preconditionIsCurrent()
     guard !isClosing else { return }
-    turnEndTasks.append(task)
+    work.atEndOfTurn(task)
     scheduleDrain()
   }
 
-  private func enqueueLocally(_ work: Work) {
-    local.append(work)
+  private func enqueueLocally(_ item: LoopWork.Item) {
+    work.append(item)
     scheduleDrain()
   }
 
@@ -116,73 +80,26 @@ extension NIOLoop {
     isDrainScheduled = false
     guard !isClosing else { return }
     doLocalWork()
-    if local.isEmpty { endTurn() }
-    guard !local.isEmpty, !isDrainScheduled else { return }
+    if work.isEmpty { work.endTurn() }
+    guard !work.isEmpty, !isDrainScheduled else { return }
     // NIO does not look at its sockets while it has tasks to do: only the wait for a timer lets it.
     isDrainScheduled = true
     _ = eventLoop.scheduleTask(in: .microseconds(20), drainTask)
   }
 
-  /// Ends the turn; tasks that come of it belong to the same end.
-  private func endTurn() {
-    while !turnEndTasks.isEmpty {
-      swap(&turnEndTasks, &endingTasks)
-      for index in endingTasks.indices { endingTasks[index].turnDidEnd() }
-      endingTasks.removeAll(keepingCapacity: true)
-    }
-  }
-
-  private func send(_ message: Message) {
-    let needsThread = inbox.withLock { inbox in
-      if inbox.phase != .running, case .body = message { return false }
-      inbox.messages.append(message)
-      if inbox.phase == .ended {
-        defer { inbox.isServed = true }
-        return !inbox.isServed
-      }
-      // Under the lock, because NIO's loop takes no tasks any more once its end has begun.
-      if inbox.phase == .running && inbox.messages.count == 1 {
-        eventLoop.execute { [self] in takeMessages() }
-      }
-      return false
-    }
+  private func send(_ message: LoopWork.Message) {
+    let needsThread = work.send(message) { eventLoop.execute { [self] in takeMessages() } }
     if needsThread { startLateThread() }
   }
 
   /// Moves what other threads have sent behind the local work.
   func takeMessages() {
-    var messages = emptied
-    emptied = []
-    inbox.withLock { swap(&$0.messages, &messages) }
-    for message in messages {
-      switch message {
-      case .job(let job): enqueueLocally(.job(job))
-      case .body(let body): enqueueLocally(.call(body))
-      }
-    }
-    messages.removeAll(keepingCapacity: true)
-    emptied = messages
+    work.takeMessages()
+    if !work.isEmpty { scheduleDrain() }
   }
 
-  /// Does the local work, and the work that comes of it, up to a limit: jobs that always make new
-  /// ones may not keep the loop from its I/O.
+  /// Does the local work, up to its limit.
   func doLocalWork() {
-    var budget = 1024
-    while !local.isEmpty && budget > 0 {
-      swap(&local, &batch)
-      budget -= batch.count
-      for index in batch.indices { perform(batch[index]) }
-      batch.removeAll(keepingCapacity: true)
-    }
-  }
-
-  private func perform(_ work: Work) {
-    switch work {
-    case .job(let job):
-      // With both, neither an actor on this loop nor a task that prefers it leaves the thread.
-      job.runSynchronously(
-        isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
-    case .call(let body): body()
-    }
+    work.perform(as: asUnownedSerialExecutor(), asUnownedTaskExecutor())
   }
 }

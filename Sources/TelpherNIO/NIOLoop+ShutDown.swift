@@ -2,7 +2,6 @@ internal import Dispatch
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
-internal import Synchronization
 internal import TelpherSystem
 
 extension NIOLoop {
@@ -11,25 +10,14 @@ extension NIOLoop {
   /// returns when the thread has ended. A second call returns at once.
   public func shutDown() async {
     precondition(!isCurrent, "a loop can't wait for its own end")
-    await withCheckedContinuation { continuation in
-      let isOver = inbox.withLock { inbox in
-        guard inbox.phase != .ended else { return true }
-        inbox.waiters.append(continuation)
-        if inbox.phase == .running {
-          inbox.phase = .ending
-          eventLoop.execute { [self] in closeEverything() }
-        }
-        return false
-      }
-      if isOver { continuation.resume() }
-    }
+    _ = await work.end { eventLoop.execute { [self] in closeEverything() } }
   }
 
   private func closeEverything() {
     takeMessages()
     doLocalWork()
     isClosing = true
-    turnEndTasks = []
+    work.dropTurnEndTasks()
     closeHandles()
     // NIO closes the channels that are left, cancels timers and joins its thread.
     group.shutdownGracefully(queue: .global()) { [self] _ in didEnd() }
@@ -37,30 +25,15 @@ extension NIOLoop {
 
   /// NIO's thread has ended. On one of Dispatch's.
   private func didEnd() {
-    let waiters = inbox.withLock { inbox in
-      inbox.phase = .ended
-      defer { inbox.waiters = [] }
-      return inbox.waiters
-    }
+    let waiters = work.didEnd()
     serveLateJobs()
     // What `init` took.
     Unmanaged.passUnretained(self).release()
     for waiter in waiters { waiter.resume() }
   }
 
-  /// Does what is still sent until nothing is left. One thread at a time does so (`isServed`).
   fileprivate func serveLateJobs() {
-    threadNumber.store(currentThreadNumber(), ordering: .relaxed)
-    repeat {
-      takeMessages()
-      while !local.isEmpty { doLocalWork() }
-    } while !inbox.withLock { inbox in
-      guard inbox.messages.isEmpty else { return false }
-      inbox.isServed = false
-      // Under the lock: the next thread that serves sets its own number after it.
-      threadNumber.store(0, ordering: .relaxed)
-      return true
-    }
+    work.serveLate(as: asUnownedSerialExecutor(), asUnownedTaskExecutor())
   }
 
   /// Starts a thread for jobs that came after the end. Running them in the call that sent them could

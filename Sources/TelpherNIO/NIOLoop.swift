@@ -9,16 +9,15 @@ public import TelpherTransport
 ///
 /// It is the executor of its actors and tasks itself and not by NIO's `SerialExecutor`: NIO's runs a
 /// job for an actor, but is no `TaskExecutor`, so that tasks would hop to the global pool and back.
-/// Work from the loop's thread goes into `local` without a lock and is done in one NIO task, after
-/// the events of the turn; work from other threads goes into `inbox`, and the first message in an
-/// empty inbox wakes the loop.
+/// Work comes to the thread through `LoopWork`, and is done in one NIO task, after the events of the
+/// turn.
 ///
 /// Make it, use it from its own thread (see `EventLoop`), and end it with `shutDown()`: it keeps
 /// itself until then. Unlike others it can't refuse to start: where no thread is to be had, NIO ends
 /// the process.
 ///
 /// `@unchecked Sendable`: each field says what protects it. "The thread" below means whoever
-/// `threadNumber` names: the loop's thread, or after its end the one that does the late jobs.
+/// `work.threadNumber` names: the loop's thread, or after its end the one that does the late jobs.
 public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
   /// The group of one thread. Never changes, and is Sendable itself.
   let group: MultiThreadedEventLoopGroup
@@ -27,21 +26,9 @@ public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
   /// Starts children. Never changes, and is Sendable itself.
   let launcher: SubprocessLauncher?
 
-  /// What other threads have sent. Has a lock of its own.
-  let inbox = Lock(Inbox())
-  /// The thread that this loop's work is done on, as pthread_self(3), or 0. Atomic.
-  let threadNumber = Atomic<UInt>(0)
-
-  /// Work from the thread itself, in order. Only the thread uses it.
-  var local: [Work] = []
-  /// The part of it that is being done. Only the thread uses it.
-  var batch: [Work] = []
-  /// What waits for the end of the turn. Only the thread uses it.
-  var turnEndTasks: [any TurnEndTask] = []
-  /// The part of it that is being done. Only the thread uses it.
-  var endingTasks: [any TurnEndTask] = []
-  /// Emptied messages, kept for their memory. Only the thread uses it.
-  var emptied: [Message] = []
+  /// What is to be done on the thread, and which that is. Never changes, and says itself what may be
+  /// called where.
+  let work = LoopWork()
   /// Whether NIO has a task that does the local work. Only the thread uses it.
   var isDrainScheduled = false
   /// That task. Set in `init`, before anybody else has the loop.
@@ -67,7 +54,7 @@ public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
     drainTask = { [unowned self] in drain() }
     _ = Unmanaged.passRetained(self)
     eventLoop.execute { [self] in
-      threadNumber.store(currentThreadNumber(), ordering: .relaxed)
+      work.takeOver()
     }
   }
 
@@ -75,7 +62,7 @@ public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
 
   /// Whether the caller is on this loop's thread.
   public var isCurrent: Bool {
-    threadNumber.load(ordering: .relaxed) == currentThreadNumber()
+    work.threadNumber.load(ordering: .relaxed) == currentThreadNumber()
   }
 
   /// Traps on any other thread.
@@ -109,7 +96,7 @@ protocol LoopHandle: AnyObject {
   func close()
 }
 
-/// The calling thread, as `NIOLoop.threadNumber` has it.
+/// The calling thread, as `LoopWork.threadNumber` has it.
 func currentThreadNumber() -> UInt {
   UInt(pthread_self())
 }

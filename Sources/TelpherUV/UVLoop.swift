@@ -9,12 +9,11 @@ public import TelpherTransport
 /// Make it, use it from its own thread (see `EventLoop`), and end it with `shutDown()`: its thread
 /// holds on to it until then. Any number of loops may run in a process.
 ///
-/// Work comes to the thread in two ways. From other threads it goes into `inbox`, and the first
-/// message in an empty inbox wakes the loop. From the loop's own thread it goes into `local`,
-/// without a lock or a system call, and is done in the check phase, right after the turn's I/O.
+/// Work comes to the thread through `LoopWork`: a message from another thread wakes the loop by its
+/// async handle; work is done in the check phase, right after the turn's I/O.
 ///
 /// `@unchecked Sendable`: each field says what protects it. "The thread" below means whoever
-/// `threadNumber` names: the loop's thread, or after its end the one that does the late jobs.
+/// `work.threadNumber` names: the loop's thread, or after its end the one that does the late jobs.
 public final class UVLoop: EventLoop, @unchecked Sendable {
   /// Where children are launched. A launch holds its thread until the child has executed its
   /// program, for about a third of a millisecond.
@@ -40,28 +39,14 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
   /// Where children are launched. Never changes.
   let launchSite: LaunchSite
 
-  /// The lock of `inbox`. Not a `Mutex`: the thread sanitizer does not see a contended one, and takes
-  /// what it protects for a race. The pointer never changes.
-  private let inboxLock: UnsafeMutablePointer<uv_mutex_t>
-  /// What other threads have sent. Protected by `inboxLock`: see `withInbox`.
-  private var inbox = Inbox()
-  /// The thread that this loop's work is done on, as pthread_self(3), or 0. Atomic.
-  let threadNumber = Atomic<UInt>(0)
+  /// What is to be done on the thread, and which that is. Never changes, and says itself what may be
+  /// called where.
+  let work = LoopWork()
   /// The thread, for joining it. Written in `init` before anybody else has the loop.
   var thread = uv_thread_t()
 
-  /// Work from the thread itself, in order. Only the thread uses it.
-  var local: [Work] = []
-  /// The part of it that is being done. Only the thread uses it.
-  var batch: [Work] = []
   /// The number of the turn. Only the thread uses it.
   var turn: UInt64 = 0
-  /// What waits for the end of the turn. Only the thread uses it.
-  var turnEndTasks: [any TurnEndTask] = []
-  /// The part of it that is being done. Only the thread uses it.
-  var endingTasks: [any TurnEndTask] = []
-  /// Emptied messages, kept for their memory. Only the thread uses it.
-  var emptied: [Message] = []
   /// Whether `idle` is active. Only the thread uses it.
   var isIdling = false
   /// Whether the end has begun, and nothing new is started. Only the thread uses it.
@@ -89,15 +74,11 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
     check = .allocate(capacity: 1)
     prepare = .allocate(capacity: 1)
     idle = .allocate(capacity: 1)
-    inboxLock = .allocate(capacity: 1)
-    uv_mutex_init(inboxLock)
     let status = setUp()
     guard status == 0 else { throw UVStatus(status).error("start an event loop") }
   }
 
   deinit {
-    uv_mutex_destroy(inboxLock)
-    inboxLock.deallocate()
     idle.deallocate()
     prepare.deallocate()
     check.deallocate()
@@ -142,21 +123,14 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
 
   /// The loop's thread, from its first to its last act.
   fileprivate func run() {
-    threadNumber.store(currentThreadNumber(), ordering: .relaxed)
+    work.takeOver()
     uv_run(raw, UV_RUN_DEFAULT)
     closeEverything()
   }
 
-  /// Calls `body` with the inbox, under its lock. From any thread.
-  func withInbox<Result>(_ body: (inout Inbox) -> Result) -> Result {
-    uv_mutex_lock(inboxLock)
-    defer { uv_mutex_unlock(inboxLock) }
-    return body(&inbox)
-  }
-
   /// Whether the caller is on this loop's thread.
   public var isCurrent: Bool {
-    threadNumber.load(ordering: .relaxed) == currentThreadNumber()
+    work.threadNumber.load(ordering: .relaxed) == currentThreadNumber()
   }
 
   /// Traps on any other thread: the loop's memory is not protected against them.
@@ -165,7 +139,7 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
   }
 }
 
-/// The calling thread, as `UVLoop.threadNumber` has it.
+/// The calling thread, as `LoopWork.threadNumber` has it.
 func currentThreadNumber() -> UInt {
   UInt(pthread_self())
 }
