@@ -39,9 +39,10 @@ struct SignalTests {
   @Test func nohupHolds() async throws {
     let result = try await sandbox.shell(
       """
-      (trap '' HUP; exec telpher run -- sh -c 'echo ready; sleep 0.2; echo done') >"$HOME/out" &
+      mkfifo "$HOME/gate"
+      (trap '' HUP; exec telpher run -- sh -c 'echo ready; cat "$HOME/gate"; echo done') >"$HOME/out" &
       while ! grep -q ready "$HOME/out"; do sleep 0.01; done
-      kill -HUP $!; wait $!; echo $?; cat "$HOME/out"
+      kill -HUP $!; : >"$HOME/gate"; wait $!; echo $?; cat "$HOME/out"
       """)
     #expect(result.text == "0\nready\ndone\n")
   }

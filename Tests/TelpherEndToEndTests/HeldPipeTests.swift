@@ -43,7 +43,8 @@ import Testing
   func aPipeThatIsLetGoWithinTheDrainWasNotHeld(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
-      var command = Command(shell: "(sleep 0.1; echo y) & echo x")
+      // What is left behind writes once the command has ended.
+      var command = Command(shell: "(\(EndedCommand.wait(for: "$$")); echo y) & echo x")
       command.drain = .seconds(60)
       let result = try await connection.run(command)
       #expect(result.output == Array("x\ny\n".utf8))
@@ -78,10 +79,11 @@ import Testing
     try await Fixture.with(backend) { fixture in
       try await Self.endingMarked(mark) {
         let connection = try await fixture.connect()
-        var command = Command(shell: "sleep \(mark) & \(ThrottledReaderTests.overfull)")
+        let ended = EndedCommand("sleep \(mark) & \(ThrottledReaderTests.overfull)")
+        var command = Command(shell: ended.line)
         command.drain = .milliseconds(20)
         let (output, result) = try await connection.run(command) { process in
-          try await Task.sleep(for: .milliseconds(250))
+          try await connection.outlastDrain(of: ended, .milliseconds(20))
           var output = ExpectedOutput(LocalShell.output(of: ThrottledReaderTests.overfull))
           for try await chunk in process.output { output.take(chunk) }
           return output

@@ -59,8 +59,8 @@ struct ExpectedOutput {
   enum Order: String, CaseIterable, Sendable {
     /// The last bytes are in the pipe when the process has gone.
     case exitFirst = "seq 1 2000000"
-    /// The process closes its output, and exits a little later.
-    case endOfOutputFirst = "seq 1 2000000; exec >&- 2>&-; sleep 0.02"
+    /// The process closes its output, and exits when its input ends, which is behind that.
+    case endOfOutputFirst = "seq 1 2000000; exec >&- 2>&-; read line; exit 0"
   }
 
   private static let rounds = Scale.pick(fast: 2, full: 100)
@@ -127,10 +127,11 @@ struct ExpectedOutput {
   {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
-      var command = Command(shell: Self.overfull)
+      let ended = EndedCommand(Self.overfull)
+      var command = Command(shell: ended.line)
       command.drain = drain
       let (output, result) = try await connection.run(command) { process in
-        try await Task.sleep(for: .milliseconds(250))
+        try await connection.outlastDrain(of: ended, drain)
         var output = ExpectedOutput(LocalShell.output(of: Self.overfull))
         for try await chunk in process.output { output.take(chunk) }
         return output
@@ -151,8 +152,9 @@ struct ExpectedOutput {
       _ = await client.run(#"{"op":"run","argv":["yes"]}"#)
       // The socket is full: nothing has been read of it.
       try await Task.sleep(for: .milliseconds(100))
-      let stream = await client.run(#"{"op":"run","shell":"echo x; sleep 0.1","drain_ms":0}"#)
-      try await Task.sleep(for: .milliseconds(400))
+      let ended = EndedCommand("echo x")
+      let stream = await client.run(#"{"op":"run","shell":"\#(ended.line)","drain_ms":0}"#)
+      try await fixture.connect().outlastDrain(of: ended, .zero)
       await client.startReading()
       try await eventually("the result comes") { await client.result(stream) != nil }
       #expect(await client.output(stream) == Array("x\n".utf8))
@@ -167,7 +169,7 @@ struct ExpectedOutput {
 
   private static func run(_ command: Command, on connection: Connection, _ pace: Pace) async throws
   {
-    let (output, result) = try await connection.run(command) { process in
+    let (output, result) = try await connection.run(command, hasInput: true) { process in
       var output = ExpectedOutput()
       var piece = 0
       for try await chunk in process.output {
@@ -175,6 +177,7 @@ struct ExpectedOutput {
         output.take(chunk)
         piece += 1
       }
+      await process.input.finish()
       return output
     }
     #expect(output.isComplete)

@@ -7,12 +7,14 @@ import Testing
   func aSlowReaderIsNoHeldPipe(_ backend: SystemBackend) async throws {
     try await Fixture.withProcesses(backend) { fixture in
       let client = try await fixture.client(#"{"version":1,"window":10}"#)
-      let request = #"{"op":"run","shell":"head -c 30 /dev/zero","drain_ms":100}"#
+      let ended = EndedCommand("head -c 30 /dev/zero")
+      let request = #"{"op":"run","shell":\#(quoted(ended.line)),"drain_ms":100}"#
       await client.send(open(1, request))
       try await client.until { $0.dataBytes == 10 }
       // Until the drain is over. It is not too short: a process that is launched at that moment has
       // copies of all descriptors until it executes its program.
-      await client.send(open(3, #"{"op":"run","shell":"sleep 0.5"}"#))
+      await client.send(
+        open(3, #"{"op":"run","shell":\#(quoted(ended.waiter)),"drain_ms":100}"#))
       _ = try await client.result(3)
       await client.send(window(1, 1, 30))
       let result = try await client.result(1)
@@ -27,10 +29,11 @@ import Testing
   {
     try await Fixture.withProcesses(backend) { fixture in
       let client = try await fixture.client(#"{"version":1,"window":10}"#)
-      let request = #"{"op":"run","shell":"sleep 60 & head -c 30 /dev/zero","drain_ms":1}"#
+      let ended = EndedCommand("sleep 60 & head -c 30 /dev/zero")
+      let request = #"{"op":"run","shell":\#(quoted(ended.line)),"drain_ms":1}"#
       await client.send(open(1, request))
       try await client.until { $0.dataBytes == 10 }
-      await client.send(open(3, #"{"op":"run","shell":"sleep 0.2"}"#))
+      await client.send(open(3, #"{"op":"run","shell":\#(quoted(ended.waiter)),"drain_ms":1}"#))
       _ = try await client.result(3)
       await client.send(window(1, 1, 100))
       let result = try await client.result(1)
@@ -62,5 +65,10 @@ import Testing
       _ = try await client.result(1)
       #expect(await client.output(1) == Array("a\nb\nc\n".utf8))
     }
+  }
+
+  /// A line of a shell as JSON.
+  private func quoted(_ line: String) -> String {
+    "\"" + line.split(separator: "\n").joined(separator: "\\n") + "\""
   }
 }
