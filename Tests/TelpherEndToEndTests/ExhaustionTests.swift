@@ -112,12 +112,20 @@ import Testing
   private static func runMany(
     _ count: Int, on connection: Connection
   ) async throws -> [Refusal?] {
-    try await withThrowingTaskGroup(of: Refusal?.self) { group in
+    let all = Gathering(count)
+    return try await withThrowingTaskGroup(of: Refusal?.self) { group in
       for _ in 0..<count {
         group.addTask {
-          let result = try await connection.run(Command(shell: "echo; exec sleep 2"))
-          guard case .notStarted(let errno, let stage, let message) = result.result.status else {
-            #expect(result.result.status == .exited(0))
+          let (_, result) = try await connection.run(
+            Command(shell: "echo; exec cat"), hasInput: true
+          ) { process in
+            // Its first line, or the end of a command that is not there.
+            for try await _ in process.output { break }
+            await all.arrive()
+            await process.input.finish()
+          }
+          guard case .notStarted(let errno, let stage, let message) = result.status else {
+            #expect(result.status == .exited(0))
             return nil
           }
           return Refusal(errno: errno, stage: stage, message: message)

@@ -63,7 +63,14 @@ struct FileFaultTests {
       files.write(files.local + "/file", new)
       files.write(files.root + "/file", old)
       try await files.serve(faults: ["\(call):error=\(name)"]) { connection in
-        let command = Task { try await connection.run(Command("sleep", "0.2")) }
+        // A command that goes on beside all that.
+        let faultsAreOver = Gathering(2)
+        let command = Task {
+          try await connection.run(Command("cat"), hasInput: true) { process in
+            await faultsAreOver.arrive()
+            await process.input.finish()
+          }
+        }
         if call != "fsync" {
           await #expect(throws: (any Error).self) {
             let report = try await connection.put([files.local + "/file"], to: "file")
@@ -80,6 +87,7 @@ struct FileFaultTests {
           #expect(error?.errno == number)
           #expect(error?.message.contains("file") == true)
         }
+        await faultsAreOver.arrive()
         let isFine = try await command.value.result.isSuccess
         #expect(isFine)
         let found = try await connection.read("file")

@@ -44,8 +44,9 @@ struct InterruptTests {
       try await Task.sleep(for: .milliseconds(5))
     }
     client.signal(SIGINT)
-    // Only now does anything go on: what the client says is the cancel, or comes behind it.
-    let gate = try await sandbox.shell("sleep 0.3; echo >\"$HOME/gate\"")
+    // Only then does anything go on: what the client says is the cancel, or comes behind it.
+    try await waitUntilIdle(client.pid)
+    let gate = try await sandbox.shell("echo >\"$HOME/gate\"")
     let stopped = await client.finish()
     #expect(gate.status == 0)
     #expect(stopped.status == 130)
@@ -73,24 +74,10 @@ struct InterruptTests {
     }
     client.signal(SIGINT)
     // Two signals that come together are one: the second must not be sent before the first arrived.
-    while isPending(SIGINT, of: client.pid) { try await Task.sleep(for: .milliseconds(5)) }
+    try await waitUntilIdle(client.pid)
     client.signal(SIGINT)
     #expect(await client.wait() == 130)
     #expect(mode(of: sandbox.folder + "/copy") == nil)
     _ = try await sandbox.shell("echo >\"$HOME/gate\"")
-  }
-
-  private func isPending(_ signal: Int32, of pid: Int32) -> Bool {
-    guard let file = fopen("/proc/\(pid)/status", "re") else { return false }
-    defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 256)
-    while fgets(&line, Int32(line.count), file) != nil {
-      let text = String(
-        decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      guard text.hasPrefix("ShdPnd:") || text.hasPrefix("SigPnd:") else { continue }
-      let mask = UInt64(text.dropFirst(7).filter(\.isHexDigit), radix: 16) ?? 0
-      if mask & 1 << UInt64(signal - 1) != 0 { return true }
-    }
-    return false
   }
 }

@@ -1,0 +1,43 @@
+import Glibc
+
+/// Waits until process `pid` has done all that there is to do for it: no signal is pending, and all of
+/// its threads wait for something. proc(5).
+func waitUntilIdle(_ pid: Int32) async throws {
+  var before: [String]?
+  while true {
+    let now = waits(of: pid)
+    // A thread that woke another between two looks has waited once more since.
+    if let now, now == before { return }
+    before = now
+    try await Task.sleep(for: .milliseconds(5))
+  }
+}
+
+/// How often each thread of `pid` has waited; nil where one runs, or a signal is pending.
+private func waits(of pid: Int32) -> [String]? {
+  guard let folder = opendir("/proc/\(pid)/task") else { return [] }
+  defer { closedir(folder) }
+  var waits: [String] = []
+  while let entry = readdir(folder) {
+    let thread = withUnsafePointer(to: &entry.pointee.d_name) {
+      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    if thread.hasPrefix(".") { continue }
+    guard let file = fopen("/proc/\(pid)/task/\(thread)/status", "re") else { return nil }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, Int32(line.count), file) != nil {
+      let text = String(
+        decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let value = text.drop { $0 != "\t" }.dropFirst()
+      switch text.prefix(while: { $0 != ":" }) {
+      case "State": if !value.hasPrefix("S") { return nil }
+      case "SigPnd", "ShdPnd":
+        if value.contains(where: { $0.isHexDigit && $0 != "0" }) { return nil }
+      case "voluntary_ctxt_switches": waits.append("\(thread) \(value)")
+      default: break
+      }
+    }
+  }
+  return waits
+}
