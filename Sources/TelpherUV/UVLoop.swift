@@ -103,6 +103,7 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
       for handle in ownHandles {
         handle.pointee.data = nil
       }
+      if launcher != nil && launchSite == .workerThreads { startWorkerThreads() }
       let retained = Unmanaged.passRetained(self)
       status = uv_thread_create(&thread, loopThreadMain, retained.toOpaque())
       if status == 0 { return 0 }
@@ -114,6 +115,14 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
     uv_run(raw, UV_RUN_DEFAULT)
     uv_loop_close(raw)
     return status
+  }
+
+  /// libuv makes its worker threads with the first work for them, and ends the process where it gets
+  /// none: better now than with the first command, under whatever limit is reached by then.
+  private func startWorkerThreads() {
+    let work = UnsafeMutablePointer<uv_work_t>.allocate(capacity: 1)
+    let status = uv_queue_work(raw, work, { _ in }, { work, _ in work?.deallocate() })
+    precondition(status == 0, "uv_queue_work has no way to fail")
   }
 
   /// The handles that the loop works by itself.

@@ -78,15 +78,9 @@ import Testing
       backend, wrapper: asUser, program: try OtherUser.program(of: backend),
       environment: ["HOME": "/"]
     ) { server in
-      func limitProcesses(to number: String) throws {
-        let ending = LocalShell.run(
-          asUser + ["prlimit", "--pid=\(server.view.pid)", "--nproc=\(number):"],
-          environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
-        try #require(ending == .exited(0))
-      }
       let connection = try await server.connect()
       try await Self.works(server, connection)
-      try limitProcesses(to: "1")
+      try Self.limitProcesses(of: server, to: "1", asUser)
       for _ in 0..<2 {
         let error = await #expect(throws: FileError.self) {
           try await connection.status(of: "tmp")
@@ -94,10 +88,36 @@ import Testing
         #expect(error?.code == .refused)
         #expect(error?.message.contains("RLIMIT_NPROC") == true)
       }
-      try limitProcesses(to: "1000")
+      try Self.limitProcesses(of: server, to: "1000", asUser)
       #expect(try await connection.status(of: "tmp").kind == .directory)
       try await Self.works(server, connection)
     }
+  }
+
+  /// Not on the other backend, whose library starts threads of its own with the first command.
+  @Test(.enabled(if: OtherUser.isPossible))
+  func theFirstCommandWithoutProcessesIsNotStarted() async throws {
+    let asUser = OtherUser.wrapper()
+    try await ServerProcess.with(
+      .uv, wrapper: asUser, program: try OtherUser.program(of: .uv)
+    ) { server in
+      let connection = try await server.connect()
+      #expect(try await connection.info().running == 0)
+      try Self.limitProcesses(of: server, to: "1", asUser)
+      let refused = try await Self.runMany(1, on: connection).compactMap(\.self)
+      #expect(refused.map(\.errno) == [EAGAIN])
+      try Self.limitProcesses(of: server, to: "1000", asUser)
+      try await Self.works(server, connection)
+    }
+  }
+
+  private static func limitProcesses(
+    of server: ServerProcess, to number: String, _ asUser: [String]
+  ) throws {
+    let ending = LocalShell.run(
+      asUser + ["prlimit", "--pid=\(server.view.pid)", "--nproc=\(number):"],
+      environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+    try #require(ending == .exited(0))
   }
 
   private struct Refusal {
