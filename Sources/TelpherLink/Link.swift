@@ -177,7 +177,7 @@ public final class Link: TurnEndTask {
   private func handle(_ event: SessionEvent, _ chunk: Chunk) {
     switch event {
     case .data(let stream, let channel, let range):
-      if probe.didReceive(range.count) { session.ping(WindowProbe.number) }
+      if probe.didReceive(range.count, at: loop.now) { session.ping(WindowProbe.number) }
       delegate?.link(self, didReceive: chunk.slice(range), on: stream, channel)
     case .fin(let stream, let channel):
       delegate?.link(self, didFinish: channel, of: stream)
@@ -198,7 +198,7 @@ public final class Link: TurnEndTask {
       forget(stream)
       delegate?.link(self, didReset: stream, code, reason: reason)
     case .pong(WindowProbe.number):
-      if let window = probe.didReceiveAnswer() { session.growWindows(to: window) }
+      if let window = probe.didReceiveAnswer(at: loop.now) { session.growWindows(to: window) }
     case .pong(let number):
       delegate?.link(self, didReceivePong: number)
     case .hello(let hello):

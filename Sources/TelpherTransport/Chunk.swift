@@ -70,11 +70,17 @@ public struct Chunk: Sendable {
     return prefix
   }
 
+  /// This chunk and `next` as one, where `next` lies right behind it in the same memory.
+  public func joined(with next: Chunk) -> Chunk? {
+    guard next.storage === storage, next.lowerBound == upperBound else { return nil }
+    return Chunk(storage: storage, range: lowerBound..<next.upperBound)
+  }
+
   /// A chunk of the same bytes that pins no more memory than it needs: itself where it fills at
-  /// least a quarter of its storage, else a copy. For whoever keeps a chunk for long: a 20-byte
+  /// least a sixteenth of its storage, else a copy. For whoever keeps a chunk for long: a 20-byte
   /// slice would otherwise hold on to a whole read buffer.
   public func compacted() -> Chunk {
-    count * 4 >= storage.capacity ? self : withUnsafeBytes { Chunk(copying: $0) }
+    count * 16 >= storage.capacity ? self : withUnsafeBytes { Chunk(copying: $0) }
   }
 
   /// Calls `body` with the bytes, which are valid only until it returns.

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// The memory behind chunks: allocated once, filled by one reader, freed with the last chunk.
+/// The memory behind chunks: filled by one reader, and let go with the last chunk.
 ///
 /// `@unchecked Sendable`: the properties never change, and the bytes are written only by the loop
 /// that filled them, before any chunk over them exists (see `ReadBuffer`).
@@ -21,7 +21,7 @@ public final class ChunkStorage: @unchecked Sendable {
   public init(capacity: Int) {
     self.capacity = capacity
     owner = nil
-    memory = UnsafeMutableRawPointer.allocate(byteCount: max(capacity, 1), alignment: 16)
+    memory = SpareMemory.take(capacity)
     Self.inUse.add(capacity, ordering: .relaxed)
   }
 
@@ -36,7 +36,7 @@ public final class ChunkStorage: @unchecked Sendable {
   }
 
   deinit {
-    if owner == nil { memory.deallocate() }
+    if owner == nil { SpareMemory.give(memory, capacity) }
     Self.inUse.subtract(capacity, ordering: .relaxed)
   }
 }

@@ -18,11 +18,6 @@ public struct ReadBuffer {
 
   private var storage: ChunkStorage
   private var used = 0
-  /// Memory that was given away, and may have come back: what is handed to another thread (a file's
-  /// bytes) comes back a little later, and fresh memory costs a page fault for each 4 KiB.
-  private var spares: [ChunkStorage] = []
-  /// How much of it is kept: the credit of one bulk channel, and two reads.
-  private static let maxSpares = 6
 
   /// A buffer with its first memory.
   public init() {
@@ -37,28 +32,11 @@ public struct ReadBuffer {
       used = 0
       if storage.capacity < wanted { storage = ChunkStorage(capacity: Self.readSize) }
     } else if storage.capacity - used < min(wanted, Self.smallRead) {
-      replaceStorage()
+      storage = ChunkStorage(capacity: Self.readSize)
       used = 0
     }
     let count = min(wanted, storage.capacity - used)
     return UnsafeMutableRawBufferPointer(start: storage.memory + used, count: count)
-  }
-
-  private mutating func replaceStorage() {
-    let size = Self.readSize
-    if let index = spares.indices.first(where: {
-      spares[$0].capacity == size && isKnownUniquelyReferenced(&spares[$0])
-    }) {
-      swap(&storage, &spares[index])
-      return
-    }
-    if size < Self.largeRead {
-      // Memory is short: what is given away is let go.
-      spares = []
-    } else if spares.count < Self.maxSpares {
-      spares.append(storage)
-    }
-    storage = ChunkStorage(capacity: size)
   }
 
   /// The first `count` bytes of what `prepare` handed out last, as a chunk.

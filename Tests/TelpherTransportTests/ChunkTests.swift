@@ -45,12 +45,22 @@ struct ChunkTests {
   }
 
   @Test func compactingCopiesOnlyASmallPart() {
-    let chunk = Chunk([UInt8](repeating: 1, count: 100))
-    #expect(chunk.slice(0..<25).compacted().storage === chunk.storage)
-    let small = chunk.slice(0..<24).compacted()
+    let chunk = Chunk([UInt8](repeating: 1, count: 160))
+    #expect(chunk.slice(0..<10).compacted().storage === chunk.storage)
+    let small = chunk.slice(0..<9).compacted()
     #expect(small.storage !== chunk.storage)
-    #expect(small.storage.capacity == 24)
-    #expect([UInt8](small) == [UInt8](repeating: 1, count: 24))
+    #expect(small.storage.capacity == 9)
+    #expect([UInt8](small) == [UInt8](repeating: 1, count: 9))
+  }
+
+  @Test func neighboursInMemoryJoin() {
+    let chunk = Chunk([1, 2, 3, 4])
+    let joined = chunk.slice(0..<2).joined(with: chunk.slice(2..<3))
+    #expect(joined.map { [UInt8]($0) } == [1, 2, 3])
+    #expect(joined?.storage === chunk.storage)
+    #expect(chunk.slice(0..<2).joined(with: chunk.slice(3..<4))?.count == nil)
+    #expect(chunk.slice(2..<3).joined(with: chunk.slice(0..<2))?.count == nil)
+    #expect(chunk.slice(0..<2).joined(with: Chunk([3]))?.count == nil)
   }
 
   @Test func appendingToAnArrayCopies() {

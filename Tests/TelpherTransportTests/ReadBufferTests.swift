@@ -43,6 +43,21 @@ struct ReadBufferTests {
     #expect([UInt8](second) == [2])
   }
 
+  @Test func memoryThatIsLetGoServesALaterRead() {
+    // Other tests take and give as well: what is asked for is that it comes back, not when.
+    var seen: Set<UnsafeMutableRawPointer> = []
+    var isReused = false
+    for _ in 0..<1_000 where !isReused {
+      isReused = !seen.insert(ChunkStorage(capacity: ReadBuffer.largeRead).memory).inserted
+    }
+    #expect(isReused)
+  }
+
+  @Test func memoryInUseIsNotGivenOutTwice() {
+    let storages = (0..<100).map { _ in ChunkStorage(capacity: ReadBuffer.smallRead) }
+    #expect(Set(storages.map(\.memory)).count == 100)
+  }
+
   @Test func aReadIsNoLargerThanItsLimit() {
     var buffer = ReadBuffer()
     for limit in [1, 10, 5000, ReadBuffer.smallRead] {

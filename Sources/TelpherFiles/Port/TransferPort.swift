@@ -21,9 +21,15 @@ public final class TransferPort: Sendable {
     /// Nothing comes behind them.
     var isFinished = false
 
+    /// Appends a piece, to the last one where it lies behind that in memory: what came in many small
+    /// reads is written by one call.
     mutating func append(_ chunk: Chunk) {
-      chunks.append(chunk)
       count += chunk.count
+      if head < chunks.count, let joined = chunks[chunks.count - 1].joined(with: chunk) {
+        chunks[chunks.count - 1] = joined
+      } else {
+        chunks.append(chunk)
+      }
     }
 
     mutating func next() -> Chunk? {

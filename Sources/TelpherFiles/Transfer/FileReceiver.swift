@@ -8,7 +8,6 @@ struct FileReceiver {
   let root: Root
   let request: FileRequest
   let options: TransferOptions
-  private var pool = BufferPool()
 
   init(port: TransferPort, root: Root, request: FileRequest) {
     self.port = port
@@ -65,7 +64,7 @@ struct FileReceiver {
   {
     var hasher = FileHasher(options.digest)
     if options.resume {
-      try hasher.update(partial, length: partial.kept, &pool)
+      try hasher.update(partial, length: partial.kept)
       var word = ControlMessage()
       word.opened = ControlMessage.Opened(
         committed: partial.kept, prefixDigest: hasher.digest)

@@ -6,7 +6,6 @@ struct FileSender {
   let port: TransferPort
   let root: Root
   let request: FileRequest
-  private var pool = BufferPool()
   private var hasher: FileHasher
 
   init(port: TransferPort, root: Root, request: FileRequest) {
@@ -47,7 +46,7 @@ struct FileSender {
 
   private mutating func matchesPrefix(of file: SourceFile, length: Int64) throws(FileError) -> Bool
   {
-    try hasher.update(file, 0..<length, &pool)
+    try hasher.update(file, 0..<length)
     guard let digest = request.prefixDigest else { return true }
     return digest == hasher.digest
   }
@@ -55,7 +54,7 @@ struct FileSender {
   private mutating func send(_ file: SourceFile, from start: Int64) throws(FileError) {
     var position = start
     while position < file.status.size {
-      let buffer = pool.take()
+      let buffer = ChunkStorage(capacity: ReadBuffer.readSize)
       let wanted = Int(min(Int64(buffer.capacity), file.status.size - position))
       let count = try file.read(
         into: UnsafeMutableRawBufferPointer(start: buffer.memory, count: wanted), at: position)
@@ -72,10 +71,10 @@ extension FileHasher {
   /// Takes in bytes `range` of `file`.
   ///
   /// - Throws: `FileError` where they can't be read or are not there (any more).
-  mutating func update(_ file: SourceFile, _ range: Range<Int64>, _ pool: inout BufferPool)
+  mutating func update(_ file: SourceFile, _ range: Range<Int64>)
     throws(FileError)
   {
-    let isWhole = try update(range, &pool) { (buffer, offset) throws(FileError) in
+    let isWhole = try update(range) { (buffer, offset) throws(FileError) in
       try file.read(into: buffer, at: offset)
     }
     if !isWhole { try file.checkUnchanged() }
@@ -84,20 +83,20 @@ extension FileHasher {
   /// Takes in the first `length` bytes of a partial.
   ///
   /// - Throws: `FileError` where they can't be read.
-  mutating func update(_ partial: Partial, length: Int64, _ pool: inout BufferPool)
+  mutating func update(_ partial: Partial, length: Int64)
     throws(FileError)
   {
-    _ = try update(0..<length, &pool) { (buffer, offset) throws(FileError) in
+    _ = try update(0..<length) { (buffer, offset) throws(FileError) in
       try partial.read(into: buffer, at: offset)
     }
   }
 
   /// Takes in what `read` brings; tells whether that was all of `range`.
   private mutating func update(
-    _ range: Range<Int64>, _ pool: inout BufferPool,
+    _ range: Range<Int64>,
     _ read: (UnsafeMutableRawBufferPointer, Int64) throws(FileError) -> Int
   ) throws(FileError) -> Bool {
-    let buffer = pool.take()
+    let buffer = ChunkStorage(capacity: ReadBuffer.readSize)
     var position = range.lowerBound
     while position < range.upperBound {
       let wanted = Int(min(Int64(buffer.capacity), range.upperBound - position))

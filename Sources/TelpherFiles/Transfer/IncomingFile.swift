@@ -24,11 +24,10 @@ struct IncomingFile {
   ///
   /// - Throws: `FileError` where the stream is over. What befalls the file alone is its `fault`.
   mutating func take(
-    _ record: TreeRecord, _ input: inout ByteInput, _ meter: TransferMeter?,
-    _ pool: inout BufferPool
+    _ record: TreeRecord, _ input: inout ByteInput, _ meter: TransferMeter?
   ) throws(FileError) {
     if let start = record.start {
-      storing { (file) throws(FileError) in try file.begin(at: start, &pool) }
+      storing { (file) throws(FileError) in try file.begin(at: start) }
       if fault == nil { meter?.update { $0.pass(start) } }
     }
     if let hole = record.hole {
@@ -49,13 +48,13 @@ struct IncomingFile {
     }
   }
 
-  private mutating func begin(at start: Int64, _ pool: inout BufferPool) throws(FileError) {
+  private mutating func begin(at start: Int64) throws(FileError) {
     guard let partial, start > 0 else { return }
     guard start == partial.kept else {
       throw FileError(
         .changed, "what was kept of '\(path)' has changed: try again", path: "\(path)")
     }
-    try hasher.update(partial, length: start, &pool)
+    try hasher.update(partial, length: start)
   }
 
   private mutating func write(_ chunk: Chunk) throws(FileError) {

@@ -14,7 +14,7 @@ public enum MemoryFile {
     bytes.withUnsafeBytes { hasher.update($0) }
     var position = 0
     while position < bytes.count {
-      let end = min(position + BufferPool.maxSize, bytes.count)
+      let end = min(position + ReadBuffer.largeRead, bytes.count)
       port.enqueue(Chunk(Array(bytes[position..<end])), on: .file)
       try port.waitForRoom()
       position = end

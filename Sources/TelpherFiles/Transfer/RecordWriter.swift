@@ -12,7 +12,6 @@ struct RecordWriter {
 
   let port: TransferPort
   private var lines: [UInt8] = []
-  private var pool = BufferPool()
   private var buffer: ChunkStorage?
   private var filled = 0
   /// Files that are whole and were not told of yet.
@@ -61,7 +60,7 @@ struct RecordWriter {
     _ count: Int, _ fill: (UnsafeMutableRawBufferPointer) throws(FileError) -> Void
   ) throws(FileError) {
     if let buffer, filled + count > buffer.capacity { try flush() }
-    let memory = buffer ?? pool.take(atLeast: count)
+    let memory = buffer ?? ChunkStorage(capacity: max(count, ReadBuffer.readSize))
     buffer = memory
     try fill(UnsafeMutableRawBufferPointer(start: memory.memory + filled, count: count))
     filled += count

@@ -34,7 +34,7 @@ extension TreeReceiver {
     incoming = nil
     do throws(FileError) {
       let before = file.fault == nil
-      try file.take(record, &input, meter, &pool)
+      try file.take(record, &input, meter)
       if before, let fault = file.fault {
         file.discard(options)
         // The sender need not go on with it.

@@ -33,7 +33,6 @@ public struct TreeReceiver {
   var answers: AnswerWriter
   var input: ByteInput
   var group: CommitGroup
-  var pool = BufferPool()
   var nextNumber = 0
   var wanted: [Int: Wanted] = [:]
   var folders: [Int: FolderAttributes] = [:]
@@ -240,7 +239,7 @@ public struct TreeReceiver {
       guard let digest = entry.digest else { return false }
       let file = try folder.openFile(path.name)
       var hasher = FileHasher(options.digest)
-      try hasher.update(file, 0..<file.status.size, &pool)
+      try hasher.update(file, 0..<file.status.size)
       guard digest == hasher.digest else { return false }
     } else if status.modifiedNS != entry.mtimeNS {
       return false
@@ -262,7 +261,7 @@ public struct TreeReceiver {
       return nil
     }
     var hasher = FileHasher(options.digest)
-    try hasher.update(partial, length: partial.kept, &pool)
+    try hasher.update(partial, length: partial.kept)
     return (partial.kept, hasher.digest)
   }
 

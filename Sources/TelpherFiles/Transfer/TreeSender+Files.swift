@@ -107,7 +107,7 @@ extension TreeSender {
     _ file: SourceFile, _ answer: Answer, _ hasher: inout FileHasher
   ) throws(FileError) -> Int64 {
     guard answer.offset <= file.status.size else { return 0 }
-    try hasher.update(file, 0..<answer.offset, &pool)
+    try hasher.update(file, 0..<answer.offset)
     guard hasher.digest == answer.prefixDigest else {
       hasher = FileHasher(options.digest)
       return 0
@@ -124,7 +124,7 @@ extension TreeSender {
     var position = range.lowerBound
     var fault: FileError?
     while position < range.upperBound {
-      let buffer = pool.take()
+      let buffer = ChunkStorage(capacity: ReadBuffer.readSize)
       let wanted = Int(min(Int64(buffer.capacity), range.upperBound - position))
       let memory = UnsafeMutableRawBufferPointer(start: buffer.memory, count: wanted)
       var count = 0

@@ -48,7 +48,6 @@ public struct TreeSender {
   /// Files that the receiver gave up while they were sent.
   var abandoned: Set<Int> = []
   var folder: Folder?
-  var pool = BufferPool()
   /// What could not be sent, or was told by the receiver as not stored; the first
   /// `maxKeptFailures`.
   public internal(set) var failures: [TransferFailure] = []
@@ -169,7 +168,7 @@ public struct TreeSender {
   mutating func digest(of path: RelativePath) throws(FileError) -> String {
     let file = try open(path)
     var hasher = FileHasher(options.digest)
-    try hasher.update(file, 0..<file.status.size, &pool)
+    try hasher.update(file, 0..<file.status.size)
     return hasher.digest
   }
 

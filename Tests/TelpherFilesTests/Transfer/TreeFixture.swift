@@ -102,8 +102,7 @@ struct TreeFixture: Sendable {
         if status.kind == .file {
           let bytes = try root.parent(of: found).openFile(found.name)
           var hasher = FileHasher(.sha256)
-          var pool = BufferPool()
-          try hasher.update(bytes, 0..<status.size, &pool)
+          try hasher.update(bytes, 0..<status.size)
           line += " \(status.size) \(hasher.digest)"
         }
         if withTimes { line += " \(status.modifiedNS)" }

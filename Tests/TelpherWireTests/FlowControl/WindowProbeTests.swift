@@ -5,40 +5,76 @@ import Testing
 @Suite struct WindowProbeTests {
   @Test func `A PING goes out once half a window has come, and one at a time`() {
     var probe = WindowProbe(window: 100, maxWindow: 1_000)
-    let asks = [49, 1, 50].map { probe.didReceive($0) }
+    let asks = [49, 1, 50].map { probe.didReceive($0, at: 0) }
     #expect(asks == [false, true, false])
   }
 
   @Test func `Most of a window while the PING was under way doubles it`() {
     var probe = WindowProbe(window: 100, maxWindow: 1_000)
-    _ = probe.didReceive(50)
-    _ = probe.didReceive(66)
-    let grown = probe.didReceiveAnswer()
+    _ = probe.didReceive(50, at: 0)
+    _ = probe.didReceive(66, at: 0)
+    let grown = probe.didReceiveAnswer(at: 1_000)
     #expect(grown == 200)
   }
 
   @Test func `Little of a window leaves it`() {
     var probe = WindowProbe(window: 100, maxWindow: 1_000)
-    _ = probe.didReceive(50)
-    _ = probe.didReceive(65)
-    let grown = probe.didReceiveAnswer()
+    _ = probe.didReceive(50, at: 0)
+    _ = probe.didReceive(65, at: 0)
+    let grown = probe.didReceiveAnswer(at: 1_000)
     #expect(grown == nil)
     #expect(probe.window == 100)
   }
 
+  @Test func `A PING that took long behind data does not pass for a long way`() {
+    var probe = WindowProbe(window: 100, maxWindow: 1_000)
+    _ = probe.didReceive(50, at: 0)
+    _ = probe.didReceiveAnswer(at: 10)
+    _ = probe.didReceive(100, at: 1_000)
+    _ = probe.didReceive(1_000, at: 1_000)
+    let grown = probe.didReceiveAnswer(at: 2_000)
+    #expect(grown == nil)
+  }
+
+  @Test func `On a long way each PING doubles the window, up to the largest`() {
+    var probe = WindowProbe(window: 100, maxWindow: 1_000)
+    var now: UInt64 = 0
+    var windows: [UInt64] = []
+    while probe.window < 1_000 {
+      _ = probe.didReceive(Int(probe.window / 2), at: now)
+      _ = probe.didReceive(Int(probe.window), at: now)
+      now += 50_000_000
+      _ = probe.didReceiveAnswer(at: now)
+      windows.append(probe.window)
+    }
+    #expect(windows == [200, 400, 800, 1_000])
+  }
+
+  @Test func `Where the window is large enough PINGs become rare`() {
+    var probe = WindowProbe(window: 100, maxWindow: 1_000)
+    var distances: [Int] = []
+    for _ in 0..<9 {
+      var count = 1
+      while !probe.didReceive(50, at: 0) { count += 1 }
+      distances.append(count)
+      _ = probe.didReceiveAnswer(at: 10)
+    }
+    #expect(distances == [1, 2, 4, 8, 16, 32, 64, 64, 64])
+  }
+
   @Test func `An answer that nobody asked for changes nothing`() {
     var probe = WindowProbe(window: 100, maxWindow: 1_000)
-    _ = probe.didReceive(49)
-    let grown = probe.didReceiveAnswer()
+    _ = probe.didReceive(49, at: 0)
+    let grown = probe.didReceiveAnswer(at: 10)
     #expect(grown == nil)
   }
 
   @Test func `A window stops at its largest, and no PING follows`() {
     var probe = WindowProbe(window: 100, maxWindow: 150)
-    _ = probe.didReceive(50)
-    _ = probe.didReceive(100)
-    let grown = probe.didReceiveAnswer()
-    let asksAgain = probe.didReceive(1_000)
+    _ = probe.didReceive(50, at: 0)
+    _ = probe.didReceive(100, at: 0)
+    let grown = probe.didReceiveAnswer(at: 10)
+    let asksAgain = probe.didReceive(1_000, at: 10)
     #expect(grown == 150)
     #expect(!asksAgain)
   }
