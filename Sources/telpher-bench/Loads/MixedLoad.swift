@@ -1,26 +1,59 @@
 internal import TelpherClient
 
-/// Short commands beside others that write as much as they can, on one connection.
-enum MixedLoad {
-  /// Runs `/bin/true` `count` times, one after the other, while `bulk` outputs are read.
-  ///
-  /// - Returns: the 99th percentile in microseconds, and all latencies.
-  /// - Throws: `ClientError`.
-  static func run(count: Int, bulk: Int, on connection: Connection) async throws -> Sample {
-    let (started, starts) = AsyncStream.makeStream(of: Void.self)
-    return try await withThrowingTaskGroup(of: Void.self) { group in
-      for _ in 0..<bulk {
-        group.addTask {
-          _ = try await connection.run(Command("yes")) { process in
-            var isFirst = true
-            for try await _ in process.output {
-              if isFirst { starts.yield() }
-              isFirst = false
-            }
-          }
+/// Short commands beside what fills the same connection.
+struct MixedLoad: Sendable {
+  /// What it is, for a table.
+  let title: String
+  /// What fills the connection, all at once: each runs until it is canceled, and calls what it is
+  /// given once it is under way.
+  private let fillers: [@Sendable (Connection, @Sendable () -> Void) async throws -> Void]
+
+  /// Nothing beside the short commands.
+  static let idle = MixedLoad(title: "idle", fillers: [])
+
+  /// `count` commands that write as much as they can.
+  static func outputs(_ count: Int) -> MixedLoad {
+    let filler: @Sendable (Connection, @Sendable () -> Void) async throws -> Void = {
+      connection, didStart in
+      _ = try await connection.run(Command("yes")) { process in
+        var isFirst = true
+        for try await _ in process.output {
+          if isFirst { didStart() }
+          isFirst = false
         }
       }
-      for await _ in started.prefix(bulk) {}
+    }
+    return MixedLoad(
+      title: count == 1 ? "1 bulk stream" : "\(count) bulk streams",
+      fillers: Array(repeating: filler, count: count))
+  }
+
+  /// The file `source` that is put to `name`, again and again.
+  static func put(_ source: String, to name: String) -> MixedLoad {
+    MixedLoad(
+      title: "files put",
+      fillers: [
+        { connection, didStart in
+          while true {
+            let report = try await connection.put([source], to: name)
+            guard report.isComplete else { throw Failure(report.failures.first?.message ?? name) }
+            didStart()
+          }
+        }
+      ])
+  }
+
+  /// Runs `/bin/true` `count` times, one after the other, beside the rest.
+  ///
+  /// - Returns: the 99th percentile in microseconds, and all latencies.
+  /// - Throws: `ClientError`; `Failure` where a file can't be stored.
+  func run(count: Int, on connection: Connection) async throws -> Sample {
+    let (started, starts) = AsyncStream.makeStream(of: Void.self)
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      for filler in fillers {
+        group.addTask { try await filler(connection) { starts.yield() } }
+      }
+      for await _ in started.prefix(fillers.count) {}
       let latencies = try await CommandLoad.run(Command("/bin/true"), count: count, on: connection)
       group.cancelAll()
       while true {
