@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -148,6 +149,22 @@ CHILD_SIDE static void reset_signals(void) {
   }
 }
 
+// Sets the child apart from us.
+CHILD_SIDE static long set_apart(enum telpher_apart apart) {
+  if (apart == TELPHER_APART_NOTHING) return 0;
+  if (apart == TELPHER_APART_SESSION) return call(SYS_setsid, 0, 0, 0, 0);
+  long result = call(SYS_setpgid, 0, 0, 0, 0);
+  if (result < 0) return result;
+  // Of whoever does not lead a session this gives up its own controlling terminal, and nobody
+  // else's: tty_ioctl(4), TIOCNOTTY. Where there is none, there is nothing to open.
+  long terminal =
+      call(SYS_openat, AT_FDCWD, (long)"/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
+  if (terminal < 0) return 0;
+  result = call(SYS_ioctl, terminal, TIOCNOTTY, 0, 0);
+  call(SYS_close, terminal, 0, 0, 0);
+  return result;
+}
+
 CHILD_SIDE static void run_child(void *argument) {
   struct child *child = argument;
   const struct telpher_launch *request = child->request;
@@ -159,10 +176,8 @@ CHILD_SIDE static void run_child(void *argument) {
     result = call(SYS_write, child->procs_file, (long)"0", 1, 0);
     if (result < 0) fail(child, TELPHER_STAGE_RESOURCES, result);
   }
-  if (request->new_session) {
-    result = call(SYS_setsid, 0, 0, 0, 0);
-    if (result < 0) fail(child, TELPHER_STAGE_RESOURCES, result);
-  }
+  result = set_apart(request->apart);
+  if (result < 0) fail(child, TELPHER_STAGE_RESOURCES, result);
   result = arrange_descriptors(request->stdio);
   if (result < 0) fail(child, TELPHER_STAGE_RESOURCES, result);
   if (request->directory) {

@@ -114,7 +114,7 @@ public final class Launcher: Sendable {
     children.willLaunch()
     let launched = Self.launch(
       image, stdio: pipes.child, group: group, directory: request.directory,
-      newSession: request.tracksTree, limits: limits(for: request), options: options)
+      tracksTree: request.tracksTree, limits: limits(for: request), options: options)
     children.didLaunch(launched.pid > 0 ? launched.pid : nil)
     guard launched.stage == TELPHER_STAGE_NONE else {
       let error = SpawnError(launched, request)
@@ -184,7 +184,7 @@ public final class Launcher: Sendable {
       let image = try LaunchImage(SpawnRequest(arguments: ["/dev/null/"], environment: [:]))
       let launched = launch(
         image, stdio: (nullDevice, nullDevice, nullDevice), group: group, directory: nil,
-        newSession: true, limits: [], options: options)
+        tracksTree: true, limits: [], options: options)
       failure = launched.stage == TELPHER_STAGE_EXECUTE ? 0 : launched.error
       pool.giveBack(group)
     } catch let error as ErrorNumber {
@@ -198,16 +198,24 @@ public final class Launcher: Sendable {
     return pool
   }
 
+  /// A control group holds all that comes of a child. Elsewhere its session helps to find it, at a
+  /// price: where the system's scheduler shares the processors among sessions (sched(7), "The
+  /// autogroup feature"), many short sessions make each other wait for up to a second.
+  private static func apart(_ group: ControlGroup?) -> telpher_apart {
+    group == nil ? TELPHER_APART_SESSION : TELPHER_APART_GROUP
+  }
+
   private static func launch(
     _ image: borrowing LaunchImage, stdio: (Int32, Int32, Int32), group: ControlGroup?,
-    directory: String?, newSession: Bool, limits: [telpher_limit], options: Options
+    directory: String?, tracksTree: Bool, limits: [telpher_limit], options: Options
   ) -> telpher_launched {
     limits.withUnsafeBufferPointer { limits in
       func launch(in directory: UnsafePointer<CChar>?) -> telpher_launched {
         var request = telpher_launch(
           candidates: image.candidates, arguments: image.arguments,
           environment: image.environment, directory: directory, stdio: stdio,
-          control_group: group?.folder ?? -1, new_session: newSession ? 1 : 0,
+          control_group: group?.folder ?? -1,
+          apart: tracksTree ? apart(group) : TELPHER_APART_NOTHING,
           without_clone3: options.withoutClone3 ? 1 : 0, limits: limits.baseAddress,
           limit_count: limits.count)
         return telpher_launch(&request)

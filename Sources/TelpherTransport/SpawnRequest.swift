@@ -27,8 +27,9 @@ public struct SpawnRequest: Sendable {
   public var error: Stdio
   /// Limits to set in the child before it runs, soft and hard: getrlimit(2).
   public var limits: [ResourceLimit]
-  /// Whether the child gets a session and group of its own, and its tree is tracked, so that
-  /// `signalTree` reaches all of it. False leaves it in this process's session, with its terminal.
+  /// Whether the child leads a group of processes without our terminal (in a session of its own,
+  /// where that helps to track it), and its tree is tracked, so that `signalTree` reaches all of it.
+  /// False leaves it in this process's group, with its terminal.
   public var tracksTree: Bool
 
   /// A request for `arguments` with pipes for its output and error, and nothing on its input.

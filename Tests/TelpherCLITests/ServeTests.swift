@@ -16,6 +16,23 @@ struct ServeTests {
     #expect(mode(of: sandbox.socket) == nil)
   }
 
+  /// A command would read what is typed at the server, and be stopped for it.
+  @Test func commandsHaveNoneOfTheServersTerminal() async throws {
+    let server = try TerminalChild(
+      [Sandbox.program, "serve", "--log-level", "error"], environment: sandbox.environment,
+      directory: sandbox.folder)
+    #expect(await server.find("listening on "))
+    let opened = try await sandbox.telpher(
+      "run", "--", "sh", "-c", "ps -o tty= -p $$ $PPID; : </dev/tty")
+    let terminals = opened.text.split(separator: "\n").map { $0.trimmingPrefix(" ") }
+    #expect(terminals.count == 2 && Set(terminals).count == 2 && terminals.contains("?"))
+    #expect(opened.status != 0)
+    #expect(opened.errorText.contains("/dev/tty"))
+    // The server itself still has it.
+    server.type("\u{3}")
+    #expect(await server.finish().status == 0)
+  }
+
   @Test func theDefaultFolderIsMadeForItsOwnerOnly() async throws {
     let folder = sandbox.folder + "/fresh"
     let server = try sandbox.start(["serve"], environment: ["XDG_RUNTIME_DIR": folder])

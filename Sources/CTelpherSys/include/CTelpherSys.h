@@ -31,6 +31,16 @@ struct telpher_limit {
   uint64_t hard;
 };
 
+/// What a child shares with us beside its memory. Never a terminal, unless it shares all.
+enum telpher_apart {
+  /// Nothing is changed.
+  TELPHER_APART_NOTHING,
+  /// It leads a group of processes of its own in our session, and has no controlling terminal.
+  TELPHER_APART_GROUP,
+  /// It leads a session of its own.
+  TELPHER_APART_SESSION,
+};
+
 /// What to launch. All memory stays the caller's, and is only read.
 struct telpher_launch {
   /// The files to try to execute in this order, NULL at the end: the PATH search, already spelled
@@ -45,8 +55,8 @@ struct telpher_launch {
   int stdio[3];
   /// A control group's directory that the child starts in, or -1.
   int control_group;
-  /// Whether the child leads a session of its own.
-  int new_session;
+  /// What the child is apart from.
+  enum telpher_apart apart;
   /// Whether to do without clone3 even where it works. For tests and measurements.
   int without_clone3;
   const struct telpher_limit *limits;
