@@ -65,7 +65,7 @@ extension UVLoop {
 
   /// Ends the turn; tasks that come of it belong to the same end.
   func endTurn() {
-    turn &+= 1
+    share.endTurn()
     work.endTurn()
   }
 

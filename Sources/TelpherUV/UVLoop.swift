@@ -45,8 +45,8 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
   /// The thread, for joining it. Written in `init` before anybody else has the loop.
   var thread = uv_thread_t()
 
-  /// The number of the turn. Only the thread uses it.
-  var turn: UInt64 = 0
+  /// What each stream may read in this turn. Only the thread uses it.
+  var share = TurnShare()
   /// Whether `idle` is active. Only the thread uses it.
   var isIdling = false
   /// Whether the end has begun, and nothing new is started. Only the thread uses it.

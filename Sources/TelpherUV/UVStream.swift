@@ -39,6 +39,8 @@ final class UVStream: ByteStream, HandleOwner, TurnEndTask {
   private var wantsReads = false
   /// The bytes that were read in turn `turn` of the loop.
   private var readInTurn = 0
+  /// Whether those are all that it may read in it.
+  private var hasReadItsShare = false
   private var turn: UInt64 = 0
   private var isReading = false
   private var hasEnded = false
@@ -90,7 +92,7 @@ final class UVStream: ByteStream, HandleOwner, TurnEndTask {
 
   private func updateReading() {
     guard let input, !hasEnded else { return }
-    let reads = wantsReads && readLimit > 0 && readInTurn < Self.turnBudget
+    let reads = wantsReads && readLimit > 0 && !hasReadItsShare
     guard reads != isReading else { return }
     isReading = reads
     guard reads else {
@@ -107,7 +109,7 @@ final class UVStream: ByteStream, HandleOwner, TurnEndTask {
   }
 
   fileprivate func provideMemory(_ buffer: UnsafeMutablePointer<uv_buf_t>) {
-    let memory = loop.readBuffer.prepare(limit: readLimit)
+    let memory = loop.readBuffer.prepare(limit: min(readLimit, loop.share.size))
     tuv_read_into(buffer, memory.baseAddress, memory.count)
   }
 
@@ -122,24 +124,22 @@ final class UVStream: ByteStream, HandleOwner, TurnEndTask {
     }
   }
 
-  /// The bytes of a stream's turn. libuv would read up to 32 buffers from one stream before it looks
-  /// at the next: some milliseconds, in which all others wait.
-  private static let turnBudget = 256 * 1024
-
   /// Counts what was read, and leaves the rest of the turn to others once it was much.
   private func takeTurn(_ count: Int) {
-    if turn != loop.turn {
-      turn = loop.turn
+    if turn != loop.share.turn {
+      turn = loop.share.turn
       readInTurn = 0
     }
     readInTurn += count
-    guard readInTurn >= Self.turnBudget else { return }
+    guard readInTurn >= loop.share.size, !hasReadItsShare else { return }
+    hasReadItsShare = true
+    loop.share.didUseUp()
     updateReading()
     loop.atEndOfTurn(self)
   }
 
   func turnDidEnd() {
-    readInTurn = 0
+    hasReadItsShare = false
     updateReading()
   }
 
