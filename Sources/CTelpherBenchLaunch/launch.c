@@ -58,7 +58,7 @@ void bench_posix_spawn(struct bench_child *child, int null_device) {
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setflags(
-      &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   errno = posix_spawn(&child->pid, arguments[0], &actions, &attributes, arguments, environ);
   check(errno == 0, "posix_spawn");
   posix_spawn_file_actions_destroy(&actions);

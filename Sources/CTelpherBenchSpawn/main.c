@@ -5,7 +5,7 @@
 //
 // runs PROGRAM COUNT times, INFLIGHT at a time, with HEAP_MIB of touched memory, and prints how many
 // that were per second and, a line each, how many nanoseconds each took.
-// Each command gets a session of its own, signals reset, /dev/null as input and a pipe each for
+// Each command gets a process group of its own, signals reset, /dev/null as input and a pipe each for
 // output and error, which are read to their ends; it is over when both have ended and its pidfd says
 // that it has.
 #define _GNU_SOURCE
@@ -67,7 +67,7 @@ static void start(struct command *command, int index) {
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setflags(
-      &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   errno = posix_spawn(
       &command->pid, arguments[0], &actions, &attributes, arguments, environ);
   check(errno == 0, "posix_spawn");

@@ -12,7 +12,7 @@ struct bench_child {
   void *handle;
 };
 
-/// Starts /bin/true with posix_spawn: a session of its own, signals reset, all else closed.
+/// Starts /bin/true with posix_spawn: a process group of its own, signals reset, all else closed.
 void bench_posix_spawn(struct bench_child *child, int null_device);
 
 /// Waits for a child of bench_posix_spawn that has ended.
