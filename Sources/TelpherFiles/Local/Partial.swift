@@ -26,6 +26,10 @@ public final class Partial {
   private var length: Int64
   private var valid: Int64
 
+  /// How long an earlier transfer is waited for, in nanoseconds: its connection has ended, and it
+  /// has the rest of a window to write. One that goes on is not waited for any longer.
+  static let patience: UInt64 = 2_000_000_000
+
   private init(_ claimed: PartialClaim, target: [UInt8], folder: Folder, keeping: Bool) {
     name = claimed.name
     mode = nil
@@ -69,15 +73,17 @@ public final class Partial {
   }
 
   /// Makes the partial file of `name` in `folder`, or takes up one that was left there. With
-  /// `keeping`, its bytes stay and are `kept`; else they are dropped.
+  /// `keeping`, its bytes stay and are `kept`; else they are dropped. Who `waits` gives a transfer
+  /// that has broken off, and has not let go of it yet, some time to do so.
   ///
   /// - Throws: `.busy` where eight transfers of that name are going on; `.badPath` where `name` is no
   ///   name; `.notPermitted`, `.noSpace`.
   public static func open(
-    for name: [UInt8], in folder: Folder, keeping: Bool
+    for name: [UInt8], in folder: Folder, keeping: Bool, waits: Bool = false
   ) throws(FileError) -> Partial {
     let path = try folder.checked(name)
-    let claimed = try PartialClaim(for: name, in: folder, path)
+    let deadline = waits ? monotonicNow() + Self.patience : 0
+    let claimed = try PartialClaim(for: name, in: folder, path, deadline: deadline)
     let partial = Partial(claimed, target: name, folder: folder, keeping: keeping)
     try partial.dropInvalid()
     return partial

@@ -10,8 +10,10 @@ struct PartialClaim {
   /// What became of one attempt at one name.
   enum Outcome {
     case claimed(PartialClaim)
-    /// Another transfer has it, or it is nothing that may be written to.
-    case taken
+    /// Another transfer has it.
+    case locked
+    /// It is nothing that may be written to.
+    case foreign
     /// It was renamed or removed before it was locked.
     case gone
     /// It can't be opened: the errno.
@@ -21,20 +23,30 @@ struct PartialClaim {
   /// How often a name is tried that others finish with each time.
   private static let attempts = 16
 
-  /// Claims the first free slot of the destination `name`, at `path`, in `folder`.
+  /// Claims the first free slot of the destination `name`, at `path`, in `folder`. Until `deadline`
+  /// (of the monotonic clock, in nanoseconds) it is the first slot that is waited for, with a `pause`
+  /// between two looks at it.
   ///
   /// - Throws: `.busy` where there is none, or what opening one says.
-  init(for name: [UInt8], in folder: Folder, _ path: RelativePath) throws(FileError) {
+  init(
+    for name: [UInt8], in folder: Folder, _ path: RelativePath, deadline: UInt64 = 0,
+    pause: () -> Void = { usleep(5_000) }
+  ) throws(FileError) {
     var refusal: Int32?
     for slot in 0..<PartialName.slots {
       let partial = PartialName.ofFile(name, slot: slot)
-      attempts: for _ in 0..<Self.attempts {
+      var attempts = Self.attempts
+      attempts: while attempts > 0 {
+        attempts -= 1
         switch Self.claim(partial, in: folder) {
         case .claimed(let claim):
           self = claim
           return
         case .gone: continue
-        case .taken: break attempts
+        case .locked where slot == 0 && monotonicNow() < deadline:
+          pause()
+          attempts += 1
+        case .locked, .foreign: break attempts
         case .refused(let error) where [EACCES, EPERM, ELOOP, EISDIR, ENXIO].contains(error):
           // Of this one file perhaps: another user's, or something else by that name.
           refusal = error
@@ -71,7 +83,7 @@ struct PartialClaim {
     _ descriptor: Int32, _ name: [UInt8], in folder: Folder, isFresh: Bool
   ) -> Outcome {
     let locked = telpher_lock(descriptor)
-    if locked == -EWOULDBLOCK { return .taken }
+    if locked == -EWOULDBLOCK { return .locked }
     if locked != 0 { return .refused(-locked) }
     var ours = stat()
     var named = stat()
@@ -85,7 +97,7 @@ struct PartialClaim {
     }
     // A stranger may have laid a file of his there, or a hard link to somebody's.
     guard ours.st_mode & S_IFMT == S_IFREG, ours.st_nlink == 1, isFresh || ours.st_uid == geteuid()
-    else { return .taken }
+    else { return .foreign }
     return .claimed(
       PartialClaim(name: name, descriptor: descriptor, length: Int64(ours.st_size)))
   }

@@ -39,7 +39,8 @@ struct FileReceiver {
       case .skip: return CloseResult(.skipped, message: "'\(path)' exists already")
       }
     }
-    let partial = try Partial.open(for: path.name, in: folder, keeping: options.resume)
+    let partial = try Partial.open(
+      for: path.name, in: folder, keeping: options.resume, waits: options.resume)
     do throws(FileError) {
       let digest = try receive(into: partial, path)
       try partial.finish(

@@ -255,7 +255,7 @@ public struct TreeReceiver {
   mutating func prefix(_ path: RelativePath, _ folder: Folder) throws(FileError)
     -> (Int64, String)?
   {
-    let partial = try Partial.open(for: path.name, in: folder, keeping: true)
+    let partial = try Partial.open(for: path.name, in: folder, keeping: true, waits: true)
     guard partial.kept > 0 else {
       partial.discard()
       return nil

@@ -59,9 +59,27 @@ import Testing
       other = open(sandbox.inside(path), O_RDWR)
       try check(flock(other, LOCK_EX | LOCK_NB), "flock")
     }
-    guard case .taken = outcome else {
+    guard case .locked = outcome else {
       Issue.record("\(outcome)")
       return
     }
+  }
+
+  /// A transfer that has broken off may hold its partial for a moment longer: who resumes wants that
+  /// one, and not a second one.
+  @Test func whoWaitsGetsWhatIsLetGo() throws {
+    let sandbox = try Sandbox()
+    let top = try sandbox.top()
+    var earlier: Partial? = try Partial.open(for: "file".bytes, in: top, keeping: true)
+    try earlier?.write("half")
+    let impatient = try PartialClaim(for: "file".bytes, in: top, "file")
+    #expect(impatient.name != name)
+    close(impatient.descriptor)
+    let patient = try PartialClaim(for: "file".bytes, in: top, "file", deadline: .max) {
+      earlier = nil
+    }
+    #expect(patient.name == name)
+    #expect(patient.length == 4)
+    close(patient.descriptor)
   }
 }
