@@ -36,7 +36,7 @@ def measured(comparison):
 def grid(count):
     columns = min(3, count)
     rows = math.ceil(count / columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(5 * columns, 3.2 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(max(8, 5 * columns), 3.2 * rows), squeeze=False)
     flat = [axis for row in axes for axis in row]
     for axis in flat[count:]:
         axis.remove()
@@ -105,6 +105,8 @@ def save(figure, title, path):
 def main():
     results, folder = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     plt.rcParams["svg.hashsalt"] = "telpher"
+    # Text as text: a third of the size, and it can be searched.
+    plt.rcParams["svg.fonttype"] = "none"
     for suite in json.loads(results.read_text())["suites"]:
         draw_bars(suite, folder)
         draw_curves(suite, folder)

@@ -6,15 +6,16 @@ struct MixedLoad: Sendable {
   let title: String
   /// What fills the connection, all at once: each runs until it is canceled, and calls what it is
   /// given once it is under way.
-  private let fillers: [@Sendable (Connection, @Sendable () -> Void) async throws -> Void]
+  private let fillers: [Filler]
+
+  private typealias Filler = @Sendable (Connection, @Sendable () -> Void) async throws -> Void
 
   /// Nothing beside the short commands.
   static let idle = MixedLoad(title: "idle", fillers: [])
 
-  /// `count` commands that write as much as they can.
-  static func outputs(_ count: Int) -> MixedLoad {
-    let filler: @Sendable (Connection, @Sendable () -> Void) async throws -> Void = {
-      connection, didStart in
+  /// `count` commands that write as much as they can, and `stalled` ones that nobody reads.
+  static func outputs(_ count: Int, stalled: Int = 0) -> MixedLoad {
+    let reading: Filler = { connection, didStart in
       _ = try await connection.run(Command("yes")) { process in
         var isFirst = true
         for try await _ in process.output {
@@ -23,9 +24,19 @@ struct MixedLoad: Sendable {
         }
       }
     }
+    let stalling: Filler = { connection, didStart in
+      _ = try await connection.run(Command("yes")) { process in
+        // The first piece is there; the rest fills the windows, and then the pipe.
+        for try await _ in process.output.prefix(1) {}
+        didStart()
+        try await Task.sleep(for: .seconds(3_600))
+      }
+    }
     return MixedLoad(
-      title: count == 1 ? "1 bulk stream" : "\(count) bulk streams",
-      fillers: Array(repeating: filler, count: count))
+      title: (count == 1 ? "1 bulk stream" : "\(count) bulk streams")
+        + (stalled > 0 ? ", \(stalled) stalled" : ""),
+      fillers: Array(repeating: reading, count: count)
+        + Array(repeating: stalling, count: stalled))
   }
 
   /// The file `source` that is put to `name`, again and again.

@@ -17,10 +17,11 @@ struct MixedSuite: Suite {
     var comparison = Comparison(
       "ratio to the contestant's own idle connection", unit: "p99 in us", lessIsBetter: true)
     for server in servers {
-      let count = bench.pick(2_000, quick: 60)
+      let count = bench.pick(1_000, quick: 60)
       let name = server.backend.rawValue
       let loads = [
-        MixedLoad.idle, .outputs(1), .outputs(8), .put(folder(file.name), to: "copy-of-\(name)"),
+        MixedLoad.idle, .outputs(1), .outputs(1, stalled: 1), .outputs(8),
+        .put(folder(file.name), to: "copy-of-\(name)"),
       ]
       for load in loads {
         comparison.add(
@@ -32,7 +33,7 @@ struct MixedSuite: Suite {
     }
     let name = "ssh, ControlMaster"
     if let ssh {
-      let count = bench.pick(400, quick: 10)
+      let count = bench.pick(200, quick: 10)
       for (bulk, load) in [(0, MixedLoad.idle), (1, .outputs(1)), (8, .outputs(8))] {
         comparison.add(
           "\(name), \(load.title)", baseline: "\(name), \(MixedLoad.idle.title)"
