@@ -143,7 +143,7 @@ let package = Package(
         "TelpherSystem", "TelpherTestSupport", "TelpherTransport", "TelpherUV", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
-      swiftSettings: strict),
+      exclude: ["Programs"], swiftSettings: strict),
     // A peer that speaks raw bytes, a program that does what a test says, and the backends by name.
     .target(
       name: "TelpherTestSupport",
