@@ -13,7 +13,7 @@ final class UVDatagramSocket: DatagramSocket, HandleOwner {
 
   /// Where datagrams are received, to be copied out: a kept one pins its own bytes only, and none is
   /// cut off. Larger ones than this UDP doesn't have.
-  private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
+  private let buffer: UnsafeMutableRawBufferPointer
 
   /// A socket that receives.
   init(
@@ -38,6 +38,8 @@ final class UVDatagramSocket: DatagramSocket, HandleOwner {
       throw UVStatus(status).error(what)
     }
     self.address = DatagramAddress(host: address.host, port: telpher_address_port(&own))
+    // Not before: what throws does not get to `deinit`.
+    buffer = .allocate(byteCount: 65_536, alignment: 16)
     self.handle = handle
     self.didReceive = didReceive
     Handle.give(handle, to: self)

@@ -135,7 +135,7 @@ struct DatagramTests {
   func nothingFollowsTheCloseEvenFromACallback(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let (left, right) = try (stage.openDatagrams(), stage.openDatagrams())
-      right.didReceive = { right.close() }
+      right.didReceive = { [unowned right] in right.close() }
       for text in ["first", "second", "third"] { try left.send(text, to: right) }
       try await stage.until("the first") { !right.received.isEmpty }
       try await stage.settle()
