@@ -13,6 +13,8 @@ final class LocalProgram {
   /// Starts `arguments`; its standard output is to be read, its standard error is the tests'.
   init(_ arguments: [String], environment: [String: String] = [:]) throws {
     var variables = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
+    // What scripts/test tells the sanitizer holds for the programs as well.
+    if let options = getenv("TSAN_OPTIONS") { variables["TSAN_OPTIONS"] = String(cString: options) }
     variables.merge(environment) { $1 }
     process = try Self.launcher.get().launch(
       SpawnRequest(arguments: arguments, environment: variables, error: .inherit))
