@@ -21,11 +21,14 @@ struct ProcessView {
     return fields.count > 12 ? (Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0) : 0
   }
 
-  /// Its children, zombies included.
+  /// Its children, zombies included; without the helper with which a sanitizer finds out whether a
+  /// report is to be suppressed.
   var children: [Int32] {
-    entries(of: "/proc/\(pid)/task").flatMap { task in
+    let all = entries(of: "/proc/\(pid)/task").flatMap { task in
       text("/proc/\(pid)/task/\(task)/children").split(separator: " ").compactMap { Int32($0) }
     }
+    guard Sanitizer.isPresent else { return all }
+    return all.filter { text("/proc/\($0)/comm") != "llvm-symbolizer\n" }
   }
 
   /// The control groups that it made for its commands, where the server's are.
