@@ -22,11 +22,12 @@ public final class Folder: Sendable {
   ///
   /// - Throws: `FileError` where the system refuses.
   public func status(of name: [UInt8]) throws(FileError) -> FileStatus? {
-    let shown = try checked(name)
+    try check(name)
     var status = stat()
     let result = name.withCPath { fstatat(descriptor.number, $0, &status, AT_SYMLINK_NOFOLLOW) }
     if result == 0 { return FileStatus(status) }
-    guard errno == ENOENT else { throw FileError("look at", shown, errno: errno) }
+    let error = errno
+    guard error == ENOENT else { throw FileError("look at", shown(name), errno: error) }
     return nil
   }
 
@@ -37,7 +38,7 @@ public final class Folder: Sendable {
   public func openFile(
     _ name: [UInt8], followsLink: Bool = false
   ) throws(FileError) -> SourceFile {
-    let shown = try checked(name)
+    let shown = shown(name)
     guard let status = try status(of: name) else {
       throw FileError("read", shown, errno: ENOENT)
     }
@@ -124,10 +125,15 @@ public final class Folder: Sendable {
 
   /// The path of `name`, which is made sure to be one.
   func checked(_ name: [UInt8]) throws(FileError) -> RelativePath {
-    let shown = path.appending(unchecked: name)
-    try RelativePath.checkName(name, shown)
-    return shown
+    try check(name)
+    return shown(name)
   }
+
+  /// Makes sure that `name` is one.
+  func check(_ name: [UInt8]) throws(FileError) { try RelativePath.checkName(name, shown(name)) }
+
+  /// The path of `name`.
+  func shown(_ name: [UInt8]) -> RelativePath { path.appending(unchecked: name) }
 }
 
 /// What a symlink says: readlinkat(2); nil with errno set. An empty `name` is the open link itself.

@@ -62,14 +62,14 @@ public final class Partial {
   public static func openUnnamed(
     for name: [UInt8], in folder: Folder, mode: UInt32
   ) throws(FileError) -> Partial? {
-    let path = try folder.checked(name)
+    try folder.check(name)
     let descriptor = telpher_open_unnamed(folder.descriptor.number, mode)
     if descriptor >= 0 {
       return Partial(
         unnamed: descriptor, mode: mode & ~FileMode.mask, target: name, folder: folder)
     }
     guard ![EOPNOTSUPP, EISDIR, ENOENT, EINVAL].contains(-descriptor) else { return nil }
-    throw FileError("write", path, errno: -descriptor)
+    throw FileError("write", folder.shown(name), errno: -descriptor)
   }
 
   /// Makes the partial file of `name` in `folder`, or takes up one that was left there. With

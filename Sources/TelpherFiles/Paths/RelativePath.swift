@@ -58,6 +58,14 @@ public struct RelativePath: Sendable, Hashable {
     return RelativePath(unchecked: Array(bytes[..<slash]))
   }
 
+  /// Whether this is something in `folder` itself, not farther below.
+  func isDirectly(in folder: RelativePath) -> Bool {
+    if folder.isRoot { return !bytes.contains(Self.slash) }
+    let end = folder.bytes.count
+    return bytes.count > end && bytes[end] == Self.slash && bytes.starts(with: folder.bytes)
+      && !bytes[(end + 1)...].contains(Self.slash)
+  }
+
   /// The path of `name` in this folder.
   ///
   /// - Throws: `FileError.Code.badPath` where `name` is not one component, or it gets too long.
@@ -82,7 +90,9 @@ public struct RelativePath: Sendable, Hashable {
   }
 
   /// Makes sure that `name`, part of `path`, is one component and leads nowhere else.
-  static func checkName(_ name: [UInt8], _ path: RelativePath) throws(FileError) {
+  static func checkName(
+    _ name: [UInt8], _ path: @autoclosure () -> RelativePath
+  ) throws(FileError) {
     let reason: String
     if name.isEmpty {
       reason = "it has no name"
@@ -97,7 +107,7 @@ public struct RelativePath: Sendable, Hashable {
     } else {
       return
     }
-    throw refusal(path.bytes, reason)
+    throw refusal(path().bytes, reason)
   }
 
   private static let slash = UInt8(ascii: "/")

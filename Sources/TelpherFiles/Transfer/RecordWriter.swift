@@ -12,6 +12,8 @@ struct RecordWriter {
 
   let port: TransferPort
   private var lines: [UInt8] = []
+  /// Files that were announced and did not go yet, and the most bytes that they take as a record.
+  private var batch: (files: FileBatch, length: Int)?
   private var buffer: ChunkStorage?
   private var filled = 0
   /// Files that are whole and were not told of yet.
@@ -19,6 +21,9 @@ struct RecordWriter {
 
   /// Files that one record tells of.
   private static let longestRun = 64
+  /// Bytes of the names and numbers in a record that announces several files: with its folder's path
+  /// it stays below what a record may have.
+  private static let longestBatch = 32 * 1024
 
   init(port: TransferPort) { self.port = port }
 
@@ -26,10 +31,40 @@ struct RecordWriter {
   ///
   /// - Throws: `FileError` once the stream is over.
   mutating func write(_ record: TreeRecord) throws(FileError) {
+    endBatch()
     // What is announced may go before what is told of files that were announced earlier.
     if record.entry == nil { endRun() }
     lines += record.encoded()
     if lines.count >= Self.linesPerFrame { try flush() }
+  }
+
+  /// Announces the file `name` of `folder`, which is a record together with its neighbours.
+  ///
+  /// - Throws: `FileError` once the stream is over.
+  mutating func announce(
+    _ name: String, in folder: [UInt8], _ status: FileStatus
+  ) throws(FileError) {
+    let length = FileBatch.length(of: name)
+    if let batch,
+      batch.files.folder.bytes != folder || batch.files.mode != status.mode
+        || batch.length + length > Self.longestBatch
+    {
+      endBatch()
+      if lines.count >= Self.linesPerFrame { try flush() }
+    }
+    if batch == nil {
+      batch = (FileBatch(folder: PathText(folder), mode: status.mode), 0)
+    }
+    batch?.files.append(name, size: status.size, mtimeNS: status.modifiedNS)
+    batch?.length += length
+  }
+
+  private mutating func endBatch() {
+    guard let ended = batch else { return }
+    batch = nil
+    var record = TreeRecord()
+    record.files = ended.files
+    lines += record.encoded()
   }
 
   /// Tells that the file `number`, whose bytes were appended, is whole and as announced.
@@ -70,6 +105,7 @@ struct RecordWriter {
   ///
   /// - Throws: `FileError` once the stream is over.
   mutating func flush() throws(FileError) {
+    endBatch()
     endRun()
     if !lines.isEmpty {
       port.enqueue(Chunk(lines), on: .index)

@@ -1,16 +1,19 @@
 internal import TelpherWire
 
 extension TreeReceiver {
-  mutating func makeFolder(_ path: RelativePath, _ entry: FileEntry) throws(FileError) {
-    if path == base { return }
-    let folder = try parent(of: path)
+  /// Makes a folder where there is none; returns whether there was none.
+  mutating func makeFolder(_ path: RelativePath, _ entry: FileEntry) throws(FileError) -> Bool {
+    if path == base { return false }
+    let folder = try parent(of: path).0
     do throws(FileError) {
       // Its owner writes into it, whatever its mode will be.
       try folder.makeFolder(path.name, mode: 0o700)
+      return true
     } catch {
       guard error.code == .exists, try folder.status(of: path.name)?.kind == .folder else {
         throw error
       }
+      return false
     }
   }
 
@@ -18,7 +21,7 @@ extension TreeReceiver {
     guard let target = entry.link else {
       throw FileError(.protocolError, "the link '\(path)' leads nowhere", path: "\(path)")
     }
-    let folder = try parent(of: path)
+    let folder = try parent(of: path).0
     if let status = try folder.status(of: path.name) {
       if status.kind == .link, try folder.linkTarget(of: path.name) == target.bytes,
         status.modifiedNS == entry.mtimeNS

@@ -21,6 +21,8 @@ public struct TreeReceiver {
     var path: RelativePath
     var mode: UInt32?
     var modifiedNS: Int64?
+    /// Whether this transfer made it.
+    var isNew: Bool
   }
 
   let port: TransferPort
@@ -37,7 +39,9 @@ public struct TreeReceiver {
   var wanted: [Int: Wanted] = [:]
   var folders: [Int: FolderAttributes] = [:]
   var incoming: IncomingFile?
-  var folder: Folder?
+  var folder: (Folder, isNew: Bool)?
+  /// Folders that this transfer made and did not leave yet: nothing is in them but what it stores.
+  var newFolders: Set<RelativePath> = []
   var cleaned: Set<RelativePath> = []
   /// What became of the entries.
   public internal(set) var counts = TreeCounts()
@@ -108,7 +112,9 @@ public struct TreeReceiver {
 
   mutating func take(_ record: TreeRecord) throws(FileError) {
     if let entry = record.entry {
-      try announce(entry)
+      try announce(entry, at: place(of: entry.path))
+    } else if let files = record.files {
+      try announce(files)
     } else if let number = record.file {
       if number < 0 {
         fail(text(record.path), record.failed ?? "the sender could not send it", tells: false)
@@ -121,16 +127,33 @@ public struct TreeReceiver {
       guard let attributes = folders.removeValue(forKey: number) else {
         throw FileError(.protocolError, "folder \(number) was left and not entered")
       }
+      if attributes.isNew {
+        newFolders.remove(attributes.path)
+        folder = nil
+      }
       report(group.leave(attributes))
     } else if record.isComplete == true {
       meter?.update { $0.isTotalKnown = true }
     }
   }
 
-  mutating func announce(_ entry: FileEntry) throws(FileError) {
+  /// Files of one folder.
+  mutating func announce(_ files: FileBatch) throws(FileError) {
+    let folder = try place(of: files.folder)
+    for (index, name) in files.names.enumerated() {
+      let entry = FileEntry(
+        path: files.folder, kind: .file, size: files.sizes[index], mode: files.mode,
+        mtimeNS: files.mtimesNS[index])
+      try announce(entry, at: folder.appending(Array(name.utf8)))
+    }
+  }
+
+  mutating func announce(_ entry: FileEntry, at path: RelativePath) throws(FileError) {
     let number = nextNumber
     nextNumber += 1
-    let path = try self.path(of: entry)
+    guard entry.kind == .directory || path != base else {
+      throw FileError(.protocolError, "an entry that is no folder has no name")
+    }
     switch entry.kind {
     case .file:
       let isWanted = storing(number, path) { (receiver) throws(FileError) in
@@ -138,16 +161,18 @@ public struct TreeReceiver {
       }
       if isWanted == nil { answers.skip(number) }
     case .directory:
-      let isThere: Void? = storing(number, path) { (receiver) throws(FileError) in
-        try receiver.makeFolder(path, entry)
+      let isNew = storing(number, path) { (receiver) throws(FileError) in
+        let isNew = try receiver.makeFolder(path, entry)
         receiver.counts.folders += 1
+        return isNew
       }
       guard folders.count < Self.maxFolders else {
         throw FileError(.tooLarge, "more than \(Self.maxFolders) folders are open at once")
       }
       folders[number] = FolderAttributes(
-        path: path, mode: isThere == nil ? nil : entry.mode,
-        modifiedNS: isThere == nil ? nil : entry.mtimeNS)
+        path: path, mode: isNew == nil ? nil : entry.mode,
+        modifiedNS: isNew == nil ? nil : entry.mtimeNS, isNew: isNew ?? false)
+      if isNew == true { newFolders.insert(path) }
     case .symlink:
       _ = storing(number, path) { (receiver) throws(FileError) in
         try receiver.makeLink(path, entry)
@@ -158,28 +183,24 @@ public struct TreeReceiver {
     }
   }
 
-  /// The path below the root. Folders may be the base itself.
-  func path(of entry: FileEntry) throws(FileError) -> RelativePath {
-    let below = try RelativePath(entry.path.bytes)
+  /// Where the root has what a record names; without a name, the base itself.
+  func place(of text: PathText) throws(FileError) -> RelativePath {
+    let below = try RelativePath(text.bytes)
     if let expected, !expected.isEmpty, below.bytes != expected,
       !below.bytes.starts(with: expected + [UInt8(ascii: "/")])
     {
       throw FileError(.protocolError, "'\(below)' was sent and not asked for")
     }
-    if below.isRoot {
-      guard entry.kind == .directory else {
-        throw FileError(.protocolError, "an entry that is no folder has no name")
-      }
-      return base
-    }
-    return base.isRoot ? below : try RelativePath(base.bytes + [UInt8(ascii: "/")] + below.bytes)
+    if below.isRoot || base.isRoot { return below.isRoot ? base : below }
+    return try RelativePath(base.bytes + [UInt8(ascii: "/")] + below.bytes)
   }
 
-  mutating func parent(of path: RelativePath) throws(FileError) -> Folder {
-    if let folder, folder.path == path.parent { return folder }
-    let parent = try root.folder(path.parent)
-    if cleaned.count < Self.maxFolders, cleaned.insert(path.parent).inserted {
-      Partial.removeStale(in: parent, olderThan: Self.staleAfter)
+  /// The folder that `path` is in, and whether nothing is there but what this transfer stores.
+  mutating func parent(of path: RelativePath) throws(FileError) -> (Folder, isNew: Bool) {
+    if let folder, path.isDirectly(in: folder.0.path) { return folder }
+    let parent = (try root.folder(path.parent), isNew: newFolders.contains(path.parent))
+    if !parent.isNew, cleaned.count < Self.maxFolders, cleaned.insert(path.parent).inserted {
+      Partial.removeStale(in: parent.0, olderThan: Self.staleAfter)
     }
     folder = parent
     return parent
@@ -202,8 +223,9 @@ public struct TreeReceiver {
       $0.totalFiles += 1
       $0.totalBytes += size
     }
-    let folder = try parent(of: path)
-    let present = try folder.status(of: path.name)
+    let (folder, isNew) = try parent(of: path)
+    // Who puts something into a folder that has just been made is noticed when the file gets its name.
+    let present = isNew ? nil : try folder.status(of: path.name)
     if let status = present {
       guard status.kind != .folder else {
         throw FileError(.exists, "cannot store '\(path)': it is a folder", path: "\(path)")
@@ -225,7 +247,7 @@ public struct TreeReceiver {
       throw FileError(.tooLarge, "more than \(Self.maxWanted) files were announced ahead")
     }
     wanted[number] = Wanted(path: path, entry: entry, isNew: present == nil)
-    guard options.resume, let (kept, digest) = try prefix(path, folder), kept <= size else {
+    guard options.resume, !isNew, let (kept, digest) = try prefix(path, folder), kept <= size else {
       return answers.want(number)
     }
     answers.want(number, offset: kept, prefixDigest: digest)

@@ -137,16 +137,8 @@ public struct TreeSender {
   mutating func announce(
     _ path: RelativePath, _ status: FileStatus, _ link: [UInt8]?
   ) throws(FileError) {
-    var entry = FileEntry(path, status, link: link)
-    entry.path = PathText(wirePath(of: path))
     switch status.kind {
-    case .file:
-      if options.comparesDigests { entry.digest = try? digest(of: path) }
-      items.append(.file(nextNumber, path, status))
-      meter?.update {
-        $0.totalFiles += 1
-        $0.totalBytes += status.size
-      }
+    case .file: return try announceFile(path, status)
     case .folder: openFolders.append(nextNumber)
     case .link: break
     case .other(let what):
@@ -155,7 +147,31 @@ public struct TreeSender {
         FileError(.notAFile, "'\(path)' is \(what), which is not transferred", path: "\(path)"))
     }
     nextNumber += 1
+    try output.write(TreeRecord(entry: entry(path, status, link)))
+  }
+
+  private mutating func announceFile(_ path: RelativePath, _ status: FileStatus) throws(FileError) {
+    items.append(.file(nextNumber, path, status))
+    nextNumber += 1
+    meter?.update {
+      $0.totalFiles += 1
+      $0.totalBytes += status.size
+    }
+    // The source itself may be sent under another name.
+    if path != source, !options.comparesDigests,
+      let name = String(validating: path.name, as: UTF8.self)
+    {
+      return try output.announce(name, in: wirePath(of: path.parent), status)
+    }
+    var entry = entry(path, status, nil)
+    if options.comparesDigests { entry.digest = try? digest(of: path) }
     try output.write(TreeRecord(entry: entry))
+  }
+
+  private func entry(_ path: RelativePath, _ status: FileStatus, _ link: [UInt8]?) -> FileEntry {
+    var entry = FileEntry(path, status, link: link)
+    entry.path = PathText(wirePath(of: path))
+    return entry
   }
 
   /// How the receiver knows a path.

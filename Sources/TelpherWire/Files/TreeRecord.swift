@@ -3,6 +3,8 @@
 public struct TreeRecord: Sendable, Equatable, Codable {
   /// From the sender: the next entry.
   public var entry: FileEntry?
+  /// From the sender: the next entries, files of one folder.
+  public var files: FileBatch?
   /// The number of the entry that the record is about.
   public var file: Int?
   /// From the sender: so many of the file's bytes come next on channel 4.
@@ -52,8 +54,8 @@ public struct TreeRecord: Sendable, Equatable, Codable {
   public init(file: Int) { self.file = file }
 
   enum CodingKeys: String, CodingKey {
-    case entry, file, data, hole, digest, whole, size, mode, leave, want, skip, count, offset, start
-    case failed, path
+    case entry, files, file, data, hole, digest, whole, size, mode, leave, want, skip, count, offset
+    case start, failed, path
     case mtimeNS = "mtime_ns"
     case isComplete = "complete"
     case prefixDigest = "prefix_digest"
@@ -61,9 +63,13 @@ public struct TreeRecord: Sendable, Equatable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    // An entry is all of its record, and most records are entries.
+    // Entries are all of their record.
     if container.contains(.entry) {
       entry = try container.decode(FileEntry.self, forKey: .entry)
+      return
+    }
+    if container.contains(.files) {
+      files = try container.decode(FileBatch.self, forKey: .files)
       return
     }
     func value<Value: Decodable>(_ key: CodingKeys) throws -> Value? {
