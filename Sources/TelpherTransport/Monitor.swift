@@ -41,11 +41,11 @@ public final class Monitor<State>: @unchecked Sendable {
   /// Waits while `isIdle` holds, until `deadline` at the latest (nil: for as long as it takes), and
   /// then calls `body`.
   public func wait<R>(
-    until deadline: UInt64?, while isIdle: (State) -> Bool, then body: (inout State) -> R
+    until deadline: UInt64?, while isIdle: (inout State) -> Bool, then body: (inout State) -> R
   ) -> R {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    while isIdle(state) {
+    while isIdle(&state) {
       guard let deadline else {
         pthread_cond_wait(condition, mutex)
         continue

@@ -5,7 +5,7 @@ internal import TelpherTransport
 
 /// A byte stream over libuv's streams: a TCP or Unix socket, an end of a pipe, a terminal, or a pair
 /// of these of which one is read and one is written.
-final class UVStream: ByteStream, HandleOwner, TurnEndTask {
+final class UVStream: ByteStream, HandleOwner {
   /// What carries the bytes.
   enum Handles {
     /// One handle, both ways: its writing side ends by shutdown(2).
@@ -39,8 +39,6 @@ final class UVStream: ByteStream, HandleOwner, TurnEndTask {
   private var wantsReads = false
   /// The bytes that were read in turn `turn` of the loop.
   private var readInTurn = 0
-  /// Whether those are all that it may read in it.
-  private var hasReadItsShare = false
   private var turn: UInt64 = 0
   private var isReading = false
   private var hasEnded = false
@@ -92,7 +90,7 @@ final class UVStream: ByteStream, HandleOwner, TurnEndTask {
 
   private func updateReading() {
     guard let input, !hasEnded else { return }
-    let reads = wantsReads && readLimit > 0 && !hasReadItsShare
+    let reads = wantsReads && readLimit > 0
     guard reads != isReading else { return }
     isReading = reads
     guard reads else {
@@ -109,6 +107,9 @@ final class UVStream: ByteStream, HandleOwner, TurnEndTask {
   }
 
   fileprivate func provideMemory(_ buffer: UnsafeMutablePointer<uv_buf_t>) {
+    // libuv goes on as long as reads fill their memory. Without any it leaves the rest to the next
+    // turn, at no cost: to stop and to start reading would be two system calls.
+    if hasReadItsShare { return tuv_read_into(buffer, nil, 0) }
     let memory = loop.readBuffer.prepare(limit: min(readLimit, loop.share.size))
     tuv_read_into(buffer, memory.baseAddress, memory.count)
   }
@@ -119,28 +120,24 @@ final class UVStream: ByteStream, HandleOwner, TurnEndTask {
       takeTurn(count)
       if growsPipe && count >= Self.pipeSize { growPipe() }
       onRead?(chunk)
-    } else if count < 0 {
+    } else if count < 0, count != Int(UV_ENOBUFS.rawValue) || !hasReadItsShare {
       endReading(UVStatus(Int32(count)))
     }
   }
 
-  /// Counts what was read, and leaves the rest of the turn to others once it was much.
+  /// Counts what was read.
   private func takeTurn(_ count: Int) {
     if turn != loop.share.turn {
       turn = loop.share.turn
       readInTurn = 0
     }
     readInTurn += count
-    guard readInTurn >= loop.share.size, !hasReadItsShare else { return }
-    hasReadItsShare = true
-    loop.share.didUseUp()
-    updateReading()
-    loop.atEndOfTurn(self)
+    if hasReadItsShare { loop.share.didUseUp() }
   }
 
-  func turnDidEnd() {
-    hasReadItsShare = false
-    updateReading()
+  /// Whether the rest of this turn is others'.
+  private var hasReadItsShare: Bool {
+    turn == loop.share.turn && readInTurn >= loop.share.size
   }
 
   private func endReading(_ status: UVStatus) {

@@ -228,6 +228,46 @@ import Testing
     }
   }
 
+  /// Of two streams with much to read, neither is read for longer than its share of a turn.
+  @Test func streamsWithMuchToReadTakeTurns() async throws {
+    let total = 1 << 20
+    let pipes = [makePipe(), makePipe()]
+    for pipe in pipes {
+      // F_SETPIPE_SZ of fcntl(2), which Glibc does not show.
+      try #require(fcntl(pipe.output, 1_031, Int32(total)) >= total)
+      let zeros = [UInt8](repeating: 0, count: total)
+      #expect(write(pipe.output, zeros, total) == total)
+      Glibc.close(pipe.output)
+    }
+    try await withLoop { loop in
+      let reads: [(Int, Int)] = await loop.run { done in
+        var reads: [(stream: Int, count: Int)] = []
+        var ended = 0
+        for (number, pipe) in pipes.enumerated() {
+          let back = makePipe()
+          Glibc.close(back.input)
+          let stream = try! loop.adopt(reading: pipe.input, writing: back.output)
+          stream.onRead = { reads.append((number, $0.count)) }
+          stream.onEnd = { error in
+            #expect(error == nil)
+            stream.close()
+            ended += 1
+            if ended == 2 { done(reads) }
+          }
+          stream.resumeReading()
+        }
+      }
+      #expect(reads.reduce(0) { $0 + $1.1 } == 2 * total)
+      var (last, run, turns) = (-1, 0, 0)
+      for (stream, count) in reads {
+        if stream != last { (run, turns) = (0, turns + 1) }
+        (last, run) = (stream, run + count)
+        #expect(run <= 256 << 10)
+      }
+      #expect(turns == 8)
+    }
+  }
+
   @Test func anAdoptedDescriptionIsBlockingAgainAfterwards() async throws {
     let pipe = makePipe()
     let shared = dup(pipe.input)

@@ -84,14 +84,7 @@ public final class PortPump: @unchecked Sendable {
   }
 
   private func pump() {
-    let (words, taken) = port.monitor.withLock { state in
-      defer {
-        state.answers = []
-        state.taken = [:]
-      }
-      state.isAnnounced = false
-      return (state.answers, state.taken)
-    }
+    let (words, taken) = port.monitor.withLock { $0.look() }
     guard !isOver else { return }
     for word in words { link.control(stream, word) }
     for (channel, count) in taken { link.consume(stream, channel, count) }
@@ -101,14 +94,15 @@ public final class PortPump: @unchecked Sendable {
   private func send(_ outbound: OutboundChannel) {
     let channel = outbound.channel
     while true {
-      let (chunk, isFinished) = port.monitor.withLock { state in
-        (state.outgoing[channel].next(), state.outgoing[channel].isFinished)
+      let (chunk, isFinished, hasRoom) = port.monitor.withLock { state in
+        let chunk = state.outgoing[channel].next()
+        return (chunk, state.outgoing[channel].isFinished, state.isFull && !state.hasNoRoom())
       }
+      if hasRoom { port.monitor.signal() }
       guard let chunk else {
         if isFinished { outbound.finish() }
         return
       }
-      port.monitor.signal()
       if !outbound.send(chunk) {
         blocked.insert(channel)
         return

@@ -8,9 +8,13 @@ public import TelpherWire
 /// What waits here is bounded on both ways: what came in by the credit that the peer had, what goes
 /// out by `queuedReads`. One worker thread uses a port at a time.
 public final class TransferPort: Sendable {
-  /// Reads of one channel that wait for the connection before the worker waits: enough that neither
-  /// of the two stands still for the other. Their size falls as more memory is in use.
-  static let queuedReads = 4
+  /// Reads of one channel that wait for the connection before the worker waits, and those that are
+  /// left when it goes on: enough that neither of the two stands still for the other, and that they
+  /// need not wake each other for each. The size of a read falls as more memory is in use.
+  static let queuedReads = (most: 4, least: 2)
+  /// Bytes that the worker takes before the loop is told, which grants them to the peer anew: a part
+  /// of the half window that a grant is made for. Before the worker waits the loop is told of any.
+  static let takenUntold = Int(WireConstants.defaultWindow / 8)
 
   /// One way of one channel.
   struct Lane {
@@ -66,14 +70,33 @@ public final class TransferPort: Sendable {
     /// Words that came, and words that are to go.
     var words: [ControlMessage] = []
     var answers: [ControlMessage] = []
-    /// Bytes that the worker took and the peer was not granted anew.
+    /// Bytes that the worker took and the peer was not granted anew, and those of all channels.
     var taken: [Channel: Int] = [:]
+    var takenBytes = 0
+    /// The worker waits until less is queued.
+    var isFull = false
     /// Nobody takes what is sent any more, and that is no fault.
     var isDeaf = false
     /// Why nothing goes any more.
     var end: FileError?
     /// The loop has been told that there is something to do.
     var isAnnounced = false
+
+    /// What the loop is to do: words to send, and bytes to grant anew.
+    mutating func look() -> (words: [ControlMessage], taken: [Channel: Int]) {
+      defer { (answers, taken, takenBytes, isAnnounced) = ([], [:], 0, false) }
+      return (answers, taken)
+    }
+
+    /// The bytes that are queued, of the channel that has more.
+    var queued: Int { max(outgoing[.file].count, outgoing[.index].count) }
+
+    /// Whether the worker is to wait until some of it has gone.
+    mutating func hasNoRoom() -> Bool {
+      let reads = isFull ? TransferPort.queuedReads.least : TransferPort.queuedReads.most
+      isFull = end == nil && !isDeaf && queued > reads * ReadBuffer.readSize
+      return isFull
+    }
   }
 
   let monitor = Monitor(State())
@@ -121,10 +144,11 @@ public final class TransferPort: Sendable {
   /// - Returns: why the stream is over, if it is.
   @discardableResult
   func waitForRoomOrEnd() -> FileError? {
-    let limit = Self.queuedReads * ReadBuffer.readSize
-    return monitor.wait(until: nil) { state in
-      state.end == nil && !state.isDeaf
-        && (state.outgoing[.file].count > limit || state.outgoing[.index].count > limit)
+    let (isFull, end) = monitor.withLock { ($0.hasNoRoom(), $0.end) }
+    guard isFull else { return end }
+    tellOfTaken()
+    return monitor.wait(until: nil) {
+      $0.hasNoRoom()
     } then: {
       $0.end
     }
@@ -135,6 +159,8 @@ public final class TransferPort: Sendable {
   ///
   /// - Throws: `FileError` (`canceled`, `lost`) once the stream is over.
   public func receive(_ channel: Channel) throws(FileError) -> Chunk? {
+    if let chunk = try poll(channel) { return chunk }
+    tellOfTaken()
     let taken = monitor.wait(until: nil) { state in
       state.end == nil && state.incoming[channel].count == 0 && !state.incoming[channel].isFinished
     } then: { state in
@@ -157,6 +183,7 @@ public final class TransferPort: Sendable {
   public func word<Value>(until deadline: UInt64?, _ pick: (ControlMessage) -> Value?)
     throws(FileError) -> Value?
   {
+    tellOfTaken()
     let (value, end): (Value?, FileError?) = monitor.wait(until: deadline) { state in
       state.end == nil && !state.words.contains { pick($0) != nil }
     } then: { state in
@@ -185,14 +212,26 @@ public final class TransferPort: Sendable {
       return Taken(end: state.incoming[channel].isFinished ? nil : state.end)
     }
     state.taken[channel, default: 0] += chunk.count
-    defer { state.isAnnounced = true }
-    return Taken(chunk: chunk, isNew: !state.isAnnounced)
+    state.takenBytes += chunk.count
+    let isNew = state.takenBytes >= takenUntold && !state.isAnnounced
+    if isNew { state.isAnnounced = true }
+    return Taken(chunk: chunk, isNew: isNew)
   }
 
   private func chunk(of taken: Taken) throws(FileError) -> Chunk? {
     if let end = taken.end { throw end }
     if taken.isNew { announce() }
     return taken.chunk
+  }
+
+  /// Has the peer granted anew what the worker took: it may have to wait for that.
+  private func tellOfTaken() {
+    let isNew = monitor.withLock { state in
+      guard state.takenBytes > 0, !state.isAnnounced else { return false }
+      state.isAnnounced = true
+      return true
+    }
+    if isNew { announce() }
   }
 
   /// Changes something that the loop is to look at.

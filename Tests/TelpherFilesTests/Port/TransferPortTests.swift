@@ -1,3 +1,4 @@
+import Synchronization
 import TelpherTransport
 import TelpherWire
 import Testing
@@ -19,6 +20,69 @@ struct TransferPortTests {
     #expect(try port.receive(.file).map { [UInt8]($0) } == Array(100..<110))
     #expect(try port.poll(.file)?.count == nil)
     #expect(port.monitor.withLock { $0.taken[.file] } == 110)
+  }
+
+  /// Each word to the loop wakes it, and it can only grant half windows anew.
+  @Test func theLoopIsToldOfPortionsThatWereTaken() throws {
+    let told = Mutex(0)
+    let port = TransferPort { told.withLock { $0 += 1 } }
+    for _ in 0..<4 {
+      port.deliver(
+        Chunk([UInt8](repeating: 0, count: TransferPort.takenUntold / 4)), on: .file)
+    }
+    for portion in 0..<4 {
+      #expect(told.withLock { $0 } == 0, "\(portion) quarters")
+      _ = try port.receive(.file)
+    }
+    #expect(told.withLock { $0 } == 1)
+    let taken = port.monitor.withLock { $0.look().taken }
+    #expect(taken == [.file: TransferPort.takenUntold])
+  }
+
+  /// The peer may have no credit left, and wait as well.
+  @Test func whoWaitsHasToldBeforeOfAllThatWasTaken() throws {
+    let told = Mutex(0)
+    let port = TransferPort { told.withLock { $0 += 1 } }
+    port.deliver(Chunk([1]), on: .file)
+    _ = try port.receive(.file)
+    #expect(told.withLock { $0 } == 0)
+    _ = try port.word(until: 0) { $0.digest }
+    #expect(told.withLock { $0 } == 1)
+    let taken = port.monitor.withLock { $0.look().taken }
+    #expect(taken == [.file: 1])
+    port.deliver(Chunk([2]), on: .index)
+    _ = try port.receive(.index)
+    port.deliverEnd(of: .index)
+    #expect(try port.receive(.index) == nil)
+    #expect(told.withLock { $0 } == 2)
+  }
+
+  @Test func whoWaitsForRoomGoesOnWhenHalfOfItHasGone() {
+    var state = TransferPort.State()
+    let read = Chunk([UInt8](repeating: 0, count: ReadBuffer.largeRead))
+    var waits: [Bool] = []
+    func look() { waits.append(state.hasNoRoom()) }
+    for _ in 0..<5 {
+      state.outgoing[.file].append(read)
+      look()
+    }
+    #expect(waits == [false, false, false, false, true])
+    waits = []
+    for _ in 0..<3 {
+      _ = state.outgoing[.file].next()
+      look()
+    }
+    #expect(waits == [true, true, false])
+    // Not again before it is full again.
+    waits = []
+    for _ in 0..<3 {
+      state.outgoing[.file].append(read)
+      look()
+    }
+    #expect(waits == [false, false, true])
+    state.end = FileError(.lost, "the connection was lost")
+    look()
+    #expect(waits.last == false)
   }
 
   @Test func aPieceBehindOneThatWasTakenStandsForItself() throws {

@@ -37,10 +37,7 @@ final class PortPair: Sendable {
 
   private func carry(from: TransferPort, to: TransferPort, isFirst: Bool) {
     let (words, chunks, ends) = from.monitor.withLock { state in
-      state.isAnnounced = false
-      state.taken = [:]
-      let words = state.answers
-      state.answers = []
+      let words = state.look().words
       var chunks: [(Channel, Chunk)] = []
       var ends: [Channel] = []
       for channel in [Channel.index, .file] {
