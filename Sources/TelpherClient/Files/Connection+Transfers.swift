@@ -99,7 +99,7 @@ extension Connection {
     request.name = PathText(name)
     request.recursive = recursively ? true : nil
     let (outcome, _) = try await perform(request) { [name] (port) throws(FileError) in
-      var receiver = TreeReceiver(
+      var receiver = try TreeReceiver(
         port: port, root: target.root, base: .root, expecting: name, options: options,
         meter: meter)
       try receiver.run()

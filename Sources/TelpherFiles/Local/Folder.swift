@@ -59,6 +59,18 @@ public final class Folder: Sendable {
     return Folder(root: root, path: shown, descriptor: Descriptor(owning: number))
   }
 
+  /// Opens the folder that `path`, which is below this folder, is in. No symlink is followed on the
+  /// way from here to there.
+  ///
+  /// - Throws: `.notFound`, `.notAFolder`, `.notPermitted`, and `.badPath` where a symlink is on the
+  ///   way.
+  func parent(of path: RelativePath) throws(FileError) -> Folder {
+    let parent = path.parent
+    if parent == self.path { return self }
+    let ownLength = self.path.isRoot ? 0 : self.path.bytes.count + 1
+    return try folder(below: Array(parent.bytes.dropFirst(ownLength)))
+  }
+
   /// Opens a folder farther below by a path without any symlink in it.
   func folder(below way: [UInt8]) throws(FileError) -> Folder {
     let shown = path.appending(unchecked: way)

@@ -6,14 +6,16 @@ public import TelpherWire
 /// `PortPump`.
 ///
 /// What waits here is bounded on both ways: what came in by the credit that the peer had, what goes
-/// out by `queuedReads`. One worker thread uses a port at a time.
+/// out by `queuedReads` and what the worker queues between two waits. One worker thread uses a port at
+/// a time.
 public final class TransferPort: Sendable {
   /// Reads of one channel that wait for the connection before the worker waits, and those that are
   /// left when it goes on: enough that neither of the two stands still for the other, and that they
   /// need not wake each other for each. The size of a read falls as more memory is in use.
   static let queuedReads = (most: 4, least: 2)
   /// Bytes that the worker takes before the loop is told, which grants them to the peer anew: a part
-  /// of the half window that a grant is made for. Before the worker waits the loop is told of any.
+  /// of the half of a usual window that a grant is made for. Before the worker waits the loop is told
+  /// of any.
   static let takenUntold = Int(WireConstants.defaultWindow / 8)
 
   /// One way of one channel.
@@ -91,10 +93,10 @@ public final class TransferPort: Sendable {
     /// The bytes that are queued, of the channel that has more.
     var queued: Int { max(outgoing[.file].count, outgoing[.index].count) }
 
-    /// Whether the worker is to wait until some of it has gone.
-    mutating func hasNoRoom() -> Bool {
+    /// Whether the worker is to wait until some of it has gone, where a read is `size` bytes.
+    mutating func hasNoRoom(_ size: Int = ReadBuffer.readSize) -> Bool {
       let reads = isFull ? TransferPort.queuedReads.least : TransferPort.queuedReads.most
-      isFull = end == nil && !isDeaf && queued > reads * ReadBuffer.readSize
+      isFull = end == nil && !isDeaf && queued > reads * size
       return isFull
     }
   }
@@ -136,6 +138,23 @@ public final class TransferPort: Sendable {
   /// - Throws: `FileError` (`canceled`, `lost`) once the stream is over.
   public func waitForRoom() throws(FileError) {
     if let end = waitForRoomOrEnd() { throw end }
+  }
+
+  /// The same for who is sent something meanwhile that must not wait: a piece of `channel` ends the
+  /// waiting too.
+  ///
+  /// - Returns: whether there is room.
+  /// - Throws: as `waitForRoom()`.
+  func waitForRoom(orPieceOf channel: Channel) throws(FileError) -> Bool {
+    let isFull = monitor.withLock { $0.hasNoRoom() }
+    if isFull { tellOfTaken() }
+    let (hasRoom, end) = monitor.wait(until: nil) {
+      $0.incoming[channel].count == 0 && $0.hasNoRoom()
+    } then: {
+      (!$0.hasNoRoom(), $0.end)
+    }
+    if let end { throw end }
+    return hasRoom
   }
 
   /// The same for who receives: what came before a connection was lost is still to be taken, so it

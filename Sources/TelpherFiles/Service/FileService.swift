@@ -44,7 +44,7 @@ public struct FileService: Sendable {
   private func receiveTree(_ request: FileRequest, _ port: TransferPort) throws(FileError)
     -> CloseResult
   {
-    var receiver = TreeReceiver(
+    var receiver = try TreeReceiver(
       port: port, root: root, base: try RelativePath(request.path.bytes),
       options: TransferOptions(request))
     try receiver.run()
@@ -93,10 +93,11 @@ public struct FileService: Sendable {
       while let step = walker.next() {
         switch step {
         case .entry(let found, let status, let link):
-          try output.write(TreeRecord(entry: FileEntry(found, status, link: link)))
+          output.write(TreeRecord(entry: FileEntry(found, status, link: link)))
         case .leave: break
         case .failed(_, let error): throw error
         }
+        try port.waitForRoom()
       }
     } else if isFolder {
       let folder = try root.folder(path)
@@ -104,14 +105,14 @@ public struct FileService: Sendable {
         // One that is gone meanwhile is not there.
         guard let status = try folder.status(of: name) else { continue }
         let link = status.kind == .link ? try? folder.linkTarget(of: name) : nil
-        try output.write(
-          TreeRecord(entry: FileEntry(try path.appending(name), status, link: link)))
+        output.write(TreeRecord(entry: FileEntry(try path.appending(name), status, link: link)))
+        try port.waitForRoom()
       }
     } else {
       let (status, link) = try root.status(path, followsLink: false)
-      try output.write(TreeRecord(entry: FileEntry(path, status, link: link)))
+      output.write(TreeRecord(entry: FileEntry(path, status, link: link)))
     }
-    try output.flush()
+    output.flush()
     port.finish(.index)
     return CloseResult(.ok)
   }

@@ -10,6 +10,12 @@ struct AnswerWriter {
 
   init(port: TransferPort) { self.port = port }
 
+  /// Bytes of answers that are gathered before they go.
+  private static let linesPerFrame = 32 * 1024
+
+  /// Whether it is time to flush.
+  var isMuch: Bool { lines.count >= Self.linesPerFrame }
+
   /// The file of this number is to come.
   mutating func want(_ number: Int) { add(number, isWanted: true) }
 

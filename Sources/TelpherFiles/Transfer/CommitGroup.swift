@@ -14,7 +14,7 @@ struct CommitGroup {
     case leave(TreeReceiver.FolderAttributes)
   }
 
-  private let root: Root
+  private let base: Folder
   private let syncs: Bool
   private let replaces: Bool
   private var steps: [Step] = []
@@ -24,8 +24,9 @@ struct CommitGroup {
   private var folders: [UInt64: Folder] = [:]
   private var lastFolder: Folder?
 
-  init(root: Root, syncs: Bool, replaces: Bool) {
-    self.root = root
+  /// A group of files that are below `base`.
+  init(base: Folder, syncs: Bool, replaces: Bool) {
+    self.base = base
     self.syncs = syncs
     self.replaces = replaces
   }
@@ -93,11 +94,10 @@ struct CommitGroup {
   }
 
   private func set(_ attributes: TreeReceiver.FolderAttributes) -> (RelativePath, FileError?)? {
-    guard attributes.mode != nil || attributes.modifiedNS != nil, !attributes.path.isRoot else {
-      return nil
-    }
+    guard attributes.mode != nil || attributes.modifiedNS != nil, attributes.path != base.path
+    else { return nil }
     do throws(FileError) {
-      try root.parent(of: attributes.path).setAttributes(
+      try base.parent(of: attributes.path).setAttributes(
         of: attributes.path.name, mode: attributes.mode.map { $0 & FileMode.keptOfFolders },
         modifiedNS: attributes.modifiedNS)
       return nil

@@ -10,6 +10,8 @@ struct IncomingFile {
   var partial: Partial?
   /// Why it can't be stored; what comes of it is then dropped.
   var fault: FileError?
+  /// Where the next bytes of it belong.
+  private var position: Int64 = 0
   /// Bytes that came over the connection.
   private(set) var received: Int64 = 0
 
@@ -28,25 +30,50 @@ struct IncomingFile {
   ) throws(FileError) {
     if let start = record.start {
       storing { (file) throws(FileError) in try file.begin(at: start) }
-      if fault == nil { meter?.update { $0.pass(start) } }
+      if fault == nil {
+        position = start
+        meter?.update { $0.pass(start) }
+      }
     }
-    if let hole = record.hole {
-      guard hole >= 0 else { throw FileError(.protocolError, "a hole of \(hole) bytes") }
-      hasher.update(zeros: hole)
-      partial?.skip(hole)
-      meter?.update { $0.pass(hole) }
-    }
+    if let hole = record.hole { try skip(hole, input, meter) }
     guard var left = record.data else { return }
     guard left >= 0 else { throw FileError(.protocolError, "\(left) bytes of data") }
     while left > 0 {
       let chunk = try input.next(atMost: left)
       left -= Int64(chunk.count)
       received += Int64(chunk.count)
+      position += Int64(chunk.count)
       meter?.update { $0.move(Int64(chunk.count)) }
       guard fault == nil else { continue }
       storing { (file) throws(FileError) in try file.write(chunk) }
     }
   }
+
+  private mutating func skip(
+    _ hole: Int64, _ input: ByteInput, _ meter: TransferMeter?
+  ) throws(FileError) {
+    guard hole >= 0, hole <= Self.longest - position else {
+      throw FileError(.protocolError, "a hole of \(hole) bytes at \(position)")
+    }
+    position += hole
+    meter?.update { $0.pass(hole) }
+    guard fault == nil else { return }
+    partial?.skip(hole)
+    // It is but a few bytes for who sends it, and hours of hashing for who gets it: not for longer
+    // than the connection stands.
+    var left = hole
+    while left > 0 {
+      try input.checkOpen()
+      let part = min(left, Self.hashedAtOnce)
+      hasher.update(zeros: part)
+      left -= part
+    }
+  }
+
+  /// The longest file: an exabyte, so that no sum of a few is too large.
+  private static let longest: Int64 = 1 << 60
+  /// Zeros that are hashed between two looks whether the stream is over: some milliseconds.
+  private static let hashedAtOnce: Int64 = 64 << 20
 
   private mutating func begin(at start: Int64) throws(FileError) {
     guard let partial, start > 0 else { return }
@@ -87,6 +114,11 @@ struct ByteInput {
   private var rest: Chunk?
 
   init(port: TransferPort) { self.port = port }
+
+  /// - Throws: `FileError` once the stream is over.
+  func checkOpen() throws(FileError) {
+    if let end = port.monitor.withLock(\.end) { throw end }
+  }
 
   /// The next bytes, at most `limit` of them and at least one.
   ///

@@ -3,7 +3,8 @@ internal import TelpherWire
 
 /// Makes records of the bytes of channel 5.
 struct RecordReader {
-  /// The longest record: two paths of 4 KiB, each byte of them as six of JSON.
+  /// The longest record. That is one of several files: their folder's path of 4 KiB, each byte of it
+  /// as six of JSON, and `RecordWriter.longestBatch`.
   static let maxLength = 64 * 1024
 
   private var rest: [UInt8] = []
@@ -27,6 +28,8 @@ struct RecordReader {
     let lines = rest
     rest = [UInt8](chunk.slice(end..<chunk.count))
     try checkLength()
+    let longest = lines.split(separator: UInt8(ascii: "\n")).lazy.map(\.count).max() ?? 0
+    guard longest < Self.maxLength else { throw Self.tooLong }
     do throws(WireError) {
       return try TreeRecord.decode(lines: lines)
     } catch {
@@ -35,9 +38,10 @@ struct RecordReader {
   }
 
   private func checkLength() throws(FileError) {
-    guard rest.count <= Self.maxLength else {
-      throw FileError(
-        .protocolError, "a record of channel 5 is longer than \(Self.maxLength) bytes")
-    }
+    guard rest.count <= Self.maxLength else { throw Self.tooLong }
+  }
+
+  private static var tooLong: FileError {
+    FileError(.protocolError, "a record of channel 5 is longer than \(maxLength) bytes")
   }
 }

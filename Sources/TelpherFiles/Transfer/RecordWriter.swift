@@ -4,15 +4,17 @@ internal import TelpherWire
 /// Gathers records into full frames of channel 5, and the bytes of small files into full frames of
 /// channel 4.
 ///
-/// The two are flushed together, and never waited for apart: a receiver that has a record waits for
-/// its bytes, and one that has bytes for their record.
+/// The two are flushed together: a receiver that has a record waits for its bytes, and one that has
+/// bytes for their record. Nothing waits here: who writes waits for room after each step, which
+/// queues a frame or two at most.
 struct RecordWriter {
   /// Bytes of records that are gathered before they go.
   private static let linesPerFrame = 32 * 1024
 
   let port: TransferPort
   private var lines: [UInt8] = []
-  /// Files that were announced and did not go yet, and the most bytes that they take as a record.
+  /// Files that were announced and did not go yet, and the most bytes that their names and numbers
+  /// take.
   private var batch: (files: FileBatch, length: Int)?
   private var buffer: ChunkStorage?
   private var filled = 0
@@ -28,29 +30,24 @@ struct RecordWriter {
   init(port: TransferPort) { self.port = port }
 
   /// Writes a record.
-  ///
-  /// - Throws: `FileError` once the stream is over.
-  mutating func write(_ record: TreeRecord) throws(FileError) {
+  mutating func write(_ record: TreeRecord) {
     endBatch()
     // What is announced may go before what is told of files that were announced earlier.
     if record.entry == nil { endRun() }
     lines += record.encoded()
-    if lines.count >= Self.linesPerFrame { try flush() }
+    if lines.count >= Self.linesPerFrame { flush() }
   }
 
   /// Announces the file `name` of `folder`, which is a record together with its neighbours.
-  ///
-  /// - Throws: `FileError` once the stream is over.
-  mutating func announce(
-    _ name: String, in folder: [UInt8], _ status: FileStatus
-  ) throws(FileError) {
+  mutating func announce(_ name: String, in folder: [UInt8], _ status: FileStatus) {
     let length = FileBatch.length(of: name)
     if let batch,
       batch.files.folder.bytes != folder || batch.files.mode != status.mode
         || batch.length + length > Self.longestBatch
+        || batch.files.names.count == FileBatch.maxFiles
     {
       endBatch()
-      if lines.count >= Self.linesPerFrame { try flush() }
+      if lines.count >= Self.linesPerFrame { flush() }
     }
     if batch == nil {
       batch = (FileBatch(folder: PathText(folder), mode: status.mode), 0)
@@ -68,9 +65,7 @@ struct RecordWriter {
   }
 
   /// Tells that the file `number`, whose bytes were appended, is whole and as announced.
-  ///
-  /// - Throws: `FileError` once the stream is over.
-  mutating func tellWhole(_ number: Int, digest: String) throws(FileError) {
+  mutating func tellWhole(_ number: Int, digest: String) {
     if let told = run, told.first + told.digests.count == number,
       told.digests.count < Self.longestRun
     {
@@ -79,7 +74,7 @@ struct RecordWriter {
       endRun()
       run = (number, [digest])
     }
-    if lines.count >= Self.linesPerFrame { try flush() }
+    if lines.count >= Self.linesPerFrame { flush() }
   }
 
   private mutating func endRun() {
@@ -94,17 +89,15 @@ struct RecordWriter {
   mutating func append(
     _ count: Int, _ fill: (UnsafeMutableRawBufferPointer) throws(FileError) -> Void
   ) throws(FileError) {
-    if let buffer, filled + count > buffer.capacity { try flush() }
+    if let buffer, filled + count > buffer.capacity { flush() }
     let memory = buffer ?? ChunkStorage(capacity: max(count, ReadBuffer.readSize))
     buffer = memory
     try fill(UnsafeMutableRawBufferPointer(start: memory.memory + filled, count: count))
     filled += count
   }
 
-  /// Sends what was gathered, and waits for room.
-  ///
-  /// - Throws: `FileError` once the stream is over.
-  mutating func flush() throws(FileError) {
+  /// Queues what was gathered.
+  mutating func flush() {
     endBatch()
     endRun()
     if !lines.isEmpty {
@@ -115,6 +108,5 @@ struct RecordWriter {
       port.enqueue(Chunk(storage: memory, range: 0..<filled), on: .file)
       (buffer, filled) = (nil, 0)
     }
-    try port.waitForRoom()
   }
 }

@@ -31,13 +31,33 @@ public struct TransferProgress: Sendable, Equatable {
   /// These bytes of the file went over the connection.
   mutating func move(_ count: Int64) {
     pass(count)
-    movedBytes += count
+    movedBytes.add(count)
   }
 
   /// These bytes of the file did not have to: a hole, or what was there before.
   mutating func pass(_ count: Int64) {
-    bytes += count
-    pathBytes += count
+    bytes.add(count)
+    pathBytes.add(count)
+  }
+
+  /// There is one more file, of `size` bytes.
+  mutating func announce(_ size: Int64) {
+    totalFiles += 1
+    totalBytes.add(size)
+  }
+
+  /// A file of `size` bytes did not have to be sent.
+  mutating func skip(_ size: Int64) {
+    files += 1
+    bytes.add(size)
+  }
+}
+
+extension Int64 {
+  /// Adds without a trap: the sizes are a peer's.
+  fileprivate mutating func add(_ other: Int64) {
+    let (sum, overflow) = addingReportingOverflow(other)
+    self = overflow ? .max : sum
   }
 }
 

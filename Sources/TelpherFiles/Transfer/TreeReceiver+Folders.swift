@@ -3,7 +3,7 @@ internal import TelpherWire
 extension TreeReceiver {
   /// Makes a folder where there is none; returns whether there was none.
   mutating func makeFolder(_ path: RelativePath, _ entry: FileEntry) throws(FileError) -> Bool {
-    if path == base { return false }
+    if path == base.path { return false }
     let folder = try parent(of: path).0
     do throws(FileError) {
       // Its owner writes into it, whatever its mode will be.

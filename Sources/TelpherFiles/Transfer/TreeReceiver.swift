@@ -5,8 +5,8 @@ public import TelpherWire
 /// puts them in their place in groups (docs/PROTOCOL.md, "Trees"). Both ends of a connection use it;
 /// it runs on a worker's thread.
 ///
-/// Nothing gets outside `base`: every path is resolved anew below the root, whatever is swapped
-/// meanwhile.
+/// Nothing gets outside `base`: its folder is opened once, and what is below it by paths on which no
+/// symlink is followed, whether it was there, or is swapped in meanwhile, or came from the sender.
 public struct TreeReceiver {
   /// What is to become of a file that was answered with `want`.
   struct Wanted {
@@ -26,8 +26,7 @@ public struct TreeReceiver {
   }
 
   let port: TransferPort
-  let root: Root
-  let base: RelativePath
+  let base: Folder
   let expected: [UInt8]?
   let options: TransferOptions
   let meter: TransferMeter?
@@ -40,13 +39,15 @@ public struct TreeReceiver {
   var folders: [Int: FolderAttributes] = [:]
   var incoming: IncomingFile?
   var folder: (Folder, isNew: Bool)?
-  /// Folders that this transfer made and did not leave yet: nothing is in them but what it stores.
+  /// Folders that this transfer made and did not leave yet. Nothing is looked for in them: what
+  /// somebody else puts there is found when a file is to get its name.
   var newFolders: Set<RelativePath> = []
   var cleaned: Set<RelativePath> = []
   /// What became of the entries.
   public internal(set) var counts = TreeCounts()
-  /// What could not be sent or stored; the first `TreeSender.maxKeptFailures`.
-  public private(set) var failures: [TransferFailure] = []
+  private var failureList = FailureList()
+  /// What could not be sent or stored; the first of it, `counts` knows how much it was.
+  public var failures: [TransferFailure] { failureList.kept }
 
   /// Entries that may wait for the sender: what `TreeSender` announces ahead, and as much again. It
   /// bounds what a sender can have this side keep.
@@ -58,19 +59,20 @@ public struct TreeReceiver {
   ///
   /// - Parameter expected: the one name that entries may have or be below, where this side asked for
   ///   it; empty for any: then a folder's contents were asked for. Nil where the sender chooses.
+  /// - Throws: `FileError` where `base` is no folder that can be opened.
   public init(
     port: TransferPort, root: Root, base: RelativePath, expecting expected: [UInt8]? = nil,
     options: TransferOptions, meter: TransferMeter? = nil
-  ) {
+  ) throws(FileError) {
     self.expected = expected
     self.port = port
-    self.root = root
-    self.base = base
+    self.base = try root.folder(base)
     self.options = options
     self.meter = meter
     answers = AnswerWriter(port: port)
     input = ByteInput(port: port)
-    group = CommitGroup(root: root, syncs: options.sync, replaces: options.ifExists == .replace)
+    group = CommitGroup(
+      base: self.base, syncs: options.sync, replaces: options.ifExists == .replace)
   }
 
   /// Stores it all.
@@ -78,11 +80,12 @@ public struct TreeReceiver {
   /// - Throws: `FileError` where nothing can be stored, or the stream is over. What was stored by
   ///   then is whole.
   public mutating func run() throws(FileError) {
-    // A missing base is told once, and not for each entry.
-    _ = try root.folder(base)
     do throws(FileError) {
       while let chunk = try nextRecords() {
-        for record in try reader.read(chunk) { try take(record) }
+        for record in try reader.read(chunk) {
+          try take(record)
+          flushIfMuch()
+        }
       }
       guard reader.isAtBoundary, incoming == nil, wanted.isEmpty else {
         throw FileError(.protocolError, "the sender ended in the midst of a file")
@@ -106,6 +109,13 @@ public struct TreeReceiver {
     answers.flush()
     port.waitForRoomOrEnd()
     return try port.receive(.index)
+  }
+
+  /// Sends what was answered, and waits for room, where it is much.
+  mutating func flushIfMuch() {
+    guard answers.isMuch else { return }
+    answers.flush()
+    port.waitForRoomOrEnd()
   }
 
   // MARK: Records
@@ -145,13 +155,14 @@ public struct TreeReceiver {
         path: files.folder, kind: .file, size: files.sizes[index], mode: files.mode,
         mtimeNS: files.mtimesNS[index])
       try announce(entry, at: folder.appending(Array(name.utf8)))
+      flushIfMuch()
     }
   }
 
   mutating func announce(_ entry: FileEntry, at path: RelativePath) throws(FileError) {
     let number = nextNumber
     nextNumber += 1
-    guard entry.kind == .directory || path != base else {
+    guard entry.kind == .directory || path != base.path else {
       throw FileError(.protocolError, "an entry that is no folder has no name")
     }
     switch entry.kind {
@@ -191,14 +202,14 @@ public struct TreeReceiver {
     {
       throw FileError(.protocolError, "'\(below)' was sent and not asked for")
     }
-    if below.isRoot || base.isRoot { return below.isRoot ? base : below }
-    return try RelativePath(base.bytes + [UInt8(ascii: "/")] + below.bytes)
+    if below.isRoot || base.path.isRoot { return below.isRoot ? base.path : below }
+    return try RelativePath(base.path.bytes + [UInt8(ascii: "/")] + below.bytes)
   }
 
   /// The folder that `path` is in, and whether nothing is there but what this transfer stores.
   mutating func parent(of path: RelativePath) throws(FileError) -> (Folder, isNew: Bool) {
     if let folder, path.isDirectly(in: folder.0.path) { return folder }
-    let parent = (try root.folder(path.parent), isNew: newFolders.contains(path.parent))
+    let parent = (try base.parent(of: path), isNew: newFolders.contains(path.parent))
     if !parent.isNew, cleaned.count < Self.maxFolders, cleaned.insert(path.parent).inserted {
       Partial.removeStale(in: parent.0, olderThan: Self.staleAfter)
     }
@@ -219,10 +230,7 @@ public struct TreeReceiver {
     guard let size = entry.size, size >= 0 else {
       throw FileError(.protocolError, "'\(path)' has no size", path: "\(path)")
     }
-    meter?.update {
-      $0.totalFiles += 1
-      $0.totalBytes += size
-    }
+    meter?.update { $0.announce(size) }
     let (folder, isNew) = try parent(of: path)
     // Who puts something into a folder that has just been made is noticed when the file gets its name.
     let present = isNew ? nil : try folder.status(of: path.name)
@@ -236,10 +244,7 @@ public struct TreeReceiver {
       let stays = try options.ifExists == .skip ? true : isUnchanged(path, folder, status, entry)
       if stays {
         counts.skipped += 1
-        meter?.update {
-          $0.files += 1
-          $0.bytes += size
-        }
+        meter?.update { $0.skip(size) }
         return answers.skip(number)
       }
     }
@@ -326,9 +331,7 @@ public struct TreeReceiver {
     tells: Bool = true
   ) {
     counts.failed += 1
-    if failures.count < TreeSender.maxKeptFailures {
-      failures.append(TransferFailure(path: path, message: message))
-    }
+    failureList.add(path, message)
     if tells { answers.fail(number, relative, message) }
   }
 }

@@ -25,9 +25,9 @@ extension TreeSender {
         record.mtimeNS = file.status.modifiedNS
       }
       if isSmall, record.mtimeNS == nil, let digest = record.digest {
-        try output.tellWhole(number, digest: digest)
+        output.tellWhole(number, digest: digest)
       } else {
-        try output.write(record)
+        output.write(record)
       }
       meter?.update { $0.files += 1 }
     } catch {
@@ -72,7 +72,7 @@ extension TreeSender {
       position = try start(file, answer, &hasher)
       var record = TreeRecord(file: number)
       record.start = position
-      try output.write(record)
+      output.write(record)
     }
     let size = file.status.size
     let isSparse = file.status.allocated < size
@@ -82,7 +82,7 @@ extension TreeSender {
       if begin > position {
         var record = TreeRecord(file: number)
         record.hole = begin - position
-        try output.write(record)
+        output.write(record)
         hasher.update(zeros: begin - position)
         meter?.update { [position] in $0.pass(begin - position) }
         position = begin
@@ -91,7 +91,7 @@ extension TreeSender {
       guard end > position else { continue }
       var record = TreeRecord(file: number)
       record.data = end - position
-      try output.write(record)
+      output.write(record)
       try sendPiece(file, position..<end, &hasher)
       position = end
       try takeAnswers(waiting: false)
@@ -120,7 +120,7 @@ extension TreeSender {
   private mutating func sendPiece(
     _ file: SourceFile, _ range: Range<Int64>, _ hasher: inout FileHasher
   ) throws(FileError) {
-    try output.flush()
+    output.flush()
     var position = range.lowerBound
     var fault: FileError?
     while position < range.upperBound {
@@ -142,7 +142,7 @@ extension TreeSender {
       }
       hasher.update(UnsafeRawBufferPointer(start: buffer.memory, count: count))
       port.enqueue(Chunk(storage: buffer, range: 0..<count), on: .file)
-      try port.waitForRoom()
+      try waitForRoom()
       position += Int64(count)
       didSend(Int64(count))
     }
@@ -165,13 +165,11 @@ extension TreeSender {
     record.data = sent
     record.failed = error.message
     record.path = PathText(wirePath(of: path))
-    try output.write(record)
+    output.write(record)
     if number != nil { meter?.update { $0.files += 1 } }
   }
 
   mutating func note(_ path: String, _ message: String) {
-    failureCount += 1
-    guard failures.count < Self.maxKeptFailures else { return }
-    failures.append(TransferFailure(path: path, message: message))
+    failureList.add(path, message)
   }
 }

@@ -8,6 +8,8 @@ public struct TreeSender {
   /// Files that are announced and not answered or not sent yet, at most: enough that a far receiver
   /// never stands still, and a bound to what is kept.
   static let maxAhead = 4_096
+  /// Characters of a digest, at most: twice those of the longest.
+  private static let maxDigest = 128
   /// Files up to this size are read whole and sent side by side in full frames.
   static let smallFile: Int64 = 64 * 1024
   /// Bytes that are promised at once: what has to be made up with zeros where a file turns out
@@ -48,14 +50,11 @@ public struct TreeSender {
   /// Files that the receiver gave up while they were sent.
   var abandoned: Set<Int> = []
   var folder: Folder?
-  /// What could not be sent, or was told by the receiver as not stored; the first
-  /// `maxKeptFailures`.
-  public internal(set) var failures: [TransferFailure] = []
+  var failureList = FailureList()
+  /// What could not be sent, or was told by the receiver as not stored; the first of it.
+  public var failures: [TransferFailure] { failureList.kept }
   /// How many those are in all.
-  public internal(set) var failureCount = 0
-
-  /// Failures that are kept to be told.
-  static let maxKeptFailures = 1_000
+  public var failureCount: Int { failureList.count }
 
   /// A sender of what is at `source` below `root`, under the name `name` (empty: what the folder
   /// `source` holds).
@@ -79,17 +78,21 @@ public struct TreeSender {
     try announceSource()
     while true {
       try takeAnswers(waiting: false)
-      if try sendNext() { continue }
+      if try sendNext() {
+        try waitForRoom()
+        continue
+      }
       if !isWalkOver && items.count - itemsHead < Self.maxAhead {
         try announceNext()
       } else if isWalkOver && itemsHead == items.count {
         break
       } else {
-        try output.flush()
+        output.flush()
         try takeAnswers(waiting: true)
       }
+      try waitForRoom()
     }
-    try output.flush()
+    output.flush()
     port.finish(.index)
     port.finish(.file)
     // The end of its records means that everything is in its place.
@@ -114,7 +117,7 @@ public struct TreeSender {
     var record = TreeRecord()
     record.isComplete = true
     meter?.update { $0.isTotalKnown = true }
-    try output.write(record)
+    output.write(record)
   }
 
   mutating func announceNext() throws(FileError) {
@@ -147,25 +150,22 @@ public struct TreeSender {
         FileError(.notAFile, "'\(path)' is \(what), which is not transferred", path: "\(path)"))
     }
     nextNumber += 1
-    try output.write(TreeRecord(entry: entry(path, status, link)))
+    output.write(TreeRecord(entry: entry(path, status, link)))
   }
 
   private mutating func announceFile(_ path: RelativePath, _ status: FileStatus) throws(FileError) {
     items.append(.file(nextNumber, path, status))
     nextNumber += 1
-    meter?.update {
-      $0.totalFiles += 1
-      $0.totalBytes += status.size
-    }
+    meter?.update { $0.announce(status.size) }
     // The source itself may be sent under another name.
     if path != source, !options.comparesDigests,
       let name = String(validating: path.name, as: UTF8.self)
     {
-      return try output.announce(name, in: wirePath(of: path.parent), status)
+      return output.announce(name, in: wirePath(of: path.parent), status)
     }
     var entry = entry(path, status, nil)
     if options.comparesDigests { entry.digest = try? digest(of: path) }
-    try output.write(TreeRecord(entry: entry))
+    output.write(TreeRecord(entry: entry))
   }
 
   private func entry(_ path: RelativePath, _ status: FileStatus, _ link: [UInt8]?) -> FileEntry {
@@ -196,6 +196,12 @@ public struct TreeSender {
 
   // MARK: Answers
 
+  /// Waits until more may be queued. What the receiver says is taken meanwhile: it may be unable to
+  /// go on before.
+  mutating func waitForRoom() throws(FileError) {
+    while try !port.waitForRoom(orPieceOf: .index) { try takeAnswers(waiting: false) }
+  }
+
   mutating func takeAnswers(waiting: Bool) throws(FileError) {
     if waiting {
       guard let chunk = try port.receive(.index) else {
@@ -207,14 +213,25 @@ public struct TreeSender {
   }
 
   mutating func take(_ records: [TreeRecord]) throws(FileError) {
+    // The number of the first entry that is not done with.
+    let firstPending =
+      switch itemsHead < items.count ? items[itemsHead] : .leave(0) {
+      case .file(let number, _, _): number
+      case .leave: 0
+      }
     for record in records {
       if let message = record.failed {
-        record.file.map { _ = abandoned.insert($0) }
+        // Of others it does not matter any more, and any number would be kept.
+        if let number = record.file, firstPending..<nextNumber ~= number {
+          abandoned.insert(number)
+        }
         note(record.path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "", message)
       } else if let first = record.want ?? record.skip {
-        guard first >= 0, record.count ?? 1 > 0, record.count ?? 1 <= nextNumber else {
-          throw FileError(.protocolError, "the receiver answered what was not asked")
-        }
+        let (end, overflow) = first.addingReportingOverflow(record.count ?? 1)
+        guard first >= 0, end > first, !overflow, end <= nextNumber,
+          answers.count - answersHead < Self.maxAhead,
+          record.prefixDigest?.utf8.count ?? 0 <= Self.maxDigest
+        else { throw FileError(.protocolError, "the receiver answered what was not asked") }
         answers.append(
           Answer(
             first: first, count: record.count ?? 1, isWanted: record.want != nil,
@@ -232,17 +249,14 @@ public struct TreeSender {
     case .leave(let number):
       var record = TreeRecord()
       record.leave = number
-      try output.write(record)
+      output.write(record)
     case .file(let number, let path, let status):
       guard let answer = try answer(for: number) else { return false }
       if answer.isWanted {
         meter?.update { $0.begin(path) }
         try send(number, path, status, answer)
       } else {
-        meter?.update {
-          $0.files += 1
-          $0.bytes += status.size
-        }
+        meter?.update { $0.skip(status.size) }
       }
       abandoned.remove(number)
     }

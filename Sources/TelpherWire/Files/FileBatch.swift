@@ -1,6 +1,9 @@
 /// Files of one folder that are announced together, in one record of channel 5 (docs/PROTOCOL.md,
 /// "Trees"). An object for each would cost more than the file itself where files are small.
 public struct FileBatch: Sendable, Equatable, Codable {
+  /// Files that one record announces, at most.
+  public static let maxFiles = 1_024
+
   /// The folder that they are in, as an entry's path.
   public let folder: PathText
   /// The permission bits that all of them have.
@@ -47,6 +50,11 @@ public struct FileBatch: Sendable, Equatable, Codable {
         forKey: .names, in: container,
         debugDescription:
           "\(names.count) names, \(sizes.count) sizes and \(mtimesNS.count) times are not as many")
+    }
+    guard names.count <= Self.maxFiles else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .names, in: container,
+        debugDescription: "more than \(Self.maxFiles) files in one record")
     }
   }
 }

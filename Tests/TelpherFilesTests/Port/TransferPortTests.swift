@@ -59,9 +59,10 @@ struct TransferPortTests {
 
   @Test func whoWaitsForRoomGoesOnWhenHalfOfItHasGone() {
     var state = TransferPort.State()
-    let read = Chunk([UInt8](repeating: 0, count: ReadBuffer.largeRead))
+    let size = 1_000
+    let read = Chunk([UInt8](repeating: 0, count: size))
     var waits: [Bool] = []
-    func look() { waits.append(state.hasNoRoom()) }
+    func look() { waits.append(state.hasNoRoom(size)) }
     for _ in 0..<5 {
       state.outgoing[.file].append(read)
       look()

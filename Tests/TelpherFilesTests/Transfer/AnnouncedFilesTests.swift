@@ -17,16 +17,40 @@ import Testing
       device: 0, inode: 0)
     for number in 0..<500 {
       let name = "\(number)" + String(repeating: "\u{1}", count: 252)
-      try writer.announce(name, in: folder, status)
+      writer.announce(name, in: folder, status)
     }
-    try writer.flush()
+    writer.flush()
     pair.first.finish(.index)
-    var reader = RecordReader()
-    var names = 0
-    while let chunk = try pair.second.receive(.index) {
-      for record in try reader.read(chunk) { names += record.files?.names.count ?? 0 }
+    var lines: [UInt8] = []
+    while let chunk = try pair.second.receive(.index) { lines += [UInt8](chunk) }
+    let lengths = lines.split(separator: UInt8(ascii: "\n")).map { $0.count + 1 }
+    #expect(lengths.max() ?? 0 > RecordReader.maxLength / 2)
+    #expect(lengths.max() ?? 0 <= RecordReader.maxLength)
+    let names = try TreeRecord.decode(lines: lines).map { $0.files?.names.count ?? 0 }
+    #expect(names.reduce(0, +) == 500)
+  }
+
+  @Test(arguments: [RecordReader.maxLength, .max])
+  func aLongerRecordIsRefusedHoweverItComes(_ piece: Int) throws {
+    for length in [RecordReader.maxLength, RecordReader.maxLength + 1] {
+      let frame = #"{"leave":1,"path":""}"#.utf8.count + 1
+      let path = String(repeating: "x", count: length - frame)
+      let line = Array(#"{"leave":1,"path":"\#(path)"}"#.utf8) + [UInt8(ascii: "\n")]
+      #expect(line.count == length)
+      var (reader, rest, count) = (RecordReader(), Chunk(line), 0)
+      func read() throws(FileError) {
+        while !rest.isEmpty {
+          count += try reader.read(rest.removePrefix(min(piece, rest.count))).count
+        }
+      }
+      if length == RecordReader.maxLength {
+        try read()
+        #expect(count == 1)
+      } else {
+        let error = #expect(throws: FileError.self) { try read() }
+        #expect(error?.message == "a record of channel 5 is longer than 65536 bytes")
+      }
     }
-    #expect(names == 500)
   }
 
   @Test func filesOfSeveralFoldersAndModesAreToldApart() async throws {
@@ -119,48 +143,4 @@ import Testing
       #expect(try TreeFixture.listing(fixture.destination).count == 2)
     }
   }
-}
-
-extension TreeFixture {
-  /// Has a receiver take what `sender` does by hand.
-  fileprivate func receive(
-    _ options: TransferOptions = TransferOptions(), expecting: String? = nil,
-    from sender: @escaping @Sendable (TransferPort) throws(FileError) -> Void
-  ) async throws -> (Result<Void, FileError>, Result<(TreeCounts, [TransferFailure]), FileError>) {
-    let root = try Root(destination)
-    return await PortPair().run(sender) { (port) throws(FileError) in
-      var receiver = TreeReceiver(
-        port: port, root: root, base: .root, expecting: expecting.map { Array($0.utf8) },
-        options: options)
-      try receiver.run()
-      return (receiver.counts, receiver.failures)
-    }
-  }
-}
-
-extension TransferPort {
-  fileprivate func announce(folder: String) {
-    tell(TreeRecord(entry: FileEntry(path: PathText(folder), kind: .directory, mode: 0o755)))
-  }
-
-  fileprivate func announce(_ name: String, in folder: String, size: Int) {
-    var record = TreeRecord()
-    record.files = FileBatch(folder: PathText(folder), mode: 0o644)
-    record.files?.append(name, size: Int64(size), mtimeNS: 0)
-    tell(record)
-  }
-
-  /// All of a file, and the end.
-  fileprivate func send(_ bytes: [UInt8], asFile number: Int) {
-    var hasher = FileHasher(.xxh128)
-    bytes.withUnsafeBytes { hasher.update($0) }
-    var record = TreeRecord(file: number)
-    record.whole = [hasher.digest]
-    tell(record)
-    enqueue(Chunk(bytes), on: .file)
-    finish(.index)
-    finish(.file)
-  }
-
-  private func tell(_ record: TreeRecord) { enqueue(Chunk(record.encoded()), on: .index) }
 }

@@ -47,7 +47,7 @@ import Testing
     var entry = FileEntry(path: PathText("file".bytes), kind: .file)
     entry.size = Int64(Self.size)
     peer.port.deliver(Chunk(TreeRecord(entry: entry).encoded()), on: .index)
-    var receiver = TreeReceiver(
+    var receiver = try TreeReceiver(
       port: peer.port, root: sandbox.root, base: .root, options: TransferOptions())
     #expect(code { try receiver.run() } == .lost)
     try expectKept(sandbox)

@@ -33,7 +33,7 @@ struct TreeFixture: Sendable {
       try sender.run()
       return sender.failures
     } _: { (port) throws(FileError) in
-      var receiver = TreeReceiver(
+      var receiver = try TreeReceiver(
         port: port, root: to, base: .root, expecting: expecting, options: options)
       try receiver.run()
       return (receiver.counts, receiver.failures)

@@ -1,0 +1,182 @@
+import Glibc
+@testable import TelpherFiles
+import TelpherTestSupport
+import TelpherTransport
+import TelpherWire
+import Testing
+
+/// Senders and receivers that mean no good.
+@Suite(.timeLimit(.minutes(1))) struct HostilePeerTests {
+  /// A link that the sender has made itself leads nowhere, though it stays below the root.
+  @Test func nothingIsStoredThroughALinkOfTheSender() async throws {
+    try await TreeFixture.with { fixture in
+      mkdir(fixture.destination + "/private", 0o700)
+      let (_, received) = try await fixture.receive(expecting: "tree") {
+        (port) throws(FileError) in
+        port.tell(
+          TreeRecord(
+            entry: FileEntry(path: PathText("tree"), kind: .symlink, link: PathText("private"))))
+        port.announce("file", in: "tree", size: 1)
+        var record = TreeRecord()
+        record.isComplete = true
+        port.tell(record)
+        port.finish(.index)
+        port.finish(.file)
+        while try port.receive(.index) != nil {}
+      }
+      let (counts, failures) = try received.get()
+      #expect(counts.failed == 1)
+      #expect(
+        failures.map(\.message) == [
+          "cannot open 'tree': a symbolic link that may not be followed is on the way"
+        ])
+      #expect(try Root(fixture.destination + "/private").folder(.root).names() == [])
+    }
+  }
+
+  /// Nor one that was there in the place of a folder.
+  @Test func aLinkInThePlaceOfAFolderIsNotFollowed() async throws {
+    try await TreeFixture.with { fixture in
+      for path in ["/tree", "/other"] { mkdir(fixture.destination + path, 0o755) }
+      symlink("../other", fixture.destination + "/tree/sub")
+      mkdir(fixture.source + "/sub", 0o755)
+      fixture.write(fixture.source + "/sub/file", [1])
+      fixture.write(fixture.source + "/beside", [2])
+      let outcome = try await fixture.transfer()
+      #expect(try outcome.failures.map(\.path).sorted() == ["tree/sub", "tree/sub/file"])
+      #expect(try Root(fixture.destination + "/other").folder(.root).names() == [])
+      #expect(TreeFixture.read(fixture.destination + "/tree/beside") == [2])
+    }
+  }
+
+  @Test(arguments: [
+    #"{"want":9223372036854775807}"#, #"{"want":0,"count":9223372036854775807}"#,
+    #"{"skip":1,"count":-1}"#, #"{"want":-1}"#, #"{"want":2}"#,
+  ]) func answersToWhatWasNotAskedEndTheStream(_ answer: String) async throws {
+    try await TreeFixture.with { fixture in
+      fixture.write(fixture.source + "/file", [1])
+      let from = try Root(fixture.source)
+      let (sent, _) = await PortPair().run { (port) throws(FileError) in
+        var sender = TreeSender(
+          port: port, root: from, source: .root, name: Array("tree".utf8),
+          options: TransferOptions())
+        try sender.run()
+      } _: { (port) throws(FileError) in
+        _ = try port.receive(.index)
+        port.enqueue(Chunk(Array("\(answer)\n".utf8)), on: .index)
+        while try port.receive(.index) != nil {}
+      }
+      let error = #expect(throws: FileError.self) { try sent.get() }
+      #expect(error?.message == "the receiver answered what was not asked")
+    }
+  }
+
+  @Test func holesAndSizesWithoutEndAreRefusedOrCounted() async throws {
+    try await TreeFixture.with { fixture in
+      let meter = TransferMeter()
+      let (_, received) = try await fixture.receive(meter: meter) { (port) throws(FileError) in
+        port.announce("a", in: "", size: .max)
+        port.announce("b", in: "", size: .max)
+        _ = try port.receive(.index)
+        var record = TreeRecord(file: 0)
+        record.hole = .max
+        port.tell(record)
+        while try port.receive(.index) != nil {}
+      }
+      let error = #expect(throws: FileError.self) { try received.get() }
+      #expect(error?.message == "a hole of \(Int64.max) bytes at 0")
+      #expect(meter.progress.totalBytes == .max)
+    }
+  }
+
+  /// The hashing of a hole ends with the stream.
+  @Test func aHugeHoleEndsWithTheConnection() async throws {
+    try await TreeFixture.with { fixture in
+      let (_, received) = try await fixture.receive { (port) throws(FileError) in
+        port.announce("a", in: "", size: 1 << 59)
+        _ = try port.receive(.index)
+        var record = TreeRecord(file: 0)
+        record.hole = 1 << 59
+        port.tell(record)
+        throw FileError(.canceled, "enough")
+      }
+      #expect(throws: FileError.self) { try received.get() }
+    }
+  }
+
+  /// Both ends wait for room at once where the receiver has much to say: one of them must listen.
+  @Test func aSenderThatWaitsForRoomHearsTheReceiver() async throws {
+    try await TreeFixture.with { fixture in
+      fixture.write(fixture.source + "/file", noise(4_000_000, seed: 1))
+      // Nothing of what it sends ever goes.
+      let port = TransferPort {}
+      let from = try Root(fixture.source)
+      let pool = WorkerPool(limit: 1)
+      let result: Result<Void, FileError> = await withCheckedContinuation { continuation in
+        try! pool.run {
+          do throws(FileError) {
+            var sender = TreeSender(
+              port: port, root: from, source: .root, name: [], options: TransferOptions())
+            try sender.run()
+            continuation.resume(returning: .success(()))
+          } catch {
+            continuation.resume(returning: .failure(error))
+          }
+        }
+        Task {
+          try await eventually("it is announced") {
+            port.monitor.withLock { $0.outgoing[.index].count > 0 }
+          }
+          var want = TreeRecord()
+          want.want = 1
+          port.deliver(Chunk(want.encoded()), on: .index)
+          try await eventually("it waits for room") { port.monitor.withLock { $0.isFull } }
+          var failed = TreeRecord(file: 1)
+          failed.failed = "the disk is full"
+          port.deliver(Chunk(failed.encoded()), on: .index)
+          try await eventually("it heard") {
+            port.monitor.withLock { $0.isFull && $0.incoming[.index].count == 0 }
+          }
+          port.end(FileError(.canceled, "enough"))
+        }
+      }
+      let error = #expect(throws: FileError.self) { try result.get() }
+      #expect(error?.code == .canceled)
+    }
+  }
+
+  /// One record may have a thousand files fail, each with a long story.
+  @Test func aReceiverThatIsNotHeardKeepsLittleToSay() async throws {
+    try await TreeFixture.with { fixture in
+      let port = TransferPort {}
+      let root = try Root(fixture.destination)
+      let pool = WorkerPool(limit: 1)
+      let folder = [UInt8](repeating: 1, count: 200)
+      for _ in 0..<4 {
+        var record = TreeRecord()
+        record.files = FileBatch(folder: PathText(Array("missing/".utf8) + folder), mode: 0o644)
+        for number in 0..<1_000 { record.files?.append("\(number)", size: 1, mtimeNS: 0) }
+        port.deliver(Chunk(record.encoded()), on: .index)
+      }
+      let result: Result<Void, FileError> = await withCheckedContinuation { continuation in
+        try! pool.run {
+          do throws(FileError) {
+            var receiver = try TreeReceiver(
+              port: port, root: root, base: .root, options: TransferOptions())
+            try receiver.run()
+            continuation.resume(returning: .success(()))
+          } catch {
+            continuation.resume(returning: .failure(error))
+          }
+        }
+        Task {
+          try await eventually("it waits for room") { port.monitor.withLock { $0.isFull } }
+          let most = TransferPort.queuedReads.most * ReadBuffer.largeRead
+          #expect(port.monitor.withLock { $0.queued } < most + (64 << 10))
+          port.end(FileError(.canceled, "enough"))
+        }
+      }
+      #expect(throws: FileError.self) { try result.get() }
+    }
+  }
+}

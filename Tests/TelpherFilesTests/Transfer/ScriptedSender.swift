@@ -1,0 +1,48 @@
+@testable import TelpherFiles
+import TelpherTransport
+import TelpherWire
+
+extension TreeFixture {
+  /// Has a receiver take what `sender` does by hand.
+  func receive(
+    _ options: TransferOptions = TransferOptions(), expecting: String? = nil,
+    meter: TransferMeter? = nil,
+    from sender: @escaping @Sendable (TransferPort) throws(FileError) -> Void
+  ) async throws -> (Result<Void, FileError>, Result<(TreeCounts, [TransferFailure]), FileError>) {
+    let root = try Root(destination)
+    return await PortPair().run(sender) { (port) throws(FileError) in
+      var receiver = try TreeReceiver(
+        port: port, root: root, base: .root, expecting: expecting.map { Array($0.utf8) },
+        options: options, meter: meter)
+      try receiver.run()
+      return (receiver.counts, receiver.failures)
+    }
+  }
+}
+
+extension TransferPort {
+  func announce(folder: String) {
+    tell(TreeRecord(entry: FileEntry(path: PathText(folder), kind: .directory, mode: 0o755)))
+  }
+
+  func announce(_ name: String, in folder: String, size: Int) {
+    var record = TreeRecord()
+    record.files = FileBatch(folder: PathText(folder), mode: 0o644)
+    record.files?.append(name, size: Int64(size), mtimeNS: 0)
+    tell(record)
+  }
+
+  /// All of a file, and the end.
+  func send(_ bytes: [UInt8], asFile number: Int) {
+    var hasher = FileHasher(.xxh128)
+    bytes.withUnsafeBytes { hasher.update($0) }
+    var record = TreeRecord(file: number)
+    record.whole = [hasher.digest]
+    tell(record)
+    enqueue(Chunk(bytes), on: .file)
+    finish(.index)
+    finish(.file)
+  }
+
+  func tell(_ record: TreeRecord) { enqueue(Chunk(record.encoded()), on: .index) }
+}
