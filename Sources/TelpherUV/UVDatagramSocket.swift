@@ -11,6 +11,9 @@ final class UVDatagramSocket: DatagramSocket, HandleOwner {
   private var handle: UnsafeMutablePointer<uv_udp_t>?
   private var didReceive: ((Chunk, DatagramAddress) -> Void)?
 
+  /// Bytes of the longest datagram, and a bit.
+  private static let readSize = 65_536
+
   /// Where datagrams are received, to be copied out: a kept one pins its own bytes only, and none is
   /// cut off. Larger ones than this UDP doesn't have.
   private let buffer: UnsafeMutableRawBufferPointer
@@ -39,7 +42,7 @@ final class UVDatagramSocket: DatagramSocket, HandleOwner {
     }
     self.address = DatagramAddress(host: address.host, port: telpher_address_port(&own))
     // Not before: what throws does not get to `deinit`.
-    buffer = .allocate(byteCount: 65_536, alignment: 16)
+    buffer = .allocate(byteCount: Self.readSize, alignment: 16)
     self.handle = handle
     self.didReceive = didReceive
     Handle.give(handle, to: self)

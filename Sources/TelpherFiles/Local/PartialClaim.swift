@@ -22,6 +22,8 @@ struct PartialClaim {
 
   /// How often a name is tried that others finish with each time.
   private static let attempts = 16
+  /// Microseconds between two looks at a name that is waited for: flock(2) can't be told how long.
+  private static let pause: UInt32 = 5_000
 
   /// Claims the first free slot of the destination `name`, at `path`, in `folder`. Until `deadline`
   /// (of the monotonic clock, in nanoseconds) it is the first slot that is waited for, with a `pause`
@@ -30,7 +32,7 @@ struct PartialClaim {
   /// - Throws: `.busy` where there is none, or what opening one says.
   init(
     for name: [UInt8], in folder: Folder, _ path: RelativePath, deadline: UInt64 = 0,
-    pause: () -> Void = { usleep(5_000) }
+    pause: () -> Void = { usleep(Self.pause) }
   ) throws(FileError) {
     var refusal: Int32?
     for slot in 0..<PartialName.slots {

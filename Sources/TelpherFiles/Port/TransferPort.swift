@@ -146,13 +146,7 @@ public final class TransferPort: Sendable {
   /// - Returns: whether there is room.
   /// - Throws: as `waitForRoom()`.
   func waitForRoom(orPieceOf channel: Channel) throws(FileError) -> Bool {
-    let isFull = monitor.withLock { $0.hasNoRoom() }
-    if isFull { tellOfTaken() }
-    let (hasRoom, end) = monitor.wait(until: nil) {
-      $0.incoming[channel].count == 0 && $0.hasNoRoom()
-    } then: {
-      (!$0.hasNoRoom(), $0.end)
-    }
+    let (hasRoom, end) = wait(orPieceOf: channel)
     if let end { throw end }
     return hasRoom
   }
@@ -162,14 +156,17 @@ public final class TransferPort: Sendable {
   ///
   /// - Returns: why the stream is over, if it is.
   @discardableResult
-  func waitForRoomOrEnd() -> FileError? {
+  func waitForRoomOrEnd() -> FileError? { wait(orPieceOf: nil).end }
+
+  private func wait(orPieceOf channel: Channel?) -> (hasRoom: Bool, end: FileError?) {
     let (isFull, end) = monitor.withLock { ($0.hasNoRoom(), $0.end) }
-    guard isFull else { return end }
+    guard isFull else { return (true, end) }
     tellOfTaken()
-    return monitor.wait(until: nil) {
-      $0.hasNoRoom()
-    } then: {
-      $0.end
+    return monitor.wait(until: nil) { state in
+      if let channel, state.incoming[channel].count > 0 { return false }
+      return state.hasNoRoom()
+    } then: { state in
+      (!state.hasNoRoom(), state.end)
     }
   }
 

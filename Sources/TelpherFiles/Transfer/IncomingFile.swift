@@ -29,6 +29,7 @@ struct IncomingFile {
     _ record: TreeRecord, _ input: inout ByteInput, _ meter: TransferMeter?
   ) throws(FileError) {
     if let start = record.start {
+      guard start >= 0 else { throw FileError(.protocolError, "a start at \(start)") }
       storing { (file) throws(FileError) in try file.begin(at: start) }
       if fault == nil {
         position = start
@@ -115,7 +116,9 @@ struct ByteInput {
 
   init(port: TransferPort) { self.port = port }
 
-  /// - Throws: `FileError` once the stream is over.
+  /// Makes sure that the stream is not over.
+  ///
+  /// - Throws: `FileError`, why it is.
   func checkOpen() throws(FileError) {
     if let end = port.monitor.withLock(\.end) { throw end }
   }

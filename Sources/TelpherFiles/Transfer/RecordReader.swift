@@ -3,10 +3,6 @@ internal import TelpherWire
 
 /// Makes records of the bytes of channel 5.
 struct RecordReader {
-  /// The longest record. That is one of several files: their folder's path of 4 KiB, each byte of it
-  /// as six of JSON, and `RecordWriter.longestBatch`.
-  static let maxLength = 64 * 1024
-
   private var rest: [UInt8] = []
 
   /// Whether the last record was whole.
@@ -28,8 +24,6 @@ struct RecordReader {
     let lines = rest
     rest = [UInt8](chunk.slice(end..<chunk.count))
     try checkLength()
-    let longest = lines.split(separator: UInt8(ascii: "\n")).lazy.map(\.count).max() ?? 0
-    guard longest < Self.maxLength else { throw Self.tooLong }
     do throws(WireError) {
       return try TreeRecord.decode(lines: lines)
     } catch {
@@ -38,10 +32,9 @@ struct RecordReader {
   }
 
   private func checkLength() throws(FileError) {
-    guard rest.count <= Self.maxLength else { throw Self.tooLong }
-  }
-
-  private static var tooLong: FileError {
-    FileError(.protocolError, "a record of channel 5 is longer than \(maxLength) bytes")
+    guard rest.count <= TreeRecord.maxLength else {
+      throw FileError(
+        .protocolError, "a record of channel 5 is longer than \(TreeRecord.maxLength) bytes")
+    }
   }
 }

@@ -64,7 +64,7 @@ extension TreeReceiver {
   mutating func openPartial(_ file: Wanted, _ record: TreeRecord) throws(FileError)
     -> Partial
   {
-    let folder = try parent(of: file.path).0
+    let folder = try parent(of: file.path).folder
     // What is small is sent again rather than taken up.
     if file.isNew, file.entry.size ?? .max <= TreeSender.smallFile {
       let mode = (file.entry.mode ?? 0o644) & FileMode.keptOfFiles
@@ -85,7 +85,7 @@ extension TreeReceiver {
         throw FileError(.changed, "only a part of '\(file.path)' came", path: "\(file.path)")
       }
       try partial.finish(mode: mode, modifiedNS: record.mtimeNS ?? file.entry.mtimeNS)
-      group.add(partial, file.path, try parent(of: file.path).0)
+      group.add(partial, file.path, try parent(of: file.path).folder)
       counts.bytes += file.received
     } catch {
       file.fault = error

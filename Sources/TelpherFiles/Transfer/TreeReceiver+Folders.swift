@@ -4,7 +4,7 @@ extension TreeReceiver {
   /// Makes a folder where there is none; returns whether there was none.
   mutating func makeFolder(_ path: RelativePath, _ entry: FileEntry) throws(FileError) -> Bool {
     if path == base.path { return false }
-    let folder = try parent(of: path).0
+    let folder = try parent(of: path).folder
     do throws(FileError) {
       // Its owner writes into it, whatever its mode will be.
       try folder.makeFolder(path.name, mode: 0o700)
@@ -21,7 +21,7 @@ extension TreeReceiver {
     guard let target = entry.link else {
       throw FileError(.protocolError, "the link '\(path)' leads nowhere", path: "\(path)")
     }
-    let folder = try parent(of: path).0
+    let folder = try parent(of: path).folder
     if let status = try folder.status(of: path.name) {
       if status.kind == .link, try folder.linkTarget(of: path.name) == target.bytes,
         status.modifiedNS == entry.mtimeNS

@@ -38,7 +38,8 @@ public struct TreeReceiver {
   var wanted: [Int: Wanted] = [:]
   var folders: [Int: FolderAttributes] = [:]
   var incoming: IncomingFile?
-  var folder: (Folder, isNew: Bool)?
+  /// The folder that was used last, and whether this transfer has made it.
+  var folder: (folder: Folder, isNew: Bool)?
   /// Folders that this transfer made and did not leave yet. Nothing is looked for in them: what
   /// somebody else puts there is found when a file is to get its name.
   var newFolders: Set<RelativePath> = []
@@ -206,15 +207,16 @@ public struct TreeReceiver {
     return try RelativePath(base.path.bytes + [UInt8(ascii: "/")] + below.bytes)
   }
 
-  /// The folder that `path` is in, and whether nothing is there but what this transfer stores.
-  mutating func parent(of path: RelativePath) throws(FileError) -> (Folder, isNew: Bool) {
-    if let folder, path.isDirectly(in: folder.0.path) { return folder }
-    let parent = (try base.parent(of: path), isNew: newFolders.contains(path.parent))
-    if !parent.isNew, cleaned.count < Self.maxFolders, cleaned.insert(path.parent).inserted {
-      Partial.removeStale(in: parent.0, olderThan: Self.staleAfter)
+  /// The folder that `path` is in, and whether this transfer has made it.
+  mutating func parent(of path: RelativePath) throws(FileError) -> (folder: Folder, isNew: Bool) {
+    if let folder, path.isDirectly(in: folder.folder.path) { return folder }
+    let parent = try base.parent(of: path)
+    let isNew = newFolders.contains(parent.path)
+    if !isNew, cleaned.count < Self.maxFolders, cleaned.insert(parent.path).inserted {
+      Partial.removeStale(in: parent, olderThan: Self.staleAfter)
     }
-    folder = parent
-    return parent
+    folder = (parent, isNew)
+    return (parent, isNew)
   }
 
   /// Partials that nobody works on and that are older than this, in seconds, are removed from folders

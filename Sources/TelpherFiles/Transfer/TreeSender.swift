@@ -8,6 +8,8 @@ public struct TreeSender {
   /// Files that are announced and not answered or not sent yet, at most: enough that a far receiver
   /// never stands still, and a bound to what is kept.
   static let maxAhead = 4_096
+  /// Answers that may wait for their files: one for each, and many for entries that need none.
+  private static let maxAnswers = 16 * maxAhead
   /// Characters of a digest, at most: twice those of the longest.
   private static let maxDigest = 128
   /// Files up to this size are read whole and sent side by side in full frames.
@@ -78,17 +80,15 @@ public struct TreeSender {
     try announceSource()
     while true {
       try takeAnswers(waiting: false)
-      if try sendNext() {
-        try waitForRoom()
-        continue
-      }
-      if !isWalkOver && items.count - itemsHead < Self.maxAhead {
-        try announceNext()
-      } else if isWalkOver && itemsHead == items.count {
-        break
-      } else {
-        output.flush()
-        try takeAnswers(waiting: true)
+      if try !sendNext() {
+        if !isWalkOver && items.count - itemsHead < Self.maxAhead {
+          try announceNext()
+        } else if isWalkOver && itemsHead == items.count {
+          break
+        } else {
+          output.flush()
+          try takeAnswers(waiting: true)
+        }
       }
       try waitForRoom()
     }
@@ -228,10 +228,15 @@ public struct TreeSender {
         note(record.path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "", message)
       } else if let first = record.want ?? record.skip {
         let (end, overflow) = first.addingReportingOverflow(record.count ?? 1)
-        guard first >= 0, end > first, !overflow, end <= nextNumber,
-          answers.count - answersHead < Self.maxAhead,
-          record.prefixDigest?.utf8.count ?? 0 <= Self.maxDigest
-        else { throw FileError(.protocolError, "the receiver answered what was not asked") }
+        guard first >= 0, end > first, !overflow, end <= nextNumber else {
+          throw FileError(.protocolError, "the receiver answered what was not asked")
+        }
+        guard answers.count - answersHead < Self.maxAnswers else {
+          throw FileError(.tooLarge, "more than \(Self.maxAnswers) answers of the receiver wait")
+        }
+        guard record.prefixDigest?.utf8.count ?? 0 <= Self.maxDigest else {
+          throw FileError(.protocolError, "a digest has more than \(Self.maxDigest) characters")
+        }
         answers.append(
           Answer(
             first: first, count: record.count ?? 1, isWanted: record.want != nil,

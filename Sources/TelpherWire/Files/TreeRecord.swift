@@ -92,10 +92,16 @@ public struct TreeRecord: Sendable, Equatable, Codable {
   /// The record as a line, its end included.
   public func encoded() -> [UInt8] { JSONCoding.encode(self) + [UInt8(ascii: "\n")] }
 
+  /// Bytes of the longest record, its line's end included. The longest that is written is one of
+  /// several files: their folder's path of 4 KiB, each byte of it as six of JSON, and 32 KiB of names
+  /// and numbers.
+  public static let maxLength = 64 * 1024
+
   /// Reads whole lines.
   ///
-  /// - Throws: `WireError` where they are not JSON of this shape.
+  /// - Throws: `WireError` where they are not JSON of this shape, or one is longer than `maxLength`.
   public static func decode(lines: [UInt8]) throws(WireError) -> [TreeRecord] {
-    try JSONCoding.decodeLines(TreeRecord.self, from: lines, name: "a record of channel 5")
+    try JSONCoding.decodeLines(
+      TreeRecord.self, from: lines, longest: maxLength, name: "a record of channel 5")
   }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import TelpherSystem
+import TelpherTestSupport
 import TelpherTransport
 import Testing
 

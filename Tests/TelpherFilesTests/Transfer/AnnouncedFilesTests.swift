@@ -24,15 +24,15 @@ import Testing
     var lines: [UInt8] = []
     while let chunk = try pair.second.receive(.index) { lines += [UInt8](chunk) }
     let lengths = lines.split(separator: UInt8(ascii: "\n")).map { $0.count + 1 }
-    #expect(lengths.max() ?? 0 > RecordReader.maxLength / 2)
-    #expect(lengths.max() ?? 0 <= RecordReader.maxLength)
+    #expect(lengths.max() ?? 0 > TreeRecord.maxLength / 2)
+    #expect(lengths.max() ?? 0 <= TreeRecord.maxLength)
     let names = try TreeRecord.decode(lines: lines).map { $0.files?.names.count ?? 0 }
     #expect(names.reduce(0, +) == 500)
   }
 
-  @Test(arguments: [RecordReader.maxLength, .max])
+  @Test(arguments: [TreeRecord.maxLength, .max])
   func aLongerRecordIsRefusedHoweverItComes(_ piece: Int) throws {
-    for length in [RecordReader.maxLength, RecordReader.maxLength + 1] {
+    for length in [TreeRecord.maxLength, TreeRecord.maxLength + 1] {
       let frame = #"{"leave":1,"path":""}"#.utf8.count + 1
       let path = String(repeating: "x", count: length - frame)
       let line = Array(#"{"leave":1,"path":"\#(path)"}"#.utf8) + [UInt8(ascii: "\n")]
@@ -43,7 +43,7 @@ import Testing
           count += try reader.read(rest.removePrefix(min(piece, rest.count))).count
         }
       }
-      if length == RecordReader.maxLength {
+      if length == TreeRecord.maxLength {
         try read()
         #expect(count == 1)
       } else {

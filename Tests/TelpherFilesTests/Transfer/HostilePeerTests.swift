@@ -89,6 +89,23 @@ import Testing
     }
   }
 
+  @Test(arguments: [Int64.min, -1]) func aStartBeforeTheBeginningIsRefused(_ start: Int64)
+    async throws
+  {
+    try await TreeFixture.with { fixture in
+      let (_, received) = try await fixture.receive { (port) throws(FileError) in
+        port.announce("a", in: "", size: 1)
+        _ = try port.receive(.index)
+        var record = TreeRecord(file: 0)
+        (record.start, record.hole) = (start, 1)
+        port.tell(record)
+        while try port.receive(.index) != nil {}
+      }
+      let error = #expect(throws: FileError.self) { try received.get() }
+      #expect(error?.message == "a start at \(start)")
+    }
+  }
+
   /// The hashing of a hole ends with the stream.
   @Test func aHugeHoleEndsWithTheConnection() async throws {
     try await TreeFixture.with { fixture in
@@ -108,36 +125,24 @@ import Testing
   @Test func aSenderThatWaitsForRoomHearsTheReceiver() async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/file", noise(4_000_000, seed: 1))
-      // Nothing of what it sends ever goes.
-      let port = TransferPort {}
       let from = try Root(fixture.source)
-      let pool = WorkerPool(limit: 1)
-      let result: Result<Void, FileError> = await withCheckedContinuation { continuation in
-        try! pool.run {
-          do throws(FileError) {
-            var sender = TreeSender(
-              port: port, root: from, source: .root, name: [], options: TransferOptions())
-            try sender.run()
-            continuation.resume(returning: .success(()))
-          } catch {
-            continuation.resume(returning: .failure(error))
-          }
+      let result = try await TransferPort.unheard { (port) throws(FileError) in
+        var sender = TreeSender(
+          port: port, root: from, source: .root, name: [], options: TransferOptions())
+        try sender.run()
+      } meanwhile: { port in
+        try await eventually("it is announced") {
+          port.monitor.withLock { $0.outgoing[.index].count > 0 }
         }
-        Task {
-          try await eventually("it is announced") {
-            port.monitor.withLock { $0.outgoing[.index].count > 0 }
-          }
-          var want = TreeRecord()
-          want.want = 1
-          port.deliver(Chunk(want.encoded()), on: .index)
-          try await eventually("it waits for room") { port.monitor.withLock { $0.isFull } }
-          var failed = TreeRecord(file: 1)
-          failed.failed = "the disk is full"
-          port.deliver(Chunk(failed.encoded()), on: .index)
-          try await eventually("it heard") {
-            port.monitor.withLock { $0.isFull && $0.incoming[.index].count == 0 }
-          }
-          port.end(FileError(.canceled, "enough"))
+        var want = TreeRecord()
+        want.want = 1
+        port.deliver(Chunk(want.encoded()), on: .index)
+        try await eventually("it waits for room") { port.monitor.withLock { $0.isFull } }
+        var failed = TreeRecord(file: 1)
+        failed.failed = "the disk is full"
+        port.deliver(Chunk(failed.encoded()), on: .index)
+        try await eventually("it heard") {
+          port.monitor.withLock { $0.isFull && $0.incoming[.index].count == 0 }
         }
       }
       let error = #expect(throws: FileError.self) { try result.get() }
@@ -148,33 +153,22 @@ import Testing
   /// One record may have a thousand files fail, each with a long story.
   @Test func aReceiverThatIsNotHeardKeepsLittleToSay() async throws {
     try await TreeFixture.with { fixture in
-      let port = TransferPort {}
       let root = try Root(fixture.destination)
-      let pool = WorkerPool(limit: 1)
       let folder = [UInt8](repeating: 1, count: 200)
-      for _ in 0..<4 {
-        var record = TreeRecord()
-        record.files = FileBatch(folder: PathText(Array("missing/".utf8) + folder), mode: 0o644)
-        for number in 0..<1_000 { record.files?.append("\(number)", size: 1, mtimeNS: 0) }
-        port.deliver(Chunk(record.encoded()), on: .index)
-      }
-      let result: Result<Void, FileError> = await withCheckedContinuation { continuation in
-        try! pool.run {
-          do throws(FileError) {
-            var receiver = try TreeReceiver(
-              port: port, root: root, base: .root, options: TransferOptions())
-            try receiver.run()
-            continuation.resume(returning: .success(()))
-          } catch {
-            continuation.resume(returning: .failure(error))
-          }
+      let result = try await TransferPort.unheard { (port) throws(FileError) in
+        var receiver = try TreeReceiver(
+          port: port, root: root, base: .root, options: TransferOptions())
+        try receiver.run()
+      } meanwhile: { port in
+        for _ in 0..<4 {
+          var record = TreeRecord()
+          record.files = FileBatch(folder: PathText(Array("missing/".utf8) + folder), mode: 0o644)
+          for number in 0..<1_000 { record.files?.append("\(number)", size: 1, mtimeNS: 0) }
+          port.deliver(Chunk(record.encoded()), on: .index)
         }
-        Task {
-          try await eventually("it waits for room") { port.monitor.withLock { $0.isFull } }
-          let most = TransferPort.queuedReads.most * ReadBuffer.largeRead
-          #expect(port.monitor.withLock { $0.queued } < most + (64 << 10))
-          port.end(FileError(.canceled, "enough"))
-        }
+        try await eventually("it waits for room") { port.monitor.withLock { $0.isFull } }
+        let most = TransferPort.queuedReads.most * ReadBuffer.largeRead
+        #expect(port.monitor.withLock { $0.queued } < most + (64 << 10))
       }
       #expect(throws: FileError.self) { try result.get() }
     }

@@ -46,3 +46,35 @@ extension TransferPort {
 
   func tell(_ record: TreeRecord) { enqueue(Chunk(record.encoded()), on: .index) }
 }
+
+extension TransferPort {
+  /// Has `work` run with a port from which nothing of what it sends is taken, and `meanwhile` beside
+  /// it; then the port is ended.
+  ///
+  /// - Returns: how `work` ended.
+  static func unheard(
+    _ work: @escaping @Sendable (TransferPort) throws(FileError) -> Void,
+    meanwhile: (TransferPort) async throws -> Void
+  ) async throws -> Result<Void, FileError> {
+    let port = TransferPort {}
+    let pool = WorkerPool(limit: 1)
+    async let result: Result<Void, FileError> = withCheckedContinuation { continuation in
+      try! pool.run {
+        do throws(FileError) {
+          continuation.resume(returning: .success(try work(port)))
+        } catch {
+          continuation.resume(returning: .failure(error))
+        }
+      }
+    }
+    let enough = FileError(.canceled, "enough")
+    do {
+      try await meanwhile(port)
+    } catch {
+      port.end(enough)
+      throw error
+    }
+    port.end(enough)
+    return await result
+  }
+}
