@@ -22,6 +22,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     // For the pure-Swift backend alone; `telpher` links none of these.
@@ -70,12 +71,17 @@ let package = Package(
       dependencies: [
         "CTelpherSys", "CXXHash", "TelpherLink", "TelpherTransport", "TelpherWire",
         .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "DequeModule", package: "swift-collections"),
       ],
       swiftSettings: strict),
 
     // One connection as both ends see it, then the two ends.
     .target(
-      name: "TelpherLink", dependencies: ["TelpherTransport", "TelpherWire"],
+      name: "TelpherLink",
+      dependencies: [
+        "TelpherTransport", "TelpherWire",
+        .product(name: "DequeModule", package: "swift-collections"),
+      ],
       swiftSettings: strict),
     .target(
       name: "TelpherServer",
@@ -86,7 +92,10 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "TelpherClient",
-      dependencies: ["TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire"],
+      dependencies: [
+        "TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire",
+        .product(name: "DequeModule", package: "swift-collections"),
+      ],
       swiftSettings: strict),
 
     // The tutorials' own protocols.

@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import TelpherTransport
 
 /// What has arrived of one output of a command and was not read yet. On the loop only.
@@ -33,8 +34,7 @@ final class OutputQueue {
   /// Whether the server has told the end.
   private(set) var hasEnded = false
 
-  private var chunks: [Chunk] = []
-  private var head = 0
+  private var chunks: Deque<Chunk> = []
   /// Unread bytes that were granted anew already.
   private var spilled = 0
   private var waiter: CheckedContinuation<Chunk?, any Error>?
@@ -78,13 +78,7 @@ final class OutputQueue {
   /// The next piece, if there is one, and how many bytes of credit were taken with it.
   func take() -> (chunk: Chunk, credit: Int)? {
     wasRead = true
-    guard head < chunks.count else { return nil }
-    let chunk = chunks[head]
-    head += 1
-    if head == chunks.count || head > 1_024 {
-      chunks.removeFirst(head)
-      head = 0
-    }
+    guard let chunk = chunks.popFirst() else { return nil }
     unread -= chunk.count
     let credit = max(0, chunk.count - spilled)
     spilled -= chunk.count - credit
@@ -115,7 +109,6 @@ final class OutputQueue {
     let credit = ungranted
     policy = .discard
     chunks = []
-    head = 0
     unread = 0
     spilled = 0
     return credit

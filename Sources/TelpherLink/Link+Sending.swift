@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import TelpherTransport
 public import TelpherWire
 
@@ -145,7 +146,7 @@ extension Link {
   /// Sends what a channel has, or lets it wait for its turn, or for credit.
   func submit(_ outbound: OutboundChannel) {
     guard isOpen, !outbound.isQueued, outbound.hasWork else { return }
-    if !isBlocked && queueHead == queue.count { sendTurn(of: outbound) }
+    if !isBlocked && queue.isEmpty { sendTurn(of: outbound) }
     enqueueIfNeeded(outbound)
     scheduleFlush()
   }
@@ -166,27 +167,17 @@ extension Link {
 
   /// Lets the waiting channels send, a quantum each, until the connection takes no more.
   private func takeTurns() {
-    while isOpen, !isBlocked, queueHead < queue.count {
-      let outbound = queue[queueHead]
-      queueHead += 1
-      if queueHead > 64 && queueHead * 2 > queue.count {
-        queue.removeFirst(queueHead)
-        queueHead = 0
-      }
+    while isOpen, !isBlocked, let outbound = queue.popFirst() {
       outbound.isQueued = false
       sendTurn(of: outbound)
       enqueueIfNeeded(outbound)
       outbound.wake()
     }
-    if queueHead == queue.count {
-      queue.removeAll(keepingCapacity: true)
-      queueHead = 0
-    }
   }
 
   /// Sends at most a quantum of a channel (all it may, if nobody else waits).
   private func sendTurn(of outbound: OutboundChannel) {
-    var room = queueHead < queue.count ? configuration.quantum : Int.max
+    var room = queue.isEmpty ? Int.max : configuration.quantum
     while outbound.hasWork, !isBlocked, room > 0 {
       let waiting = outbound.pending?.count ?? 0
       let count = min(waiting, room, session.sendable(outbound.stream, outbound.channel))

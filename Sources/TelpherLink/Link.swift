@@ -1,3 +1,4 @@
+internal import DequeModule
 public import TelpherTransport
 public import TelpherWire
 
@@ -44,8 +45,7 @@ public final class Link: TurnEndTask {
   /// The stream that had new credit of the connection first the last time.
   var lastResumed: StreamID = 0
   /// Channels with work, in the order of their turns.
-  var queue: [OutboundChannel] = []
-  var queueHead = 0
+  var queue: Deque<OutboundChannel> = []
   var channels: [StreamID: [OutboundChannel]] = [:]
   private var probe: WindowProbe
   private var timer: (any LoopTimer)?
@@ -150,7 +150,6 @@ public final class Link: TurnEndTask {
     for list in channels.values { list.forEach { $0.cancel() } }
     channels = [:]
     queue = []
-    queueHead = 0
   }
 
   // MARK: Reading

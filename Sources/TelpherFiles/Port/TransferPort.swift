@@ -1,3 +1,4 @@
+internal import DequeModule
 public import TelpherTransport
 public import TelpherWire
 
@@ -20,8 +21,7 @@ public final class TransferPort: Sendable {
 
   /// One way of one channel.
   struct Lane {
-    private var chunks: [Chunk] = []
-    private var head = 0
+    private var chunks: Deque<Chunk> = []
     /// Bytes that wait.
     private(set) var count = 0
     /// Nothing comes behind them.
@@ -31,7 +31,7 @@ public final class TransferPort: Sendable {
     /// reads is written by one call.
     mutating func append(_ chunk: Chunk) {
       count += chunk.count
-      if head < chunks.count, let joined = chunks[chunks.count - 1].joined(with: chunk) {
+      if let joined = chunks.last?.joined(with: chunk) {
         chunks[chunks.count - 1] = joined
       } else {
         chunks.append(chunk)
@@ -39,16 +39,7 @@ public final class TransferPort: Sendable {
     }
 
     mutating func next() -> Chunk? {
-      guard head < chunks.count else { return nil }
-      let chunk = chunks[head]
-      head += 1
-      if head == chunks.count {
-        chunks.removeAll(keepingCapacity: true)
-        head = 0
-      } else if head > 1_024 {
-        chunks.removeFirst(head)
-        head = 0
-      }
+      guard let chunk = chunks.popFirst() else { return nil }
       count -= chunk.count
       return chunk
     }

@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import Glibc
 internal import TelpherTransport
 
@@ -13,21 +14,9 @@ public final class WorkerPool: Sendable {
   private static let idleFor: UInt64 = 5_000_000_000
 
   private struct State {
-    var queue: [@Sendable () -> Void] = []
-    var head = 0
+    var queue: Deque<@Sendable () -> Void> = []
     var threads = 0
     var idle = 0
-
-    mutating func next() -> (@Sendable () -> Void)? {
-      guard head < queue.count else { return nil }
-      let work = queue[head]
-      head += 1
-      if head == queue.count {
-        queue.removeAll(keepingCapacity: true)
-        head = 0
-      }
-      return work
-    }
   }
 
   /// Starts a thread that calls `body` and ends: 0, or the error of pthread_create(3).
@@ -57,7 +46,7 @@ public final class WorkerPool: Sendable {
     // The thread is started under the lock: what waits in line then always has one to wait for.
     let error: Int32? = monitor.withLock { state in
       state.queue.append(body)
-      guard state.queue.count - state.head > state.idle, state.threads < limit else { return nil }
+      guard state.queue.count > state.idle, state.threads < limit else { return nil }
       let error = start { [self] in work() }
       if error == 0 { state.threads += 1 } else { state.queue.removeLast() }
       return error
@@ -86,10 +75,10 @@ public final class WorkerPool: Sendable {
     let deadline = monotonicNow() + Self.idleFor
     monitor.withLock { $0.idle += 1 }
     return monitor.wait(until: deadline) {
-      $0.head == $0.queue.count
+      $0.queue.isEmpty
     } then: { state in
       state.idle -= 1
-      let work = state.next()
+      let work = state.queue.popFirst()
       if work == nil { state.threads -= 1 }
       return work
     }

@@ -22,6 +22,21 @@ struct TransferPortTests {
     #expect(port.monitor.withLock { $0.taken[.file] } == 110)
   }
 
+  /// Memory that nobody will read any more would count as in use, and make all reads small.
+  @Test func whatWasTakenIsLetGoThoughMoreWaits() throws {
+    let port = TransferPort {}
+    port.deliver(Chunk([1]), on: .file)
+    port.deliver(Chunk([2]), on: .file)
+    weak var storage: ChunkStorage?
+    do {
+      let chunk = try #require(try port.receive(.file))
+      storage = chunk.storage
+      #expect(storage != nil)
+    }
+    #expect(storage == nil)
+    #expect(try port.receive(.file).map { [UInt8]($0) } == [2])
+  }
+
   /// Each word to the loop wakes it, and it can only grant half windows anew.
   @Test func theLoopIsToldOfPortionsThatWereTaken() throws {
     let told = Mutex(0)
