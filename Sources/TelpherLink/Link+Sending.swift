@@ -28,6 +28,22 @@ extension Link {
     return outbound
   }
 
+  /// Lets the peer have `size` bytes under way on a channel of an open stream, or the connection's
+  /// window divided by `part` where that is less; never less than it has.
+  ///
+  /// - Returns: the bytes that it may have under way from now on.
+  public func growWindow(
+    of stream: StreamID, _ channel: Channel, to size: UInt64, part: UInt64
+  ) -> UInt64 {
+    session.growWindow(of: stream, channel, to: min(size, session.connectionWindow / part))
+    return window(of: stream, channel)
+  }
+
+  /// The bytes that the peer may have under way on a channel of an open stream; 0 of another.
+  public func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
+    session.window(of: stream, channel)
+  }
+
   /// Counts bytes that the consumer took, so that the peer may send more.
   public func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
     guard isOpen, count > 0 else { return }

@@ -6,6 +6,13 @@ public import TelpherWire
 /// to the worker. On the link's loop only, which is why it may be named from elsewhere: only
 /// `announce` is called there, and that goes to the loop.
 public final class PortPump: @unchecked Sendable {
+  /// The credit of a file's bytes: enough that neither side waits for the other on one machine, where
+  /// a window of 1 MiB took a tenth longer (docs/architecture.md, "Figures").
+  static let window: UInt64 = 4 << 20
+  /// The part of the connection's credit that one file may hold at most, since all that a slow disk
+  /// keeps is missing to the others.
+  static let partOfConnection: UInt64 = 8
+
   /// The worker's side.
   public private(set) var port: TransferPort!
   private unowned let link: Link
@@ -21,7 +28,11 @@ public final class PortPump: @unchecked Sendable {
     self.link = link
     self.stream = stream
     let loop = link.loop
-    port = TransferPort { [weak self] in
+    let windows = (
+      file: link.growWindow(of: stream, .file, to: Self.window, part: Self.partOfConnection),
+      index: link.window(of: stream, .index)
+    )
+    port = TransferPort(windows: windows) { [weak self] in
       guard let self else { return }
       loop.execute { self.pump() }
     }

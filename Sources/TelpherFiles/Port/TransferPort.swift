@@ -14,10 +14,10 @@ public final class TransferPort: Sendable {
   /// left when it goes on: enough that neither of the two stands still for the other, and that they
   /// need not wake each other for each. The size of a read falls as more memory is in use.
   static let queuedReads = (most: 4, least: 2)
-  /// Bytes that the worker takes before the loop is told, which grants them to the peer anew: a part
-  /// of the half of a usual window that a grant is made for. Before the worker waits the loop is told
-  /// of any.
-  static let takenUntold = Int(WireConstants.defaultWindow / 8)
+  /// The part of a channel's window that the worker takes before the loop is told, which grants it to
+  /// the peer anew: well below the half of a window that a grant is made for. Before the worker waits
+  /// the loop is told of any.
+  static let untoldPart: UInt64 = 8
 
   /// One way of one channel.
   struct Lane {
@@ -63,9 +63,8 @@ public final class TransferPort: Sendable {
     /// Words that came, and words that are to go.
     var words: [ControlMessage] = []
     var answers: [ControlMessage] = []
-    /// Bytes that the worker took and the peer was not granted anew, and those of all channels.
+    /// Bytes that the worker took and the peer was not granted anew.
     var taken: [Channel: Int] = [:]
-    var takenBytes = 0
     /// The worker waits until less is queued.
     var isFull = false
     /// Nobody takes what is sent any more, and that is no fault.
@@ -77,7 +76,7 @@ public final class TransferPort: Sendable {
 
     /// What the loop is to do: words to send, and bytes to grant anew.
     mutating func look() -> (words: [ControlMessage], taken: [Channel: Int]) {
-      defer { (answers, taken, takenBytes, isAnnounced) = ([], [:], 0, false) }
+      defer { (answers, taken, isAnnounced) = ([], [:], false) }
       return (answers, taken)
     }
 
@@ -96,10 +95,20 @@ public final class TransferPort: Sendable {
   /// Tells the loop's side that there is something to do; from any thread. Set before the worker
   /// starts.
   private let announce: @Sendable () -> Void
+  /// Bytes that were taken and the loop is not told of.
+  private let mostUntold: (file: Int, index: Int)
 
-  /// A port; `announce` is called, from any thread, when there is something for the loop's side to
-  /// do, once until it has looked.
-  public init(announce: @escaping @Sendable () -> Void) {
+  /// A port for channels of which the peer has `windows` bytes of credit; `announce` is called, from
+  /// any thread, when there is something for the loop's side to do, once until it has looked.
+  init(
+    windows: (file: UInt64, index: UInt64) = (
+      WireConstants.defaultWindow, WireConstants.defaultWindow
+    ),
+    announce: @escaping @Sendable () -> Void
+  ) {
+    mostUntold = (
+      Int(windows.file / Self.untoldPart), Int(windows.index / Self.untoldPart)
+    )
     self.announce = announce
   }
 
@@ -171,7 +180,7 @@ public final class TransferPort: Sendable {
     let taken = monitor.wait(until: nil) { state in
       state.end == nil && state.incoming[channel].count == 0 && !state.incoming[channel].isFinished
     } then: { state in
-      Self.take(channel, &state)
+      take(channel, &state)
     }
     return try chunk(of: taken)
   }
@@ -180,7 +189,7 @@ public final class TransferPort: Sendable {
   ///
   /// - Throws: as `receive(_:)`.
   public func poll(_ channel: Channel) throws(FileError) -> Chunk? {
-    try chunk(of: monitor.withLock { Self.take(channel, &$0) })
+    try chunk(of: monitor.withLock { take(channel, &$0) })
   }
 
   /// The first word for which `pick` has an answer, waited for until `deadline` (on the monotonic
@@ -213,14 +222,15 @@ public final class TransferPort: Sendable {
     var isNew = false
   }
 
-  private static func take(_ channel: Channel, _ state: inout State) -> Taken {
+  private func take(_ channel: Channel, _ state: inout State) -> Taken {
     if let end = state.end, end.code != .lost { return Taken(end: end) }
     guard let chunk = state.incoming[channel].next() else {
       return Taken(end: state.incoming[channel].isFinished ? nil : state.end)
     }
-    state.taken[channel, default: 0] += chunk.count
-    state.takenBytes += chunk.count
-    let isNew = state.takenBytes >= takenUntold && !state.isAnnounced
+    let taken = state.taken[channel, default: 0] + chunk.count
+    state.taken[channel] = taken
+    let most = channel == .file ? mostUntold.file : mostUntold.index
+    let isNew = taken >= most && !state.isAnnounced
     if isNew { state.isAnnounced = true }
     return Taken(chunk: chunk, isNew: isNew)
   }
@@ -234,7 +244,7 @@ public final class TransferPort: Sendable {
   /// Has the peer granted anew what the worker took: it may have to wait for that.
   private func tellOfTaken() {
     let isNew = monitor.withLock { state in
-      guard state.takenBytes > 0, !state.isAnnounced else { return false }
+      guard !state.taken.isEmpty, !state.isAnnounced else { return false }
       state.isAnnounced = true
       return true
     }

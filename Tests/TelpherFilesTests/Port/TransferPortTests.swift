@@ -40,10 +40,9 @@ struct TransferPortTests {
   /// Each word to the loop wakes it, and it can only grant half windows anew.
   @Test func theLoopIsToldOfPortionsThatWereTaken() throws {
     let told = Mutex(0)
-    let port = TransferPort { told.withLock { $0 += 1 } }
+    let port = TransferPort(windows: (file: 800, index: 80)) { told.withLock { $0 += 1 } }
     for _ in 0..<4 {
-      port.deliver(
-        Chunk([UInt8](repeating: 0, count: TransferPort.takenUntold / 4)), on: .file)
+      port.deliver(Chunk([UInt8](repeating: 0, count: 25)), on: .file)
     }
     for portion in 0..<4 {
       #expect(told.withLock { $0 } == 0, "\(portion) quarters")
@@ -51,7 +50,10 @@ struct TransferPortTests {
     }
     #expect(told.withLock { $0 } == 1)
     let taken = port.monitor.withLock { $0.look().taken }
-    #expect(taken == [.file: TransferPort.takenUntold])
+    #expect(taken == [.file: 100])
+    port.deliver(Chunk([UInt8](repeating: 0, count: 10)), on: .index)
+    _ = try port.receive(.index)
+    #expect(told.withLock { $0 } == 2, "each channel has a window of its own")
   }
 
   /// The peer may have no credit left, and wait as well.

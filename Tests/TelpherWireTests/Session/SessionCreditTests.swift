@@ -39,6 +39,23 @@ import TelpherWire
     #expect(try server.receive(data(1, .stdin, Array(repeating: 0, count: 8))).count == 1)
   }
 
+  @Test func `A larger window is granted to its channel alone, with the next bytes taken`() throws {
+    let server = try End.serverWithStream(Hello(window: 10, connectionWindow: 100))
+    try server.receive(open(3))
+    server.growWindow(1, .file, to: 40)
+    server.growWindow(3, .file, to: 5)
+    #expect(server.window(1, .file) == 40)
+    #expect(server.window(1, .stdin) == 10)
+    #expect(server.window(3, .file) == 10, "none is made smaller")
+    #expect(server.window(7, .file) == 0)
+    #expect(server.takeOutput().isEmpty)
+    try server.receive(data(1, .file, [0]))
+    server.consume(1, .file, 1)
+    #expect(server.takeOutput() == window(1, .file, 41))
+    #expect(try server.receive(data(1, .file, Array(repeating: 0, count: 40))).count == 1)
+    #expect(server.refusal(of: data(1, .file, [0])) == .flowControl)
+  }
+
   @Test func `A channel that has ended is granted nothing more`() throws {
     let server = try Self.narrow()
     try server.receive(data(1, .stdin, Array(repeating: 0, count: 10), fin: true))

@@ -85,6 +85,14 @@ final class End {
     session.output += bytes
   }
 
+  func window(_ stream: StreamID, _ channel: Channel) -> UInt64 {
+    session.window(of: stream, channel)
+  }
+
+  func growWindow(_ stream: StreamID, _ channel: Channel, to size: UInt64) {
+    session.growWindow(of: stream, channel, to: size)
+  }
+
   func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
     session.consume(stream, channel, count)
   }
