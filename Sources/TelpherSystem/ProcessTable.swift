@@ -3,30 +3,58 @@ internal import Glibc
 internal import TelpherTransport
 
 /// The processes of this machine as /proc shows them at one moment: proc(5).
-struct ProcessTable {
+struct ProcessTable: Sendable {
   /// One process.
-  struct Entry {
+  struct Entry: Sendable {
     var pid: Int32
     var parent: Int32
     var group: Int32
     var session: Int32
     var isZombie: Bool
+    /// The job whose mark it has in its environment, where that is ours to read.
+    var mark: String?
   }
+
+  /// Listings of /proc at most, where each shows processes that the one before did not.
+  private static let mostListings = 16
 
   /// All processes, in no order.
   let entries: [Entry]
+  /// The places in `entries` of each process's children, by its id.
+  private let children: [Int32: [Int]]
 
-  /// Reads /proc. What starts meanwhile may be missing.
+  /// A table of `entries`.
+  init(_ entries: [Entry]) {
+    self.entries = entries
+    children = Dictionary(grouping: entries.indices) { entries[$0].parent }
+  }
+
+  /// Reads /proc until a listing shows nobody new: one that ended before it was looked at may have
+  /// left a child that the listing did not show.
   init() {
     let proc = telpher_open_at(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY)
     guard proc >= 0 else {
-      entries = []
+      self.init([])
       return
     }
     defer { close(proc) }
-    entries = names(inFolder: proc).compactMap { name in
-      Int32(name).flatMap { Self.entry(of: $0) }
+    var seen: Set<Int32> = []
+    var entries: [Entry] = []
+    for _ in 0..<Self.mostListings {
+      let new = names(inFolder: proc).compactMap { Int32($0) }.filter { seen.insert($0).inserted }
+      if new.isEmpty { break }
+      for pid in new {
+        guard var entry = Self.entry(of: pid) else { continue }
+        if !entry.isZombie { entry.mark = Self.mark(of: entry) }
+        entries.append(entry)
+      }
     }
+    self.init(entries)
+  }
+
+  /// Whether it was made when `pid` had ended, and had not been waited for.
+  func showsZombie(_ pid: Int32) -> Bool {
+    entries.contains { $0.pid == pid && $0.isZombie }
   }
 
   /// The children of this process, zombies included: proc(5), /proc/PID/task/TID/children, or all of
@@ -59,23 +87,18 @@ struct ProcessTable {
   /// - Precondition: `leader` was not waited for, or its id may be a stranger's.
   func members(leader: Int32, mark: String) -> [Int32] {
     let own = getpid()
-    var children: [Int32: [Int32]] = [:]
-    for entry in entries { children[entry.parent, default: []].append(entry.pid) }
-    var found: Set<Int32> = []
-    var toVisit: [Int32] = []
-    let variable = Array("\(ProcessTree.markName)=\(mark)".utf8)
-    for entry in entries where entry.pid != own {
-      if entry.pid == leader || entry.group == leader || entry.session == leader
-        || (!entry.isZombie && Self.environment(of: entry, contains: variable))
-      {
-        toVisit.append(entry.pid)
-      }
+    var toVisit = entries.indices.filter { index in
+      let entry = entries[index]
+      return entry.pid != own
+        && (entry.pid == leader || entry.group == leader || entry.session == leader
+          || entry.mark == mark)
     }
-    while let pid = toVisit.popLast() {
-      guard found.insert(pid).inserted else { continue }
-      toVisit += children[pid] ?? []
+    var found: Set<Int> = []
+    while let index = toVisit.popLast() {
+      guard found.insert(index).inserted else { continue }
+      toVisit += children[entries[index].pid] ?? []
     }
-    return entries.filter { found.contains($0.pid) && !$0.isZombie }.map(\.pid)
+    return found.sorted().map { entries[$0] }.filter { !$0.isZombie }.map(\.pid)
   }
 
   private static func entry(of pid: Int32) -> Entry? {
@@ -96,13 +119,15 @@ struct ProcessTable {
     Int32(String(decoding: digits, as: UTF8.self))
   }
 
-  private static func environment(of entry: Entry, contains variable: [UInt8]) -> Bool {
+  private static func mark(of entry: Entry) -> String? {
     // Kernel threads (2 is their parent) have none.
-    guard entry.parent != 2, entry.pid != 2 else { return false }
+    guard entry.parent != 2, entry.pid != 2 else { return nil }
     var info = stat()
     guard stat("/proc/\(entry.pid)", &info) == 0, info.st_uid == geteuid(),
       let bytes = readSmallFile("/proc/\(entry.pid)/environ")
-    else { return false }
-    return bytes.split(separator: 0).contains { $0.elementsEqual(variable) }
+    else { return nil }
+    let name = Array("\(ProcessTree.markName)=".utf8)
+    let variable = bytes.split(separator: 0).first { $0.starts(with: name) }
+    return variable.map { String(decoding: $0.dropFirst(name.count), as: UTF8.self) }
   }
 }

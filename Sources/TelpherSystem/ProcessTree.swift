@@ -15,10 +15,17 @@ package struct ProcessTree: Sendable {
   /// What the processes have in their environment.
   package let mark: String
 
+  private let processes: RecentProcesses
+
   /// The tree below `leader`, which was started with `mark` in its environment.
   package init(leader: Int32, mark: String) {
+    self.init(leader: leader, mark: mark, processes: .shared)
+  }
+
+  init(leader: Int32, mark: String, processes: RecentProcesses) {
     self.leader = leader
     self.mark = mark
+    self.processes = processes
   }
 
   /// 128 random bits that nobody else's environment has.
@@ -30,13 +37,23 @@ package struct ProcessTree: Sendable {
   }
 
   /// Whether anybody is left, the leader included, zombies not counted.
-  package var hasSurvivors: Bool { !members.isEmpty }
+  ///
+  /// A walk of some milliseconds ago will do where the leader had ended by then: whoever is there now
+  /// was there, or came from one who was.
+  package var hasSurvivors: Bool {
+    !members(of: processes.table { $0.showsZombie(leader) }).isEmpty
+  }
 
   /// Sends `signal` to all of them. It does not wait for the signal's effect.
   package func signal(_ signal: Int32) {
     var reached: Set<Int32> = []
-    for _ in 0..<(signal == SIGKILL ? Self.killRounds : 1) {
-      let new = members.filter { !reached.contains($0) }
+    for round in 0..<(signal == SIGKILL ? Self.killRounds : 1) {
+      // The first look may be at a walk of some milliseconds ago, where it shows the leader: what
+      // was forked since is found by the next, and where nobody was left there is nobody.
+      let table = processes.table { table in
+        round == 0 && table.entries.contains { $0.pid == leader }
+      }
+      let new = members(of: table).filter { !reached.contains($0) }
       if new.isEmpty { return }
       for member in new {
         kill(member, signal)
@@ -45,5 +62,7 @@ package struct ProcessTree: Sendable {
     }
   }
 
-  private var members: [Int32] { ProcessTable().members(leader: leader, mark: mark) }
+  private func members(of table: ProcessTable) -> [Int32] {
+    table.members(leader: leader, mark: mark)
+  }
 }
