@@ -33,6 +33,9 @@ struct FilesSuite: Suite {
     let small = FileSet(name: "small", isFolder: true, files: number, bytes: number * 4_096)
     try big.make(in: folder)
     try small.make(in: folder)
+    // A copy, what the system needs to carry it, and half as much again.
+    let memory = try ReadyMemory(size + size / 2 + number * 8_192)
+    defer { withExtendedLifetime(memory) {} }
     var peers = Peers()
     defer { peers.stop() }
     if Self.serversHaveFiles(bench) {
@@ -71,15 +74,17 @@ struct FilesSuite: Suite {
       }
     }
     for server in peers.servers {
-      comparison.add(server.backend.rawValue) {
-        try await server.withConnection { connection in
-          try await set.measure(in: folder) { copy in
-            let report =
-              isPut
-              ? try await connection.put([source], to: folder.name(copy), recursively: true)
-              : try await connection.get([set.name], to: copy, recursively: true)
-            guard report.isComplete else {
-              throw Failure("\(report.failures.first?.message ?? "")")
+      for (address, suffix) in [(server.tcp, ""), (server.unix, ", Unix socket")] {
+        comparison.add(server.backend.rawValue + suffix) {
+          try await server.withConnection(to: address) { connection in
+            try await set.measure(in: folder) { copy in
+              let report =
+                isPut
+                ? try await connection.put([source], to: folder.name(copy), recursively: true)
+                : try await connection.get([set.name], to: copy, recursively: true)
+              guard report.isComplete else {
+                throw Failure("\(report.failures.first?.message ?? "")")
+              }
             }
           }
         }
