@@ -97,6 +97,43 @@ struct FileFaultTests {
     }
   }
 
+  @Test(.enabled(if: QuotaFileSystem.isPossible, "no btrfs can be made and mounted"))
+  func aFullQuotaIsToldAndHarmsNobody() async throws {
+    try await FileServer.with { files in
+      let old = noise(1_000, seed: 1)
+      let quota = QuotaFileSystem(image: files.folder + "/image", place: files.root)
+      try #require(quota.make())
+      files.write(files.local + "/file", noise(2 * QuotaFileSystem.limit, seed: 2))
+      let isAlive = try await files.serve(wrapper: quota.wrapper) { connection in
+        try await connection.write(old, to: "file")
+        let faultsAreOver = Gathering(2)
+        let command = Task {
+          try await connection.run(Command("cat"), hasInput: true) { process in
+            await faultsAreOver.arrive()
+            await process.input.finish()
+          }
+        }
+        let report = try await connection.put([files.local + "/file"], to: "file")
+        #expect(report.counts.failed == 1)
+        let message = try #require(report.failures.first?.message)
+        #expect(message == "cannot write 'file': Disk quota exceeded")
+        let error = await #expect(throws: FileError.self) {
+          try await connection.write(noise(2 * QuotaFileSystem.limit, seed: 2), to: "file")
+        }
+        #expect(error?.errno == EDQUOT)
+        #expect(error?.message.contains("file") == true)
+        await faultsAreOver.arrive()
+        let isFine = try await command.value.result.isSuccess
+        #expect(isFine)
+        let found = try await connection.read("file")
+        #expect(found == old)
+        let names = try await connection.run(Command("ls", "-A", files.root)).output
+        #expect(String(decoding: names, as: UTF8.self) == "file\n")
+      }
+      #expect(isAlive)
+    }
+  }
+
   @Test(.enabled(if: !Sanitizer.isPresent, "a sanitizer's own files are larger"))
   func aLimitOfFileSizesEndsTheTransferAndNotTheServer() async throws {
     try await FileServer.with { files in
@@ -124,8 +161,8 @@ struct FileFaultTests {
     try await FileServer.with { files in
       let (source, copy) = (files.local + "/file", files.root + "/file")
       Self.fill(source, size, seed: number)
-      // A write stores what came together, 40 KiB of it at least for the most part.
-      let moment = Int.random(in: 1...(size / (40 * 1024)))
+      // A write stores what came together, some 110 KiB.
+      let moment = Int.random(in: 1...(size / (128 * 1024)))
       let isAlive = try await files.serve(faults: ["pwrite64:signal=SIGKILL:when=\(moment)"]) {
         connection in
         _ = try? await connection.put([source], to: "file")

@@ -1,0 +1,50 @@
+import Glibc
+
+/// A file system with a quota: btrfs in a file, which only the server's own table of mounts shows, and
+/// which goes with it. It needs root, mkfs.btrfs(8) and a loop device.
+struct QuotaFileSystem {
+  /// Bytes that all files together may take.
+  static let limit = 8 << 20
+
+  /// Whether this machine lets us have one.
+  static let isPossible: Bool = {
+    let folder = "/tmp/telpher-quota-\(UInt64.random(in: 0 ... .max))"
+    mkdir(folder, 0o755)
+    defer { rmdir(folder) }
+    let quota = QuotaFileSystem(image: folder + ".btrfs", place: folder)
+    defer { unlink(quota.image) }
+    return geteuid() == 0 && quota.make() && run(quota.wrapper + ["true"])
+  }()
+
+  /// The file that it is in.
+  let image: String
+  /// Where it is to be seen.
+  let place: String
+
+  /// Makes the image; false where that can't be done.
+  func make() -> Bool {
+    Self.run([
+      "/bin/sh", "-c", "truncate -s 128M \"$1\" && mkfs.btrfs -q \"$1\"", "sh", image,
+    ])
+  }
+
+  /// Whether a program succeeds.
+  private static func run(_ arguments: [String]) -> Bool {
+    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return LocalShell.run(arguments, environment: [path]) == .exited(0)
+  }
+
+  /// A program with its arguments that executes the one behind it where the file system is to be seen.
+  var wrapper: [String] {
+    [
+      "/usr/bin/unshare", "--mount", "/bin/sh", "-c",
+      """
+      exec 3>&1 >/dev/null 2>&1
+      image=$1 place=$2 limit=$3
+      shift 3
+      mount -o loop "$image" "$place" && btrfs quota enable "$place" &&
+        btrfs qgroup limit "$limit" "$place" && exec "$@" >&3 2>&3 3>&-
+      """, "sh", image, place, "\(Self.limit)",
+    ]
+  }
+}
