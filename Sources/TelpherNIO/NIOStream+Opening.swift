@@ -5,13 +5,15 @@ internal import TelpherSystem
 internal import TelpherTransport
 
 extension NIOStream {
-  /// Finds out who is at the other end of a connected socket.
+  /// Sets what a connected socket wants, and finds out who is at its other end.
   func didConnect(unix: Bool) {
     guard let socketDescriptor else { return }
-    peer =
-      unix
-      ? PeerIdentity(ofUnixSocket: socketDescriptor)
-      : PeerIdentity(ofNetworkSocket: socketDescriptor)
+    if unix {
+      UnixSocketBuffer.enlarge(socketDescriptor)
+      peer = PeerIdentity(ofUnixSocket: socketDescriptor)
+    } else {
+      peer = PeerIdentity(ofNetworkSocket: socketDescriptor)
+    }
   }
 
   /// A stream over one end of a pipe, or one way of a socket or terminal, which it owns.

@@ -17,6 +17,7 @@ extension UVStream {
     guard let output else { return }
     let descriptor = Handle.descriptor(of: output)
     if unix {
+      UnixSocketBuffer.enlarge(descriptor)
       peer = PeerIdentity(ofUnixSocket: descriptor)
     } else {
       UnsafeMutableRawPointer(output).withMemoryRebound(to: uv_tcp_t.self, capacity: 1) {

@@ -1,0 +1,26 @@
+import Glibc
+import Testing
+
+@testable import TelpherSystem
+
+struct UnixSocketBufferTests {
+  @Test func aSocketHoldsAFrameWhereTheSystemAllowsIt() throws {
+    var pair: [Int32] = [-1, -1]
+    try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+    defer { pair.forEach { close($0) } }
+    let before = try Self.size(pair[0])
+    UnixSocketBuffer.enlarge(pair[0])
+    // Not to be seen in every network namespace.
+    let most = readSmallText("/proc/sys/net/core/wmem_max").flatMap { Int32($0.dropLast()) }
+    let wanted = min(UnixSocketBuffer.size, most ?? before / 2)
+    #expect(try Self.size(pair[0]) >= 2 * wanted)
+    #expect(try Self.size(pair[1]) == before, "the other way has its own")
+  }
+
+  private static func size(_ descriptor: Int32) throws -> Int32 {
+    var size: Int32 = 0
+    var length = socklen_t(MemoryLayout.size(ofValue: size))
+    try #require(getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0)
+    return size
+  }
+}
