@@ -28,14 +28,13 @@ extension Link {
     return outbound
   }
 
-  /// Lets the peer have `size` bytes under way on a channel of an open stream, or the connection's
-  /// window divided by `part` where that is less; never less than it has.
+  /// As `Session.growWindow`.
   ///
   /// - Returns: the bytes that it may have under way from now on.
   public func growWindow(
     of stream: StreamID, _ channel: Channel, to size: UInt64, part: UInt64
   ) -> UInt64 {
-    session.growWindow(of: stream, channel, to: min(size, session.connectionWindow / part))
+    session.growWindow(of: stream, channel, to: size, part: part)
     return window(of: stream, channel)
   }
 

@@ -52,6 +52,9 @@ struct ProcessTable: Sendable {
     self.init(entries)
   }
 
+  /// Whether `pid` is in it, ended or not.
+  func shows(_ pid: Int32) -> Bool { entries.contains { $0.pid == pid } }
+
   /// Whether it was made when `pid` had ended, and had not been waited for.
   func showsZombie(_ pid: Int32) -> Bool {
     entries.contains { $0.pid == pid && $0.isZombie }

@@ -8,7 +8,13 @@ package struct ProcessTree: Sendable {
   package static let markName = "TELPHER_JOB"
   /// How often a walk is repeated for SIGKILL, until it finds nobody new. One that forks faster than
   /// that is not caught up with by walking.
-  private static let killRounds = 64
+  static let killRounds = 64
+  /// How old a walk may be, in nanoseconds, that shows that the leader has ended: whoever is there now
+  /// was there, or came from one who was.
+  static let oldestOfEnded: UInt64 = 10_000_000
+  /// The same where it runs: what was forked since gets no signal, but for SIGKILL. It is a fraction of
+  /// what a walk takes.
+  static let oldestOfLiving: UInt64 = 2_000_000
 
   /// The child.
   package let leader: Int32
@@ -16,16 +22,22 @@ package struct ProcessTree: Sendable {
   package let mark: String
 
   private let processes: RecentProcesses
+  private let send: @Sendable (Int32, Int32) -> Void
 
   /// The tree below `leader`, which was started with `mark` in its environment.
   package init(leader: Int32, mark: String) {
-    self.init(leader: leader, mark: mark, processes: .shared)
+    self.init(leader: leader, mark: mark, processes: .shared) { kill($0, $1) }
   }
 
-  init(leader: Int32, mark: String, processes: RecentProcesses) {
+  /// The same among other processes, to which `send` sends signals.
+  init(
+    leader: Int32, mark: String, processes: RecentProcesses,
+    send: @escaping @Sendable (_ pid: Int32, _ signal: Int32) -> Void
+  ) {
     self.leader = leader
     self.mark = mark
     self.processes = processes
+    self.send = send
   }
 
   /// 128 random bits that nobody else's environment has.
@@ -36,27 +48,23 @@ package struct ProcessTree: Sendable {
     }.joined()
   }
 
-  /// Whether anybody is left, the leader included, zombies not counted.
-  ///
-  /// A walk of some milliseconds ago will do where the leader had ended by then: whoever is there now
-  /// was there, or came from one who was.
+  /// Whether anybody is left, the leader included, zombies not counted. Some who are still told may
+  /// have gone in the last milliseconds; where nobody is told, nobody is left.
   package var hasSurvivors: Bool {
-    !members(of: processes.table { $0.showsZombie(leader) }).isEmpty
+    let table = processes.table(youngerThan: Self.oldestOfEnded) { $0.showsZombie(leader) }
+    return !members(of: table).isEmpty
   }
 
   /// Sends `signal` to all of them. It does not wait for the signal's effect.
   package func signal(_ signal: Int32) {
     var reached: Set<Int32> = []
+    var table = processes.table(youngerThan: Self.oldestOfLiving) { $0.shows(leader) }
     for round in 0..<(signal == SIGKILL ? Self.killRounds : 1) {
-      // The first look may be at a walk of some milliseconds ago, where it shows the leader: what
-      // was forked since is found by the next, and where nobody was left there is nobody.
-      let table = processes.table { table in
-        round == 0 && table.entries.contains { $0.pid == leader }
-      }
+      if round > 0 { table = processes.newTable() }
       let new = members(of: table).filter { !reached.contains($0) }
       if new.isEmpty { return }
       for member in new {
-        kill(member, signal)
+        send(member, signal)
         reached.insert(member)
       }
     }

@@ -6,10 +6,6 @@ final class RecentProcesses: Sendable {
   /// Those of this machine.
   static let shared = RecentProcesses()
 
-  /// How old a walk may be to serve once more, in nanoseconds: about what a walk takes. What has
-  /// changed since could as well have changed behind the walk's back.
-  static let lifetime: UInt64 = 10_000_000
-
   private let last: Lock<(table: ProcessTable, madeAt: UInt64)?> = Lock(nil)
   private let walk: @Sendable () -> ProcessTable
   private let now: @Sendable () -> UInt64
@@ -23,15 +19,21 @@ final class RecentProcesses: Sendable {
     self.now = now
   }
 
-  /// The last walk, where it isn't too old and `serves`, or else a new one.
-  func table(where serves: (ProcessTable) -> Bool) -> ProcessTable {
-    // Others wait while one walks, and then have the same.
-    last.withLock { last in
-      if let (table, madeAt) = last, now() - madeAt < Self.lifetime, serves(table) { return table }
-      let table = walk()
-      last = (table, now())
+  /// The last walk, where it is less than `age` nanoseconds old and `serves`, or else a new one.
+  func table(youngerThan age: UInt64, where serves: (ProcessTable) -> Bool) -> ProcessTable {
+    if let (table, madeAt) = last.withLock({ $0 }), now() - madeAt < age, serves(table) {
       return table
     }
+    return newTable()
+  }
+
+  /// A new walk, which serves others too.
+  func newTable() -> ProcessTable {
+    // Not under the lock: who needs one of their own need not wait for this one.
+    let table = walk()
+    let time = now()
+    last.withLock { $0 = (table, time) }
+    return table
   }
 }
 

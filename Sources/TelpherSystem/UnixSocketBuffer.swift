@@ -7,10 +7,14 @@ package enum UnixSocketBuffer {
   /// takes most of one, and the sender stands still until three quarters of that were read.
   static let size: Int32 = 256 * 1024
 
-  /// Has the socket `descriptor` hold as much. Where that fails it is only slower.
+  /// Has the socket `descriptor` hold as much, where it holds less. Where that fails it is only
+  /// slower.
   package static func enlarge(_ descriptor: Int32) {
-    var size = Self.size
-    setsockopt(
-      descriptor, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout.size(ofValue: size)))
+    var size: Int32 = 0
+    var length = socklen_t(MemoryLayout.size(ofValue: size))
+    guard getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0, size < 2 * Self.size
+    else { return }
+    size = Self.size
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, length)
   }
 }

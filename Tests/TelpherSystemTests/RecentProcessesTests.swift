@@ -8,20 +8,41 @@ struct RecentProcessesTests {
   /// Walks that show what the test says, on a clock that it moves.
   private final class Machine: Sendable {
     let time = Mutex<UInt64>(1)
-    let entries = Mutex<[ProcessTable.Entry]>([])
-    let walks = Mutex(0)
+    /// What each walk shows; the last is shown again.
+    let walks: Mutex<[[ProcessTable.Entry]]>
+    let walked = Mutex(0)
+    /// Who was sent a signal.
+    let reached = Mutex<[Int32]>([])
+
+    init(_ walks: [ProcessTable.Entry]...) {
+      self.walks = Mutex(walks)
+    }
 
     func recent() -> RecentProcesses {
       RecentProcesses {
-        self.walks.withLock { $0 += 1 }
-        return ProcessTable(self.entries.withLock { $0 })
+        let number = self.walked.withLock { walked in
+          walked += 1
+          return walked - 1
+        }
+        return ProcessTable(self.walks.withLock { $0[min(number, $0.count - 1)] })
       } now: {
         self.time.withLock { $0 }
       }
     }
 
     func tree(_ leader: Int32, _ processes: RecentProcesses) -> ProcessTree {
-      ProcessTree(leader: leader, mark: "mark\(leader)", processes: processes)
+      ProcessTree(leader: leader, mark: "mark\(leader)", processes: processes) { pid, _ in
+        self.reached.withLock { $0.append(pid) }
+      }
+    }
+
+    func pass(_ time: UInt64) { self.time.withLock { $0 += time } }
+    var count: Int { walked.withLock { $0 } }
+    var takeReached: [Int32] {
+      reached.withLock { reached in
+        defer { reached = [] }
+        return reached
+      }
     }
   }
 
@@ -35,34 +56,66 @@ struct RecentProcessesTests {
   }
 
   @Test func oneWalkServesAllThatHaveEndedAtOnce() {
-    let machine = Machine()
+    let machine = Machine((100..<300).map { Self.entry($0, isZombie: true) })
     let processes = machine.recent()
-    machine.entries.withLock { $0 = (100..<300).map { Self.entry($0, isZombie: true) } }
     for leader in Int32(100)..<300 {
       let tree = machine.tree(leader, processes)
       #expect(!tree.hasSurvivors)
-      tree.signal(9)
+      tree.signal(SIGKILL)
     }
-    #expect(machine.walks.withLock { $0 } == 1)
+    #expect(machine.count == 1)
+    #expect(machine.takeReached == [])
+  }
+
+  @Test func oneWalkServesAllThatAreAskedToEndAtOnce() {
+    let machine = Machine(
+      (100..<300).flatMap { [Self.entry($0), Self.entry($0 + 1_000, group: $0)] })
+    let processes = machine.recent()
+    for leader in Int32(100)..<300 { machine.tree(leader, processes).signal(SIGTERM) }
+    #expect(machine.count == 1)
+    #expect(machine.takeReached.sorted() == Array(100..<300) + Array(1_100..<1_300))
+    machine.pass(ProcessTree.oldestOfLiving)
+    machine.tree(100, processes).signal(SIGTERM)
+    #expect(machine.count == 2)
+  }
+
+  /// It was started behind the walk.
+  @Test func whomAWalkDoesNotShowIsLookedForAnew() {
+    let machine = Machine([Self.entry(100)], [Self.entry(100), Self.entry(200)])
+    let processes = machine.recent()
+    machine.tree(100, processes).signal(SIGTERM)
+    machine.tree(200, processes).signal(SIGTERM)
+    #expect(machine.takeReached == [100, 200])
+    #expect(machine.count == 2)
+  }
+
+  @Test func killLooksAgainUntilNobodyIsNew() {
+    let first = [Self.entry(100), Self.entry(101, parent: 100)]
+    let second = first + [Self.entry(102, parent: 101)]
+    let third = second + [Self.entry(103, parent: 102)]
+    let machine = Machine(first, second, third)
+    let processes = machine.recent()
+    machine.tree(100, processes).signal(SIGTERM)
+    #expect(machine.takeReached == [100, 101])
+    machine.tree(100, processes).signal(SIGKILL)
+    // The first look is at the walk of before; the last one shows nobody new.
+    #expect(machine.takeReached == [100, 101, 102, 103])
+    #expect(machine.count == 4)
   }
 
   @Test func aWalkFromBeforeTheEndDoesNotServe() {
-    let machine = Machine()
+    let left = [Self.entry(100, isZombie: true), Self.entry(101, group: 100)]
+    let machine = Machine([Self.entry(100)], left, [Self.entry(100, isZombie: true)])
     let processes = machine.recent()
-    machine.entries.withLock { $0 = [Self.entry(100)] }
     #expect(machine.tree(100, processes).hasSurvivors)
-    // It has left one behind, and ended.
-    machine.entries.withLock {
-      $0 = [Self.entry(100, isZombie: true), Self.entry(101, group: 100)]
-    }
     #expect(machine.tree(100, processes).hasSurvivors)
-    #expect(machine.walks.withLock { $0 } == 2)
-    // That one is gone as well, which a walk of the same moment does not show.
-    machine.entries.withLock { $0 = [Self.entry(100, isZombie: true)] }
+    #expect(machine.count == 2)
+    // By now that one may be gone as well, which a walk of the same moment does not show.
     #expect(machine.tree(100, processes).hasSurvivors)
-    machine.time.withLock { $0 += RecentProcesses.lifetime }
+    #expect(machine.count == 2)
+    machine.pass(ProcessTree.oldestOfEnded)
     #expect(!machine.tree(100, processes).hasSurvivors)
-    #expect(machine.walks.withLock { $0 } == 3)
+    #expect(machine.count == 3)
   }
 
   @Test func aTableTellsEachTreeFromTheOthers() {

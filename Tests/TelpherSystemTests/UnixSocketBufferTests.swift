@@ -13,8 +13,19 @@ struct UnixSocketBufferTests {
     // Not to be seen in every network namespace.
     let most = readSmallText("/proc/sys/net/core/wmem_max").flatMap { Int32($0.dropLast()) }
     let wanted = min(UnixSocketBuffer.size, most ?? before / 2)
-    #expect(try Self.size(pair[0]) >= 2 * wanted)
+    #expect(try Self.size(pair[0]) >= max(before, 2 * wanted))
     #expect(try Self.size(pair[1]) == before, "the other way has its own")
+  }
+
+  @Test func aLargerOneStaysAsItIs() throws {
+    var pair: [Int32] = [-1, -1]
+    try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+    defer { pair.forEach { close($0) } }
+    var size = 2 * UnixSocketBuffer.size
+    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout.size(ofValue: size)))
+    let before = try Self.size(pair[0])
+    UnixSocketBuffer.enlarge(pair[0])
+    #expect(try Self.size(pair[0]) == before)
   }
 
   private static func size(_ descriptor: Int32) throws -> Int32 {

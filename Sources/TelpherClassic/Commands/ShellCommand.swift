@@ -23,6 +23,9 @@ final class ShellCommand {
   private var pieces: [(Output, Chunk)] = []
   private let bell = Bell()
   private var timer: (any LoopTimer)?
+  private var treeTimer: (any LoopTimer)?
+  /// How often a tree that was asked to end is looked at.
+  private static let treeInterval: UInt64 = 20_000_000
   private var isReleased = false
   private var failure: SpawnError?
 
@@ -152,13 +155,16 @@ final class ShellCommand {
   /// After the exit of one that is to end: the others may have gone with it. After SIGKILL nobody is
   /// left to look after.
   private func checkTree() {
-    if wasKilled || child?.hasSurvivors != true { release() }
+    guard !isReleased else { return }
+    if wasKilled || child?.hasSurvivors != true { return release() }
+    treeTimer?.cancel()
+    treeTimer = loop.schedule(after: Self.treeInterval) { [self] in checkTree() }
   }
 
   private func release() {
     guard !isReleased else { return }
     isReleased = true
-    timer?.cancel()
+    [timer, treeTimer].forEach { $0?.cancel() }
     pipes.forEach { $0.close() }
     child?.release()
     didFinish(self)

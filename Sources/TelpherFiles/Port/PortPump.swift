@@ -7,7 +7,7 @@ public import TelpherWire
 /// `announce` is called there, and that goes to the loop.
 public final class PortPump: @unchecked Sendable {
   /// The credit of a file's bytes: enough that neither side waits for the other on one machine, where
-  /// a window of 1 MiB took a tenth longer (docs/architecture.md, "Figures").
+  /// a file over a Unix socket took a tenth longer with 1 MiB.
   static let window: UInt64 = 4 << 20
   /// The part of the connection's credit that one file may hold at most, since all that a slow disk
   /// keeps is missing to the others.

@@ -82,19 +82,19 @@ extension Session {
     }
   }
 
-  /// Lets the peer have `window` bytes under way on one channel of an open stream from now on; it
-  /// learns of it with the next grant.
-  public mutating func growWindow(of stream: StreamID, _ channel: Channel, to window: UInt64) {
-    streams[stream]?[channel].receive.grow(to: window)
+  /// Lets the peer have `window` bytes under way on one channel of an open stream from now on, or the
+  /// connection's window divided by `part` where that is less; never less than it has. It learns of it
+  /// with the next grant.
+  public mutating func growWindow(
+    of stream: StreamID, _ channel: Channel, to window: UInt64, part: UInt64
+  ) {
+    streams[stream]?[channel].receive.grow(to: min(window, connectionReceive.size / part))
   }
 
   /// The bytes that the peer may have under way on a channel of an open stream; 0 of another.
   public func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
     streams[stream]?[channel].receive.size ?? 0
   }
-
-  /// The bytes that the peer may have under way on the connection.
-  public var connectionWindow: UInt64 { connectionReceive.size }
 
   mutating func consumeConnection(_ count: UInt64) {
     if let limit = connectionReceive.consume(count) {

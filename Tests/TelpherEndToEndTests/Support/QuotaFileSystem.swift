@@ -39,11 +39,11 @@ struct QuotaFileSystem {
     [
       "/usr/bin/unshare", "--mount", "/bin/sh", "-c",
       """
-      exec 3>&1 >/dev/null 2>&1
+      exec 3>&1 4>&2 >/dev/null 2>&1
       image=$1 place=$2 limit=$3
       shift 3
       mount -o loop "$image" "$place" && btrfs quota enable "$place" &&
-        btrfs qgroup limit "$limit" "$place" && exec "$@" >&3 2>&3 3>&-
+        btrfs qgroup limit "$limit" "$place" && exec "$@" >&3 2>&4 3>&- 4>&-
       """, "sh", image, place, "\(Self.limit)",
     ]
   }

@@ -89,8 +89,8 @@ final class End {
     session.window(of: stream, channel)
   }
 
-  func growWindow(_ stream: StreamID, _ channel: Channel, to size: UInt64) {
-    session.growWindow(of: stream, channel, to: size)
+  func growWindow(_ stream: StreamID, _ channel: Channel, to size: UInt64, part: UInt64 = 1) {
+    session.growWindow(of: stream, channel, to: size, part: part)
   }
 
   func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
