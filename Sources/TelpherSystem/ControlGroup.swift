@@ -40,9 +40,22 @@ final class ControlGroup: Sendable {
   /// Sends `signal` to everyone in the group and in groups below it. SIGKILL is the kernel's, who
   /// also gets those that are being forked; any other goes to each that is found.
   func signal(_ signal: Int32) {
-    if signal == SIGKILL { killed.withLock { $0 = true } }
-    if signal == SIGKILL && writeSmallFile(in: folder, "cgroup.kill", "1") == 0 { return }
-    for pid in Self.members(of: folder) { kill(pid, signal) }
+    guard signal == SIGKILL else { return send(signal, to: Self.members(of: folder)) }
+    killed.withLock { $0 = true }
+    var reached: Set<Int32> = []
+    for _ in 0..<ProcessTree.killRounds {
+      _ = writeSmallFile(in: folder, "cgroup.kill", "1")
+      // The kernel sends it to the first thread of each, and where that has ended before the others
+      // (pthread_exit(3)) nobody gets it; what is sent to the process reaches them. It may have
+      // forked meanwhile.
+      let new = Self.members(of: folder).filter { reached.insert($0).inserted }
+      if new.isEmpty { return }
+      send(signal, to: new)
+    }
+  }
+
+  private func send(_ signal: Int32, to pids: [Int32]) {
+    for pid in pids { kill(pid, signal) }
   }
 
   /// Whether the group can take the next command: it is empty and thawed, and was never killed, since

@@ -105,17 +105,21 @@ struct ProcessTable: Sendable {
   }
 
   private static func entry(of pid: Int32) -> Entry? {
-    // pid (name) state parent group session ...; a name may hold spaces and brackets.
+    // pid (name) state parent group session ...; a name may hold spaces and brackets. The number of
+    // threads is the eighteenth behind the name.
     guard let bytes = readSmallFile("/proc/\(pid)/stat"),
       let bracket = bytes.lastIndex(of: UInt8(ascii: ")"))
     else { return nil }
-    let fields = bytes[(bracket + 1)...].split(separator: UInt8(ascii: " "), maxSplits: 4)
-    guard fields.count == 5, let state = fields[0].first,
-      let parent = number(fields[1]), let group = number(fields[2]), let session = number(fields[3])
+    let fields = bytes[(bracket + 1)...].split(separator: UInt8(ascii: " "), maxSplits: 18)
+    guard fields.count == 19, let state = fields[0].first,
+      let parent = number(fields[1]), let group = number(fields[2]),
+      let session = number(fields[3]), let threads = number(fields[17])
     else { return nil }
+    // A process whose first thread has ended before the others looks like a zombie, and runs.
+    let hasEnded = state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")
     return Entry(
       pid: pid, parent: parent, group: group, session: session,
-      isZombie: state == UInt8(ascii: "Z") || state == UInt8(ascii: "X"))
+      isZombie: hasEnded && threads <= 1)
   }
 
   private static func number(_ digits: ArraySlice<UInt8>) -> Int32? {

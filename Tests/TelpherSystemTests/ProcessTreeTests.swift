@@ -92,6 +92,31 @@ extension SystemTests {
       process.finish()
     }
 
+    /// proc(5) calls it a zombie, but for its other threads.
+    @Test(arguments: scopes)
+    func aProcessWhoseFirstThreadHasEndedIsReached(scope: Launcher.Scope) throws {
+      let launcher = try Launcher(scope: scope)
+      let process = try launcher.launch(
+        .shell(
+          """
+          exec python3 -c '
+          import ctypes, threading, time
+          def run():
+            while open("/proc/self/stat").read().rpartition(")")[2].split()[0] != "Z": pass
+            print("ready", flush=True)
+            time.sleep(1000)
+          threading.Thread(target=run).start()
+          ctypes.CDLL(None).pthread_exit(None)'
+          """))
+      #expect(try readLine(process.output!) == "ready")
+      #expect(process.hasSurvivors)
+      process.signalTree(SIGKILL)
+      _ = try readAll(process.output!)
+      #expect(try process.awaitExit().status == .signaled(SIGKILL, coreDumped: false))
+      close(process.error!)
+      process.finish()
+    }
+
     @Test func anUntrackedChildIsSignaledAlone() throws {
       var request = SpawnRequest.shell("echo ready; exec sleep 1000")
       request.tracksTree = false
