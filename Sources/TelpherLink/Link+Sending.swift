@@ -28,9 +28,10 @@ extension Link {
     return outbound
   }
 
-  /// As `Session.growWindow`.
+  /// Lets the peer have `size` bytes under way on one channel of an open stream from now on, or the
+  /// connection's window divided by `part` where that is less; never less than it has.
   ///
-  /// - Returns: the bytes that it may have under way from now on.
+  /// - Returns: the bytes that it may have under way; 0 where the stream is not open.
   public func growWindow(
     of stream: StreamID, _ channel: Channel, to size: UInt64, part: UInt64
   ) -> UInt64 {

@@ -37,8 +37,8 @@ final class ControlGroup: Sendable {
     close(folder)
   }
 
-  /// Sends `signal` to everyone in the group and in groups below it. SIGKILL is the kernel's, who
-  /// also gets those that are being forked; any other goes to each that is found.
+  /// Sends `signal` to everyone in the group and in groups below it, to each that is found. SIGKILL
+  /// is the kernel's first, who also gets those that are being forked, and goes to whoever is left.
   func signal(_ signal: Int32) {
     guard signal == SIGKILL else { return send(signal, to: Self.members(of: folder)) }
     killed.withLock { $0 = true }

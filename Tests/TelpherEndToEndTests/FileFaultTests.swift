@@ -63,33 +63,21 @@ struct FileFaultTests {
       files.write(files.local + "/file", new)
       files.write(files.root + "/file", old)
       try await files.serve(faults: ["\(call):error=\(name)"]) { connection in
-        // A command that goes on beside all that.
-        let faultsAreOver = Gathering(2)
-        let command = Task {
-          try await connection.run(Command("cat"), hasInput: true) { process in
-            await faultsAreOver.arrive()
-            await process.input.finish()
-          }
-        }
-        if call != "fsync" {
-          await #expect(throws: (any Error).self) {
-            let report = try await connection.put([files.local + "/file"], to: "file")
-            let message = try #require(report.failures.first?.message)
+        try await Self.besideACommand(connection) {
+          if call != "fsync" {
+            // The file alone fails, or with all of its group the transfer.
+            let message: String
+            do {
+              let report = try await connection.put([files.local + "/file"], to: "file")
+              message = try #require(report.failures.first?.message)
+            } catch let error as FileError {
+              message = error.message
+            }
             let reason = name == "EXDEV" ? "another file system" : String(cString: strerror(number))
             #expect(message.contains(reason))
-            throw FileError(.io, message)
           }
+          if call != "syncfs" { try await Self.expect(number, writing: new, connection) }
         }
-        if call != "syncfs" {
-          let error = await #expect(throws: FileError.self) {
-            try await connection.write(new, to: "file")
-          }
-          #expect(error?.errno == number)
-          #expect(error?.message.contains("file") == true)
-        }
-        await faultsAreOver.arrive()
-        let isFine = try await command.value.result.isSuccess
-        #expect(isFine)
         let found = try await connection.read("file")
         #expect(found == old)
       }
@@ -100,31 +88,19 @@ struct FileFaultTests {
   @Test(.enabled(if: QuotaFileSystem.isPossible, "no btrfs can be made and mounted"))
   func aFullQuotaIsToldAndHarmsNobody() async throws {
     try await FileServer.with { files in
-      let old = noise(1_000, seed: 1)
+      let (old, new) = (noise(1_000, seed: 1), noise(2 * QuotaFileSystem.limit, seed: 2))
       let quota = QuotaFileSystem(image: files.folder + "/image", place: files.root)
       try #require(quota.make())
-      files.write(files.local + "/file", noise(2 * QuotaFileSystem.limit, seed: 2))
+      files.write(files.local + "/file", new)
       let isAlive = try await files.serve(wrapper: quota.wrapper) { connection in
         try await connection.write(old, to: "file")
-        let faultsAreOver = Gathering(2)
-        let command = Task {
-          try await connection.run(Command("cat"), hasInput: true) { process in
-            await faultsAreOver.arrive()
-            await process.input.finish()
-          }
+        try await Self.besideACommand(connection) {
+          let report = try await connection.put([files.local + "/file"], to: "file")
+          #expect(report.counts.failed == 1)
+          let message = try #require(report.failures.first?.message)
+          #expect(message == "cannot write 'file': Disk quota exceeded")
+          try await Self.expect(EDQUOT, writing: new, connection)
         }
-        let report = try await connection.put([files.local + "/file"], to: "file")
-        #expect(report.counts.failed == 1)
-        let message = try #require(report.failures.first?.message)
-        #expect(message == "cannot write 'file': Disk quota exceeded")
-        let error = await #expect(throws: FileError.self) {
-          try await connection.write(noise(2 * QuotaFileSystem.limit, seed: 2), to: "file")
-        }
-        #expect(error?.errno == EDQUOT)
-        #expect(error?.message.contains("file") == true)
-        await faultsAreOver.arrive()
-        let isFine = try await command.value.result.isSuccess
-        #expect(isFine)
         let found = try await connection.read("file")
         #expect(found == old)
         let names = try await connection.run(Command("ls", "-A", files.root)).output
@@ -187,6 +163,38 @@ struct FileFaultTests {
         LocalShell.run(["/usr/bin/cmp", source, copy], environment: []) == .exited(0),
         "killed at write \(moment)")
     }
+  }
+
+  /// Runs `body` beside a command that has started before it, goes on meanwhile and ends well.
+  private static func besideACommand(
+    _ connection: Connection, _ body: () async throws -> Void
+  ) async throws {
+    let (hasBegun, isOver) = (Gathering(2), Gathering(2))
+    let command = Task {
+      try await connection.run(Command("cat"), hasInput: true) { process in
+        await hasBegun.arrive()
+        await isOver.arrive()
+        await process.input.finish()
+      }
+    }
+    await hasBegun.arrive()
+    let result: Result<Void, any Error>
+    do { result = .success(try await body()) } catch { result = .failure(error) }
+    await isOver.arrive()
+    let isFine = try await command.value.result.isSuccess
+    #expect(isFine)
+    try result.get()
+  }
+
+  /// `bytes` can't be stored as the file `file`, with the error `number`, which is told.
+  private static func expect(
+    _ number: Int32, writing bytes: [UInt8], _ connection: Connection
+  ) async throws {
+    let error = await #expect(throws: FileError.self) {
+      try await connection.write(bytes, to: "file")
+    }
+    #expect(error?.errno == number)
+    #expect(error?.message.contains("file") == true)
   }
 
   /// Writes a file of `size` bytes, each MiB of which is another.

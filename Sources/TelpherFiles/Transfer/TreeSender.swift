@@ -1,3 +1,4 @@
+internal import DequeModule
 public import TelpherTransport
 public import TelpherWire
 
@@ -44,11 +45,9 @@ public struct TreeSender {
   var isWalkOver = false
   var nextNumber = 0
   var openFolders: [Int] = []
-  var items: [Item] = []
-  var itemsHead = 0
+  var items: Deque<Item> = []
   var reader = RecordReader()
-  var answers: [Answer] = []
-  var answersHead = 0
+  var answers: Deque<Answer> = []
   /// Files that the receiver gave up while they were sent.
   var abandoned: Set<Int> = []
   var folder: Folder?
@@ -81,9 +80,9 @@ public struct TreeSender {
     while true {
       try takeAnswers(waiting: false)
       if try !sendNext() {
-        if !isWalkOver && items.count - itemsHead < Self.maxAhead {
+        if !isWalkOver && items.count < Self.maxAhead {
           try announceNext()
-        } else if isWalkOver && itemsHead == items.count {
+        } else if isWalkOver && items.isEmpty {
           break
         } else {
           output.flush()
@@ -215,9 +214,9 @@ public struct TreeSender {
   mutating func take(_ records: [TreeRecord]) throws(FileError) {
     // The number of the first entry that is not done with.
     let firstPending =
-      switch itemsHead < items.count ? items[itemsHead] : .leave(0) {
+      switch items.first {
       case .file(let number, _, _): number
-      case .leave: 0
+      case .leave, nil: 0
       }
     for record in records {
       if let message = record.failed {
@@ -231,7 +230,7 @@ public struct TreeSender {
         guard first >= 0, end > first, !overflow, end <= nextNumber else {
           throw FileError(.protocolError, "the receiver answered what was not asked")
         }
-        guard answers.count - answersHead < Self.maxAnswers else {
+        guard answers.count < Self.maxAnswers else {
           throw FileError(.tooLarge, "more than \(Self.maxAnswers) answers of the receiver wait")
         }
         guard record.prefixDigest?.utf8.count ?? 0 <= Self.maxDigest else {
@@ -249,8 +248,8 @@ public struct TreeSender {
   ///
   /// - Returns: whether anything was done.
   mutating func sendNext() throws(FileError) -> Bool {
-    guard itemsHead < items.count else { return false }
-    switch items[itemsHead] {
+    guard let item = items.first else { return false }
+    switch item {
     case .leave(let number):
       var record = TreeRecord()
       record.leave = number
@@ -265,19 +264,14 @@ public struct TreeSender {
       }
       abandoned.remove(number)
     }
-    itemsHead += 1
-    if itemsHead == items.count || itemsHead > Self.maxAhead {
-      items.removeFirst(itemsHead)
-      itemsHead = 0
-    }
+    items.removeFirst()
     return true
   }
 
   mutating func answer(for number: Int) throws(FileError) -> Answer? {
-    while answersHead < answers.count {
-      let answer = answers[answersHead]
+    while let answer = answers.first {
       guard number < answer.first + answer.count else {
-        answersHead += 1
+        answers.removeFirst()
         continue
       }
       // Folders and links in a run need no answer, and stand in none.
@@ -286,8 +280,6 @@ public struct TreeSender {
       }
       return answer
     }
-    answers.removeAll(keepingCapacity: true)
-    answersHead = 0
     return nil
   }
 }
