@@ -23,7 +23,6 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     // For the pure-Swift backend alone; `telpher` links none of these.
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -41,6 +40,9 @@ let package = Package(
     .systemLibrary(
       name: "CXXHash", path: "Sources/CXXHash", pkgConfig: "libxxhash",
       providers: [.apt(["libxxhash-dev"]), .brew(["xxhash"])]),
+
+    // SHA-256, MD5 and HMAC, from OpenSSL's libcrypto (libssl-dev).
+    .target(name: "CTelpherCrypto", linkerSettings: [.linkedLibrary("crypto")]),
 
     // The protocol, without I/O.
     .target(name: "TelpherWire", swiftSettings: strict),
@@ -69,8 +71,8 @@ let package = Package(
     .target(
       name: "TelpherFiles",
       dependencies: [
-        "CTelpherSys", "CXXHash", "TelpherLink", "TelpherTransport", "TelpherWire",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "CTelpherCrypto", "CTelpherSys", "CXXHash", "TelpherLink", "TelpherTransport",
+        "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
       ],
       swiftSettings: strict),

@@ -44,8 +44,9 @@ as_root() {
 
 # The Debian packages whose headers are missing, and pkg-config, by which the build finds them.
 missing_packages() {
-  command -v pkg-config >/dev/null 2>&1 || { echo libuv1-dev libxxhash-dev pkg-config && return; }
+  command -v pkg-config >/dev/null 2>&1 || { echo libssl-dev libuv1-dev libxxhash-dev pkg-config && return; }
   pkg-config --exists libuv || echo libuv1-dev
+  pkg-config --exists 'libcrypto >= 3' || echo libssl-dev
   pkg-config --exists libxxhash || echo libxxhash-dev
 }
 
@@ -71,7 +72,7 @@ install_libraries() {
   mapfile -t packages < <(missing_packages | tr ' ' '\n')
   [ "${#packages[@]}" -gt 0 ] || return 0
   command -v apt-get >/dev/null 2>&1 ||
-    die "headers are missing: install libuv 1.44, xxHash 0.8 or later and pkg-config"
+    die "headers are missing: install libuv 1.44, xxHash 0.8, OpenSSL 3.0 or later and pkg-config"
   if ! try_install "${packages[@]}" || [ -n "$(missing_packages)" ]; then
     die "cannot install ${packages[*]}: ${reason:-apt-get failed}"
   fi

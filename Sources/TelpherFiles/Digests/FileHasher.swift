@@ -1,12 +1,10 @@
 internal import CXXHash
-internal import Crypto
 
 /// A digest that grows with the bytes it is given. A value: a copy goes on by itself.
 public struct FileHasher: Sendable {
   private enum State {
     case xxh128(XXH128State)
-    case sha256(SHA256)
-    case md5(Insecure.MD5)
+    case evp(EVPState)
     /// While `update` has the state in its hands, so that nobody else holds it and nothing is copied.
     case taken
   }
@@ -17,8 +15,8 @@ public struct FileHasher: Sendable {
   public init(_ algorithm: DigestAlgorithm) {
     switch algorithm {
     case .xxh128: state = .xxh128(XXH128State())
-    case .sha256: state = .sha256(SHA256())
-    case .md5: state = .md5(Insecure.MD5())
+    case .sha256: state = .evp(EVPState("SHA256"))
+    case .md5: state = .evp(EVPState("MD5"))
     }
   }
 
@@ -31,12 +29,10 @@ public struct FileHasher: Sendable {
       if !isKnownUniquelyReferenced(&hash) { hash = XXH128State(copying: hash) }
       hash.update(bytes)
       state = .xxh128(hash)
-    case .sha256(var hash):
-      hash.update(bufferPointer: bytes)
-      state = .sha256(hash)
-    case .md5(var hash):
-      hash.update(bufferPointer: bytes)
-      state = .md5(hash)
+    case .evp(var hash):
+      if !isKnownUniquelyReferenced(&hash) { hash = EVPState(copying: hash) }
+      hash.update(bytes)
+      state = .evp(hash)
     case .taken: preconditionFailure("update puts back what it takes")
     }
   }
@@ -46,8 +42,7 @@ public struct FileHasher: Sendable {
   public var digest: String {
     switch state {
     case .xxh128(let hash): hash.digest.hexadecimal
-    case .sha256(let hash): hash.finalize().hexadecimal
-    case .md5(let hash): hash.finalize().hexadecimal
+    case .evp(let hash): hash.digest.hexadecimal
     case .taken: preconditionFailure("update puts back what it takes")
     }
   }
