@@ -26,10 +26,10 @@ public enum Program {
   ///
   /// - Returns: the status for the process to end with.
   private static func run(on backend: any Backend) async -> Int32 {
-    let arguments = Array(CommandLine.arguments.dropFirst())
+    let arguments = ArgumentText.ofProcess()
     do {
-      try checkEncoding()
       let command = try RootCommand.parseAsRoot(arguments)
+      if !(command is any TakesByteArguments) { try checkEncoding(arguments) }
       try await CurrentBackend.$value.withValue(backend) {
         guard var command = command as? any AsyncParsableCommand else {
           var command = command
@@ -65,21 +65,18 @@ public enum Program {
       Descriptor.complain("\(error)")
       return ExitStatus.failure
     }
-    let message = RootCommand.message(for: error).split(separator: "\n").joined(separator: "; ")
+    let message = ArgumentText.shown(
+      RootCommand.message(for: error).split(separator: "\n").joined(separator: "; "))
     let help = command.map { RootCommand.commandNames.contains($0) ? " \($0)" : "" } ?? ""
     Descriptor.complain("\(message) (see 'telpher\(help) --help')")
     // What `run` returns may be the status of its command, which 64 could be.
     return command == "run" ? ExitStatus.failure : status.rawValue
   }
 
-  /// Refuses arguments that are not UTF-8: reading them would change them, and the protocol has no
-  /// way to pass them on.
-  private static func checkEncoding() throws(Failure) {
-    for number in 0..<Int(CommandLine.argc) {
-      guard let argument = CommandLine.unsafeArgv[number] else { continue }
-      guard String(validatingCString: argument) != nil else {
-        throw Failure("argument \(number) is not UTF-8, which the protocol can't pass on")
-      }
+  /// Refuses arguments that are not UTF-8, for a command that does not restore them.
+  private static func checkEncoding(_ arguments: [String]) throws(Failure) {
+    if let index = arguments.firstIndex(where: { !ArgumentText.isPlain($0) }) {
+      throw Failure("argument \(index + 1) is not UTF-8, which this command does not take")
     }
   }
 }

@@ -1,0 +1,83 @@
+internal import Glibc
+internal import TelpherClient
+
+/// Command-line arguments as text, without loss. An argument of execve(2) is any bytes but NUL, and
+/// the argument parser takes `String`, so what is not UTF-8 is escaped before parsing and restored
+/// afterwards.
+///
+/// Each byte `b` of what is not UTF-8 becomes the code point U+10FE00 + `b`, which is of private use:
+///
+///     61 FF        ->  "a" U+10FEFF
+///     F4 8F BA 80  ->  U+10FEF4 U+10FE8F U+10FEBA U+10FE80     (U+10FE80 itself)
+///
+/// A code point from U+10FE80 to U+10FEFF that stands in an argument is escaped too, byte by byte, so
+/// that every such code point in the text stands for one byte, and `bytes(of: text(of: x)) == x` for
+/// all bytes. Bytes below 0x80 are always UTF-8 and are never escaped.
+enum ArgumentText {
+  private static let base: UInt32 = 0x10FE00
+  private static let escapes: ClosedRange<UInt32> = (base + 0x80)...(base + 0xFF)
+
+  /// The arguments of this process, without its name, as text for the parser.
+  static func ofProcess() -> [String] {
+    (0..<Int(CommandLine.argc)).dropFirst().compactMap { number in
+      CommandLine.unsafeArgv[number].map { argument in
+        text(of: UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
+      }
+    }
+  }
+
+  /// The text of an argument.
+  static func text(of bytes: some Collection<UInt8>) -> String {
+    var text = String.UnicodeScalarView()
+    func escape(_ bytes: some Sequence<UInt8>) {
+      for byte in bytes { text.append(scalar(base + UInt32(byte))) }
+    }
+    var parser = Unicode.UTF8.ForwardParser()
+    var iterator = bytes.makeIterator()
+    var rest = bytes[...]
+    while true {
+      switch parser.parseScalar(from: &iterator) {
+      case .valid(let encoded):
+        let decoded = Unicode.UTF8.decode(encoded)
+        if escapes.contains(decoded.value) { escape(encoded) } else { text.append(decoded) }
+        rest = rest.dropFirst(encoded.count)
+      case .error(let length):
+        escape(rest.prefix(length))
+        rest = rest.dropFirst(length)
+      case .emptyInput:
+        return String(text)
+      }
+    }
+  }
+
+  /// The bytes of an argument, or of a part of one, that the parser returned.
+  static func bytes(of text: some StringProtocol) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for scalar in text.unicodeScalars {
+      if escapes.contains(scalar.value) {
+        bytes.append(UInt8(scalar.value - base))
+      } else {
+        bytes.append(contentsOf: Unicode.UTF8.encode(scalar)!)
+      }
+    }
+    return bytes
+  }
+
+  /// Whether the argument is UTF-8, so that its text is the argument itself.
+  static func isPlain(_ text: some StringProtocol) -> Bool {
+    !text.unicodeScalars.contains { escapes.contains($0.value) }
+  }
+
+  /// A message of the parser, which may quote arguments, for a person.
+  static func shown(_ message: String) -> String {
+    isPlain(message)
+      ? message : PathText(bytes(of: message)).shown(escapingBackslashes: false)
+  }
+
+  private static func scalar(_ value: UInt32) -> Unicode.Scalar {
+    guard let scalar = Unicode.Scalar(value) else {
+      preconditionFailure("all code points from U+E000 to U+10FFFF are scalars")
+    }
+    return scalar
+  }
+}
