@@ -47,8 +47,11 @@ let package = Package(
     // The protocol, without I/O.
     .target(name: "TelpherWire", swiftSettings: strict),
 
-    // The seam between protocol and operating system, and its in-memory backend.
+    // The seam between protocol and operating system.
     .target(name: "TelpherTransport", swiftSettings: strict),
+    // The same seam in memory, for tests.
+    .target(
+      name: "TelpherTransportTesting", dependencies: ["TelpherTransport"], swiftSettings: strict),
     .target(
       name: "TelpherSystem", dependencies: ["CTelpherSys", "TelpherTransport"],
       swiftSettings: strict),
@@ -158,29 +161,37 @@ let package = Package(
     // A peer that speaks raw bytes, a program that does what a test says, and the backends by name.
     .target(
       name: "TelpherTestSupport",
-      dependencies: ["TelpherNIO", "TelpherSystem", "TelpherTransport", "TelpherUV"],
+      dependencies: [
+        "TelpherNIO", "TelpherSystem", "TelpherTransport", "TelpherTransportTesting", "TelpherUV",
+      ],
       path: "Tests/TelpherTestSupport", swiftSettings: strict),
     .testTarget(
       name: "TelpherLinkTests",
-      dependencies: ["TelpherLink", "TelpherTestSupport", "TelpherTransport", "TelpherWire"],
+      dependencies: [
+        "TelpherLink", "TelpherTestSupport", "TelpherTransport", "TelpherTransportTesting",
+        "TelpherWire",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherServerTests",
       dependencies: [
-        "TelpherLink", "TelpherServer", "TelpherTestSupport", "TelpherTransport", "TelpherWire",
+        "TelpherLink", "TelpherServer", "TelpherTestSupport", "TelpherTransport",
+        "TelpherTransportTesting", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherClassicTests",
       dependencies: [
-        "TelpherClassic", "TelpherTransport", .product(name: "Logging", package: "swift-log"),
+        "TelpherClassic", "TelpherTransport", "TelpherTransportTesting",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherClientTests",
       dependencies: [
-        "TelpherClient", "TelpherLink", "TelpherTestSupport", "TelpherTransport", "TelpherWire",
+        "TelpherClient", "TelpherLink", "TelpherTestSupport", "TelpherTransport",
+        "TelpherTransportTesting", "TelpherWire",
       ],
       swiftSettings: strict),
     .testTarget(
@@ -193,7 +204,9 @@ let package = Package(
     // The seam's tests. Whoever adds a backend to Conformance/Backends.swift adds its target here.
     .testTarget(
       name: "TelpherTransportTests",
-      dependencies: ["TelpherNIO", "TelpherSystem", "TelpherTransport", "TelpherUV"],
+      dependencies: [
+        "TelpherNIO", "TelpherSystem", "TelpherTransport", "TelpherTransportTesting", "TelpherUV",
+      ],
       swiftSettings: strict),
   ]
 )

@@ -6,7 +6,8 @@
 /// thread, and their callbacks come there. Every method below but `execute` and `shutDown` may be
 /// called on the loop's thread only, which backends check.
 ///
-/// Backends: `MemoryLoop` in this module, `UVLoop` in TelpherUV. All pass one conformance suite.
+/// Backends: `UVLoop` in TelpherUV, `NIOLoop` in TelpherNIO, `MemoryLoop` in TelpherTransportTesting.
+/// All pass one conformance suite.
 public protocol EventLoop: SerialExecutor, TaskExecutor {
   /// Whether the caller is on this loop's thread.
   var isCurrent: Bool { get }

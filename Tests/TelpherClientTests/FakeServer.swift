@@ -1,6 +1,7 @@
 import TelpherClient
 import TelpherTestSupport
 import TelpherTransport
+import TelpherTransportTesting
 
 /// A server that says what the test says, in bytes, and a client connected to it.
 struct FakeServer: Sendable {

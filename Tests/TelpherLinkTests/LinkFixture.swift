@@ -1,6 +1,7 @@
 @testable import TelpherLink
 import TelpherTestSupport
 import TelpherTransport
+import TelpherTransportTesting
 import TelpherWire
 
 /// A server's link, and a raw peer at the other end.

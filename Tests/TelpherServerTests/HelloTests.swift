@@ -3,6 +3,7 @@ import Synchronization
 import TelpherServer
 import TelpherTestSupport
 import TelpherTransport
+import TelpherTransportTesting
 import Testing
 
 @Suite(.timeLimit(.minutes(15))) struct HelloTests {

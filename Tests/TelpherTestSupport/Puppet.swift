@@ -1,4 +1,5 @@
 public import TelpherTransport
+public import TelpherTransportTesting
 
 /// A program of the memory backend that does what a test says. On the loop that runs it.
 public actor Puppet {

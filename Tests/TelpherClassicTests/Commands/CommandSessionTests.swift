@@ -1,5 +1,6 @@
 import Synchronization
 import TelpherTransport
+import TelpherTransportTesting
 import Testing
 
 @testable import TelpherClassic

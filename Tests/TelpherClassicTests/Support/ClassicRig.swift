@@ -1,6 +1,7 @@
 import Logging
 import Synchronization
 import TelpherTransport
+import TelpherTransportTesting
 import Testing
 
 @testable import TelpherClassic

@@ -3,6 +3,7 @@ import TelpherLink
 import TelpherServer
 import TelpherTestSupport
 import TelpherTransport
+import TelpherTransportTesting
 
 /// A server on a loop of its own, and a second loop for its clients.
 struct Fixture: Sendable {

@@ -1,6 +1,7 @@
 import TelpherNIO
 import TelpherSystem
 import TelpherTransport
+import TelpherTransportTesting
 import TelpherUV
 
 // To add a backend: its target to this test target's dependencies in Package.swift, its import

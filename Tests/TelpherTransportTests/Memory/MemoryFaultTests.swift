@@ -1,4 +1,5 @@
 import TelpherTransport
+import TelpherTransportTesting
 import Testing
 
 /// What only the memory backend can do to a stream.

@@ -1,4 +1,5 @@
 import TelpherTransport
+import TelpherTransportTesting
 import Testing
 
 @Suite(.timeLimit(.minutes(15)))

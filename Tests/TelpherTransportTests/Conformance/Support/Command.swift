@@ -1,4 +1,5 @@
 import TelpherTransport
+import TelpherTransportTesting
 
 #if canImport(Glibc)
   import Glibc

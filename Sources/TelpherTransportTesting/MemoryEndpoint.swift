@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherTransport
 
 /// One end of a stream, before it belongs to a loop.
 struct MemoryEndpoint: Sendable {

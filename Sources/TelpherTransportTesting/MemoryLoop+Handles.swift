@@ -1,4 +1,5 @@
 internal import Glibc
+public import TelpherTransport
 
 extension MemoryLoop {
   /// `group`: a program in memory starts no others.

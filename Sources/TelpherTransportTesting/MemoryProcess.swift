@@ -1,4 +1,5 @@
 internal import Glibc
+public import TelpherTransport
 
 /// A child of a `MemoryLoop` as its program sees it: what a `MemoryProgram` is given.
 ///

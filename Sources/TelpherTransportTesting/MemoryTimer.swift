@@ -1,3 +1,5 @@
+internal import TelpherTransport
+
 /// A timer of a `MemoryLoop`.
 final class MemoryTimer: LoopTimer {
   /// When it fires, then in which order among those of the same instant.

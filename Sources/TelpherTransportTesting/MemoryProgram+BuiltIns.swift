@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherTransport
 
 extension MemoryProgram {
   /// The programs that every network has, each a small likeness of the real one.

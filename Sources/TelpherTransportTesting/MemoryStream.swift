@@ -1,3 +1,5 @@
+public import TelpherTransport
+
 /// A `ByteStream` over pipes in memory. Beside the seam, it can be given a peer and be made to break.
 public final class MemoryStream: ByteStream {
   /// See `ByteStream.onRead`.

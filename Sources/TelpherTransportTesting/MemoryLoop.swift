@@ -1,4 +1,5 @@
 internal import Glibc
+public import TelpherTransport
 
 /// An event loop without an operating system below it: streams are pipes in memory, children are
 /// closures. For tests of whatever works over an `EventLoop`, without sockets or processes.

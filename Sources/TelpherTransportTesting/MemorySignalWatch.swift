@@ -1,3 +1,5 @@
+internal import TelpherTransport
+
 /// A watch for what `MemoryNetwork.raise` delivers.
 final class MemorySignalWatch: SignalWatch, MemoryHandle {
   private let loop: MemoryLoop

@@ -1,4 +1,5 @@
 internal import Glibc
+public import TelpherTransport
 
 /// What several `MemoryLoop`s share: the addresses that are listened on, the programs that can be
 /// started, and the faults to come. A network is a world of its own: nothing reaches another.

@@ -1,3 +1,5 @@
+public import TelpherTransport
+
 /// A program of the memory backend: a closure that gets its arguments, environment and standard
 /// streams and says when it has ended.
 ///

@@ -1,3 +1,5 @@
+internal import TelpherTransport
+
 /// A UDP socket of a `MemoryNetwork`.
 final class MemoryDatagramSocket: DatagramSocket, MemoryHandle {
   let address: DatagramAddress

@@ -1,3 +1,5 @@
+internal import TelpherTransport
+
 /// A `MemoryProcess` as its parent sees it.
 final class MemoryChild: ChildProcess {
   let pid: Int32

@@ -1,3 +1,5 @@
+internal import TelpherTransport
+
 /// A listening socket of a `MemoryNetwork`.
 final class MemoryBoundSocket: BoundSocket {
   let address: SocketAddress

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherTransport
 
 /// Something open on a loop that is told when there may be something to do.
 protocol MemoryHandle: AnyObject {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherTransport
 
 /// One direction of a connection: a bounded ring of bytes between a writer and a reader, who may be
 /// on different loops. What the kernel's socket buffer is to a real stream.
