@@ -1,0 +1,330 @@
+"""What every provocation uses: a temporary folder, servers and commands that are ended by their
+process ids, measurements of processes, and the list of promises.
+
+A provocation is a function with the decorator `promise`. It returns the figure for the page, and
+raises `Broken` if the promise does not hold or `Untried` if this machine can't provoke it.
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+# The user that provocations use as "another user" and as "an ordinary user": nobody.
+OTHER_USER = 65534
+# No call of a provocation waits longer than this, in seconds: a wait that has no end is a failure.
+HANG = 60
+
+
+class Broken(Exception):
+    """The promise does not hold; the text says what happened instead."""
+
+
+class Untried(Exception):
+    """The provocation can't be run on this machine; the text says what it needs."""
+
+
+class Promise:
+    def __init__(self, run, text, provocation, test):
+        self.run = run
+        self.name = run.__name__.replace("_", "-")
+        self.group = run.__module__
+        self.text = text
+        self.provocation = provocation
+        self.test = test
+
+
+PROMISES = []
+
+
+def promise(text, provocation, test):
+    """Adds a provocation to the list. `test` is the file below Tests that shows the same."""
+
+    def add(run):
+        PROMISES.append(Promise(run, text, provocation, test))
+        return run
+
+    return add
+
+
+def check(holds, figure):
+    if not holds:
+        raise Broken(figure)
+
+
+def until(condition, seconds=10, what="a condition"):
+    """Waits until `condition()` is true, and returns its value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Broken(f"after {seconds} s still not: {what}")
+        time.sleep(0.01)
+
+
+def need_root():
+    if os.geteuid() != 0:
+        raise Untried("it needs root, to act as another user")
+
+
+def need_program(name):
+    found = shutil.which(name)
+    if not found:
+        raise Untried(f"it needs {name}")
+    return found
+
+
+# Measurements of processes.
+
+
+def status_kib(pid, key):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1])
+    raise Broken(f"process {pid} has no {key}: it has ended")
+
+
+def memory_mib(pid):
+    """The resident memory of a process."""
+    return status_kib(pid, "VmRSS") / 1024
+
+
+def peak_mib(pid):
+    """The most resident memory that a process ever had."""
+    return status_kib(pid, "VmHWM") / 1024
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def processor_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def children(pid):
+    """The processes that `pid` has started and that have not been waited for."""
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            found += (task / "children").read_text().split()
+        except OSError:
+            pass
+    return [int(child) for child in found]
+
+
+def processes_with(marker):
+    """The processes that have `marker` in their command line, zombies left out."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if marker.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            pass
+    return found
+
+
+def percentile(values, part):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
+
+
+class Process:
+    """A program that runs in the background and is ended by its process id."""
+
+    def __init__(self, arguments, log, **options):
+        self.log = pathlib.Path(log)
+        with open(log, "wb") as errors:
+            self.popen = subprocess.Popen(
+                arguments, stdin=options.pop("stdin", subprocess.DEVNULL),
+                stdout=options.pop("stdout", subprocess.PIPE), stderr=errors, **options)
+        self.pid = self.popen.pid
+
+    def kill(self, number=signal.SIGKILL):
+        if self.popen.poll() is None:
+            os.kill(self.pid, number)
+
+    def wait(self, seconds=HANG):
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Broken(f"process {self.popen.args[0]} did not end within {seconds} s") from None
+
+    def is_alive(self):
+        return self.popen.poll() is None
+
+    def errors(self):
+        return self.log.read_bytes().decode(errors="replace")
+
+    def close(self):
+        self.kill()
+        self.popen.wait()
+        if self.popen.stdout:
+            self.popen.stdout.close()
+
+
+class Server(Process):
+    """`telpher serve`, or another server of the program, that has said where it listens."""
+
+    def __init__(self, arguments, log, **options):
+        super().__init__(arguments, log, **options)
+        self.addresses = []
+
+    def await_addresses(self, count):
+        for _ in range(count):
+            line = self.popen.stdout.readline().decode()
+            if not line.startswith("listening on "):
+                raise Broken(f"the server does not start: {self.errors().strip()[-200:]}")
+            self.addresses.append(line.removeprefix("listening on ").strip())
+
+    @property
+    def path(self):
+        """The path of its Unix socket."""
+        return next(a.removeprefix("unix:") for a in self.addresses if a.startswith("unix:"))
+
+    @property
+    def port(self):
+        """Its TCP port, on 127.0.0.1."""
+        return int(next(a for a in self.addresses if not a.startswith("unix:")).rsplit(":", 1)[1])
+
+
+class Lab:
+    """What one provocation works with. Everything that it starts ends with it."""
+
+    number = 0
+
+    def __init__(self, program, quick):
+        self.quick = quick
+        Lab.number += 1
+        # Others may pass through it, since some provocations act as another user.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="telpher-reliability-"))
+        os.chmod(self.folder, 0o711)
+        self.program = str(program)
+        self.running = []
+        # In the command line of every process that a provocation leaves to be ended.
+        self.marker = f"86400.{os.getpid():07}{Lab.number:03}"
+        for name in ("home", "run"):
+            (self.folder / name).mkdir()
+            os.chmod(self.folder / name, 0o700)
+        self.environment = {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8",
+            "HOME": str(self.folder / "home"), "XDG_RUNTIME_DIR": str(self.folder / "run"),
+            "XDG_CONFIG_HOME": str(self.folder / "home/.config"),
+        }
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.running):
+            process.close()
+        for pid in processes_with(self.marker):
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def of(self, full, quick):
+        """How many times, or how long, in a full or a quick run."""
+        return quick if self.quick else full
+
+    def path(self, *parts):
+        path = self.folder.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def folder_of(self, user, name):
+        """A folder of the lab that belongs to `user`."""
+        path = self.path(name)
+        path.mkdir(exist_ok=True)
+        os.chown(path, user, user)
+        return path
+
+    # Programs.
+
+    def as_user(self, user, arguments):
+        """The arguments that run a program as another user."""
+        need_root()
+        return [need_program("setpriv"), "--reuid", str(user), "--regid", str(user),
+                "--clear-groups", *arguments]
+
+    def start(self, arguments, name="process", **options):
+        process = Process(
+            arguments, self.path(f"{name}-{len(self.running)}.log"),
+            env=options.pop("env", self.environment), **options)
+        self.running.append(process)
+        return process
+
+    def serve(self, *arguments, tcp=False, root=None, user=None, wrap=(), name="serve",
+              environment=None, **options):
+        """A server on a Unix socket, on TCP too if asked for. Its files are in `self.root`."""
+        owner = os.geteuid() if user is None else user
+        folder = self.folder_of(owner, f"s{len(self.running)}")
+        if root is None:
+            root = self.folder_of(owner, f"s{len(self.running)}/root")
+        self.root = pathlib.Path(root)
+        command = [self.program, "serve", "--listen", f"unix:{folder}/socket", "--root", str(root)]
+        if tcp:
+            command += ["--listen", "tcp:127.0.0.1:0", "--token-file", str(folder / "token")]
+            self.token_file = folder / "token"
+        command = [*wrap, *command, *arguments]
+        if user is not None and user != os.geteuid():
+            command = self.as_user(user, command)
+        return self._serving(command, name, 2 if tcp else 1, environment, options)
+
+    def classic(self, dialect, *arguments, name="classic", **options):
+        """`telpher classic serve DIALECT` on a TCP port of its own."""
+        command = [self.program, "classic", "serve", dialect, "--listen", "tcp:127.0.0.1:0",
+                   "--i-know", *arguments]
+        return self._serving(command, name, 1, None, options)
+
+    def _serving(self, command, name, count, environment, options):
+        server = Server(
+            command, self.path(f"{name}-{len(self.running)}.log"),
+            env={**self.environment, **(environment or {})}, **options)
+        self.running.append(server)
+        server.await_addresses(count)
+        return server
+
+    def telpher(self, *arguments, on=None, user=None, timeout=HANG, wrap=(), input=None,
+                environment=None, **options):
+        """Runs the program to its end: its status, output and errors."""
+        command = [self.program, *map(str, arguments)]
+        if on is not None:
+            place = command.index("--") if "--" in command else len(command)
+            command[place:place] = ["--on", on]
+        command = [*wrap, *command]
+        if user is not None and user != os.geteuid():
+            command = self.as_user(user, command)
+        if input is None:
+            options.setdefault("stdin", subprocess.DEVNULL)
+        else:
+            options["input"] = input
+        try:
+            return subprocess.run(
+                command, capture_output=True, timeout=timeout,
+                env={**self.environment, **(environment or {})}, **options)
+        except subprocess.TimeoutExpired:
+            raise Broken(f"telpher {arguments[0]} did not end within {timeout} s") from None
+
+    def run(self, *command, on, options=(), **rest):
+        """`telpher run` of a command on a server."""
+        return self.telpher("run", *options, "--", *command, on=f"unix:{on.path}", **rest)
+
+    def gone(self, marker=None, seconds=10):
+        """Waits until no process has the marker any more; the time that it took."""
+        begin = time.monotonic()
+        marker = marker or self.marker
+        deadline = begin + seconds
+        while processes_with(marker):
+            if time.monotonic() > deadline:
+                raise Broken(f"{len(processes_with(marker))} processes live {seconds} s later")
+            time.sleep(0.01)
+        return time.monotonic() - begin

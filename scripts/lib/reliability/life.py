@@ -1,0 +1,113 @@
+"""Promises about a server's start, its end, and what it leaves."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import wire
+from harness import check, processes_with, promise, until
+
+
+@promise(
+    "A drain lets commands finish with their own status, and takes no new ones.",
+    "SIGTERM to a server with a command under way; a second client meanwhile",
+    "TelpherServerTests/DrainTests.swift")
+def drain(lab):
+    server = lab.serve()
+    client = lab.start([lab.program, "run", "--on", f"unix:{server.path}", "--", "sh", "-c",
+                        "echo here; sleep 1; exit 7"], name="client")
+    check(os.read(client.popen.stdout.fileno(), 5) == b"here\n", "the command did not start")
+    server.kill(signal.SIGTERM)
+    until(lambda: not os.path.exists(server.path) or not _connects(server.path),
+          what="nothing new is taken")
+    status = client.wait()
+    check(status == 7, f"the command ended with {status}")
+    ended = server.wait(15)
+    check(ended == 0, f"the server ended with {ended}")
+    return "the command ended with its own status 7, the server with 0"
+
+
+def _connects(path):
+    try:
+        wire.connect(path).close()
+        return True
+    except OSError:
+        return False
+
+
+@promise(
+    "A second SIGTERM ends a server and its commands at once.",
+    "SIGTERM twice to a server whose command ignores SIGTERM",
+    "TelpherCLITests/ServeTests.swift")
+def second_signal(lab):
+    server = lab.serve()
+    client = lab.start([lab.program, "run", "--on", f"unix:{server.path}", "--", "sh", "-c",
+                        f"trap '' TERM; echo here; sleep {lab.marker}"], name="client")
+    check(os.read(client.popen.stdout.fileno(), 5) == b"here\n", "the command did not start")
+    server.kill(signal.SIGTERM)
+    until(lambda: not _connects(server.path), what="nothing new is taken")
+    begin = time.monotonic()
+    server.kill(signal.SIGTERM)
+    server.wait(10)
+    seconds = time.monotonic() - begin
+    lab.gone()
+    check(client.wait() != 0, "the client says status 0")
+    check(seconds < 3, f"it took {seconds:.1f} s")
+    return f"ended after {seconds:.2f} s, no process left"
+
+
+@promise(
+    "A server that was killed leaves nothing in the way of the next one, and no command.",
+    "kill -9 of a server with a command under way, and a new server on the same socket",
+    "TelpherCLITests/ServeTests.swift")
+def restart(lab):
+    folder = lab.path("place")
+    folder.mkdir()
+    path = folder / "socket"
+    command = [lab.program, "serve", "--listen", f"unix:{path}", "--root", str(folder)]
+    first = lab._serving(command, "first", 1, None, {})
+    lab.start([lab.program, "run", "--on", f"unix:{path}", "--", "sleep", lab.marker])
+    until(lambda: len(processes_with(lab.marker)) >= 2, what="the command runs")
+    first.kill()
+    first.wait()
+    second = lab._serving(command, "second", 1, None, {})
+    ended = lab.run("echo", "again", on=second)
+    check(ended.stdout == b"again\n", f"{ended.stderr.decode()}")
+    seconds = lab.gone(seconds=10)
+    return f"served again; the old command was gone {seconds:.1f} s later"
+
+
+@promise(
+    "A server can be stopped whatever signals it was started with blocked or ignored.",
+    "a server started with SIGTERM blocked and SIGINT ignored, then SIGTERM",
+    "TelpherCLITests/ServeTests.swift")
+def inherited_signals(lab):
+    def block():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    server = lab.serve(preexec_fn=block)
+    ended = lab.run("sh", "-c", "kill -TERM $$; sleep 5", on=server)
+    check(ended.returncode == 143, f"a command keeps the blocked signal: {ended.returncode}")
+    server.kill(signal.SIGTERM)
+    status = server.wait(10)
+    check(status == 0, f"it ended with {status}")
+    return "SIGTERM ends it with status 0, commands start with no signal blocked"
+
+
+@promise(
+    "Commands get the three standard descriptors and no other one.",
+    "`ls /proc/self/fd` on a server with 50 connections",
+    "TelpherSystemTests/DescriptorTests.swift")
+def child_descriptors(lab):
+    server = lab.serve(tcp=True)
+    clients = [wire.connect(server.path) for _ in range(50)]
+    ended = lab.run("sh", "-c", "ls /proc/$$/fd", on=server)
+    for client in clients:
+        client.close()
+    found = ended.stdout.split()
+    check(set(found) <= {b"0", b"1", b"2", b"10", b"255"} and b"0" in found, f"{found}")
+    check(len(found) <= 4, f"{found}")
+    return f"descriptors {b' '.join(found).decode()}"

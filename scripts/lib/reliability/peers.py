@@ -1,0 +1,388 @@
+"""Promises about peers that are slow, silent, wrong or hostile: on both sides."""
+
+import json
+import os
+import random
+import socket
+import struct
+import threading
+import time
+
+import wire
+from harness import (Broken, check, memory_mib, peak_mib, processor_seconds, promise, status_kib,
+                     until)
+
+
+@promise(
+    "A slow reader costs no memory.",
+    "200 `yes` (50 with --quick) to clients that read nothing: what the server grows by, and a "
+    "command beside them",
+    "TelpherEndToEndTests/SlowReaderTests.swift")
+def slow_readers(lab):
+    server = lab.serve()
+    lab.run("true", on=server)
+    before = memory_mib(server.pid)
+    clients = []
+    for _ in range(lab.of(200, 50)):
+        client = wire.Client(server.path)
+        client.open(wire.run_request("yes", lab.marker))
+        clients.append(client)
+    time.sleep(2)
+    begin = time.monotonic()
+    check(lab.run("true", on=server).returncode == 0, "a command beside them fails")
+    seconds = time.monotonic() - begin
+    grown = memory_mib(server.pid) - before
+    for client in clients:
+        client.close()
+    check(grown < 64, f"the server grew by {grown:.0f} MiB")
+    return f"{len(clients)} clients: +{grown:.0f} MiB; a command beside them in {seconds:.2f} s"
+
+
+@promise(
+    "Input for a command that does not read it costs little memory.",
+    "16 commands that do not read on one connection, each sent all that its credit allows: what the "
+    "server grows by",
+    "TelpherEndToEndTests/BackpressureTests.swift")
+def unread_input(lab):
+    server = lab.serve()
+    with wire.Client(server.path) as client:
+        client.await_hello()
+        before = memory_mib(server.pid)
+        streams = [client.open(wire.run_request("sleep", lab.marker), no_input=False)
+                   for _ in range(16)]
+        window = client.hello.get("window", wire.WINDOW_SIZE)
+        total = client.hello.get("connection_window", wire.CONNECTION_WINDOW)
+        sent = 0
+        for stream in streams:
+            left = min(window, total - sent)
+            while left > 0:
+                piece = min(left, 65_536)
+                client.send(wire.frame(wire.DATA, stream, bytes(piece)))
+                left -= piece
+                sent += piece
+        time.sleep(0.5)
+        grown = memory_mib(server.pid) - before
+        check(lab.run("true", on=server).returncode == 0, "a command beside it fails")
+    check(grown < 8, f"{sent >> 20} MiB that are not read cost {grown:.1f} MiB")
+    return f"{sent / (1 << 20):.1f} MiB sent and not read: +{grown:.1f} MiB"
+
+
+def _good_frames():
+    return [
+        wire.frame(wire.OPEN, 1, wire.run_request("true"), flags=1),
+        wire.frame(wire.OPEN, 3, {"op": "info"}),
+        wire.frame(wire.DATA, 1, b"x" * 100),
+        wire.frame(wire.WINDOW, 1, struct.pack(">Q", 1 << 22), channel=1),
+        wire.frame(wire.WINDOW, 0, struct.pack(">Q", 1 << 30)),
+        wire.frame(wire.CONTROL, 1, {"signal": 15}),
+        wire.frame(wire.RESET, 1, b"\0" * 12),
+        wire.frame(wire.PING, 0, b"12345678"),
+        wire.frame(wire.GOAWAY, 0, b"\0" * 8 + b"bye"),
+        wire.frame(wire.CLOSE, 1, {"result": "ok"}),
+        wire.frame(wire.OPEN, 5, {"op": "put_tree", "path": ""}),
+        wire.frame(wire.DATA, 5, b'{"entry":{"path":"a"}}\n', channel=5),
+    ]
+
+
+def malformed(chance):
+    """The bytes of a connection that goes wrong somewhere."""
+    frames = [chance.choice(_good_frames()) for _ in range(chance.randrange(1, 8))]
+    raw = bytearray(wire.PREFACE + wire.hello() + b"".join(frames))
+    for _ in range(chance.randrange(1, 6)):
+        kind = chance.randrange(4)
+        place = chance.randrange(len(raw))
+        if kind == 0:
+            raw[place] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            raw[place:place + 4] = chance.randbytes(4)
+        elif kind == 2:
+            del raw[place:place + chance.randrange(1, 12)]
+        else:
+            raw[place:place] = chance.randbytes(chance.randrange(1, 30))
+        raw = raw or bytearray(b"x")
+    return bytes(raw)
+
+
+@promise(
+    "Malformed frames harm no other client.",
+    "5,000 connections (500 with --quick) with bytes changed, left out and put in, from a fixed seed; "
+    "another client's commands all the while",
+    "TelpherServerTests/StreamTests.swift")
+def malformed_frames(lab):
+    server = lab.serve()
+    chance = random.Random(13)
+    rounds = lab.of(5_000, 500)
+    with wire.Client(server.path) as other:
+        for number in range(rounds):
+            peer = wire.connect(server.path)
+            peer.setblocking(False)
+            try:
+                peer.send(malformed(chance))
+            except OSError:
+                pass
+            peer.close()
+            if number % 20 == 0:
+                result, _ = other.call(wire.run_request("true"))
+                check(result.get("code") == 0, f"another client's command: {result}")
+    check(server.is_alive(), "the server has ended")
+    return f"{rounds:,} connections: {rounds // 20:,} commands of another client, all exact"
+
+
+@promise(
+    "A stranger that is silent, or drips, is closed within its time.",
+    "TCP connections that say nothing, and that send a byte of their HELLO every 0.5 s",
+    "TelpherServerTests/HelloTests.swift")
+def silent_strangers(lab):
+    server = lab.serve(tcp=True)
+    silent, dripping = wire.connect(server.port), wire.connect(server.port)
+    begin = time.monotonic()
+    text = iter(wire.PREFACE + wire.hello(padding="x" * 200))
+    dripping.settimeout(0.5)
+    ended = None
+    while ended is None and time.monotonic() - begin < 15:
+        try:
+            dripping.sendall(bytes([next(text)]))
+            got = dripping.recv(4096)
+            while got:
+                got = dripping.recv(4096)
+            ended = time.monotonic() - begin
+        except TimeoutError:
+            pass
+        except OSError:
+            ended = time.monotonic() - begin
+    check(ended is not None, "one that drips stays for more than 15 s")
+    silent.settimeout(10)
+    try:
+        while silent.recv(4096):
+            pass
+    except TimeoutError:
+        raise Broken("a silent one stays for more than 10 s") from None
+    except OSError:
+        pass
+    return f"both closed {ended:.1f} s after they came (limit 5 s)"
+
+
+class FakeServer:
+    """A server on a Unix socket that answers as a function says, a thread for each client."""
+
+    def __init__(self, lab, answer):
+        self.path = str(lab.path("fake", "socket"))
+        os.chmod(lab.path("fake"), 0o711)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(64)
+        self.answer = answer
+        self.received = bytearray()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        try:
+            self.answer(client, self)
+        except OSError:
+            pass
+        finally:
+            client.close()
+
+    def close(self):
+        self.listener.close()
+
+
+def read_open(client):
+    """Reads the client's preface, HELLO and the first OPEN: its request and its stream."""
+    source = client.makefile("rb")
+    source.read(8)
+    while True:
+        header = source.read(12)
+        if len(header) < 12:
+            raise OSError("the client is gone")
+        length, stream, kind, _, _ = struct.unpack(">IIBBBx", header)
+        payload = source.read(length)
+        if kind == wire.OPEN:
+            return stream, json.loads(payload)
+
+
+def greeting(**keys):
+    return wire.PREFACE + wire.hello(server="fake", kill_scope="group", **keys)
+
+
+@promise(
+    "A client takes no result for a success that is none.",
+    "a server that ends a command with code 256, -1 and 2^32, with signal -128, with no byte counts, "
+    "with wrong ones, with a result of an unknown kind, and not at all",
+    "TelpherClientTests/ResultTests.swift")
+def forged_results(lab):
+    closes = [
+        {"result": "exited", "code": 256, "bytes": {"1": 0, "2": 0}},
+        {"result": "exited", "code": -256, "bytes": {"1": 0, "2": 0}},
+        {"result": "exited", "code": 1 << 32, "bytes": {"1": 0, "2": 0}},
+        {"result": "signaled", "signal": -128, "bytes": {"1": 0, "2": 0}},
+        {"result": "signaled", "signal": 128, "bytes": {"1": 0, "2": 0}},
+        {"result": "exited", "code": 0},
+        {"result": "exited", "code": 0, "bytes": {"1": 1, "2": 0}},
+        {"result": "exited", "bytes": {"1": 0, "2": 0}},
+        {"result": "splendid", "code": 0, "bytes": {"1": 0, "2": 0}},
+        None,
+    ]
+    wrong = []
+    for close in closes:
+        def answer(client, _, close=close):
+            client.sendall(greeting())
+            stream, _ = read_open(client)
+            client.sendall(wire.frame(wire.DATA, stream, flags=1, channel=1)
+                           + wire.frame(wire.DATA, stream, flags=1, channel=2))
+            if close is not None:
+                client.sendall(wire.frame(wire.CLOSE, stream, close))
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(4096):
+                pass
+
+        fake = FakeServer(lab, answer)
+        ended = lab.telpher("run", "--", "true", on=f"unix:{fake.path}", timeout=15)
+        fake.close()
+        os.unlink(fake.path)
+        if ended.returncode != 125:
+            wrong.append((close, ended.returncode))
+    check(not wrong, f"{len(wrong)} of {len(closes)} were taken: {wrong[:3]}")
+    return f"{len(closes)} of {len(closes)} end with status 125"
+
+
+@promise(
+    "What a server lists costs the client a bounded amount of memory.",
+    "a server that lists entries without end, with paths of 4 KiB: the most memory of `telpher ls`",
+    "TelpherFilesTests/Transfer/HostilePeerTests.swift")
+def endless_listing(lab):
+    def answer(client, _):
+        client.sendall(greeting())
+        stream, _ = read_open(client)
+        entry = {"entry": {"path": "/".join(["x" * 250] * 15), "kind": "file", "size": 1,
+                           "mode": 420, "mtime_ns": 0}}
+        lines = (json.dumps(entry).encode() + b"\n") * 50
+        sent = 0
+        client.settimeout(20)
+        while _credit(client, stream, sent + len(lines)):
+            client.sendall(wire.frame(wire.DATA, stream, lines, channel=wire.INDEX))
+            sent += len(lines)
+
+    limits = {}
+
+    def _credit(client, stream, needed):
+        """Reads WINDOWs until so many bytes may have been sent."""
+        state = limits.setdefault(client, {"index": wire.WINDOW_SIZE, "all": 16 << 20, "rest": b""})
+        while min(state["index"], state["all"]) < needed:
+            data = client.recv(65_536)
+            if not data:
+                return None
+            rest = state["rest"] + data
+            while len(rest) >= 12:
+                length, number, kind, _, channel = struct.unpack(">IIBBBx", rest[:12])
+                if len(rest) < 12 + length:
+                    break
+                payload, rest = rest[12:12 + length], rest[12 + length:]
+                if kind == wire.WINDOW:
+                    limit = int.from_bytes(payload, "big")
+                    if number == 0:
+                        state["all"] = limit
+                    elif channel == wire.INDEX:
+                        state["index"] = limit
+                if kind == wire.PING:
+                    client.sendall(wire.frame(wire.PONG, 0, payload))
+                if kind in (wire.RESET, wire.GOAWAY):
+                    return None
+            state["rest"] = rest
+        return needed
+
+    fake = FakeServer(lab, answer)
+    client = lab.start([lab.program, "ls", "-R", "--on", f"unix:{fake.path}", "."], name="ls")
+    most = 0.0
+    deadline = time.monotonic() + lab.of(30, 15)
+    while client.is_alive() and time.monotonic() < deadline:
+        try:
+            most = max(most, status_kib(client.pid, "VmHWM") / 1024)
+        except (Broken, OSError):
+            break
+        if most > 160:
+            break
+        time.sleep(0.005)
+    fake.close()
+    check(most <= 160, f"`telpher ls` had {most:.0f} MiB, and took more")
+    check(not client.is_alive(), "`telpher ls` never ends")
+    check(client.wait() != 0, "`telpher ls` ended with status 0")
+    return f"refused with {most:.0f} MiB: {client.errors().strip()[:100]}"
+
+
+@promise(
+    "A server that drips its HELLO, or is silent, does not hold a client for ever.",
+    "a server that sends nothing, and one that sends a byte of its HELLO each second: `telpher run`",
+    "TelpherCLITests/ReachTests.swift")
+def dripping_server(lab):
+    def silent(client, _):
+        while client.recv(4096):
+            pass
+
+    def dripping(client, _):
+        for byte in greeting(padding="x" * 500):
+            client.sendall(bytes([byte]))
+            time.sleep(1)
+
+    times = []
+    for answer in (silent, dripping):
+        fake = FakeServer(lab, answer)
+        begin = time.monotonic()
+        ended = lab.telpher("run", "--", "true", on=f"unix:{fake.path}", timeout=25)
+        times.append(time.monotonic() - begin)
+        check(ended.returncode == 125 and ended.stderr, f"status {ended.returncode}")
+        fake.close()
+        os.unlink(fake.path)
+    return f"status 125 after {times[0]:.1f} and {times[1]:.1f} s"
+
+
+@promise(
+    "A client stores only what it asked for, and inside its own folder.",
+    "a server that answers `get x .` with `../evil`, an absolute path, another name, a symlink, a "
+    "folder, and nothing at all with result ok",
+    "TelpherFilesTests/Transfer/HostilePeerTests.swift")
+def hostile_trees(lab):
+    base = {"mode": 0o644, "mtime_ns": 0}
+    cases = [
+        [{"entry": {"path": "../evil", "kind": "directory", **base}}],
+        [{"entry": {"path": "/tmp/evil", "kind": "directory", **base}}],
+        [{"entry": {"path": "evil", "kind": "directory", **base}}],
+        [{"entry": {"path": "x", "kind": "symlink", "link": "/etc/passwd", **base}}],
+        [{"entry": {"path": "x", "kind": "directory", **base}}, {"leave": 0}],
+        [],
+    ]
+    wrong = []
+    for number, records in enumerate(cases):
+        def answer(client, _, records=records):
+            client.sendall(greeting())
+            stream, _ = read_open(client)
+            lines = b"".join(json.dumps(r).encode() + b"\n" for r in [*records, {"complete": True}])
+            client.sendall(wire.frame(wire.DATA, stream, lines, channel=wire.INDEX)
+                           + wire.frame(wire.DATA, stream, flags=1, channel=wire.INDEX)
+                           + wire.frame(wire.DATA, stream, flags=1, channel=wire.FILE)
+                           + wire.frame(wire.CLOSE, stream, {
+                               "result": "ok", "tree": {
+                                   "files": 0, "folders": 0, "links": 0, "skipped": 0, "failed": 0,
+                                   "bytes": 0}}))
+            while client.recv(4096):
+                pass
+
+        fake = FakeServer(lab, answer)
+        into = lab.path(f"into{number}", "here")
+        into.mkdir()
+        ended = lab.telpher("get", "x", ".", on=f"unix:{fake.path}", cwd=into, timeout=20)
+        fake.close()
+        os.unlink(fake.path)
+        made = [str(p.relative_to(into.parent)) for p in into.parent.rglob("*") if p != into]
+        if ended.returncode == 0 or made or os.path.lexists("/tmp/evil"):
+            wrong.append((records[:1], ended.returncode, made))
+    check(not wrong, f"{len(wrong)} of {len(cases)} were taken: {wrong[:2]}")
+    return f"{len(cases)} of {len(cases)} fail, and nothing is made"
