@@ -31,8 +31,8 @@ public struct CommandResult: Sendable, Equatable {
   init(_ details: CloseResult) throws(ClientError) {
     self.details = details
     switch details.result {
-    case .exited: status = .exited(details.code ?? 255)
-    case .signaled: status = .signaled(details.signal ?? 0)
+    case .exited: status = .exited(try Self.required(details.code, "exited", "code"))
+    case .signaled: status = .signaled(try Self.required(details.signal, "signaled", "signal"))
     case .timedOut: status = .timedOut
     case .canceled: status = .canceled
     case .detached: status = .detached
@@ -45,6 +45,13 @@ public struct CommandResult: Sendable, Equatable {
     default:
       throw ClientError(.protocolError, "the server told a result '\(details.result)'")
     }
+  }
+
+  private static func required(
+    _ number: Int32?, _ result: String, _ key: String
+  ) throws(ClientError) -> Int32 {
+    if let number { return number }
+    throw ClientError(.protocolError, "the server told the result '\(result)' without a '\(key)'")
   }
 }
 

@@ -43,8 +43,19 @@ import Testing
 
   /// What a server may answer in the place of a good result, and the error that is.
   static let faults: [(answer: [UInt8], code: ClientError.Code)] = [
-    (close(1, #"{"result":"exited","code":0,"bytes":{"1":1}}"#), .lost),
-    (data(1, 1, [1]) + close(1, #"{"result":"exited","code":0,"bytes":{"1":0}}"#), .lost),
+    (close(1, #"{"result":"exited","code":0,"bytes":{"1":1,"2":0}}"#), .lost),
+    (data(1, 1, [1]) + close(1, #"{"result":"exited","code":0,"bytes":{"1":0,"2":0}}"#), .lost),
+    (close(1, #"{"result":"exited","code":256,"bytes":{"1":0,"2":0}}"#), .protocolError),
+    (close(1, #"{"result":"exited","code":-1,"bytes":{"1":0,"2":0}}"#), .protocolError),
+    (close(1, #"{"result":"exited","bytes":{"1":0,"2":0}}"#), .protocolError),
+    (close(1, #"{"result":"signaled","signal":-128,"bytes":{"1":0,"2":0}}"#), .protocolError),
+    (close(1, #"{"result":"signaled","signal":128,"bytes":{"1":0,"2":0}}"#), .protocolError),
+    (close(1, #"{"result":"signaled","bytes":{"1":0,"2":0}}"#), .protocolError),
+    (close(1, #"{"result":"exited","code":0}"#), .protocolError),
+    (close(1, #"{"result":"exited","code":0,"bytes":{"1":0}}"#), .protocolError),
+    (close(1, #"{"result":"timed_out","signal":9}"#), .protocolError),
+    (close(1, #"{"result":"timed_out","code":256,"bytes":{"1":0,"2":0}}"#), .protocolError),
+    (close(1, #"{"result":"canceled","code":0}"#), .protocolError),
     (close(1, #"{"result":"vanished"}"#), .protocolError),
     (close(1, "{"), .protocolError),
     (close(1, #"{"result":"refused","message":"no"}"#), .refused),
@@ -83,7 +94,7 @@ import Testing
       try await server.peer.until { peer in peer.frames.contains { $0.type == 2 } }
       running.cancel()
       #expect(try await server.peer.frame(5, 1).text == #"{"cancel":true}"#)
-      await server.peer.send(close(1, #"{"result":"canceled","signal":15}"#))
+      await server.peer.send(close(1, #"{"result":"canceled","signal":15,"bytes":{"1":0,"2":0}}"#))
       await #expect(throws: CancellationError.self) { try await running.value }
     }
   }
@@ -95,7 +106,7 @@ import Testing
       let running = Task { try await connection.run(Command("x")) { _ in throw Stop() } }
       let word = try await server.peer.frame(5, 1).text
       #expect(word.contains(#""cancel":true"#))
-      await server.peer.send(close(1, #"{"result":"canceled","signal":15}"#))
+      await server.peer.send(close(1, #"{"result":"canceled","signal":15,"bytes":{"1":0,"2":0}}"#))
       await #expect(throws: Stop.self) { _ = try await running.value }
     }
   }
@@ -108,7 +119,7 @@ import Testing
       await server.peer.send(data(1, 1, [1, 2, 3]))
       let word = try await server.peer.frame(5, 1).text
       #expect(word.contains(#""cancel":true"#))
-      await server.peer.send(close(1, #"{"result":"canceled","signal":15}"#))
+      await server.peer.send(close(1, #"{"result":"canceled","signal":15,"bytes":{"1":0,"2":0}}"#))
       await #expect { try await running.value } throws: {
         ($0 as? ClientError)?.code == .outputLimit
       }
@@ -129,7 +140,7 @@ import Testing
       let sent = (0..<2_000).map { UInt8(truncatingIfNeeded: $0 * 7) }
       for byte in sent { await server.peer.send(data(1, 1, [byte])) }
       await server.peer.send(
-        data(1, 1, fin: true), close(1, #"{"result":"exited","code":0,"bytes":{"1":2000}}"#))
+        data(1, 1, fin: true), close(1, #"{"result":"exited","code":0,"bytes":{"1":2000,"2":0}}"#))
       #expect(try await running.value.value == sent)
     }
   }
@@ -145,7 +156,8 @@ import Testing
       await server.peer.send(window(1, 0, 250))
       try await server.peer.until { $0.dataBytes == 250 }
       await server.peer.send(
-        control(1, #"{"stop_sending":0}"#), close(1, #"{"result":"exited","code":7}"#))
+        control(1, #"{"stop_sending":0}"#),
+        close(1, #"{"result":"exited","code":7,"bytes":{"1":0,"2":0}}"#))
       #expect(try await running.value.result.status == .exited(7))
       #expect(await server.peer.dataBytes == 250)
     }

@@ -75,7 +75,9 @@ public func control(_ stream: UInt32, _ json: String) -> [UInt8] {
   RawFrame(type: 5, stream: stream, payload: Array(json.utf8)).bytes
 }
 
-public func close(_ stream: UInt32, _ json: String = #"{"result":"exited","code":0}"#) -> [UInt8] {
+public func close(
+  _ stream: UInt32, _ json: String = #"{"result":"exited","code":0,"bytes":{"1":0,"2":0}}"#
+) -> [UInt8] {
   RawFrame(type: 6, stream: stream, payload: Array(json.utf8)).bytes
 }
 

@@ -137,9 +137,43 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
 
   /// Reads the payload of a CLOSE.
   ///
-  /// - Throws: `WireError` where it is not JSON of this shape.
+  /// - Throws: `WireError` if it is not JSON of this shape, or if the result of a command lacks what
+  ///   such a result must have.
   public static func decode(_ bytes: [UInt8]) throws(WireError) -> CloseResult {
-    try JSONCoding.decode(CloseResult.self, from: bytes, name: "CLOSE")
+    let result = try JSONCoding.decode(CloseResult.self, from: bytes, name: "CLOSE")
+    try result.validate()
+    return result
+  }
+
+  /// The numbers of signals that can end a process: wait(2) has seven bits for them, and 127 there
+  /// means that the process was stopped.
+  private static let signals: ClosedRange<Int32> = 1...126
+
+  /// Refuses a result of a command whose status would have to be guessed. A client turns `code` and
+  /// `signal` into an exit status of eight bits, in which 256 would become 0, which means success.
+  private func validate() throws(WireError) {
+    func refuse(_ what: String) -> WireError {
+      WireError(.protocolError, "CLOSE: the result '\(result)' \(what)")
+    }
+    if let code, !(0...255).contains(code) {
+      throw refuse("has the code \(code), which is not between 0 and 255")
+    }
+    if let signal, !Self.signals.contains(signal) {
+      throw refuse(
+        "has the signal \(signal), which is not between 1 and \(Self.signals.upperBound)")
+    }
+    switch result {
+    case .exited: if code == nil { throw refuse("has no code") }
+    case .signaled: if signal == nil { throw refuse("has no signal") }
+    case .timedOut, .canceled: break
+    default: return
+    }
+    // Without the counts the client could not notice that output is missing.
+    if result != .canceled || code != nil || signal != nil {
+      for channel in [Channel.stdout, .stderr] where bytes?["\(channel.rawValue)"] == nil {
+        throw refuse("does not count the bytes of channel \(channel.rawValue)")
+      }
+    }
   }
 
   /// The message as the payload of its frame; a text that is too long for that is cut.

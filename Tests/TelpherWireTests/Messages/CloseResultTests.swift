@@ -37,7 +37,12 @@ import TelpherWire
     #expect(result.result == CloseResult.Kind("teleported"))
   }
 
-  @Test(arguments: ["{}", "", #"{"result":1}"#, #"{"result":"exited","code":4294967296}"#])
+  @Test(arguments: [
+    "{}", "", #"{"result":1}"#, #"{"result":"exited","code":4294967296}"#,
+    #"{"result":"exited","code":256,"bytes":{"1":0,"2":0}}"#,
+    #"{"result":"signaled","signal":-128,"bytes":{"1":0,"2":0}}"#,
+    #"{"result":"exited","code":0}"#, #"{"result":"exited","bytes":{"1":0,"2":0}}"#,
+  ])
   func `What makes no sense is an error`(json: String) {
     #expect(throws: WireError.self) { try CloseResult.decode(Array(json.utf8)) }
   }

@@ -71,7 +71,9 @@ func control(_ stream: UInt32, _ json: String) -> [UInt8] {
   RawFrame(type: 0x05, stream: stream, payload: Array(json.utf8)).bytes
 }
 
-func close(_ stream: UInt32, _ json: String = #"{"result":"exited","code":0}"#) -> [UInt8] {
+func close(
+  _ stream: UInt32, _ json: String = #"{"result":"exited","code":0,"bytes":{"1":0,"2":0}}"#
+) -> [UInt8] {
   RawFrame(type: 0x06, stream: stream, payload: Array(json.utf8)).bytes
 }
 
