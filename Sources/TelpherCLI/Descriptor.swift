@@ -1,5 +1,6 @@
 internal import Glibc
 internal import TelpherTransport
+internal import TelpherWire
 
 /// A descriptor that was inherited, read and written with blocking calls. Its O_NONBLOCK flag is
 /// shared with other processes and left as it is: where it is set, poll(2) does the waiting.
@@ -86,9 +87,9 @@ struct Descriptor: Sendable {
     }
   }
 
-  /// Says on standard error what went wrong.
+  /// Says on standard error, in one line, what went wrong. The words may be a server's or a file's.
   static func complain(_ message: String) {
-    try? error.write("telpher: \(message)\n")
+    try? error.write("telpher: \(ShownText.escaped(message))\n")
   }
 
   /// Puts something into the places of standard streams that are closed, which the next files to be

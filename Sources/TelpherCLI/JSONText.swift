@@ -1,4 +1,5 @@
 private import FoundationEssentials
+internal import TelpherWire
 
 /// JSON for standard output: the one place that codes it.
 enum JSONText {
@@ -6,7 +7,25 @@ enum JSONText {
   private static func line(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+    return escaped(String(decoding: try encoder.encode(value), as: UTF8.self)) + "\n"
+  }
+
+  /// JSON with the characters that must not reach a terminal as they are as `\u009b`. The encoder does
+  /// so with those below a blank only; none of the others stands outside of a string.
+  private static func escaped(_ json: String) -> String {
+    guard !json.unicodeScalars.allSatisfy(ShownText.isSafe) else { return json }
+    var text = ""
+    for scalar in json.unicodeScalars {
+      if ShownText.isSafe(scalar) {
+        text.unicodeScalars.append(scalar)
+      } else {
+        for unit in UTF16.encode(scalar) ?? .init() {
+          let digits = String(unit, radix: 16)
+          text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
+      }
+    }
+    return text
   }
 
   /// Prints `value` as one line on standard output.

@@ -1,3 +1,5 @@
+internal import TelpherWire
+
 /// What went wrong between this client and the server. A command that fails is not an error.
 public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Kinds of errors. More may come: compare, don't switch.
@@ -30,13 +32,13 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
 
   /// The kind of error.
   public var code: Code
-  /// What went wrong and what to do, for a person.
-  public var message: String
+  /// What went wrong and what to do, for a person. The server's words in it are escaped.
+  public let message: String
 
   /// An error.
   public init(_ code: Code, _ message: String) {
     self.code = code
-    self.message = message
+    self.message = ShownText.escaped(message)
   }
 
   /// The message.

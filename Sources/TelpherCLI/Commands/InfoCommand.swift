@@ -34,6 +34,7 @@ struct InfoCommand: AsyncParsableCommand {
       ("running", "\(info.running)"), ("started", "\(info.started)"),
     ]
     let limits = info.limits.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
-    return (lines + limits).map { "\($0.0): \($0.1)\n" }.joined()
+    // The server's words, which may be anything.
+    return (lines + limits).map { "\(ShownText.escaped("\($0.0): \($0.1)"))\n" }.joined()
   }
 }

@@ -60,8 +60,7 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var logger = Logger(label: "telpher", factory: { StreamLogHandler.standardError(label: $0) })
-    logger.logLevel = logLevel
+    let logger = EscapingLogHandler.logger(level: logLevel)
     let host = ServerHost(
       backend: CurrentBackend.require(), environment: Environment.current(), tokenFile: tokenFile,
       loops: loops, maxConnections: maxConnections,

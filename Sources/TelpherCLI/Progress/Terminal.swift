@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherWire
 
 /// The terminal that standard error is, where it is one.
 struct Terminal {
@@ -16,5 +17,7 @@ struct Terminal {
   }
 
   /// Puts `text`, which fits, in the place of the line that is there; empty clears it.
-  func replaceLine(_ text: String) { try? Descriptor.error.write("\r\(text)\u{1B}[K") }
+  func replaceLine(_ text: String) {
+    try? Descriptor.error.write("\r\(ShownText.escaped(text))\u{1B}[K")
+  }
 }

@@ -74,7 +74,7 @@ extension FileError {
       default: .remote
       }
     self.init(
-      code, result.message ?? "the server ended it with '\(result.result)'", errno: result.errno,
-      path: result.path)
+      code, ShownText.escaped(result.message ?? "the server ended it with '\(result.result)'"),
+      errno: result.errno, path: result.path.map { ShownText.escaped($0) })
   }
 }

@@ -2,13 +2,13 @@
 public struct WireError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The code to send in a GOAWAY or RESET.
   public var code: ErrorCode
-  /// What was wrong, for a person.
-  public var message: String
+  /// What was wrong, for a person. It may quote what the peer wrote, escaped.
+  public let message: String
 
   /// An error.
   public init(_ code: ErrorCode, _ message: String) {
     self.code = code
-    self.message = message.cut(toUTF8: WireConstants.maxErrorLength)
+    self.message = ShownText.escaped(message).cut(toUTF8: WireConstants.maxErrorLength)
   }
 
   /// The message.

@@ -119,7 +119,7 @@ extension Session {
       isGoingAway = true
       return .goAway(
         last: Self.word(payload, 0), ErrorCode(rawValue: Self.word(payload, 4)),
-        reason: String(decoding: payload[8...], as: UTF8.self))
+        reason: ShownText.escaped(payload[8...]))
     case .open:
       return try receiveOpen(header, payload)
     case .reset:
@@ -130,7 +130,7 @@ extension Session {
       }
       return .reset(
         stream, ErrorCode(rawValue: Self.word(payload, 0)),
-        reason: String(decoding: payload[12...], as: UTF8.self))
+        reason: ShownText.escaped(payload[12...]))
     case .close:
       guard role == .client else {
         throw WireError(.protocolError, "a CLOSE from a client: only servers close streams")

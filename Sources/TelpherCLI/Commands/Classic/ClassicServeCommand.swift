@@ -59,8 +59,7 @@ struct ClassicServeCommand: AsyncParsableCommand {
     options.encoding = encoding
     options.readsLines = line
     options.environment = Environment.current()
-    var logger = Logger(label: "telpher", factory: { StreamLogHandler.standardError(label: $0) })
-    logger.logLevel = logLevel
+    let logger = EscapingLogHandler.logger(level: logLevel)
     let host = ClassicHost(
       backend: CurrentBackend.require(), dialect: dialect, options: options, logger: logger)
     try await host.serve(at: listen, isAccepted: iKnow)
