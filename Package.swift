@@ -70,6 +70,11 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // Who may connect: secret files, tokens and proofs by them.
+    .target(
+      name: "TelpherAccess", dependencies: ["CTelpherCrypto", "TelpherTransport", "TelpherWire"],
+      swiftSettings: strict),
+
     // Files below a root: paths, folders, partial files, digests.
     .target(
       name: "TelpherFiles",
@@ -91,14 +96,14 @@ let package = Package(
     .target(
       name: "TelpherServer",
       dependencies: [
-        "TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire",
+        "TelpherAccess", "TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(
       name: "TelpherClient",
       dependencies: [
-        "TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire",
+        "TelpherAccess", "TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
       ],
       swiftSettings: strict),
@@ -115,8 +120,8 @@ let package = Package(
     .target(
       name: "TelpherCLI",
       dependencies: [
-        "TelpherClassic", "TelpherClient", "TelpherFiles", "TelpherServer", "TelpherTransport",
-        "TelpherWire",
+        "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFiles", "TelpherServer",
+        "TelpherTransport", "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -148,12 +153,16 @@ let package = Package(
         "CTelpherSys", "TelpherFiles", "TelpherTestSupport", "TelpherTransport", "TelpherWire",
       ],
       swiftSettings: strict),
+    .testTarget(
+      name: "TelpherAccessTests",
+      dependencies: ["TelpherAccess", "TelpherTestSupport", "TelpherTransport", "TelpherWire"],
+      swiftSettings: strict),
     .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
     // It starts the programs from beside itself.
     .testTarget(
       name: "TelpherEndToEndTests",
       dependencies: [
-        "telpher", "telpher-nio", "TelpherClient", "TelpherFiles", "TelpherServer",
+        "telpher", "telpher-nio", "TelpherAccess", "TelpherClient", "TelpherFiles", "TelpherServer",
         "TelpherSystem", "TelpherTestSupport", "TelpherTransport", "TelpherUV", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -175,8 +184,8 @@ let package = Package(
     .testTarget(
       name: "TelpherServerTests",
       dependencies: [
-        "TelpherLink", "TelpherServer", "TelpherTestSupport", "TelpherTransport",
-        "TelpherTransportTesting", "TelpherWire",
+        "TelpherAccess", "TelpherFiles", "TelpherLink", "TelpherServer", "TelpherTestSupport",
+        "TelpherTransport", "TelpherTransportTesting", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -190,7 +199,7 @@ let package = Package(
     .testTarget(
       name: "TelpherClientTests",
       dependencies: [
-        "TelpherClient", "TelpherLink", "TelpherTestSupport", "TelpherTransport",
+        "TelpherAccess", "TelpherClient", "TelpherLink", "TelpherTestSupport", "TelpherTransport",
         "TelpherTransportTesting", "TelpherWire",
       ],
       swiftSettings: strict),
@@ -226,14 +235,16 @@ if Context.environment["TELPHER_BENCH"] != nil {
     .executableTarget(
       name: "bench-echo-c", dependencies: ["CLibUV"], path: "Sources/CTelpherBenchEcho"),
     .executableTarget(name: "bench-copy-c", path: "Sources/CTelpherBenchCopy"),
-    .executableTarget(name: "bench-load-c", path: "Sources/CTelpherBenchLoad"),
+    .executableTarget(
+      name: "bench-load-c", path: "Sources/CTelpherBenchLoad",
+      linkerSettings: [.linkedLibrary("crypto")]),
     .executableTarget(name: "bench-file-c", path: "Sources/CTelpherBenchFile"),
     .target(name: "CTelpherBenchAllocations"),
     .executableTarget(
       name: "telpher-bench",
       dependencies: [
-        "CTelpherSys", "TelpherClient", "TelpherFiles", "TelpherLink", "TelpherNIO",
-        "TelpherServer",
+        "CTelpherSys", "TelpherAccess", "TelpherClient", "TelpherFiles", "TelpherLink",
+        "TelpherNIO", "TelpherServer",
         "TelpherSystem", "TelpherTransport", "TelpherUV", "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),

@@ -9,15 +9,37 @@ struct SessionOwner: ~Copyable {
   init(_ role: Session.Role, _ input: FuzzInput) {
     choices = input
     let isReady = choices.choose(8) > 0
-    let hello = Hello(
+    var hello = Hello(
       maxFrame: WireConstants.minMaxFrame, window: [1, 10, 1_000][choices.choose(3)],
       connectionWindow: [1, 20, 1_500][choices.choose(3)], maxStreams: maxStreams)
-    session = Session(role: role, hello: hello)
+    let nonce = String(repeating: "0a", count: WireConstants.nonceLength)
+    let prover = choices.choose(4) == 0 ? SumProver() : nil
+    if prover != nil { hello.auth = Hello.Auth(nonce: nonce) }
+    session = Session(role: role, hello: hello, prover: prover)
     guard isReady else { return }
-    // Most inputs start behind the HELLO, which mutations seldom get right.
-    let greeting = WireConstants.preface + Self.frame(.hello, Array(#"{"version":1}"#.utf8))
+    // Most inputs start behind the opening, which mutations seldom get right.
+    let auth = prover == nil ? "" : #","auth":{"nonce":"\#(nonce)"}"#
+    let greeting = WireConstants.preface + Self.frame(.hello, Array(#"{"version":1\#(auth)}"#.utf8))
     _ = greeting.withUnsafeBytes { receive($0) }
+    if let prover, let transcript = session.unproven?.transcript {
+      require(session.peerHello == nil, "a peer is known before its proof")
+      let proof = prover.proof(of: role.other, over: transcript)
+      _ = Self.frame(.auth, proof).withUnsafeBytes { receive($0) }
+      require(session.peerHello != nil, "a right proof was not taken")
+    }
     for _ in 0..<(role == .client ? choices.choose(5) : 0) { openStream() }
+  }
+
+  /// Anybody can make its proofs: what is looked for here is not their strength.
+  private struct SumProver: ConnectionProver {
+    func proof(of role: Session.Role, over transcript: [UInt8]) -> [UInt8] {
+      let sum = transcript.reduce(role == .client ? 1 : 2) { $0 &* 31 &+ Int($1) }
+      return (0..<WireConstants.proofLength).map { UInt8(truncatingIfNeeded: sum &>> $0) }
+    }
+
+    func accepts(_ proof: [UInt8], of role: Session.Role, over transcript: [UInt8]) -> Bool {
+      proof == self.proof(of: role, over: transcript)
+    }
   }
 
   static func frame(_ type: FrameType, _ payload: [UInt8]) -> [UInt8] {
@@ -47,11 +69,14 @@ struct SessionOwner: ~Copyable {
     var position = 0
     do throws(WireError) {
       while true {
-        let (before, start) = (session.output.count, position)
+        let (before, start, isOpening) = (
+          session.output.count, position, session.peerHello == nil
+        )
         let event = try session.nextEvent(in: input, at: &position)
-        // A PONG for a PING, or a WINDOW for a byte that was dropped: nothing grows faster.
+        // A PONG for a PING, or a WINDOW for a byte that was dropped: nothing grows faster. But for a
+        // HELLO or an AUTH, which bring this side's own and what was held back.
         require(
-          session.output.count - before <= 20 * (position - start),
+          isOpening || session.output.count - before <= 20 * (position - start),
           "\(position - start) bytes made \(session.output.count - before)")
         guard let event else { break }
         take(event)

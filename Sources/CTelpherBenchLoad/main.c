@@ -1,16 +1,18 @@
 // The load for round trips per second, the same for every server.
 //
-//   bench-load-c ping|data PORT CONNECTIONS DEPTH SECONDS [HELLO]
-//   bench-load-c idle PORT CONNECTIONS HELLO
+//   bench-load-c ping|data PORT CONNECTIONS DEPTH SECONDS [HELLO [TOKEN]]
+//   bench-load-c idle PORT CONNECTIONS HELLO [TOKEN]
 //
 // Each of CONNECTIONS has DEPTH frames (docs/PROTOCOL.md) under way: PINGs, or DATA of 64 bytes on a
 // stream that it opens. With HELLO the preface and that HELLO go first, and the server's are
-// skipped; a plain echo server gets none. `idle` only holds its connections, until its standard
+// skipped; with TOKEN a proof that this side knows it follows; a plain echo server gets none. `idle` only holds its connections, until its standard
 // input ends; it says `ready` once they are open.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +24,7 @@
 #include <unistd.h>
 
 enum { header_size = 12, max_connections = 20000, max_depth = 1024, longest_payload = 64 };
-enum { type_hello = 1, type_open = 2, type_data = 3, type_ping = 8, type_pong = 9 };
+enum { type_hello = 1, type_open = 2, type_data = 3, type_ping = 8, type_pong = 9, type_auth = 11 };
 // A channel that both sides may send on.
 enum { channel_file = 4 };
 
@@ -72,24 +74,61 @@ static void put_header(uint8_t *out, uint32_t length, uint8_t type) {
   if (type == type_data || type == type_open) out[7] = 1;
 }
 
-// Says HELLO and skips the server's preface and HELLO.
-static void greet(int fd, const char *hello) {
-  uint8_t out[8192], in[8192];
-  size_t length = strlen(hello);
-  check(length < 4096, "a HELLO of at most 4 KiB");
-  memcpy(out, "TELPHER1", 8);
-  put_header(out + 8, (uint32_t)length, type_hello);
-  memcpy(out + 20, hello, length);
-  write_exactly(fd, out, 20 + length);
-  read_exactly(fd, in, 20);
+// Skips a frame of the server; with `out`, which has room for `room` bytes, its payload goes there.
+static uint32_t skip_frame(int fd, uint8_t *out, size_t room) {
+  uint8_t header[header_size];
+  read_exactly(fd, header, sizeof header);
   uint32_t size;
-  memcpy(&size, in + 8, 4);
+  memcpy(&size, header, 4);
   size = ntohl(size);
-  check(size <= sizeof in, "the server's HELLO");
-  read_exactly(fd, in, size);
+  check(size <= room, "a short frame of the server");
+  read_exactly(fd, out, size);
+  return size;
 }
 
-static int open_connection(const char *port, const char *hello) {
+static size_t put_counted(uint8_t *out, const void *bytes, uint32_t count) {
+  uint32_t length = htonl(count);
+  memcpy(out, &length, 4);
+  memcpy(out + 4, bytes, count);
+  return 4 + count;
+}
+
+// Proves that this side knows the token (docs/PROTOCOL.md). The server's own proof is not looked at:
+// the benchmark has started it.
+static void prove(int fd, const char *port, const char *token, const void *hello, size_t length,
+                  const void *theirs, size_t their_length) {
+  uint8_t key[32], message[16384], out[header_size + 32], unused[32];
+  for (int i = 0; i < 32; i++) check(sscanf(token + 2 * i, "%2hhx", &key[i]) == 1, "the token");
+  size_t count = (size_t)sprintf((char *)message, "telpher client v1\n127.0.0.1:%s\n", port);
+  count += put_counted(message + count, hello, (uint32_t)length);
+  count += put_counted(message + count, theirs, (uint32_t)their_length);
+  check(skip_frame(fd, unused, sizeof unused) == 32, "the server's proof");
+  put_header(out, 32, type_auth);
+  unsigned code = 32;
+  HMAC(EVP_sha256(), key, sizeof key, message, count, out + header_size, &code);
+  write_exactly(fd, out, sizeof out);
+}
+
+// Says HELLO, skips the server's preface and HELLO, and proves that it knows the token, if there is
+// one.
+static void greet(int fd, const char *port, const char *hello, const char *token) {
+  uint8_t out[8192], in[8192];
+  size_t length = strlen(hello);
+  check(length < 3072, "a HELLO of at most 3 KiB");
+  memcpy(out, "TELPHER1", 8);
+  memcpy(out + 20, hello, length);
+  if (token) {
+    check(strlen(token) == 64, "a token of 64 digits");
+    length += (size_t)sprintf((char *)out + 20 + length - 1, ",\"auth\":{\"nonce\":\"%064d\"}}", 0) - 1;
+  }
+  put_header(out + 8, (uint32_t)length, type_hello);
+  write_exactly(fd, out, 20 + length);
+  read_exactly(fd, in, 8);
+  uint32_t size = skip_frame(fd, in, sizeof in);
+  if (token) prove(fd, port, token, out + 20, length, in, size);
+}
+
+static int open_connection(const char *port, const char *hello, const char *token) {
   struct sockaddr_in address = {
       .sin_family = AF_INET,
       .sin_port = htons((uint16_t)atoi(port)),
@@ -97,7 +136,7 @@ static int open_connection(const char *port, const char *hello) {
   int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
   check(fd >= 0 && connect(fd, (void *)&address, sizeof address) == 0, "connect");
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (hello) greet(fd, hello);
+  if (hello) greet(fd, port, hello, token);
   return fd;
 }
 
@@ -127,8 +166,8 @@ static uint32_t take(struct connection *connection, const uint8_t *in, size_t co
   return whole;
 }
 
-static int hold(const char *port, int count, const char *hello) {
-  for (int i = 0; i < count; i++) open_connection(port, hello);
+static int hold(const char *port, int count, const char *hello, const char *token) {
+  for (int i = 0; i < count; i++) open_connection(port, hello, token);
   printf("ready\n");
   fflush(stdout);
   char byte;
@@ -144,16 +183,19 @@ int main(int argc, char **argv) {
 
   int count = argc > 3 ? atoi(argv[3]) : 0;
   int counts = count >= 1 && count <= max_connections;
-  if (argc == 5 && strcmp(argv[1], "idle") == 0 && counts) return hold(argv[2], count, argv[4]);
+  if ((argc == 5 || argc == 6) && strcmp(argv[1], "idle") == 0 && counts) {
+    return hold(argv[2], count, argv[4], argc > 5 ? argv[5] : NULL);
+  }
   int is_data = argc > 1 && strcmp(argv[1], "data") == 0;
   int depth = argc > 4 ? atoi(argv[4]) : 0;
   if (argc < 6 || !counts || depth < 1 || depth > max_depth) {
-    fprintf(stderr, "usage: bench-load-c ping|data PORT CONNECTIONS DEPTH SECONDS [HELLO]\n");
-    fprintf(stderr, "       bench-load-c idle PORT CONNECTIONS HELLO\n");
+    fprintf(stderr, "usage: bench-load-c ping|data PORT CONNECTIONS DEPTH SECONDS [HELLO [TOKEN]]\n");
+    fprintf(stderr, "       bench-load-c idle PORT CONNECTIONS HELLO [TOKEN]\n");
     return 64;
   }
   double seconds = atof(argv[5]);
   const char *hello = argc > 6 ? argv[6] : NULL;
+  const char *token = argc > 7 ? argv[7] : NULL;
 
   uint32_t payload = is_data ? longest_payload : 8;
   size_t frame_size = header_size + payload;
@@ -166,7 +208,7 @@ int main(int argc, char **argv) {
 
   int epoll = epoll_create1(EPOLL_CLOEXEC);
   for (int i = 0; i < count; i++) {
-    int fd = open_connection(argv[2], hello);
+    int fd = open_connection(argv[2], hello, token);
     if (is_data && hello) write_exactly(fd, request, sizeof request);
     connections[i].fd = fd;
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};

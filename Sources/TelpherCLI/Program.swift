@@ -90,7 +90,8 @@ struct RootCommand: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, RunCommand.self, PutCommand.self, GetCommand.self, PickCommand.self,
       ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,
-      MoveCommand.self, PingCommand.self, InfoCommand.self, ClassicCommand.self,
+      MoveCommand.self, PingCommand.self, InfoCommand.self, TokenCommand.self,
+      ClassicCommand.self,
     ])
 
   static var commandNames: [String] {

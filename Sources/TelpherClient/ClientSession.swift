@@ -115,6 +115,7 @@ final class ClientSession: LinkDelegate {
   // MARK: LinkDelegate
 
   func link(_ link: Link, didReceive hello: Hello) {
+    link.lingersAfterFault = true
     let waiting = helloWaiters
     helloWaiters = []
     waiting.forEach { $0.resume(returning: hello) }
@@ -216,6 +217,9 @@ final class ClientSession: LinkDelegate {
     case .closed: ClientError(.closed, "the connection was closed")
     case .finished: ClientError(.lost, "the server has ended the connection")
     case .lost(let why): ClientError(.lost, why)
+    // The server's proof was missing or wrong.
+    case .peerFault(let error) where error.code == .notAuthenticated:
+      ClientError(.notAuthenticated, error.message)
     case .peerFault(let error):
       ClientError(.protocolError, "the server broke the protocol: \(error.message)")
     case .refused(let code, let reason): Self.error(code, reason)

@@ -1,3 +1,4 @@
+public import TelpherAccess
 internal import TelpherLink
 public import TelpherTransport
 public import TelpherWire
@@ -40,17 +41,24 @@ public actor Connection {
   /// Connects to a server. It does not wait for the server's word: a command may follow at once, and
   /// an answer that turns this client away comes in that command's place.
   ///
+  /// The process at the other end of a Unix socket must be this user's or root's, by the word of the
+  /// kernel (SO_PEERCRED, unix(7)): another one gets no byte.
+  ///
   /// - Parameters:
-  ///   - token: the server's token, 32 bytes, for TCP.
+  ///   - token: the server's token, which TCP needs. It is not sent: each side proves to the other
+  ///     that it knows it, the server first, and nothing else is sent before that.
+  ///   - trustedUsers: further users whose server on a Unix socket is accepted.
   ///   - environment: the whole environment of ssh, which wants HOME, PATH and SSH_AUTH_SOCK.
-  /// - Throws: `ClientError` (`unreachable`, `badAddress`) where nobody answers.
+  /// - Throws: `ClientError` (`unreachable`, `badAddress`) where nobody answers; `notAuthenticated`
+  ///   if another user's process answers, or if TCP is to be used without a token.
   public static func connect(
-    to endpoint: Endpoint, on loop: any EventLoop, token: [UInt8]? = nil,
-    environment: [String: String] = [:]
+    to endpoint: Endpoint, on loop: any EventLoop, token: Token? = nil,
+    trustedUsers: Set<UInt32> = [], environment: [String: String] = [:]
   ) async throws -> Connection {
     let connection = Connection(loop: loop)
     switch endpoint {
-    case .socket(let address): try await connection.open(address, token: token)
+    case .socket(let address):
+      try await connection.open(address, token: token, trustedUsers: trustedUsers)
     case .ssh(let user, let host, let port):
       let arguments = Endpoint.sshArguments(user: user, host: host, port: port)
       try await connection.open(through: arguments, environment)
@@ -69,12 +77,20 @@ public actor Connection {
     return connection
   }
 
-  private func open(_ address: SocketAddress, token: [UInt8]?) async throws {
+  private func open(
+    _ address: SocketAddress, token: Token?, trustedUsers: Set<UInt32>
+  ) async throws {
+    let trust = ServerTrust(trustedUsers: trustedUsers)
+    let prover = try trust.prover(token, at: address)
     try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
       loop.connect(to: address) { result in
         switch result {
         case .success(let stream):
-          self.start(stream, token: token)
+          if let refusal = trust.refusal(of: stream.peer, at: address) {
+            stream.close()
+            return done.resume(throwing: refusal)
+          }
+          self.start(stream, isSocket: true, prover: prover)
           done.resume()
         case .failure(let error): done.resume(throwing: Self.error(error))
         }
@@ -84,7 +100,7 @@ public actor Connection {
 
   private func open(_ input: Int32, _ output: Int32) throws {
     do throws(TransportError) {
-      start(try loop.adopt(reading: input, writing: output), token: nil)
+      start(try loop.adopt(reading: input, writing: output))
     } catch {
       throw Self.error(error)
     }
@@ -103,7 +119,7 @@ public actor Connection {
             preconditionFailure("pipes were asked for")
           }
           self.helper = child
-          self.start(JoinedStream(reading: output, writing: input), token: nil)
+          self.start(JoinedStream(reading: output, writing: input))
           done.resume()
         case .failure(let error):
           done.resume(throwing: ClientError(.unreachable, error.message))
@@ -112,15 +128,20 @@ public actor Connection {
     }
   }
 
-  private func start(_ stream: any ByteStream, token: [UInt8]?) {
-    let auth = token.map { token in
-      Hello.Auth(token: token.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
-    }
-    let hello = Hello(connectionWindow: Self.connectionWindow, auth: auth)
+  /// - Parameter isSocket: whether a server was there already; else it is being started.
+  private func start(
+    _ stream: any ByteStream, isSocket: Bool = false, prover: TokenProver? = nil
+  ) {
+    let hello = Hello(
+      connectionWindow: Self.connectionWindow, auth: prover == nil ? nil : .fresh())
     var configuration = LinkConfiguration()
     configuration.maxWindow = Self.maxWindow
+    configuration.openingBeginsWithFirstByte = !isSocket
     let link = Link(
-      role: .client, stream: stream, loop: loop, hello: hello, configuration: configuration)
+      role: .client, stream: stream, loop: loop, hello: hello, prover: prover,
+      configuration: configuration)
+    // What fails to prove itself is not waited for.
+    link.lingersAfterFault = prover == nil
     let session = ClientSession(link: link)
     link.start(delegate: session)
     opened = session

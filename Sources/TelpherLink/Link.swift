@@ -19,6 +19,17 @@ public final class Link: TurnEndTask {
     case ended
   }
 
+  /// How far the peer's HELLO has come, which has a limit of time at a client. A server's own
+  /// strangers have theirs in its configuration.
+  private enum Opening {
+    /// It is not awaited yet. Next: `arrives`.
+    case silent
+    /// It must come before `timer` fires. Next: `done`.
+    case arrives(timer: any LoopTimer)
+    /// It has come, or has no limit here.
+    case done
+  }
+
   /// The loop it lives on.
   public let loop: any EventLoop
   /// Who is at the other end, by the word of the system.
@@ -49,20 +60,30 @@ public final class Link: TurnEndTask {
   var channels: [StreamID: [OutboundChannel]] = [:]
   private var probe: WindowProbe
   private var timer: (any LoopTimer)?
+  private var opening: Opening
   var lastReceived: UInt64
   private var goAway: (ErrorCode, String)?
   /// A PING was sent since something came last.
   private var hasAsked = false
 
+  /// Whether a connection that this side ends because of a fault waits for the peer's end, so that
+  /// the peer surely reads why. A server doesn't wait for strangers: each would hold a descriptor
+  /// for that long.
+  public var lingersAfterFault = true
+
   /// A link over a fresh connection; nothing happens before `start(delegate:)`.
+  ///
+  /// - Parameter prover: what each side proves to the other before all else; nil if none is wanted.
   public init(
     role: Session.Role, stream: any ByteStream, loop: any EventLoop, hello: Hello,
-    configuration: LinkConfiguration = LinkConfiguration()
+    prover: (any ConnectionProver)? = nil, configuration: LinkConfiguration = LinkConfiguration()
   ) {
     self.loop = loop
     self.stream = stream
     self.configuration = configuration
-    session = Session(role: role, hello: hello, announces: role == .client)
+    session = Session(
+      role: role, hello: hello, announces: role == .client, prover: prover)
+    opening = role == .client ? .silent : .done
     lastReceived = loop.now
     probe = WindowProbe(
       window: hello.window ?? WireConstants.defaultWindow, maxWindow: configuration.maxWindow)
@@ -77,6 +98,7 @@ public final class Link: TurnEndTask {
     stream.onWriteFailure = { [unowned self] error in
       writingDidFail(error)
     }
+    if case .silent = opening, !configuration.openingBeginsWithFirstByte { beginOpening() }
     stream.resumeReading()
     armKeepalive()
     scheduleFlush()
@@ -99,10 +121,14 @@ public final class Link: TurnEndTask {
   /// while. All streams end.
   public func finish() { beginEnding(.closed) }
 
-  /// Ends the connection with a GOAWAY that says why.
+  /// Ends the connection with a GOAWAY that says why. See `lingersAfterFault`.
   public func fail(_ error: WireError) {
     guard isOpen else { return }
     session.goAway(error.code, reason: error.message)
+    guard lingersAfterFault else {
+      if !isBlocked { writeOutput() }
+      return end(.peerFault(error))
+    }
     beginEnding(.peerFault(error))
   }
 
@@ -137,6 +163,7 @@ public final class Link: TurnEndTask {
   func end(_ reason: LinkEnd) {
     if case .ended = state { return }
     state = .ended
+    endOpening()
     timer?.cancel()
     timer = nil
     dropChannels()
@@ -159,6 +186,9 @@ public final class Link: TurnEndTask {
     lastReceived = loop.now
     hasAsked = false
     guard isOpen else { return }
+    if case .silent = opening {
+      opening = .arrives(timer: limitOpening(configuration.openingLimit))
+    }
     do throws(WireError) {
       try chunk.withUnsafeBytes { (bytes) throws(WireError) in
         var position = 0
@@ -201,6 +231,7 @@ public final class Link: TurnEndTask {
     case .pong(let number):
       delegate?.link(self, didReceivePong: number)
     case .hello(let hello):
+      endOpening()
       delegate?.link(self, didReceive: hello)
       for list in channels.values { list.forEach { resume($0) } }
     case .goAway(let last, let code, let reason):
@@ -231,6 +262,31 @@ public final class Link: TurnEndTask {
     hasPeerEnded = true
     beginEnding(.finished)
     if !isBlocked { end(.finished) }
+  }
+
+  // MARK: The opening
+
+  /// What has arrived of a HELLO in time has this long to be read, if this process stood still.
+  private static let lastChance: UInt64 = 1_000_000_000
+
+  private func beginOpening() {
+    opening = .arrives(timer: limitOpening(configuration.openingLimit))
+  }
+
+  private func limitOpening(_ limit: UInt64) -> any LoopTimer {
+    loop.schedule(after: limit) { [unowned self] in
+      if hasUnreadBytes, limit != Self.lastChance {
+        opening = .arrives(timer: limitOpening(Self.lastChance))
+      } else {
+        let seconds = Double(configuration.openingLimit) / 1_000_000_000
+        fail(WireError(.timeout, "the server's HELLO was not complete within \(seconds) s"))
+      }
+    }
+  }
+
+  private func endOpening() {
+    if case .arrives(let timer) = opening { timer.cancel() }
+    opening = .done
   }
 
   // MARK: Silence

@@ -5,6 +5,13 @@ public struct LinkConfiguration: Sendable {
   /// Silence after which the peer counts as lost: three unanswered PINGs. A peer that is merely slow
   /// answers them, since they pass by the flow control.
   public var lostAfter: UInt64 = 45_000_000_000
+  /// The time that a server has for its whole HELLO, and for its proof if one is wanted, in
+  /// nanoseconds. Without it a server that sends a byte now and then would hold its client for ever,
+  /// since it is never silent. Three times what a server gives its clients.
+  public var openingLimit: UInt64 = 15_000_000_000
+  /// Whether that time begins with the server's first byte, not with the connection: ssh may ask for
+  /// a passphrase first.
+  public var openingBeginsWithFirstByte = false
   /// How long an ended connection waits for the peer's end before it is closed: long enough for a
   /// GOAWAY to be read, short enough not to pile up.
   public var lingerFor: UInt64 = 2_000_000_000

@@ -27,8 +27,8 @@ public final class Server: Sendable {
     let workers = WorkerPool(limit: configuration.maxFileWorkers)
     self.loops = loops.enumerated().map { number, loop in
       ServerLoop(
-        configuration: configuration, loop: loop, number: number, counters: counters,
-        table: table, workers: workers, logger: logger)
+        configuration: configuration, loop: loop, number: number, loopCount: loops.count,
+        counters: counters, table: table, workers: workers, logger: logger)
     }
   }
 

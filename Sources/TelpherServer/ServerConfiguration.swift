@@ -1,16 +1,19 @@
+public import TelpherAccess
 public import TelpherFiles
 public import TelpherLink
 internal import TelpherWire
 
 /// What a server allows. Each limit has a name here and in the answer to `info`.
 public struct ServerConfiguration: Sendable {
-  /// Connections at once; past it a new one is told so and closed. Each costs a descriptor and, when
-  /// idle, a few KiB.
+  /// Connections of clients that may connect, at once; past it a new one is told so and closed. Each
+  /// costs a descriptor and, when idle, a few KiB.
   public var maxConnections = 1_024
-  /// Peers that have not said HELLO yet and whom the system doesn't vouch for (as it does for a user
-  /// on a Unix socket), at once: strangers may not use up `maxConnections`.
+  /// Connections at each listener that have not proven yet who they are, at once. They don't count
+  /// for `maxConnections`: past this limit an old one is closed for a new one.
   public var maxStrangers = 256
-  /// How long a stranger has for its HELLO, in nanoseconds.
+  /// The same from one source: an address.
+  public var maxStrangersPerSource = 192
+  /// How long a client has for its HELLO, and for its proof, together, in nanoseconds.
   public var helloTimeout: UInt64 = 5_000_000_000
   /// Commands at once in the whole server. Each costs up to four descriptors.
   public var maxCommands = 4_096
@@ -26,8 +29,8 @@ public struct ServerConfiguration: Sendable {
   public var keepResultsFor: UInt64 = 600_000_000_000
   /// How long running commands may go on once the server drains, in nanoseconds.
   public var drainLimit: UInt64 = 10_000_000_000
-  /// The token that a TCP client must show, 32 bytes; nil refuses all TCP clients.
-  public var token: [UInt8]?
+  /// The token that a TCP client must know; nil refuses all TCP clients.
+  public var tokens: TokenSource?
   /// The environment that commands start from.
   public var environment: [String: String] = [:]
   /// The files that clients may store and fetch; nil where there are none for them.
@@ -48,6 +51,7 @@ public struct ServerConfiguration: Sendable {
   var limits: [String: UInt64] {
     [
       "max_connections": UInt64(maxConnections), "max_strangers": UInt64(maxStrangers),
+      "max_strangers_per_source": UInt64(maxStrangersPerSource),
       "max_commands": UInt64(maxCommands), "max_streams": UInt64(maxStreams),
       "hello_timeout_ms": helloTimeout / 1_000_000, "window": window,
       "connection_window": connectionWindow, "max_kept_results": UInt64(maxKeptResults),

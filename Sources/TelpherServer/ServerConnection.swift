@@ -10,17 +10,28 @@ final class ServerConnection: LinkDelegate {
   private unowned let server: ServerCore
   private let logger: Logger
   private var jobs: [StreamID: Work] = [:]
-  /// Whether its HELLO is still awaited.
+  /// Whether its HELLO, and the proof that it may need, are still awaited.
   private var isSilent = true
-  /// Whether it counts as one that nobody knows.
-  private var isStranger: Bool
+  /// What it counts as.
+  private(set) var standing: Standing
   private var helloTimer: (any LoopTimer)?
 
-  init(link: Link, server: ServerCore, isStranger: Bool, logger: Logger) {
+  init(link: Link, server: ServerCore, standing: Standing, logger: Logger) {
     self.link = link
     self.server = server
-    self.isStranger = isStranger
+    self.standing = standing
     self.logger = logger
+    link.lingersAfterFault = standing != .stranger
+  }
+
+  /// What a connection counts as.
+  enum Standing {
+    /// It has still to prove who it is, and has a place of the strangers. Next: `known`, `refused`.
+    case stranger
+    /// It is one of `maxConnections`. Next: `refused`.
+    case known
+    /// It is being turned away, and counts nowhere.
+    case refused
   }
 
   /// What a stream is for.
@@ -28,8 +39,6 @@ final class ServerConnection: LinkDelegate {
     case command(CommandJob)
     case file(FileJob)
   }
-
-  private static let refusals: Set<ErrorCode> = [.notAuthenticated, .limitReached, .shuttingDown]
 
   func start() {
     let timeout = server.configuration.helloTimeout
@@ -54,6 +63,14 @@ final class ServerConnection: LinkDelegate {
     guard !isSilent else { return link.fail(WireError(.shuttingDown, "the server is ending")) }
     link.goAway(.shuttingDown, reason: "the server is ending")
     finishIfDrained()
+  }
+
+  /// Turns the client away before it was heard. A stranger's connection is closed at once.
+  func turnAway(_ error: WireError) {
+    server.uncount(self)
+    standing = .refused
+    if isSilent && helloTimer == nil { link.start(delegate: self) }
+    link.fail(error)
   }
 
   func commandDidFinish(_ stream: StreamID, _ result: CloseResult) {
@@ -82,31 +99,23 @@ final class ServerConnection: LinkDelegate {
 
   // MARK: LinkDelegate
 
+  /// The HELLO of one who may connect: a stranger's comes here only after its proof.
   func link(_ link: Link, didReceive hello: Hello) {
-    do throws(WireError) {
-      try server.access.check(link.peer, hello)
-    } catch {
-      logger.warning("refused a client", metadata: ["peer": "\(link.peer)", "why": "\(error)"])
-      return link.fail(error)
+    isSilent = false
+    helloTimer?.cancel()
+    helloTimer = nil
+    if standing == .stranger {
+      link.lingersAfterFault = true
+      guard server.strangerIsKnown(self) else {
+        standing = .refused
+        return link.fail(server.isFull)
+      }
+      standing = .known
     }
-    didBecomeKnown()
     guard !server.isDraining else {
       return link.fail(WireError(.shuttingDown, "the server is ending"))
     }
     link.announce()
-  }
-
-  private func didBecomeKnown() {
-    isSilent = false
-    helloTimer?.cancel()
-    helloTimer = nil
-    uncount()
-  }
-
-  private func uncount() {
-    guard isStranger else { return }
-    isStranger = false
-    server.strangerLeft()
   }
 
   func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {
@@ -233,12 +242,12 @@ final class ServerConnection: LinkDelegate {
 
   func link(_ link: Link, didEnd end: LinkEnd) {
     helloTimer?.cancel()
-    uncount()
     logger.debug("connection ended", metadata: ["why": "\(end)", "commands": "\(jobs.count)"])
     // Who was turned away was logged where that was decided.
-    if case .peerFault(let error) = end, !Self.refusals.contains(error.code) {
-      logger.notice(
-        "a client broke the protocol", metadata: ["peer": "\(link.peer)", "why": "\(error)"])
+    if case .peerFault(let error) = end, standing != .refused, error.code != .shuttingDown {
+      server.refusals.record(
+        "a client broke the protocol or may not connect",
+        ["peer": "\(link.peer)", "why": "\(error)"])
     }
     let orphans = jobs.values
     jobs = [:]

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Logging
 internal import Synchronization
+internal import TelpherAccess
 internal import TelpherFiles
 internal import TelpherLink
 internal import TelpherTransport
@@ -21,6 +22,9 @@ final class ServerCore {
   private let counters: ServerCounters
   private let table: JobTable
   private let logger: Logger
+  /// Where it is logged who was turned away.
+  let refusals: RefusalLog
+  private var strangers: StrangerQuota
   private let startedAt: UInt64
   private var listeners: [any Listener] = []
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
@@ -32,11 +36,16 @@ final class ServerCore {
   private var whenIdle: [() -> Void] = []
 
   init(
-    configuration: ServerConfiguration, loop: any EventLoop, number: Int,
+    configuration: ServerConfiguration, loop: any EventLoop, number: Int, loopCount: Int,
     counters: ServerCounters, table: JobTable, workers: WorkerPool, logger: Logger
   ) {
     self.configuration = configuration
-    access = Access(token: configuration.token)
+    access = Access(tokens: configuration.tokens)
+    refusals = RefusalLog(logger, loop: loop)
+    // Each loop has its share: a connection comes to any of them.
+    strangers = StrangerQuota(
+      perListener: max(1, configuration.maxStrangers / loopCount),
+      perSource: max(1, configuration.maxStrangersPerSource / loopCount))
     self.loop = loop
     self.number = number
     self.counters = counters
@@ -49,49 +58,106 @@ final class ServerCore {
   // MARK: Connections
 
   func serve(_ socket: any BoundSocket) throws(TransportError) {
-    listeners.append(try loop.serve(socket) { [unowned self] stream in accept(stream) })
+    let entrance = Entrance(address: socket.address, listener: ObjectIdentifier(socket))
+    listeners.append(try loop.serve(socket) { [unowned self] in accept($0, at: entrance) })
   }
 
-  /// Takes a fresh connection, unless a limit is reached: then it is told so, in the protocol's
-  /// words, and closed.
-  func accept(_ stream: any ByteStream) {
-    var hello = Hello(
-      window: configuration.window, connectionWindow: configuration.connectionWindow,
-      maxStreams: configuration.maxStreams)
-    hello.server = configuration.name
-    hello.killScope = loop.killScope.rawValue
-    let link = Link(
-      role: .server, stream: stream, loop: loop, hello: hello, configuration: configuration.link)
-    // A burst of clients is accepted before any HELLO of theirs is read: those whom the system
-    // knows are not turned away for it.
-    let isStranger = !access.isKnown(stream.peer)
-    let connection = ServerConnection(
-      link: link, server: self, isStranger: isStranger, logger: logger)
-    connections[ObjectIdentifier(connection)] = connection
-    let isFull =
-      counters.connections.add(1, ordering: .relaxed).newValue
-      > configuration.maxConnections
-    let isCrowded =
-      isStranger
-      && counters.strangers.add(1, ordering: .relaxed).newValue > configuration.maxStrangers
-    connection.start()
-    if isDraining {
-      connection.drain()
-    } else if isFull || isCrowded {
-      let limit =
-        isFull
-        ? "\(configuration.maxConnections) connections (max_connections)"
-        : "\(configuration.maxStrangers) connections without a HELLO (max_strangers)"
-      logger.warning("refused a connection", metadata: ["limit": "\(limit)"])
-      link.fail(WireError(.limitReached, "the server has \(limit): try again later"))
+  /// Where connections come in.
+  struct Entrance {
+    let address: SocketAddress
+    let listener: ObjectIdentifier
+  }
+
+  /// Takes a fresh connection, unless it may not connect or a limit is reached: then it is told so, in
+  /// the protocol's words, and closed.
+  ///
+  /// - Parameter entrance: where it came in; nil for one over descriptors that were open already.
+  func accept(_ stream: any ByteStream, at entrance: Entrance? = nil) {
+    switch access.decide(stream.peer, at: entrance?.address) {
+    case .refused(let error, let cause):
+      refusals.record(
+        "refused a client", ["peer": "\(stream.peer)", "why": "\(cause ?? error.message)"])
+      connection(over: stream, standing: .stranger).turnAway(error)
+    case .known:
+      let isFull = !ServerCounters.book(counters.connections, limit: configuration.maxConnections)
+      let connection = connection(over: stream, standing: isFull ? .refused : .known)
+      if isFull {
+        refusals.record("refused a client", ["why": "\(self.isFull)"])
+        return connection.turnAway(self.isFull)
+      }
+      begin(connection)
+    case .mustProve(let prover, let source):
+      guard let entrance else { preconditionFailure("a stranger came in somewhere") }
+      let connection = connection(over: stream, standing: .stranger, prover: prover)
+      let evicted = strangers.admit(
+        ObjectIdentifier(connection), from: source, at: entrance.listener,
+        hasUnread: { [connections] in connections[$0]?.link.hasUnreadBytes == true })
+      begin(connection)
+      guard let evicted else { return }
+      refusals.record("refused a client", ["peer": "\(stream.peer)", "why": "\(isCrowded)"])
+      connections[evicted]?.turnAway(isCrowded)
     }
   }
 
-  func strangerLeft() { counters.strangers.subtract(1, ordering: .relaxed) }
+  private func begin(_ connection: ServerConnection) {
+    connection.start()
+    if isDraining { connection.drain() }
+  }
+
+  private func connection(
+    over stream: any ByteStream, standing: ServerConnection.Standing, prover: TokenProver? = nil
+  ) -> ServerConnection {
+    var hello = Hello(
+      window: configuration.window, connectionWindow: configuration.connectionWindow,
+      maxStreams: configuration.maxStreams, auth: prover == nil ? nil : .fresh())
+    hello.server = configuration.name
+    hello.killScope = loop.killScope.rawValue
+    let link = Link(
+      role: .server, stream: stream, loop: loop, hello: hello, prover: prover,
+      configuration: configuration.link)
+    let connection = ServerConnection(
+      link: link, server: self, standing: standing, logger: logger)
+    connections[ObjectIdentifier(connection)] = connection
+    return connection
+  }
+
+  /// Why one more that is known is turned away.
+  var isFull: WireError {
+    WireError(
+      .limitReached,
+      "the server has \(configuration.maxConnections) connections (max_connections): try again later"
+    )
+  }
+
+  /// Why the oldest stranger is turned away.
+  private var isCrowded: WireError {
+    WireError(
+      .limitReached,
+      "too many connections wait to be let in (max_strangers, max_strangers_per_source): try again")
+  }
+
+  /// A stranger has proven itself.
+  ///
+  /// - Returns: whether there is a place for it among those who are known.
+  func strangerIsKnown(_ connection: ServerConnection) -> Bool {
+    strangers.remove(ObjectIdentifier(connection))
+    let isBooked = ServerCounters.book(counters.connections, limit: configuration.maxConnections)
+    if !isBooked { refusals.record("refused a client", ["why": "\(isFull)"]) }
+    return isBooked
+  }
+
+  /// Gives back what a connection counts as.
+  func uncount(_ connection: ServerConnection) {
+    switch connection.standing {
+    case .stranger: strangers.remove(ObjectIdentifier(connection))
+    case .known: counters.connections.subtract(1, ordering: .relaxed)
+    case .refused: break
+    }
+  }
 
   func connectionDidEnd(_ connection: ServerConnection) {
-    guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
-    counters.connections.subtract(1, ordering: .relaxed)
+    uncount(connection)
+    connections[ObjectIdentifier(connection)] = nil
     checkIdle()
   }
 

@@ -3,7 +3,6 @@ internal import Synchronization
 /// What is counted over all loops of a server, to keep its limits and to tell in `info`.
 final class ServerCounters: Sendable {
   let connections = Atomic<Int>(0)
-  let strangers = Atomic<Int>(0)
   let running = Atomic<Int>(0)
   let started = Atomic<UInt64>(0)
 

@@ -43,6 +43,12 @@ public final class MemoryNetwork: Sendable {
     state.withLock { $0.peer = peer }
   }
 
+  /// What connections made from now on say at the connecting end about who listens; nil for what a
+  /// real system would say.
+  public func setListeningPeer(_ peer: PeerIdentity?) {
+    state.withLock { $0.listeningPeer = peer }
+  }
+
   /// Delivers a signal to the watches of all loops, as if this process had got it.
   public func raise(_ signal: Int32) {
     let wakers = state.withLock { $0.watches.filter { $0.signal == signal } }
@@ -116,13 +122,14 @@ public final class MemoryNetwork: Sendable {
   /// Makes a connection and hands one end to who listens; the other is returned.
   func connect(to address: SocketAddress) throws(TransportError) -> MemoryEndpoint {
     try address.check(for: "connect to")
-    let (socket, cut, peer) = state.withLock { state in
+    let (socket, cut, peer, listener) = state.withLock { state in
       let socket = state.socket(for: address)
       let cut = socket == nil || state.cuts.isEmpty ? nil : state.cuts.removeFirst()
-      return (socket, cut, state.peer)
+      return (socket, cut, state.peer, state.listeningPeer)
     }
-    let (ours, theirs) = MemoryEndpoint.pair(
+    var (ours, theirs) = MemoryEndpoint.pair(
       to: address, capacity: options.pipeCapacity, connectorIs: peer)
+    if let listener { ours.peer = listener }
     if let (direction, bytes) = cut {
       switch direction {
       case .reading: ours.incoming?.cut(after: bytes)
@@ -185,6 +192,7 @@ extension MemoryNetwork {
     var cuts: [(MemoryDirection, Int)] = []
     var watches: [(signal: Int32, waker: MemoryWaker)] = []
     var peer: PeerIdentity?
+    var listeningPeer: PeerIdentity?
     var lastProcess: Int32 = 5_000_000
     var lastPort: UInt16 = 49151
 

@@ -9,8 +9,12 @@ struct FakeServer: Sendable {
   let peer: RawPeer
   let network: MemoryNetwork
 
+  /// Runs `body` with a server that has said HELLO, if it `greets`.
+  ///
+  /// - Parameter trustedUsers: whom the client lets listen besides its own user and root.
   static func with(
     greets: Bool = true, prepare: (MemoryNetwork) -> Void = { _ in },
+    trustedUsers: Set<UInt32> = [],
     _ body: (FakeServer) async throws -> Void
   ) async throws {
     let network = MemoryNetwork()
@@ -21,7 +25,8 @@ struct FakeServer: Sendable {
     do {
       let door = Door(loop: serverLoop)
       try await door.open()
-      let connection = try await Connection.connect(to: .socket(.unix(path: "/fake")), on: loop)
+      let connection = try await Connection.connect(
+        to: .socket(.unix(path: "/fake")), on: loop, trustedUsers: trustedUsers)
       let peer = await door.peer()
       if greets { await peer.send(hello()) }
       try await body(FakeServer(connection: connection, peer: peer, network: network))
@@ -36,7 +41,7 @@ struct FakeServer: Sendable {
 }
 
 /// Takes one connection.
-private actor Door {
+actor Door {
   nonisolated let loop: any EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
   private var taken: RawPeer?
@@ -45,8 +50,8 @@ private actor Door {
 
   init(loop: any EventLoop) { self.loop = loop }
 
-  func open() throws {
-    let socket = try loop.bind(to: .unix(path: "/fake"), backlog: 1)
+  func open(at address: SocketAddress = .unix(path: "/fake")) throws {
+    let socket = try loop.bind(to: address, backlog: 1)
     listener = try loop.serve(socket) { [self] stream in
       let peer = RawPeer.adopt(stream, on: loop)
       assumeIsolated { $0.take(peer) }

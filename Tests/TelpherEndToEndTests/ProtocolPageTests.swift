@@ -1,14 +1,16 @@
 import Glibc
+import TelpherAccess
 import TelpherClient
 import TelpherServer
 import TelpherTestSupport
+import TelpherTransport
 import Testing
 
 /// docs/PROTOCOL.md ends with a whole client in Python: it is run here as it stands on the page.
 @Suite struct ProtocolPageTests {
-  @Test(arguments: SystemBackend.all)
-  func theClientOnThePageRunsACommand(_ backend: SystemBackend) async throws {
-    try await Self.withClient(backend) { run in
+  @Test(arguments: SystemBackend.all, [false, true])
+  func theClientOnThePageRunsACommand(_ backend: SystemBackend, overTCP: Bool) async throws {
+    try await Self.withClient(backend, overTCP: overTCP) { run in
       let result = try await run(["sh", "-c", "echo out; echo err >&2; exit 7"], nil)
       #expect(result.output == Array("out\n".utf8))
       #expect(result.error == Array("err\n".utf8))
@@ -41,14 +43,27 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func theClientOnThePageHasAtMostSixtyLines(_ backend: SystemBackend) throws {
+  func theClientOnThePageTellsAServerWithAnotherTokenNothing(_ backend: SystemBackend) async throws
+  {
+    try await Self.withClient(backend, overTCP: true, token: .random()) { run in
+      let result = try await run(["echo", "out"], nil)
+      #expect(result.result.status == .exited(125))
+      #expect(result.output.isEmpty)
+      #expect(String(decoding: result.error, as: UTF8.self).contains("not your server"))
+    }
+  }
+
+  @Test(arguments: SystemBackend.all)
+  func theClientOnThePageHasAtMostEightyLines(_ backend: SystemBackend) throws {
     let lines = try Self.program().split(separator: "\n", omittingEmptySubsequences: false)
-    #expect(lines.count - 1 <= 60)
+    #expect(lines.count - 1 <= 80)
   }
 
   /// Calls `body` with what runs the page's client, itself a command of the server it speaks to.
+  ///
+  /// - Parameter token: that of the server on TCP, if it is not the client's.
   private static func withClient(
-    _ backend: SystemBackend,
+    _ backend: SystemBackend, overTCP: Bool = false, token: Token? = nil,
     _ body: (([String], [UInt8]?) async throws -> CollectedResult) async throws -> Void
   ) async throws {
     let file = "/tmp/telpher-page-\(UInt64.random(in: 0 ... .max)).py"
@@ -59,16 +74,32 @@ import Testing
     close(descriptor)
     defer { unlink(file) }
     let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-    try await Fixture.with(backend, configure: { $0.environment["PATH"] = path }) { fixture in
-      guard case .unix(let socket) = fixture.address else { return }
+    let secret = TokenFile(file + ".token")
+    defer { unlink(secret.file.path) }
+    let known = try secret.readOrMake()
+    try await Fixture.with(
+      backend,
+      configure: {
+        $0.environment["PATH"] = path
+        $0.tokens = TokenSource(token ?? known)
+      }
+    ) { fixture in
+      var options: [String] = []
+      switch overTCP ? try await fixture.server.listen(at: tcp) : fixture.address {
+      case .unix(let path): options = [path]
+      case .tcp(let host, let port):
+        options = ["--token-file", secret.file.path, "\(host):\(port)"]
+      }
       let connection = try await fixture.connect()
-      try await body { command, input in
+      try await body { [options] command, input in
         try await connection.run(
-          Command(arguments: ["python3", file, socket] + command), input: input)
+          Command(arguments: ["python3", file] + options + command), input: input)
       }
       await connection.close()
     }
   }
+
+  private static let tcp = SocketAddress.tcp(host: "127.0.0.1", port: 0)
 
   /// The last block of Python on the page.
   private static func program() throws -> Substring {

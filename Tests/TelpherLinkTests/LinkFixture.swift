@@ -4,12 +4,13 @@ import TelpherTransport
 import TelpherTransportTesting
 import TelpherWire
 
-/// A server's link, and a raw peer at the other end.
+/// A link, of a server unless it is said otherwise, and a raw peer at the other end.
 struct LinkFixture: Sendable {
   let source: Source
   let peer: RawPeer
 
   static func with(
+    role: Session.Role = .server,
     configure: (inout LinkConfiguration) -> Void = { _ in },
     _ body: (LinkFixture) async throws -> Void
   ) async throws {
@@ -19,7 +20,7 @@ struct LinkFixture: Sendable {
     configure(&configuration)
     let network = MemoryNetwork()
     let (loop, peerLoop) = (MemoryLoop(network: network), MemoryLoop(network: network))
-    let source = Source(loop: loop, configuration: configuration)
+    let source = Source(loop: loop, role: role, configuration: configuration)
     let result: Result<Void, any Error>
     do {
       try await source.open()
@@ -40,6 +41,7 @@ struct LinkFixture: Sendable {
 actor Source {
   nonisolated let loop: any EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+  private let role: Session.Role
   private let configuration: LinkConfiguration
   private var link: Link?
   private var delegate = Delegate()
@@ -47,8 +49,9 @@ actor Source {
   private var left: [UInt32: Int] = [:]
   private var outbounds: [UInt32: OutboundChannel] = [:]
 
-  init(loop: any EventLoop, configuration: LinkConfiguration) {
+  init(loop: any EventLoop, role: Session.Role, configuration: LinkConfiguration) {
     self.loop = loop
+    self.role = role
     self.configuration = configuration
   }
 
@@ -62,7 +65,7 @@ actor Source {
 
   private func accept(_ stream: any ByteStream) {
     let link = Link(
-      role: .server, stream: stream, loop: loop, hello: Hello(), configuration: configuration)
+      role: role, stream: stream, loop: loop, hello: Hello(), configuration: configuration)
     self.link = link
     link.start(delegate: delegate)
   }

@@ -121,33 +121,6 @@ import Testing
     }
   }
 
-  @Test func strangersPastTheLimitAreToldAndTheLimitIsGivenBack() async throws {
-    // On a busy machine the first must not be timed out meanwhile.
-    try await Fixture.inMemory(configure: {
-      $0.maxStrangers = 1
-      $0.helloTimeout = 3_600_000_000_000
-    }) { fixture in
-      let client = try await fixture.client()
-      // One whom the system knows by its user is no stranger.
-      fixture.network?.setPeer(.network(address: "127.0.0.1", isLoopback: true))
-      let first = try await fixture.stranger()
-      await first.send([preface[0]])
-      try await client.sync()
-      let second = try await fixture.stranger()
-      let told = try await second.frame(10).text
-      #expect(told.contains("max_strangers"))
-      await client.send(open(1, #"{"op":"info"}"#))
-      _ = try await client.result(1)
-      await first.close()
-      await second.close()
-      while try await connections(client) > 1 {}
-      let third = try await fixture.stranger()
-      await third.send(hello())
-      let answer = try await third.frame(10)
-      #expect(Array(answer.payload[4..<8]) == big(UInt32(6)))
-    }
-  }
-
   @Test func connectionsPastTheLimitAreToldAndTheLimitIsGivenBack() async throws {
     try await Fixture.inMemory(configure: { $0.maxConnections = 2 }) { fixture in
       let first = try await fixture.client()

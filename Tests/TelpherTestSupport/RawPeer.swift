@@ -6,6 +6,9 @@ public actor RawPeer {
   /// What a test waited for did not come; with all that did.
   public struct Missing: Error, CustomStringConvertible {
     public let description: String
+
+    /// Something that a test waited for.
+    public init(description: String) { self.description = description }
   }
 
   public nonisolated let loop: any EventLoop
@@ -19,6 +22,8 @@ public actor RawPeer {
   public private(set) var hasEnded = false
   /// Whether it answers the PINGs that ask for life signs.
   private var answersPings = true
+  /// Bytes that came.
+  public private(set) var receivedBytes = 0
   /// Bytes of payload that came by DATA.
   public private(set) var dataBytes = 0
 
@@ -73,6 +78,7 @@ public actor RawPeer {
   }
 
   private func receive(_ chunk: Chunk) {
+    receivedBytes += chunk.count
     bytes.append(contentsOf: chunk)
     if !sawPreface, bytes.count >= 8 {
       sawPreface = true

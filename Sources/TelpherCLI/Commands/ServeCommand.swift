@@ -25,8 +25,9 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The file with the token that TCP clients must show; made where it is not there.",
-      discussion: "Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token.",
+      "The file with the token that TCP clients must know; made if it is not there.",
+      discussion:
+        "It must be yours, and closed to all others. Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token.",
       valueName: "file"),
     completion: .file())
   var tokenFile: String?

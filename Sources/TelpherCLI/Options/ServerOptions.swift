@@ -18,4 +18,13 @@ struct ServerOptions: ParsableArguments {
       valueName: "file"),
     completion: .file())
   var tokenFile: String?
+
+  @Option(
+    name: .customLong("trust-uid"),
+    help: ArgumentHelp(
+      "A user whose server is accepted on a Unix socket, by its number.",
+      discussion:
+        "May be repeated. A server must run as you or as root otherwise, or nothing is sent to it.",
+      valueName: "uid"))
+  var trustedUsers: [UInt32] = []
 }

@@ -1,6 +1,6 @@
 internal import Glibc
+internal import TelpherAccess
 internal import TelpherClient
-internal import TelpherServer
 internal import TelpherTransport
 
 /// The way to a server: which one, and a connection to it.
@@ -33,7 +33,7 @@ struct ServerReach {
       return try await connectByDefault(embedding)
     }
     let endpoint = try Endpoint(parsing: address)
-    var token: [UInt8]?
+    var token: Token?
     var startsPrograms = false
     switch endpoint {
     case .ssh: startsPrograms = true
@@ -46,7 +46,8 @@ struct ServerReach {
     }
     let loop = try backend.makeClientLoop(startsPrograms: startsPrograms)
     let connection = try await Connection.connect(
-      to: endpoint, on: loop, token: token, environment: environment)
+      to: endpoint, on: loop, token: token, trustedUsers: Set(options.trustedUsers),
+      environment: environment)
     return Reached(connection: connection, name: endpoint.description)
   }
 
@@ -56,7 +57,8 @@ struct ServerReach {
     if socket.isTrusted {
       let loop = try backend.makeClientLoop(startsPrograms: false)
       do {
-        let connection = try await Connection.connect(to: endpoint, on: loop)
+        let connection = try await Connection.connect(
+          to: endpoint, on: loop, trustedUsers: Set(options.trustedUsers))
         return Reached(connection: connection, name: endpoint.description, isHere: true)
       } catch let error as ClientError where error.code == .unreachable && embedding == .allowed {
         // A dead server's file, say. Then as without one.
@@ -79,9 +81,9 @@ struct ServerReach {
     return Reached(connection: connection, name: "embedded", isHere: true)
   }
 
-  private func readToken() throws(Failure) -> [UInt8] {
-    do throws(TokenFile.Failure) {
-      return try TokenFile.read(Self.tokenPath(options.tokenFile, environment))
+  private func readToken() throws(Failure) -> Token {
+    do throws(SecretFile.Failure) {
+      return try TokenFile(Self.tokenPath(options.tokenFile, environment)).read()
     } catch {
       throw Failure(error.description, kind: "not_authenticated")
     }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Logging
+internal import TelpherAccess
 internal import TelpherServer
 internal import TelpherTransport
 
@@ -20,10 +21,12 @@ struct ServerHost {
     let sockets = try sockets(addresses)
     var configuration = ServerConfiguration()
     configuration.maxConnections = maxConnections
+    configuration.maxStrangers = min(configuration.maxStrangers, Self.descriptorsForStrangers)
+    configuration.maxStrangersPerSource = max(1, configuration.maxStrangers * 3 / 4)
     configuration.environment = environment
     configuration.name = "telpher \(Program.version)"
     try files.configure(&configuration, environment: environment, logger)
-    if sockets.contains(where: \.isTCP) { configuration.token = try readOrMakeToken() }
+    if sockets.contains(where: \.isTCP) { configuration.tokens = try readOrMakeToken() }
 
     let parts = try backend.makeServerParts(loops: loops)
     let signals = ServerSignals.watch(on: parts.loops[0], reapOrphans: parts.reapOrphans)
@@ -62,12 +65,20 @@ struct ServerHost {
     return sockets
   }
 
-  private func readOrMakeToken() throws(Failure) -> [UInt8] {
-    let path = ServerReach.tokenPath(tokenFile, environment)
-    do throws(TokenFile.Failure) {
-      let token = try TokenFile.readOrMake(path)
-      logger.info("TCP clients need the token", metadata: ["file": "\(path)"])
-      return token
+  /// The descriptors that strangers at one listener may occupy: a quarter of the process's, so that
+  /// the others are left for clients and their commands.
+  private static var descriptorsForStrangers: Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1 }
+    return max(1, Int(min(limit.rlim_cur, 1 << 20)) / 4)
+  }
+
+  private func readOrMakeToken() throws(Failure) -> TokenSource {
+    let file = TokenFile(ServerReach.tokenPath(tokenFile, environment))
+    do throws(SecretFile.Failure) {
+      _ = try file.readOrMake()
+      logger.info("TCP clients need the token", metadata: ["file": "\(file.file.path)"])
+      return TokenSource(file)
     } catch {
       throw Failure(error.description)
     }

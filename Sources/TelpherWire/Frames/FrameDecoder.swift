@@ -11,7 +11,7 @@ public struct FrameDecoder: ~Copyable {
     case data(FrameHeader, range: Range<Int>, offset: UInt32)
     /// A WINDOW, PING or PONG with its number.
     case number(FrameHeader, UInt64)
-    /// A HELLO, OPEN, CONTROL, CLOSE, RESET or GOAWAY with its payload.
+    /// A HELLO, AUTH, OPEN, CONTROL, CLOSE, RESET or GOAWAY with its payload.
     case message(FrameHeader, [UInt8])
   }
 
@@ -31,8 +31,17 @@ public struct FrameDecoder: ~Copyable {
   private var state: State
   private var partial: [UInt8] = []
   private let maxFrame: UInt32
-  /// The next frame must be a HELLO. Known here, so that a stranger can occupy no more than that.
-  private var awaitsHello: Bool
+  /// Which frame must come next. Known here, so that a stranger can occupy no more than that.
+  private enum Awaited {
+    /// A HELLO. Next: `proof` or `any`.
+    case hello
+    /// An AUTH. Next: `any`.
+    case proof
+    /// Any frame.
+    case any
+  }
+
+  private var awaited: Awaited
 
   /// A decoder at the start of a connection, which accepts payloads of up to `maxFrame` bytes.
   ///
@@ -41,9 +50,13 @@ public struct FrameDecoder: ~Copyable {
   public init(maxFrame: UInt32 = WireConstants.defaultMaxFrame, expectsPreface: Bool = true) {
     self.maxFrame = min(maxFrame, WireConstants.hardMaxFrame)
     state = expectsPreface ? .preface : .header
-    awaitsHello = expectsPreface
+    awaited = expectsPreface ? .hello : .any
     partial.reserveCapacity(WireConstants.headerLength)
   }
+
+  /// Lets no other frame be the next than an AUTH, or a GOAWAY in its place. To be called after the
+  /// HELLO.
+  mutating func awaitProof() { awaited = .proof }
 
   /// Whether the input so far ends between two frames: the only place for a connection to end.
   public var isAtBoundary: Bool {
@@ -64,11 +77,7 @@ public struct FrameDecoder: ~Copyable {
         state = .header
       case .header:
         guard let header = takeHeader(input, &position) else { return nil }
-        // Who is turned away gets a GOAWAY in the place of a HELLO.
-        guard !awaitsHello || header.type == .hello || header.type == .goAway else {
-          throw WireError(.protocolError, "the first frame is a HELLO, and this one was not")
-        }
-        awaitsHello = false
+        try checkOrder(header.type)
         state = try Self.state(after: header, maxFrame: maxFrame)
       case .message(let header):
         guard let payload = takePayload(Int(header.length), input, &position) else { return nil }
@@ -91,6 +100,24 @@ public struct FrameDecoder: ~Copyable {
         }
         state = .header
       }
+    }
+  }
+
+  /// Refuses a frame that may not come yet. A peer that is turned away gets a GOAWAY at any time.
+  private mutating func checkOrder(_ type: FrameType) throws(WireError) {
+    guard type != .goAway else { return }
+    switch awaited {
+    case .hello:
+      guard type == .hello else {
+        throw WireError(.protocolError, "the first frame is a HELLO, and this one was not")
+      }
+      awaited = .any
+    case .proof:
+      guard type == .auth else {
+        throw WireError(.notAuthenticated, "an AUTH must follow the HELLO, and another frame did")
+      }
+      awaited = .any
+    case .any: break
     }
   }
 
@@ -192,6 +219,13 @@ public struct FrameDecoder: ~Copyable {
         throw WireError(
           .protocolError,
           "a frame of type \(header.type.rawValue) has 8 bytes of payload, not \(header.length)")
+      }
+      return .message(header)
+    case .auth:
+      guard header.length == UInt32(WireConstants.proofLength) else {
+        throw WireError(
+          .protocolError,
+          "an AUTH has \(WireConstants.proofLength) bytes of payload, not \(header.length)")
       }
       return .message(header)
     case .hello: (limit, name) = (WireConstants.maxHelloLength, "a HELLO")

@@ -26,6 +26,10 @@ public enum WireConstants {
   public static let maxCloseLength: UInt32 = 65_536
   /// The longest RESET and GOAWAY: a code and a sentence.
   public static let maxReasonLength: UInt32 = 1_024
+  /// Bytes of a nonce, which HELLO has as twice as many hexadecimal digits.
+  public static let nonceLength = 32
+  /// Bytes of an AUTH: HMAC-SHA256.
+  public static let proofLength = 32
   /// The longest message of an error: it may quote what the peer wrote, and goes back to it.
   public static let maxErrorLength = 512
   /// The longest `message` of a CLOSE, in bytes: it fits even where JSON writes each as six.
@@ -74,6 +78,10 @@ public struct FrameType: Sendable, Hashable {
   public static let pong = FrameType(rawValue: 0x09)
   /// No new streams from now on.
   public static let goAway = FrameType(rawValue: 0x0A)
+
+  /// 32 bytes: the proof that its sender knows the secret; the second frame each way where one is
+  /// wanted.
+  public static let auth = FrameType(rawValue: 0x0B)
 
   /// Whether a receiver that doesn't know the type must give up the connection.
   public var isCritical: Bool { rawValue & 0x80 != 0 }

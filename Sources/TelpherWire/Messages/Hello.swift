@@ -12,7 +12,7 @@ public struct Hello: Sendable, Equatable, WireMessage {
   public var maxStreams: UInt32?
   /// Optional parts of the protocol that the sender speaks. None is defined yet.
   public var features: [String]?
-  /// The client's proof of who it is, where the transport doesn't tell.
+  /// What a proof by a secret begins with, where the transport does not tell who the peer is.
   public var auth: Auth?
   /// The server's name and version.
   public var server: String?
@@ -21,12 +21,23 @@ public struct Hello: Sendable, Equatable, WireMessage {
   /// Keys of this message that the receiver must understand.
   public var must: [String]?
 
-  /// A client's proof of who it is.
+  /// What a proof by a secret begins with. The secret itself is never sent.
   public struct Auth: Sendable, Equatable, Codable {
-    /// The server's token, as 64 hexadecimal digits.
-    public var token: String?
-    /// A proof by token.
-    public init(token: String?) { self.token = token }
+    /// 64 hexadecimal digits for 32 random bytes, fresh for each connection.
+    public var nonce: String?
+    /// The start of a proof.
+    public init(nonce: String?) { self.nonce = nonce }
+
+    /// Whether there is a nonce of the right length.
+    var hasNonce: Bool {
+      guard let nonce, nonce.utf8.count == 2 * WireConstants.nonceLength else { return false }
+      return nonce.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"): true
+        default: false
+        }
+      }
+    }
   }
 
   /// A HELLO that says what this side can take.

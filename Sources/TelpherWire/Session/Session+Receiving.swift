@@ -18,16 +18,7 @@ extension Session {
   }
 
   private mutating func receive(_ frame: FrameDecoder.Frame) throws(WireError) -> SessionEvent? {
-    guard isGreeted else {
-      guard case .message(let header, let payload) = frame else {
-        preconditionFailure("the decoder lets no other frame be the first")
-      }
-      // Who is turned away gets a GOAWAY in the place of a HELLO.
-      if header.type == .goAway { return try receiveMessage(header, payload) }
-      let hello = try Hello.decode(payload)
-      didReceiveHello(hello)
-      return .hello(hello)
-    }
+    guard isGreeted else { return try receiveOpening(frame) }
     switch frame {
     case .data(let header, let range, let offset):
       return try receiveData(header, range, offset)
@@ -107,13 +98,15 @@ extension Session {
     }
   }
 
-  private mutating func receiveMessage(_ header: FrameHeader, _ payload: [UInt8])
+  mutating func receiveMessage(_ header: FrameHeader, _ payload: [UInt8])
     throws(WireError) -> SessionEvent?
   {
     let stream = header.stream
     switch header.type {
     case .hello:
       throw WireError(.protocolError, "a second HELLO")
+    case .auth:
+      throw WireError(.protocolError, "an AUTH where none is wanted")
     case .goAway:
       guard payload.count >= 8 else { throw WireError(.protocolError, "a GOAWAY is too short") }
       isGoingAway = true

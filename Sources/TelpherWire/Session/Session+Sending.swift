@@ -132,9 +132,11 @@ extension Session {
   }
 
   /// Says that no streams above the last one are taken, and why. What was under way is dropped. It
-  /// comes behind the HELLO, like every frame: to tell a stranger nothing, just close.
+  /// comes behind the HELLO, like every frame: to tell a stranger nothing, just close. What a client
+  /// held back before the server's proof is dropped.
   public mutating func goAway(_ code: ErrorCode, reason: String) {
     announce()
+    held = []
     isGoingAway = true
     let last = lastTaken ?? lastOpened
     lastTaken = last
@@ -142,7 +144,7 @@ extension Session {
     withUnsafeBytes(of: last.bigEndian) { payload.append(contentsOf: $0) }
     withUnsafeBytes(of: code.rawValue.bigEndian) { payload.append(contentsOf: $0) }
     payload.append(contentsOf: Self.bounded(reason, room: 8))
-    append(.goAway, stream: 0, payload)
+    Self.append(.goAway, stream: 0, payload, to: &output)
   }
 
   /// Drops a stream's state. What has arrived and was not taken counts as taken, or the connection

@@ -17,9 +17,9 @@ public struct Session: ~Copyable {
   public let role: Role
   /// Frames to be sent, in order.
   public var output: [UInt8] = []
-  /// The peer's HELLO, once it came.
+  /// The peer's HELLO, once it came and was proven if a proof is wanted.
   public private(set) var peerHello: Hello?
-  /// Whether it came; beside `peerHello` since it is asked for each frame.
+  /// Whether that is so; beside `peerHello` since it is asked for each frame.
   private(set) var isGreeted = false
   /// The longest payload that the peer accepts.
   private(set) var peerMaxFrame = UInt64(WireConstants.defaultMaxFrame)
@@ -29,6 +29,15 @@ public struct Session: ~Copyable {
   private var hasAnnounced = false
   var decoder: FrameDecoder
   let local: Hello
+  /// The payload of this side's HELLO.
+  let localHello: [UInt8]
+  /// What each side proves to the other before anything else is said; nil where the transport tells
+  /// who the peer is.
+  let prover: (any ConnectionProver)?
+  /// The peer's HELLO, and what both have said, while the peer's proof is awaited.
+  var unproven: (hello: Hello, transcript: [UInt8])?
+  /// What a client has to say, and does not before the server has proven itself.
+  var held: [UInt8] = []
   var streams: [StreamID: StreamState] = [:]
   /// Bytes of streams that the peer ended which the consumer has not taken yet: they hold credit of
   /// the connection until it does.
@@ -61,9 +70,17 @@ public struct Session: ~Copyable {
   ///
   /// A server passes `announces: false` and calls `announce()` when it has seen the client's HELLO,
   /// so that a stranger is told nothing.
-  public init(role: Role, hello: Hello, announces: Bool = true) {
+  ///
+  /// - Parameter prover: proves this side and checks the other; `hello` needs a nonce then. Both
+  ///   sides must have one, or neither.
+  public init(
+    role: Role, hello: Hello, announces: Bool = true, prover: (any ConnectionProver)? = nil
+  ) {
+    precondition(prover == nil || hello.auth?.hasNonce == true, "a proof begins with a nonce")
     self.role = role
     local = hello
+    localHello = hello.encoded()
+    self.prover = prover
     decoder = FrameDecoder(maxFrame: hello.maxFrame ?? WireConstants.defaultMaxFrame)
     connectionSend = SendWindow(limit: WireConstants.defaultConnectionWindow)
     connectionReceive = ReceiveWindow(
@@ -76,7 +93,7 @@ public struct Session: ~Copyable {
     guard !hasAnnounced else { return }
     hasAnnounced = true
     output.append(contentsOf: WireConstants.preface)
-    append(.hello, stream: 0, local.encoded())
+    Self.append(.hello, stream: 0, localHello, to: &output)
   }
 
   /// The number of streams that are open.
@@ -107,19 +124,37 @@ public struct Session: ~Copyable {
       noInput: noInput)
   }
 
+  /// Whether the server has still to prove itself, so that it is told nothing.
+  private var holdsBack: Bool { !isGreeted && prover != nil && role == .client }
+
   mutating func append(
     _ type: FrameType, stream: StreamID, flags: UInt8 = 0, channel: UInt8 = 0, _ payload: [UInt8]
   ) {
-    FrameHeader(
-      length: UInt32(payload.count), stream: stream, type: type, flags: flags, channel: channel
-    ).append(to: &output)
-    output.append(contentsOf: payload)
+    if holdsBack {
+      Self.append(type, stream: stream, flags: flags, channel: channel, payload, to: &held)
+    } else {
+      Self.append(type, stream: stream, flags: flags, channel: channel, payload, to: &output)
+    }
   }
 
   mutating func append(
     _ type: FrameType, stream: StreamID, channel: UInt8 = 0, number: UInt64
   ) {
+    if holdsBack {
+      let payload = withUnsafeBytes(of: number.bigEndian) { Array($0) }
+      return Self.append(type, stream: stream, channel: channel, payload, to: &held)
+    }
     FrameHeader(length: 8, stream: stream, type: type, channel: channel).append(to: &output)
     withUnsafeBytes(of: number.bigEndian) { output.append(contentsOf: $0) }
+  }
+
+  static func append(
+    _ type: FrameType, stream: StreamID, flags: UInt8 = 0, channel: UInt8 = 0, _ payload: [UInt8],
+    to out: inout [UInt8]
+  ) {
+    FrameHeader(
+      length: UInt32(payload.count), stream: stream, type: type, flags: flags, channel: channel
+    ).append(to: &out)
+    out.append(contentsOf: payload)
   }
 }

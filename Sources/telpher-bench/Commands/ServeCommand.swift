@@ -25,7 +25,9 @@ struct ServeCommand: AsyncParsableCommand {
     let heap = UnsafeMutableRawPointer.allocate(byteCount: max(heap, 1) << 20, alignment: 4_096)
     heap.initializeMemory(as: UInt8.self, repeating: 1, count: self.heap << 20)
     var configuration = ServerConfiguration()
-    configuration.token = try TokenFile.readOrMake(tokenFile)
+    let file = TokenFile(tokenFile)
+    _ = try file.readOrMake()
+    configuration.tokens = TokenSource(file)
     configuration.environment = ["PATH": getenv("PATH").map { String(cString: $0) } ?? "/bin"]
     let server = Server(loops: [try backend.makeServerLoop()], configuration: configuration)
     for address in listen {

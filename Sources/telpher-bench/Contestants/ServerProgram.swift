@@ -51,11 +51,8 @@ final class ServerProgram: Sendable {
   /// Ends it.
   func stop() { program.stop() }
 
-  /// The HELLO of a client that shows the token, for the load in C.
-  func hello() throws -> String {
-    let token = TokenFile.hexadecimal(try TokenFile.read(tokenFile))
-    return #"{"version":1,"auth":{"token":"\#(token)"}}"#
-  }
+  /// The token, as the load in C takes it.
+  func token() throws -> String { try TokenFile(tokenFile).read().hexadecimal }
 
   /// Connects to it on a loop of its own and calls `body` on that loop's thread, as a program would
   /// that is made for speed.
@@ -63,7 +60,7 @@ final class ServerProgram: Sendable {
     to address: SocketAddress? = nil, _ body: @escaping @Sendable (Connection) async throws -> Value
   ) async throws -> Value {
     let address = address ?? tcp
-    let token = try TokenFile.read(tokenFile)
+    let token = try TokenFile(tokenFile).read()
     let loop = try backend.makeClientLoop()
     let result = await withTaskGroup(of: Result<Value, any Error>.self) { group in
       group.addTask(executorPreference: loop) {

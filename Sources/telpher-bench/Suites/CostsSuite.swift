@@ -82,7 +82,7 @@ struct CostsSuite: Suite {
       return Work(
         title: title,
         run: { isTwice in
-          try load(.data, isTwice, bench).count(bench, port: echo.port, hello: FrameLoad.hello)
+          try load(.data, isTwice, bench).count(bench, port: echo.port, .hello)
         }, server: echo.program)
     }
     let server = try ServerProgram(backend, bench, environment: environment)
@@ -90,8 +90,8 @@ struct CostsSuite: Suite {
       switch title {
       case titles[1]:
         { isTwice in
-          let hello = try server.hello()
-          return try load(.ping, isTwice, bench).count(bench, port: server.tcp.port, hello: hello)
+          let token = try server.token()
+          return try load(.ping, isTwice, bench).count(bench, port: server.tcp.port, .proof(token))
         }
       case titles[2]:
         { isTwice in

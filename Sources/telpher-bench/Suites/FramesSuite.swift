@@ -24,10 +24,10 @@ struct FramesSuite: Suite {
     {
       var comparison = Comparison(Self.title(connections, depth), unit: "round trips/s")
       let load = FrameLoad(kind: .data, connections: connections, depth: depth, seconds: seconds)
-      comparison.setLimit { try load.run(bench, port: limit.port, hello: nil) }
+      comparison.setLimit { try load.run(bench, port: limit.port, .none) }
       for (backend, echo) in echoes {
         comparison.add(backend.rawValue) {
-          try load.run(bench, port: echo.port, hello: FrameLoad.hello)
+          try load.run(bench, port: echo.port, .hello)
         }
       }
       results.append(await bench.compare(comparison))
@@ -36,10 +36,10 @@ struct FramesSuite: Suite {
       var comparison = Comparison(
         "PING to the whole server, " + Self.title(64, depth), unit: "round trips/s")
       let load = FrameLoad(kind: .ping, connections: 64, depth: depth, seconds: seconds)
-      comparison.setLimit { try load.run(bench, port: limit.port, hello: nil) }
+      comparison.setLimit { try load.run(bench, port: limit.port, .none) }
       for server in servers {
         comparison.add(server.backend.rawValue) {
-          try load.run(bench, port: server.tcp.port, hello: try server.hello())
+          try load.run(bench, port: server.tcp.port, .proof(try server.token()))
         }
       }
       results.append(await bench.compare(comparison))

@@ -30,7 +30,7 @@ struct MemorySuite: Suite {
         let before = try Self.size(of: server.program)
         let load = try Program(
           [bench.program("bench-load-c"), "idle", "\(server.tcp.port)", "\(count)"]
-            + [try server.hello()], input: .pipe, output: .pipe)
+            + FrameLoad.Opening.proof(try server.token()).arguments, input: .pipe, output: .pipe)
         defer { load.stop() }
         _ = try load.readLine(after: "ready", within: 120)
         let after = try await ProcessMemory.settled(within: 10) {

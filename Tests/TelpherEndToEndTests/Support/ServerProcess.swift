@@ -13,7 +13,8 @@ struct ServerProcess {
   var view: ProcessView { program.view }
 
   func connect() async throws -> Connection {
-    try await Connection.connect(to: .socket(address), on: clientLoop)
+    try await Connection.connect(
+      to: .socket(address), on: clientLoop, trustedUsers: [UInt32(program.view.uid)])
   }
 
   /// Runs `body` with a server, and has it end by SIGTERM behind it.

@@ -34,12 +34,12 @@ struct Fixture: Sendable {
   /// Runs `body` with a server in memory.
   static func inMemory(
     options: MemoryNetwork.Options = MemoryNetwork.Options(),
-    configure: (inout ServerConfiguration) -> Void = { _ in },
+    logger: Logger? = nil, configure: (inout ServerConfiguration) -> Void = { _ in },
     _ body: (Fixture) async throws -> Void
   ) async throws {
     let network = MemoryNetwork(options: options)
     try await with(
-      MemoryLoop(network: network), MemoryLoop(network: network), network, configure, body)
+      MemoryLoop(network: network), MemoryLoop(network: network), network, logger, configure, body)
   }
 
   /// Runs `body` with a server over real sockets and processes.
@@ -48,12 +48,14 @@ struct Fixture: Sendable {
     _ body: (Fixture) async throws -> Void
   ) async throws {
     try await with(
-      backend.makeLoop(startsPrograms: true), backend.makeLoop(), nil, configure, body)
+      backend.makeLoop(startsPrograms: true), backend.makeLoop(), nil, nil, configure,
+      body)
   }
 
   private static func with(
     _ serverLoop: any EventLoop, _ clientLoop: any EventLoop, _ network: MemoryNetwork?,
-    _ configure: (inout ServerConfiguration) -> Void, _ body: (Fixture) async throws -> Void
+    _ logger: Logger?, _ configure: (inout ServerConfiguration) -> Void,
+    _ body: (Fixture) async throws -> Void
   ) async throws {
     var configuration = ServerConfiguration()
     configuration.environment = ["PATH": "/usr/bin:/bin", "KEPT": "yes", "GONE": "no"]
@@ -63,9 +65,10 @@ struct Fixture: Sendable {
     // Whoever is told to go has a moment for its end.
     configuration.link.lingerFor = 100_000_000
     configure(&configuration)
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
-    let server = Server(loops: [serverLoop], configuration: configuration, logger: logger)
+    var silent = Logger(label: "test")
+    silent.logLevel = .critical
+    let server = Server(
+      loops: [serverLoop], configuration: configuration, logger: logger ?? silent)
     let path = "/tmp/telpher-raw-\(UInt64.random(in: 0 ... .max)).sock"
     let address = try await server.listen(at: .unix(path: path))
     let fixture = Fixture(

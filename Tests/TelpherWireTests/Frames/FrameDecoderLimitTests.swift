@@ -33,7 +33,7 @@ import TelpherWire
     #expect(Decoded.refusal(of: bytes, maxFrame: .max) == .frameTooLarge)
   }
 
-  @Test(arguments: [UInt8(0x0B), 0x00, 0x7F]) func `An unknown type is skipped`(type: UInt8) throws
+  @Test(arguments: [UInt8(0x0C), 0x00, 0x7F]) func `An unknown type is skipped`(type: UInt8) throws
   {
     let unknown = RawFrame(type: type, stream: 77, flags: 0xFF, payload: [9, 9, 9]).bytes
     let (frames, atBoundary) = try Decoded.decode([unknown + data(1, .stdin, [5])])

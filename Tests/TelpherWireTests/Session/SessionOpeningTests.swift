@@ -33,13 +33,13 @@ import TelpherWire
   @Test func `The peer's HELLO is the first event`() throws {
     let server = End(.server)
     let seen = try server.receive(
-      preface + hello(#"{"version":1,"window":7,"auth":{"token":"ab"}}"#) + open(1))
+      preface + hello(#"{"version":1,"window":7,"auth":{"nonce":"ab"}}"#) + open(1))
     guard case .event(.hello(let peer)) = seen.first else {
       Issue.record("no HELLO, but \(seen)")
       return
     }
     #expect(peer.window == 7)
-    #expect(peer.auth == Hello.Auth(token: "ab"))
+    #expect(peer.auth == Hello.Auth(nonce: "ab"))
     #expect(seen.count == 2)
   }
 

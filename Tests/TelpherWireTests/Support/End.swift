@@ -11,8 +11,11 @@ enum Seen: Equatable {
 final class End {
   var session: Session
 
-  init(_ role: Session.Role, _ hello: Hello = Hello()) {
-    session = Session(role: role, hello: hello)
+  init(
+    _ role: Session.Role, _ hello: Hello = Hello(), announces: Bool = true,
+    prover: (any ConnectionProver)? = nil
+  ) {
+    session = Session(role: role, hello: hello, announces: announces, prover: prover)
   }
 
   /// An end that has sent its HELLO and received the peer's.

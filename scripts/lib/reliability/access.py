@@ -37,7 +37,7 @@ def other_users(lab):
     "The token never crosses the wire, and an impostor on the port learns nothing.",
     "a program that listens on the server's port while it is down, records all that `telpher run` "
     "sends and answers with HELLOs of its own",
-    "TelpherServerTests/HelloTests.swift")
+    "TelpherClientTests/UnprovenServerTests.swift")
 def token(lab):
     server = lab.serve(tcp=True)
     port = server.port
@@ -86,7 +86,7 @@ def token(lab):
 
 @promise(
     "A wrong token is refused.", "`telpher run` over TCP with another server's token, and with none",
-    "TelpherServerTests/HelloTests.swift")
+    "TelpherServerTests/StrangerTests.swift")
 def wrong_token(lab):
     server = lab.serve(tcp=True)
     other = lab.path("other")
@@ -102,7 +102,7 @@ def wrong_token(lab):
     "A fake server of another user gets nothing.",
     "a server of another user on a Unix socket that root's client is sent to: the bytes that it got, "
     "and the client's status",
-    "TelpherCLITests/ReachTests.swift")
+    "TelpherClientTests/ServerTrustTests.swift")
 def fake_unix_server(lab):
     need_root()
     folder = lab.folder_of(OTHER_USER, "theirs")
@@ -142,7 +142,7 @@ def fake_unix_server(lab):
 @promise(
     "A token file that another user made, that others can read, or that is no file, is refused.",
     "files of another user, of mode 644, a link, and a FIFO, as the token file of a server of root",
-    "TelpherServerTests/HelloTests.swift")
+    "TelpherAccessTests/SecretFileTests.swift")
 def token_files(lab):
     cases = []
     if os.geteuid() == 0:
@@ -208,7 +208,7 @@ def classic_http(lab):
 @promise(
     "What a stranger says is escaped in the log, and refusals do not flood it.",
     "HELLOs with keys of line breaks and ESC, and 2,000 wrong ones: the log",
-    "TelpherServerTests/HelloTests.swift")
+    "TelpherServerTests/RefusalLogTests.swift")
 def log_injection(lab):
     server = lab.serve(tcp=True)
     evil = "\x1b[2J\nforged: all is well\r"
@@ -241,7 +241,7 @@ def log_injection(lab):
 @promise(
     "What a server says is escaped on the client's terminal.",
     "refusals, RESETs and GOAWAYs with ESC and line breaks from a server: standard error",
-    "TelpherCLITests/ReachTests.swift")
+    "TelpherCLITests/HostileTextTests.swift")
 def server_texts(lab):
     evil = "\x1b[2J\x07forged\nall is well"
     frames = [
@@ -273,7 +273,7 @@ def server_texts(lab):
 @promise(
     "A server can be for files only, and for reading only.",
     "`serve --no-commands` and `serve --read-only`: run, put, rm, mkdir and mv are refused, get works",
-    "TelpherCLITests/ServeTests.swift")
+    "TelpherCLITests/ConfinedServerTests.swift")
 def confined_clients(lab):
     server = lab.serve("--no-commands")
     (lab.root / "f").write_text("content")

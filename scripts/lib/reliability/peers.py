@@ -131,7 +131,7 @@ def malformed_frames(lab):
 @promise(
     "A stranger that is silent, or drips, is closed within its time.",
     "TCP connections that say nothing, and that send a byte of their HELLO every 0.5 s",
-    "TelpherServerTests/HelloTests.swift")
+    "TelpherServerTests/StrangerTests.swift")
 def silent_strangers(lab):
     server = lab.serve(tcp=True)
     silent, dripping = wire.connect(server.port), wire.connect(server.port)
@@ -321,7 +321,7 @@ def endless_listing(lab):
 @promise(
     "A server that drips its HELLO, or is silent, does not hold a client for ever.",
     "a server that sends nothing, and one that sends a byte of its HELLO each second: `telpher run`",
-    "TelpherCLITests/ReachTests.swift")
+    "TelpherLinkTests/OpeningTests.swift")
 def dripping_server(lab):
     def silent(client, _):
         while client.recv(4096):

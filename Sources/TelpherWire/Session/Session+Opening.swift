@@ -1,0 +1,110 @@
+/// Proves one end of a connection to the other, and checks the other's proof, by a secret that both
+/// know (docs/PROTOCOL.md, "Who may connect"). The session decides what is proven and when.
+public protocol ConnectionProver: Sendable {
+  /// The proof of `role`, `WireConstants.proofLength` bytes, over what both sides have said.
+  func proof(of role: Session.Role, over transcript: [UInt8]) -> [UInt8]
+  /// Whether `proof` is that of `role`, in a time that does not depend on where it differs.
+  func accepts(_ proof: [UInt8], of role: Session.Role, over transcript: [UInt8]) -> Bool
+}
+
+// The opening, where a proof is wanted; without a prover it is over with the HELLOs.
+//
+//     client                               server
+//       HELLO (with a nonce) ───────────────▶
+//                                    ◀────── HELLO (with a nonce), AUTH
+//       AUTH, and all that was held back ───▶
+extension Session {
+  /// Takes the frames of the opening: the decoder lets no others pass before it is over.
+  mutating func receiveOpening(_ frame: FrameDecoder.Frame) throws(WireError) -> SessionEvent? {
+    guard case .message(let header, let payload) = frame else {
+      preconditionFailure("the decoder lets only HELLO, AUTH and GOAWAY be the first frames")
+    }
+    // A peer that is turned away gets a GOAWAY in the place of a HELLO.
+    if header.type == .goAway { return try receiveMessage(header, payload) }
+    if let (hello, transcript) = unproven {
+      return try receiveProof(payload, hello, transcript)
+    }
+    let hello = try Hello.decode(payload)
+    guard let prover else { return greet(hello) }
+    guard hello.auth?.hasNonce == true else { throw Self.noProof(by: role.other) }
+    let transcript = Self.transcript(
+      client: role == .client ? localHello : payload, server: role == .server ? localHello : payload
+    )
+    unproven = (hello, transcript)
+    decoder.awaitProof()
+    // The server proves itself first: it tells a stranger nothing by it, and a client that is asked
+    // for its own proof knows by whom.
+    if role == .server {
+      announce()
+      append(.auth, stream: 0, prover.proof(of: .server, over: transcript))
+    }
+    return nil
+  }
+
+  private mutating func receiveProof(
+    _ proof: [UInt8], _ hello: Hello, _ transcript: [UInt8]
+  ) throws(WireError) -> SessionEvent? {
+    guard let prover else { preconditionFailure("a proof is awaited only with a prover") }
+    guard prover.accepts(proof, of: role.other, over: transcript) else {
+      throw Self.wrongProof(by: role.other)
+    }
+    unproven = nil
+    let event = greet(hello)
+    guard role == .client else { return event }
+    append(.auth, stream: 0, prover.proof(of: .client, over: transcript))
+    output += held
+    held = []
+    return event
+  }
+
+  private mutating func greet(_ hello: Hello) -> SessionEvent {
+    didReceiveHello(hello)
+    return .hello(hello)
+  }
+
+  /// What is proven: the payloads of both HELLOs, each behind its length (u32), so that no other pair
+  /// has the same bytes.
+  private static func transcript(client: [UInt8], server: [UInt8]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for hello in [client, server] {
+      withUnsafeBytes(of: UInt32(hello.count).bigEndian) { bytes.append(contentsOf: $0) }
+      bytes += hello
+    }
+    return bytes
+  }
+
+  private static func noProof(by peer: Role) -> WireError {
+    switch peer {
+    case .client:
+      WireError(
+        .notAuthenticated,
+        "a TCP client must prove that it knows the server's token: pass its file with --token-file")
+    case .server:
+      WireError(
+        .notAuthenticated,
+        "the server offers no proof that it knows the token, so nothing was sent to it: it may be another user's program, or an older Telpher"
+      )
+    }
+  }
+
+  private static func wrongProof(by peer: Role) -> WireError {
+    switch peer {
+    case .client: WireError(.notAuthenticated, "the client does not know this server's token")
+    case .server:
+      WireError(
+        .notAuthenticated,
+        "the token is not this server's, which could not prove that it knows it, so nothing was sent to it: its token file may be another, or the server another user's program"
+      )
+    }
+  }
+}
+
+extension Session.Role {
+  /// The other end.
+  var other: Session.Role {
+    switch self {
+    case .client: .server
+    case .server: .client
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import TelpherAccess
+import TelpherClient
+import TelpherTestSupport
+import TelpherTransport
+import TelpherTransportTesting
+import Testing
+
+/// What a program gets that listens on a server's TCP port in its place.
+@Suite(.timeLimit(.minutes(15))) struct UnprovenServerTests {
+  private static let address = SocketAddress.tcp(host: "127.0.0.1", port: 7_000)
+  private static let nonce = String(repeating: "0a", count: 32)
+
+  /// What such a program may answer to the client's HELLO.
+  static let answers: [(name: String, bytes: [UInt8])] = [
+    ("a HELLO without a proof", hello()),
+    ("a nonce without a proof", hello(#"{"version":1,"auth":{"nonce":"\#(nonce)"}}"#) + ping(1)),
+    (
+      "a made-up proof",
+      hello(#"{"version":1,"auth":{"nonce":"\#(nonce)"}}"#)
+        + RawFrame(type: 11, payload: [UInt8](repeating: 1, count: 32)).bytes
+    ),
+    (
+      "a result",
+      hello() + close(1, #"{"result":"exited","code":0,"bytes":{"1":0,"2":0}}"#)
+    ),
+  ]
+
+  @Test(arguments: answers.indices)
+  func itGetsNeitherTokenNorRequestAndIsNotBelieved(_ index: Int) async throws {
+    let network = MemoryNetwork()
+    let (loop, serverLoop) = (MemoryLoop(network: network), MemoryLoop(network: network))
+    let door = Door(loop: serverLoop)
+    try await door.open(at: Self.address)
+    let token = Token.random()
+    let connection = try await Connection.connect(
+      to: .socket(Self.address), on: loop, token: token)
+    let running = Task { try await connection.run(Command("secret-command")) }
+    let peer = await door.peer()
+    let said = try await peer.frame(1)
+    #expect(said.text.contains("nonce") && !said.text.contains(token.hexadecimal))
+    await peer.send(Self.answers[index].bytes)
+    do {
+      let result = try await running.value
+      Issue.record("a result: \(result)")
+    } catch let error as ClientError {
+      #expect(error.code == .notAuthenticated, "\(error)")
+    }
+    try await peer.end()
+    #expect(await peer.frames.map(\.type).filter { $0 != 10 } == [1])
+    await loop.shutDown()
+    await serverLoop.shutDown()
+  }
+
+  @Test func tcpIsNotUsedWithoutAToken() async throws {
+    let network = MemoryNetwork()
+    let loop = MemoryLoop(network: network)
+    await #expect {
+      try await Connection.connect(to: .socket(Self.address), on: loop)
+    } throws: {
+      ($0 as? ClientError)?.code == .notAuthenticated
+    }
+    await loop.shutDown()
+  }
+}

@@ -1,0 +1,55 @@
+import TelpherLink
+import TelpherTestSupport
+import TelpherWire
+import Testing
+
+@Suite(.timeLimit(.minutes(15))) struct OpeningTests {
+  @Test(arguments: [0, 1, hello().count - 1], [false, true])
+  func aServerThatDoesNotFinishItsHelloIsLeft(_ count: Int, beginsWithFirstByte: Bool) async throws
+  {
+    guard count > 0 || !beginsWithFirstByte else { return }
+    try await LinkFixture.with(
+      role: .client,
+      configure: {
+        $0.openingLimit = 50_000_000
+        $0.openingBeginsWithFirstByte = beginsWithFirstByte
+      }
+    ) { fixture in
+      await fixture.peer.send(Array(hello().prefix(count)))
+      let goAway = try await fixture.peer.frame(10)
+      #expect(Array(goAway.payload[4..<8]) == big(UInt32(10)))
+      try await fixture.peer.end()
+    }
+  }
+
+  @Test func theTimeMayBeginWithTheFirstByte() async throws {
+    try await LinkFixture.with(
+      role: .client,
+      configure: {
+        $0.openingLimit = 50_000_000
+        $0.openingBeginsWithFirstByte = true
+      }
+    ) { fixture in
+      await fixture.source.wait(200_000_000)
+      await fixture.peer.send(hello())
+      try await fixture.peer.sync()
+      #expect(await fixture.source.end == nil)
+    }
+  }
+
+  @Test func aServerThatHasSaidHelloInTimeMayBeSilent() async throws {
+    try await LinkFixture.with(
+      role: .client,
+      configure: {
+        $0.openingLimit = 50_000_000
+        $0.openingBeginsWithFirstByte = true
+      }
+    ) { fixture in
+      await fixture.peer.send(hello())
+      await fixture.source.wait(200_000_000)
+      try await fixture.peer.sync()
+      #expect(await fixture.source.end == nil)
+      #expect(await fixture.peer.hasEnded == false)
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import Logging
+import Synchronization
+import TelpherServer
+import TelpherTestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(15))) struct RefusalLogTests {
+  @Test func whatStrangersSayIsEscapedInTheLogAndDoesNotFillIt() async throws {
+    let lines = Lines()
+    let logger = Logger(label: "test") { _ in CollectingLogHandler(lines: lines) }
+    try await Fixture.inMemory(logger: logger) { fixture in
+      for _ in 0..<50 {
+        let stranger = try await fixture.stranger()
+        await stranger.send(hello(#"{"version":1,"must":["a\nb\u001b[2J"]}"#))
+        try await stranger.frame(10)
+        await stranger.close()
+      }
+      let client = try await fixture.client()
+      try await client.sync()
+    }
+    let told = lines.all.filter { $0.contains("must be understood") }
+    #expect((1...10).contains(told.count))
+    for line in told {
+      #expect(line.contains("a\\x0ab\\x1b[2J"))
+      #expect(!line.contains("\n") && !line.contains("\u{1B}"))
+    }
+  }
+}
+
+/// Lines of a log.
+private final class Lines: Sendable {
+  private let lines = Mutex<[String]>([])
+  var all: [String] { lines.withLock { $0 } }
+  func add(_ line: String) { lines.withLock { $0.append(line) } }
+}
+
+private struct CollectingLogHandler: LogHandler {
+  let lines: Lines
+  var logLevel = Logger.Level.info
+  var metadata: Logger.Metadata = [:]
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) { lines.add("\(event.message) \(event.metadata ?? [:])") }
+}
