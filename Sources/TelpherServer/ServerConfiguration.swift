@@ -33,6 +33,11 @@ public struct ServerConfiguration: Sendable {
   public var tokens: TokenSource?
   /// The environment that commands start from.
   public var environment: [String: String] = [:]
+  /// Whether clients may run commands. A command may do whatever this process's user may: neither
+  /// `files` nor `isReadOnly` confines it.
+  public var runsCommands = true
+  /// Whether clients may fetch files only, not store or change any.
+  public var isReadOnly = false
   /// The files that clients may store and fetch; nil where there are none for them.
   public var files: FileService?
   /// What a client is told that asks for files where there are none.

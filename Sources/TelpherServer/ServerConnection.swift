@@ -132,8 +132,14 @@ final class ServerConnection: LinkDelegate {
       result.info = server.info()
       link.close(stream, result)
     case .run(let request):
+      guard server.configuration.runsCommands else {
+        return refuse(stream, "this server runs no commands (--no-commands or --read-only)")
+      }
       run(request, on: stream, noInput: noInput)
     case .file(let request):
+      guard !server.configuration.isReadOnly || !request.operation.changesFiles else {
+        return refuse(stream, "this server's files can only be read (--read-only)")
+      }
       guard let files = server.configuration.files else {
         return refuse(stream, server.configuration.whyNoFiles)
       }

@@ -35,9 +35,18 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The folder that clients' files are in, and nothing gets out of; none for no files.",
-      discussion: "Default: the home of the user that the server runs as.", valueName: "dir"),
+      discussion: """
+        It confines what is done with files, not commands, which may do whatever the server's user \
+        may: see --no-commands. Default: the home of the user that the server runs as.
+        """, valueName: "dir"),
     completion: .directory)
   var root: String?
+
+  @Flag(help: "Runs no commands for clients, which can only work with files then.")
+  var noCommands = false
+
+  @Flag(help: "Lets clients read files only, not store or change any. Runs no commands either.")
+  var readOnly = false
 
   @Option(help: ArgumentHelp("The number of event loops, each a thread.", valueName: "n"))
   var loops = 1
@@ -65,6 +74,8 @@ struct ServeCommand: AsyncParsableCommand {
     let host = ServerHost(
       backend: CurrentBackend.require(), environment: Environment.current(), tokenFile: tokenFile,
       loops: loops, maxConnections: maxConnections,
+      // A command could change any file.
+      runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
       files: root.map(ServedFiles.init) ?? .home, logger: logger)
     try await host.serve(listen)
   }

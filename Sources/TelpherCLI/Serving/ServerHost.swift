@@ -11,6 +11,8 @@ struct ServerHost {
   let tokenFile: String?
   let loops: Int
   let maxConnections: Int
+  let runsCommands: Bool
+  let isReadOnly: Bool
   let files: ServedFiles
   let logger: Logger
 
@@ -23,6 +25,8 @@ struct ServerHost {
     configuration.maxConnections = maxConnections
     configuration.maxStrangers = min(configuration.maxStrangers, Self.descriptorsForStrangers)
     configuration.maxStrangersPerSource = max(1, configuration.maxStrangers * 3 / 4)
+    configuration.runsCommands = runsCommands
+    configuration.isReadOnly = isReadOnly
     configuration.environment = environment
     configuration.name = "telpher \(Program.version)"
     try files.configure(&configuration, environment: environment, logger)

@@ -21,6 +21,14 @@ public struct FileRequest: Sendable, Equatable, Codable {
     case rm
     /// Rename.
     case mv
+
+    /// Whether it stores, changes or removes anything.
+    public var changesFiles: Bool {
+      switch self {
+      case .put, .putTree, .mkdir, .rm, .mv: true
+      case .get, .getTree, .list, .stat: false
+      }
+    }
   }
 
   /// What happens to a destination that is there already.
