@@ -9,6 +9,8 @@ final class ClientSession: LinkDelegate {
   let link: Link
   /// Why the connection ended, once it has.
   private(set) var ended: ClientError?
+  /// Whether the server ended the connection because it had no place for it.
+  private(set) var wasRefusedByLimit = false
   /// Why the server takes no more streams, once it has said so.
   private var refusal: ClientError?
 
@@ -193,7 +195,10 @@ final class ClientSession: LinkDelegate {
     ended = error
     // Streams that the server took may have run, so "refused" would say too much.
     var streamError = error
-    if case .refused = end { streamError.code = .lost }
+    if case .refused(let code, _) = end {
+      streamError.code = .lost
+      wasRefusedByLimit = code == .limitReached
+    }
     for stream in openStreams { fail(stream, streamError) }
     let (hellos, pongs, closes) = (helloWaiters, pings.values, closeWaiters)
     (helloWaiters, pings, closeWaiters) = ([], [:], [])

@@ -38,8 +38,9 @@ public actor Connection {
 
   // MARK: Opening
 
-  /// Connects to a server. It does not wait for the server's word: a command may follow at once, and
-  /// an answer that turns this client away comes in that command's place.
+  /// Connects to a server. It does not wait for the server's word, except on TCP: a command may follow
+  /// at once, and an answer that turns this client away comes in that command's place. On TCP it waits
+  /// until both sides have proven themselves.
   ///
   /// The process at the other end of a Unix socket must be this user's or root's, by the word of the
   /// kernel (SO_PEERCRED, unix(7)): another one gets no byte.
@@ -50,7 +51,8 @@ public actor Connection {
   ///   - trustedUsers: further users whose server on a Unix socket is accepted.
   ///   - environment: the whole environment of ssh, which wants HOME, PATH and SSH_AUTH_SOCK.
   /// - Throws: `ClientError` (`unreachable`, `badAddress`) where nobody answers; `notAuthenticated`
-  ///   if another user's process answers, or if TCP is to be used without a token.
+  ///   if another user's process answers, if TCP is to be used without a token, or if one side can't
+  ///   prove on TCP that it knows it; `refused` if the server there has no place.
   public static func connect(
     to endpoint: Endpoint, on loop: any EventLoop, token: Token? = nil,
     trustedUsers: Set<UInt32> = [], environment: [String: String] = [:]
@@ -77,11 +79,32 @@ public actor Connection {
     return connection
   }
 
+  /// How often a server on TCP is asked that has no place for one more stranger, and the pause after
+  /// the first time, in nanoseconds, which doubles each time: 0.3 s in all. Others may have taken all
+  /// places, and nothing was sent yet that could be done twice.
+  private static let attempts = 6
+  private static let firstPause: UInt64 = 10_000_000
+
   private func open(
     _ address: SocketAddress, token: Token?, trustedUsers: Set<UInt32>
   ) async throws {
     let trust = ServerTrust(trustedUsers: trustedUsers)
     let prover = try trust.prover(token, at: address)
+    for attempt in 1... {
+      try await open(address, trust, prover)
+      guard prover != nil else { return }
+      do {
+        _ = try await session.hello()
+        return
+      } catch  where session.wasRefusedByLimit && attempt < Self.attempts {
+        await pause(Self.firstPause << UInt64(attempt - 1))
+      }
+    }
+  }
+
+  private func open(
+    _ address: SocketAddress, _ trust: ServerTrust, _ prover: TokenProver?
+  ) async throws {
     try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
       loop.connect(to: address) { result in
         switch result {
@@ -95,6 +118,12 @@ public actor Connection {
         case .failure(let error): done.resume(throwing: Self.error(error))
         }
       }
+    }
+  }
+
+  private func pause(_ nanoseconds: UInt64) async {
+    await withCheckedContinuation { done in
+      _ = loop.schedule(after: nanoseconds) { done.resume() }
     }
   }
 

@@ -40,18 +40,18 @@ struct FakeServer: Sendable {
   }
 }
 
-/// Takes one connection.
+/// Takes connections.
 actor Door {
   nonisolated let loop: any EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
-  private var taken: RawPeer?
-  private var waiter: CheckedContinuation<RawPeer, Never>?
+  private var taken: [RawPeer] = []
+  private var waiters: [Int: CheckedContinuation<RawPeer, Never>] = [:]
   private var listener: (any Listener)?
 
   init(loop: any EventLoop) { self.loop = loop }
 
   func open(at address: SocketAddress = .unix(path: "/fake")) throws {
-    let socket = try loop.bind(to: address, backlog: 1)
+    let socket = try loop.bind(to: address, backlog: 16)
     listener = try loop.serve(socket) { [self] stream in
       let peer = RawPeer.adopt(stream, on: loop)
       assumeIsolated { $0.take(peer) }
@@ -59,14 +59,21 @@ actor Door {
   }
 
   private func take(_ peer: RawPeer) {
-    taken = peer
-    waiter?.resume(returning: peer)
-    waiter = nil
+    taken.append(peer)
+    waiters.removeValue(forKey: taken.count - 1)?.resume(returning: peer)
   }
 
-  func peer() async -> RawPeer {
+  /// The number of connections so far.
+  var count: Int { taken.count }
+
+  /// The client of the connection of this number, the first of which is 0; waits for it.
+  func peer(_ number: Int = 0) async -> RawPeer {
     await withCheckedContinuation { continuation in
-      if let taken { continuation.resume(returning: taken) } else { waiter = continuation }
+      if number < taken.count {
+        continuation.resume(returning: taken[number])
+      } else {
+        waiters[number] = continuation
+      }
     }
   }
 }

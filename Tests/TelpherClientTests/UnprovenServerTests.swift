@@ -3,6 +3,7 @@ import TelpherClient
 import TelpherTestSupport
 import TelpherTransport
 import TelpherTransportTesting
+import TelpherWire
 import Testing
 
 /// What a program gets that listens on a server's TCP port in its place.
@@ -32,9 +33,11 @@ import Testing
     let door = Door(loop: serverLoop)
     try await door.open(at: Self.address)
     let token = Token.random()
-    let connection = try await Connection.connect(
-      to: .socket(Self.address), on: loop, token: token)
-    let running = Task { try await connection.run(Command("secret-command")) }
+    let running = Task {
+      let connection = try await Connection.connect(
+        to: .socket(Self.address), on: loop, token: token)
+      return try await connection.run(Command("secret-command"))
+    }
     let peer = await door.peer()
     let said = try await peer.frame(1)
     #expect(said.text.contains("nonce") && !said.text.contains(token.hexadecimal))
@@ -49,6 +52,61 @@ import Testing
     #expect(await peer.frames.map(\.type).filter { $0 != 10 } == [1])
     await loop.shutDown()
     await serverLoop.shutDown()
+  }
+
+  /// Full places are a matter of moments: others, who need not be honest, have taken them.
+  @Test func aServerWithoutAPlaceIsAskedAgain() async throws {
+    let token = Token.random()
+    try await withDoor { door, loop in
+      let connecting = Task {
+        try await Connection.connect(to: .socket(Self.address), on: loop, token: token)
+      }
+      for number in 0..<2 { try await turnAway(await door.peer(number)) }
+      let peer = await door.peer(2)
+      let (mine, theirs) = (try await peer.frame(1).payload, Array(Self.provingHello.utf8))
+      let transcript = big(UInt32(mine.count)) + mine + big(UInt32(theirs.count)) + theirs
+      let proof = TokenProver(token, at: Self.address).proof(of: .server, over: transcript)
+      await peer.send(hello(Self.provingHello), RawFrame(type: 11, payload: proof).bytes)
+      let connection = try await connecting.value
+      let said = try await connection.serverHello()
+      #expect(said.version == 1)
+      try await peer.frame(11)
+    }
+  }
+
+  @Test func aServerThatNeverHasAPlaceIsGivenUp() async throws {
+    try await withDoor { door, loop in
+      let connecting = Task {
+        try await Connection.connect(to: .socket(Self.address), on: loop, token: .random())
+      }
+      for number in 0..<6 { try await turnAway(await door.peer(number)) }
+      await #expect {
+        try await connecting.value
+      } throws: {
+        ($0 as? ClientError)?.code == .refused && "\($0)".contains("too many")
+      }
+      #expect(await door.count == 6)
+    }
+  }
+
+  private static let provingHello = #"{"version":1,"auth":{"nonce":"\#(nonce)"}}"#
+
+  private func turnAway(_ peer: RawPeer) async throws {
+    try await peer.frame(1)
+    await peer.send(hello(Self.provingHello), goAway(0, 7, "too many"))
+    await peer.finishWriting()
+  }
+
+  private func withDoor(_ body: (Door, MemoryLoop) async throws -> Void) async throws {
+    let network = MemoryNetwork()
+    let (loop, serverLoop) = (MemoryLoop(network: network), MemoryLoop(network: network))
+    let door = Door(loop: serverLoop)
+    try await door.open(at: Self.address)
+    let result: Result<Void, any Error>
+    do { result = .success(try await body(door, loop)) } catch { result = .failure(error) }
+    await loop.shutDown()
+    await serverLoop.shutDown()
+    try result.get()
   }
 
   @Test func tcpIsNotUsedWithoutAToken() async throws {
