@@ -47,14 +47,15 @@ extension Connection {
     _ meter: TransferMeter?
   ) async throws -> (TreeCounts, [TransferFailure]) {
     let request = FileRequest(.putTree, folder, options)
-    let (failures, result) = try await perform(request) { (port) throws(FileError) in
+    let (sent, result) = try await perform(request) { (port) throws(FileError) in
       var sender = TreeSender(
         port: port, root: place.root, source: place.path, name: name, options: options,
         meter: meter)
       try sender.run()
-      return sender.failures
+      return (sender.counts, sender.failures)
     }
-    return (result.tree ?? TreeCounts(), failures)
+    try result.check(against: sent.0, of: "\(PathText(place.name))")
+    return sent
   }
 
   /// Fetches files from the server, folders with all that they hold.
@@ -98,14 +99,15 @@ extension Connection {
     var request = FileRequest(.getTree, PathText(source), options)
     request.name = PathText(name)
     request.recursive = recursively ? true : nil
-    let (outcome, _) = try await perform(request) { [name] (port) throws(FileError) in
+    let (received, result) = try await perform(request) { [name] (port) throws(FileError) in
       var receiver = try TreeReceiver(
         port: port, root: target.root, base: .root, expecting: name, options: options,
         meter: meter)
       try receiver.run()
       return (receiver.counts, receiver.failures)
     }
-    return outcome
+    try result.check(against: received.0, of: source)
+    return received
   }
 
   /// The folder on the server that things go to, and the name they get where it isn't theirs.

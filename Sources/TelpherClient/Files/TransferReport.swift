@@ -15,17 +15,49 @@ public struct TransferReport: Sendable, Equatable {
   public var isComplete: Bool { counts.failed == 0 && failures.isEmpty }
 
   mutating func add(_ other: TreeCounts, _ failures: [TransferFailure]) {
-    counts.files += other.files
-    counts.folders += other.folders
-    counts.links += other.links
-    counts.skipped += other.skipped
-    counts.failed += max(other.failed, failures.count)
+    counts.storedEntries.add(other.storedEntries)
+    counts.skippedEntries.add(other.skippedEntries)
+    counts.failedEntries.add(other.failedEntries)
+    counts.unsent += other.unsent
     counts.bytes += other.bytes
     self.failures += failures
   }
 
   mutating func add(_ error: FileError, _ path: String) {
-    counts.failed += 1
+    counts.unsent += 1
     failures.append(TransferFailure(path: path, message: error.message))
+  }
+}
+
+extension EntryCounts {
+  fileprivate mutating func add(_ other: EntryCounts) {
+    files += other.files
+    folders += other.folders
+    links += other.links
+  }
+}
+
+extension CloseResult {
+  /// Makes sure that the server counts what became of a tree as this side does, and that there was
+  /// something: a source that is named is at least one entry.
+  ///
+  /// - Throws: `FileError` (`protocolError`).
+  func check(against counts: TreeCounts, of source: String) throws(FileError) {
+    guard let tree else {
+      throw FileError(
+        .protocolError, "the server does not say what became of '\(source)'", path: source)
+    }
+    guard tree == counts else {
+      throw FileError(
+        .protocolError,
+        "the server counts other entries of '\(source)' than this side: \(tree.files) and "
+          + "\(counts.files) files stored, \(tree.skipped) and \(counts.skipped) entries skipped, "
+          + "\(tree.failed) and \(counts.failed) failed", path: source)
+    }
+    guard counts != TreeCounts() else {
+      throw FileError(.protocolError, "nothing was sent of '\(source)'", path: source)
+    }
+    // A failure that is not among the counts.
+    guard !result.isFailure || counts.failed > 0 else { throw FileError(self) }
   }
 }

@@ -164,11 +164,20 @@ public final class Partial {
     guard fsync(descriptor) == 0 else { throw error("sync", errno) }
   }
 
-  /// Gives the file its name, in one step, and closes it. Where that fails the partial file stays.
+  /// Writes all of the file system that it is on to the storage: syncfs(2).
+  ///
+  /// - Throws: as `sync()`.
+  func syncFileSystem() throws(FileError) {
+    let result = telpher_sync_file_system(descriptor)
+    guard result == 0 else { throw error("sync", -result) }
+  }
+
+  /// Gives the file its name, in one step, and closes it, unless its descriptor is kept for
+  /// `syncFileSystem()`. If that fails the partial file stays.
   ///
   /// - Throws: `.exists` where it may not replace; `.notAFile` where a folder is in the way;
   ///   `.notPermitted`, `.noSpace`, `.io`.
-  public func commit(replacing: Bool) throws(FileError) {
+  public func commit(replacing: Bool, keepingDescriptor: Bool = false) throws(FileError) {
     let error =
       if let name {
         folder.renameUnchecked(name, to: folder, target, replacing: replacing)
@@ -180,7 +189,7 @@ public final class Partial {
         .init(renaming: error), "cannot write '\(path)': \(FileError.reason(renaming: error))",
         errno: error, path: path.description)
     }
-    closeDescriptor()
+    if keepingDescriptor { telpher_unlock(descriptor) } else { closeDescriptor() }
   }
 
   /// Removes the file, and closes it. As far as that goes: what can't be removed stays as a stale
@@ -213,7 +222,8 @@ public final class Partial {
     return error
   }
 
-  private var path: RelativePath { folder.path.appending(unchecked: target) }
+  /// Where it is going to be.
+  var path: RelativePath { folder.path.appending(unchecked: target) }
 
   private func dropInvalid() throws(FileError) {
     guard valid < length else { return }

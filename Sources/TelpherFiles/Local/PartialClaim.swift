@@ -75,6 +75,8 @@ struct PartialClaim {
     if descriptor < 0 { return .refused(-descriptor) }
     let outcome = lock(descriptor, name, in: folder, isFresh: fresh != 0)
     if case .claimed = outcome { return outcome }
+    // What was made here and cannot be used would stay for good.
+    if case .refused = outcome, fresh != 0 { _ = folder.removeUnchecked(name, isFolder: false) }
     telpher_unlock(descriptor)
     close(descriptor)
     return outcome

@@ -69,9 +69,11 @@ public final class PortPump: @unchecked Sendable {
   /// - Throws: `WireError` where there are too many.
   public func receive(_ word: ControlMessage) throws(WireError) { try port.deliver(word) }
 
-  /// The peer has ended the stream, and is content: what the worker still sends is dropped.
+  /// The peer has ended the stream, and is content: what the worker still sends is dropped, and nothing
+  /// more comes to it.
   public func peerIsContent() {
     isOver = true
+    for channel in [Channel.file, .index] { port.deliverEnd(of: channel) }
     port.ignoreSends()
   }
 

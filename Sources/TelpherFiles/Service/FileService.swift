@@ -62,9 +62,7 @@ public struct FileService: Sendable {
       port: port, root: root, source: source, name: request.name?.bytes ?? source.name,
       options: TransferOptions(request))
     try sender.run()
-    var counts = TreeCounts()
-    counts.failed = sender.failureCount
-    return result(.ok, counts, sender.failures)
+    return result(.ok, sender.counts, sender.failures)
   }
 
   private func result(

@@ -1,12 +1,22 @@
 internal import TelpherTransport
 internal import TelpherWire
 
-/// What a receiver says of the entries that were announced: runs of `want` and `skip` become one
-/// record each.
+/// What a receiver says of the entries that were announced: runs of the same answer become one record
+/// each.
 struct AnswerWriter {
+  /// What is said of an entry.
+  enum Answer: Equatable {
+    /// The file is to come.
+    case want
+    /// What is there stays.
+    case skip(SkipReason)
+    /// It is in its place.
+    case stored
+  }
+
   private let port: TransferPort
   private var lines: [UInt8] = []
-  private var run: (first: Int, count: Int, isWanted: Bool)?
+  private var run: (first: Int, count: Int, answer: Answer)?
 
   init(port: TransferPort) { self.port = port }
 
@@ -16,11 +26,15 @@ struct AnswerWriter {
   /// Whether it is time to flush.
   var isMuch: Bool { lines.count >= Self.linesPerFrame }
 
-  /// The file of this number is to come.
-  mutating func want(_ number: Int) { add(number, isWanted: true) }
-
-  /// Nothing is needed of it.
-  mutating func skip(_ number: Int) { add(number, isWanted: false) }
+  /// Says `answer` of the entry of this number.
+  mutating func add(_ answer: Answer, for number: Int) {
+    if let run, run.answer == answer, run.first + run.count == number {
+      self.run = (run.first, run.count + 1, answer)
+    } else {
+      endRun()
+      run = (number, 1, answer)
+    }
+  }
 
   /// The file is to come from `offset` on, if what is there is its beginning.
   mutating func want(_ number: Int, offset: Int64, prefixDigest: String) {
@@ -30,29 +44,32 @@ struct AnswerWriter {
     lines += record.encoded()
   }
 
-  /// An entry could not be stored.
-  mutating func fail(_ number: Int?, _ path: RelativePath?, _ message: String) {
+  /// An entry has failed.
+  mutating func fail(_ number: Int, _ path: RelativePath, _ message: String) {
     endRun()
-    var record = TreeRecord(file: number ?? -1)
+    var record = TreeRecord(file: number)
     record.failed = message
-    record.path = path.map { PathText($0.bytes) }
+    record.path = PathText(path.bytes)
     lines += record.encoded()
   }
 
-  private mutating func add(_ number: Int, isWanted: Bool) {
-    if let run, run.isWanted == isWanted, run.first + run.count == number {
-      self.run = (run.first, run.count + 1, isWanted)
-    } else {
-      endRun()
-      run = (number, 1, isWanted)
-    }
+  /// All entries are settled: the last record.
+  mutating func end(_ counts: TreeCounts) {
+    endRun()
+    var record = TreeRecord()
+    record.settled = counts
+    lines += record.encoded()
   }
 
   private mutating func endRun() {
     guard let run else { return }
     self.run = nil
     var record = TreeRecord()
-    if run.isWanted { record.want = run.first } else { record.skip = run.first }
+    switch run.answer {
+    case .want: record.want = run.first
+    case .skip(let reason): (record.skip, record.reason) = (run.first, reason)
+    case .stored: record.stored = run.first
+    }
     record.count = run.count
     lines += record.encoded()
   }

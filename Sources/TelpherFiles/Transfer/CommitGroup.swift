@@ -4,96 +4,125 @@ internal import Glibc
 /// of them durable, instead of an fsync(2) for each. What is to be set on folders waits behind them,
 /// since a name that is given changes its folder's time.
 struct CommitGroup {
-  /// Files in a group. Each holds a descriptor, with which its partial is locked.
-  private static let maxFiles = 64
+  /// Files in a group, at most. Each holds a descriptor, with which its partial is locked, and perhaps
+  /// its folder.
+  static let mostFiles = 64
+  /// The part of the process's descriptors that a group may hold: other transfers and connections need
+  /// some as well.
+  private static let partOfDescriptors = 16
   /// Bytes in a group: what is lost at most when the machine stops.
   private static let maxBytes: Int64 = 256 << 20
 
+  /// What became of a step: the number of its entry, and what failed, if anything.
+  typealias Result = (number: Int, error: FileError?)
+
   private enum Step {
-    case commit(Partial, RelativePath)
-    case leave(TreeReceiver.FolderAttributes)
+    case commit(Int, Partial)
+    case leave(Int, TreeReceiver.FolderAttributes)
   }
 
   private let base: Folder
   private let syncs: Bool
   private let replaces: Bool
+  private let maxFiles: Int
   private var steps: [Step] = []
   private var files = 0
   private var bytes: Int64 = 0
   /// One folder of each file system that was written to.
   private var folders: [UInt64: Folder] = [:]
   private var lastFolder: Folder?
+  /// A file that has its name, still open: by it the names are made durable in the end, though there may
+  /// be no descriptor left then.
+  private var witness: Partial?
 
   /// A group of files that are below `base`.
   init(base: Folder, syncs: Bool, replaces: Bool) {
     self.base = base
     self.syncs = syncs
     self.replaces = replaces
+    maxFiles = max(1, min(Self.mostFiles, DescriptorLimit.current / Self.partOfDescriptors))
   }
 
   /// Whether it is time to commit.
-  var isFull: Bool { files >= Self.maxFiles || bytes >= Self.maxBytes }
+  var isFull: Bool { files >= maxFiles || bytes >= Self.maxBytes }
+  /// Whether it holds descriptors of files.
+  var holdsFiles: Bool { files > 0 }
 
-  /// A file that is whole.
-  mutating func add(_ partial: Partial, _ path: RelativePath, _ folder: Folder) {
-    steps.append(.commit(partial, path))
+  /// A file that is whole: the entry `number`, in `folder`.
+  mutating func add(_ number: Int, _ partial: Partial, in folder: Folder) {
+    steps.append(.commit(number, partial))
     files += 1
     bytes += partial.position
     if folder !== lastFolder {
       lastFolder = folder
-      // Where it can't be told, it is taken for one of its own.
+      // A folder whose file system is not known is taken for one of its own.
       folders[folder.device ?? UInt64(folders.count)] = folder
     }
   }
 
-  /// A folder that nothing more comes to; what could not be done is told where it was done at once.
-  mutating func leave(_ attributes: TreeReceiver.FolderAttributes) -> [(RelativePath, FileError?)] {
+  /// A folder that nothing more comes to: the entry `number`. The result is nil if the folder has to
+  /// wait for files.
+  mutating func leave(_ number: Int, _ attributes: TreeReceiver.FolderAttributes) -> Result? {
     guard files == 0 else {
-      steps.append(.leave(attributes))
-      return []
+      steps.append(.leave(number, attributes))
+      return nil
     }
-    return set(attributes).map { [$0] } ?? []
+    return (number, set(attributes))
   }
 
   /// Makes everything durable and gives it its name.
   ///
-  /// - Returns: the files that are in their place now, and what could not be done.
-  /// - Throws: `FileError` where the files can't be made durable: none has its name then.
-  mutating func commit() throws(FileError) -> [(RelativePath, FileError?)] {
+  /// - Returns: what became of each step. If files cannot be made durable, none of the group has its
+  ///   name, and each has failed with that error.
+  mutating func commit() -> [Result] {
     let done = steps
     (steps, files, bytes) = ([], 0, 0)
-    do throws(FileError) {
-      if syncs && !done.isEmpty { for folder in folders.values { try folder.syncFileSystem() } }
-    } catch {
-      for case .commit(let partial, _) in done { partial.discard() }
-      throw error
-    }
-    var results: [(RelativePath, FileError?)] = []
-    for step in done {
-      switch step {
-      case .commit(let partial, let path):
-        do throws(FileError) {
-          try partial.commit(replacing: replaces)
-          results.append((path, nil))
-        } catch {
-          partial.discard()
-          results.append((path, error))
-        }
-      case .leave(let attributes):
-        if let failure = set(attributes) { results.append(failure) }
-      }
-    }
+    var syncError: FileError?
+    do throws(FileError) { try sync(done) } catch { syncError = error }
+    var results: [Result] = []
+    for step in done { results.append(finish(step, syncError)) }
     return results
   }
 
-  /// Makes the names durable as well; behind the last commit.
+  private mutating func finish(_ step: Step, _ syncError: FileError?) -> Result {
+    switch step {
+    case .leave(let number, let attributes): return (number, set(attributes))
+    case .commit(let number, let partial):
+      do throws(FileError) {
+        if let syncError { throw syncError.about(partial.path) }
+        let isWitness = syncs && witness == nil
+        try partial.commit(replacing: replaces, keepingDescriptor: isWitness)
+        if isWitness { witness = partial }
+        return (number, nil)
+      } catch {
+        partial.discard()
+        return (number, error)
+      }
+    }
+  }
+
+  /// Writes the steps' files to the storage: syncfs(2), by a descriptor that is open already if all are on
+  /// one file system.
+  private func sync(_ steps: [Step]) throws(FileError) {
+    guard syncs else { return }
+    guard folders.count == 1 else { return try syncFolders() }
+    for case .commit(_, let partial) in steps.prefix(1) { try partial.syncFileSystem() }
+  }
+
+  /// Makes the names durable as well; after the last commit.
   ///
   /// - Throws: `FileError`.
   func syncNames() throws(FileError) {
-    if syncs { for folder in folders.values { try folder.syncFileSystem() } }
+    guard syncs else { return }
+    guard folders.count == 1, let witness else { return try syncFolders() }
+    try witness.syncFileSystem()
   }
 
-  private func set(_ attributes: TreeReceiver.FolderAttributes) -> (RelativePath, FileError?)? {
+  private func syncFolders() throws(FileError) {
+    for folder in folders.values { try folder.syncFileSystem() }
+  }
+
+  private func set(_ attributes: TreeReceiver.FolderAttributes) -> FileError? {
     guard attributes.mode != nil || attributes.modifiedNS != nil, attributes.path != base.path
     else { return nil }
     do throws(FileError) {
@@ -102,8 +131,15 @@ struct CommitGroup {
         modifiedNS: attributes.modifiedNS)
       return nil
     } catch {
-      return (attributes.path, error)
+      return error
     }
+  }
+}
+
+extension FileError {
+  /// The same failure of a file that it befell together with others.
+  fileprivate func about(_ path: RelativePath) -> FileError {
+    FileError(code, "cannot write '\(path)': \(message)", errno: errno, path: "\(path)")
   }
 }
 

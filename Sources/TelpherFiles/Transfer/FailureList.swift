@@ -7,13 +7,10 @@ struct FailureList: Sendable {
 
   /// The first of them.
   private(set) var kept: [TransferFailure] = []
-  /// How many there are.
-  private(set) var count = 0
   private var bytes = 0
 
   /// Adds one; `message` has the path in it.
   mutating func add(_ path: String, _ message: String) {
-    count += 1
     guard kept.count < Self.maxKept, bytes < Self.maxBytes else { return }
     bytes += path.utf8.count + message.utf8.count
     kept.append(TransferFailure(path: path, message: message))

@@ -45,6 +45,10 @@ public struct LocalPlace: Sendable {
   public init(destination text: String, mustBeFolder: Bool) throws(FileError) {
     var status = stat()
     let isThere = stat(text, &status) == 0
+    // If it cannot be looked at, it may well be there.
+    guard isThere || errno == ENOENT || errno == ENOTDIR else {
+      throw FileError("write", named: text, errno: errno)
+    }
     if isThere && status.st_mode & S_IFMT == S_IFDIR {
       root = try Root(text)
       (path, name, isFolder) = (.root, [], true)

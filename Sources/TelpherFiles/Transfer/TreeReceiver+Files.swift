@@ -15,53 +15,104 @@ extension TreeReceiver {
     }
   }
 
+  /// What a record tells of a file that is being sent, its bytes included.
+  ///
+  /// - Throws: `FileError` if the stream is over. A failure of the file alone is reported.
   mutating func takeFile(_ number: Int, _ record: TreeRecord) throws(FileError) {
-    if incoming?.number != number {
-      guard incoming == nil, let file = wanted[number] else {
-        throw FileError(.protocolError, "bytes came for file \(number), which was not asked for")
-      }
-      var started = IncomingFile(
-        number: number, path: file.path, entry: file.entry, hasher: FileHasher(options.digest))
-      meter?.update { $0.begin(file.path) }
-      do throws(FileError) {
-        started.partial = try openPartial(file, record)
-      } catch {
-        started.fault = error
-      }
-      incoming = started
-    }
-    guard var file = incoming else { preconditionFailure("it was set in the lines above") }
-    incoming = nil
+    var file = try takeIncoming(number, record)
     do throws(FileError) {
-      let before = file.fault == nil
-      try file.take(record, &input, meter)
-      if before, let fault = file.fault {
-        file.discard(options)
-        // The sender need not go on with it.
-        fail("\(file.path)", fault.message, number: number, path: file.path)
-      }
+      try take(record, into: &file)
     } catch {
       incoming = file
       throw error
     }
     if let message = record.failed {
-      if file.fault == nil {
-        file.fault = FileError(.remote, message)
-        file.discard(options)
-        fail("\(file.path)", message, tells: false)
-      }
+      if file.writer != nil { fail(&file, FileError(.remote, message)) }
     } else if let digest = record.digest {
-      finish(&file, record, digest)
+      if let writer = file.writer { finish(&file, writer, record, digest) }
     } else {
       incoming = file
       return
     }
-    wanted[number] = nil
     meter?.update { $0.files += 1 }
-    if group.isFull { try finishGroup() }
+    if group.isFull { finishGroup() }
   }
 
-  mutating func openPartial(_ file: Wanted, _ record: TreeRecord) throws(FileError)
+  /// The file that comes in, or the first word of it.
+  private mutating func takeIncoming(_ number: Int, _ record: TreeRecord) throws(FileError)
+    -> IncomingFile
+  {
+    if let file = incoming, file.number == number {
+      incoming = nil
+      return file
+    }
+    guard incoming == nil, let file = wanted.removeValue(forKey: number) else {
+      throw FileError(.protocolError, "bytes came for file \(number), which was not asked for")
+    }
+    meter?.update { $0.begin(file.path) }
+    let state: IncomingFile.State
+    if let message = record.failed {
+      state = .discarding(fail(number, file.path, FileError(.remote, message)))
+      return IncomingFile(number: number, path: file.path, entry: file.entry, state: state)
+    }
+    do throws(FileError) {
+      let partial = try havingDescriptors { (receiver) throws(FileError) in
+        try receiver.openPartial(file, record)
+      }
+      state = .storing(PartialWriter(partial, options.digest))
+    } catch {
+      // The sender need not go on with it.
+      state = .discarding(fail(number, file.path, error))
+    }
+    return IncomingFile(number: number, path: file.path, entry: file.entry, state: state)
+  }
+
+  private mutating func take(
+    _ record: TreeRecord, into file: inout IncomingFile
+  ) throws(FileError) {
+    if let start = record.start {
+      guard start >= 0 else { throw FileError(.protocolError, "a start at \(start)") }
+      store(&file) { (writer, path) throws(FileError) in try writer.begin(at: start, path) }
+      file.position = start
+      if file.writer != nil { meter?.update { $0.pass(start) } }
+    }
+    if let hole = record.hole {
+      guard hole >= 0, hole <= Self.longestFile - file.position else {
+        throw FileError(.protocolError, "a hole of \(hole) bytes at \(file.position)")
+      }
+      file.position += hole
+      meter?.update { $0.pass(hole) }
+      try file.writer?.skip(hole) { () throws(FileError) in try input.checkOpen() }
+    }
+    guard var left = record.data else { return }
+    guard left >= 0 else { throw FileError(.protocolError, "\(left) bytes of data") }
+    while left > 0 {
+      let chunk = try input.next(atMost: left)
+      left -= Int64(chunk.count)
+      file.received += Int64(chunk.count)
+      file.position += Int64(chunk.count)
+      meter?.update { $0.move(Int64(chunk.count)) }
+      store(&file) { (writer, _) throws(FileError) in try writer.write(chunk) }
+    }
+  }
+
+  /// The longest file: an exabyte, so that no sum of a few is too large.
+  private static let longestFile: Int64 = 1 << 60
+
+  /// Does a step of storing a file, unless it has failed. If the step fails, that is reported.
+  private mutating func store(
+    _ file: inout IncomingFile, _ step: (PartialWriter, RelativePath) throws(FileError) -> Void
+  ) {
+    guard let writer = file.writer else { return }
+    do throws(FileError) { try step(writer, file.path) } catch { fail(&file, error) }
+  }
+
+  private mutating func fail(_ file: inout IncomingFile, _ error: FileError) {
+    let receipt = fail(file.number, file.path, error)
+    file.discard(error, receipt, options)
+  }
+
+  private mutating func openPartial(_ file: Wanted, _ record: TreeRecord) throws(FileError)
     -> Partial
   {
     let folder = try parent(of: file.path).folder
@@ -76,21 +127,24 @@ extension TreeReceiver {
   }
 
   /// All bytes of a file have come.
-  mutating func finish(_ file: inout IncomingFile, _ record: TreeRecord, _ digest: String) {
-    guard file.fault == nil, let partial = file.partial else { return }
+  private mutating func finish(
+    _ file: inout IncomingFile, _ writer: PartialWriter, _ record: TreeRecord, _ digest: String
+  ) {
     do throws(FileError) {
-      guard digest == file.hasher.digest else { throw .mismatch(file.path, options.digest) }
+      let path = file.path
+      guard digest == writer.hasher.digest else { throw .mismatch(path, options.digest) }
       let mode = (record.mode ?? file.entry.mode ?? 0o644) & FileMode.keptOfFiles
-      guard partial.position == record.size ?? file.entry.size else {
-        throw FileError(.changed, "only a part of '\(file.path)' came", path: "\(file.path)")
+      guard writer.partial.position == record.size ?? file.entry.size else {
+        throw FileError(.changed, "only a part of '\(path)' came", path: "\(path)")
       }
-      try partial.finish(mode: mode, modifiedNS: record.mtimeNS ?? file.entry.mtimeNS)
-      group.add(partial, file.path, try parent(of: file.path).folder)
-      counts.bytes += file.received
+      try writer.partial.finish(mode: mode, modifiedNS: record.mtimeNS ?? file.entry.mtimeNS)
+      let folder = try havingDescriptors { (receiver) throws(FileError) in
+        try receiver.parent(of: path).folder
+      }
+      ledger.didMove(file.number, bytes: file.received, digest: digest)
+      group.add(file.number, writer.partial, in: folder)
     } catch {
-      file.fault = error
-      file.discard(options)
-      fail("\(file.path)", error.message, number: file.number, path: file.path)
+      fail(&file, error)
     }
   }
 }

@@ -1,8 +1,8 @@
 internal import TelpherWire
 
 extension TreeReceiver {
-  /// Makes a folder where there is none; returns whether there was none.
-  mutating func makeFolder(_ path: RelativePath, _ entry: FileEntry) throws(FileError) -> Bool {
+  /// Makes a folder if there is none; returns whether there was none.
+  mutating func makeFolder(_ path: RelativePath) throws(FileError) -> Bool {
     if path == base.path { return false }
     let folder = try parent(of: path).folder
     do throws(FileError) {
@@ -17,7 +17,10 @@ extension TreeReceiver {
     }
   }
 
-  mutating func makeLink(_ path: RelativePath, _ entry: FileEntry) throws(FileError) {
+  /// Makes a link, or finds that nothing is to be done.
+  mutating func makeLink(_ path: RelativePath, _ entry: FileEntry) throws(FileError)
+    -> TransferLedger.Outcome
+  {
     guard let target = entry.link else {
       throw FileError(.protocolError, "the link '\(path)' leads nowhere", path: "\(path)")
     }
@@ -26,19 +29,33 @@ extension TreeReceiver {
       if status.kind == .link, try folder.linkTarget(of: path.name) == target.bytes,
         status.modifiedNS == entry.mtimeNS
       {
-        return
+        return .stored
       }
       guard status.kind != .folder else {
         throw FileError(.exists, "cannot make the link '\(path)': it is a folder", path: "\(path)")
       }
       switch options.ifExists {
       case .replace: break
-      case .skip: return
+      case .skip: return .skipped(.exists)
       case .fail: throw FileError(.exists, "'\(path)' exists already", path: "\(path)")
       }
     }
     try folder.makeLink(
       path.name, target: target.bytes, modifiedNS: entry.mtimeNS,
       replacing: options.ifExists == .replace)
+    return .stored
+  }
+
+  /// The sender has no more entries for a folder: its attributes are set once its files are in place.
+  mutating func leaveFolder(_ number: Int) throws(FileError) {
+    guard let folder = folders.removeValue(forKey: number) else {
+      throw FileError(.protocolError, "folder \(number) was left and not entered")
+    }
+    guard case .made(let attributes) = folder else { return }
+    if attributes.isNew {
+      newFolders.remove(attributes.path)
+      self.folder = nil
+    }
+    if let result = group.leave(number, attributes) { settle([result]) }
   }
 }

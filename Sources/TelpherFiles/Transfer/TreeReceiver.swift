@@ -16,6 +16,14 @@ public struct TreeReceiver {
     var isNew: Bool
   }
 
+  /// A folder that the sender has entered and not left.
+  enum OpenFolder {
+    /// It is there.
+    case made(FolderAttributes)
+    /// It could not be made, which is in the ledger.
+    case failed(TransferLedger.FailureReceipt)
+  }
+
   /// What is to be set on a folder once all in it is in its place.
   struct FolderAttributes {
     var path: RelativePath
@@ -34,9 +42,10 @@ public struct TreeReceiver {
   var answers: AnswerWriter
   var input: ByteInput
   var group: CommitGroup
-  var nextNumber = 0
+  /// What became of each entry.
+  var ledger = TransferLedger()
   var wanted: [Int: Wanted] = [:]
-  var folders: [Int: FolderAttributes] = [:]
+  var folders: [Int: OpenFolder] = [:]
   var incoming: IncomingFile?
   /// The folder that was used last, and whether this transfer has made it.
   var folder: (folder: Folder, isNew: Bool)?
@@ -44,8 +53,10 @@ public struct TreeReceiver {
   /// somebody else puts there is found when a file is to get its name.
   var newFolders: Set<RelativePath> = []
   var cleaned: Set<RelativePath> = []
+  /// What the sender says that it has announced, once it has announced everything.
+  private var announcement: TreeAnnouncement?
   /// What became of the entries.
-  public internal(set) var counts = TreeCounts()
+  public var counts: TreeCounts { ledger.counts }
   private var failureList = FailureList()
   /// What could not be sent or stored; the first of it, `counts` knows how much it was.
   public var failures: [TransferFailure] { failureList.kept }
@@ -91,16 +102,31 @@ public struct TreeReceiver {
       guard reader.isAtBoundary, incoming == nil, wanted.isEmpty else {
         throw FileError(.protocolError, "the sender ended in the midst of a file")
       }
-      try finishGroup()
+      finishGroup()
       try group.syncNames()
+      try checkLedger()
+      answers.end(ledger.counts)
       answers.flush()
       port.finish(.index)
       port.finish(.file)
     } catch {
       incoming?.abandon(error, options)
       // These are whole and verified; the sender would send them again for nothing.
-      if let results = try? group.commit() { report(results) }
+      settle(group.commit())
       throw error
+    }
+  }
+
+  /// Makes sure that what the sender says that it announced is what arrived, and that all of it is
+  /// settled.
+  private func checkLedger() throws(FileError) {
+    guard announcement == ledger.announced else {
+      throw FileError(
+        .protocolError,
+        "the sender did not announce what it says: \(ledger.announced.entries.total) entries came")
+    }
+    guard ledger.openCount == 0 else {
+      throw FileError(.protocolError, "the sender left \(ledger.openCount) folders open")
     }
   }
 
@@ -128,22 +154,17 @@ public struct TreeReceiver {
       try announce(files)
     } else if let number = record.file {
       if number < 0 {
-        fail(text(record.path), record.failed ?? "the sender could not send it", tells: false)
+        ledger.addUnsent()
+        failureList.add(text(record.path), record.failed ?? "the sender could not send it")
       } else if let digests = record.whole {
         try takeWhole(number, digests)
       } else {
         try takeFile(number, record)
       }
     } else if let number = record.leave {
-      guard let attributes = folders.removeValue(forKey: number) else {
-        throw FileError(.protocolError, "folder \(number) was left and not entered")
-      }
-      if attributes.isNew {
-        newFolders.remove(attributes.path)
-        folder = nil
-      }
-      report(group.leave(attributes))
-    } else if record.isComplete == true {
+      try leaveFolder(number)
+    } else if let complete = record.complete {
+      announcement = complete
       meter?.update { $0.isTotalKnown = true }
     }
   }
@@ -161,34 +182,33 @@ public struct TreeReceiver {
   }
 
   mutating func announce(_ entry: FileEntry, at path: RelativePath) throws(FileError) {
-    let number = nextNumber
-    nextNumber += 1
     guard entry.kind == .directory || path != base.path else {
       throw FileError(.protocolError, "an entry that is no folder has no name")
     }
     switch entry.kind {
     case .file:
-      let isWanted = storing(number, path) { (receiver) throws(FileError) in
+      let number = ledger.announce(.file, path)
+      meter?.update { $0.announce(max(0, entry.size ?? 0)) }
+      storing(number, path) { (receiver) throws(FileError) in
         try receiver.wants(number, path, entry)
       }
-      if isWanted == nil { answers.skip(number) }
     case .directory:
-      let isNew = storing(number, path) { (receiver) throws(FileError) in
-        let isNew = try receiver.makeFolder(path, entry)
-        receiver.counts.folders += 1
-        return isNew
-      }
       guard folders.count < Self.maxFolders else {
         throw FileError(.tooLarge, "more than \(Self.maxFolders) folders are open at once")
       }
-      folders[number] = FolderAttributes(
-        path: path, mode: isNew == nil ? nil : entry.mode,
-        modifiedNS: isNew == nil ? nil : entry.mtimeNS, isNew: isNew ?? false)
-      if isNew == true { newFolders.insert(path) }
+      let number = ledger.announce(.folder, path)
+      let failure = storing(number, path) { (receiver) throws(FileError) in
+        let isNew = try receiver.makeFolder(path)
+        if isNew { receiver.newFolders.insert(path) }
+        receiver.folders[number] = .made(
+          FolderAttributes(
+            path: path, mode: entry.mode, modifiedNS: entry.mtimeNS, isNew: isNew))
+      }
+      if let failure { folders[number] = .failed(failure) }
     case .symlink:
-      _ = storing(number, path) { (receiver) throws(FileError) in
-        try receiver.makeLink(path, entry)
-        receiver.counts.links += 1
+      let number = ledger.announce(.link, path)
+      storing(number, path) { (receiver) throws(FileError) in
+        receiver.settle(number, try receiver.makeLink(path, entry))
       }
     case .other:
       throw FileError(.protocolError, "'\(path)' is of a kind that is not transferred")
@@ -232,7 +252,6 @@ public struct TreeReceiver {
     guard let size = entry.size, size >= 0 else {
       throw FileError(.protocolError, "'\(path)' has no size", path: "\(path)")
     }
-    meter?.update { $0.announce(size) }
     let (folder, isNew) = try parent(of: path)
     // Who puts something into a folder that has just been made is noticed when the file gets its name.
     let present = isNew ? nil : try folder.status(of: path.name)
@@ -243,21 +262,26 @@ public struct TreeReceiver {
       if options.ifExists == .fail {
         throw FileError(.exists, "'\(path)' exists already", path: "\(path)")
       }
-      let stays = try options.ifExists == .skip ? true : isUnchanged(path, folder, status, entry)
-      if stays {
-        counts.skipped += 1
+      let stays: SkipReason? =
+        if options.ifExists == .skip {
+          .exists
+        } else {
+          try isUnchanged(path, folder, status, entry) ? .unchanged : nil
+        }
+      if let stays {
         meter?.update { $0.skip(size) }
-        return answers.skip(number)
+        return settle(number, .skipped(stays))
       }
     }
     guard wanted.count < Self.maxWanted else {
       throw FileError(.tooLarge, "more than \(Self.maxWanted) files were announced ahead")
     }
+    let kept = options.resume && !isNew ? try prefix(path, folder) : nil
     wanted[number] = Wanted(path: path, entry: entry, isNew: present == nil)
-    guard options.resume, !isNew, let (kept, digest) = try prefix(path, folder), kept <= size else {
-      return answers.want(number)
+    guard let (length, digest) = kept, length <= size else {
+      return answers.add(.want, for: number)
     }
-    answers.want(number, offset: kept, prefixDigest: digest)
+    answers.want(number, offset: length, prefixDigest: digest)
   }
 
   mutating func isUnchanged(
@@ -295,45 +319,71 @@ public struct TreeReceiver {
   }
 
   /// Puts what is whole in its place.
-  mutating func finishGroup() throws(FileError) {
-    report(try group.commit())
+  mutating func finishGroup() { settle(group.commit()) }
+
+  /// Does `body`, again if it has no descriptor and there are some that can be let go of.
+  mutating func havingDescriptors<Value>(
+    _ body: (inout TreeReceiver) throws(FileError) -> Value
+  ) throws(FileError) -> Value {
+    do throws(FileError) {
+      return try body(&self)
+    } catch {
+      guard error.isOutOfDescriptors, group.holdsFiles else { throw error }
+      finishGroup()
+      return try body(&self)
+    }
   }
 
-  mutating func report(_ results: [(RelativePath, FileError?)]) {
-    for (path, error) in results {
+  // MARK: Outcomes
+
+  /// Settles an entry, and says so to the sender.
+  mutating func settle(_ number: Int, _ outcome: TransferLedger.Outcome) {
+    switch outcome {
+    case .stored: answers.add(.stored, for: number)
+    case .skipped(let reason): answers.add(.skip(reason), for: number)
+    case .failed: preconditionFailure("a failure has a reason: see `fail`")
+    }
+    ledger.settle(number, outcome)
+  }
+
+  /// Settles what a group came to.
+  mutating func settle(_ results: [CommitGroup.Result]) {
+    for (number, error) in results {
       if let error {
-        fail("\(path)", error.message, path: path)
+        guard let entry = ledger[number] else {
+          preconditionFailure("an entry stays open while it is in a group")
+        }
+        _ = fail(number, entry.path, error)
       } else {
-        counts.files += 1
+        settle(number, .stored)
       }
     }
   }
 
-  // MARK: Failures
-
-  /// Does what may fail for one entry alone.
-  mutating func storing<Value>(
+  /// Does what may fail for one entry alone, which is reported; returns the proof of that.
+  @discardableResult
+  mutating func storing(
     _ number: Int, _ path: RelativePath,
-    _ body: (inout TreeReceiver) throws(FileError) -> Value
-  ) -> Value? {
+    _ body: (inout TreeReceiver) throws(FileError) -> Void
+  ) -> TransferLedger.FailureReceipt? {
     do throws(FileError) {
-      return try body(&self)
-    } catch {
-      fail("\(path)", error.message, number: number, path: path)
+      try havingDescriptors(body)
       return nil
+    } catch {
+      return fail(number, path, error)
     }
+  }
+
+  /// Settles an entry as failed, says so to the sender, and keeps the reason.
+  mutating func fail(
+    _ number: Int, _ path: RelativePath, _ error: FileError
+  ) -> TransferLedger.FailureReceipt {
+    failureList.add("\(path)", error.message)
+    answers.fail(number, path, error.message)
+    return ledger.settleFailure(number)
   }
 
   func text(_ path: PathText?) -> String {
     path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
-  }
-
-  mutating func fail(
-    _ path: String, _ message: String, number: Int? = nil, path relative: RelativePath? = nil,
-    tells: Bool = true
-  ) {
-    counts.failed += 1
-    failureList.add(path, message)
-    if tells { answers.fail(number, relative, message) }
   }
 }

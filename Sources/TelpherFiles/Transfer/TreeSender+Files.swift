@@ -12,6 +12,7 @@ extension TreeSender {
       return try fail(number, path, error)
     }
     var record = TreeRecord(file: number)
+    moved = 0
     do throws(FileError) {
       let isSmall = file.status.size <= Self.smallFile && answer.offset == 0
       if isSmall {
@@ -23,6 +24,9 @@ extension TreeSender {
       if file.status != announced {
         (record.size, record.mode) = (file.status.size, file.status.mode)
         record.mtimeNS = file.status.modifiedNS
+      }
+      if let digest = record.digest {
+        ledger.didMove(number, bytes: moved, digest: digest)
       }
       if isSmall, record.mtimeNS == nil, let digest = record.digest {
         output.tellWhole(number, digest: digest)
@@ -76,7 +80,7 @@ extension TreeSender {
     }
     let size = file.status.size
     let isSparse = file.status.allocated < size
-    while position < size, !abandoned.contains(number) {
+    while position < size, ledger.isOpen(number) {
       let data = isSparse ? try file.data(from: position) : position..<size
       let begin = min(data?.lowerBound ?? size, size)
       if begin > position {
@@ -96,7 +100,7 @@ extension TreeSender {
       position = end
       try takeAnswers(waiting: false)
     }
-    guard !abandoned.contains(number) else {
+    guard ledger.isOpen(number) else {
       throw FileError(.remote, "the receiver could not store it")
     }
     return hasher.digest
@@ -149,7 +153,8 @@ extension TreeSender {
     if let fault { throw fault }
   }
 
-  private func didSend(_ count: Int64) {
+  private mutating func didSend(_ count: Int64) {
+    moved += count
     meter?.update { $0.move(count) }
   }
 
@@ -159,14 +164,22 @@ extension TreeSender {
   mutating func fail(
     _ number: Int?, _ path: RelativePath, _ error: FileError, sent: Int64? = nil
   ) throws(FileError) {
-    let isKnown = number.map { abandoned.contains($0) } ?? false
-    if !isKnown { note("\(path)", error.message) }
+    if let number {
+      // What the receiver has failed was noted then.
+      if ledger.isOpen(number) {
+        unsendable.insert(number)
+        note("\(path)", error.message)
+      }
+      meter?.update { $0.files += 1 }
+    } else {
+      ledger.addUnsent()
+      note("\(path)", error.message)
+    }
     var record = TreeRecord(file: number ?? -1)
     record.data = sent
     record.failed = error.message
     record.path = PathText(wirePath(of: path))
     output.write(record)
-    if number != nil { meter?.update { $0.files += 1 } }
   }
 
   mutating func note(_ path: String, _ message: String) {

@@ -11,6 +11,9 @@ public struct TreeSender {
   static let maxAhead = 4_096
   /// Answers that may wait for their files: one for each, and many for entries that need none.
   private static let maxAnswers = 16 * maxAhead
+  /// Entries that are announced and not settled, at most, before the receiver is waited for. It settles
+  /// them in groups that are much smaller.
+  private static let maxOpen = 65_536
   /// Characters of a digest, at most: twice those of the longest.
   private static let maxDigest = 128
   /// Files up to this size are read whole and sent side by side in full frames.
@@ -43,19 +46,27 @@ public struct TreeSender {
   var port: TransferPort { output.port }
   var walker: TreeWalker
   var isWalkOver = false
-  var nextNumber = 0
+  /// What became of each entry.
+  var ledger = TransferLedger()
+  /// What the receiver says that became of them, once it has said so.
+  private var settled: TreeCounts?
   var openFolders: [Int] = []
   var items: Deque<Item> = []
   var reader = RecordReader()
   var answers: Deque<Answer> = []
-  /// Files that the receiver gave up while they were sent.
-  var abandoned: Set<Int> = []
+  /// The number behind the last answer.
+  private var nextAnswer = 0
+  /// Files that this side could not send, and which the receiver has not settled.
+  var unsendable: Set<Int> = []
   var folder: Folder?
+  /// Bytes of the current file that were sent.
+  var moved: Int64 = 0
   var failureList = FailureList()
-  /// What could not be sent, or was told by the receiver as not stored; the first of it.
+  /// What could not be sent, or could not be stored by the receiver; the first of it, `counts` knows
+  /// how much it was.
   public var failures: [TransferFailure] { failureList.kept }
-  /// How many those are in all.
-  public var failureCount: Int { failureList.count }
+  /// What became of the entries: the same as the receiver's counts after `run` has returned.
+  public var counts: TreeCounts { ledger.counts }
 
   /// A sender of what is at `source` below `root`, under the name `name` (empty: what the folder
   /// `source` holds).
@@ -80,7 +91,7 @@ public struct TreeSender {
     while true {
       try takeAnswers(waiting: false)
       if try !sendNext() {
-        if !isWalkOver && items.count < Self.maxAhead {
+        if !isWalkOver && items.count < Self.maxAhead && ledger.openCount < Self.maxOpen {
           try announceNext()
         } else if isWalkOver && items.isEmpty {
           break
@@ -91,11 +102,27 @@ public struct TreeSender {
       }
       try waitForRoom()
     }
+    try finish()
+  }
+
+  /// All is sent: waits until the receiver has settled it.
+  mutating func finish() throws(FileError) {
     output.flush()
     port.finish(.index)
     port.finish(.file)
     // The end of its records means that everything is in its place.
     while let chunk = try port.receive(.index) { try take(try reader.read(chunk)) }
+    try checkLedger()
+  }
+
+  /// Makes sure that the receiver has settled every entry, and counts the same.
+  private func checkLedger() throws(FileError) {
+    guard ledger.openCount == 0, settled == ledger.counts else {
+      let total = ledger.announced.entries.total
+      throw FileError(
+        .protocolError,
+        "the receiver accounts for \(total - ledger.openCount) of the \(total) entries that were sent")
+    }
   }
 
   // MARK: Announcing
@@ -103,8 +130,13 @@ public struct TreeSender {
   /// Announces the source itself. A link that is named is followed, as far as it leads somewhere.
   mutating func announceSource() throws(FileError) {
     var found = try root.status(source, followsLink: false)
-    if found.0.kind == .link, let target = try? root.status(source, followsLink: true) {
-      found = target
+    if found.0.kind == .link {
+      do throws(FileError) {
+        found = try root.status(source, followsLink: true)
+      } catch {
+        // A link that leads nowhere, or out of the root, is sent as a link.
+        guard error.code == .notFound || error.code == .badPath else { throw error }
+      }
     }
     try announce(source, found.0, found.linkTarget)
     isWalkOver = found.0.kind != .folder
@@ -114,7 +146,7 @@ public struct TreeSender {
   mutating func complete() throws(FileError) {
     isWalkOver = true
     var record = TreeRecord()
-    record.isComplete = true
+    record.complete = ledger.announced
     meter?.update { $0.isTotalKnown = true }
     output.write(record)
   }
@@ -141,20 +173,18 @@ public struct TreeSender {
   ) throws(FileError) {
     switch status.kind {
     case .file: return try announceFile(path, status)
-    case .folder: openFolders.append(nextNumber)
-    case .link: break
+    case .folder: openFolders.append(ledger.announce(.folder, path))
+    case .link: _ = ledger.announce(.link, path)
     case .other(let what):
       return try fail(
         nil, path,
         FileError(.notAFile, "'\(path)' is \(what), which is not transferred", path: "\(path)"))
     }
-    nextNumber += 1
     output.write(TreeRecord(entry: entry(path, status, link)))
   }
 
   private mutating func announceFile(_ path: RelativePath, _ status: FileStatus) throws(FileError) {
-    items.append(.file(nextNumber, path, status))
-    nextNumber += 1
+    items.append(.file(ledger.announce(.file, path), path, status))
     meter?.update { $0.announce(status.size) }
     // The source itself may be sent under another name.
     if path != source, !options.comparesDigests,
@@ -212,36 +242,75 @@ public struct TreeSender {
   }
 
   mutating func take(_ records: [TreeRecord]) throws(FileError) {
-    // The number of the first entry that is not done with.
-    let firstPending =
-      switch items.first {
-      case .file(let number, _, _): number
-      case .leave, nil: 0
-      }
     for record in records {
       if let message = record.failed {
-        // Of others it does not matter any more, and any number would be kept.
-        if let number = record.file, firstPending..<nextNumber ~= number {
-          abandoned.insert(number)
-        }
-        note(record.path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "", message)
+        try takeFailure(record.file ?? -1, record.path, message)
+      } else if let first = record.stored {
+        for number in try numbers(first, record) { try settle(number, .stored) }
       } else if let first = record.want ?? record.skip {
-        let (end, overflow) = first.addingReportingOverflow(record.count ?? 1)
-        guard first >= 0, end > first, !overflow, end <= nextNumber else {
-          throw FileError(.protocolError, "the receiver answered what was not asked")
-        }
-        guard answers.count < Self.maxAnswers else {
-          throw FileError(.tooLarge, "more than \(Self.maxAnswers) answers of the receiver wait")
-        }
+        let numbers = try numbers(first, record)
         guard record.prefixDigest?.utf8.count ?? 0 <= Self.maxDigest else {
           throw FileError(.protocolError, "a digest has more than \(Self.maxDigest) characters")
         }
-        answers.append(
+        if record.skip != nil {
+          for number in numbers { try settle(number, .skipped(record.reason ?? .unchanged)) }
+        }
+        try add(
           Answer(
-            first: first, count: record.count ?? 1, isWanted: record.want != nil,
+            first: first, count: numbers.count, isWanted: record.want != nil,
             offset: record.offset ?? 0, prefixDigest: record.prefixDigest))
+      } else if let settled = record.settled {
+        self.settled = settled
       }
     }
+  }
+
+  /// The numbers that an answer is about.
+  private func numbers(_ first: Int, _ record: TreeRecord) throws(FileError) -> Range<Int> {
+    let (end, overflow) = first.addingReportingOverflow(record.count ?? 1)
+    guard first >= 0, end > first, !overflow, end <= ledger.nextNumber else {
+      throw FileError(.protocolError, "the receiver answered what was not asked")
+    }
+    return first..<end
+  }
+
+  private mutating func add(_ answer: Answer) throws(FileError) {
+    guard answers.count < Self.maxAnswers else {
+      throw FileError(.tooLarge, "more than \(Self.maxAnswers) answers of the receiver wait")
+    }
+    nextAnswer = answer.first + answer.count
+    answers.append(answer)
+  }
+
+  /// The receiver says that an entry has failed. If it had not answered for it, that is the answer.
+  private mutating func takeFailure(
+    _ number: Int, _ path: PathText?, _ message: String
+  ) throws(FileError) {
+    guard let entry = ledger[number] else {
+      throw FileError(.protocolError, "the receiver answered what was not asked")
+    }
+    // What this side could not send was noted then.
+    if unsendable.remove(number) == nil {
+      note(path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "\(entry.path)", message)
+    }
+    _ = ledger.settleFailure(number)
+    if entry.kind == .file, number >= nextAnswer {
+      try add(Answer(first: number, count: 1, isWanted: false, offset: 0))
+    }
+  }
+
+  /// The receiver says what became of an entry.
+  private mutating func settle(
+    _ number: Int, _ outcome: TransferLedger.Outcome
+  ) throws(FileError) {
+    guard let entry = ledger[number] else {
+      throw FileError(.protocolError, "the receiver settled entry \(number), which is not open")
+    }
+    if case .stored = outcome, entry.kind == .file, entry.digest == nil {
+      throw FileError(
+        .protocolError, "the receiver stored '\(entry.path)' before all of it was sent")
+    }
+    ledger.settle(number, outcome)
   }
 
   /// Does what is first in line, where the receiver has answered.
@@ -262,7 +331,6 @@ public struct TreeSender {
       } else {
         meter?.update { $0.skip(status.size) }
       }
-      abandoned.remove(number)
     }
     items.removeFirst()
     return true

@@ -25,14 +25,20 @@ public struct TreeRecord: Sendable, Equatable, Codable {
   public var mtimeNS: Int64?
   /// From the sender: the folder of this number has no more entries.
   public var leave: Int?
-  /// From the sender: all entries are announced.
-  public var isComplete: Bool?
+  /// From the sender: all entries are announced, and these are their numbers.
+  public var complete: TreeAnnouncement?
   /// From the receiver: it wants the file of this number, and `count - 1` behind it.
   public var want: Int?
-  /// From the receiver: it needs nothing of the entry of this number, and `count - 1` behind it.
+  /// From the receiver: the entry of this number, and `count - 1` after it, stay as they are.
   public var skip: Int?
-  /// How many entries `want` and `skip` are about; 1 where nil.
+  /// With `skip`: why.
+  public var reason: SkipReason?
+  /// From the receiver: the entry of this number, and `count - 1` after it, are in their place.
+  public var stored: Int?
+  /// How many entries `want`, `skip` and `stored` are about; 1 if nil.
   public var count: Int?
+  /// From the receiver, its last record: what became of all entries.
+  public var settled: TreeCounts?
   /// From the receiver, with `want`: how many of the bytes it has already.
   public var offset: Int64?
   /// From the receiver: the digest of those. The sender compares it, and answers with `start`.
@@ -55,9 +61,8 @@ public struct TreeRecord: Sendable, Equatable, Codable {
 
   enum CodingKeys: String, CodingKey {
     case entry, files, file, data, hole, digest, whole, size, mode, leave, want, skip, count, offset
-    case start, failed, path
+    case start, failed, path, complete, stored, settled, reason
     case mtimeNS = "mtime_ns"
-    case isComplete = "complete"
     case prefixDigest = "prefix_digest"
   }
 
@@ -84,8 +89,9 @@ public struct TreeRecord: Sendable, Equatable, Codable {
       (start, failed, path) = (try value(.start), try value(.failed), try value(.path))
       return
     }
-    (leave, isComplete) = (try value(.leave), try value(.isComplete))
+    (leave, complete) = (try value(.leave), try value(.complete))
     (want, skip, count) = (try value(.want), try value(.skip), try value(.count))
+    (stored, settled, reason) = (try value(.stored), try value(.settled), try value(.reason))
     (offset, prefixDigest) = (try value(.offset), try value(.prefixDigest))
   }
 

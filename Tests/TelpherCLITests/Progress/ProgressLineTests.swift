@@ -59,10 +59,10 @@ struct ProgressLineTests {
 struct SummaryLineTests {
   @Test func whatHappenedIsTold() {
     var counts = TreeCounts()
-    (counts.files, counts.bytes) = (3, 2_100_000_000)
+    (counts.storedEntries.files, counts.bytes) = (3, 2_100_000_000)
     #expect(SummaryLine.text(counts, seconds: 2.5) == "3 files, 2.1 GB in 2.50 s, 840 MB/s")
-    (counts.files, counts.bytes, counts.links) = (1, 0, 1)
-    (counts.skipped, counts.failed) = (7, 2)
+    (counts.storedEntries.files, counts.bytes, counts.storedEntries.links) = (1, 0, 1)
+    (counts.skippedEntries.files, counts.failedEntries.files) = (7, 2)
     #expect(
       SummaryLine.text(counts, seconds: 90)
         == "1 file, 1 link, 0 B in 1:30; 7 skipped; 2 failed")

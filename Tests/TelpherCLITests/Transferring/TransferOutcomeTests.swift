@@ -7,7 +7,7 @@ import Testing
 struct TransferOutcomeTests {
   private func report(failed: Int) -> TransferReport {
     var report = TransferReport()
-    report.counts.failed = failed
+    report.counts.unsent = failed
     report.failures = (0..<min(failed, 25)).map {
       TransferFailure(path: "f\($0)", message: "cannot read 'f\($0)': gone")
     }

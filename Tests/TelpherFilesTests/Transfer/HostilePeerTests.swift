@@ -17,11 +17,7 @@ import Testing
           TreeRecord(
             entry: FileEntry(path: PathText("tree"), kind: .symlink, link: PathText("private"))))
         port.announce("file", in: "tree", size: 1)
-        var record = TreeRecord()
-        record.isComplete = true
-        port.tell(record)
-        port.finish(.index)
-        port.finish(.file)
+        port.complete(files: 1, links: 1)
         while try port.receive(.index) != nil {}
       }
       let (counts, failures) = try received.get()

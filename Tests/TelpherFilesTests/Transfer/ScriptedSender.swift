@@ -32,14 +32,32 @@ extension TransferPort {
     tell(record)
   }
 
-  /// All of a file, and the end.
-  func send(_ bytes: [UInt8], asFile number: Int) {
+  /// All of a file, the end of its folder 0, and the end of a tree of those two.
+  func send(
+    _ bytes: [UInt8], asFile number: Int, complete: (files: Int, folders: Int, unsent: Int) = (1, 1, 0)
+  ) {
     var hasher = FileHasher(.xxh128)
     bytes.withUnsafeBytes { hasher.update($0) }
     var record = TreeRecord(file: number)
     record.whole = [hasher.digest]
     tell(record)
     enqueue(Chunk(bytes), on: .file)
+    var leave = TreeRecord()
+    leave.leave = 0
+    tell(leave)
+    self.complete(files: complete.files, folders: complete.folders, unsent: complete.unsent)
+  }
+
+  /// Says how much was announced, and ends.
+  func complete(files: Int = 0, folders: Int = 0, links: Int = 0, unsent: Int = 0) {
+    var record = TreeRecord()
+    var announcement = TreeAnnouncement()
+    announcement.entries.files = files
+    announcement.entries.folders = folders
+    announcement.entries.links = links
+    announcement.unsent = unsent
+    record.complete = announcement
+    tell(record)
     finish(.index)
     finish(.file)
   }

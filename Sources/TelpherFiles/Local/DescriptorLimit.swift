@@ -1,0 +1,16 @@
+internal import Glibc
+
+/// How many descriptors this process may have open: RLIMIT_NOFILE of getrlimit(2).
+enum DescriptorLimit {
+  /// The limit now; `Int.max` if there is none.
+  static var current: Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1_024 }
+    return Int(clamping: limit.rlim_cur)
+  }
+}
+
+extension FileError {
+  /// Whether the process, or the machine, has no descriptor left.
+  var isOutOfDescriptors: Bool { errno == EMFILE || errno == ENFILE }
+}
