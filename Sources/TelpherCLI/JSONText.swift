@@ -1,4 +1,5 @@
 private import FoundationEssentials
+private import Synchronization
 internal import TelpherWire
 
 /// JSON for standard output: the one place that codes it.
@@ -28,13 +29,21 @@ enum JSONText {
     return text
   }
 
-  /// Prints `value` as one line on standard output.
+  /// Held while a line is written: several threads may print.
+  private static let turn = Mutex(())
+
+  /// Prints `value` as one line on standard output. From any thread.
   ///
   /// - Throws: `Failure` where that can't be written.
   static func print(_ value: some Encodable) throws(Failure) {
     let line: String
     do { line = try self.line(value) } catch { throw Failure("cannot code the answer: \(error)") }
-    try Descriptor.output.print(line)
+    let result: Result<Void, Failure> = turn.withLock { _ in
+      do throws(Failure) { return .success(try Descriptor.output.print(line)) } catch {
+        return .failure(error)
+      }
+    }
+    try result.get()
   }
 
   /// `bytes` in base64 (RFC 4648, section 4).

@@ -72,6 +72,16 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension FileError {
+  /// The same failure, for a reader who knows the root as `name`.
+  package func naming(root name: String) -> FileError {
+    let shown = RelativePath.root.description
+    guard path == shown else { return self }
+    var error = self
+    error.path = name
+    error.message = message.replacing("'\(shown)'", with: "'\(name)'")
+    return error
+  }
+
   /// What the system answered with `errno` to the attempt to, say, `write` the path.
   init(_ attempt: String, _ path: RelativePath, errno: Int32) {
     self.init(

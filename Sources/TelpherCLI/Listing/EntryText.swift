@@ -33,7 +33,7 @@ enum EntryText {
   }
 
   /// A time as `2026-11-21 09:41:51`, in this process's time zone.
-  static func localTime(_ nanoseconds: Int64) -> String {
+  static func localTime(_ nanoseconds: Int128) -> String {
     guard let time = broken(nanoseconds) else { return "-" }
     return format(time, "%Y-%m-%d %H:%M:%S")
   }
@@ -60,12 +60,15 @@ enum EntryText {
   }
 
   /// Whole seconds and the rest, which counts upward before 1970, too.
-  private static func parts(_ nanoseconds: Int64) -> (seconds: Int, nanoseconds: Int) {
+  private static func parts(_ nanoseconds: Int128) -> (seconds: Int, nanoseconds: Int) {
     let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-    return rest < 0 ? (Int(seconds) - 1, Int(rest) + 1_000_000_000) : (Int(seconds), Int(rest))
+    // The number is the server's, which may be further away than any time.
+    return rest < 0
+      ? (Int(clamping: seconds - 1), Int(rest) + 1_000_000_000)
+      : (Int(clamping: seconds), Int(rest))
   }
 
-  private static func broken(_ nanoseconds: Int64) -> tm? {
+  private static func broken(_ nanoseconds: Int128) -> tm? {
     var seconds = time_t(parts(nanoseconds).seconds)
     var time = tm()
     return localtime_r(&seconds, &time) == nil ? nil : time

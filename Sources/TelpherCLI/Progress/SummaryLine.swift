@@ -9,6 +9,7 @@ enum SummaryLine {
     text += ", \(Amount.bytes(counts.bytes)) in \(Amount.elapsed(seconds))"
     if counts.bytes > 0, seconds > 0 { text += ", \(Amount.rate(Double(counts.bytes) / seconds))" }
     if counts.skipped > 0 { text += "; \(counts.skipped) skipped" }
+    if counts.changed > 0 { text += "; \(counts.changed) changed while read" }
     if counts.failed > 0 { text += "; \(counts.failed) failed" }
     return text
   }

@@ -15,6 +15,8 @@ struct FileTransfer: Sendable {
   let destination: String
   var isRecursive = false
   var options = TransferOptions()
+  /// Takes what became of each file.
+  var onFile: FileReportHandler?
 
   private enum Step: Sendable {
     case ended(Result<TransferReport, any Error>)
@@ -63,11 +65,13 @@ struct FileTransfer: Sendable {
       case .put:
         return .success(
           try await connection.put(
-            sources, to: destination, recursively: isRecursive, options: options, meter: meter))
+            sources, to: destination, recursively: isRecursive, options: options, meter: meter,
+            onFile: onFile))
       case .get:
         return .success(
           try await connection.get(
-            sources, to: destination, recursively: isRecursive, options: options, meter: meter))
+            sources, to: destination, recursively: isRecursive, options: options, meter: meter,
+            onFile: onFile))
       }
     } catch {
       return .failure(error)

@@ -8,7 +8,7 @@ struct TransferRecord: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case event, result, status, message, files, folders, links, skipped, failed, bytes, seconds
-    case failures
+    case failures, changed, digests
   }
 
   private struct Failed: Encodable {
@@ -31,6 +31,9 @@ struct TransferRecord: Encodable {
       try container.encode(counts.skipped, forKey: .skipped)
       try container.encode(counts.failed, forKey: .failed)
       try container.encode(counts.bytes, forKey: .bytes)
+      try container.encode(counts.changed, forKey: .changed)
+      try container.encode(
+        report.files.map { FileRecord(report: $0, isEvent: false) }, forKey: .digests)
       try container.encode(
         report.failures.map { Failed(path: $0.path, message: $0.message) }, forKey: .failures)
     case .interrupted(_, let progress):

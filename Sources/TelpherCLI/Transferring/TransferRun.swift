@@ -45,12 +45,19 @@ struct TransferRun {
   private func perform(showing display: inout ProgressDisplay) async -> TransferOutcome {
     let transfer = FileTransfer(
       direction: direction, sources: Array(paths.dropLast()), destination: paths[paths.count - 1],
-      isRecursive: flags.recursive, options: flags.options)
+      isRecursive: flags.recursive, options: flags.options,
+      onFile: flags.json ? Self.print : nil)
     do {
       let connection = try await ServerReach(options: server).connect(.allowed).connection
       return await transfer.perform(on: connection, showing: &display)
     } catch {
       return .broken(Failure(error))
     }
+  }
+
+  /// Prints what became of a file. If that cannot be written, the result cannot be written either, which
+  /// is reported.
+  @Sendable private static func print(_ report: FileReport) {
+    try? JSONText.print(FileRecord(report: report))
   }
 }

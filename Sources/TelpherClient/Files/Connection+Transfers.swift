@@ -15,16 +15,20 @@ extension Connection {
   ///   - destination: below the server's root; empty for the root itself.
   ///   - recursively: whether folders are sent; without it they are failures.
   ///   - meter: counts while it goes; its updates end with the transfer.
+  ///   - onFile: takes what became of each file, with its digest, once that is known: from the thread that
+  ///     moves the files, which waits for it. The report keeps only the first ones.
   /// - Returns: what became of it. Entries that fail don't stop the others: see `isComplete`.
   /// - Throws: `FileError` where nothing can be stored there; `ClientError` where the connection
   ///   fails; `CancellationError`.
   public nonisolated func put(
     _ sources: [String], to destination: String, recursively: Bool = false,
-    options: TransferOptions = TransferOptions(), meter: TransferMeter? = nil
+    options: TransferOptions = TransferOptions(), meter: TransferMeter? = nil,
+    onFile: FileReportHandler? = nil
   ) async throws -> TransferReport {
     defer { meter?.finish() }
     let target = try await remoteTarget(destination, mustBeFolder: sources.count > 1)
     var report = TransferReport()
+    let reports = FileReports(passingTo: onFile)
     for source in sources {
       do {
         let place = try LocalPlace(source: source)
@@ -32,25 +36,26 @@ extension Connection {
           throw FileError(.notAFile, "'\(source)' is a folder, which needs -r", path: source)
         }
         let (counts, failures) = try await put(
-          place, into: target.folder, as: target.name ?? place.name, options, meter)
+          place, into: target.folder, as: target.name ?? place.name, options, meter, reports)
         report.add(counts, failures)
       } catch let error as FileError where error.code != .canceled {
         if sources.count == 1 { throw error }
         report.add(error, source)
       }
     }
+    report.files = reports.kept
     return report
   }
 
   private nonisolated func put(
     _ place: LocalPlace, into folder: PathText, as name: [UInt8], _ options: TransferOptions,
-    _ meter: TransferMeter?
+    _ meter: TransferMeter?, _ reports: FileReports
   ) async throws -> (TreeCounts, [TransferFailure]) {
     let request = FileRequest(.putTree, folder, options)
     let (sent, result) = try await perform(request) { (port) throws(FileError) in
       var sender = TreeSender(
         port: port, root: place.root, source: place.path, name: name, options: options,
-        meter: meter)
+        meter: meter, onFile: reports.add)
       try sender.run()
       return (sender.counts, sender.failures)
     }
@@ -70,26 +75,30 @@ extension Connection {
   /// - Returns, Throws: as `put`.
   public nonisolated func get(
     _ sources: [String], to destination: String, recursively: Bool = false,
-    options: TransferOptions = TransferOptions(), meter: TransferMeter? = nil
+    options: TransferOptions = TransferOptions(), meter: TransferMeter? = nil,
+    onFile: FileReportHandler? = nil
   ) async throws -> TransferReport {
     defer { meter?.finish() }
     let target = try LocalPlace(destination: destination, mustBeFolder: sources.count > 1)
     var report = TransferReport()
+    let reports = FileReports(passingTo: onFile)
     for source in sources {
       do {
-        let (counts, failures) = try await get(source, to: target, recursively, options, meter)
+        let (counts, failures) = try await get(
+          source, to: target, recursively, options, meter, reports)
         report.add(counts, failures)
       } catch let error as FileError where error.code != .canceled {
         if sources.count == 1 { throw error }
         report.add(error, source)
       }
     }
+    report.files = reports.kept
     return report
   }
 
   private nonisolated func get(
     _ source: String, to target: LocalPlace, _ recursively: Bool, _ options: TransferOptions,
-    _ meter: TransferMeter?
+    _ meter: TransferMeter?, _ reports: FileReports
   ) async throws -> (TreeCounts, [TransferFailure]) {
     var name = target.name
     if target.isFolder {
@@ -100,11 +109,15 @@ extension Connection {
     request.name = PathText(name)
     request.recursive = recursively ? true : nil
     let (received, result) = try await perform(request) { [name] (port) throws(FileError) in
-      var receiver = try TreeReceiver(
-        port: port, root: target.root, base: .root, expecting: name, options: options,
-        meter: meter)
-      try receiver.run()
-      return (receiver.counts, receiver.failures)
+      do throws(FileError) {
+        var receiver = try TreeReceiver(
+          port: port, root: target.root, base: .root, expecting: name, options: options,
+          meter: meter, onFile: reports.add)
+        try receiver.run()
+        return (receiver.counts, receiver.failures)
+      } catch {
+        throw error.naming(root: target.root.path)
+      }
     }
     try result.check(against: received.0, of: source)
     return received
@@ -143,8 +156,13 @@ extension Connection {
     var request = FileRequest(.put, PathText(path), options)
     request.resume = nil
     (request.size, request.mode) = (Int64(bytes.count), mode)
-    _ = try await perform(request) { (port) throws(FileError) in
+    let (digest, result) = try await perform(request) { (port) throws(FileError) in
       try MemoryFile.send(bytes, on: port, digest: options.digest)
+    }
+    guard result.result == .skipped || result.digest == digest else {
+      throw FileError(
+        .digestMismatch, "the server stored other bytes of '\(path)' than were sent",
+        path: "\(path)")
     }
   }
 
@@ -168,7 +186,7 @@ extension Connection {
 }
 
 extension FileRequest {
-  fileprivate init(_ operation: Operation, _ path: PathText, _ options: TransferOptions) {
+  init(_ operation: Operation, _ path: PathText, _ options: TransferOptions) {
     self.init(operation, path)
     digest = options.digest == .xxh128 ? nil : options.digest.rawValue
     ifExists = options.ifExists == .replace ? nil : options.ifExists

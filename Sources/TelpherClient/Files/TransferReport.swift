@@ -7,9 +7,25 @@ public struct TransferReport: Sendable, Equatable {
   public var counts = TreeCounts()
   /// What could not be sent or stored, with the reasons; at most 1,000 for each source.
   public var failures: [TransferFailure] = []
+  /// What became of each file, with its digest: the first 1,000 of them, in the order in which that was
+  /// known. `onFile` of `put` and `get` gets all.
+  public var files: [FileReport] = []
 
   /// Nothing yet.
   public init() {}
+
+  /// What became of a transfer of one file that is no entry of a tree.
+  public init(of file: FileReport) {
+    files = [file]
+    switch file.outcome {
+    case .stored: counts.storedEntries.files = 1
+    case .skipped: counts.skippedEntries.files = 1
+    case .failed(let message):
+      counts.failedEntries.files = 1
+      failures = [TransferFailure(path: "\(file.path)", message: message)]
+    }
+    counts.bytes = file.size ?? 0
+  }
 
   /// Whether everything is in its place.
   public var isComplete: Bool { counts.failed == 0 && failures.isEmpty }
@@ -20,8 +36,11 @@ public struct TransferReport: Sendable, Equatable {
     counts.failedEntries.add(other.failedEntries)
     counts.unsent += other.unsent
     counts.bytes += other.bytes
+    counts.changed += other.changed
     self.failures += failures
   }
+
+  mutating func add(_ other: TransferReport) { add(other.counts, other.failures) }
 
   mutating func add(_ error: FileError, _ path: String) {
     counts.unsent += 1

@@ -23,9 +23,9 @@ public struct FileStatus: Sendable, Equatable {
   /// The permissions, with set-user-ID, set-group-ID and sticky bit: 0 to 0o7777.
   public var mode: UInt32
   /// When its bytes last changed: nanoseconds since 1970, negative before.
-  public var modifiedNS: Int64
+  public var modifiedNS: Int128
   /// When anything of it last changed, which nobody can set: nanoseconds since 1970.
-  public var changedNS: Int64
+  public var changedNS: Int128
   /// The file system it is on.
   public var device: UInt64
   /// Its number there.
@@ -33,7 +33,7 @@ public struct FileStatus: Sendable, Equatable {
 
   /// A status.
   public init(
-    kind: Kind, size: Int64, allocated: Int64, mode: UInt32, modifiedNS: Int64, changedNS: Int64,
+    kind: Kind, size: Int64, allocated: Int64, mode: UInt32, modifiedNS: Int128, changedNS: Int128,
     device: UInt64, inode: UInt64
   ) {
     self.kind = kind
@@ -79,21 +79,17 @@ extension FileStatus.Kind {
 }
 
 extension timespec {
-  /// Since 1970. What is centuries away is as far as 64 bits go.
-  var nanoseconds: Int64 {
-    let (seconds, overflow) = Int64(tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
-    let (sum, carry) = seconds.addingReportingOverflow(Int64(tv_nsec))
-    return overflow || carry ? (tv_sec < 0 ? .min : .max) : sum
-  }
+  /// Since 1970.
+  var nanoseconds: Int128 { Int128(tv_sec) * 1_000_000_000 + Int128(tv_nsec) }
 
-  /// The time `nanoseconds` after 1970.
-  init(nanoseconds: Int64) {
+  /// The time `nanoseconds` after 1970; as far away as the system's own times go at most.
+  init(nanoseconds: Int128) {
     let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
     // The nanoseconds count upward, before 1970 too.
     self =
       rest < 0
-      ? timespec(tv_sec: Int(seconds) - 1, tv_nsec: Int(rest) + 1_000_000_000)
-      : timespec(tv_sec: Int(seconds), tv_nsec: Int(rest))
+      ? timespec(tv_sec: Int(clamping: seconds - 1), tv_nsec: Int(rest) + 1_000_000_000)
+      : timespec(tv_sec: Int(clamping: seconds), tv_nsec: Int(rest))
   }
 
   /// Leaves the time of access as it is: UTIME_OMIT of utimensat(2), a macro that Swift lacks.

@@ -18,7 +18,7 @@ extension Folder {
   /// - Throws: `.exists` where it may not replace, `.notAFile` where a folder is in the way,
   ///   `.badPath` where `target` is empty, too long or has a NUL, `.notPermitted`, `.noSpace`.
   public func makeLink(
-    _ name: [UInt8], target: [UInt8], modifiedNS: Int64?, replacing: Bool
+    _ name: [UInt8], target: [UInt8], modifiedNS: Int128?, replacing: Bool
   ) throws(FileError) {
     let shown = try checked(name)
     guard !target.isEmpty, target.count <= RelativePath.maximumLength, !target.contains(0) else {
@@ -55,7 +55,7 @@ extension Folder {
   ///
   /// - Throws: `.notFound`, `.notPermitted`, `.unsupported` for the mode of a symlink.
   public func setAttributes(
-    of name: [UInt8], mode: UInt32?, modifiedNS: Int64?
+    of name: [UInt8], mode: UInt32?, modifiedNS: Int128?
   ) throws(FileError) {
     let shown = try checked(name)
     if let mode {

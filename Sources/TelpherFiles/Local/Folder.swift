@@ -119,19 +119,31 @@ public final class Folder: Sendable {
   /// Writes the folder itself, its names, to the storage: fsync(2).
   ///
   /// - Throws: `.io` where that failed; `.notPermitted` where the folder may not be read.
-  public func sync() throws(FileError) { try withReadable { fsync($0) == 0 ? 0 : -errno } }
+  public func sync() throws(FileError) { try sync(try readable()) }
+
+  /// The folder, open to read, for a `sync(_:)` that is to need no descriptor any more.
+  ///
+  /// - Throws: `.notPermitted` if the folder may not be read.
+  func readable() throws(FileError) -> Descriptor {
+    let number = telpher_open_at(descriptor.number, ".", O_RDONLY | O_DIRECTORY)
+    guard number >= 0 else { throw FileError("sync", path, errno: -number) }
+    return Descriptor(owning: number)
+  }
+
+  /// As `sync()`, by what `readable()` gave.
+  ///
+  /// - Throws: `.io`.
+  func sync(_ readable: borrowing Descriptor) throws(FileError) {
+    guard fsync(readable.number) == 0 else { throw FileError("sync", path, errno: errno) }
+  }
 
   /// Writes all of the file system that this folder is on to the storage: syncfs(2).
   ///
   /// - Throws: as `sync()`.
-  public func syncFileSystem() throws(FileError) { try withReadable(telpher_sync_file_system) }
+  public func syncFileSystem() throws(FileError) { try syncFileSystem(try readable()) }
 
-  /// Calls `body` with this folder, open to read, for what can't be done with O_PATH.
-  private func withReadable(_ body: (Int32) -> Int32) throws(FileError) {
-    let number = telpher_open_at(descriptor.number, ".", O_RDONLY | O_DIRECTORY)
-    guard number >= 0 else { throw FileError("sync", path, errno: -number) }
-    defer { close(number) }
-    let result = body(number)
+  private func syncFileSystem(_ readable: borrowing Descriptor) throws(FileError) {
+    let result = telpher_sync_file_system(readable.number)
     guard result == 0 else { throw FileError("sync", path, errno: -result) }
   }
 

@@ -7,7 +7,7 @@ extension Partial {
   public static func removeStale(in folder: Folder, olderThan seconds: Int64) {
     var now = timespec()
     clock_gettime(CLOCK_REALTIME, &now)
-    let limit = now.nanoseconds - seconds * 1_000_000_000
+    let limit = now.nanoseconds - Int128(seconds) * 1_000_000_000
     for name in (try? folder.names()) ?? [] where isPartial(name) {
       // When it was last touched: the time of its last change may be set to the source's already.
       guard let status = try? folder.status(of: name), status.changedNS < limit else { continue }

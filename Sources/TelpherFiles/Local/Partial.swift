@@ -141,7 +141,7 @@ public final class Partial {
   /// change. It still has its hidden name.
   ///
   /// - Throws: `.noSpace`, `.tooLarge`, `.io`, `.notPermitted`.
-  public func finish(mode: UInt32, modifiedNS: Int64?) throws(FileError) {
+  public func finish(mode: UInt32, modifiedNS: Int128?) throws(FileError) {
     try dropInvalid()
     if length != position {
       try truncate(to: position)

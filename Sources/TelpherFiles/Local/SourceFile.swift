@@ -55,15 +55,46 @@ public final class SourceFile: Sendable {
     }
   }
 
+  /// Fills `buffer` from `offset` on, less only at the end of the file. Returns how many bytes it was.
+  ///
+  /// - Throws: as `read(into:at:)`.
+  func read(filling buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(FileError)
+    -> Int
+  {
+    var count = 0
+    while count < buffer.count {
+      let more = try read(
+        into: UnsafeMutableRawBufferPointer(rebasing: buffer[count...]), at: offset + Int64(count))
+      if more == 0 { break }
+      count += more
+    }
+    return count
+  }
+
+  /// Whether the size says nothing about such a file of which `count` bytes were read: it holds more than
+  /// that, as those of proc(5), whose times say nothing either.
+  func isOfNoSize(_ count: Int64) -> Bool { status.size == 0 && count > 0 }
+
+  /// What the file is now, if that is not what it was when it was opened: by its size and times, as far
+  /// as the clock of the file system tells.
+  ///
+  /// - Throws: what fstat(2) answers.
+  func statusIfChanged() throws(FileError) -> FileStatus? {
+    let now = try FileStatus(of: descriptor, "read", path)
+    let isSame =
+      now.size == status.size && now.modifiedNS == status.modifiedNS
+      && now.changedNS == status.changedNS
+    return isSame ? nil : now
+  }
+
+  /// The error of a file that changed.
+  func changed() -> FileError { FileError(.changed, "read", path, "it changed while it was read") }
+
   /// Makes sure that the file is as it was when it was opened: its size and times, and so its bytes,
   /// as far as the clock of the file system tells.
   ///
   /// - Throws: `.changed`.
   public func checkUnchanged() throws(FileError) {
-    let now = try FileStatus(of: descriptor, "read", path)
-    guard
-      now.size == status.size && now.modifiedNS == status.modifiedNS
-        && now.changedNS == status.changedNS
-    else { throw FileError(.changed, "read", path, "it changed while it was read") }
+    guard try statusIfChanged() == nil else { throw changed() }
   }
 }

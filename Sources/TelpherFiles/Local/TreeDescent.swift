@@ -6,8 +6,8 @@
 /// memory, by the names in the folders on the way.
 struct TreeDescent: Sendable {
   /// How many levels stay open at the top, and how many at the bottom: together as deep as trees
-  /// mostly are.
-  static let openLevels = 16
+  /// mostly are. Fewer if the process may have few descriptors.
+  static let openLevels = max(1, min(16, DescriptorLimit.current / 64))
 
   private struct Level {
     /// Where the way to this level ends in `way`.

@@ -46,9 +46,15 @@ struct FileReceiver {
       try partial.finish(
         mode: (request.mode ?? Self.defaultMode) & FileMode.keptOfFiles, modifiedNS: request.mtimeNS
       )
-      if options.sync { try partial.sync() }
-      try partial.commit(replacing: options.ifExists == .replace)
-      if options.sync { try folder.sync() }
+      if options.sync {
+        try partial.sync()
+        // Opened before the file has its name: after that nothing but the storage itself may fail.
+        let names = try folder.readable()
+        try partial.commit(replacing: options.ifExists == .replace)
+        try folder.sync(names)
+      } else {
+        try partial.commit(replacing: options.ifExists == .replace)
+      }
       var result = CloseResult(.stored)
       result.digest = digest
       result.bytes = ["\(Channel.file.rawValue)": UInt64(partial.position)]

@@ -6,13 +6,15 @@ struct FileSender {
   let port: TransferPort
   let root: Root
   let request: FileRequest
+  private let options: TransferOptions
   private var hasher: FileHasher
 
   init(port: TransferPort, root: Root, request: FileRequest) {
     self.port = port
     self.root = root
     self.request = request
-    hasher = FileHasher(TransferOptions(request).digest)
+    options = TransferOptions(request)
+    hasher = FileHasher(options.digest)
   }
 
   /// Sends it.
@@ -27,20 +29,24 @@ struct FileSender {
     if !isPrefix {
       // What the client has is not this file's beginning.
       offset = 0
-      hasher = FileHasher(TransferOptions(request).digest)
+      hasher = FileHasher(options.digest)
     }
     var word = ControlMessage()
     word.opened = ControlMessage.Opened(
       size: file.status.size, mode: file.status.mode, mtimeNS: file.status.modifiedNS,
       offset: offset)
     port.send(word)
-    try send(file, from: offset)
-    try file.checkUnchanged()
+    let end = try send(file, from: offset)
+    if !file.isOfNoSize(end) {
+      _ = try file.change(since: (end, hasher.digest), options.digest) { () throws(FileError) in
+        try port.waitForRoom()
+      }
+    }
     port.finish(.file)
     port.finish(.index)
     var result = CloseResult(.ok)
     result.digest = hasher.digest
-    result.bytes = ["\(Channel.file.rawValue)": UInt64(file.status.size - offset)]
+    result.bytes = ["\(Channel.file.rawValue)": UInt64(end - offset)]
     return result
   }
 
@@ -51,19 +57,25 @@ struct FileSender {
     return digest == hasher.digest
   }
 
-  private mutating func send(_ file: SourceFile, from start: Int64) throws(FileError) {
+  /// Sends the bytes from `start` on; those of a file without a size to its end. Returns where it ended.
+  private mutating func send(_ file: SourceFile, from start: Int64) throws(FileError) -> Int64 {
     var position = start
-    while position < file.status.size {
+    let size = file.status.size == 0 ? Int64.max : file.status.size
+    while position < size {
       let buffer = ChunkStorage(capacity: ReadBuffer.readSize)
-      let wanted = Int(min(Int64(buffer.capacity), file.status.size - position))
+      let wanted = Int(min(Int64(buffer.capacity), size - position))
       let count = try file.read(
         into: UnsafeMutableRawBufferPointer(start: buffer.memory, count: wanted), at: position)
-      guard count > 0 else { return try file.checkUnchanged() }
+      guard count > 0 else {
+        if file.status.size > 0 { try file.checkUnchanged() }
+        return position
+      }
       hasher.update(UnsafeRawBufferPointer(start: buffer.memory, count: count))
       port.enqueue(Chunk(storage: buffer, range: 0..<count), on: .file)
       try port.waitForRoom()
       position += Int64(count)
     }
+    return position
   }
 }
 
@@ -92,7 +104,7 @@ extension FileHasher {
   }
 
   /// Takes in what `read` brings; tells whether that was all of `range`.
-  private mutating func update(
+  mutating func update(
     _ range: Range<Int64>,
     _ read: (UnsafeMutableRawBufferPointer, Int64) throws(FileError) -> Int
   ) throws(FileError) -> Bool {

@@ -5,10 +5,11 @@ public import TelpherWire
 public enum MemoryFile {
   /// Sends `bytes` and their digest.
   ///
+  /// - Returns: the digest.
   /// - Throws: `FileError` once the stream is over.
   public static func send(
     _ bytes: [UInt8], on port: TransferPort, digest algorithm: DigestAlgorithm
-  ) throws(FileError) {
+  ) throws(FileError) -> String {
     port.finish(.index)
     var hasher = FileHasher(algorithm)
     bytes.withUnsafeBytes { hasher.update($0) }
@@ -23,6 +24,7 @@ public enum MemoryFile {
     word.digest = hasher.digest
     port.send(word)
     port.finish(.file)
+    return hasher.digest
   }
 
   /// Receives a file and tells its digest.

@@ -85,15 +85,19 @@ struct RecordWriter {
     lines += record.encoded()
   }
 
-  /// Appends `count` bytes, at most a buffer's, which `fill` writes. Where it throws, there are none.
+  /// Appends at most `most` bytes, at most a buffer's: those that `fill` writes. If it throws, there are
+  /// none.
+  ///
+  /// - Returns: how many `fill` says that it wrote.
   mutating func append(
-    _ count: Int, _ fill: (UnsafeMutableRawBufferPointer) throws(FileError) -> Void
-  ) throws(FileError) {
-    if let buffer, filled + count > buffer.capacity { flush() }
-    let memory = buffer ?? ChunkStorage(capacity: max(count, ReadBuffer.readSize))
+    upTo most: Int, _ fill: (UnsafeMutableRawBufferPointer) throws(FileError) -> Int
+  ) throws(FileError) -> Int {
+    if let buffer, filled + most > buffer.capacity { flush() }
+    let memory = buffer ?? ChunkStorage(capacity: max(most, ReadBuffer.readSize))
     buffer = memory
-    try fill(UnsafeMutableRawBufferPointer(start: memory.memory + filled, count: count))
+    let count = try fill(UnsafeMutableRawBufferPointer(start: memory.memory + filled, count: most))
     filled += count
+    return count
   }
 
   /// Queues what was gathered.

@@ -24,10 +24,16 @@ struct TransferLedger {
     let kind: Kind
     /// Where it is, at the end that keeps the ledger.
     let path: RelativePath
+    /// Of a file that is compared by its digest: that of the source.
+    let announcedDigest: String?
     /// Of a file, once all of it was sent or received: its digest.
     var digest: String?
-    /// Of a file: the bytes of it that went over the connection.
+    /// Of such a file: how long it is.
+    var size: Int64 = 0
+    /// Of such a file: the bytes of it that went over the connection.
     var bytes: Int64 = 0
+    /// Of such a file: how it changed while it was read.
+    var change: TreeRecord.Change?
   }
 
   /// The proof that a failure is in the ledger. Only settling an entry as failed makes one, so what
@@ -48,10 +54,10 @@ struct TransferLedger {
   var openCount: Int { open.count }
 
   /// Opens the next entry and returns its number.
-  mutating func announce(_ kind: Kind, _ path: RelativePath) -> Int {
+  mutating func announce(_ kind: Kind, _ path: RelativePath, digest: String? = nil) -> Int {
     let number = nextNumber
     announced.entries[kind] += 1
-    open[number] = Entry(kind: kind, path: path)
+    open[number] = Entry(kind: kind, path: path, announcedDigest: digest)
     return number
   }
 
@@ -68,9 +74,12 @@ struct TransferLedger {
   func isOpen(_ number: Int) -> Bool { open[number] != nil }
 
   /// All of a file has been sent or received.
-  mutating func didMove(_ number: Int, bytes: Int64, digest: String) {
-    open[number]?.bytes = bytes
-    open[number]?.digest = digest
+  mutating func didMove(
+    _ number: Int, bytes: Int64, digest: String, size: Int64, change: TreeRecord.Change?
+  ) {
+    guard var entry = open[number] else { return }
+    (entry.bytes, entry.digest, entry.size, entry.change) = (bytes, digest, size, change)
+    open[number] = entry
   }
 
   /// Settles an open entry as stored or skipped.
@@ -85,6 +94,7 @@ struct TransferLedger {
     case .stored:
       counts.storedEntries[entry.kind] += 1
       counts.bytes += entry.bytes
+      if entry.change != nil { counts.changed += 1 }
     case .skipped: counts.skippedEntries[entry.kind] += 1
     case .failed: counts.failedEntries[entry.kind] += 1
     }
@@ -92,9 +102,10 @@ struct TransferLedger {
   }
 
   /// Settles an open entry as failed.
-  mutating func settleFailure(_ number: Int) -> FailureReceipt {
-    settle(number, .failed)
-    return FailureReceipt()
+  ///
+  /// - Returns: the entry, and the proof that this was done.
+  mutating func settleFailure(_ number: Int) -> (entry: Entry, receipt: FailureReceipt) {
+    (settle(number, .failed), FailureReceipt())
   }
 }
 

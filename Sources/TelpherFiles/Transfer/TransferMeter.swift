@@ -40,6 +40,12 @@ public struct TransferProgress: Sendable, Equatable {
     pathBytes.add(count)
   }
 
+  /// The current file is sent anew from its beginning.
+  mutating func takeBack() {
+    bytes -= pathBytes
+    pathBytes = 0
+  }
+
   /// There is one more file, of `size` bytes.
   mutating func announce(_ size: Int64) {
     totalFiles += 1

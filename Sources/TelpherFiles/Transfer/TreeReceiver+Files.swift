@@ -73,6 +73,7 @@ extension TreeReceiver {
     if let start = record.start {
       guard start >= 0 else { throw FileError(.protocolError, "a start at \(start)") }
       store(&file) { (writer, path) throws(FileError) in try writer.begin(at: start, path) }
+      if start == 0, file.position > 0 { meter?.update { $0.takeBack() } }
       file.position = start
       if file.writer != nil { meter?.update { $0.pass(start) } }
     }
@@ -134,14 +135,17 @@ extension TreeReceiver {
       let path = file.path
       guard digest == writer.hasher.digest else { throw .mismatch(path, options.digest) }
       let mode = (record.mode ?? file.entry.mode ?? 0o644) & FileMode.keptOfFiles
-      guard writer.partial.position == record.size ?? file.entry.size else {
+      let position = writer.partial.position
+      guard position == record.size ?? file.entry.size ?? position else {
         throw FileError(.changed, "only a part of '\(path)' came", path: "\(path)")
       }
       try writer.partial.finish(mode: mode, modifiedNS: record.mtimeNS ?? file.entry.mtimeNS)
       let folder = try havingDescriptors { (receiver) throws(FileError) in
         try receiver.parent(of: path).folder
       }
-      ledger.didMove(file.number, bytes: file.received, digest: digest)
+      ledger.didMove(
+        file.number, bytes: file.received, digest: digest, size: writer.partial.position,
+        change: record.change)
       group.add(file.number, writer.partial, in: folder)
     } catch {
       fail(&file, error)

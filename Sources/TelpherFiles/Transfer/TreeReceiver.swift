@@ -28,7 +28,7 @@ public struct TreeReceiver {
   struct FolderAttributes {
     var path: RelativePath
     var mode: UInt32?
-    var modifiedNS: Int64?
+    var modifiedNS: Int128?
     /// Whether this transfer made it.
     var isNew: Bool
   }
@@ -38,6 +38,7 @@ public struct TreeReceiver {
   let expected: [UInt8]?
   let options: TransferOptions
   let meter: TransferMeter?
+  let onFile: FileReportHandler?
   var reader = RecordReader()
   var answers: AnswerWriter
   var input: ByteInput
@@ -57,7 +58,7 @@ public struct TreeReceiver {
   private var announcement: TreeAnnouncement?
   /// What became of the entries.
   public var counts: TreeCounts { ledger.counts }
-  private var failureList = FailureList()
+  var failureList = FailureList()
   /// What could not be sent or stored; the first of it, `counts` knows how much it was.
   public var failures: [TransferFailure] { failureList.kept }
 
@@ -74,9 +75,10 @@ public struct TreeReceiver {
   /// - Throws: `FileError` where `base` is no folder that can be opened.
   public init(
     port: TransferPort, root: Root, base: RelativePath, expecting expected: [UInt8]? = nil,
-    options: TransferOptions, meter: TransferMeter? = nil
+    options: TransferOptions, meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
   ) throws(FileError) {
     self.expected = expected
+    self.onFile = onFile
     self.port = port
     self.base = try root.folder(base)
     self.options = options
@@ -111,6 +113,7 @@ public struct TreeReceiver {
       port.finish(.file)
     } catch {
       incoming?.abandon(error, options)
+      incoming = nil
       // These are whole and verified; the sender would send them again for nothing.
       settle(group.commit())
       throw error
@@ -187,7 +190,7 @@ public struct TreeReceiver {
     }
     switch entry.kind {
     case .file:
-      let number = ledger.announce(.file, path)
+      let number = ledger.announce(.file, path, digest: entry.digest)
       meter?.update { $0.announce(max(0, entry.size ?? 0)) }
       storing(number, path) { (receiver) throws(FileError) in
         try receiver.wants(number, path, entry)
@@ -249,8 +252,10 @@ public struct TreeReceiver {
   mutating func wants(_ number: Int, _ path: RelativePath, _ entry: FileEntry)
     throws(FileError)
   {
-    guard let size = entry.size, size >= 0 else {
-      throw FileError(.protocolError, "'\(path)' has no size", path: "\(path)")
+    // Without a size only the end of the file tells how long it is.
+    let size = entry.size ?? 0
+    guard size >= 0 else {
+      throw FileError(.protocolError, "'\(path)' has a size of \(size)", path: "\(path)")
     }
     let (folder, isNew) = try parent(of: path)
     // Who puts something into a folder that has just been made is noticed when the file gets its name.
@@ -276,7 +281,7 @@ public struct TreeReceiver {
     guard wanted.count < Self.maxWanted else {
       throw FileError(.tooLarge, "more than \(Self.maxWanted) files were announced ahead")
     }
-    let kept = options.resume && !isNew ? try prefix(path, folder) : nil
+    let kept = options.resume && !isNew && entry.size != nil ? try prefix(path, folder) : nil
     wanted[number] = Wanted(path: path, entry: entry, isNew: present == nil)
     guard let (length, digest) = kept, length <= size else {
       return answers.add(.want, for: number)
@@ -332,58 +337,5 @@ public struct TreeReceiver {
       finishGroup()
       return try body(&self)
     }
-  }
-
-  // MARK: Outcomes
-
-  /// Settles an entry, and says so to the sender.
-  mutating func settle(_ number: Int, _ outcome: TransferLedger.Outcome) {
-    switch outcome {
-    case .stored: answers.add(.stored, for: number)
-    case .skipped(let reason): answers.add(.skip(reason), for: number)
-    case .failed: preconditionFailure("a failure has a reason: see `fail`")
-    }
-    ledger.settle(number, outcome)
-  }
-
-  /// Settles what a group came to.
-  mutating func settle(_ results: [CommitGroup.Result]) {
-    for (number, error) in results {
-      if let error {
-        guard let entry = ledger[number] else {
-          preconditionFailure("an entry stays open while it is in a group")
-        }
-        _ = fail(number, entry.path, error)
-      } else {
-        settle(number, .stored)
-      }
-    }
-  }
-
-  /// Does what may fail for one entry alone, which is reported; returns the proof of that.
-  @discardableResult
-  mutating func storing(
-    _ number: Int, _ path: RelativePath,
-    _ body: (inout TreeReceiver) throws(FileError) -> Void
-  ) -> TransferLedger.FailureReceipt? {
-    do throws(FileError) {
-      try havingDescriptors(body)
-      return nil
-    } catch {
-      return fail(number, path, error)
-    }
-  }
-
-  /// Settles an entry as failed, says so to the sender, and keeps the reason.
-  mutating func fail(
-    _ number: Int, _ path: RelativePath, _ error: FileError
-  ) -> TransferLedger.FailureReceipt {
-    failureList.add("\(path)", error.message)
-    answers.fail(number, path, error.message)
-    return ledger.settleFailure(number)
-  }
-
-  func text(_ path: PathText?) -> String {
-    path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
   }
 }

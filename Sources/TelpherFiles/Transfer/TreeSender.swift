@@ -42,6 +42,7 @@ public struct TreeSender {
   let name: [UInt8]
   let options: TransferOptions
   let meter: TransferMeter?
+  let onFile: FileReportHandler?
   var output: RecordWriter
   var port: TransferPort { output.port }
   var walker: TreeWalker
@@ -72,8 +73,9 @@ public struct TreeSender {
   /// `source` holds).
   public init(
     port: TransferPort, root: Root, source: RelativePath, name: [UInt8],
-    options: TransferOptions, meter: TransferMeter? = nil
+    options: TransferOptions, meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
   ) {
+    self.onFile = onFile
     self.root = root
     self.source = source
     self.name = name
@@ -121,7 +123,8 @@ public struct TreeSender {
       let total = ledger.announced.entries.total
       throw FileError(
         .protocolError,
-        "the receiver accounts for \(total - ledger.openCount) of the \(total) entries that were sent")
+        "the receiver accounts for \(total - ledger.openCount) of the \(total) entries that were sent"
+      )
     }
   }
 
@@ -184,17 +187,30 @@ public struct TreeSender {
   }
 
   private mutating func announceFile(_ path: RelativePath, _ status: FileStatus) throws(FileError) {
-    items.append(.file(ledger.announce(.file, path), path, status))
+    let digest = options.comparesDigests ? try? digest(of: path) : nil
+    items.append(.file(ledger.announce(.file, path, digest: digest), path, status))
     meter?.update { $0.announce(status.size) }
     // The source itself may be sent under another name.
-    if path != source, !options.comparesDigests,
+    let isUnsized = status.size == 0 && isContentAt(path)
+    if path != source, !options.comparesDigests, !isUnsized,
       let name = String(validating: path.name, as: UTF8.self)
     {
       return output.announce(name, in: wirePath(of: path.parent), status)
     }
     var entry = entry(path, status, nil)
-    if options.comparesDigests { entry.digest = try? digest(of: path) }
+    // How long it is shows when it is read.
+    if isUnsized { entry.size = nil }
+    entry.digest = digest
     output.write(TreeRecord(entry: entry))
+  }
+
+  /// Whether a file whose size is 0 holds something: one of proc(5) for instance. The receiver must not
+  /// take it for an unchanged empty one.
+  private mutating func isContentAt(_ path: RelativePath) -> Bool {
+    withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { byte in
+      // If it cannot be read, that shows when it is sent.
+      (try? open(path).read(into: byte, at: 0)) ?? 0 > 0
+    }
   }
 
   private func entry(_ path: RelativePath, _ status: FileStatus, _ link: [UInt8]?) -> FileEntry {
@@ -293,7 +309,7 @@ public struct TreeSender {
     if unsendable.remove(number) == nil {
       note(path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "\(entry.path)", message)
     }
-    _ = ledger.settleFailure(number)
+    report(ledger.settleFailure(number).entry, .failed(message))
     if entry.kind == .file, number >= nextAnswer {
       try add(Answer(first: number, count: 1, isWanted: false, offset: 0))
     }
@@ -311,6 +327,16 @@ public struct TreeSender {
         .protocolError, "the receiver stored '\(entry.path)' before all of it was sent")
     }
     ledger.settle(number, outcome)
+    switch outcome {
+    case .stored: report(entry, .stored)
+    case .skipped(let reason): report(entry, .skipped(reason))
+    case .failed: preconditionFailure("a failure has a reason: see `takeFailure`")
+    }
+  }
+
+  private func report(_ entry: TransferLedger.Entry, _ outcome: FileReport.Outcome) {
+    guard let onFile, entry.kind == .file else { return }
+    onFile(FileReport(wirePath(of: entry.path), entry, outcome, options.digest))
   }
 
   /// Does what is first in line, where the receiver has answered.

@@ -13,7 +13,7 @@ public struct FileBatch: Sendable, Equatable, Codable {
   /// Their lengths in bytes, in the order of the names.
   public private(set) var sizes: [Int64] = []
   /// When they were last modified, in nanoseconds since 1970, in the order of the names.
-  public private(set) var mtimesNS: [Int64] = []
+  public private(set) var mtimesNS: [Int128] = []
 
   /// Files of `folder` with the permissions `mode`; none yet.
   public init(folder: PathText, mode: UInt32) {
@@ -22,15 +22,15 @@ public struct FileBatch: Sendable, Equatable, Codable {
   }
 
   /// Appends a file.
-  public mutating func append(_ name: String, size: Int64, mtimeNS: Int64) {
+  public mutating func append(_ name: String, size: Int64, mtimeNS: Int128) {
     names.append(name)
     sizes.append(size)
     mtimesNS.append(mtimeNS)
   }
 
   /// The most bytes that one more file of `name` makes a record longer: each byte may be six of JSON,
-  /// and two numbers have 20 digits.
-  public static func length(of name: String) -> Int { 6 * name.utf8.count + 48 }
+  /// and two numbers have 20 and 40 digits.
+  public static func length(of name: String) -> Int { 6 * name.utf8.count + 72 }
 
   enum CodingKeys: String, CodingKey {
     case folder = "in"
@@ -44,7 +44,7 @@ public struct FileBatch: Sendable, Equatable, Codable {
     mode = try container.decode(UInt32.self, forKey: .mode)
     names = try container.decode([String].self, forKey: .names)
     sizes = try container.decode([Int64].self, forKey: .sizes)
-    mtimesNS = try container.decode([Int64].self, forKey: .mtimesNS)
+    mtimesNS = try container.decode([Int128].self, forKey: .mtimesNS)
     guard sizes.count == names.count, mtimesNS.count == names.count else {
       throw DecodingError.dataCorruptedError(
         forKey: .names, in: container,

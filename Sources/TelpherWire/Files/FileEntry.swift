@@ -22,7 +22,7 @@ public struct FileEntry: Sendable, Equatable, Codable {
   /// The permission bits, 0 to 0o7777.
   public var mode: UInt32?
   /// When it was last modified, in nanoseconds since 1970.
-  public var mtimeNS: Int64?
+  public var mtimeNS: Int128?
   /// Where a link points.
   public var link: PathText?
   /// A file's digest, in lower-case hexadecimal.
@@ -30,7 +30,7 @@ public struct FileEntry: Sendable, Equatable, Codable {
 
   /// An entry.
   public init(
-    path: PathText, kind: Kind, size: Int64? = nil, mode: UInt32? = nil, mtimeNS: Int64? = nil,
+    path: PathText, kind: Kind, size: Int64? = nil, mode: UInt32? = nil, mtimeNS: Int128? = nil,
     link: PathText? = nil, digest: String? = nil
   ) {
     self.path = path

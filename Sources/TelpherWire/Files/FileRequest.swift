@@ -59,7 +59,7 @@ public struct FileRequest: Sendable, Equatable, Codable {
   /// `put`, `mkdir`: the permission bits.
   public var mode: UInt32?
   /// `put`: the time of the last modification, in nanoseconds since 1970.
-  public var mtimeNS: Int64?
+  public var mtimeNS: Int128?
   /// The algorithm of all digests of this stream.
   public var digest: String?
   /// Whether what an earlier transfer left is taken up.

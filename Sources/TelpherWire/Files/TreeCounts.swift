@@ -40,6 +40,8 @@ public struct TreeCounts: Sendable, Equatable, Codable {
   public var unsent = 0
   /// Bytes of the stored files that came over the connection.
   public var bytes: Int64 = 0
+  /// Stored files that changed while they were read: see `TreeRecord.Change`.
+  public var changed = 0
 
   /// Nothing yet.
   public init() {}
@@ -56,7 +58,7 @@ public struct TreeCounts: Sendable, Equatable, Codable {
   public var failed: Int { failedEntries.total + unsent }
 
   enum CodingKeys: String, CodingKey {
-    case unsent, bytes
+    case unsent, bytes, changed
     case storedEntries = "stored"
     case skippedEntries = "skipped"
     case failedEntries = "failed"

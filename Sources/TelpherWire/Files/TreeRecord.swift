@@ -22,7 +22,9 @@ public struct TreeRecord: Sendable, Equatable, Codable {
   /// See `size`.
   public var mode: UInt32?
   /// See `size`.
-  public var mtimeNS: Int64?
+  public var mtimeNS: Int128?
+  /// From the sender, with `digest`: the file changed while it was read.
+  public var change: Change?
   /// From the sender: the folder of this number has no more entries.
   public var leave: Int?
   /// From the sender: all entries are announced, and these are their numbers.
@@ -50,6 +52,14 @@ public struct TreeRecord: Sendable, Equatable, Codable {
   /// With `failed`: the path, for a person.
   public var path: PathText?
 
+  /// How a file changed while it was read.
+  public enum Change: String, Sendable, Codable {
+    /// It grew. What was sent is what it held when it was opened.
+    case grew
+    /// Its bytes changed, so it was read anew, and what was sent last held still.
+    case reread
+  }
+
   /// A record with nothing in it yet.
   public init() {}
 
@@ -61,7 +71,7 @@ public struct TreeRecord: Sendable, Equatable, Codable {
 
   enum CodingKeys: String, CodingKey {
     case entry, files, file, data, hole, digest, whole, size, mode, leave, want, skip, count, offset
-    case start, failed, path, complete, stored, settled, reason
+    case start, failed, path, complete, stored, settled, reason, change
     case mtimeNS = "mtime_ns"
     case prefixDigest = "prefix_digest"
   }
@@ -87,6 +97,7 @@ public struct TreeRecord: Sendable, Equatable, Codable {
       (data, hole, digest) = (try value(.data), try value(.hole), try value(.digest))
       (size, mode, mtimeNS) = (try value(.size), try value(.mode), try value(.mtimeNS))
       (start, failed, path) = (try value(.start), try value(.failed), try value(.path))
+      change = try value(.change)
       return
     }
     (leave, complete) = (try value(.leave), try value(.complete))
@@ -95,8 +106,16 @@ public struct TreeRecord: Sendable, Equatable, Codable {
     (offset, prefixDigest) = (try value(.offset), try value(.prefixDigest))
   }
 
-  /// The record as a line, its end included.
-  public func encoded() -> [UInt8] { JSONCoding.encode(self) + [UInt8(ascii: "\n")] }
+  /// Bytes of the longest message of a failure: a sentence with a path in it, each byte of which may be
+  /// escaped. The receiver repeats the sender's, and is to stay below `maxLength` with a path beside it.
+  private static let maxMessageLength = 20 * 1024
+
+  /// The record as a line, its end included; a message that is too long for that is cut.
+  public func encoded() -> [UInt8] {
+    var bounded = self
+    bounded.failed = failed?.cut(toUTF8: Self.maxMessageLength)
+    return JSONCoding.encode(bounded) + [UInt8(ascii: "\n")]
+  }
 
   /// Bytes of the longest record, its line's end included. The longest that is written is one of
   /// several files: their folder's path of 4 KiB, each byte of it as six of JSON, and 32 KiB of names

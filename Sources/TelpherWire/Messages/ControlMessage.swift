@@ -49,7 +49,7 @@ public struct ControlMessage: Sendable, Equatable, WireMessage {
     /// `get`: its permission bits.
     public var mode: UInt32?
     /// `get`: when it was modified, in nanoseconds since 1970.
-    public var mtimeNS: Int64?
+    public var mtimeNS: Int128?
     /// `get`: the offset of the first byte that is sent.
     public var offset: Int64?
 
@@ -66,7 +66,7 @@ public struct ControlMessage: Sendable, Equatable, WireMessage {
     }
 
     /// Word of a file that is sent.
-    public init(size: Int64, mode: UInt32, mtimeNS: Int64, offset: Int64) {
+    public init(size: Int64, mode: UInt32, mtimeNS: Int128, offset: Int64) {
       self.size = size
       self.mode = mode
       self.mtimeNS = mtimeNS

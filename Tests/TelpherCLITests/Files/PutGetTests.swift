@@ -140,14 +140,24 @@ struct PutGetTests {
   @Test func theLastRecordIsTheResult() async throws {
     let source = sandbox.folder + "/source"
     sandbox.writeNoise(2_000_000, to: source)
-    let result = try await sandbox.telpher("put", "--json", source, "copy")
+    let result = try await sandbox.telpher(
+      "put", "--json", "--digest", "sha256", source, "copy")
     let lines = result.text.split(separator: "\n")
     #expect(result.status == 0)
-    #expect(lines.dropLast().allSatisfy { $0.contains(#""event":"progress""#) })
+    let others = lines.dropLast().filter { !$0.contains(#""event":"progress""#) }
+    let sum = try await sandbox.shell("sha256sum '\(source)'").text.prefix(64)
+    let digest = #""digest":"\#(sum)""#
+    #expect(others.count == 1)
+    for part in [
+      #""event":"file""#, #""path":"copy""#, #""result":"stored""#, #""size":2000000"#, digest,
+      #""algorithm":"sha256""#,
+    ] {
+      #expect(others.first?.contains(part) == true)
+    }
     let last = try #require(lines.last)
     for part in [
       #""event":"result""#, #""result":"complete""#, #""files":1"#, #""bytes":2000000"#,
-      #""failed":0"#, #""failures":[]"#, #""status":0"#, #""seconds":"#,
+      #""failed":0"#, #""failures":[]"#, #""status":0"#, #""seconds":"#, #""changed":0"#, digest,
     ] {
       #expect(last.contains(part))
     }

@@ -13,6 +13,9 @@ final class PortPair: Sendable {
     var cutAfter: Int?
     /// One bit of the byte at this offset of channel 4 is turned over.
     var flip: Int?
+    /// Called with each piece of channel 4, on the first port's thread before it goes on, with the bytes
+    /// that have come so far.
+    var onFileBytes: (@Sendable (Int) -> Void)?
   }
 
   private let ports = Mutex<(TransferPort?, TransferPort?)>((nil, nil))
@@ -72,6 +75,7 @@ final class PortPair: Sendable {
           sent.withLock { $0.total = cut }
           return breakOff()
         }
+        if channel == .file { faults.onFileBytes?(file + piece.count) }
         if channel == .file, let flip = faults.flip, file <= flip, flip < file + piece.count {
           var bytes = [UInt8](piece)
           bytes[flip - file] ^= 0x10

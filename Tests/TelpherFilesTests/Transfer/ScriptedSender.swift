@@ -34,7 +34,8 @@ extension TransferPort {
 
   /// All of a file, the end of its folder 0, and the end of a tree of those two.
   func send(
-    _ bytes: [UInt8], asFile number: Int, complete: (files: Int, folders: Int, unsent: Int) = (1, 1, 0)
+    _ bytes: [UInt8], asFile number: Int,
+    complete: (files: Int, folders: Int, unsent: Int) = (1, 1, 0)
   ) {
     var hasher = FileHasher(.xxh128)
     bytes.withUnsafeBytes { hasher.update($0) }

@@ -14,7 +14,7 @@ import Testing
     ledger.addUnsent()
     #expect([file, folder, link] == [0, 1, 2])
     #expect(ledger.openCount == 3)
-    ledger.didMove(file, bytes: 7, digest: "d")
+    ledger.didMove(file, bytes: 7, digest: "d", size: 7, change: nil)
     #expect(ledger.settle(file, .stored).digest == "d")
     ledger.settle(link, .skipped(.exists))
     _ = ledger.settleFailure(folder)

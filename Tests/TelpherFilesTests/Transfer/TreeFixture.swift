@@ -22,14 +22,14 @@ struct TreeFixture: Sendable {
   /// Sends all of the source into the destination.
   func transfer(
     _ options: TransferOptions = TransferOptions(), _ faults: PortPair.Faults = .init(),
-    meter: TransferMeter? = nil, expecting: [UInt8]? = nil
+    meter: TransferMeter? = nil, expecting: [UInt8]? = nil, onFile: FileReportHandler? = nil
   ) async throws -> Outcome {
     let (from, to) = (try Root(source), try Root(destination))
     let pair = PortPair(faults)
     let (sent, received) = await pair.run { (port) throws(FileError) in
       var sender = TreeSender(
         port: port, root: from, source: .root, name: Array("tree".utf8), options: options,
-        meter: meter)
+        meter: meter, onFile: onFile)
       try sender.run()
       return sender.failures
     } _: { (port) throws(FileError) in

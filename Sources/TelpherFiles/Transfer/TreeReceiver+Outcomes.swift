@@ -1,0 +1,70 @@
+internal import TelpherWire
+
+extension TreeReceiver {
+  /// Settles an entry, and says so to the sender.
+  mutating func settle(_ number: Int, _ outcome: TransferLedger.Outcome) {
+    let entry = ledger.settle(number, outcome)
+    switch outcome {
+    case .stored:
+      answers.add(.stored, for: number)
+      report(entry, .stored)
+    case .skipped(let reason):
+      answers.add(.skip(reason), for: number)
+      report(entry, .skipped(reason))
+    case .failed: preconditionFailure("a failure has a reason: see `fail`")
+    }
+  }
+
+  private func report(_ entry: TransferLedger.Entry, _ outcome: FileReport.Outcome) {
+    guard let onFile, entry.kind == .file else { return }
+    onFile(FileReport(wirePath(of: entry.path), entry, outcome, options.digest))
+  }
+
+  /// How the sender calls a path.
+  private func wirePath(of path: RelativePath) -> [UInt8] {
+    base.path.isRoot ? path.bytes : Array(path.bytes.dropFirst(base.path.bytes.count + 1))
+  }
+
+  /// Settles what a group came to.
+  mutating func settle(_ results: [CommitGroup.Result]) {
+    for (number, error) in results {
+      if let error {
+        guard let entry = ledger[number] else {
+          preconditionFailure("an entry stays open while it is in a group")
+        }
+        _ = fail(number, entry.path, error)
+      } else {
+        settle(number, .stored)
+      }
+    }
+  }
+
+  /// Does what may fail for one entry alone, which is reported; returns the proof of that.
+  @discardableResult
+  mutating func storing(
+    _ number: Int, _ path: RelativePath,
+    _ body: (inout TreeReceiver) throws(FileError) -> Void
+  ) -> TransferLedger.FailureReceipt? {
+    do throws(FileError) {
+      try havingDescriptors(body)
+      return nil
+    } catch {
+      return fail(number, path, error)
+    }
+  }
+
+  /// Settles an entry as failed, says so to the sender, and keeps the reason.
+  mutating func fail(
+    _ number: Int, _ path: RelativePath, _ error: FileError
+  ) -> TransferLedger.FailureReceipt {
+    failureList.add("\(path)", error.message)
+    answers.fail(number, path, error.message)
+    let (entry, receipt) = ledger.settleFailure(number)
+    report(entry, .failed(error.message))
+    return receipt
+  }
+
+  func text(_ path: PathText?) -> String {
+    path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
+  }
+}
