@@ -13,6 +13,7 @@ struct GetCommand: AsyncParsableCommand {
         telpher get --on ssh://me@host report.pdf .      from my home there
         telpher get -r --on ssh://me@host site /srv      a folder; as /srv/site where /srv is there
         telpher get --digest sha256 -r site /srv         only what differs, by SHA-256
+        telpher get log.txt - | tail                     to standard output, as its bytes come
 
       \(PutCommand.exitStatusHelp)
       """)
@@ -25,7 +26,16 @@ struct GetCommand: AsyncParsableCommand {
     completion: .file())
   var paths: [String] = []
 
-  func validate() throws { try TransferRun.check(paths) }
+  func validate() throws {
+    try TransferRun.check(paths)
+    guard paths.last == FileTransfer.stream else { return }
+    guard paths.count == 2, !flags.recursive else {
+      throw ValidationError("Only one file goes to standard output")
+    }
+    guard !flags.json else {
+      throw ValidationError("Standard output is for the file or for JSON records, not for both")
+    }
+  }
 
   func run() async throws {
     try await TransferRun(direction: .get, paths: paths, server: server, flags: flags).run()

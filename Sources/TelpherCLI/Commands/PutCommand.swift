@@ -14,6 +14,7 @@ struct PutCommand: AsyncParsableCommand {
         telpher put --on ssh://me@host report.pdf .      into my home there
         telpher put -r --on ssh://me@host src backup     a folder; as backup/src where backup is there
         telpher put --resume disk.img images/            goes on where Ctrl-C stopped it
+        pg_dump shop | telpher put - shop.sql            standard input, as one file
 
       \(exitStatusHelp)
       """)

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import TelpherClient
 
 /// One transfer, connected to this process's signals and to what shows its progress.
@@ -62,6 +63,20 @@ struct FileTransfer: Sendable {
   {
     do {
       switch direction {
+      case .put where sources == [Self.stream]:
+        defer { meter.finish() }
+        return .success(
+          finished(
+            try await connection.put(
+              from: STDIN_FILENO, named: "standard input", to: PathText(destination),
+              options: options)))
+      case .get where destination == Self.stream && sources.count == 1:
+        defer { meter.finish() }
+        return .success(
+          finished(
+            try await connection.get(
+              PathText(sources[0]), into: STDOUT_FILENO, named: "standard output",
+              options: options)))
       case .put:
         return .success(
           try await connection.put(
@@ -76,5 +91,13 @@ struct FileTransfer: Sendable {
     } catch {
       return .failure(error)
     }
+  }
+
+  /// The name of standard input as a source, and of standard output as a destination.
+  static let stream = "-"
+
+  private func finished(_ file: FileReport) -> TransferReport {
+    onFile?(file)
+    return TransferReport(of: file)
   }
 }

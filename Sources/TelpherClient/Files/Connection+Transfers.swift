@@ -31,6 +31,15 @@ extension Connection {
     let reports = FileReports(passingTo: onFile)
     for source in sources {
       do {
+        if let pipe = try PipeSource(Array(source.utf8)) {
+          let name = target.name ?? LocalPlace.lastPart(of: Array(source.utf8))
+          let file = try await put(
+            from: pipe.descriptor, named: source, to: target.folder.appending(name),
+            options: options)
+          withExtendedLifetime(pipe) { reports.add(file) }
+          report.add(TransferReport(of: file))
+          continue
+        }
         let place = try LocalPlace(source: source)
         guard !place.isFolder || recursively else {
           throw FileError(.notAFile, "'\(source)' is a folder, which needs -r", path: source)
@@ -193,5 +202,13 @@ extension FileRequest {
     resume = options.resume ? true : nil
     compareDigests = options.comparesDigests ? true : nil
     sync = options.sync ? nil : false
+  }
+}
+
+extension PathText {
+  /// The path of `name` in the folder at this one.
+  fileprivate func appending(_ name: [UInt8]) -> PathText {
+    let slash = UInt8(ascii: "/")
+    return PathText(bytes.isEmpty || bytes.last == slash ? bytes + name : bytes + [slash] + name)
   }
 }
