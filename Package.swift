@@ -162,11 +162,15 @@ let package = Package(
     .testTarget(
       name: "TelpherEndToEndTests",
       dependencies: [
-        "telpher", "telpher-nio", "TelpherAccess", "TelpherClient", "TelpherFiles", "TelpherServer",
-        "TelpherSystem", "TelpherTestSupport", "TelpherTransport", "TelpherUV", "TelpherWire",
+        "fault-injector", "telpher", "telpher-nio", "TelpherAccess", "TelpherClient",
+        "TelpherFiles",
+        "TelpherServer", "TelpherSystem", "TelpherTestSupport", "TelpherTransport", "TelpherUV",
+        "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Programs"], swiftSettings: strict),
+    // Runs a program and lets one of its system calls fail.
+    .executableTarget(name: "fault-injector", path: "Tests/FaultInjector"),
     // A peer that speaks raw bytes, a program that does what a test says, and the backends by name.
     .target(
       name: "TelpherTestSupport",

@@ -34,12 +34,13 @@ struct FileServer {
   /// - Returns: whether it was still there behind `body`.
   @discardableResult
   func serve(
-    faults: [String] = [], wrapper: [String] = [], _ body: (Connection) async throws -> Void
+    _ backend: SystemBackend = .uv, faults: [String] = [], wrapper: [String] = [],
+    _ body: (Connection) async throws -> Void
   ) async throws -> Bool {
     let socket = folder + "/socket"
     unlink(socket)
     var arguments = [
-      SystemBackend.uv.program, "serve", "--listen", "unix:\(socket)", "--root", root,
+      backend.program, "serve", "--listen", "unix:\(socket)", "--root", root,
       "--log-level",
       "critical",
     ]

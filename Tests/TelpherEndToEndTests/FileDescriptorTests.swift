@@ -1,0 +1,42 @@
+import Glibc
+import TelpherClient
+import TelpherFiles
+import TelpherTestSupport
+import Testing
+
+/// Trees through servers and clients that may have few descriptors.
+@Suite(.timeLimit(.minutes(5))) struct FileDescriptorTests {
+  /// Runs the rest of a command line with 40 descriptors.
+  private static let wrapper = ["/bin/sh", "-c", "ulimit -n 40; exec \"$@\"", "sh"]
+
+  @Test(arguments: SystemBackend.all)
+  func aTreeOf200FilesComesThroughWith40Descriptors(_ backend: SystemBackend) async throws {
+    try await FileServer.with { files in
+      let (tree, there, back) = (files.local + "/tree", files.root + "/tree", files.local + "/back")
+      for path in [tree, back] { mkdir(path, 0o755) }
+      var folder = tree
+      for number in 0..<200 {
+        // Some of them deep below each other.
+        if number % 10 == 0 {
+          folder = (number % 20 == 0 ? folder : tree) + "/\(number)"
+          mkdir(folder, 0o755)
+        }
+        files.write(folder + "/file\(number)", noise(number * 100, seed: number))
+      }
+      try await files.serve(backend, wrapper: Self.wrapper) { connection in
+        let report = try await connection.put([tree], to: "", recursively: true)
+        #expect(report.failures == [])
+        #expect(report.counts.files == 200)
+        let ending = LocalShell.run(
+          Self.wrapper + [
+            backend.program, "get", "--on", "unix:\(files.folder)/socket", "-r", "tree", back,
+          ], environment: ["PATH=/usr/bin:/bin", "HOME=\(files.folder)"])
+        #expect(ending == .exited(0))
+      }
+      for copy in [there, back + "/tree"] {
+        let difference = LocalShell.run(["/usr/bin/diff", "-r", tree, copy], environment: [])
+        #expect(difference == .exited(0))
+      }
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import Glibc
+import TelpherClient
+import TelpherFiles
+import TelpherTestSupport
+import Testing
+
+/// Every system call that a receiver makes on files fails once: the first of its kind, the second, and so
+/// on until a transfer meets no fault any more. The program's status is 0 if and only if the destination
+/// is the same as the source.
+@Suite(
+  .timeLimit(.minutes(60)),
+  .enabled(if: FaultInjector.isPossible, "the kernel does not let calls be injected"))
+struct FileFaultSweepTests {
+  /// The calls, and how they fail. The first way is tried each time, the others with TELPHER_SLOW=1.
+  private static let faults: [(call: String, errors: [Int32])] = [
+    ("openat", [EMFILE, EACCES, EROFS, ENOSPC, EDQUOT, EIO, EOPNOTSUPP]),
+    ("openat2", [EACCES, EMFILE, EIO]),
+    ("pwrite64", [ENOSPC, EIO, EDQUOT]),
+    ("pread64", [EIO]),
+    ("ftruncate", [EIO, ENOSPC]),
+    ("fallocate", [ENOSPC]),
+    ("fsync", [EIO]),
+    ("fdatasync", [EIO]),
+    ("syncfs", [EIO, ENOSPC]),
+    ("renameat2", [EIO, EACCES, EROFS, ENOSPC, EDQUOT]),
+    ("linkat", [ENOSPC, EIO, EACCES, EROFS, EPERM]),
+    ("symlinkat", [ENOSPC, EACCES]),
+    ("readlinkat", [EIO]),
+    ("mkdirat", [ENOSPC, EACCES, EROFS]),
+    ("unlinkat", [EIO, EACCES]),
+    ("fchmod", [EIO, EPERM]),
+    ("fchmodat", [EIO, EPERM]),
+    ("utimensat", [EIO, EACCES]),
+    ("fstat", [EACCES, EIO]),
+    ("getdents64", [EIO]),
+    ("flock", [ENOLCK]),
+    ("lseek", [EIO]),
+  ]
+  /// What fails here may leave the files in their place all the same: only the promise that they are on
+  /// the storage is not kept, and the status says so.
+  private static let syncs = ["fsync", "fdatasync", "syncfs"]
+  /// A transfer makes fewer calls of one kind.
+  private static let mostTurns = 500
+
+  @Test(arguments: SystemBackend.whereHeavy, FaultSubject.Transfer.allCases)
+  func eachCallOfAReceiverMayFail(
+    _ backend: SystemBackend, _ transfer: FaultSubject.Transfer
+  ) async throws {
+    try await FileServer.with { files in
+      let subject = FaultSubject(transfer: transfer, files: files)
+      try subject.makeSource()
+      let control = files.folder + "/control"
+      let wrapper = transfer.isPut ? [String(FaultInjector.program), control, "--"] : []
+      try await files.serve(backend, wrapper: wrapper) { _ in
+        let injector = transfer.isPut ? try await FaultInjector(at: control) : nil
+        var runs = 0
+        for (call, errors) in Self.faults {
+          for error in Scale.pick(fast: Array(errors.prefix(1)), full: errors) {
+            runs += try Self.sweep(subject, backend, injector, call, error)
+          }
+        }
+        print("\(runs) faults of a receiver: \(transfer.rawValue) on \(backend.rawValue)")
+        #expect(runs > 10)
+      }
+    }
+  }
+
+  /// Lets one call after the other fail; returns how many did.
+  private static func sweep(
+    _ subject: FaultSubject, _ backend: SystemBackend, _ injector: FaultInjector?, _ call: String,
+    _ error: Int32
+  ) throws -> Int {
+    for turn in 1...mostTurns {
+      let what =
+        "\(subject.transfer.rawValue) on \(backend.rawValue), \(call) \(turn): "
+        + String(cString: strerror(error))
+      try subject.makeDestination()
+      let before = try subject.snapshot()
+      let run: (status: Int32, message: String)
+      let count: Int
+      if let injector {
+        try injector.arm(call, error, turn)
+        run = try self.run(subject, backend)
+        count = try injector.stop()
+      } else {
+        let report = subject.files.folder + "/report"
+        run = try self.run(
+          subject, backend,
+          through: [String(FaultInjector.program), "-", call, "\(error)", "\(turn)", report, "--"])
+        count = try #require(
+          Int(String(decoding: subject.files.read(report) ?? [], as: UTF8.self).dropLast()))
+      }
+      let isSame = try subject.check(before: before, mayLeavePartials: call == "unlinkat", what)
+      // A file that is the same already and cannot be looked at is a failure too.
+      let isOfSameFile = call == "fstat" && run.message.contains("there/same")
+      let mayBeSame = (syncs.contains(call) || isOfSameFile) && count >= turn
+      #expect(
+        run.status == 0 ? isSame : !isSame || mayBeSame,
+        "\(what): status \(run.status), \(isSame ? "the same" : "not the same"); \(run.message)")
+      #expect(run.status == 0 || run.status == 1, "\(what): status \(run.status); \(run.message)")
+      if run.status != 0 {
+        let isNamed = [subject.name, subject.folder].contains { run.message.contains($0) }
+        #expect(isNamed, "\(what): no path in '\(run.message)'")
+      }
+      // Nothing of the fault is left in the way.
+      let next = try self.run(subject, backend)
+      let isSameNow = try subject.check(before: [:], mayLeavePartials: call == "unlinkat", what)
+      #expect(next.status == 0 && isSameNow, "the transfer after \(what): \(next)")
+      if count < turn {
+        #expect(run.status == 0, "\(what): no fault, but \(run.message)")
+        return turn - 1
+      }
+    }
+    Issue.record("\(call) comes too often")
+    return mostTurns
+  }
+
+  /// Runs the program; returns its status and what it wrote to its standard error.
+  private static func run(
+    _ subject: FaultSubject, _ backend: SystemBackend, through wrapper: [String] = []
+  ) throws -> (status: Int32, message: String) {
+    let (files, transfer) = (subject.files, subject.transfer)
+    let errors = files.folder + "/errors"
+    let here = "\(subject.source)/\(subject.name)"
+    let arguments =
+      switch transfer {
+      case .put: ["put", here, subject.folder]
+      case .putTree: ["put", "-r", here, subject.folder]
+      case .putStream: ["put", "-", subject.folder + "/" + subject.name]
+      case .get: ["get", subject.name, files.local]
+      case .getTree: ["get", "-r", subject.name, files.local]
+      }
+    let ending = LocalShell.run(
+      [
+        "/bin/sh", "-c",
+        "exec timeout 120 \"$@\" 2>\(errors) <\(transfer == .putStream ? here : "/dev/null")", "sh",
+      ]
+        + wrapper + [backend.program, arguments[0], "--on", "unix:\(files.folder)/socket"]
+        + arguments.dropFirst(),
+      environment: ["PATH=/usr/bin:/bin", "HOME=\(files.folder)"])
+    let message = String(decoding: files.read(errors) ?? [], as: UTF8.self)
+    guard case .exited(let status) = ending else {
+      Issue.record("\(ending): \(message)")
+      return (-1, message)
+    }
+    return (status, message)
+  }
+}
