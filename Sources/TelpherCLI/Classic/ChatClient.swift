@@ -15,7 +15,10 @@ struct ChatClient {
   func run() async throws {
     try await socket.open(for: friends)
     // What nobody waits for, a second reply say, is printed when it comes.
-    Task { for await message in socket.messages { try? show(message) } }
+    let picked = Picked()
+    Task {
+      for await message in socket.messages { try? show(message, picked: await picked.name) }
+    }
     let prompt = Prompt()
     try showList()
     while let name = try await prompt.next() {
@@ -23,6 +26,7 @@ struct ChatClient {
         Descriptor.complain("there is no friend '\(name)' in the list")
         continue
       }
+      await picked.pick(friend.name)
       while let text = try await prompt.next() { try await talk(text, to: friend) }
       if await prompt.hasEnded { break }
       try showList()
@@ -34,18 +38,27 @@ struct ChatClient {
     do {
       let reply = try await socket.send(text, to: friend.address, waiting: Self.patience)
       guard let reply else { return Descriptor.complain("\(friend.name) has not replied yet") }
-      try show(reply)
+      try show(reply, picked: friend.name)
     } catch let error as TransportError {
       Descriptor.complain(error.message)
     }
   }
 
-  private func show(_ message: ChatMessage) throws(Failure) {
-    try Descriptor.output.print(message.shown(from: friends.name(of: message.sender)))
+  /// - Parameter picked: the friend that is talked to, of those at one address.
+  private func show(_ message: ChatMessage, picked: String?) throws(Failure) {
+    let name = friends.name(of: message.sender, picked: picked)
+    try Descriptor.output.print(message.shown(from: name))
   }
 
   private func showList() throws(Failure) {
     try Descriptor.output.print(
       friends.list.map { "\($0.name)  \($0.address.hostAndPort)\n" }.joined())
   }
+}
+
+/// The friend that was picked last.
+private actor Picked {
+  private(set) var name: String?
+
+  func pick(_ name: String) { self.name = name }
 }

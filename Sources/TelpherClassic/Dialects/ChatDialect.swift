@@ -129,9 +129,11 @@ public struct ChatFriends: Sendable {
   /// The friend of that name.
   public subscript(name: String) -> Friend? { list.first { $0.name == name } }
 
-  /// What a friend at `address` is called: by its name, or else by the address.
-  public func name(of address: DatagramAddress) -> String {
-    list.first { $0.address.isSame(as: address) }?.name ?? address.hostAndPort
+  /// What a friend at `address` is called: by its name, or else by the address. Of several friends
+  /// at that address it is the one of that name who is `picked`.
+  public func name(of address: DatagramAddress, picked: String? = nil) -> String {
+    let there = list.filter { $0.address.isSame(as: address) }
+    return (there.first { $0.name == picked } ?? there.first)?.name ?? address.hostAndPort
   }
 
   /// Where a client listens for their replies: on the loopback interface where all friends are there.

@@ -78,6 +78,18 @@ struct ClassicChatTests {
     #expect(talk.status == 0)
   }
 
+  @Test func friendsAtOneAddressHaveTheNameThatWasPicked() async throws {
+    let host = try await stage.pythonServer("chat", "operator", kind: "udp")
+    let file = stage.sandbox.folder + "/friends"
+    stage.sandbox.write("alex 127.0.0.1:\(host.port)\nbob 127.0.0.1:\(host.port)\n", to: file)
+    let talk = try await stage.sandbox.telpher(
+      "classic", "chat", "--friends", file,
+      input: "bob\nhello\nquit\nalex\nhi\nquit\nquit\n")
+    #expect(talk.text.contains("[bob] you said: hello\n"))
+    #expect(talk.text.contains("[alex] you said: hi\n"))
+    #expect(talk.status == 0)
+  }
+
   @Test func anEncodingIsTurnedBothWays() async throws {
     let friend = try await stage.pythonServer("chat", "operator", "gbk", kind: "udp")
     let file = stage.sandbox.folder + "/friends"
