@@ -16,6 +16,16 @@ extension NIOStream {
     }
   }
 
+  var tcpPorts: TCPPorts? {
+    loop.preconditionIsCurrent()
+    return socketDescriptor.flatMap { TCPPorts(ofSocket: $0) }
+  }
+
+  func resetOnClose() {
+    loop.preconditionIsCurrent()
+    if let socketDescriptor { SocketReset.onClose(of: socketDescriptor) }
+  }
+
   /// A stream over one end of a pipe, or one way of a socket or terminal, which it owns.
   static func pipe(
     _ carrier: Carrier, on loop: NIOLoop, _ what: String

@@ -52,6 +52,13 @@ public protocol ByteStream: AnyObject {
   /// Closes both sides at once and drops what is queued. No callback follows. Harmless when closed.
   func close()
 
+  /// Has `close()` reset a TCP connection, so that the peer meets an error instead of an orderly end:
+  /// for what must not be taken for whole. Other streams close as ever.
+  func resetOnClose()
+
   /// Who is at the other end, as far as the system knows.
   var peer: PeerIdentity { get }
+
+  /// The ports of a TCP connection that is open; nil for every other stream.
+  var tcpPorts: TCPPorts? { get }
 }

@@ -27,6 +27,17 @@ extension UVStream {
     }
   }
 
+  var tcpPorts: TCPPorts? {
+    loop.preconditionIsCurrent()
+    guard isDuplex, let output else { return nil }
+    return TCPPorts(ofSocket: Handle.descriptor(of: output))
+  }
+
+  func resetOnClose() {
+    loop.preconditionIsCurrent()
+    if isDuplex, let output { SocketReset.onClose(of: Handle.descriptor(of: output)) }
+  }
+
   /// A stream over one end of a pipe to a child, which it owns.
   static func childPipe(_ descriptor: Int32, on loop: UVLoop, reads: Bool) -> UVStream {
     let handle = makeSocket(unix: true, on: loop)
