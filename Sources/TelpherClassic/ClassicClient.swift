@@ -21,13 +21,20 @@ public actor ClassicClient {
   private let address: ClassicAddress
   private let encoding: String?
   private let limits: ClassicLimits
+  private let acknowledgement: ClassicAcknowledgement
+  private let notice: @Sendable (String) -> Void
+  private var hasNoticed = false
+  private var sizeAsker: SizeAsker?
   private var stream: PulledStream?
   private var port: DatagramPort?
 
   private init(
     _ dialect: ClassicDialect, _ address: ClassicAddress, on loop: any EventLoop,
-    encoding: String?, limits: ClassicLimits
+    encoding: String?, limits: ClassicLimits, _ acknowledgement: ClassicAcknowledgement,
+    notice: @escaping @Sendable (String) -> Void
   ) {
+    self.acknowledgement = acknowledgement
+    self.notice = notice
     self.dialect = dialect
     self.address = address
     self.loop = loop
@@ -35,22 +42,30 @@ public actor ClassicClient {
     self.limits = limits
   }
 
-  /// Connects to a server of `upper`, `raw`, `size`, `length`, `header` or `time`.
+  /// Connects to a server of `upper`, `raw`, `size`, `length`, `header`, `time` or `reply`.
   ///
-  /// - Parameter encoding: the encoding of the server's text, by its name in `iconv -l`; it is
-  ///   delivered in UTF-8. Without one, bytes are delivered as they are.
+  /// - Parameters:
+  ///   - encoding: the encoding of the server's text, by its name in `iconv -l`; it is delivered in
+  ///     UTF-8. Without one, bytes are delivered as they are.
+  ///   - acknowledgement: whether a client of `size` acknowledges sizes.
+  ///   - notice: receives, at most once, what a person is to know and what is no failure: that
+  ///     answers can't be checked, say. On the loop's thread.
   /// - Throws: `ClassicError`: `badRequest` where the dialect, address or encoding make no sense,
   ///   `unreachable` where nobody answers.
   public static func connect(
     _ dialect: ClassicDialect, to address: ClassicAddress, on loop: any EventLoop,
-    encoding: String? = nil, limits: ClassicLimits = ClassicLimits()
+    encoding: String? = nil, limits: ClassicLimits = ClassicLimits(),
+    acknowledgement: ClassicAcknowledgement = .automatic,
+    notice: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws -> ClassicClient {
     guard dialect != .upload, dialect != .chat else {
       throw ClassicError(.badRequest, "\(dialect.rawValue) is nothing to ask")
     }
     try address.check(for: dialect)
     if let encoding { _ = try Transcoder(from: encoding, to: "UTF-8") }
-    let client = ClassicClient(dialect, address, on: loop, encoding: encoding, limits: limits)
+    let client = ClassicClient(
+      dialect, address, on: loop, encoding: encoding, limits: limits, acknowledgement,
+      notice: notice)
     try await client.open()
     return client
   }
@@ -63,10 +78,14 @@ public actor ClassicClient {
         let stream = try await loop.connect(to: address)
         // `raw` leaves in the system what it doesn't take, so that it sticks there as in the
         // tutorials.
-        self.stream =
-          dialect == .raw
+        let pulled =
+          [.raw, .reply].contains(dialect)
           ? PulledStream(stream, readLimit: limits.rawReadBytes, aheadBytes: 0)
           : PulledStream(stream, aheadBytes: limits.aheadBytes)
+        if dialect == .size {
+          sizeAsker = SizeAsker(pulled, acknowledgement, limits: limits, on: loop)
+        }
+        self.stream = pulled
       }
     } catch {
       throw ClassicError(.unreachable, error.message)
@@ -78,7 +97,7 @@ public actor ClassicClient {
   ///
   /// - Parameters:
   ///   - isLast: whether nothing else will be asked. Only then `raw`, which can't tell where an
-  ///     answer ends, waits for more of it than one read brings, until `ClassicLimits.silence`.
+  ///     answer ends, waits for more of it than one read brings (see `RawDialect.askLast`).
   ///   - deliver: takes a piece; the next is not read before it returns.
   /// - Throws: `ClassicError`; what `deliver` throws.
   public func ask(
@@ -107,15 +126,21 @@ public actor ClassicClient {
   ) async throws {
     switch dialect {
     case .upper: try await UpperDialect.ask(question, on: stream, deliver)
-    case .raw where isLast:
-      try await RawDialect.askUntilSilence(
-        question, on: stream, silence: Silence(loop: loop, longest: limits.silence), deliver)
-    case .raw: try await RawDialect.askOnce(question, on: stream, deliver)
-    case .size: try await SizeDialect.ask(question, on: stream, deliver)
+    case .raw where isLast, .reply where isLast:
+      let wait = RawWait(loop: loop, silence: limits.silence, firstAnswer: limits.firstAnswer)
+      try await RawDialect.askLast(question, on: stream, wait, notice: { note($0) }, deliver)
+    case .raw, .reply: try await RawDialect.askOnce(question, on: stream, deliver)
+    case .size: try await sizeAsker?.ask(question, isLast: isLast, deliver)
     case .length: try await LengthDialect.ask(question, on: stream, deliver)
-    case .header: try await HeaderDialect.ask(question, on: stream, limits, deliver)
+    case .header:
+      try await HeaderDialect.ask(question, on: stream, limits, notice: { note($0) }, deliver)
     case .upload, .time, .chat: preconditionFailure("`connect` refuses streams for \(dialect)")
     }
+  }
+
+  private func note(_ text: String) {
+    if !hasNoticed { notice(text) }
+    hasNoticed = true
   }
 
   private func ask(

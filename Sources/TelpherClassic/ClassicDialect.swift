@@ -19,6 +19,8 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
   case time
   /// Lines of text between an operator and friends.
   case chat
+  /// Any message, answered with one fixed text.
+  case reply
 
   /// What carries a dialect.
   public enum Carrier: String, Sendable {
@@ -31,7 +33,7 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
   /// What carries it.
   public var carriers: Set<Carrier> {
     switch self {
-    case .upper, .raw: [.streams, .datagrams]
+    case .upper, .raw, .reply: [.streams, .datagrams]
     case .size, .length, .header, .upload: [.streams]
     case .time, .chat: [.datagrams]
     }
@@ -41,26 +43,30 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
   public var runsCommands: Bool {
     switch self {
     case .raw, .size, .length, .header: true
-    case .upper, .upload, .time, .chat: false
+    case .upper, .upload, .time, .chat, .reply: false
     }
   }
+
+  /// Whether who reaches its server can store files.
+  public var storesFiles: Bool { self == .upload }
 
   /// Whether its server sends text, which an encoding can be chosen for.
   public var hasText: Bool {
     switch self {
-    case .raw, .size, .length, .header, .time, .chat: true
+    case .raw, .size, .length, .header, .time, .chat, .reply: true
     case .upper, .upload: false
     }
   }
 }
 
 extension ClassicDialect {
-  /// What who starts a server of it at `address` is to know; nil where there is nothing.
-  public func warning(at address: ClassicAddress) -> String? {
-    guard runsCommands else { return nil }
+  /// What the user who starts a server of it at `address` has to know: it runs commands or stores
+  /// files, in the folder `root`, for everyone who reaches it. Nil for a server that does neither.
+  public func warning(at address: ClassicAddress, root: String?) -> String? {
+    guard runsCommands || storesFiles else { return nil }
     var who = "anyone on this machine"
     if case .streams(.unix) = address { who += " who may open the socket" }
-    return
-      "\(who) can run commands as you through \(address): '\(rawValue)' knows no authentication"
+    let what = runsCommands ? "run commands" : "store files in \(root ?? "its folder")"
+    return "\(who) can \(what) as you through \(address): '\(rawValue)' knows no authentication"
   }
 }

@@ -16,6 +16,8 @@ public struct ClassicError: Error, Sendable, Equatable, CustomStringConvertible 
     public static let damaged = Code(description: "damaged")
     /// More than a named limit of `ClassicLimits`.
     public static let limit = Code(description: "limit")
+    /// The server has too much to do.
+    static let busy = Code(description: "busy")
     /// No answer came in time.
     public static let silent = Code(description: "silent")
     /// The system could not do it; the message says what.

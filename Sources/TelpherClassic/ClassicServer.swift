@@ -40,7 +40,7 @@ public actor ClassicServer {
     self.options = options
     self.logger = logger
     uploads = try options.root.map { (root) throws(ClassicError) in
-      try UploadDialect(root: root, limits: options.limits)
+      try UploadDialect(root: root, overwrites: options.overwrites, limits: options.limits)
     }
     shell = Shell(
       on: loop, environment: options.environment, encoding: options.encoding,
@@ -139,16 +139,21 @@ public actor ClassicServer {
       // It ends as its client does.
       try? await UpperDialect.serve(client)
       return
-    case .raw: commands = RawDialect()
-    case .size: commands = SizeDialect()
+    case .reply:
+      try? await ReplyDialect.serve(client, options)
+      return
+    case .raw: commands = RawDialect(pause: options.pause, loop: loop)
+    case .size: commands = SizeDialect(pause: options.pause, limits: options.limits, on: loop)
     case .length: commands = LengthDialect()
     case .header: commands = HeaderDialect()
     case .upload: return await takeFiles(of: client, number)
     case .time, .chat:
       preconditionFailure("`listen` refuses streams for \(dialect)")
     }
+    var logger = logger
+    logger[metadataKey: "client"] = "\(number)"
     await CommandSession(
-      client, commands, readsLines: options.readsLines, shell: shell, on: loop
+      client, commands, readsLines: options.readsLines, shell: shell, on: loop, logger: logger
     ).run()
   }
 
@@ -160,7 +165,8 @@ public actor ClassicServer {
           level: isStored ? .info : .warning, "\(line)", metadata: ["client": "\(number)"])
       }
     } catch {
-      logger.warning("\(error.message)", metadata: ["client": "\(number)"])
+      logger.warning(
+        "\(error.message): the connection is closed", metadata: ["client": "\(number)"])
     }
   }
 
@@ -169,13 +175,18 @@ public actor ClassicServer {
   private func receive(_ payload: Chunk, from sender: DatagramAddress, at socket: Int) {
     switch dialect {
     case .upper: send([UpperDialect.upperCase(payload)], from: socket, to: sender)
+    case .reply: send([Chunk(ReplyDialect.answer(options))], from: socket, to: sender)
     case .time:
       let text = TimeDialect.answer([UInt8](payload), at: TimeDialect.now, options)
       send([Chunk(text)], from: socket, to: sender)
     case .raw:
       Task {
-        let answer = await RawDatagrams.answer([UInt8](payload), shell, on: loop)
-        send(answer.map { Chunk($0) }, from: socket, to: sender)
+        do throws(ClassicError) {
+          let answer = try await RawDatagrams.answer([UInt8](payload), shell, on: loop)
+          send(answer.map { Chunk($0) }, from: socket, to: sender)
+        } catch {
+          logger.warning("a datagram is dropped: \(error.message)")
+        }
       }
     case .size, .length, .header, .upload, .chat:
       preconditionFailure("`listen` refuses datagrams for \(dialect)")
@@ -204,6 +215,14 @@ extension ClassicServerOptions {
       _ = try Transcoder(from: encoding, to: "UTF-8")
     }
     if readsLines, dialect != .raw { throw refuse("only 'raw' takes a command per line") }
+    if overwrites, dialect != .upload { throw refuse("only 'upload' stores files") }
+    if pause != nil, dialect != .raw, dialect != .size {
+      throw refuse("only 'raw' and 'size' pause")
+    }
+    guard (text != nil) == (dialect == .reply) else {
+      throw refuse(text == nil ? "reply needs the text to answer with" : "only 'reply' has a text")
+    }
+    if text?.isEmpty == true { throw refuse("the text of 'reply' has to have a character") }
     guard (root != nil) == (dialect == .upload) else {
       throw refuse(
         root == nil

@@ -11,6 +11,8 @@ public actor ClassicUploader {
 
   private let stream: PulledStream
   private let limits: ClassicLimits
+  /// Whether a file was sent before.
+  private var hasSent = false
 
   private init(_ stream: PulledStream, on loop: any EventLoop, limits: ClassicLimits) {
     self.stream = stream
@@ -61,12 +63,20 @@ public actor ClassicUploader {
 
   /// Sends the file at `path` under its own name, with its md5.
   ///
+  /// Before another file it waits until the server has read the one before, since some of the
+  /// tutorials' servers read more than a file has and would store the next dictionary with it.
+  ///
   /// - Returns: how many bytes it has.
   /// - Throws: `ClassicError`: `system` where it can't be read, after which another may be sent unless
   ///   its sending had begun; `lost` where the server is gone.
   public func send(_ path: String) async throws -> Int64 {
     let file = try await Blocking.run { () throws(ClassicError) in try LocalFile(path) }
     let json = UploadDictionary.json(name: file.name, size: file.size, md5: try await file.md5())
+    if hasSent {
+      await stream.waitUntilRead(
+        on: loop, pause: limits.betweenMessages, longest: limits.serverReads)
+    }
+    hasSent = true
     try await stream.write(LengthPrefix.encode(Int64(json.count)) + json)
     do throws(ClassicError) {
       try await file.forEach { (chunk) throws(ClassicError) in try await stream.write(chunk) }

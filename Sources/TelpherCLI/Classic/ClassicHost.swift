@@ -10,7 +10,7 @@ struct ClassicHost {
 
   /// Serves until it is told to end.
   ///
-  /// - Parameter isAccepted: whether the user knows who can run commands then.
+  /// - Parameter isAccepted: whether the user knows who can run commands or store files then.
   /// - Throws: `Failure`, `ClassicError`, `TransportError` where it can't listen.
   func serve(at addresses: [ClassicAddress], isAccepted: Bool) async throws {
     do {
@@ -28,7 +28,7 @@ struct ClassicHost {
   }
 
   private func warn(_ address: ClassicAddress, isAccepted: Bool) throws(Failure) {
-    guard let warning = dialect.warning(at: address) else { return }
+    guard let warning = dialect.warning(at: address, root: options.root) else { return }
     guard isAccepted else { throw Failure("\(warning); say --i-know to start it all the same") }
     Descriptor.complain("warning: \(warning)")
   }

@@ -13,9 +13,10 @@ struct ClassicTalk {
 
   /// Asks what is typed, until `quit` or the end.
   ///
+  /// - Parameter takesEmptyLines: whether an empty line is sent, too.
   /// - Throws: `ClassicError`, `Failure`.
-  func askWhatIsTyped() async throws {
-    let prompt = Prompt()
+  func askWhatIsTyped(takesEmptyLines: Bool = false) async throws {
+    let prompt = Prompt(takesEmptyLines: takesEmptyLines)
     try await untilOutputCloses {
       while let line = try await prompt.next() {
         do {

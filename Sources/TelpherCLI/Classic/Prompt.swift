@@ -4,6 +4,8 @@ internal import TelpherTransport
 /// Asks for lines, on standard error as a shell does: standard output has the answers alone, and may
 /// go into a file.
 struct Prompt {
+  /// Whether an empty line is one that says something.
+  var takesEmptyLines = false
   private let lines = InputLines()
 
   /// Whether standard input has ended.
@@ -21,6 +23,7 @@ struct Prompt {
       }
       switch PromptLine(line) {
       case .text(let text): return text
+      case .empty where takesEmptyLines: return ""
       case .empty: continue
       case .quit: return nil
       }

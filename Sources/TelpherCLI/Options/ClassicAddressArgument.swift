@@ -15,6 +15,20 @@ enum ClassicAddressArgument {
   }
 }
 
+/// The kinds of `--ack` on the command line.
+enum ClassicAcknowledgementArgument {
+  /// Reads a kind.
+  ///
+  /// - Throws: `ValidationError` that lists the kinds.
+  static func parse(_ text: String) throws -> ClassicAcknowledgement {
+    guard let kind = ClassicAcknowledgement(rawValue: text) else {
+      let kinds = ClassicAcknowledgement.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("'\(text)' is no kind of acknowledgement, only \(kinds)")
+    }
+    return kind
+  }
+}
+
 /// Names of the tutorials' dialects on the command line.
 enum ClassicDialectArgument {
   /// The names, for a shell to complete.
@@ -28,5 +42,13 @@ enum ClassicDialectArgument {
       throw ValidationError("there is no dialect '\(text)', only \(names.joined(separator: ", "))")
     }
     return dialect
+  }
+}
+
+extension Duration {
+  /// It in nanoseconds, for a time from the command line: `DurationArgument` has checked that it is
+  /// neither negative nor longer than a week.
+  var wholeNanoseconds: UInt64 {
+    UInt64(components.seconds) * 1_000_000_000 + UInt64(components.attoseconds / 1_000_000_000)
   }
 }

@@ -8,6 +8,8 @@ final class Shell {
   private let loop: any EventLoop
   private let environment: [String: String]
   private var running: [ObjectIdentifier: ShellCommand] = [:]
+  /// Commands that wait until fewer run, the longest waiting first.
+  private var waiting: [(command: ShellCommand, bell: Bell)] = []
   private let bell = Bell()
 
   init(
@@ -20,25 +22,46 @@ final class Shell {
   }
 
   /// A command that is yet to be started, so that it can be ended even before it has.
-  ///
-  /// - Throws: `ClassicError` (`limit`) where too many run.
-  func makeCommand() throws(ClassicError) -> ShellCommand {
-    guard running.count < limits.commands else {
-      throw ClassicError(
-        .limit, "\(limits.commands) commands run here already, and no more are started")
-    }
-    let command = ShellCommand(on: loop, limits: limits) { [weak self] in self?.didFinish($0) }
-    running[ObjectIdentifier(command)] = command
-    return command
+  func makeCommand() -> ShellCommand {
+    ShellCommand(on: loop, limits: limits) { [weak self] in self?.didFinish($0) }
   }
 
-  /// Starts `command`.
+  /// Starts `command`, when fewer than `ClassicLimits.commands` run: until then it waits its turn.
   ///
-  /// - Throws: `ClassicError` where it can't be.
+  /// - Throws: `ClassicError`: `busy` when too many wait, `lost` when it was ended while it waited,
+  ///   `system` when it can't be started.
   func start(_ command: ShellCommand, _ line: String) async throws(ClassicError) {
+    try await waitForTurn(of: command)
     try await command.start(line, environment: environment) { [encoding] in
       // The name was looked up when the server started.
       encoding.flatMap { try? Transcoder(from: "UTF-8", to: $0) }
+    }
+  }
+
+  private func waitForTurn(of command: ShellCommand) async throws(ClassicError) {
+    guard running.count >= limits.commands || !waiting.isEmpty else {
+      running[ObjectIdentifier(command)] = command
+      return
+    }
+    guard waiting.count < limits.waitingCommands else {
+      throw ClassicError(.busy, "\(waiting.count) commands wait already")
+    }
+    let bell = Bell()
+    waiting.append((command, bell))
+    command.didEndUnstarted = { bell.ring() }
+    defer { command.didEndUnstarted = nil }
+    while running[ObjectIdentifier(command)] == nil, !command.wasEnded { await bell.wait() }
+    guard command.wasEnded else { return }
+    waiting.removeAll { $0.command === command }
+    didFinish(command)
+    throw ClassicError(.lost, "the command was ended while it waited")
+  }
+
+  private func admit() {
+    while running.count < limits.commands, !waiting.isEmpty {
+      let next = waiting.removeFirst()
+      running[ObjectIdentifier(next.command)] = next.command
+      next.bell.ring()
     }
   }
 
@@ -81,7 +104,7 @@ final class Shell {
 
   /// Ends all commands: SIGTERM, the grace, SIGKILL.
   func endAll() {
-    for command in running.values { command.end() }
+    for command in Array(running.values) + waiting.map(\.command) { command.end() }
   }
 
   /// Ends all commands without a grace.
@@ -91,11 +114,12 @@ final class Shell {
 
   /// Returns once no command is left. For one caller.
   func idle() async {
-    while !running.isEmpty { await bell.wait() }
+    while !running.isEmpty || !waiting.isEmpty { await bell.wait() }
   }
 
   private func didFinish(_ command: ShellCommand) {
     running[ObjectIdentifier(command)] = nil
+    admit()
     if running.isEmpty { bell.ring() }
   }
 }

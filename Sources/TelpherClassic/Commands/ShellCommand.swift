@@ -9,6 +9,18 @@ final class ShellCommand {
     case error
   }
 
+  /// The next thing that a command brings.
+  enum Event {
+    /// A piece of output.
+    case piece(Output, Chunk)
+    /// All is over: it has exited and its outputs have ended, or it was ended from here.
+    case over
+    /// Nothing came in time.
+    case silence
+  }
+
+  /// Called when it is ended before it was started.
+  var didEndUnstarted: (() -> Void)?
   /// How it ended; nil while it runs.
   private(set) var exit: ProcessExit?
   /// Whether it was ended from here.
@@ -87,16 +99,34 @@ final class ShellCommand {
   /// The next piece of output; nil when all is over: it has exited and its outputs have ended, or it
   /// was ended from here.
   func next() async -> (output: Output, chunk: Chunk)? {
+    guard case .piece(let output, let chunk) = await next(within: nil) else { return nil }
+    return (output, chunk)
+  }
+
+  /// The next piece of output, or the end, or silence when neither comes within so many nanoseconds.
+  func next(within nanoseconds: UInt64?) async -> Event {
+    var isLate = false
+    let timer = nanoseconds.map {
+      loop.schedule(after: $0) { [bell] in
+        isLate = true
+        bell.ring()
+      }
+    }
+    defer { timer?.cancel() }
     while !wasEnded {
-      if !pieces.isEmpty { return pieces.removeFirst() }
+      if !pieces.isEmpty {
+        let (output, chunk) = pieces.removeFirst()
+        return .piece(output, chunk)
+      }
       if exit != nil, pipes.allSatisfy(\.hasEnded) {
         release()
-        return nil
+        return .over
       }
+      if isLate { return .silence }
       pipes.forEach { $0.resume() }
       await bell.wait()
     }
-    return nil
+    return .over
   }
 
   /// No more of `output` is wanted: who writes to it gets SIGPIPE.
@@ -128,6 +158,7 @@ final class ShellCommand {
     pieces = []
     pipes.forEach { $0.close() }
     bell.ring()
+    didEndUnstarted?()
     if child != nil { terminate() }
   }
 

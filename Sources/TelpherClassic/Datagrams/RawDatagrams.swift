@@ -5,12 +5,17 @@ enum RawDatagrams {
   /// Runs the command in `payload`.
   ///
   /// - Returns: the two datagrams of its answer.
+  /// - Throws: `ClassicError` when it is not answered: `violation` when it speaks another protocol,
+  ///   `busy` when too many commands wait.
   static func answer(
     _ payload: [UInt8], _ shell: Shell, on loop: any EventLoop
-  ) async -> [[UInt8]] {
+  ) async throws(ClassicError) -> [[UInt8]] {
+    var firstBytes = FirstBytes()
+    if case .foreign(let name) = firstBytes.receive(payload) { throw .foreign(name) }
     do throws(ClassicError) {
       return try await run(payload, shell, on: loop)
     } catch {
+      if [.busy, .lost].contains(error.code) { throw error }
       return [shell.note(error.message), []]
     }
   }
@@ -22,13 +27,11 @@ enum RawDatagrams {
       throw ClassicError(.limit, "a command has at most \(shell.limits.commandBytes) bytes")
     }
     let line = try shell.line(payload)
-    let command = try shell.makeCommand()
-    let timer = loop.schedule(after: shell.limits.datagramCommand) { command.end() }
-    defer {
-      timer.cancel()
-      command.end()
-    }
+    let command = shell.makeCommand()
+    defer { command.end() }
     try await shell.start(command, line)
+    let timer = loop.schedule(after: shell.limits.datagramCommand) { command.end() }
+    defer { timer.cancel() }
     var (standard, error) = (DatagramText(), DatagramText())
     while let (output, chunk) = await command.next() {
       var text = output == .standard ? standard : error

@@ -11,7 +11,8 @@ internal import TelpherTransport
 /// The length is that of the dictionary, as in `length`. The dictionary has the length of what
 /// follows, in bytes and without a bound, as `data_size` and as `total_size` (tutorials differ); a
 /// `filename`; and the `md5` of what follows, in hexadecimal digits. A client needs one of the
-/// sizes, and checks the digest where there is one.
+/// sizes, and checks the digest if there is one: the tutorials' servers send a placeholder, which is
+/// anything but 32 hexadecimal digits.
 struct HeaderDialect: CollectedDialect {
   /// The name that an answer would have as a file. The tutorials send one, and nobody uses it.
   private static let fileName = "output.txt"
@@ -19,7 +20,7 @@ struct HeaderDialect: CollectedDialect {
   func send(_ answer: Answer, to client: PulledStream) async throws(ClassicError) {
     let dictionary = AnswerDictionary(
       dataSize: answer.count, totalSize: answer.count, filename: Self.fileName,
-      md5: try await answer.md5())
+      md5: .digits(try await answer.md5()))
     let json = ClassicJSON.encode(dictionary)
     try await client.write(LengthPrefix.encode(Int64(json.count)) + json)
     try await answer.write(to: client)
@@ -30,18 +31,21 @@ struct HeaderDialect: CollectedDialect {
   /// - Throws: `ClassicError`, `damaged` where the digest says that the answer isn't what was sent.
   static func ask(
     _ command: [UInt8], on server: PulledStream, _ limits: ClassicLimits,
-    _ deliver: (Chunk) async throws -> Void
+    notice: (String) -> Void, _ deliver: (Chunk) async throws -> Void
   ) async throws {
     try await server.write(command)
     guard let dictionary = try await AnswerDictionary.read(from: server, limits) else {
       throw ClassicError.endedBeforeAnswer
     }
+    if case .placeholder(let text) = dictionary.digest {
+      notice("the server's md5 \(text) is no checksum, and the answer is not checked")
+    }
     var digest = FileHasher(.md5)
     try await server.deliver(try dictionary.size()) { chunk in
-      if dictionary.md5 != nil { digest = digest.updated(with: chunk) }
+      if case .digits = dictionary.digest { digest = digest.updated(with: chunk) }
       try await deliver(chunk)
     }
-    guard let md5 = dictionary.md5, md5.lowercased() != digest.digest else { return }
+    guard case .digits(let md5) = dictionary.digest, md5 != digest.digest else { return }
     throw ClassicError(
       .damaged, "the answer's md5 is \(digest.digest), and the server announced \(md5)")
   }
@@ -52,12 +56,31 @@ struct AnswerDictionary: Codable {
   var dataSize: Int64?
   var totalSize: Int64?
   var filename: String?
-  var md5: String?
+  var md5: MD5Field?
+
+  /// What is known of the answer's digest.
+  var digest: MD5Field { md5 ?? .missing }
 
   private enum CodingKeys: String, CodingKey {
     case dataSize = "data_size"
     case totalSize = "total_size"
     case filename, md5
+  }
+
+  init(dataSize: Int64?, totalSize: Int64?, filename: String?, md5: MD5Field?) {
+    self.dataSize = dataSize
+    self.totalSize = totalSize
+    self.filename = filename
+    self.md5 = md5
+  }
+
+  /// The name is of no use here, whatever it is.
+  init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    dataSize = try values.decodeIfPresent(Int64.self, forKey: .dataSize)
+    totalSize = try values.decodeIfPresent(Int64.self, forKey: .totalSize)
+    filename = try? values.decodeIfPresent(String.self, forKey: .filename)
+    md5 = try values.decodeIfPresent(MD5Field.self, forKey: .md5)
   }
 
   /// The length of the answer.

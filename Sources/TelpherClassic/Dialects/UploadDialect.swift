@@ -16,19 +16,24 @@ internal import TelpherTransport
 /// The tutorials' clients read nothing, and bytes that nobody read would have their close reset the
 /// connection, with files that are still on the way. So the server is silent until nothing more
 /// comes: Telpher's client waits for its lines, and the others are gone by then.
+///
+/// A file is stored under a name that is free. Without `overwrites` a name that begins with a dot is
+/// refused, since shells and other programs read such files and run what is in them.
 struct UploadDialect {
   let folder: Folder
+  let overwrites: Bool
   let limits: ClassicLimits
 
   /// Opens the folder that files go to.
   ///
   /// - Throws: `ClassicError` (`system`) where that can't be done.
-  init(root: String, limits: ClassicLimits) throws(ClassicError) {
+  init(root: String, overwrites: Bool, limits: ClassicLimits) throws(ClassicError) {
     do throws(FileError) {
       folder = try Root(root).folder(.root)
     } catch {
       throw ClassicError(error)
     }
+    self.overwrites = overwrites
     self.limits = limits
   }
 
@@ -69,9 +74,9 @@ struct UploadDialect {
       do throws(ClassicError) { try await body() } catch { failure = error }
     }
     await attempt { () throws(ClassicError) in
-      let (name, folder) = (dictionary.name, folder)
+      let (name, folder, overwrites) = (dictionary.name, folder, overwrites)
       file = try await Blocking.run { () throws(ClassicError) in
-        try UploadedFile(name, in: folder)
+        try UploadedFile(name, in: folder, overwrites: overwrites)
       }
     }
     do throws(ClassicError) {
@@ -105,8 +110,8 @@ struct UploadDictionary: Sendable, Equatable {
   let name: String
   /// The number of its bytes.
   let size: Int64
-  /// Their MD5 in lower-case hexadecimal digits, where the client told it.
-  let md5: String?
+  /// Their MD5.
+  let md5: MD5Field
 
   /// All keys that a dictionary may have.
   private struct Keys: Codable {
@@ -114,7 +119,7 @@ struct UploadDictionary: Sendable, Equatable {
     var fileSize: Int64?
     var filename: String?
     var fileName: String?
-    var md5: String?
+    var md5: MD5Field?
 
     enum CodingKeys: String, CodingKey {
       case size, filename, md5
@@ -141,27 +146,44 @@ struct UploadDictionary: Sendable, Equatable {
     name =
       path.lastIndex { $0 == "/" || $0 == "\\" }
       .map { String(path[path.index(after: $0)...]) } ?? path
-    md5 = keys.md5?.lowercased()
+    md5 = keys.md5 ?? .missing
   }
 
   /// Writes the dictionary of a file under all names that servers look for.
   static func json(name: String, size: Int64, md5: String) -> [UInt8] {
     ClassicJSON.encode(
-      Keys(size: size, fileSize: size, filename: name, fileName: name, md5: md5))
+      Keys(size: size, fileSize: size, filename: name, fileName: name, md5: .digits(md5)))
   }
 
   /// Reads a length and a dictionary; nil where the client has ended its side instead.
   static func read(
     from stream: PulledStream, _ limits: ClassicLimits
   ) async throws(ClassicError) -> UploadDictionary? {
-    guard let length = try await LengthPrefix.read(from: stream) else { return nil }
-    guard length <= limits.dictionaryBytes else {
-      throw ClassicError(
-        .violation, "a dictionary of \(length) bytes was announced, more than any has")
+    let count = LengthPrefix.size
+    guard let prefix = try await stream.read(exactly: count, of: "a length") else { return nil }
+    guard let length = try? LengthPrefix.decode(prefix), length > 0,
+      length <= limits.dictionaryBytes
+    else { throw foreign(prefix) }
+    // The first byte shows what is no dictionary, before the rest is waited for.
+    guard let first = try await stream.read(exactly: 1, of: "a dictionary") else {
+      throw ClassicError(.lost, "the connection ended before a dictionary")
     }
-    guard let json = try await stream.read(exactly: length, of: "a dictionary"), !json.isEmpty
-    else { throw ClassicError(.lost, "the connection ended before a dictionary") }
-    return try UploadDictionary(parsing: json, limits)
+    let begins: Set<UInt8> = [UInt8(ascii: "{"), UInt8(ascii: " "), UInt8(ascii: "\n")]
+    guard begins.contains(first[0]) else { throw foreign(prefix + first) }
+    let rest = try await stream.read(exactly: length - 1, of: "a dictionary") ?? []
+    return try UploadDictionary(parsing: first + rest, limits)
+  }
+
+  /// What a client meets whose bytes are no length and no dictionary.
+  private static func foreign(_ bytes: [UInt8]) -> ClassicError {
+    var firstBytes = FirstBytes()
+    switch firstBytes.receive(bytes) {
+    case .foreign(let name): return .foreign(name)
+    case .client, .unclear:
+      return ClassicError(
+        .violation,
+        "the bytes before a file are no length and no dictionary, but perhaps those of HTTP")
+    }
   }
 }
 

@@ -20,8 +20,12 @@ final class PulledStream {
   /// Whether the peer ever sent anything.
   private(set) var hasReceived = false
   private(set) var isClosed = false
+  /// Whether the peer waits for something that it would miss: then `close()` resets the connection,
+  /// so that the peer does not take the end for that of an answer.
+  var isPeerWaiting = false
 
-  private let stream: any ByteStream
+  /// The connection.
+  let stream: any ByteStream
   private let aheadBytes: Int
   private var pieces: [Chunk] = []
   private var heldBytes = 0
@@ -57,26 +61,64 @@ final class PulledStream {
 
   // MARK: Reading
 
+  /// What a read that waits for a limited time brought.
+  enum TimedRead {
+    /// Bytes.
+    case piece(Chunk)
+    /// The peer's bytes have ended in order.
+    case end
+    /// Nothing came in time.
+    case silence
+  }
+
   /// What one read brought, which was not pulled yet; nil at the end.
   ///
   /// - Throws: `ClassicError` (`lost`) where the connection broke.
   func read() async throws(ClassicError) -> Chunk? {
-    while pieces.isEmpty {
+    while true {
+      switch try takeNext() {
+      case .piece(let piece): return piece
+      case .end: return nil
+      case .silence: await reader.wait()
+      }
+    }
+  }
+
+  /// As `read()`, but it waits for at most so many nanoseconds. The stream stays open.
+  func read(
+    within nanoseconds: UInt64, on loop: any EventLoop
+  ) async throws(ClassicError) -> TimedRead {
+    var isOver = false
+    let timer = loop.schedule(after: nanoseconds) { [reader] in
+      isOver = true
+      reader.ring()
+    }
+    defer { timer.cancel() }
+    while true {
+      let next = try takeNext()
+      guard case .silence = next, !isOver else { return next }
+      await reader.wait()
+    }
+  }
+
+  /// Takes what is there; `silence` where nothing is, and then the next read is asked for.
+  private func takeNext() throws(ClassicError) -> TimedRead {
+    guard !pieces.isEmpty else {
       if isClosed { throw .closedHere }
       switch end {
-      case .orderly: return nil
+      case .orderly: return .end
       case .failed(let error): throw ClassicError(.lost, error.message)
       case nil: break
       }
       isWanted = true
       updateReading()
-      await reader.wait()
+      return .silence
     }
     isWanted = false
     let piece = pieces.removeFirst()
     heldBytes -= piece.count
     updateReading()
-    return piece
+    return .piece(piece)
   }
 
   /// As `read()`, but at most `count` bytes; the rest stays for the next call.
@@ -175,6 +217,7 @@ final class PulledStream {
     isClosed = true
     didEnd = nil
     (pieces, heldBytes) = ([], 0)
+    if isPeerWaiting { stream.resetOnClose() }
     stream.close()
     reader.ring()
     writer.ring()

@@ -20,6 +20,19 @@ struct ClassicHostTests {
     #expect(ended.errorText.contains("anyone on this machine can run commands"))
   }
 
+  @Test func anUploadServerWantsToBeMeant() async throws {
+    let root = stage.sandbox.folder + "/root"
+    mkdir(root, 0o755)
+    for address in ["tcp:127.0.0.1:0", "unix:\(stage.sandbox.folder)/socket"] {
+      let refused = try await stage.sandbox.telpher(
+        "classic", "serve", "upload", "--root", root, "--listen", address)
+      #expect(refused.status == 125)
+      #expect(refused.errorText.contains("can store files in \(root) as you"))
+      #expect(refused.errorText.contains("--i-know"))
+      #expect(refused.output.isEmpty)
+    }
+  }
+
   @Test(arguments: [
     "tcp:0.0.0.0:0", "tcp:[::]:0", "tcp:10.0.0.1:0", "udp:0.0.0.0:0", "udp:192.168.0.1:7",
   ])

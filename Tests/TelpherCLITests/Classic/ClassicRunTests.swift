@@ -27,11 +27,84 @@ struct ClassicRunTests {
     #expect(none.output.isEmpty && none.status == 0)
   }
 
-  @Test func rawTakesWhatComesUntilSilence() async throws {
-    let server = try await server("raw")
-    let (path, bytes) = stage.file("one-mebibyte", bytes: 1 << 20)
+  @Test(arguments: ["both", "joined", "either"])
+  func rawTakesWhatComesUntilTheServerEnds(_ how: String) async throws {
+    let server = try await stage.pythonServer("raw", "server", how)
+    // Such a server reads standard error first: more than a pipe holds would block it for good.
+    let (path, bytes) = stage.file("some", bytes: 50_000)
     #expect(try await stage.run("raw", on: server, "cat", path).output == bytes)
-    #expect(try await stage.run("raw", on: server, "echo out; echo err >&2").text == "out\nerr\n")
+    let both = try await stage.run("raw", on: server, "echo out; echo err >&2")
+    #expect(both.text == (how == "either" ? "err\n" : "err\nout\n"))
+    #expect(both.status == 0 && both.errorText.isEmpty)
+  }
+
+  @Test func anEmptyAnswerOfRawEndsWithTheServersSide() async throws {
+    let server = try await server("raw")
+    let none = try await stage.run("raw", on: server, "true")
+    #expect(none.output.isEmpty && none.errorText.isEmpty && none.status == 0)
+  }
+
+  @Test func aSlowAnswerOfRawIsWaitedFor() async throws {
+    let server = try await server("raw")
+    #expect(try await stage.run("raw", on: server, "sleep 2; echo late").text == "late\n")
+    let own = try await stage.serve("raw")
+    // Longer than a client that is gone would be waited for.
+    #expect(try await stage.run("raw", on: own, "sleep 4; echo late").text == "late\n")
+  }
+
+  @Test func aServerOfRawThatNeverEndsIsNotWaitedForWithoutEnd() async throws {
+    let server = try await stage.pythonServer("raw", "server", "deaf")
+    let some = try await stage.run("raw", on: server, "--silence", "200ms", "echo some")
+    #expect(some.text == "some\n" && some.status == 0)
+    #expect(some.errorText.contains("silent for 0.2 s"))
+    let other = try await stage.pythonServer("raw", "server", "deaf")
+    let none = try await stage.run("raw", on: other, "--silence", "200ms", "true")
+    #expect(none.output.isEmpty && none.status == 125)
+    #expect(none.errorText.contains("--silence"))
+  }
+
+  // MARK: Sizes
+
+  @Test func aServerThatSleepsGetsNoAcknowledgement() async throws {
+    let server = try await stage.pythonServer("size", "sleeping", "0.5")
+    let typed = try await stage.run(
+      "size", on: server, input: "echo one\ntrue\necho two\necho three\n")
+    #expect(typed.text == "one\ntwo\nthree\n")
+    for command in ["echo one", "true", "echo two", "echo three"] {
+      #expect(await server.server.line() == "ran \(command)")
+    }
+    server.server.signal(SIGKILL)
+    #expect(await server.server.line() == nil)
+  }
+
+  @Test func aServerThatSleepsLongerIsFoundOutAndTheAnswersStayInStep() async throws {
+    let server = try await stage.pythonServer("size", "sleeping", "2.6")
+    let typed = try await stage.run("size", on: server, input: "echo one\necho two\n")
+    #expect(typed.text == "one\ntwo\n")
+  }
+
+  @Test func anEmptyFirstAnswerKeepsTheAnswersInStep() async throws {
+    for arguments in [["server"], ["sleeping", "0.1"]] {
+      let server = try await stage.pythonServer("size", arguments)
+      let typed = try await stage.run(
+        "size", on: server, input: "true\necho one\ntrue\ntrue\necho two\n")
+      #expect(typed.text == "one\ntwo\n", "\(arguments)")
+      #expect(typed.status == 0)
+    }
+  }
+
+  @Test func theKindOfServerCanBeSaid() async throws {
+    let waiting = try await stage.pythonServer("size", "server")
+    let input = "true\necho one\ntrue\necho two\n"
+    #expect(
+      try await stage.run("size", on: waiting, "--ack", "always", input: input).text
+        == "one\ntwo\n")
+    let sleeping = try await stage.pythonServer("size", "sleeping", "0.1")
+    #expect(
+      try await stage.run("size", on: sleeping, "--ack", "never", input: input).text
+        == "one\ntwo\n")
+    let none = try await stage.run("size", on: sleeping, "--ack", "perhaps", "ls")
+    #expect(none.status != 0 && none.errorText.contains("auto, always, never"))
   }
 
   @Test func rawOnDatagramsTellsTheOutputsApart() async throws {
@@ -54,6 +127,18 @@ struct ClassicRunTests {
     #expect(time.text.wholeMatch(of: /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n/) != nil)
     let year = try await stage.sandbox.telpher("classic", "time", "--on", server.address, "%Y 年")
     #expect(year.text.wholeMatch(of: /\d{4} 年\n/) != nil)
+    let typed = try await stage.sandbox.telpher(
+      "classic", "time", "--on", server.address, "--prompt", input: "%Y\n\n%%\nquit\n%Y\n")
+    #expect(typed.text.wholeMatch(of: /\d{4}\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n%\n/) != nil)
+    #expect(typed.status == 0)
+  }
+
+  @Test(arguments: ["tcp", "udp"])
+  func reply(_ kind: String) async throws {
+    let server = try await stage.pythonServer("reply", "server", kind, "hahaha", kind: kind)
+    let typed = try await stage.run("reply", on: server, input: "one\ntwo\n")
+    #expect(typed.text == "hahaha\nhahaha\n")
+    #expect(try await stage.run("reply", on: server, "one").text == "hahaha")
   }
 
   // MARK: The prompt
@@ -126,6 +211,16 @@ struct ClassicRunTests {
     #expect(answer.text == "x\n")
     #expect(answer.status == 125)
     #expect(answer.errorText.contains("md5"))
+  }
+
+  @Test func aPlaceholderIsNoDigestAndNotedOnce() async throws {
+    let server = try await stage.pythonServer("header", "server", "total_size", "xxxdxxxx")
+    let answer = try await stage.run("header", on: server, "echo x")
+    #expect(answer.text == "x\n" && answer.status == 0)
+    #expect(answer.errorText.contains(#""xxxdxxxx" is no checksum"#))
+    let typed = try await stage.run("header", on: server, input: "echo one\necho two\n")
+    #expect(typed.text == "one\ntwo\n" && typed.status == 0)
+    #expect(typed.errorText.ranges(of: "is no checksum").count == 1)
   }
 
   @Test func aDigestMayLack() async throws {

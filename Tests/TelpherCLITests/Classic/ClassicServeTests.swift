@@ -60,11 +60,11 @@ struct ClassicServeTests {
     #expect(answer.errorText == "9\n")
   }
 
-  @Test func rawPassesBothOutputsOn() async throws {
+  @Test func rawSendsStandardErrorFirst() async throws {
     let server = try await stage.serve("raw")
     let answer = try await stage.client(
       "raw", "client", server.port, "8", "echo out; sleep 0.1; echo err >&2")
-    #expect(answer.text == "out\nerr\n")
+    #expect(answer.text == "err\nout\n")
     let note = "telpher: the command has finished without any output\n"
     let silent = try await stage.client("raw", "client", server.port, "\(note.utf8.count)", "true")
     #expect(silent.text == note)
@@ -73,13 +73,81 @@ struct ClassicServeTests {
   @Test func withRawTheStickingCanBeSeen() async throws {
     let server = try await stage.serve("raw")
     let answers = try await stage.client(
-      "raw", "naive", server.port, "seq 1 400; sleep 0.3", "echo second")
+      "raw", "naive", server.port, "seq 1 400", "echo second")
     let reads = answers.text.split(separator: "\n----\n", omittingEmptySubsequences: false)
     let first = (1...400).map { "\($0)\n" }.joined()
     #expect(reads.first.map(String.init) == String(first.prefix(1024)))
     // What the first read left comes in the place of the second answer.
     #expect(reads.dropFirst().first?.hasPrefix(first.dropFirst(1024)) == true)
   }
+
+  @Test func aClientThatReadsOnceForEachCommandStaysInStep() async throws {
+    let server = try await stage.serve("raw")
+    let commands = [
+      "echo one; sleep 0.2; id -u", "echo out; echo err >&2", "true", "seq 1 200 | tail -3",
+      "ls /no/such/file; echo $?",
+    ]
+    let answers = try await stage.client(
+      "raw", ["naive", server.port] + Array(repeating: commands, count: 8).flatMap { $0 })
+    let reads = answers.text.split(separator: "\n----\n", omittingEmptySubsequences: false)
+      .dropLast()
+    let note = "telpher: the command has finished without any output\n"
+    #expect(reads.count == 40)
+    for (index, read) in reads.enumerated() {
+      let expected =
+        ["one\n\(getuid())\n", "err\nout\n", note, "198\n199\n200\n", nil][index % 5]
+      #expect(
+        expected.map { $0 == String(read) } ?? read.hasSuffix("2\n"), "answer \(index): \(read)")
+    }
+  }
+
+  @Test(arguments: ["raw", "size", "sleeper", "length", "header"], [10, 100])
+  func manyClientsAtOnceGetRightAnswers(_ dialect: String, _ count: Int) async throws {
+    let server = try await stage.serve(dialect == "sleeper" ? "size" : dialect)
+    let counted = try await stage.client(
+      "many", dialect, server.port, "\(count)", "1", "2", "3")
+    #expect(counted.text == "0 wrong of \(count * 3)\n", "\(counted.errorText)")
+  }
+
+  @Test func aCommandThatGoesOnIsSeenBeforeItsEnd() async throws {
+    let server = try await stage.serve("raw", at: "tcp:127.0.0.1:0", "--pause", "50ms")
+    let client = try stage.python("vanish", ["half", server.port, "echo first; exec sleep 1000"])
+    #expect(await client.line() == "connected")
+    #expect(await client.line() == "first")
+    client.signal(SIGKILL)
+    #expect(await server.end().status == 0)
+  }
+
+  // MARK: Sizes
+
+  @Test func aClientOfASleepingServerNeedsNoAcknowledgement() async throws {
+    let server = try await stage.serve("size", at: "tcp:127.0.0.1:0", "--pause", "100ms")
+    let (path, bytes) = stage.file("some", bytes: 300_000)
+    let answers = try await stage.client(
+      "size", "sleeper", server.port, "true", "echo 你好", "cat \(path)", "true", "echo last")
+    #expect(answers.output == Array("你好\n".utf8) + bytes + Array("last\n".utf8))
+    #expect(answers.status == 0, "\(answers.errorText)")
+  }
+
+  @Test func lateAcknowledgementsAreNotRun() async throws {
+    let server = try await stage.serve("size", at: "tcp:127.0.0.1:0", "--pause", "100ms")
+    let answers = try await stage.client(
+      "size", "late", server.port, "recv_ready", "echo 1")
+    #expect(answers.text == "1\n")
+    // At once after the first answer, acknowledgement and command may come in one read.
+    let both = try await stage.client("size", "late", server.port, "recv_ready", "echo 1", "true")
+    #expect(both.text == "1\n")
+    #expect(both.errorText == "2 of 2\n0 of 0\n")
+  }
+
+  @Test(arguments: ["tcp", "udp"])
+  func replyAnswersEveryMessageWithItsText(_ kind: String) async throws {
+    let server = try await stage.serve("reply", at: "\(kind):127.0.0.1:0", "--text", "hahaha 好")
+    let answers = try await stage.client("reply", "client", kind, server.port, "one", "two", "三")
+    #expect(answers.text == "hahaha 好\nhahaha 好\nhahaha 好\n")
+  }
+
+  // MARK: Lines
 
   @Test func withLinesPiecesAndGluedCommandsAreTheSame() async throws {
     let server = try await stage.serve("raw", at: "tcp:127.0.0.1:0", "--line")
@@ -165,25 +233,11 @@ struct ClassicServeTests {
     #expect(await server.end().status == 0)
   }
 
-  @Test func whoEndsItsSideStillGetsTheAnswer() async throws {
+  @Test(arguments: ["0.2", "3"])
+  func aClientThatEndsItsSideStillGetsTheAnswer(_ seconds: String) async throws {
     let server = try await stage.serve("raw")
-    let answer = try await stage.client("vanish", "half", server.port, "sleep 0.2; echo done")
+    let answer = try await stage.client(
+      "vanish", "half", server.port, "sleep \(seconds); echo done")
     #expect(answer.text == "connected\ndone\n")
   }
-}
-
-/// The text of a file that a command is to write.
-func waitForFile(_ path: String) async throws -> String {
-  for _ in 0..<6_000 {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    if file >= 0 {
-      defer { close(file) }
-      var bytes = [UInt8](repeating: 0, count: 4_096)
-      let count = read(file, &bytes, bytes.count)
-      let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
-      return String(text.filter { $0 != "\n" })
-    }
-    try await Task.sleep(for: .milliseconds(10))
-  }
-  throw Failed("\(path) never came")
 }

@@ -28,6 +28,13 @@ struct ClassicStage {
   func serve(
     _ dialect: String, at address: String = "tcp:127.0.0.1:0", _ options: String...
   ) async throws -> Running {
+    try await serve(dialect, at: address, options)
+  }
+
+  /// Starts `telpher classic serve`.
+  func serve(
+    _ dialect: String, at address: String, _ options: [String]
+  ) async throws -> Running {
     let server = try sandbox.start(
       ["classic", "serve", dialect, "--listen", address, "--i-know"] + options)
     guard let line = await server.line(), line.hasPrefix("listening on ") else {
@@ -39,6 +46,13 @@ struct ClassicStage {
   /// Starts a Python server.
   func pythonServer(
     _ program: String, _ arguments: String..., kind: String = "tcp"
+  ) async throws -> Running {
+    try await pythonServer(program, arguments, kind: kind)
+  }
+
+  /// Starts a Python server.
+  func pythonServer(
+    _ program: String, _ arguments: [String], kind: String = "tcp"
   ) async throws -> Running {
     let server = try python(program, arguments)
     guard let port = await server.line(), UInt16(port) != nil else {
@@ -58,6 +72,11 @@ struct ClassicStage {
 
   /// Runs a Python program to its end.
   func client(_ program: String, _ arguments: String...) async throws -> Finished {
+    try await client(program, arguments)
+  }
+
+  /// Runs a Python program to its end.
+  func client(_ program: String, _ arguments: [String]) async throws -> Finished {
     await (try python(program, arguments)).finish()
   }
 
@@ -92,4 +111,20 @@ struct ClassicStage {
   private static let programs =
     #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast()
     .joined(separator: "/") + "/Programs"
+}
+
+/// The text of a file that a command is to write.
+func waitForFile(_ path: String) async throws -> String {
+  for _ in 0..<6_000 {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    if file >= 0 {
+      defer { close(file) }
+      var bytes = [UInt8](repeating: 0, count: 4_096)
+      let count = read(file, &bytes, bytes.count)
+      let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+      return String(text.filter { $0 != "\n" })
+    }
+    try await Task.sleep(for: .milliseconds(10))
+  }
+  throw Failed("\(path) never came")
 }

@@ -12,8 +12,8 @@ struct ClassicUploadTests {
     mkdir(root, 0o755)
   }
 
-  private func serve() async throws -> ClassicStage.Running {
-    try await stage.serve("upload", at: "tcp:127.0.0.1:0", "--root", root)
+  private func serve(_ options: String...) async throws -> ClassicStage.Running {
+    try await stage.serve("upload", at: "tcp:127.0.0.1:0", ["--root", root] + options)
   }
 
   private func bytes(_ name: String) -> [UInt8]? { contents(of: "\(root)/\(name)") }
@@ -37,7 +37,7 @@ struct ClassicUploadTests {
   }
 
   @Test func tenClientsAtOnceStoreTheirOwnAndOneNameIsWhole() async throws {
-    let server = try await serve()
+    let server = try await serve("--overwrite")
     try await withThrowingTaskGroup { group in
       for number in 0..<10 {
         let same = stage.sandbox.folder + "/\(number)"
@@ -82,8 +82,47 @@ struct ClassicUploadTests {
     #expect(names(in: root).isEmpty)
   }
 
-  @Test func aLinkIsReplacedAndNotFollowed() async throws {
+  @Test(arguments: [".bashrc", "x/.profile", "..a", ".ssh"])
+  func aNameThatBeginsWithADotIsRefused(_ name: String) async throws {
     let server = try await serve()
+    let client = try await stage.client(
+      "upload", "as", server.port, name, "5d41402abc4b2a76b9719d911017c592", "hello")
+    #expect(client.text.hasPrefix("failed "), "\(client.text)")
+    #expect(client.text.contains("--overwrite"))
+    #expect(names(in: root).isEmpty)
+    let other = try await serve("--overwrite")
+    let stored = try await stage.client(
+      "upload", "as", other.port, name, "5d41402abc4b2a76b9719d911017c592", "hello")
+    #expect(stored.text.hasPrefix("stored "), "\(stored.text)")
+  }
+
+  @Test func whatIsThereIsNotReplacedAndOneOfManyComesFirst() async throws {
+    let server = try await serve()
+    stage.sandbox.write("old", to: root + "/a")
+    symlink("/no/such/file", root + "/link")
+    for name in ["a", "link"] {
+      let client = try await stage.client(
+        "upload", "as", server.port, name, "5d41402abc4b2a76b9719d911017c592", "hello")
+      #expect(client.text.hasPrefix("failed \"\(name)\": it is there already"), "\(client.text)")
+    }
+    #expect(bytes("a") == Array("old".utf8))
+    let texts = try await withThrowingTaskGroup(of: String.self) { group in
+      for _ in 0..<10 {
+        group.addTask {
+          try await stage.client(
+            "upload", "as", server.port, "new", "5d41402abc4b2a76b9719d911017c592", "hello"
+          ).text
+        }
+      }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(texts.filter { $0 == "stored new\n" }.count == 1)
+    #expect(texts.filter { $0.hasPrefix("failed \"new\": it is there already") }.count == 9)
+    #expect(names(in: root) == ["a", "link", "new"])
+  }
+
+  @Test func aLinkIsReplacedAndNotFollowed() async throws {
+    let server = try await serve("--overwrite")
     let outside = stage.file("outside", bytes: 10)
     symlink(outside.path, root + "/link")
     let client = try await stage.client(
@@ -93,10 +132,27 @@ struct ClassicUploadTests {
     #expect(bytes("link") == Array("hello".utf8))
   }
 
-  @Test func aWrongDigestStoresNothingAndTheOldFileStays() async throws {
+  @Test func aPlaceholderIsNoDigest() async throws {
     let server = try await serve()
+    let client = try await stage.client("upload", "as", server.port, "a", "xxxdxxxx", "hello")
+    #expect(client.text == "stored a\n")
+  }
+
+  @Test func aUnixSocketIsItsOwnersAlone() async throws {
+    let path = stage.sandbox.folder + "/upload.sock"
+    let server = try await stage.serve("upload", at: "unix:\(path)", "--root", root)
+    #expect(mode(of: path) == 0o600)
+    let file = stage.file("a", bytes: 10)
+    let sent = try await stage.sandbox.telpher(
+      "classic", "upload", "--on", server.address, file.path)
+    #expect(sent.status == 0 && bytes("a") == file.bytes)
+  }
+
+  @Test func aWrongDigestStoresNothingAndTheOldFileStays() async throws {
+    let server = try await serve("--overwrite")
     stage.sandbox.write("old", to: root + "/a")
-    let client = try await stage.client("upload", "as", server.port, "a", "0123", "hello")
+    let wrong = String(repeating: "0", count: 32)
+    let client = try await stage.client("upload", "as", server.port, "a", wrong, "hello")
     #expect(client.text.hasPrefix("failed \"a\": the md5 of what came is 5d41402a"))
     #expect(bytes("a") == Array("old".utf8))
     #expect(names(in: root) == ["a"])
@@ -152,6 +208,20 @@ struct ClassicUploadTests {
     #expect(bytes("中文.txt") == named.bytes)
   }
 
+  @Test(arguments: ["size", "file"])
+  func aServerThatReadsTooMuchGetsFileAfterFile(_ keys: String) async throws {
+    let server = try await stage.pythonServer("upload", "greedy", root, keys)
+    let files = (0..<8).map { stage.file("small-\($0)", bytes: 100 + $0) }
+    let sent = await
+      (try stage.sandbox.start(
+        ["classic", "upload", "--on", server.address] + files.map(\.path))).finish()
+    #expect(sent.status == 0, "\(sent.errorText)")
+    for (number, file) in files.enumerated() {
+      #expect(await server.server.line() == "stored small-\(number)")
+      #expect(bytes("small-\(number)") == file.bytes)
+    }
+  }
+
   @Test func filesArePickedByNumberAgainAndAgain() async throws {
     let server = try await serve()
     let folder = stage.sandbox.folder + "/mine"
@@ -187,7 +257,7 @@ struct ClassicUploadTests {
   @Test func anUploadServerNeedsAFolder() async throws {
     for arguments in [[], ["--root", "/no/such/folder"]] {
       let server = try stage.sandbox.start(
-        ["classic", "serve", "upload", "--listen", "tcp:127.0.0.1:0"] + arguments)
+        ["classic", "serve", "upload", "--listen", "tcp:127.0.0.1:0", "--i-know"] + arguments)
       let ended = await server.finish()
       #expect(ended.status == 125)
       #expect(ended.errorText.contains("folder") || ended.errorText.contains("/no/such/folder"))

@@ -32,7 +32,7 @@ struct AnswerDictionaryTests {
   }
 
   @Test func bothSizesAreWritten() throws {
-    let dictionary = AnswerDictionary(dataSize: 7, totalSize: 7, filename: "f", md5: "0")
+    let dictionary = AnswerDictionary(dataSize: 7, totalSize: 7, filename: "f", md5: .digits("0"))
     #expect(
       String(decoding: ClassicJSON.encode(dictionary), as: UTF8.self)
         == #"{"data_size":7,"filename":"f","md5":"0","total_size":7}"#)

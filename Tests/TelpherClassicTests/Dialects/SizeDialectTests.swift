@@ -1,19 +1,140 @@
+import TelpherTransport
+import TelpherTransportTesting
 import Testing
 
 @testable import TelpherClassic
 
+/// The server of `size`, with clients that acknowledge and clients that don't.
+@Suite(.timeLimit(.minutes(5)))
 struct SizeDialectTests {
-  @Test func aSizeIsDecimalText() throws {
-    #expect(try SizeDialect.size(Array("0".utf8)) == 0)
-    #expect(try SizeDialect.size(Array(" 5242880\n".utf8)) == 5_242_880)
-    #expect(try SizeDialect.size(Array("4294967296".utf8)) == 4_294_967_296)
+  /// No time to wait where a test wants the pause to be over, and far too much where not.
+  private func rig(pause: UInt64, second: UInt64 = 60_000_000_000) async throws -> ClassicRig {
+    var limits = ClassicLimits()
+    limits.acknowledgement = pause
+    limits.secondMessage = second
+    return try await ClassicRig(.size, limits: limits, ["true": { $0.exit(0) }])
   }
 
-  @Test(arguments: [
-    "", "-1", "12ab", "99999999999999999999", "1e5", String(repeating: "1", count: 65),
-  ])
-  func otherTextsAreNone(_ text: String) {
-    let error = #expect(throws: ClassicError.self) { try SizeDialect.size(Array(text.utf8)) }
-    #expect(error?.code == .violation)
+  /// Returns when the server has read what was written before: it has answered another client.
+  private func letRead(_ rig: ClassicRig) async throws {
+    let client = try await rig.client()
+    try await client.write("true")
+    #expect(try await client.text(1) == "0")
+    await client.close()
+  }
+
+  private static let long: UInt64 = 600_000_000_000
+  private static let short: UInt64 = 1_000_000
+
+  @Test func anAcknowledgementIsFollowedByTheAnswerAtOnce() async throws {
+    let rig = try await rig(pause: Self.long)
+    let client = try await rig.client()
+    for text in ["recv_ready", "whatever it says", "x"] {
+      try await client.write("hello")
+      #expect(try await client.text(1) == "5")
+      try await client.write(text)
+      #expect(try await client.text(5) == "hello")
+    }
+    await rig.end()
+  }
+
+  @Test func aClientThatSendsNoneGetsTheAnswerAfterThePause() async throws {
+    let rig = try await rig(pause: Self.short, second: Self.short)
+    let client = try await rig.client()
+    for number in 10..<20 {
+      try await client.write("hello \(number)")
+      #expect(try await client.text(9) == "8hello \(number)")
+    }
+    await rig.end()
+  }
+
+  @Test func afterAnEmptyAnswerItSendsTheNextCommandAndGetsItsSize() async throws {
+    let rig = try await rig(pause: Self.short, second: Self.short)
+    let client = try await rig.client()
+    for _ in 0..<3 {
+      try await client.write("true")
+      #expect(try await client.text(1) == "0")
+    }
+    try await client.write("hello")
+    #expect(try await client.text(6) == "5hello")
+    await rig.end()
+  }
+
+  @Test(arguments: ["recv_ready", "ok", "准备好接收了"])
+  func aLateAcknowledgementIsNoCommand(_ text: String) async throws {
+    let rig = try await rig(pause: Self.short)
+    let client = try await rig.client()
+    try await client.write("hello")
+    #expect(try await client.text(6) == "5hello")
+    try await client.write(text)
+    try await letRead(rig)
+    // From now on it is known to acknowledge, and is waited for.
+    try await client.write("again")
+    #expect(try await client.text(1) == "5")
+    try await client.write(text)
+    #expect(try await client.text(5) == "again")
+    await rig.end()
+  }
+
+  @Test func aLateAcknowledgementMayStickToTheNextCommand() async throws {
+    let rig = try await rig(pause: Self.short)
+    let client = try await rig.client()
+    try await client.write("hello")
+    #expect(try await client.text(6) == "5hello")
+    try await client.write("recv_readyagain")
+    #expect(try await client.text(1) == "5")
+    try await client.write("recv_ready")
+    #expect(try await client.text(5) == "again")
+    await rig.end()
+  }
+
+  @Test func aLateAcknowledgementOfUnknownTextIsToldByTheCommandAfterIt() async throws {
+    let rig = try await rig(pause: Self.short)
+    let client = try await rig.client()
+    try await client.write("true")
+    #expect(try await client.text(1) == "0")
+    try await client.write("I can take it now")
+    try await letRead(rig)
+    try await client.write("hello")
+    #expect(try await client.text(1) == "5")
+    try await client.write("I can take it now")
+    #expect(try await client.text(5) == "hello")
+    await rig.end()
+  }
+
+  @Test func afterAnEmptyAnswerAcknowledgementAndCommandMayStick() async throws {
+    let rig = try await rig(pause: Self.long)
+    let client = try await rig.client()
+    // What a client that has not acknowledged before most likely says.
+    try await client.write("true")
+    #expect(try await client.text(1) == "0")
+    try await client.write("recv_readyfirst")
+    #expect(try await client.text(1) == "5")
+    try await client.write("I am ready")
+    #expect(try await client.text(5) == "first")
+    try await client.write("true")
+    #expect(try await client.text(1) == "0")
+    try await client.write("I am readysecond")
+    #expect(try await client.text(1) == "6")
+    try await client.write("ok")
+    #expect(try await client.text(6) == "second")
+    await rig.end()
+  }
+
+  @Test func aClientThatAcknowledgesIsWaitedForAfterAPauseToo() async throws {
+    let rig = try await rig(pause: Self.short)
+    let client = try await rig.client()
+    try await client.write("hello")
+    #expect(try await client.text(6) == "5hello")
+    try await client.write("recv_ready")
+    try await letRead(rig)
+    for _ in 0..<3 {
+      try await client.write("again")
+      // The size alone: the answer would be there in the same read, or the next.
+      #expect(try await client.readOnce() == "5")
+      try await client.write("recv_ready")
+      #expect(try await client.readOnce() == "again")
+    }
+    await rig.end()
   }
 }

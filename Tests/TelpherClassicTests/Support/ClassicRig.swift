@@ -92,6 +92,12 @@ actor RawClient {
     String(decoding: try await read(count), as: UTF8.self)
   }
 
+  /// What one read brings, as a recv does.
+  func readOnce() async throws -> String {
+    guard let chunk = try await stream?.read() else { return "" }
+    return String(decoding: [UInt8](chunk), as: UTF8.self)
+  }
+
   /// All that comes until the server ends; an error counts as an end.
   func readToEnd() async -> String {
     var bytes: [UInt8] = []

@@ -6,7 +6,7 @@ struct ClassicCommand: AsyncParsableCommand {
     commandName: "classic",
     abstract: "Speaks the protocols of the Python socket tutorials, to both sides.",
     discussion: """
-      The dialects: upper, raw, size, length, header, upload, time, chat. They know no \
+      The dialects: upper, raw, size, length, header, upload, time, chat, reply. They know no \
       authentication and are served on this machine only. docs/FROM-THE-TUTORIALS.md leads from \
       them to 'telpher serve' and 'telpher run'.
       """,

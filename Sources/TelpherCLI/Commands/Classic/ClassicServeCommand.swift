@@ -13,6 +13,16 @@ struct ClassicServeCommand: AsyncParsableCommand {
 
       What one read brings is one command, as in the tutorials: two that are sent quickly may be \
       taken for one. With --line, which 'raw' has, each line is one.
+
+      'raw' sends an answer in one piece after the command has exited, standard error first, so that \
+      a client that calls recv once for each command stays in step. Output of more than 64 KiB, or \
+      of a command that goes on for longer than --pause, is sent before its end.
+
+      'size' sends the answer after the client has acknowledged the size, or after --pause: the \
+      clients of some tutorials acknowledge, those of others wait.
+
+      A connection that begins as one of HTTP or TLS is closed, and logged: web pages can send \
+      requests to any port of this machine.
       """)
 
   @Argument(
@@ -23,7 +33,7 @@ struct ClassicServeCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Where to listen: tcp:HOST:PORT, udp:HOST:PORT or unix:PATH, on this machine only.",
-      discussion: "May be repeated. time and chat are spoken on udp, upper and raw on both.",
+      discussion: "May be repeated. time and chat are spoken on udp, upper, raw and reply on both.",
       valueName: "address"),
     transform: ClassicAddressArgument.parse)
   var listen: [ClassicAddress]
@@ -32,6 +42,22 @@ struct ClassicServeCommand: AsyncParsableCommand {
     help: ArgumentHelp("The folder that uploaded files go to.", valueName: "dir"),
     completion: .directory)
   var root: String?
+
+  @Flag(
+    help: """
+      Lets an uploaded file replace one that is there, and have a name that begins with a dot.
+      """)
+  var overwrite = false
+
+  @Option(
+    help: ArgumentHelp("The text that 'reply' answers every message with.", valueName: "text"))
+  var text: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How long 'size' waits for an acknowledgement (default: 1s), or 'raw' holds output (5s).",
+      valueName: "duration"), transform: DurationArgument.parse)
+  var pause: Duration?
 
   @Option(
     help: ArgumentHelp(
@@ -44,7 +70,8 @@ struct ClassicServeCommand: AsyncParsableCommand {
   @Flag(help: "Takes a command per line ('raw' on tcp and unix).")
   var line = false
 
-  @Flag(help: "Starts a server through which anyone on this machine can run commands.")
+  @Flag(
+    help: "Starts a server through which anyone on this machine can run commands or store files.")
   var iKnow = false
 
   @Option(
@@ -57,6 +84,9 @@ struct ClassicServeCommand: AsyncParsableCommand {
     var options = ClassicServerOptions()
     options.root = root
     options.encoding = encoding
+    options.overwrites = overwrite
+    options.text = text
+    options.pause = pause?.wholeNanoseconds
     options.readsLines = line
     options.environment = Environment.current()
     let logger = EscapingLogHandler.logger(level: logLevel)

@@ -10,6 +10,9 @@ struct ClassicUploadCommand: AsyncParsableCommand {
       With --dir the files of a folder are listed with numbers; pick one at the '>>: ' prompt, again \
       and again; 'quit' ends. Telpher's server tells at the end what it stored, and the status is \
       125 where a file was not; a tutorial's server tells nothing.
+
+      Between two files it waits until the server has read the first one (for 0.3 s, if the server is \
+      on another machine): some of the tutorials' servers read more than a file has.
       """)
 
   @Option(

@@ -1,7 +1,8 @@
 """`header`: 4 bytes with the length of a dictionary, the dictionary, the bytes.
 
 header.py client PORT COMMAND...          prints all answers, each checked; tells of the keys
-header.py server KEY [md5|bad|none]       prints its port, and answers; KEY is that of the size
+header.py server KEY [MD5]                prints its port, and answers; KEY is that of the size;
+                                          MD5: md5 (right), bad (another one), none, or a text
 """
 import hashlib
 import json
@@ -52,8 +53,10 @@ else:
             data = res.stdout + res.stderr
             header = {"filename": "a.txt", sys.argv[2]: len(data)}
             digest = sys.argv[3] if len(sys.argv) > 3 else "md5"
-            if digest != "none":
+            if digest in ("md5", "bad"):
                 header["md5"] = hashlib.md5(data if digest == "md5" else b"other").hexdigest()
+            elif digest != "none":
+                header["md5"] = digest
             head = json.dumps(header).encode("utf-8")
             conn.send(struct.pack("i", len(head)))
             conn.send(head)

@@ -3,7 +3,10 @@
 raw.py client PORT BYTES COMMAND...  for each command, reads BYTES bytes and prints them
 raw.py naive PORT COMMAND...         for each command, one recv(1024), printed with a line of dashes
 raw.py glued PORT BYTES TEXT...      sends the texts in pieces, a moment apart, then reads BYTES bytes
-raw.py server                        prints its port, and answers one client after the other
+raw.py server [HOW]                  prints its port, and answers one client after the other.
+                                     HOW: both (two sends, error first; the default), joined (one send
+                                     of both), either (error or else output, or a line if both are
+                                     empty), deaf (does not notice its client's end)
 raw.py udp-client PORT COMMAND...    prints 'err ' and 'out ' with the two datagrams of each answer
 raw.py udp-server                    prints its port, and answers
 """
@@ -14,9 +17,12 @@ import time
 
 
 def run(command):
-    res = subprocess.Popen(command.decode("utf-8"), shell=True,
+    """Standard error and standard output, read one after the other."""
+    res = subprocess.Popen(command.decode("utf-8"), shell=True, stdin=subprocess.PIPE,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    return res.communicate()
+    err = res.stderr.read()
+    out = res.stdout.read()
+    return out, err
 
 
 mode = sys.argv[1]
@@ -56,15 +62,23 @@ elif mode == "server":
     s.bind(("127.0.0.1", 0))
     s.listen(5)
     print(s.getsockname()[1], flush=True)
+    how = sys.argv[2] if len(sys.argv) > 2 else "both"
     while True:
         conn, _ = s.accept()
         while True:
             command = conn.recv(1024)
             if not command:
+                if how == "deaf":
+                    time.sleep(600)
                 break
             out, err = run(command)
-            conn.send(out)
-            conn.send(err)
+            if how == "joined":
+                conn.send(err + out)
+            elif how == "either":
+                conn.send(err or out or "执行成功".encode("utf-8"))
+            else:
+                conn.send(err)
+                conn.send(out)
         conn.close()
 elif mode == "udp-client":
     for command in sys.argv[3:]:

@@ -5,6 +5,7 @@ upload.py client PORT KEYS FILE...   sends the files; KEYS: size (size, filename
 upload.py as PORT NAME MD5 TEXT      sends TEXT as a file called NAME with that md5
 upload.py part PORT NAME SIZE TEXT   announces SIZE bytes, sends TEXT, says so and waits
 upload.py server FOLDER KEYS         prints its port, and stores what comes
+upload.py greedy FOLDER KEYS         the same, but each recv of a file's bytes takes up to 1024
 """
 import hashlib
 import json
@@ -25,7 +26,7 @@ def send_head(head):
     s.send(data)
 
 
-if mode == "server":
+if mode in ("server", "greedy"):
     size_key, name_key = {"size": ("size", "filename"), "file": ("file_size", "file_name")}[sys.argv[3]]
     s.bind(("127.0.0.1", 0))
     s.listen(5)
@@ -42,7 +43,8 @@ if mode == "server":
             received = 0
             with open(os.path.join(sys.argv[2], header[name_key]), "wb") as f:
                 while received < header[size_key]:
-                    data = conn.recv(min(1024, header[size_key] - received))
+                    left = header[size_key] - received
+                    data = conn.recv(1024 if mode == "greedy" else min(1024, left))
                     received += len(data)
                     digest.update(data)
                     f.write(data)

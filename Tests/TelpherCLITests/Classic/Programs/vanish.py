@@ -23,6 +23,7 @@ if how == "half":
         if not data:
             break
         sys.stdout.buffer.write(data)
+        sys.stdout.flush()
 elif how in ("silent", "stay"):
     time.sleep(600)
 else:
