@@ -12,7 +12,7 @@ struct PartialClaim {
     case claimed(PartialClaim)
     /// Another transfer has it.
     case locked
-    /// It is nothing that may be written to.
+    /// It is not ours: another user's, or one that has other names too.
     case foreign
     /// It was renamed or removed before it was locked.
     case gone
@@ -27,14 +27,15 @@ struct PartialClaim {
 
   /// Claims the first free slot of the destination `name`, at `path`, in `folder`. Until `deadline`
   /// (of the monotonic clock, in nanoseconds) it is the first slot that is waited for, with a `pause`
-  /// between two looks at it.
+  /// between two looks at it. If something of another's has one of the names, a name that nothing has
+  /// is used after them: it can't be foreseen, so no planted file keeps a destination from being stored.
   ///
-  /// - Throws: `.busy` where there is none, or what opening one says.
+  /// - Throws: `.busy` if all slots are taken by transfers, or what opening one says.
   init(
     for name: [UInt8], in folder: Folder, _ path: RelativePath, deadline: UInt64 = 0,
     pause: () -> Void = { usleep(Self.pause) }
   ) throws(FileError) {
-    var refusal: Int32?
+    var isObstructed = false
     for slot in 0..<PartialName.slots {
       let partial = PartialName.ofFile(name, slot: slot)
       var attempts = Self.attempts
@@ -48,17 +49,27 @@ struct PartialClaim {
         case .locked where slot == 0 && monotonicNow() < deadline:
           pause()
           attempts += 1
-        case .locked, .foreign: break attempts
+        case .locked: break attempts
+        case .foreign:
+          isObstructed = true
+          break attempts
         case .refused(let error) where [EACCES, EPERM, ELOOP, EISDIR, ENXIO].contains(error):
           // Of this one file perhaps: another user's, or something else by that name.
-          refusal = error
+          isObstructed = true
           break attempts
         case .refused(let error): throw FileError("write", path, errno: error)
         }
       }
     }
-    if let refusal { throw FileError("write", path, errno: refusal) }
-    throw FileError(.busy, "write", path, "\(PartialName.slots) transfers of it are going on")
+    guard isObstructed else {
+      throw FileError(.busy, "write", path, "\(PartialName.slots) transfers of it are going on")
+    }
+    switch Self.claim(PartialName.unforeseen(), in: folder) {
+    case .claimed(let claim): self = claim
+    case .refused(let error): throw FileError("write", path, errno: error)
+    case .locked, .foreign, .gone:
+      throw FileError(.busy, "write", path, "another program changes its folder at the same time")
+    }
   }
 
   private init(name: [UInt8], descriptor: Int32, length: Int64) {
@@ -86,11 +97,15 @@ struct PartialClaim {
   static func lock(
     _ descriptor: Int32, _ name: [UInt8], in folder: Folder, isFresh: Bool
   ) -> Outcome {
+    var ours = stat()
+    var named = stat()
+    guard fstat(descriptor, &ours) == 0 else { return .refused(errno) }
+    // A stranger may have laid a file of his there, locked or not, or a hard link to somebody's.
+    guard ours.st_mode & S_IFMT == S_IFREG, ours.st_nlink <= 1, isFresh || ours.st_uid == geteuid()
+    else { return .foreign }
     let locked = telpher_lock(descriptor)
     if locked == -EWOULDBLOCK { return .locked }
     if locked != 0 { return .refused(-locked) }
-    var ours = stat()
-    var named = stat()
     guard fstat(descriptor, &ours) == 0 else { return .refused(errno) }
     let result = name.withCPath {
       fstatat(folder.descriptor.number, $0, &named, AT_SYMLINK_NOFOLLOW)
@@ -99,9 +114,8 @@ struct PartialClaim {
     guard result == 0, ours.st_ino == named.st_ino, ours.st_dev == named.st_dev else {
       return .gone
     }
-    // A stranger may have laid a file of his there, or a hard link to somebody's.
-    guard ours.st_mode & S_IFMT == S_IFREG, ours.st_nlink == 1, isFresh || ours.st_uid == geteuid()
-    else { return .foreign }
+    // It may have got a second name before it was locked.
+    guard ours.st_nlink == 1 else { return .foreign }
     return .claimed(
       PartialClaim(name: name, descriptor: descriptor, length: Int64(ours.st_size)))
   }

@@ -17,10 +17,14 @@ enum PartialName {
     return start + Array("\(hasher.digest).\(slot)".utf8) + fileEnd
   }
 
+  /// A name for a partial file that was never used before: no later transfer finds it.
+  static func unforeseen() -> [UInt8] { start + Array("\(random()).0".utf8) + fileEnd }
+
   /// A name for a symlink until it is renamed, never used before.
-  static func ofLink() -> [UInt8] {
-    let random = (0..<digits / 2).map { _ in UInt8.random(in: 0...255) }
-    return start + Array("\(random.hexadecimal).0".utf8) + linkEnd
+  static func ofLink() -> [UInt8] { start + Array("\(random()).0".utf8) + linkEnd }
+
+  private static func random() -> String {
+    (0..<digits / 2).map { _ in UInt8.random(in: 0...255) }.hexadecimal
   }
 
   /// Whether `name` is one of these.

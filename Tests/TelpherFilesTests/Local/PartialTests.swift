@@ -208,11 +208,46 @@ import Testing
     try partial.write("text")
     #expect(sandbox.text(names[6]) == "text")
     try sandbox.makeFolder(names[7])
-    #expect(
-      code { _ = try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: true) }
-        == .notAFile
-    )
+    // With all eight taken by something else, one that nothing has is used.
+    let another = try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: true)
+    try another.write("another")
+    try another.finish(mode: 0o644, modifiedNS: nil)
+    try another.commit(replacing: false)
+    #expect(sandbox.text("file") == "another")
+    #expect(sandbox.text(names[6]) == "text")
     #expect(try sandbox.outside() == before)
+  }
+
+  /// Nor does a lock on it keep the name from being stored: what has a second name is no partial.
+  @Test func plantedPartialsThatAreLocked() throws {
+    let sandbox = try Sandbox()
+    var planted: [Int32] = []
+    defer { for descriptor in planted { close(descriptor) } }
+    for slot in 0..<8 {
+      let name = ".telpher.\(fileDigest).\(slot).partial"
+      try sandbox.write(name, "planted")
+      try check(link(sandbox.inside(name), sandbox.inside("second\(slot)")), "link")
+      planted.append(open(sandbox.inside(name), O_RDONLY))
+      try check(flock(planted[slot], LOCK_EX | LOCK_NB), "flock")
+    }
+    let partial = try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: false)
+    try partial.write("text")
+    try partial.finish(mode: 0o644, modifiedNS: nil)
+    try partial.commit(replacing: false)
+    #expect(sandbox.text("file") == "text")
+    for slot in 0..<8 { #expect(sandbox.text("second\(slot)") == "planted") }
+  }
+
+  @Test func theNinthTransferOfANameIsToldOfTheOtherEight() throws {
+    let sandbox = try Sandbox()
+    let others = try (0..<8).map { _ in
+      try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: false)
+    }
+    let error = #expect(throws: FileError.self) {
+      try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: false)
+    }
+    #expect(error?.message == "cannot write 'file': 8 transfers of it are going on")
+    others.forEach { $0.discard() }
   }
 
   @Test func staleOnesAreRemovedAndOthersNot() throws {
