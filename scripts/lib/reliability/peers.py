@@ -275,7 +275,7 @@ def endless_listing(lab):
 
     def _credit(client, stream, needed):
         """Reads WINDOWs until so many bytes may have been sent."""
-        state = limits.setdefault(client, {"index": wire.WINDOW_SIZE, "all": 16 << 20, "rest": b""})
+        state = limits.setdefault(client, {"index": wire.WINDOW_SIZE, "all": 256 << 20, "rest": b""})
         while min(state["index"], state["all"]) < needed:
             data = client.recv(65_536)
             if not data:
