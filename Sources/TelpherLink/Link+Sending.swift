@@ -32,6 +32,7 @@ extension Link {
   /// connection's window divided by `part` where that is less; never less than it has.
   ///
   /// - Returns: the bytes that it may have under way; 0 where the stream is not open.
+  @discardableResult
   public func growWindow(
     of stream: StreamID, _ channel: Channel, to size: UInt64, part: UInt64
   ) -> UInt64 {

@@ -19,10 +19,13 @@ public struct ServerConfiguration: Sendable {
   public var maxCommands = 4_096
   /// Streams at once on one connection.
   public var maxStreams = WireConstants.defaultMaxStreams
-  /// Credit in bytes per channel for what clients send to commands.
-  public var window = WireConstants.defaultWindow
-  /// The same per connection.
-  public var connectionWindow = WireConstants.defaultConnectionWindow
+  /// Credit in bytes per channel for what clients send to commands, at the start: enough for a
+  /// short way, and little for a command that does not read. One that has read so much gets four times
+  /// that.
+  public var window: UInt64 = 256 << 10
+  /// The same per connection: all that a client can have the server keep for commands that do not
+  /// read, sixteen of them before others have to wait.
+  public var connectionWindow: UInt64 = 4 << 20
   /// Results of jobs that are kept for a client that asks again, at most.
   public var maxKeptResults = 1_024
   /// How long a result is kept, in nanoseconds.

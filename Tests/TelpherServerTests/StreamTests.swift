@@ -28,6 +28,28 @@ import Testing
     }
   }
 
+  /// What a client can have the server keep for commands that do not read is bounded by the credit of
+  /// its connection, and that of one command is small until it has read as much.
+  @Test func inputIsLittleUntilTheCommandReads() async throws {
+    try await Fixture.inMemory { fixture in
+      let puppet = fixture.puppet()
+      let client = try await fixture.client()
+      let hello = try await client.frame(1).text
+      #expect(
+        hello.contains(#""connection_window":4194304"#) && hello.contains(#""window":262144"#))
+      await client.send(TelpherServerTests.puppet(1, noInput: false))
+      await puppet.started()
+      await client.send(data(1, 0, [UInt8](repeating: 0, count: 256 << 10)))
+      try await client.sync()
+      await puppet.readInput()
+      try await client.until("a window of 1 MiB") { peer in
+        peer.frames.contains {
+          $0.type == 4 && $0.stream == 1 && number($0.payload) == (256 << 10) + (1 << 20)
+        }
+      }
+    }
+  }
+
   @Test func theErrorChannelEndsAtOnceWhereItIsMerged() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()

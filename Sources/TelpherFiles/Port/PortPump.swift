@@ -9,9 +9,11 @@ public final class PortPump: @unchecked Sendable {
   /// The credit of a file's bytes: enough that neither side waits for the other on one machine, where
   /// a file over a Unix socket took a tenth longer with 1 MiB.
   static let window: UInt64 = 4 << 20
-  /// The part of the connection's credit that one file may hold at most, since all that a slow disk
-  /// keeps is missing to the others.
-  static let partOfConnection: UInt64 = 8
+  /// The credit of the records about files.
+  static let indexWindow = WireConstants.defaultWindow
+  /// The part of the connection's credit that one stream's files and records may hold at most, since
+  /// all that a slow disk keeps is missing to the others.
+  static let partOfConnection = (file: UInt64(2), index: UInt64(4))
 
   /// The worker's side.
   public private(set) var port: TransferPort!
@@ -29,8 +31,9 @@ public final class PortPump: @unchecked Sendable {
     self.stream = stream
     let loop = link.loop
     let windows = (
-      file: link.growWindow(of: stream, .file, to: Self.window, part: Self.partOfConnection),
-      index: link.window(of: stream, .index)
+      file: link.growWindow(of: stream, .file, to: Self.window, part: Self.partOfConnection.file),
+      index: link.growWindow(
+        of: stream, .index, to: Self.indexWindow, part: Self.partOfConnection.index)
     )
     port = TransferPort(windows: windows) { [weak self] in
       guard let self else { return }

@@ -30,6 +30,8 @@ final class CommandJob {
   private var earlyStops: Set<UInt8> = []
   /// Nobody will take the outputs.
   private var isAbandoned = false
+  /// Bytes of input that the command took, or that were dropped.
+  private var inputTaken: UInt64 = 0
   private let startedAt: UInt64
   private var endedAt: UInt64
   private var deadlineTimer: (any LoopTimer)?
@@ -40,6 +42,10 @@ final class CommandJob {
   private static let treeInterval: UInt64 = 20_000_000
   /// The drain after SIGKILL: whoever still holds an output then is out of reach.
   private static let shortDrain: UInt64 = 500_000_000
+  /// The credit for a command that reads its input, in bytes, and the part of the connection's that it
+  /// is at most.
+  private static let grownInputWindow = WireConstants.defaultWindow
+  private static let inputPartOfConnection: UInt64 = 4
   /// Signals kept for a command that is still being launched.
   private static let maxEarlySignals = 16
 
@@ -64,7 +70,9 @@ final class CommandJob {
     if !noInput {
       input = InputPump(
         didTake: { [unowned self] count in
+          inputTaken += UInt64(count)
           guard let outlet = self.outlet else { return }
+          growInputWindow(outlet)
           outlet.link.consume(outlet.stream, .stdin, count)
         },
         didBreak: { [unowned self] in sendStopSending() })
@@ -82,6 +90,14 @@ final class CommandJob {
         perform(state.didFailToStart())
       }
     }
+  }
+
+  /// A command that has read a whole window will read on, and a larger one serves it better on a long
+  /// way. One that does not read never costs more than the first.
+  private func growInputWindow(_ outlet: Outlet) {
+    guard inputTaken >= outlet.link.window(of: outlet.stream, .stdin) else { return }
+    outlet.link.growWindow(
+      of: outlet.stream, .stdin, to: Self.grownInputWindow, part: Self.inputPartOfConnection)
   }
 
   private func spawnRequest(noInput: Bool) -> SpawnRequest {
