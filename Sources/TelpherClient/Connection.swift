@@ -14,6 +14,7 @@ public actor Connection {
 
   /// Set once, by `connect` or `adopt`, before anyone else has the connection.
   private var opened: ClientSession?
+  let transferGate = TransferGate()
   /// ssh, where that is what carries the connection.
   private var helper: (any ChildProcess)?
 

@@ -24,7 +24,7 @@ public final class Server: Sendable {
     let counters = ServerCounters()
     let table = JobTable(
       maxResults: configuration.maxKeptResults, keepFor: configuration.keepResultsFor)
-    let workers = WorkerPool(limit: configuration.maxFileWorkers)
+    let workers = FileWorkers(configuration)
     self.loops = loops.enumerated().map { number, loop in
       ServerLoop(
         configuration: configuration, loop: loop, number: number, loopCount: loops.count,

@@ -45,8 +45,16 @@ public struct ServerConfiguration: Sendable {
   public var files: FileService?
   /// What a client is told that asks for files where there are none.
   public var whyNoFiles = "this server has no files to serve"
-  /// Requests about files that are worked on at once, each on a thread; further ones wait in line.
+  /// Transfers that are worked on at once, each on a thread; further ones wait in line.
   public var maxFileWorkers = WorkerPool.defaultLimit
+  /// The same of one connection, each way: a sixteenth of all, and more than a client has any use for.
+  public var maxTransfersPerConnection = WireConstants.maxTransfers
+  /// Threads for listings, and as many for what else is asked of files and moves no bytes: these
+  /// never wait for the threads of transfers, which wait for their clients.
+  public var maxSmallFileWorkers = 256
+  /// Listings that are worked on at once for one connection, and as many other small requests: a
+  /// sixteenth of all.
+  public var maxSmallFileRequestsPerConnection = 16
   /// The name and version to tell clients.
   public var name = "telpher"
   /// Times and limits of each connection.
@@ -63,7 +71,11 @@ public struct ServerConfiguration: Sendable {
       "max_commands": UInt64(maxCommands), "max_streams": UInt64(maxStreams),
       "hello_timeout_ms": helloTimeout / 1_000_000, "window": window,
       "connection_window": connectionWindow, "max_kept_results": UInt64(maxKeptResults),
-      "max_file_workers": UInt64(maxFileWorkers), "drain_limit_ms": drainLimit / 1_000_000,
+      "max_file_workers": UInt64(maxFileWorkers),
+      "max_transfers_per_connection": UInt64(maxTransfersPerConnection),
+      "max_small_file_workers": UInt64(maxSmallFileWorkers),
+      "max_small_file_requests_per_connection": UInt64(maxSmallFileRequestsPerConnection),
+      "drain_limit_ms": drainLimit / 1_000_000,
     ]
   }
 }

@@ -10,6 +10,7 @@ final class ServerConnection: LinkDelegate {
   private unowned let server: ServerCore
   private let logger: Logger
   private var jobs: [StreamID: Work] = [:]
+  private let fileLine: FileLine
   /// Whether its HELLO, and the proof that it may need, are still awaited.
   private var isSilent = true
   /// What it counts as.
@@ -21,6 +22,7 @@ final class ServerConnection: LinkDelegate {
     self.server = server
     self.standing = standing
     self.logger = logger
+    fileLine = FileLine(server.workers, server.configuration)
     link.lingersAfterFault = standing != .stranger
   }
 
@@ -148,13 +150,13 @@ final class ServerConnection: LinkDelegate {
   }
 
   private func start(_ request: FileRequest, _ files: FileService, on stream: StreamID) {
+    let job = FileJob(request, service: files, link: link, stream: stream) {
+      [weak self, server] job, result in
+      self?.fileJobDidFinish(job, stream, result)
+      server.fileJobDidFinish()
+    }
     do throws(FileError) {
-      let job = try FileJob(
-        request, service: files, workers: server.workers, link: link, stream: stream
-      ) { [weak self, server] job, result in
-        self?.fileJobDidFinish(job, stream, result)
-        server.fileJobDidFinish()
-      }
+      try fileLine.add(job)
       server.fileJobDidStart()
       jobs[stream] = .file(job)
     } catch {
@@ -163,6 +165,7 @@ final class ServerConnection: LinkDelegate {
   }
 
   private func fileJobDidFinish(_ job: FileJob, _ stream: StreamID, _ result: CloseResult?) {
+    fileLine.remove(job)
     guard case .file(let current) = jobs[stream], current === job else { return }
     jobs[stream] = nil
     link.close(stream, result ?? CloseResult(.failed, message: "the stream was given up"))

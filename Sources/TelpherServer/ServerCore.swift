@@ -15,7 +15,7 @@ final class ServerCore {
   private(set) var isDraining = false
 
   /// Where files are worked on, for all of the server's loops.
-  let workers: WorkerPool
+  let workers: FileWorkers
 
   private let loop: any EventLoop
   private let number: Int
@@ -37,7 +37,7 @@ final class ServerCore {
 
   init(
     configuration: ServerConfiguration, loop: any EventLoop, number: Int, loopCount: Int,
-    counters: ServerCounters, table: JobTable, workers: WorkerPool, logger: Logger
+    counters: ServerCounters, table: JobTable, workers: FileWorkers, logger: Logger
   ) {
     self.configuration = configuration
     access = Access(tokens: configuration.tokens)

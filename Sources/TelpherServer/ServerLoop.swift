@@ -12,7 +12,7 @@ actor ServerLoop {
 
   init(
     configuration: ServerConfiguration, loop: any EventLoop, number: Int, loopCount: Int,
-    counters: ServerCounters, table: JobTable, workers: WorkerPool, logger: Logger
+    counters: ServerCounters, table: JobTable, workers: FileWorkers, logger: Logger
   ) {
     self.loop = loop
     core = ServerCore(

@@ -1,10 +1,11 @@
 import Glibc
-import TelpherClient
 import TelpherFiles
 import TelpherServer
 import TelpherTestSupport
 import TelpherWire
 import Testing
+
+@testable import TelpherClient
 
 /// Files through a real server and a real socket, by the client library.
 @Suite(.timeLimit(.minutes(5))) struct FileTests {
@@ -52,6 +53,44 @@ import Testing
         #expect(entry.size == Int64(count))
         #expect(entry.mode == 0o640)
       }
+    }
+  }
+
+  /// More puts than a server takes at once, each larger than its first credit: the client has them
+  /// wait for their turn, and none waits for ever.
+  @Test(arguments: SystemBackend.all)
+  func manyPutsAtOnceAreAllStored(_ backend: SystemBackend) async throws {
+    try await Self.with(backend) { connection, root, _ in
+      let bytes = noise(300_000)
+      let count = 3 * WireConstants.maxTransfers
+      var options = TransferOptions()
+      options.sync = false
+      try await withThrowingTaskGroup { group in
+        for number in 0..<count {
+          group.addTask { [options] in
+            try await connection.write(bytes, to: "\(number)", options: options)
+          }
+        }
+        try await group.waitForAll()
+      }
+      let entries = try await connection.list("")
+      #expect(entries.count == count)
+      #expect(entries.allSatisfy { $0.size == Int64(bytes.count) })
+    }
+  }
+
+  @Test func aPutThatWaitsForItsTurnCanBeCanceled() async throws {
+    try await Self.with(.uv) { connection, _, _ in
+      let held = (0..<WireConstants.maxTransfers).map { _ in
+        Task { try await connection.enterPut() }
+      }
+      for task in held { try await task.value }
+      let waiting = Task { try await connection.write([1], to: "file") }
+      waiting.cancel()
+      await #expect(throws: CancellationError.self) { try await waiting.value }
+      await connection.leavePut()
+      try await connection.write([2], to: "file")
+      #expect(try await connection.read("file") == [2])
     }
   }
 

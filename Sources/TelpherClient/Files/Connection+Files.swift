@@ -91,6 +91,23 @@ extension Connection {
   nonisolated func perform<Value: Sendable>(
     _ request: FileRequest, _ work: @escaping @Sendable (TransferPort) throws(FileError) -> Value
   ) async throws -> (value: Value, result: CloseResult) {
+    guard request.operation == .put || request.operation == .putTree else {
+      return try await performNow(request, work)
+    }
+    try await enterPut()
+    let outcome: Result<(value: Value, result: CloseResult), any Error>
+    do {
+      outcome = .success(try await performNow(request, work))
+    } catch {
+      outcome = .failure(error)
+    }
+    await leavePut()
+    return try outcome.get()
+  }
+
+  private nonisolated func performNow<Value: Sendable>(
+    _ request: FileRequest, _ work: @escaping @Sendable (TransferPort) throws(FileError) -> Value
+  ) async throws -> (value: Value, result: CloseResult) {
     let (stream, port) = try await openFileStream(request)
     return try await withTaskCancellationHandler {
       let outcome: Result<Value, FileError> = await withCheckedContinuation { continuation in

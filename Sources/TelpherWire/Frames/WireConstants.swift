@@ -44,6 +44,9 @@ public enum WireConstants {
   public static let defaultConnectionWindow: UInt64 = 16 << 20
   /// Streams that a peer may have open at once, unless HELLO says otherwise.
   public static let defaultMaxStreams: UInt32 = 1_024
+  /// Transfers of files or trees at once on one connection, each way: more than a client has any use
+  /// for, and few beside the threads of a server.
+  public static let maxTransfers = 64
   /// The highest offset of a window: no stream reaches it, and sums can't overflow.
   public static let maxOffset: UInt64 = 1 << 62
 }
