@@ -12,18 +12,21 @@ public struct FileService: Sendable {
 
   /// Does what `request` asks, with the client at the other end of `port`.
   ///
+  /// - Parameter announced: what the client has announced over all streams of its connection.
   /// - Returns: what to tell the client; nil where nobody is there to be told.
-  public func perform(_ request: FileRequest, on port: TransferPort) -> CloseResult? {
+  public func perform(
+    _ request: FileRequest, on port: TransferPort, announced: AnnouncedBytes = AnnouncedBytes()
+  ) -> CloseResult? {
     do throws(FileError) {
-      return try attempt(request, port)
+      return try attempt(request, port, announced)
     } catch {
       return error.code == .lost ? nil : CloseResult(error)
     }
   }
 
-  private func attempt(_ request: FileRequest, _ port: TransferPort) throws(FileError)
-    -> CloseResult
-  {
+  private func attempt(
+    _ request: FileRequest, _ port: TransferPort, _ announced: AnnouncedBytes
+  ) throws(FileError) -> CloseResult {
     switch request.operation {
     case .put:
       var receiver = FileReceiver(port: port, root: root, request: request)
@@ -31,7 +34,7 @@ public struct FileService: Sendable {
     case .get:
       var sender = FileSender(port: port, root: root, request: request)
       return try sender.run()
-    case .putTree: return try receiveTree(request, port)
+    case .putTree: return try receiveTree(request, port, announced)
     case .getTree: return try sendTree(request, port)
     case .list: return try list(request, port)
     case .stat, .mkdir, .rm, .mv:
@@ -41,12 +44,12 @@ public struct FileService: Sendable {
     }
   }
 
-  private func receiveTree(_ request: FileRequest, _ port: TransferPort) throws(FileError)
-    -> CloseResult
-  {
+  private func receiveTree(
+    _ request: FileRequest, _ port: TransferPort, _ announced: AnnouncedBytes
+  ) throws(FileError) -> CloseResult {
     var receiver = try TreeReceiver(
       port: port, root: root, base: try RelativePath(request.path.bytes),
-      options: TransferOptions(request))
+      options: TransferOptions(request), announced: announced)
     try receiver.run()
     return result(.stored, receiver.counts, receiver.failures)
   }

@@ -47,6 +47,8 @@ struct TransferLedger {
   /// What became of the settled entries, and the things that were never announced.
   private(set) var counts = TreeCounts()
   private var open: [Int: Entry] = [:]
+  /// The bytes of the paths of open files.
+  private(set) var openFileBytes = 0
 
   /// The number that the next entry gets.
   var nextNumber: Int { announced.entries.total }
@@ -58,6 +60,7 @@ struct TransferLedger {
     let number = nextNumber
     announced.entries[kind] += 1
     open[number] = Entry(kind: kind, path: path, announcedDigest: digest)
+    if kind == .file { openFileBytes += path.bytes.count }
     return number
   }
 
@@ -90,6 +93,7 @@ struct TransferLedger {
     guard let entry = open.removeValue(forKey: number) else {
       preconditionFailure("the caller has looked whether it is open; it is settled once")
     }
+    if entry.kind == .file { openFileBytes -= entry.path.bytes.count }
     switch outcome {
     case .stored:
       counts.storedEntries[entry.kind] += 1

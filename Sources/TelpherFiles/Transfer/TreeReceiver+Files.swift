@@ -78,8 +78,12 @@ extension TreeReceiver {
       if file.writer != nil { meter?.update { $0.pass(start) } }
     }
     if let hole = record.hole {
-      guard hole >= 0, hole <= Self.longestFile - file.position else {
-        throw FileError(.protocolError, "a hole of \(hole) bytes at \(file.position)")
+      // The end of what was announced: a hole is a few bytes to send, and may be hours to hash.
+      guard hole >= 0, hole <= min(file.entry.size ?? 0, Self.longestFile) - file.position else {
+        throw FileError(
+          .protocolError,
+          "a hole of \(hole) bytes at \(file.position) of '\(file.path)', which was announced with \(file.entry.size ?? 0)"
+        )
       }
       file.position += hole
       meter?.update { $0.pass(hole) }
@@ -96,9 +100,6 @@ extension TreeReceiver {
       store(&file) { (writer, _) throws(FileError) in try writer.write(chunk) }
     }
   }
-
-  /// The longest file: an exabyte, so that no sum of a few is too large.
-  private static let longestFile: Int64 = 1 << 60
 
   /// Does a step of storing a file, unless it has failed. If the step fails, that is reported.
   private mutating func store(
@@ -151,4 +152,7 @@ extension TreeReceiver {
       fail(&file, error)
     }
   }
+
+  /// The longest file: an exabyte, so that no sum of a few is too large.
+  private static let longestFile: Int64 = 1 << 60
 }

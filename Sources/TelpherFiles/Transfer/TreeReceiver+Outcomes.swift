@@ -4,6 +4,7 @@ extension TreeReceiver {
   /// Settles an entry, and says so to the sender.
   mutating func settle(_ number: Int, _ outcome: TransferLedger.Outcome) {
     let entry = ledger.settle(number, outcome)
+    announced.remove(entry.path)
     switch outcome {
     case .stored:
       answers.add(.stored, for: number)
@@ -60,6 +61,7 @@ extension TreeReceiver {
     failureList.add("\(path)", error.message)
     answers.fail(number, path, error.message)
     let (entry, receipt) = ledger.settleFailure(number)
+    announced.remove(entry.path)
     report(entry, .failed(error.message))
     return receipt
   }

@@ -45,6 +45,7 @@ public struct TreeReceiver {
   var group: CommitGroup
   /// What became of each entry.
   var ledger = TransferLedger()
+  let announced: AnnouncedShare
   var wanted: [Int: Wanted] = [:]
   var folders: [Int: OpenFolder] = [:]
   var incoming: IncomingFile?
@@ -53,7 +54,7 @@ public struct TreeReceiver {
   /// Folders that this transfer made and did not leave yet. Nothing is looked for in them: what
   /// somebody else puts there is found when a file is to get its name.
   var newFolders: Set<RelativePath> = []
-  var cleaned: Set<RelativePath> = []
+  var cleaned: Set<Int> = []
   /// What the sender says that it has announced, once it has announced everything.
   private var announcement: TreeAnnouncement?
   /// What became of the entries.
@@ -70,13 +71,17 @@ public struct TreeReceiver {
 
   /// A receiver that stores below the folder `base` of `root`.
   ///
-  /// - Parameter expected: the one name that entries may have or be below, where this side asked for
+  /// - Parameters:
+  ///   - announced: what the peer has announced over all streams of its connection.
+  ///   - expected: the one name that entries may have or be below, where this side asked for
   ///   it; empty for any: then a folder's contents were asked for. Nil where the sender chooses.
   /// - Throws: `FileError` where `base` is no folder that can be opened.
   public init(
     port: TransferPort, root: Root, base: RelativePath, expecting expected: [UInt8]? = nil,
-    options: TransferOptions, meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
+    options: TransferOptions, meter: TransferMeter? = nil, onFile: FileReportHandler? = nil,
+    announced: AnnouncedBytes = AnnouncedBytes()
   ) throws(FileError) {
+    self.announced = AnnouncedShare(of: announced)
     self.expected = expected
     self.onFile = onFile
     self.port = port
@@ -188,6 +193,7 @@ public struct TreeReceiver {
     guard entry.kind == .directory || path != base.path else {
       throw FileError(.protocolError, "an entry that is no folder has no name")
     }
+    try announced.add(path)
     switch entry.kind {
     case .file:
       let number = ledger.announce(.file, path, digest: entry.digest)
@@ -235,7 +241,7 @@ public struct TreeReceiver {
     if let folder, path.isDirectly(in: folder.folder.path) { return folder }
     let parent = try base.parent(of: path)
     let isNew = newFolders.contains(parent.path)
-    if !isNew, cleaned.count < Self.maxFolders, cleaned.insert(parent.path).inserted {
+    if !isNew, cleaned.count < Self.maxFolders, cleaned.insert(parent.path.hashValue).inserted {
       Partial.removeStale(in: parent, olderThan: Self.staleAfter)
     }
     folder = (parent, isNew)

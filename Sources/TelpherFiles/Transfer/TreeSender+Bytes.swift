@@ -49,7 +49,7 @@ extension TreeSender {
   }
 
   mutating func sendLarge(
-    _ number: Int, _ file: SourceFile, _ answer: Answer
+    _ number: Int, _ file: SourceFile, _ announced: FileStatus, _ answer: Answer
   ) throws(FileError) -> (count: Int64, digest: String) {
     var hasher = FileHasher(options.digest)
     var position: Int64 = 0
@@ -60,7 +60,8 @@ extension TreeSender {
       output.write(record)
     }
     let size = file.status.size
-    let isSparse = file.status.allocated < size
+    // A receiver takes no hole past the announced size: a file that has grown is sent as data.
+    let isSparse = file.status.allocated < size && size <= announced.size
     while position < size, ledger.isOpen(number) {
       let data = isSparse ? try file.data(from: position) : position..<size
       let begin = min(data?.lowerBound ?? size, size)

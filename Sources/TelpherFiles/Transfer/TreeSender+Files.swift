@@ -28,7 +28,7 @@ extension TreeSender {
         }
         let read =
           isSmall
-          ? try sendSmall(number, file, &record) : try sendLarge(number, file, answer)
+          ? try sendSmall(number, file, &record) : try sendLarge(number, file, announced, answer)
         var change: TreeRecord.Change?
         if !file.isOfNoSize(read.count) {
           change = try file.change(since: read, options.digest) { () throws(FileError) in

@@ -9,6 +9,9 @@ public struct TreeSender {
   /// Files that are announced and not answered or not sent yet, at most: enough that a far receiver
   /// never stands still, and a bound to what is kept.
   static let maxAhead = 4_096
+  /// Bytes of the paths of files that are announced and not settled, at most, since the receiver keeps
+  /// them: well above those of a group of its, which it settles at once.
+  static let maxOpenFileBytes = 1 << 20
   /// Answers that may wait for their files: one for each, and many for entries that need none.
   private static let maxAnswers = 16 * maxAhead
   /// Entries that are announced and not settled, at most, before the receiver is waited for. It settles
@@ -93,7 +96,9 @@ public struct TreeSender {
     while true {
       try takeAnswers(waiting: false)
       if try !sendNext() {
-        if !isWalkOver && items.count < Self.maxAhead && ledger.openCount < Self.maxOpen {
+        if !isWalkOver && items.count < Self.maxAhead && ledger.openCount < Self.maxOpen
+          && ledger.openFileBytes < Self.maxOpenFileBytes
+        {
           try announceNext()
         } else if isWalkOver && items.isEmpty {
           break

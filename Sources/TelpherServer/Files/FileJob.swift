@@ -36,12 +36,13 @@ final class FileJob {
 
   /// Has one of `workers` do it.
   ///
+  /// - Parameter announced: what the client has announced over all streams of its connection.
   /// - Throws: `FileError` (`busy`) if there is no thread for it; nothing has started then.
-  func start(on workers: WorkerPool) throws(FileError) {
+  func start(on workers: WorkerPool, announced: AnnouncedBytes) throws(FileError) {
     let (request, service, port, loop) = (request, service, pump.port!, loop)
     nonisolated(unsafe) let job = self
     try workers.run {
-      let result = service.perform(request, on: port)
+      let result = service.perform(request, on: port, announced: announced)
       loop.execute { job.didPerform(result) }
     }
     hasStarted = true

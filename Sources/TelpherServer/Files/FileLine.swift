@@ -12,6 +12,7 @@ final class FileLine {
   }
 
   private let workers: FileWorkers
+  private let announced = AnnouncedBytes()
   private let limits: [FileWorkers.Kind: Int]
   private var lanes: [FileWorkers.Kind: Lane] = [:]
 
@@ -41,7 +42,7 @@ final class FileLine {
       lanes[job.kind, default: Lane()].waiting.append(job)
       return
     }
-    try job.start(on: workers[job.kind])
+    try job.start(on: workers[job.kind], announced: announced)
     lanes[job.kind, default: Lane()].working += 1
   }
 
@@ -56,7 +57,7 @@ final class FileLine {
     while mayStart(kind), let next = lanes[kind]?.waiting.first {
       lanes[kind]?.waiting.removeFirst()
       do throws(FileError) {
-        try next.start(on: workers[kind])
+        try next.start(on: workers[kind], announced: announced)
         lanes[kind]?.working += 1
       } catch {
         next.end(error)

@@ -80,8 +80,46 @@ import Testing
         while try port.receive(.index) != nil {}
       }
       let error = #expect(throws: FileError.self) { try received.get() }
-      #expect(error?.message == "a hole of \(Int64.max) bytes at 0")
+      #expect(error?.message.contains("a hole of") == true)
       #expect(meter.progress.totalBytes == .max)
+    }
+  }
+
+  /// Before any of it is hashed.
+  @Test(arguments: [5, Int64(1) << 60, .max]) func aHolePastTheAnnouncedSizeIsRefused(_ hole: Int64)
+    async throws
+  {
+    try await TreeFixture.with { fixture in
+      let (_, received) = try await fixture.receive { (port) throws(FileError) in
+        port.announce("a", in: "", size: 4)
+        _ = try port.receive(.index)
+        var record = TreeRecord(file: 0)
+        record.hole = hole
+        port.tell(record)
+        while try port.receive(.index) != nil {}
+      }
+      let error = #expect(throws: FileError.self) { try received.get() }
+      #expect(error?.message == "a hole of \(hole) bytes at 0 of 'a', which was announced with 4")
+    }
+  }
+
+  /// What is announced over a connection, and not sent, is bounded over all of its streams; and given
+  /// back when a stream ends.
+  @Test func tooMuchThatIsAnnouncedEndsTheStream() async throws {
+    try await TreeFixture.with { fixture in
+      let announced = AnnouncedBytes(limit: 100_000)
+      let root = try Root(fixture.destination)
+      let (_, received) = await PortPair().run { (port) throws(FileError) in
+        for number in 0..<1_000 { port.announce("\(number)", in: "", size: 1) }
+        while try port.receive(.index) != nil {}
+      } _: { (port) throws(FileError) in
+        var receiver = try TreeReceiver(
+          port: port, root: root, base: .root, options: TransferOptions(), announced: announced)
+        try receiver.run()
+      }
+      let error = #expect(throws: FileError.self) { try received.get() }
+      #expect(error?.message.hasPrefix("more than 100000 bytes of files and folders") == true)
+      #expect(announced.count == 0)
     }
   }
 
