@@ -429,7 +429,7 @@ def announcements(lab):
         check(result["result"] == "ok", f"{result}")
         before = memory_mib(server.pid)
         streams = [_put_tree(client) for _ in range(lab.of(8, 4))]
-        windows = {stream: wire.WINDOW_SIZE for stream in streams}
+        windows = dict.fromkeys(streams, client.hello.get("window", wire.WINDOW_SIZE))
         sent = dict.fromkeys(streams, 0)
         total, total_limit = 0, client.hello.get("connection_window", wire.CONNECTION_WINDOW)
         ended = set()
