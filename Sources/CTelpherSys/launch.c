@@ -200,7 +200,13 @@ CHILD_SIDE static void run_child(void *argument) {
   for (const char *const *candidate = request->candidates; *candidate; candidate++) {
     result = call(
         SYS_execve, (long)*candidate, (long)request->arguments, (long)request->environment, 0);
-    if (result == -EACCES) {
+    if (result == -ENOEXEC) {
+      // A script without "#!": the shell runs it. Without a shell the file's own error is reported.
+      request->script_arguments[1] = (char *)*candidate;
+      call(SYS_execve, (long)"/bin/sh", (long)request->script_arguments,
+           (long)request->environment, 0);
+      fail(child, TELPHER_STAGE_EXECUTE, result);
+    } else if (result == -EACCES) {
       denied = 1;
     } else if (result != -ENOENT && result != -ENOTDIR && result != -ESTALE && result != -ENODEV &&
                result != -ETIMEDOUT) {

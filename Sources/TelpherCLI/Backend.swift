@@ -20,15 +20,15 @@ public protocol Backend: Sendable {
 public struct ServerParts: Sendable {
   /// The loops, which start processes.
   public var loops: [any EventLoop]
-  /// Waits for orphans that were handed to this process, where it takes any; to be called after a
-  /// SIGCHLD, from any thread.
-  public var reapOrphans: (@Sendable () -> Void)?
+  /// Waits for orphans that were handed to this process; nil if it is handed none. To be called after
+  /// a SIGCHLD, from any thread. It returns whether it is to be called again soon.
+  public var reapOrphans: (@Sendable () -> Bool)?
   /// Ends what the loops share; called once they have ended.
   public var shutDown: @Sendable () -> Void
 
   /// The parts of a server.
   public init(
-    loops: [any EventLoop], reapOrphans: (@Sendable () -> Void)?,
+    loops: [any EventLoop], reapOrphans: (@Sendable () -> Bool)?,
     shutDown: @escaping @Sendable () -> Void
   ) {
     self.loops = loops

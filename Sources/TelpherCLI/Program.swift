@@ -9,6 +9,7 @@ public enum Program {
 
   /// Runs the program on `backend`, from the main thread. It does not return.
   public static func main(backend: any Backend) -> Never {
+    InheritedSignals.unblockAll()
     Descriptor.fillStandardOnes()
     let mainThread = ThreadExecutor.ofCaller()
     Task(executorPreference: mainThread) { end(await run(on: backend)) }

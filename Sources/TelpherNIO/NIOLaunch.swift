@@ -15,6 +15,8 @@ final class NIOLaunch: @unchecked Sendable {
   private var completion: ((Result<any ChildProcess, SpawnError>) -> Void)?
   private var pipes: StdioPipes?
   private var pid: Int32?
+  /// What the table of children is told when the child is there.
+  private var entry: ChildTable.Launch?
 
   init(
     loop: NIOLoop, request: SpawnRequest,
@@ -36,14 +38,26 @@ final class NIOLaunch: @unchecked Sendable {
   }
 
   private func run(_ launcher: SubprocessLauncher) async {
-    do {
-      try await launch(launcher)
+    do throws(SpawnError) {
+      try await launchProgramOrScript(launcher)
     } catch {
       finish(.failure(error))
     }
   }
 
-  private func launch(_ launcher: SubprocessLauncher) async throws(SpawnError) {
+  /// As execvp(3) has it: the shell runs a script without `#!`.
+  private func launchProgramOrScript(_ launcher: SubprocessLauncher) async throws(SpawnError) {
+    do throws(SpawnError) {
+      return try await launch(launcher, asScript: false)
+    } catch {
+      guard error.stage == .execute, error.errno == ENOEXEC else { throw error }
+    }
+    try await launch(launcher, asScript: true)
+  }
+
+  private func launch(
+    _ launcher: SubprocessLauncher, asScript: Bool
+  ) async throws(SpawnError) {
     launcher.children.waitForAbandoned()
     let mark = request.tracksTree ? ProcessTree.makeMark() : nil
     let strings = try LaunchStrings(request, mark: mark)
@@ -56,15 +70,17 @@ final class NIOLaunch: @unchecked Sendable {
     var options = PlatformOptions()
     options.createSession = request.tracksTree
     let gate = request.limits.isEmpty ? nil : LimitGate(request, strings.arguments)
+    let rest = Array(strings.arguments.dropFirst())
+    let arguments =
+      asScript
+      ? Arguments(executablePathOverride: "/bin/sh", remainingValues: [program] + rest)
+      : Arguments(executablePathOverride: strings.arguments[0], remainingValues: rest)
     let configuration = Configuration(
-      executable: .path(FilePath(gate?.program ?? program)),
-      arguments: gate?.arguments
-        ?? Arguments(
-          executablePathOverride: strings.arguments[0],
-          remainingValues: Array(strings.arguments.dropFirst())),
+      executable: .path(FilePath(gate?.program ?? (asScript ? "/bin/sh" : program))),
+      arguments: gate?.arguments ?? arguments,
       environment: .custom(strings.environment.map { Array($0.utf8) + [0] }),
       workingDirectory: request.directory.map { FilePath($0) }, platformOptions: options)
-    launcher.children.willLaunch()
+    entry = launcher.children.willLaunch()
     do {
       _ = try await Subprocess.run(
         configuration,
@@ -80,7 +96,7 @@ final class NIOLaunch: @unchecked Sendable {
       self.pipes = nil
       // Once it runs, only its end can be missed.
       if let pid { return launcher.children.abandon(pid) }
-      launcher.children.didLaunch(nil)
+      didLaunch(nil, launcher)
       throw SpawnError(error, of: request)
     }
   }
@@ -103,7 +119,7 @@ final class NIOLaunch: @unchecked Sendable {
     _ child: ProcessIdentifier, _ mark: String?, _ gate: LimitGate?, _ launcher: SubprocessLauncher
   ) async {
     pid = child.value
-    launcher.children.didLaunch(child.value)
+    didLaunch(child.value, launcher)
     guard child.processDescriptor >= 0 else {
       // swift-subprocess waits for ever, in a task that is lost.
       pipes = nil
@@ -162,6 +178,11 @@ final class NIOLaunch: @unchecked Sendable {
       let number = (error as? ErrorNumber)?.value ?? (error as? TransportError)?.errno ?? EMFILE
       finish(.failure(error as? SpawnError ?? SpawnError(.resources, errno: number, of: request)))
     }
+  }
+
+  private func didLaunch(_ pid: Int32?, _ launcher: SubprocessLauncher) {
+    if let entry { launcher.children.didLaunch(entry, pid) }
+    entry = nil
   }
 
   private func finish(_ result: Result<any ChildProcess, SpawnError>) {

@@ -68,9 +68,11 @@ public final class SubprocessLauncher: Sendable {
   /// How far the end of a child's tree reaches.
   public var killScope: KillScope { .descendants }
 
-  /// Waits for children that have ended and are nobody's: see `Launcher.becomeSubreaper()`. The
-  /// status of a child of this launcher is never taken.
-  public func reapOrphans() {
+  /// Waits for children that have ended and that this process did not start: see
+  /// `Launcher.reapOrphans()`. The status of a child of this launcher is never taken.
+  ///
+  /// - Returns: whether it is to be called again soon.
+  public func reapOrphans() -> Bool {
     children.reapOrphans()
   }
 }

@@ -9,6 +9,7 @@ struct LaunchImage: ~Copyable {
   private let memory: UnsafeMutableRawPointer
   private let environmentStart: Int
   private let candidatesStart: Int
+  private let scriptStart: Int
 
   /// The strings of `request`, with `mark` added to the environment.
   ///
@@ -20,8 +21,10 @@ struct LaunchImage: ~Copyable {
   }
 
   private init(packing lists: [[String]]) {
-    var slots = 0
-    var bytes = 0
+    // Pointers only: "/bin/sh", the script, the arguments from the second on, and the end.
+    let scriptSlots = lists[0].count + 2
+    var slots = scriptSlots
+    var bytes = Self.shell.utf8.count + 1
     for list in lists {
       slots += list.count + 1
       for string in list { bytes += string.utf8.count + 1 }
@@ -30,27 +33,37 @@ struct LaunchImage: ~Copyable {
     memory = .allocate(byteCount: pointerBytes + bytes, alignment: 16)
     environmentStart = lists[0].count + 1
     candidatesStart = environmentStart + lists[1].count + 1
+    scriptStart = candidatesStart + lists[2].count + 1
 
     let pointers = memory.bindMemory(to: UnsafeMutablePointer<CChar>?.self, capacity: slots)
     var text = (memory + pointerBytes).bindMemory(to: CChar.self, capacity: bytes)
     var slot = 0
-    for list in lists {
-      for var string in list {
-        let count = string.withUTF8 { utf8 in
-          if let source = utf8.baseAddress {
-            UnsafeMutableRawPointer(text).copyMemory(from: source, byteCount: utf8.count)
-          }
-          return utf8.count
+    func put(_ string: String) {
+      var string = string
+      let count = string.withUTF8 { utf8 in
+        if let source = utf8.baseAddress {
+          UnsafeMutableRawPointer(text).copyMemory(from: source, byteCount: utf8.count)
         }
-        text[count] = 0
-        pointers[slot] = text
-        slot += 1
-        text += count + 1
+        return utf8.count
       }
+      text[count] = 0
+      pointers[slot] = text
+      slot += 1
+      text += count + 1
+    }
+    for list in lists {
+      for string in list { put(string) }
       pointers[slot] = nil
       slot += 1
     }
+    put(Self.shell)
+    pointers[slot] = nil
+    // The arguments from the second on, with the end of their list.
+    for index in 1...lists[0].count { pointers[slot + index] = pointers[index] }
   }
+
+  /// What runs a script without `#!`: execvp(3).
+  private static let shell = "/bin/sh"
 
   deinit { memory.deallocate() }
 
@@ -61,6 +74,12 @@ struct LaunchImage: ~Copyable {
   /// The files to try, for as long as this image lives.
   var candidates: UnsafePointer<UnsafePointer<CChar>?> {
     UnsafeRawPointer(list(at: candidatesStart)).assumingMemoryBound(to: UnsafePointer<CChar>?.self)
+  }
+
+  /// The arguments of the shell that runs a script without `#!`, for as long as this image lives. The
+  /// child sets the second.
+  var scriptArguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> {
+    UnsafeMutablePointer(mutating: list(at: scriptStart))
   }
 
   private func list(at start: Int) -> UnsafePointer<UnsafeMutablePointer<CChar>?> {

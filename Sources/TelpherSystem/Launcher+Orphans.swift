@@ -1,4 +1,5 @@
 internal import CTelpherSys
+internal import Glibc
 public import TelpherTransport
 
 extension Launcher {
@@ -12,13 +13,16 @@ extension Launcher {
     guard result == 0 else { throw TransportError("become a subreaper", errno: -result) }
   }
 
-  /// Waits for children that have ended and are nobody's: those this process was handed as a
-  /// subreaper. The status of a `LaunchedProcess` is never taken. That of a child started by other
-  /// means would be: a process that has such children does not call this.
+  /// Waits for children that have ended and that this process did not start: orphans, which a
+  /// subreaper and init are handed. The status of a `LaunchedProcess` is never taken. That of a child
+  /// started by other means would be: a process that has such children does not call this.
   ///
-  /// It leaves all for the next call where a launch is under way on another thread, since it can't
-  /// tell that launch's child from an orphan.
-  public func reapOrphans() {
+  /// - Returns: whether it is to be called again soon: a zombie is left that is an orphan or the child
+  ///   of a launch that is under way on another thread.
+  public func reapOrphans() -> Bool {
     children.reapOrphans()
   }
+
+  /// Whether orphans are handed to this process already, because it is the first of its pid namespace.
+  public static var isInit: Bool { getpid() == 1 }
 }

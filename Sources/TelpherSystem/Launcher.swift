@@ -111,11 +111,11 @@ public final class Launcher: Sendable {
     var pipes = try StdioPipes(request, null: nullDevice)
     let group = try acquireGroup(for: request)
 
-    children.willLaunch()
+    let launch = children.willLaunch()
     let launched = Self.launch(
       image, stdio: pipes.child, group: group, directory: request.directory,
       tracksTree: request.tracksTree, limits: limits(for: request), options: options)
-    children.didLaunch(launched.pid > 0 ? launched.pid : nil)
+    children.didLaunch(launch, launched.pid > 0 ? launched.pid : nil)
     guard launched.stage == TELPHER_STAGE_NONE else {
       let error = SpawnError(launched, request)
       if let group {
@@ -213,7 +213,8 @@ public final class Launcher: Sendable {
       func launch(in directory: UnsafePointer<CChar>?) -> telpher_launched {
         var request = telpher_launch(
           candidates: image.candidates, arguments: image.arguments,
-          environment: image.environment, directory: directory, stdio: stdio,
+          script_arguments: image.scriptArguments, environment: image.environment,
+          directory: directory, stdio: stdio,
           control_group: group?.folder ?? -1,
           apart: tracksTree ? apart(group) : TELPHER_APART_NOTHING,
           without_clone3: options.withoutClone3 ? 1 : 0, limits: limits.baseAddress,

@@ -13,9 +13,9 @@ struct UVBackend: Backend {
 
   func makeServerParts(loops count: Int) throws -> ServerParts {
     let launcher = try Launcher(softDescriptorLimit: Launcher.raiseDescriptorLimit())
-    var reapOrphans: (@Sendable () -> Void)?
-    if launcher.killScope == .descendants {
-      try Launcher.becomeSubreaper()
+    var reapOrphans: (@Sendable () -> Bool)?
+    if launcher.killScope == .descendants { try Launcher.becomeSubreaper() }
+    if launcher.killScope == .descendants || Launcher.isInit {
       reapOrphans = { launcher.reapOrphans() }
     }
     let loops: [any EventLoop] = try (0..<count).map { _ in try UVLoop(launcher: launcher) }

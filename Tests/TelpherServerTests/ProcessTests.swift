@@ -1,3 +1,4 @@
+import Glibc
 import TelpherTestSupport
 import Testing
 
@@ -53,6 +54,24 @@ import Testing
       await client.send(open(1, request))
       _ = try await client.result(1)
       #expect(await client.output(1) == Array("yes--n\n/tmp\n99\n".utf8))
+    }
+  }
+
+  @Test(arguments: SystemBackend.all)
+  func aScriptWithoutAnInterpreterIsRunByTheShell(_ backend: SystemBackend) async throws {
+    let script = "/tmp/telpher-script-\(UInt64.random(in: 0 ... .max))"
+    let made = Glibc.open(script, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o700)
+    let text = Array("echo \"$1\" \"$#\"\n".utf8)
+    #expect(write(made, text, text.count) == text.count)
+    Glibc.close(made)
+    defer { unlink(script) }
+    try await Fixture.withProcesses(backend) { fixture in
+      let client = try await fixture.client()
+      for (stream, limits) in [(UInt32(1), ""), (3, #","limits":{"open_files":99}"#)] {
+        await client.send(open(stream, #"{"op":"run","argv":["\#(script)","a b"]\#(limits)}"#))
+        #expect(try await client.result(stream).contains(#""code":0"#))
+        #expect(await client.output(stream) == Array("a b 1\n".utf8))
+      }
     }
   }
 

@@ -76,14 +76,25 @@ extension SystemTests {
       }
     }
 
-    @Test func fileOfNoKnownFormatIsReported() throws {
+    /// As execvp(3), env(1) and every shell do.
+    @Test(arguments: [false, true])
+    func aScriptWithoutAnInterpreterIsRunByTheShell(withoutClone3: Bool) throws {
       try withTemporaryFolder { folder in
-        write("echo no interpreter\n", to: folder + "/tool", mode: 0o755)
-        let error = #expect(throws: SpawnError.self) {
-          try Launcher().launch(SpawnRequest(arguments: [folder + "/tool"], environment: [:]))
+        write("echo \"$0\" \"$#\" \"$1\" \"$2\"\n", to: folder + "/tool", mode: 0o755)
+        let launcher = try makeLauncher(.automatic, withoutClone3: withoutClone3)
+        let arguments = [["tool"], ["tool", ""], ["tool", "a b", "*"]]
+        for arguments in arguments {
+          let outcome = try launcher.run(
+            SpawnRequest(
+              arguments: arguments, environment: ["PATH": "/no/such:\(folder):/usr/bin:/bin"]))
+          let given = arguments.dropFirst() + ["", ""]
+          #expect(
+            outcome.output
+              == "\(folder)/tool \(arguments.count - 1) \(given.prefix(2).joined(separator: " "))\n"
+          )
+          #expect(outcome.code == 0)
         }
-        #expect(error?.stage == .execute)
-        #expect(error?.errno == ENOEXEC)
+        launcher.shutDown()
       }
     }
 

@@ -1,8 +1,9 @@
 import CTelpherSys
 import Glibc
-import TelpherSystem
 import TelpherTransport
 import Testing
+
+@testable import TelpherSystem
 
 extension SystemTests {
   @Suite struct ProcessTreeTests {
@@ -169,10 +170,35 @@ extension SystemTests {
         let orphan = Int32(try readLine(process.output!))!
         try awaitReadable(process.pidDescriptor)
         try eventually {
-          launcher.reapOrphans()
+          _ = launcher.reapOrphans()
           return kill(orphan, 0) != 0
         }
         #expect(process.reap()?.status == .exited(code: 9))
+        process.finish()
+      }
+    }
+
+    /// With 16 commands in flight there is always some launch under way.
+    @Test func orphansAreReapedThoughLaunchesOverlapForEver() async {
+      await #expect(processExitsWith: .success) {
+        try Launcher.becomeSubreaper()
+        let launcher = try Launcher(scope: .descendants)
+        let table = ChildTable()
+        let first = table.willLaunch()
+        let process = try launcher.launch(.shell("(sh -c 'exit 0' & echo $!); exec sleep 1000"))
+        let orphan = Int32(try readLine(process.output!))!
+        // Of this table the process is no orphan either.
+        table.didLaunch(table.willLaunch(), process.pid)
+        try eventually { table.reapOrphans() }
+        let second = table.willLaunch()
+        #expect(table.reapOrphans())
+        #expect(kill(orphan, 0) == 0)
+        table.didLaunch(first, nil)
+        #expect(!table.reapOrphans())
+        #expect(kill(orphan, 0) != 0)
+        table.didLaunch(second, nil)
+        process.signalTree(SIGKILL)
+        _ = try process.awaitExit()
         process.finish()
       }
     }

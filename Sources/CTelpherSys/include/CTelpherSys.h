@@ -48,6 +48,10 @@ struct telpher_launch {
   const char *const *candidates;
   /// NULL-terminated, as for execve(2).
   char *const *arguments;
+  /// The arguments of /bin/sh for a candidate that the kernel knows no format of (ENOEXEC), as
+  /// execvp(3) runs it: "/bin/sh", a place that the child fills with the candidate, and `arguments`
+  /// from the second on. NULL-terminated.
+  char **script_arguments;
   char *const *environment;
   /// The working directory, or NULL for the caller's.
   const char *directory;

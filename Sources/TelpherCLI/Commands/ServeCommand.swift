@@ -70,6 +70,7 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    InheritedSignals.setDispositions()
     let logger = EscapingLogHandler.logger(level: logLevel)
     let host = ServerHost(
       backend: CurrentBackend.require(), environment: Environment.current(), tokenFile: tokenFile,

@@ -28,7 +28,7 @@ struct ServerSignals {
   ///
   /// - Parameter reapOrphans: called on `loop` some time after children have ended.
   static func watch(
-    on loop: any EventLoop, reapOrphans: (@Sendable () -> Void)?
+    on loop: any EventLoop, reapOrphans: (@Sendable () -> Bool)?
   ) -> ServerSignals {
     let (numbers, continuation) = AsyncStream.makeStream(of: Int32.self)
     loop.execute {
@@ -37,14 +37,17 @@ struct ServerSignals {
       }
       guard let reapOrphans else { return }
       var isScheduled = false
-      _ = try? loop.watch(signal: SIGCHLD) {
+      func schedule() {
         guard !isScheduled else { return }
         isScheduled = true
         _ = loop.schedule(after: reapDelay) {
           isScheduled = false
-          reapOrphans()
+          if reapOrphans() { schedule() }
         }
       }
+      _ = try? loop.watch(signal: SIGCHLD) { schedule() }
+      // What a shell started before it executed this program may have ended already.
+      schedule()
     }
     return ServerSignals(numbers: numbers)
   }

@@ -80,6 +80,7 @@ struct ClassicServeCommand: AsyncParsableCommand {
   var logLevel = Logger.Level.notice
 
   func run() async throws {
+    InheritedSignals.setDispositions()
     if dialect == .chat { return try await chat() }
     var options = ClassicServerOptions()
     options.root = root
