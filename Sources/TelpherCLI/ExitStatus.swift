@@ -18,6 +18,11 @@ enum ExitStatus {
   /// Added to the number of the signal that ended the command.
   static let signalBase: Int32 = 128
 
+  /// What to say of a command that left a process behind which holds its output.
+  static let heldOutput =
+    "the command has ended, but a process that it left in the background holds its output: what that "
+    + "process still writes is dropped (--drain waits longer for it)"
+
   /// The status for a result.
   static func status(for status: CommandResult.Status, wasInterrupted: Bool) -> Int32 {
     switch status {

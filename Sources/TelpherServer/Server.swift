@@ -56,7 +56,8 @@ public final class Server: Sendable {
     try await loops[0].serve(reading: input, writing: output)
   }
 
-  /// Returns once no connection and no command is left.
+  /// Returns once no connection and no command is left, and no process that a command left in the
+  /// background holds its output.
   public func idle() async {
     for loop in loops { await loop.idle() }
   }

@@ -30,6 +30,9 @@ public struct ServerConfiguration: Sendable {
   public var maxKeptResults = 1_024
   /// How long a result is kept, in nanoseconds.
   public var keepResultsFor: UInt64 = 600_000_000_000
+  /// How long a job that its client lets go of, or keeps when the connection is lost, goes on without a
+  /// stream, in nanoseconds: the longest time of the protocol, a week. Then it is ended.
+  public var keepDetachedFor: UInt64 = 604_800_000_000_000
   /// How long running commands may go on once the server drains, in nanoseconds.
   public var drainLimit: UInt64 = 10_000_000_000
   /// The token that a TCP client must know; nil refuses all TCP clients.
@@ -76,6 +79,7 @@ public struct ServerConfiguration: Sendable {
       "max_small_file_workers": UInt64(maxSmallFileWorkers),
       "max_small_file_requests_per_connection": UInt64(maxSmallFileRequestsPerConnection),
       "drain_limit_ms": drainLimit / 1_000_000,
+      "max_detached_ms": keepDetachedFor / 1_000_000,
     ]
   }
 }

@@ -11,6 +11,8 @@ final class ServerConnection: LinkDelegate {
   private let logger: Logger
   private var jobs: [StreamID: Work] = [:]
   private let fileLine: FileLine
+  /// Work whose stream is gone, and that is being ended: it counts for the limit of streams until then.
+  private var ending: Set<ObjectIdentifier> = []
   /// Whether its HELLO, and the proof that it may need, are still awaited.
   private var isSilent = true
   /// What it counts as.
@@ -137,11 +139,13 @@ final class ServerConnection: LinkDelegate {
       guard server.configuration.runsCommands else {
         return refuse(stream, "this server runs no commands (--no-commands or --read-only)")
       }
+      if let whyBusy { return refuse(stream, whyBusy) }
       run(request, on: stream, noInput: noInput)
     case .file(let request):
       guard !server.configuration.isReadOnly || !request.operation.changesFiles else {
         return refuse(stream, "this server's files can only be read (--read-only)")
       }
+      if let whyBusy { return refuse(stream, whyBusy) }
       guard let files = server.configuration.files else {
         return refuse(stream, server.configuration.whyNoFiles)
       }
@@ -166,10 +170,19 @@ final class ServerConnection: LinkDelegate {
 
   private func fileJobDidFinish(_ job: FileJob, _ stream: StreamID, _ result: CloseResult?) {
     fileLine.remove(job)
+    ending.remove(ObjectIdentifier(job))
     guard case .file(let current) = jobs[stream], current === job else { return }
     jobs[stream] = nil
     link.close(stream, result ?? CloseResult(.failed, message: "the stream was given up"))
     finishIfDrained()
+  }
+
+  /// Why no more work is taken on this connection, or nil.
+  private var whyBusy: String? {
+    let limit = server.configuration.maxStreams
+    guard jobs.count + ending.count >= limit else { return nil }
+    return
+      "\(limit) streams are open, \(ending.count) of them still ending (max_streams): try again"
   }
 
   private func run(_ request: RunRequest, on stream: StreamID, noInput: Bool) {
@@ -229,8 +242,15 @@ final class ServerConnection: LinkDelegate {
     switch work {
     case .command(let job):
       let mayStay = reason == .disconnected && job.request.onDisconnect == .keep
+      if !mayStay {
+        let id = ObjectIdentifier(job)
+        ending.insert(id)
+        job.whenFinished = { [weak self] in self?.ending.remove(id) }
+      }
       job.detach(keep: mayStay, reason: reason)
-    case .file(let job): job.end(FileError(.lost, "the client is gone"))
+    case .file(let job):
+      ending.insert(ObjectIdentifier(job))
+      job.end(FileError(.lost, "the client is gone"))
     }
   }
 

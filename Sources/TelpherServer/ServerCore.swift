@@ -34,6 +34,8 @@ final class ServerCore {
   private var isStopped = false
   private var drainTimer: (any LoopTimer)?
   private var whenIdle: [() -> Void] = []
+  /// Outputs that processes in the background hold.
+  private lazy var heldOutputs = HeldOutputs(loop: loop) { [unowned self] in checkIdle() }
 
   init(
     configuration: ServerConfiguration, loop: any EventLoop, number: Int, loopCount: Int,
@@ -191,7 +193,10 @@ final class ServerCore {
       return .refused(
         "\(configuration.maxCommands) commands are running (max_commands): try again")
     }
-    let job = CommandJob(request: request, loop: loop, environment: configuration.environment) {
+    let surroundings = CommandJob.Surroundings(
+      loop: loop, environment: configuration.environment, heldOutputs: heldOutputs,
+      keepDetachedFor: configuration.keepDetachedFor)
+    let job = CommandJob(request: request, surroundings: surroundings) {
       [unowned self] job, result in didFinish(job, result)
     }
     jobs[ObjectIdentifier(job)] = job
@@ -269,16 +274,18 @@ final class ServerCore {
     connections.values.forEach { $0.link.abort() }
   }
 
-  /// Calls `body` once there are no connections and commands left.
+  /// Calls `body` once there are no connections and commands left, and no process in the background
+  /// holds an output; a server that ends does not wait for the latter.
   func onIdle(_ body: @escaping () -> Void) {
     whenIdle.append(body)
     checkIdle()
   }
 
   private func checkIdle() {
-    guard connections.isEmpty, jobs.isEmpty, fileJobs == 0 || isStopped, !whenIdle.isEmpty else {
-      return
-    }
+    guard connections.isEmpty, jobs.isEmpty, fileJobs == 0 || isStopped, !whenIdle.isEmpty,
+      heldOutputs.isEmpty || isDraining
+    else { return }
+    heldOutputs.closeAll()
     drainTimer?.cancel()
     let waiting = whenIdle
     whenIdle = []

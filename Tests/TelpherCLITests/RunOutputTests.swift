@@ -42,6 +42,33 @@ struct RunOutputTests {
     #expect(result.errorText == "done\n")
   }
 
+  /// The server that was started for this command reads on as well.
+  @Test func anOutputThatIsHeldIsReportedAndReadOn() async throws {
+    let line = """
+      telpher run --drain 0ms -- sh -c '(until [ -e "$HOME/go" ]; do sleep 0.01; done
+        head -c 262144 /dev/zero && : >"$HOME/done") & echo early'
+      : >"$HOME/go"; until [ -e "$HOME/done" ]; do sleep 0.01; done
+      """
+    let result = try await sandbox.shell(line)
+    #expect(result.text == "early\n")
+    #expect(result.errorText.hasPrefix("telpher: the command has ended, but a process"))
+    #expect(result.errorText.contains("--drain"))
+    #expect(result.status == 0)
+  }
+
+  @Test func aLongerDrainBringsWhatComesLate() async throws {
+    for drain in ["1h", "forever"] {
+      let line = """
+        telpher run --drain \(drain) -- sh -c '
+          (while kill -0 $$ 2>/dev/null && ! grep -q "^State:.Z" /proc/$$/status; do sleep 0.01; done
+           echo late) & echo early'
+        """
+      let result = try await sandbox.shell(line)
+      #expect(result.text == "early\nlate\n")
+      #expect(result.errorText.isEmpty)
+    }
+  }
+
   @Test func aReaderThatGoesEndsTheCommand() async throws {
     let result = try await sandbox.shell("(telpher run -- yes; echo $? >&2) | head -1")
     #expect(result.text == "y\n")

@@ -73,6 +73,31 @@ import Testing
     }
   }
 
+  /// What it writes is read and dropped for as long as it lives. Four times what a pipe holds shows
+  /// that somebody reads.
+  @Test(arguments: SystemBackend.all)
+  func aProcessInTheBackgroundGoesOnWriting(_ backend: SystemBackend) async throws {
+    let file = "/tmp/telpher-held-\(UInt64.random(in: 0 ... .max))"
+    defer {
+      for name in [".go", ".done"] { unlink(file + name) }
+    }
+    try await Fixture.with(backend) { fixture in
+      let connection = try await fixture.connect()
+      let write = "head -c 262144 /dev/zero && head -c 262144 /dev/zero >&2 && : >\(file).done"
+      var command = Command(
+        shell: "(until [ -e \(file).go ]; do sleep 0.01; done; \(write)) & echo early")
+      command.drain = .zero
+      let result = try await connection.run(command)
+      #expect(result.result.status == .exited(0))
+      #expect(result.result.details.pipeHeld == true)
+      #expect(result.output == Array("early\n".utf8))
+      close(open("\(file).go", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))
+      try await eventually("the process in the background has written all") {
+        access("\(file).done", F_OK) == 0
+      }
+    }
+  }
+
   @Test(arguments: SystemBackend.all)
   func nothingWrittenBeforeTheExitIsLostToASlowReader(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()

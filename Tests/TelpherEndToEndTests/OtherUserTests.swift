@@ -43,4 +43,34 @@ import Testing
       try await eventually("orphans are waited for") { server.view.children.isEmpty }
     }
   }
+
+  /// As with sudo(8): the server may not signal it.
+  @Test(arguments: SystemBackend.all)
+  func theResultComesThoughACommandOfAnotherUserCannotBeEnded(
+    _ backend: SystemBackend
+  ) async throws {
+    let mark = unusualDuration()
+    let program = try OtherUser.program(of: backend)
+    let become = "\(program)-become-root-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+    #expect(
+      LocalShell.run(
+        ["install", "-m", "4755", "/usr/bin/setpriv", become], environment: ["PATH=/usr/bin:/bin"])
+        == .exited(0))
+    defer { unlink(become) }
+    try await ServerProcess.with(backend, wrapper: OtherUser.wrapper(), program: program) {
+      server in
+      let connection = try await server.connect()
+      var command = Command(become, "--reuid=0", "--regid=0", "--clear-groups", "sleep", mark)
+      command.deadline = .milliseconds(300)
+      command.grace = .milliseconds(100)
+      let result = try await connection.run(command).result
+      #expect(result.status == .timedOut)
+      #expect(result.details.survivors == true)
+      #expect(result.details.code == nil && result.details.signal == nil)
+      let left = ProcessView.marked(mark)
+      #expect(!left.isEmpty)
+      for pid in left { kill(pid, SIGKILL) }
+      try await eventually("the server waits for it when it ends") { server.view.children.isEmpty }
+    }
+  }
 }

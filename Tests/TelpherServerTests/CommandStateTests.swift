@@ -6,7 +6,7 @@ import Testing
 @Suite struct CommandStateTests {
   /// All that can happen to a command.
   enum Input: CaseIterable {
-    case start, fail, exit, outputEnd, cancel, kill, grace, tree, drain
+    case start, fail, exit, outputEnd, cancel, kill, grace, tree, drain, lastWait
   }
 
   static func apply(_ input: Input, to state: inout CommandState) -> CommandState.Actions {
@@ -20,6 +20,7 @@ import Testing
     case .grace: state.graceDidExpire()
     case .tree: state.treeIsGone()
     case .drain: state.drainDidExpire()
+    case .lastWait: state.lastWaitDidExpire()
     }
   }
 
@@ -61,7 +62,14 @@ import Testing
     ([.start, .cancel], .drain, [], .terminating),
     ([.start, .cancel, .grace], .exit, .watchTree, .killed),
     ([.start, .cancel, .grace], .kill, [], .killed),
-    ([.start, .cancel, .grace], .drain, .takeLastOutput, .killed),
+    ([.start, .cancel, .grace], .drain, [.takeLastOutput, .startLastWait], .killed),
+    ([.start, .cancel, .grace, .exit], .drain, .takeLastOutput, .killed),
+    // The process does not die at all.
+    ([.start, .cancel, .grace, .outputEnd, .outputEnd, .drain], .lastWait, .finish, .finished),
+    ([.start, .cancel, .grace, .drain, .lastWait, .outputEnd], .outputEnd, .finish, .finished),
+    ([.start, .cancel, .grace, .drain, .exit], .lastWait, [], .killed),
+    ([.start, .exit], .lastWait, [], .draining),
+    ([.start, .cancel], .lastWait, [], .terminating),
     // The process took longer to die than the drain after SIGKILL.
     ([.start, .cancel, .grace, .drain, .outputEnd, .outputEnd], .exit, .finish, .finished),
     ([.start, .cancel, .grace, .drain, .exit, .outputEnd], .outputEnd, .finish, .finished),
@@ -101,11 +109,17 @@ import Testing
       var open = 2
       var (started, exited, finishes) = (false, false, 0)
       var (graceRuns, drainRuns, isWatched, isGone) = (false, false, false, false)
+      var lastWaitRuns = false
       var trace: [Input] = []
       while state.phase != .finished, trace.count < 200 {
         var possible: [Input] = trace.count < 20 ? [.cancel, .kill] : []
         if !started { possible += [.start, .fail] }
-        if started, !exited { possible.append(.exit) }
+        // Some processes never exit.
+        if started, !exited, seed % 4 != 0 { possible.append(.exit) }
+        if started, !exited, seed % 4 == 0, trace.count >= 20, state.phase == .running {
+          possible.append(.cancel)
+        }
+        if lastWaitRuns { possible.append(.lastWait) }
         if started, open > 0 { possible.append(.outputEnd) }
         if graceRuns { possible.append(.grace) }
         if drainRuns { possible.append(.drain) }
@@ -118,6 +132,7 @@ import Testing
         case .outputEnd: open -= 1
         case .grace: graceRuns = false
         case .drain: drainRuns = false
+        case .lastWait: lastWaitRuns = false
         case .tree: isGone = true
         case .cancel, .kill: break
         }
@@ -127,6 +142,7 @@ import Testing
         if !actions.isDisjoint(with: [.startDrain, .startShortDrain]) {
           (graceRuns, drainRuns) = (false, true)
         }
+        if actions.contains(.startLastWait) { lastWaitRuns = true }
         if actions.contains(.watchTree) { isWatched = true }
       }
       #expect(finishes == 1, "\(trace) \(isGone)")

@@ -142,6 +142,25 @@ import Testing
     }
   }
 
+  @Test func aKeptJobThatNoClientComesBackToIsEnded() async throws {
+    try await Fixture.inMemory(configure: { $0.keepDetachedFor = 1_000_000 }) { fixture in
+      let puppet = fixture.puppet()
+      let more = #""job":"\#(job)","on_disconnect":"keep""#
+      let first = try await fixture.client()
+      await first.send(TelpherServerTests.puppet(1, more))
+      await puppet.started()
+      await first.close()
+      await puppet.until { !$0.signals.isEmpty }
+      #expect(await puppet.signals.first == 15)
+      let second = try await fixture.client()
+      while (try await info(second)).contains(#""running":1,"#) {}
+      await second.send(TelpherServerTests.puppet(99_999, more))
+      let result = try await second.result(99_999)
+      #expect(result.contains(#""result":"canceled""#) && result.contains("max_detached"))
+      #expect(await puppet.starts == 1)
+    }
+  }
+
   @Test func resultsAreKeptOnlyUpToTheLimit() async throws {
     try await Fixture.inMemory(configure: { $0.maxKeptResults = 2 }) { fixture in
       let client = try await fixture.client()

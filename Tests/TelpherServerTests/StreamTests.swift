@@ -12,6 +12,39 @@ import Testing
     }
   }
 
+  /// Else a client that opens and resets in a loop has any number of commands.
+  @Test func commandsThatAreStillEndingCountForTheLimitOfStreams() async throws {
+    try await Fixture.inMemory(configure: { $0.maxStreams = 2 }) { fixture in
+      let puppets = [fixture.puppet("one"), fixture.puppet("two")]
+      let client = try await fixture.client()
+      for (number, puppet) in puppets.enumerated() {
+        await puppet.ignoreSignals()
+        let stream = UInt32(number * 2 + 1)
+        let name = number == 0 ? "one" : "two"
+        let request = #"{"op":"run","argv":["\#(name)"],"grace_ms":600000}"#
+        await client.send(open(stream, request))
+        await puppet.started()
+        await client.send(reset(stream))
+        await puppet.until { !$0.signals.isEmpty }
+      }
+      await client.send(open(5, #"{"op":"run","argv":["true"]}"#))
+      let refused = try await client.result(5)
+      #expect(refused.contains(#""result":"refused""#) && refused.contains("max_streams"))
+      // Another connection is not affected.
+      let other = try await fixture.client()
+      await other.send(open(1, #"{"op":"run","argv":["true"]}"#))
+      #expect(try await other.result(1).contains(#""code":0"#))
+      await puppets[0].exit()
+      var (stream, result) = (UInt32(5), refused)
+      while result.contains("max_streams") {
+        stream += 2
+        await client.send(open(stream, #"{"op":"run","argv":["true"]}"#))
+        result = try await client.result(stream)
+      }
+      #expect(result.contains(#""code":0"#))
+    }
+  }
+
   @Test func outputThatIsNotWantedBreaksThePipe() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()

@@ -46,6 +46,14 @@ struct RunCommand: AsyncParsableCommand {
     transform: DurationArgument.parse)
   var grace: Duration?
 
+  @Option(
+    help: ArgumentHelp(
+      "How long to wait after the command's exit for processes that it left behind and that hold its output.",
+      discussion: "500ms by default; 'forever' waits until they have closed it.",
+      valueName: "duration"),
+    transform: DurationArgument.parseOrForever)
+  var drain: Duration?
+
   @Flag(help: "Puts standard error into standard output, in the order of writing.")
   var merge = false
 
@@ -86,6 +94,7 @@ struct RunCommand: AsyncParsableCommand {
     for variable in variables { command.environment[variable.name] = variable.value }
     command.deadline = timeout
     command.grace = grace
+    command.drain = drain
     command.mergesErrorIntoOutput = merge
     return command
   }
@@ -97,6 +106,7 @@ struct RunCommand: AsyncParsableCommand {
       if let message = ExitStatus.explanation(of: result, status: status) {
         Descriptor.complain(message)
       }
+      if result.details.pipeHeld == true { Descriptor.complain(ExitStatus.heldOutput) }
       return status
     } catch {
       throw Failure(error)

@@ -5,6 +5,13 @@ enum DurationArgument {
   /// The longest time the protocol takes: a week.
   private static let longest = Duration.seconds(7 * 24 * 3_600)
 
+  /// Reads a time, or `forever`, which is any negative one.
+  ///
+  /// - Throws: `ValidationError` that says what is expected.
+  static func parseOrForever(_ text: String) throws -> Duration {
+    text == "forever" ? .seconds(-1) : try parse(text)
+  }
+
   /// Reads a time.
   ///
   /// - Throws: `ValidationError` that says what is expected.

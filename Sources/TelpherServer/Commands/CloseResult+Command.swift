@@ -11,7 +11,7 @@ extension CloseResult {
 
   /// The result of a command whose process ended with `exit`, and that was ended for `reason`, if it
   /// was.
-  init(_ exit: ProcessExit, endedFor reason: CommandState.Reason?, deadlineMS: Int64?) {
+  init(_ exit: ProcessExit, endedFor reason: CommandState.Reason?, limits: CommandLimits) {
     self.init(.exited)
     switch exit.status {
     case .exited(let code):
@@ -21,17 +21,38 @@ extension CloseResult {
       self.signal = signal
       if coreDumped { self.coreDumped = true }
     }
+    if let reason { setReason(reason, limits) }
+    rusage = Usage(exit.usage)
+  }
+
+  /// The result of a command that was to be ended for `reason` and whose process did not end by
+  /// SIGKILL.
+  init(unendedFor reason: CommandState.Reason, limits: CommandLimits) {
+    self.init(.canceled)
+    setReason(reason, limits)
+    let end = "its process did not end by SIGKILL"
+    message = message.map { "\($0); \(end)" } ?? end
+  }
+
+  /// The times that a command had.
+  struct CommandLimits {
+    let deadlineMS: Int64?
+    let keptMS: Int64
+  }
+
+  private mutating func setReason(_ reason: CommandState.Reason, _ limits: CommandLimits) {
     switch reason {
     case .deadline:
       result = .timedOut
-      message = "ended at its deadline of \(deadlineMS ?? 0) ms"
+      message = "ended at its deadline of \(limits.deadlineMS ?? 0) ms"
     case .canceled, .disconnected: result = .canceled
     case .shutdown:
       result = .canceled
       message = "the server is ending"
-    case nil: break
+    case .expired:
+      result = .canceled
+      message = "no client attached within \(limits.keptMS) ms (max_detached)"
     }
-    rusage = Usage(exit.usage)
   }
 }
 

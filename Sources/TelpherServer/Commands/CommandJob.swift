@@ -12,9 +12,22 @@ final class CommandJob {
     var link: Link { connection.link }
   }
 
+  /// What a job has of the server around it.
+  struct Surroundings {
+    let loop: any EventLoop
+    /// The environment that the command's own is added to.
+    let environment: [String: String]
+    /// Takes outputs that are still held by others after the drain.
+    let heldOutputs: HeldOutputs
+    /// How long a kept job goes on without a stream, in nanoseconds.
+    let keepDetachedFor: UInt64
+  }
+
   let request: RunRequest
-  private let loop: any EventLoop
-  private let environment: [String: String]
+  /// Called once the result is known, for a connection that has let go of the job.
+  var whenFinished: (() -> Void)?
+  private let surroundings: Surroundings
+  private var loop: any EventLoop { surroundings.loop }
   private let didFinish: (CommandJob, CloseResult) -> Void
 
   private(set) var outlet: Outlet?
@@ -37,6 +50,7 @@ final class CommandJob {
   private var deadlineTimer: (any LoopTimer)?
   private var phaseTimer: (any LoopTimer)?
   private var treeTimer: (any LoopTimer)?
+  private var detachTimer: (any LoopTimer)?
 
   /// How often a tree that was asked to end is looked at.
   private static let treeInterval: UInt64 = 20_000_000
@@ -46,19 +60,21 @@ final class CommandJob {
   /// is at most.
   private static let grownInputWindow = WireConstants.defaultWindow
   private static let inputPartOfConnection: UInt64 = 4
+  /// How long a process is waited for after that drain if it has not exited. It dies of SIGKILL in much
+  /// less, unless it hangs in the kernel (a dead network file system) or belongs to another user.
+  private static let lastWait: UInt64 = 5_000_000_000
   /// Signals kept for a command that is still being launched.
   private static let maxEarlySignals = 16
 
   /// - Parameter didFinish: told once, when the result is known.
   init(
-    request: RunRequest, loop: any EventLoop, environment: [String: String],
+    request: RunRequest, surroundings: Surroundings,
     didFinish: @escaping (CommandJob, CloseResult) -> Void
   ) {
     self.request = request
-    self.loop = loop
-    self.environment = environment
+    self.surroundings = surroundings
     self.didFinish = didFinish
-    startedAt = loop.now
+    startedAt = surroundings.loop.now
     endedAt = startedAt
   }
 
@@ -101,7 +117,7 @@ final class CommandJob {
   }
 
   private func spawnRequest(noInput: Bool) -> SpawnRequest {
-    var environment = environment
+    var environment = surroundings.environment
     for (name, value) in request.env ?? [:] { environment[name] = value }
     return SpawnRequest(
       arguments: request.argv ?? ["/bin/sh", "-c", request.shell ?? ""],
@@ -128,9 +144,10 @@ final class CommandJob {
     let pipes = [(Channel.stdout, child.output), (.stderr, child.error)]
     outputs = pipes.compactMap { channel, pipe in
       pipe.map { pipe in
-        OutputPump(channel: channel, pipe: pipe) { [unowned self] in
-          perform(state.outputDidEnd())
-        }
+        OutputPump(
+          channel: channel, pipe: pipe,
+          didHold: { [unowned self] pipe in surroundings.heldOutputs.take(pipe) },
+          didEnd: { [unowned self] in perform(state.outputDidEnd()) })
       }
     }
     let actions = state.didStart(outputs: outputs.count)
@@ -202,6 +219,7 @@ final class CommandJob {
         old.stream, .canceled, reason: "another stream attached to this job")
     }
     outlet = newOutlet
+    detachTimer?.cancel()
     var message = ControlMessage()
     message.opened = ControlMessage.Opened(attached: true, offsets: counts)
     newOutlet.link.control(newOutlet.stream, message)
@@ -214,7 +232,14 @@ final class CommandJob {
     outlet = nil
     input?.detach()
     outputs.forEach { $0.detach() }
-    guard !keep else { return outputs.forEach { $0.settle() } }
+    guard !keep else {
+      detachTimer?.cancel()
+      detachTimer = loop.schedule(after: surroundings.keepDetachedFor) { [unowned self] in
+        end(.expired)
+        abandon()
+      }
+      return outputs.forEach { $0.settle() }
+    }
     // The state first: the end of the outputs must not look like the command's own.
     end(reason)
     abandon()
@@ -264,6 +289,9 @@ final class CommandJob {
     if actions.contains(.takeLastOutput), !actions.contains(.finish) {
       outputs.forEach { $0.takeLastOutput() }
     }
+    if actions.contains(.startLastWait) {
+      startTimer(Self.lastWait) { job in job.perform(job.state.lastWaitDidExpire()) }
+    }
     if actions.contains(.finish) { finish() }
   }
 
@@ -279,19 +307,24 @@ final class CommandJob {
   private func watchTree() {
     guard state.awaitsTree else { return }
     guard let child, child.hasSurvivors else { return perform(state.treeIsGone()) }
+    // Who was forked since, or was missed.
+    if state.phase == .killed { child.signalTree(9) }
     treeTimer?.cancel()
     treeTimer = loop.schedule(after: Self.treeInterval) { [unowned self] in watchTree() }
   }
 
   private func finish() {
-    [deadlineTimer, phaseTimer, treeTimer].forEach { $0?.cancel() }
+    [deadlineTimer, phaseTimer, treeTimer, detachTimer].forEach { $0?.cancel() }
     let result = makeResult()
     self.result = result
+    child?.onExit = nil
     child?.release()
     input?.stop()
     if let outlet { outlet.connection.commandDidFinish(outlet.stream, result) }
     outlet = nil
     didFinish(self, result)
+    whenFinished?()
+    whenFinished = nil
   }
 
   private var counts: [String: UInt64] {
@@ -302,16 +335,36 @@ final class CommandJob {
 
   private func makeResult() -> CloseResult {
     if let failure { return CloseResult(failure) }
-    guard let exit else {
-      preconditionFailure("a command that started finishes only after its exit")
+    var result: CloseResult
+    if let exit {
+      result = CloseResult(exit, endedFor: state.reason, limits: limits)
+    } else if let reason = state.reason {
+      result = CloseResult(unendedFor: reason, limits: limits)
+      endedAt = loop.now
+    } else {
+      preconditionFailure("only a command that was ended finishes without its exit")
     }
-    var result = CloseResult(exit, endedFor: state.reason, deadlineMS: request.deadlineMS)
     result.bytes = counts
     result.wallMS = Double(endedAt - startedAt) / 1_000_000
     if outputs.contains(where: \.wasHeld) { result.pipeHeld = true }
-    // Without a control group that is a walk through all processes, dearer than most commands.
-    if loop.killScope == .cgroup, child?.hasSurvivors == true { result.survivors = true }
+    if mayHaveSurvivors, child?.hasSurvivors == true { result.survivors = true }
     return result
+  }
+
+  /// Whether it is worth the price to look for processes that are left: without a control group that
+  /// is a walk through all processes, dearer than most commands.
+  private var mayHaveSurvivors: Bool {
+    switch state.tree {
+    case .gone: false
+    case .outOfReach: true
+    case .unknown: loop.killScope == .cgroup
+    }
+  }
+
+  private var limits: CloseResult.CommandLimits {
+    CloseResult.CommandLimits(
+      deadlineMS: request.deadlineMS,
+      keptMS: Int64(surroundings.keepDetachedFor / 1_000_000))
   }
 
   private static func nanoseconds(_ milliseconds: Int64) -> UInt64 {

@@ -15,8 +15,8 @@ struct CommandState: ~Copyable {
     case draining
     /// The tree was asked to end (SIGTERM), and has until the grace is over. Next: killed, finished.
     case terminating
-    /// The tree was ended (SIGKILL), or is gone; exit, outputs and its last process are awaited.
-    /// Next: finished.
+    /// The tree was ended (SIGKILL), or is gone; exit, outputs and its last process are awaited, each
+    /// for a limited time. Next: finished.
     case killed
     /// All is known. Nothing more.
     case finished
@@ -32,6 +32,8 @@ struct CommandState: ~Copyable {
     case disconnected
     /// The server ends.
     case shutdown
+    /// It was kept for a client that did not come back.
+    case expired
   }
 
   /// What the owner does next, in the order of the declarations.
@@ -52,6 +54,18 @@ struct CommandState: ~Copyable {
     static let takeLastOutput = Actions(rawValue: 32)
     /// Tell the result.
     static let finish = Actions(rawValue: 64)
+    /// Start the last wait: the process has not exited although it was sent SIGKILL.
+    static let startLastWait = Actions(rawValue: 128)
+  }
+
+  /// What is known of the processes of a command that was ended.
+  enum Tree: Equatable {
+    /// Some may be left, and may still end.
+    case unknown
+    /// None is left.
+    case gone
+    /// Some did not end by SIGKILL in time. They are not waited for.
+    case outOfReach
   }
 
   private(set) var phase = Phase.starting
@@ -59,13 +73,16 @@ struct CommandState: ~Copyable {
   private(set) var reason: Reason?
   private var openOutputs = 0
   private var hasExited = false
-  private var isTreeGone = false
+  /// Its exit is not waited for any more.
+  private var isGivenUp = false
+  /// What is known of the processes of the tree.
+  private(set) var tree = Tree.unknown
   /// It is to be killed as soon as it runs.
   private var skipsGrace = false
 
   /// Whether someone should look now and then whether the tree is gone.
   var awaitsTree: Bool {
-    hasExited && !isTreeGone && (phase == .terminating || phase == .killed)
+    hasExited && tree == .unknown && (phase == .terminating || phase == .killed)
   }
 
   /// The process runs, with this many outputs.
@@ -145,7 +162,7 @@ struct CommandState: ~Copyable {
   /// No process of the tree is left.
   mutating func treeIsGone() -> Actions {
     guard awaitsTree else { return [] }
-    isTreeGone = true
+    tree = .gone
     let wasTerminating = phase == .terminating
     phase = .killed
     let actions = finishIfDone()
@@ -159,17 +176,26 @@ struct CommandState: ~Copyable {
       return .takeLastOutput
     case .killed:
       // What has not died by now is out of reach.
-      isTreeGone = true
-      return finishIfDone().union(.takeLastOutput)
+      if tree == .unknown { tree = .outOfReach }
+      return finishIfDone().union(hasExited ? .takeLastOutput : [.takeLastOutput, .startLastWait])
     case .starting, .running, .terminating, .finished:
       return []
     }
   }
 
+  /// The last wait is over: a process that did not die by SIGKILL is not waited for any more.
+  mutating func lastWaitDidExpire() -> Actions {
+    guard phase == .killed, !hasExited else { return [] }
+    isGivenUp = true
+    return finishIfDone()
+  }
+
   private mutating func finishIfDone() -> Actions {
     switch phase {
     case .draining, .killed:
-      guard hasExited, openOutputs == 0, isTreeGone || phase == .draining else { return [] }
+      guard hasExited || isGivenUp, openOutputs == 0, tree != .unknown || phase == .draining else {
+        return []
+      }
       phase = .finished
       return .finish
     case .starting, .running, .terminating, .finished:

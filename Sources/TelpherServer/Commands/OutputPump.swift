@@ -30,13 +30,21 @@ final class OutputPump {
   private var leftover: Chunk?
   /// Bytes that are still to be read before the end, once the drain is over.
   private var lastBytes: Int?
+  private let didHold: (any ByteStream) -> Void
   private let didEnd: () -> Void
 
-  /// - Parameter didEnd: told once, when all of it has gone to a stream, its FIN included, or was
-  ///   dropped: a result that is sent then comes behind all of it.
-  init(channel: Channel, pipe: any ByteStream, didEnd: @escaping () -> Void) {
+  /// - Parameters:
+  ///   - didHold: is given the pipe if another process still holds it when the output ends, and
+  ///     closes it later.
+  ///   - didEnd: called once, when all of the output has gone to a stream, its FIN included, or was
+  ///     dropped: a result that is sent then comes after all of it.
+  init(
+    channel: Channel, pipe: any ByteStream, didHold: @escaping (any ByteStream) -> Void,
+    didEnd: @escaping () -> Void
+  ) {
     self.channel = channel
     self.pipe = pipe
+    self.didHold = didHold
     self.didEnd = didEnd
     pipe.onRead = { [unowned self] chunk in receive(chunk) }
     pipe.onEnd = { [unowned self] _ in endReading() }
@@ -115,7 +123,7 @@ final class OutputPump {
   private func endReading() {
     guard case .reading = state else { return }
     state = .sending
-    pipe.close()
+    if wasHeld { didHold(pipe) } else { pipe.close() }
     outbound?.finish()
     settle()
   }
