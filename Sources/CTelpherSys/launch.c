@@ -8,6 +8,7 @@
 // thread's errno and sanitizers would intercept them.
 #define _GNU_SOURCE
 #include "CTelpherSys.h"
+#include "raw.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,36 +16,11 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CHILD_SIDE __attribute__((no_sanitize("thread", "address")))
-
 // ---- System calls ----
-
-// One system call, without touching errno: the result, or the negated error.
-CHILD_SIDE static inline __attribute__((always_inline)) long
-call(long number, long a, long b, long c, long d) {
-#if defined(__x86_64__)
-  long result;
-  register long r10 __asm__("r10") = d;
-  __asm__ volatile("syscall"
-                   : "=a"(result)
-                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
-                   : "rcx", "r11", "memory");
-  return result;
-#elif defined(__aarch64__)
-  register long x8 __asm__("x8") = number;
-  register long x0 __asm__("x0") = a;
-  register long x1 __asm__("x1") = b;
-  register long x2 __asm__("x2") = c;
-  register long x3 __asm__("x3") = d;
-  __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
-  return x0;
-#else
-#error "launch.c knows the system calls of x86-64 and aarch64"
-#endif
-}
 
 // Does a clone or clone3 system call that gives the child a stack of its own. In the child it calls
 // `entry(argument)`, which must not return. It is all in one piece of assembly, so that no compiled
@@ -189,6 +165,11 @@ CHILD_SIDE static void run_child(void *argument) {
     uint64_t limit[2] = {request->limits[i].soft, request->limits[i].hard};
     result = call(SYS_prlimit64, 0, request->limits[i].resource, (long)limit, 0);
     if (result < 0) fail(child, TELPHER_STAGE_LIMIT, result);
+  }
+  if (request->tag) {
+    // A system that refuses it finds the child by other means.
+    uint64_t limit[2] = {request->tag, request->tag_limit};
+    call(SYS_prlimit64, 0, RLIMIT_LOCKS, (long)limit, 0);
   }
   unsigned long no_signals = 0;
   call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&no_signals, 0, sizeof no_signals);

@@ -66,6 +66,10 @@ int telpher_pidfd_open(int pid) {
   return descriptor < 0 ? -errno : (int)descriptor;
 }
 
+int telpher_pidfd_signal(int pid_descriptor, int signal) {
+  return syscall(SYS_pidfd_send_signal, pid_descriptor, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
 int telpher_become_subreaper(void) {
   return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
@@ -97,4 +101,5 @@ int telpher_set_soft_limit(int resource, uint64_t soft) {
 
 const int telpher_limit_cpu = RLIMIT_CPU, telpher_limit_as = RLIMIT_AS,
           telpher_limit_fsize = RLIMIT_FSIZE, telpher_limit_nofile = RLIMIT_NOFILE,
-          telpher_limit_nproc = RLIMIT_NPROC, telpher_limit_core = RLIMIT_CORE;
+          telpher_limit_nproc = RLIMIT_NPROC, telpher_limit_core = RLIMIT_CORE,
+          telpher_limit_locks = RLIMIT_LOCKS;

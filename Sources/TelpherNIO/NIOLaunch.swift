@@ -17,6 +17,7 @@ final class NIOLaunch: @unchecked Sendable {
   private var pid: Int32?
   /// What the table of children is told when the child is there.
   private var entry: ChildTable.Launch?
+  private var tag: UInt64?
 
   init(
     loop: NIOLoop, request: SpawnRequest,
@@ -60,6 +61,7 @@ final class NIOLaunch: @unchecked Sendable {
   ) async throws(SpawnError) {
     launcher.children.waitForAbandoned()
     let mark = request.tracksTree ? ProcessTree.makeMark() : nil
+    tag = request.tracksTree ? launcher.tags.make() : nil
     let strings = try LaunchStrings(request, mark: mark)
     let program = try ProgramSearch(request).find(strings.candidates)
     let pipes = try StdioPipes(request, null: launcher.nullDevice)
@@ -128,6 +130,8 @@ final class NIOLaunch: @unchecked Sendable {
       return finish(.failure(SpawnError(.resources, errno: EMFILE, of: request)))
     }
     if let limit = launcher.softDescriptorLimit { Self.setDescriptorLimit(limit, of: child.value) }
+    // Some ten microseconds after it began; from its first instruction on it has its mark.
+    if let tag { launcher.tags.set(tag, of: child.value) }
     if let gate {
       do {
         try await gate.open(child.value, on: loop)
@@ -148,7 +152,8 @@ final class NIOLaunch: @unchecked Sendable {
     _ child: ProcessIdentifier, _ mark: String?, _ launcher: SubprocessLauncher,
     _ forget: @escaping () -> Void
   ) {
-    let tree = mark.map { ProcessTree(leader: child.value, mark: $0) }
+    let tree = mark.map { ProcessTree(leader: child.value, mark: $0, tag: tag) }
+    let slot = tag.flatMap { launcher.commandGuard?.book($0, group: nil) }
     let ours = pipes?.takeOurs()
     pipes = nil
     var streams: [NIOStream] = []
@@ -160,7 +165,7 @@ final class NIOLaunch: @unchecked Sendable {
     do {
       guard !loop.isClosing else { throw canceled(nil) }
       let process = NIOProcess(
-        pid: child.value, tree: tree,
+        pid: child.value, tree: tree, guardSlot: slot, guardedBy: launcher.commandGuard,
         input: try ours?.input.map { try pipe(.output($0)) },
         output: try ours?.output.map { try pipe(.input($0)) },
         error: try ours?.error.map { try pipe(.input($0)) }, on: loop)
@@ -171,6 +176,7 @@ final class NIOLaunch: @unchecked Sendable {
     } catch {
       // Nobody knows of it: it is killed, with what came from it.
       if let tree { tree.signal(SIGKILL) } else { kill(child.value, SIGKILL) }
+      if let slot { launcher.commandGuard?.free(slot) }
       for stream in streams { stream.close() }
       let unopened = [ours?.input, ours?.output, ours?.error].compactMap(\.self)
       for descriptor in unopened.dropFirst(streams.count) { _ = Glibc.close(descriptor) }

@@ -14,6 +14,8 @@ final class NIOProcess: ChildProcess, LoopHandle {
   private let loop: NIOLoop
   /// What came from it; nil where that is not tracked.
   private let tree: ProcessTree?
+  private let guardSlot: CommandGuard.Slot?
+  private let commandGuard: CommandGuard?
   /// Has swift-subprocess wait for the child, after which its id may be a stranger's.
   var forget: (() -> Void)?
   private var hasExited = false
@@ -21,11 +23,14 @@ final class NIOProcess: ChildProcess, LoopHandle {
 
   /// The child, which is kept as a zombie until it may be forgotten. The owner sets `forget`.
   init(
-    pid: Int32, tree: ProcessTree?, input: NIOStream?, output: NIOStream?, error: NIOStream?,
+    pid: Int32, tree: ProcessTree?, guardSlot: CommandGuard.Slot?,
+    guardedBy commandGuard: CommandGuard?, input: NIOStream?, output: NIOStream?, error: NIOStream?,
     on loop: NIOLoop
   ) {
     self.pid = pid
     self.tree = tree
+    self.guardSlot = guardSlot
+    self.commandGuard = commandGuard
     self.input = input
     self.output = output
     self.error = error
@@ -63,6 +68,7 @@ final class NIOProcess: ChildProcess, LoopHandle {
 
   func release() {
     loop.preconditionIsCurrent()
+    if !isReleased, let guardSlot { commandGuard?.free(guardSlot) }
     isReleased = true
     if hasExited { letGo() }
   }

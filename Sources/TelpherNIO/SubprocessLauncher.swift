@@ -32,12 +32,21 @@ public final class SubprocessLauncher: Sendable {
   let nullDevice: Int32
   /// The soft RLIMIT_NOFILE that children get; nil for ours.
   let softDescriptorLimit: UInt64?
+  /// Tells the processes of a child from others.
+  let tags = ProcessTags()
+  /// Ends the running commands if this process ends without saying so.
+  let commandGuard: CommandGuard?
 
   /// A launcher.
   ///
   /// - Parameter softDescriptorLimit: The soft RLIMIT_NOFILE that children get; nil for ours.
-  /// - Throws: `TransportError` where descriptors or threads ran out, or /dev/null can't be opened.
-  public init(softDescriptorLimit: UInt64? = nil) throws(TransportError) {
+  /// - Parameter endsWithProcess: as of `Launcher`.
+  /// - Throws: `TransportError` where descriptors, processes or threads ran out, or /dev/null can't be
+  ///   opened.
+  public init(
+    softDescriptorLimit: UInt64? = nil, endsWithProcess: Bool = false
+  ) throws(TransportError) {
+    commandGuard = endsWithProcess ? try CommandGuard(groups: nil) : nil
     telpher_keep_child_status()
     Self.warmUp
     nullDevice = telpher_open_at(AT_FDCWD, "/dev/null", O_RDWR)
@@ -64,6 +73,9 @@ public final class SubprocessLauncher: Sendable {
     exits.end()
     close(nullDevice)
   }
+
+  /// Dismisses the guard. Call it once, when no child is started any more.
+  public func shutDown() { commandGuard?.dismiss() }
 
   /// How far the end of a child's tree reaches.
   public var killScope: KillScope { .descendants }

@@ -9,16 +9,19 @@ internal import TelpherTransport
 /// path lookup. From any thread.
 final class ControlGroup: Sendable {
   /// The folder's name below the server's own group.
-  let name: String
+  var name: String { "job-\(number)" }
+  /// The number in it.
+  let number: UInt64
   /// The open folder, for clone3(2).
   let folder: Int32
   private let events: Int32
   private let killed = Lock(false)
 
-  /// Makes the group `name` in the folder `parent`.
+  /// Makes the group of this number in the folder `parent`.
   ///
   /// - Throws: the errno of what failed. The group is not there then.
-  init(name: String, in parent: Int32) throws(ErrorNumber) {
+  init(number: UInt64, in parent: Int32) throws(ErrorNumber) {
+    let name = "job-\(number)"
     guard mkdirat(parent, name, 0o755) == 0 else { throw ErrorNumber(errno) }
     let folder = telpher_open_at(parent, name, O_RDONLY | O_DIRECTORY)
     let events = folder < 0 ? folder : telpher_open_at(folder, "cgroup.events", O_RDONLY)
@@ -27,7 +30,7 @@ final class ControlGroup: Sendable {
       unlinkat(parent, name, AT_REMOVEDIR)
       throw ErrorNumber(-events)
     }
-    self.name = name
+    self.number = number
     self.folder = folder
     self.events = events
   }
@@ -39,8 +42,15 @@ final class ControlGroup: Sendable {
 
   /// Sends `signal` to everyone in the group and in groups below it, to each that is found. SIGKILL
   /// is the kernel's first, who also gets those that are being forked, and goes to whoever is left.
-  func signal(_ signal: Int32) {
-    guard signal == SIGKILL else { return send(signal, to: Self.members(of: folder)) }
+  ///
+  /// - Returns: those that were sent it one by one.
+  @discardableResult
+  func signal(_ signal: Int32) -> Set<Int32> {
+    guard signal == SIGKILL else {
+      let members = Self.members(of: folder)
+      send(signal, to: members)
+      return Set(members)
+    }
     killed.withLock { $0 = true }
     var reached: Set<Int32> = []
     for _ in 0..<ProcessTree.killRounds {
@@ -49,9 +59,10 @@ final class ControlGroup: Sendable {
       // (pthread_exit(3)) nobody gets it; what is sent to the process reaches them. It may have
       // forked meanwhile.
       let new = Self.members(of: folder).filter { reached.insert($0).inserted }
-      if new.isEmpty { return }
+      if new.isEmpty { break }
       send(signal, to: new)
     }
+    return reached
   }
 
   private func send(_ signal: Int32, to pids: [Int32]) {

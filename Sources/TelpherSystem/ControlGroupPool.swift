@@ -28,7 +28,8 @@ final class ControlGroupPool: Sendable {
 
   private let parent: Int32
   private let name: String
-  private let folder: Int32
+  /// The open folder that holds the commands' groups.
+  let folder: Int32
   private let idleLimit: Int
   private let state = Lock(State())
 
@@ -79,7 +80,7 @@ final class ControlGroupPool: Sendable {
     }
     if let idle { return idle }
     sweep()
-    return try ControlGroup(name: "job-\(number)", in: folder)
+    return try ControlGroup(number: UInt64(number), in: folder)
   }
 
   /// Takes back the group of a command that has ended. Whoever is left in it is left alone.

@@ -5,8 +5,8 @@ public import TelpherTransport
 enum ProcessTracking: Sendable {
   /// Not at all: the child is in our own session and group.
   case none
-  /// They are in this control group.
-  case group(ControlGroup)
+  /// They are in this control group, but for those that left it, which walks find.
+  case group(ControlGroup, ProcessTree)
   /// By walks.
   case tree(ProcessTree)
 }
@@ -34,18 +34,23 @@ public final class LaunchedProcess: Sendable {
     var exit: ProcessExit?
     var isReaped = false
     var isReleased = false
+    /// Whether all were sent a signal: then it matters who has left the control group.
+    var wasSignaled = false
   }
 
   private let tracking: ProcessTracking
   private let launcher: Launcher
+  /// The guard's note of it, until it is released.
+  private let guardSlot: CommandGuard.Slot?
   /// Held while signals are sent as well: a concurrent `release()` must not hand the id or the group
   /// to somebody else meanwhile.
   private let state = Lock(State())
 
   init(
     pid: Int32, pidDescriptor: Int32, input: Int32?, output: Int32?, error: Int32?,
-    tracking: ProcessTracking, launcher: Launcher
+    tracking: ProcessTracking, guardSlot: CommandGuard.Slot?, launcher: Launcher
   ) {
+    self.guardSlot = guardSlot
     self.pid = pid
     self.pidDescriptor = pidDescriptor
     self.input = input
@@ -79,26 +84,31 @@ public final class LaunchedProcess: Sendable {
   /// reaches; where its tree is not tracked, as `signalGroup(_:)`. Nothing happens after
   /// `release()`.
   ///
-  /// It does not wait for the signal's effect. Where it walks it takes some milliseconds.
+  /// It does not wait for the signal's effect. It walks through /proc, for some milliseconds, also to
+  /// find those that have left their control group.
   public func signalTree(_ signal: Int32) {
     guard isTracked else { return signalGroup(signal) }
     state.withLock { state in
       guard !state.isReleased else { return }
+      state.wasSignaled = true
       switch tracking {
       case .none: break
-      case .group(let group): group.signal(signal)
+      case .group(let group, let tree): tree.signal(signal, except: group.signal(signal))
       case .tree(let tree): tree.signal(signal)
       }
     }
   }
 
   /// Whether any process that came from this child is still there, the child included, zombies not
-  /// counted. False after `release()`. Where it walks it takes some milliseconds.
+  /// counted. False after `release()`. Without a control group, and after `signalTree(_:)`, it walks for
+  /// some milliseconds; before that, those that left their control group are not counted.
   public var hasSurvivors: Bool {
     state.withLock { state in
       switch tracking {
       case .none: return reap(&state) == nil
-      case .group(let group): return !state.isReleased && group.hasSurvivors
+      case .group(let group, let tree):
+        return !state.isReleased
+          && (group.hasSurvivors || (state.wasSignaled && tree.hasSurvivors))
       case .tree(let tree): return !state.isReleased && tree.hasSurvivors
       }
     }
@@ -115,7 +125,8 @@ public final class LaunchedProcess: Sendable {
         state.exit = nil
         _ = reap(&state)
       }
-      if case .group(let group) = tracking { return group }
+      if let guardSlot { launcher.commandGuard?.free(guardSlot) }
+      if case .group(let group, _) = tracking { return group }
       return nil
     }
     if let group { launcher.giveBack(group) }

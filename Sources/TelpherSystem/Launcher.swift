@@ -32,6 +32,9 @@ public final class Launcher: Sendable {
 
   /// The children that were not waited for.
   let children = ChildTable()
+  /// Ends the running commands if this process ends without saying so; nil where that is not wanted.
+  let commandGuard: CommandGuard?
+  private let tags = ProcessTags()
   private let groups: ControlGroupPool?
   private let nullDevice: Int32
   private let softDescriptorLimit: UInt64?
@@ -42,16 +45,22 @@ public final class Launcher: Sendable {
   /// - Parameter softDescriptorLimit: The soft RLIMIT_NOFILE that children get; nil for ours. A
   ///   server that raised its own passes what it was before: programs that use select(2), or close
   ///   all they may have open, want the usual one.
+  /// - Parameter endsWithProcess: Whether processes whose tree is tracked, and that were not released,
+  ///   are ended if this process is killed or crashes: for a server. A second process sees to it, the
+  ///   guard; it is dismissed by `shutDown()`.
   /// - Throws: `TransportError` where `scope` is `.cgroup` and control groups can't be had, with the
-  ///   reason; and where /dev/null can't be opened.
+  ///   reason; where /dev/null can't be opened; and where no guard can be started.
   public convenience init(
-    scope: Scope = .automatic, softDescriptorLimit: UInt64? = nil
+    scope: Scope = .automatic, softDescriptorLimit: UInt64? = nil, endsWithProcess: Bool = false
   ) throws(TransportError) {
-    try self.init(scope: scope, softDescriptorLimit: softDescriptorLimit, options: Options())
+    try self.init(
+      scope: scope, softDescriptorLimit: softDescriptorLimit, endsWithProcess: endsWithProcess,
+      options: Options())
   }
 
   package init(
-    scope: Scope, softDescriptorLimit: UInt64? = nil, options: Options
+    scope: Scope, softDescriptorLimit: UInt64? = nil, endsWithProcess: Bool = false,
+    options: Options
   ) throws(TransportError) {
     telpher_keep_child_status()
     let nullDevice = telpher_open_at(AT_FDCWD, "/dev/null", O_RDWR)
@@ -67,6 +76,13 @@ public final class Launcher: Sendable {
         throw error
       }
       groups = nil
+    }
+    do throws(TransportError) {
+      commandGuard = endsWithProcess ? try CommandGuard(groups: groups?.folder) : nil
+    } catch {
+      close(nullDevice)
+      groups?.shutDown()
+      throw error
     }
     self.nullDevice = nullDevice
     self.groups = groups
@@ -100,6 +116,7 @@ public final class Launcher: Sendable {
   /// Removes the control groups where nobody is left; the others are left alone. Call it once, when
   /// nothing is launched any more.
   public func shutDown() {
+    commandGuard?.dismiss()
     groups?.shutDown()
     children.waitForAbandoned()
   }
@@ -110,14 +127,18 @@ public final class Launcher: Sendable {
     let image = try LaunchImage(request, mark: mark)
     var pipes = try StdioPipes(request, null: nullDevice)
     let group = try acquireGroup(for: request)
+    let tag = request.tracksTree ? tags.make() : nil
+    let guardSlot = try bookGuard(tag, group)
 
     let launch = children.willLaunch()
     let launched = Self.launch(
       image, stdio: pipes.child, group: group, directory: request.directory,
-      tracksTree: request.tracksTree, limits: limits(for: request), options: options)
+      tracksTree: request.tracksTree, tag: (tag ?? 0, tags.hardLimit),
+      limits: limits(for: request), options: options)
     children.didLaunch(launch, launched.pid > 0 ? launched.pid : nil)
     guard launched.stage == TELPHER_STAGE_NONE else {
       let error = SpawnError(launched, request)
+      if let guardSlot { commandGuard?.free(guardSlot) }
       if let group {
         if error.stage == .resources { groups?.discard(group) } else { groups?.giveBack(group) }
       }
@@ -125,16 +146,28 @@ public final class Launcher: Sendable {
     }
     let tracking: ProcessTracking =
       if let group {
-        .group(group)
+        .group(group, ProcessTree(leader: launched.pid, mark: nil, tag: tag))
       } else if let mark {
-        .tree(ProcessTree(leader: launched.pid, mark: mark))
+        .tree(ProcessTree(leader: launched.pid, mark: mark, tag: tag))
       } else {
         .none
       }
     let ours = pipes.takeOurs()
     return LaunchedProcess(
       pid: launched.pid, pidDescriptor: launched.pid_descriptor, input: ours.input,
-      output: ours.output, error: ours.error, tracking: tracking, launcher: self)
+      output: ours.output, error: ours.error, tracking: tracking,
+      guardSlot: guardSlot, launcher: self)
+  }
+
+  private func bookGuard(
+    _ tag: UInt64?, _ group: ControlGroup?
+  ) throws(SpawnError) -> CommandGuard.Slot? {
+    guard let commandGuard, let tag else { return nil }
+    if let slot = commandGuard.book(tag, group: group?.number) { return slot }
+    if let group { giveBack(group) }
+    throw SpawnError(
+      stage: .resources, errno: EAGAIN,
+      message: "\(CommandGuard.limit) commands are running, or the server ends")
   }
 
   private func acquireGroup(for request: SpawnRequest) throws(SpawnError) -> ControlGroup? {
@@ -184,7 +217,7 @@ public final class Launcher: Sendable {
       let image = try LaunchImage(SpawnRequest(arguments: ["/dev/null/"], environment: [:]))
       let launched = launch(
         image, stdio: (nullDevice, nullDevice, nullDevice), group: group, directory: nil,
-        tracksTree: true, limits: [], options: options)
+        tracksTree: true, tag: (0, 0), limits: [], options: options)
       failure = launched.stage == TELPHER_STAGE_EXECUTE ? 0 : launched.error
       pool.giveBack(group)
     } catch let error as ErrorNumber {
@@ -207,7 +240,8 @@ public final class Launcher: Sendable {
 
   private static func launch(
     _ image: borrowing LaunchImage, stdio: (Int32, Int32, Int32), group: ControlGroup?,
-    directory: String?, tracksTree: Bool, limits: [telpher_limit], options: Options
+    directory: String?, tracksTree: Bool, tag: (UInt64, UInt64), limits: [telpher_limit],
+    options: Options
   ) -> telpher_launched {
     limits.withUnsafeBufferPointer { limits in
       func launch(in directory: UnsafePointer<CChar>?) -> telpher_launched {
@@ -218,7 +252,7 @@ public final class Launcher: Sendable {
           control_group: group?.folder ?? -1,
           apart: tracksTree ? apart(group) : TELPHER_APART_NOTHING,
           without_clone3: options.withoutClone3 ? 1 : 0, limits: limits.baseAddress,
-          limit_count: limits.count)
+          limit_count: limits.count, tag: tag.0, tag_limit: tag.1)
         return telpher_launch(&request)
       }
       guard let directory else { return launch(in: nil) }

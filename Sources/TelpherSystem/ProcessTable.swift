@@ -11,9 +11,19 @@ struct ProcessTable: Sendable {
     var group: Int32
     var session: Int32
     var isZombie: Bool
-    /// The job whose mark it has in its environment, where that is ours to read.
+    /// The job whose mark it has in its environment, where that is ours to read and it has no tag.
     var mark: String?
+    /// The tag that it was given, if any: `ProcessTags`.
+    var tag: UInt64?
+    /// When it started, in ticks: proc(5).
+    var startTime: UInt64 = 0
+
+    var identity: ProcessIdentity { ProcessIdentity(pid: pid, startTime: startTime) }
   }
+
+  /// When this process started. Those that started before it did not come from it, and are not looked
+  /// at closely.
+  private static let ownStartTime = entry(of: getpid())?.startTime ?? 0
 
   /// Listings of /proc at most, where each shows processes that the one before did not.
   private static let mostListings = 16
@@ -45,7 +55,7 @@ struct ProcessTable: Sendable {
       if new.isEmpty { break }
       for pid in new {
         guard var entry = Self.entry(of: pid) else { continue }
-        if !entry.isZombie { entry.mark = Self.mark(of: entry) }
+        if !entry.isZombie, entry.startTime >= Self.ownStartTime { Self.look(at: &entry) }
         entries.append(entry)
       }
     }
@@ -85,50 +95,71 @@ struct ProcessTable: Sendable {
   }
 
   /// The processes that came from the child `leader`, zombies excluded: itself, its group, its
-  /// session, all below any of these, and all of our user that carry `mark` in their environment.
+  /// session, all with `tag`, all of our user that carry `mark` in their environment, all that are
+  /// `known` already, and all below any of these.
   ///
   /// - Precondition: `leader` was not waited for, or its id may be a stranger's.
-  func members(leader: Int32, mark: String) -> [Int32] {
+  func members(
+    leader: Int32, mark: String?, tag: UInt64? = nil, known: Set<ProcessIdentity> = []
+  ) -> [ProcessIdentity] {
     let own = getpid()
     var toVisit = entries.indices.filter { index in
       let entry = entries[index]
       return entry.pid != own
         && (entry.pid == leader || entry.group == leader || entry.session == leader
-          || entry.mark == mark)
+          || (mark != nil && entry.mark == mark) || (tag != nil && entry.tag == tag)
+          || known.contains(entry.identity))
     }
     var found: Set<Int> = []
     while let index = toVisit.popLast() {
       guard found.insert(index).inserted else { continue }
       toVisit += children[entries[index].pid] ?? []
     }
-    return found.sorted().map { entries[$0] }.filter { !$0.isZombie }.map(\.pid)
+    return found.sorted().map { entries[$0] }.filter { !$0.isZombie }.map(\.identity)
   }
 
-  private static func entry(of pid: Int32) -> Entry? {
+  /// The process `pid`, without its mark and tag.
+  static func entry(of pid: Int32) -> Entry? {
     // pid (name) state parent group session ...; a name may hold spaces and brackets. The number of
-    // threads is the eighteenth behind the name.
+    // threads is the eighteenth after the name, the start time the twentieth.
     guard let bytes = readSmallFile("/proc/\(pid)/stat"),
       let bracket = bytes.lastIndex(of: UInt8(ascii: ")"))
     else { return nil }
-    let fields = bytes[(bracket + 1)...].split(separator: UInt8(ascii: " "), maxSplits: 18)
-    guard fields.count == 19, let state = fields[0].first,
+    let fields = bytes[(bracket + 1)...].split(separator: UInt8(ascii: " "), maxSplits: 20)
+    guard fields.count == 21, let state = fields[0].first,
       let parent = number(fields[1]), let group = number(fields[2]),
-      let session = number(fields[3]), let threads = number(fields[17])
+      let session = number(fields[3]), let threads = number(fields[17]),
+      let startTime = UInt64(String(decoding: fields[19], as: UTF8.self))
     else { return nil }
     // A process whose first thread has ended before the others looks like a zombie, and runs.
     let hasEnded = state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")
     return Entry(
       pid: pid, parent: parent, group: group, session: session,
-      isZombie: hasEnded && threads <= 1)
+      isZombie: hasEnded && threads <= 1, startTime: startTime)
   }
 
   private static func number(_ digits: ArraySlice<UInt8>) -> Int32? {
     Int32(String(decoding: digits, as: UTF8.self))
   }
 
-  private static func mark(of entry: Entry) -> String? {
+  /// Reads its tag, and its mark if it has no tag.
+  private static func look(at entry: inout Entry) {
     // Kernel threads (2 is their parent) have none.
-    guard entry.parent != 2, entry.pid != 2 else { return nil }
+    guard entry.parent != 2, entry.pid != 2 else { return }
+    entry.tag = tag(of: entry.pid)
+    if entry.tag == nil { entry.mark = mark(of: entry) }
+  }
+
+  /// The soft limit of file locks, unless there is none.
+  private static func tag(of pid: Int32) -> UInt64? {
+    guard let bytes = readSmallFile("/proc/\(pid)/limits") else { return nil }
+    let label = Array("Max file locks ".utf8)
+    let line = bytes.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: label) }
+    let fields = line?.dropFirst(label.count).split(separator: UInt8(ascii: " "))
+    return fields?.first.flatMap { UInt64(String(decoding: $0, as: UTF8.self)) }
+  }
+
+  private static func mark(of entry: Entry) -> String? {
     var info = stat()
     guard stat("/proc/\(entry.pid)", &info) == 0, info.st_uid == geteuid(),
       let bytes = readSmallFile("/proc/\(entry.pid)/environ")

@@ -1,4 +1,23 @@
+internal import CTelpherSys
 internal import Glibc
+
+/// A process, which its id alone does not name: ids are given out again.
+package struct ProcessIdentity: Sendable, Hashable {
+  /// The process id.
+  package let pid: Int32
+  /// When it started, in the ticks of /proc/PID/stat: proc(5).
+  package let startTime: UInt64
+
+  /// Sends `signal` to this process, and to no other that has got its id meanwhile.
+  func send(_ signal: Int32) {
+    let descriptor = telpher_pidfd_open(pid)
+    // Looked at while the descriptor holds on to whatever has the id now.
+    if ProcessTable.entry(of: pid)?.startTime == startTime {
+      if descriptor < 0 || telpher_pidfd_signal(descriptor, signal) == -ENOSYS { kill(pid, signal) }
+    }
+    if descriptor >= 0 { close(descriptor) }
+  }
+}
 
 /// All processes that came from one child, found by walks through /proc.
 ///
@@ -18,24 +37,30 @@ package struct ProcessTree: Sendable {
 
   /// The child.
   package let leader: Int32
-  /// What the processes have in their environment.
-  package let mark: String
+  /// What the processes have in their environment, if it was put there.
+  package let mark: String?
+  /// Their tag, if they were given one.
+  package let tag: UInt64?
 
   private let processes: RecentProcesses
-  private let send: @Sendable (Int32, Int32) -> Void
+  private let send: @Sendable (ProcessIdentity, Int32) -> Void
+  /// Those that the last walk found. They belong to the tree whatever becomes of their parents, session,
+  /// tag and environment.
+  private let known = Lock<Set<ProcessIdentity>>([])
 
-  /// The tree below `leader`, which was started with `mark` in its environment.
-  package init(leader: Int32, mark: String) {
-    self.init(leader: leader, mark: mark, processes: .shared) { kill($0, $1) }
+  /// The tree below `leader`, which was started with `mark` in its environment and has `tag`.
+  package init(leader: Int32, mark: String?, tag: UInt64?) {
+    self.init(leader: leader, mark: mark, tag: tag, processes: .shared) { $0.send($1) }
   }
 
   /// The same among other processes, to which `send` sends signals.
   init(
-    leader: Int32, mark: String, processes: RecentProcesses,
-    send: @escaping @Sendable (_ pid: Int32, _ signal: Int32) -> Void
+    leader: Int32, mark: String?, tag: UInt64? = nil, processes: RecentProcesses,
+    send: @escaping @Sendable (_ process: ProcessIdentity, _ signal: Int32) -> Void
   ) {
     self.leader = leader
     self.mark = mark
+    self.tag = tag
     self.processes = processes
     self.send = send
   }
@@ -48,29 +73,31 @@ package struct ProcessTree: Sendable {
     }.joined()
   }
 
-  /// Whether anybody is left, the leader included, zombies not counted. Some who are still told may
-  /// have gone in the last milliseconds; where nobody is told, nobody is left.
+  /// Whether any process is left, the leader included, zombies not counted. Some that are still
+  /// reported may have gone in the last milliseconds; where none is reported, none is left.
   package var hasSurvivors: Bool {
     let table = processes.table(youngerThan: Self.oldestOfEnded) { $0.showsZombie(leader) }
     return !members(of: table).isEmpty
   }
 
-  /// Sends `signal` to all of them. It does not wait for the signal's effect.
-  package func signal(_ signal: Int32) {
-    var reached: Set<Int32> = []
+  /// Sends `signal` to all of them but `others`. It does not wait for the signal's effect.
+  package func signal(_ signal: Int32, except others: Set<Int32> = []) {
+    var reached: Set<ProcessIdentity> = []
     var table = processes.table(youngerThan: Self.oldestOfLiving) { $0.shows(leader) }
     for round in 0..<(signal == SIGKILL ? Self.killRounds : 1) {
       if round > 0 { table = processes.newTable() }
       let new = members(of: table).filter { !reached.contains($0) }
       if new.isEmpty { return }
-      for member in new {
-        send(member, signal)
-        reached.insert(member)
-      }
+      for member in new where !others.contains(member.pid) { send(member, signal) }
+      reached.formUnion(new)
     }
   }
 
-  private func members(of table: ProcessTable) -> [Int32] {
-    table.members(leader: leader, mark: mark)
+  private func members(of table: ProcessTable) -> [ProcessIdentity] {
+    known.withLock { known in
+      let members = table.members(leader: leader, mark: mark, tag: tag, known: known)
+      known = Set(members)
+      return members
+    }
   }
 }

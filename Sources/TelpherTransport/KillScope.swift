@@ -3,7 +3,9 @@ public enum KillScope: String, Sendable {
   /// Everything: the tree is a control group, ended by the kernel (cgroup.kill, cgroups(7)).
   case cgroup
   /// The process group and session, all descendants, and all that carry the job's mark in their
-  /// environment. A process that cleared its environment and left by a double fork escapes.
+  /// environment or its tag among their limits (RLIMIT_LOCKS), which they inherit. A process escapes
+  /// only if it sets that limit and clears its environment, and its parents have ended before a walk
+  /// found it.
   case descendants
   /// The process group only.
   case group

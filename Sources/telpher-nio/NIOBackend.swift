@@ -10,10 +10,11 @@ struct NIOBackend: Backend {
   }
 
   func makeServerParts(loops count: Int) throws -> ServerParts {
-    let launcher = try SubprocessLauncher(softDescriptorLimit: Launcher.raiseDescriptorLimit())
+    let launcher = try SubprocessLauncher(
+      softDescriptorLimit: Launcher.raiseDescriptorLimit(), endsWithProcess: true)
     try Launcher.becomeSubreaper()
     let loops: [any EventLoop] = (0..<count).map { _ in NIOLoop(launcher: launcher) }
     return ServerParts(
-      loops: loops, reapOrphans: { launcher.reapOrphans() }, shutDown: {})
+      loops: loops, reapOrphans: { launcher.reapOrphans() }, shutDown: { launcher.shutDown() })
   }
 }

@@ -12,7 +12,8 @@ struct UVBackend: Backend {
   }
 
   func makeServerParts(loops count: Int) throws -> ServerParts {
-    let launcher = try Launcher(softDescriptorLimit: Launcher.raiseDescriptorLimit())
+    let launcher = try Launcher(
+      softDescriptorLimit: Launcher.raiseDescriptorLimit(), endsWithProcess: true)
     var reapOrphans: (@Sendable () -> Bool)?
     if launcher.killScope == .descendants { try Launcher.becomeSubreaper() }
     if launcher.killScope == .descendants || Launcher.isInit {

@@ -83,6 +83,77 @@ import Testing
     }
   }
 
+  /// By a deadline, with the ways out that a process has: no parent, no session, no environment.
+  private static func deadlineEnds(_ way: String, on connection: Connection, _ mark: String)
+    async throws
+  {
+    var command = Command(shell: "\(way); echo early; exec sleep \(mark)")
+    command.deadline = .seconds(1)
+    command.grace = .milliseconds(50)
+    let (processes, result) = try await connection.run(command) { process in
+      var processes = ProcessIdentities(marked: mark)
+      var hasBegun = false
+      try await eventually("both sleep, or have slept") {
+        processes = ProcessIdentities(marked: mark)
+        hasBegun = hasBegun || Self.sleeping(mark) > 0
+        return Self.sleeping(mark) == 2 || (hasBegun && processes.count == 0)
+      }
+      for try await _ in process.output {}
+      return processes
+    }
+    #expect(result.status == .timedOut)
+    #expect(result.details.survivors == nil)
+    #expect(processes.count == 0)
+    #expect(ProcessView.marked(mark).isEmpty)
+  }
+
+  static let waysOut = [
+    "env -i setsid -f sleep MARK", "env -i setsid -f setsid -f sleep MARK",
+    "(env -i setsid sleep MARK </dev/null >/dev/null 2>&1 &)",
+  ]
+
+  @Test(arguments: scopes, waysOut)
+  func whoLeavesEverythingBehindIsEndedAtTheDeadline(
+    _ backend: SystemBackend, _ way: String
+  ) async throws {
+    let mark = unusualDuration()
+    try await Fixture.with(backend) { fixture in
+      try await Self.deadlineEnds(
+        way.split(separator: "MARK", omittingEmptySubsequences: false).joined(separator: mark),
+        on: try await fixture.connect(), mark)
+    }
+  }
+
+  @Test(.enabled(if: OtherUser.isPossible), arguments: SystemBackend.all, waysOut)
+  func whoLeavesEverythingBehindIsEndedWithoutControlGroups(
+    _ backend: SystemBackend, _ way: String
+  ) async throws {
+    let mark = unusualDuration()
+    try await ServerProcess.with(
+      backend, wrapper: OtherUser.wrapper(), program: try OtherUser.program(of: backend)
+    ) { server in
+      try await Self.deadlineEnds(
+        way.split(separator: "MARK", omittingEmptySubsequences: false).joined(separator: mark),
+        on: try await server.connect(), mark)
+    }
+  }
+
+  /// It needs the right to write to a group above its own, which a root server's commands have.
+  @Test func whoLeavesTheControlGroupIsEndedAtTheDeadline() async throws {
+    let mark = unusualDuration()
+    try await Fixture.with(.uv) { fixture in
+      let connection = try await fixture.connect()
+      guard try await connection.serverHello().killScope == "cgroup" else { return }
+      let leave = """
+        group=$(sed -n 's,^0::,,p' /proc/self/cgroup); root=/sys/fs/cgroup
+        [ -d "$root$group" ] || root=$root/unified
+        echo $$ >"$root${group%/*/*}/cgroup.procs"
+        """
+      try await Self.deadlineEnds(
+        "(\(leave); exec setsid -f sleep \(mark)) & wait; \(leave)", on: connection, mark)
+    }
+  }
+
   @Test(arguments: scopes)
   func theServersStopLeavesNobody(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()

@@ -45,18 +45,60 @@ extension SystemTests {
       process.finish()
     }
 
-    @Test(.enabled(if: scopes.contains(.cgroup)))
-    func controlGroupReachesWhoClearedTheEnvironmentToo() throws {
+    /// Ways to leave parents, session and environment behind.
+    private static let waysOut = [
+      "(env -i setsid /bin/sh -c 'echo $$; exec /bin/sleep 1000' &)",
+      "env -i setsid -f setsid -f /bin/sh -c 'echo $$; exec /bin/sleep 1000'",
+      "env -i setsid -f /bin/sh -c '(setsid /bin/sh -c \"echo \\$\\$; exec /bin/sleep 1000\" &)'",
+    ]
+
+    @Test(arguments: scopes, waysOut)
+    func killReachesWhoClearedTheEnvironment(scope: Launcher.Scope, way: String) throws {
+      for leader in ["exit 0", "exec sleep 1000"] {
+        let launcher = try Launcher(scope: scope)
+        let process = try launcher.launch(.shell("\(way); \(leader)"))
+        let left = try identity(readLine(process.output!))
+        process.signalTree(SIGKILL)
+        _ = try process.awaitExit()
+        try eventually {
+          ProcessTable.entry(of: left.pid).map { $0.identity != left || $0.isZombie } ?? true
+        }
+        try eventually { !process.hasSurvivors }
+        close(process.output!)
+        close(process.error!)
+        process.finish()
+        launcher.shutDown()
+      }
+    }
+
+    private func identity(_ pid: String) throws -> ProcessIdentity {
+      let pid = try #require(Int32(pid))
+      return try #require(ProcessTable.entry(of: pid)).identity
+    }
+
+    /// As the user that the server runs as may do.
+    @Test(.enabled(if: scopes.contains(.cgroup)), arguments: [SIGTERM, SIGKILL])
+    func whoLeavesTheControlGroupIsReachedToo(signal: Int32) throws {
+      let group = try #require(ControlGroupMount.ownFolder())
       let launcher = try Launcher(scope: .cgroup)
-      let process = try launcher.launch(
-        .shell("(env -i setsid /bin/sh -c 'echo ready; exec /bin/sleep 1000' &)"))
-      #expect(try readLine(process.output!) == "ready")
-      _ = try process.awaitExit()
-      process.signalTree(SIGKILL)
-      _ = try readAll(process.output!)
-      try eventually { !process.hasSurvivors }
-      close(process.error!)
-      process.finish()
+      let leave = "echo $$ >\(group)/cgroup.procs"
+      for command in [
+        "\(leave); echo $$; exec sleep 1000",
+        "env -i setsid -f /bin/sh -c '\(leave); echo $$; exec /bin/sleep 1000'; exec sleep 1000",
+      ] {
+        let process = try launcher.launch(.shell(command))
+        let left = try identity(readLine(process.output!))
+        process.signalTree(signal)
+        #expect(try process.awaitExit().status == .signaled(signal, coreDumped: false))
+        try eventually {
+          ProcessTable.entry(of: left.pid).map { $0.identity != left || $0.isZombie } ?? true
+        }
+        try eventually { !process.hasSurvivors }
+        close(process.output!)
+        close(process.error!)
+        process.finish()
+      }
+      launcher.shutDown()
     }
 
     @Test(arguments: scopes)

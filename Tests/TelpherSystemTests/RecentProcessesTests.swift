@@ -31,8 +31,8 @@ struct RecentProcessesTests {
     }
 
     func tree(_ leader: Int32, _ processes: RecentProcesses) -> ProcessTree {
-      ProcessTree(leader: leader, mark: "mark\(leader)", processes: processes) { pid, _ in
-        self.reached.withLock { $0.append(pid) }
+      ProcessTree(leader: leader, mark: "mark\(leader)", processes: processes) { process, _ in
+        self.reached.withLock { $0.append(process.pid) }
       }
     }
 
@@ -125,9 +125,41 @@ struct RecentProcessesTests {
       Self.entry(104, parent: 103), Self.entry(200), Self.entry(201, parent: 1, group: 200),
       Self.entry(300, parent: 2),
     ])
-    #expect(table.members(leader: 100, mark: "a") == [100, 101, 102, 104])
-    #expect(table.members(leader: 200, mark: "b") == [200, 201])
-    #expect(table.members(leader: 400, mark: "c") == [])
+    func members(_ leader: Int32, _ mark: String) -> [Int32] {
+      table.members(leader: leader, mark: mark).map(\.pid)
+    }
+    #expect(members(100, "a") == [100, 101, 102, 104])
+    #expect(members(200, "b") == [200, 201])
+    #expect(members(400, "c") == [])
+  }
+
+  @Test func aTagIsEnoughToBelong() {
+    var left = Self.entry(102)
+    left.tag = 7
+    var other = Self.entry(103)
+    other.tag = 8
+    let table = ProcessTable([Self.entry(100), left, other, Self.entry(104, parent: 102)])
+    #expect(table.members(leader: 100, mark: nil, tag: 7).map(\.pid) == [100, 102, 104])
+    #expect(table.members(leader: 100, mark: nil).map(\.pid) == [100])
+  }
+
+  /// By its id and its start time: the id alone may be a stranger's by now.
+  @Test func whomAWalkHasFoundStaysInTheTree() {
+    var child = Self.entry(101, parent: 100)
+    child.startTime = 5
+    var orphan = Self.entry(101)
+    orphan.startTime = 5
+    var stranger = Self.entry(101)
+    stranger.startTime = 6
+    let leader = Self.entry(100, isZombie: true)
+    let machine = Machine([leader, child], [leader, orphan], [leader, stranger])
+    let tree = machine.tree(100, machine.recent())
+    for reached in [[101], [101], []] as [[Int32]] {
+      tree.signal(SIGTERM)
+      #expect(machine.takeReached == reached)
+      machine.pass(ProcessTree.oldestOfEnded)
+    }
+    #expect(!tree.hasSurvivors)
   }
 
   @Test func theTableOfThisMachineHasThisProcess() throws {

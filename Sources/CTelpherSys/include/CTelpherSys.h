@@ -65,6 +65,10 @@ struct telpher_launch {
   int without_clone3;
   const struct telpher_limit *limits;
   size_t limit_count;
+  /// What the child and all that come from it have as their soft limit of file locks, or 0; and the
+  /// hard limit.
+  uint64_t tag;
+  uint64_t tag_limit;
 };
 
 /// What became of a launch.
@@ -118,6 +122,9 @@ int telpher_any_zombie(void);
 /// A pidfd of `pid`. pidfd_open(2).
 int telpher_pidfd_open(int pid);
 
+/// Sends `signal` to the process that `pid_descriptor` is of: pidfd_send_signal(2).
+int telpher_pidfd_signal(int pid_descriptor, int signal);
+
 /// Makes this process the one that orphans below it are handed to: PR_SET_CHILD_SUBREAPER, prctl(2).
 int telpher_become_subreaper(void);
 
@@ -133,7 +140,29 @@ int telpher_set_soft_limit(int resource, uint64_t soft);
 
 /// The numbers of getrlimit(2), which C has as an enumeration.
 extern const int telpher_limit_cpu, telpher_limit_as, telpher_limit_fsize, telpher_limit_nofile,
-    telpher_limit_nproc, telpher_limit_core;
+    telpher_limit_nproc, telpher_limit_core, telpher_limit_locks;
+
+// ---- The guard (guard.c) ----
+
+/// What a server has of its guard.
+struct telpher_guard {
+  struct telpher_guard_table *table;
+  size_t slots;
+  /// The guard waits for the end of this pipe. Close-on-exec.
+  int writer;
+};
+
+/// Starts the guard: a process that ends the commands in its table once the calling process has ended.
+/// `groups` is the open folder of the server's control groups, or -1. The guard is no child of the
+/// caller.
+int telpher_guard_start(int groups, size_t slots, struct telpher_guard *guard);
+
+/// Notes a command in the table: the tag of its processes and the number of its control group, or 0.
+/// Without a tag (0) the slot is free.
+void telpher_guard_set(const struct telpher_guard *guard, size_t slot, uint64_t tag, uint64_t group);
+
+/// Ends the guard, which then ends no command.
+void telpher_guard_dismiss(const struct telpher_guard *guard);
 
 // ---- Descriptors (descriptors.c) ----
 

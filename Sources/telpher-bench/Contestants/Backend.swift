@@ -24,8 +24,12 @@ enum Backend: String, CaseIterable, Sendable, ExpressibleByArgument {
   func makeServerLoop() throws -> any EventLoop {
     let softLimit = Launcher.raiseDescriptorLimit()
     switch self {
-    case .uv: return try UVLoop(launcher: Launcher(softDescriptorLimit: softLimit))
-    case .nio: return NIOLoop(launcher: try SubprocessLauncher(softDescriptorLimit: softLimit))
+    case .uv:
+      return try UVLoop(
+        launcher: Launcher(softDescriptorLimit: softLimit, endsWithProcess: true))
+    case .nio:
+      return NIOLoop(
+        launcher: try SubprocessLauncher(softDescriptorLimit: softLimit, endsWithProcess: true))
     }
   }
 }

@@ -1,0 +1,284 @@
+// The guard: a small process beside a server that ends the server's running commands if the server
+// ends without saying so (SIGKILL, the kernel's out-of-memory killer, a crash).
+//
+// It is forked, not executed, so that it works in any program that uses the library. The server has
+// other threads when it forks, so the guard makes raw system calls only. It shares one piece of
+// memory with the server: the table of the commands that run. It learns of the server's end by the end
+// of a pipe.
+#define _GNU_SOURCE
+#include "CTelpherSys.h"
+#include "raw.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+// One command: the tag of its processes, and the number of its control group or 0. No command if the
+// tag is 0.
+struct slot {
+  uint64_t tag;
+  uint64_t group;
+};
+
+// What the server and its guard share.
+struct telpher_guard_table {
+  // The slots that were ever used are the first ones.
+  uint64_t used;
+  uint64_t padding;
+  struct slot slots[];
+};
+
+// How often the guard looks for processes that are left, with a pause of 2 ms. A process that forks all
+// the time without a control group may outrun this.
+enum { ROUNDS = 1000 };
+
+// ---- In the guard ----
+
+// Writes `number` in decimal, without an end: the place after it.
+CHILD_SIDE static char *put_number(char *place, uint64_t number) {
+  char digits[20];
+  int count = 0;
+  do {
+    digits[count++] = (char)('0' + number % 10);
+    number /= 10;
+  } while (number);
+  while (count > 0) *place++ = digits[--count];
+  return place;
+}
+
+// Writes `text` without its end: the place after it.
+CHILD_SIDE static char *put_text(char *place, const char *text) {
+  while (*text) *place++ = *text++;
+  return place;
+}
+
+// The number at `place`, or 0.
+CHILD_SIDE static uint64_t number_at(const char *place, const char *end) {
+  uint64_t number = 0;
+  while (place < end && *place >= '0' && *place <= '9') {
+    number = number * 10 + (uint64_t)(*place++ - '0');
+  }
+  return number;
+}
+
+// Reads a file of /proc: the number of bytes.
+CHILD_SIDE static long read_file(const char *path, char *buffer, long size) {
+  long file = call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
+  if (file < 0) return 0;
+  long count = 0;
+  while (count < size) {
+    long more = call(SYS_read, file, (long)(buffer + count), size - count, 0);
+    if (more <= 0) break;
+    count += more;
+  }
+  call(SYS_close, file, 0, 0, 0);
+  return count;
+}
+
+// Whether a process has ended and was not waited for: its state is the first field after its name, and
+// its number of threads the eighteenth. One whose first thread has ended before the others looks like a
+// zombie, and runs.
+CHILD_SIDE static int is_zombie(uint64_t pid) {
+  char path[40];
+  char *end = put_text(put_number(put_text(path, "/proc/"), pid), "/stat");
+  *end = 0;
+  char text[1024];
+  long count = read_file(path, text, sizeof text);
+  long at = count;
+  while (at > 0 && text[at - 1] != ')') at--;
+  if (at == 0 || at + 1 >= count) return 1;
+  char state = text[++at];
+  if (state != 'Z' && state != 'X') return 0;
+  for (int field = 1; field < 18; field++) {
+    while (at < count && text[at] != ' ') at++;
+    at++;
+  }
+  return number_at(text + at, text + count) <= 1;
+}
+
+// The tag of a process, or 0: its soft limit of file locks.
+CHILD_SIDE static uint64_t tag_of(uint64_t pid) {
+  static const char label[] = "\nMax file locks ";
+  char path[40];
+  char *end = put_text(put_number(put_text(path, "/proc/"), pid), "/limits");
+  *end = 0;
+  char text[4096];
+  long count = read_file(path, text, sizeof text);
+  for (long i = 0; i + (long)sizeof label < count; i++) {
+    long matching = 0;
+    while (matching < (long)sizeof label - 1 && text[i + matching] == label[matching]) matching++;
+    if (matching < (long)sizeof label - 1) continue;
+    i += matching;
+    while (i < count && text[i] == ' ') i++;
+    return number_at(text + i, text + count);
+  }
+  return 0;
+}
+
+CHILD_SIDE static int is_guarded(const struct telpher_guard_table *table, uint64_t tag) {
+  if (tag == 0) return 0;
+  uint64_t used = __atomic_load_n(&table->used, __ATOMIC_ACQUIRE);
+  for (uint64_t i = 0; i < used; i++) {
+    if (__atomic_load_n(&table->slots[i].tag, __ATOMIC_ACQUIRE) == tag) return 1;
+  }
+  return 0;
+}
+
+// Sends SIGKILL to all processes whose tag is in the table: whether there was any.
+CHILD_SIDE static int kill_tagged(const struct telpher_guard_table *table) {
+  long proc = call(SYS_openat, AT_FDCWD, (long)"/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (proc < 0) return 0;
+  int any = 0;
+  // struct linux_dirent64: inode, offset (8 bytes each), length (2), type (1), name.
+  char entries[4096] __attribute__((aligned(8)));
+  for (;;) {
+    long count = call(SYS_getdents64, proc, (long)entries, sizeof entries, 0);
+    if (count <= 0) break;
+    for (long at = 0; at < count;) {
+      const char *name = entries + at + 19;
+      uint64_t pid = number_at(name, entries + count);
+      if (pid > 0 && is_guarded(table, tag_of(pid)) && !is_zombie(pid)) {
+        any = 1;
+        call(SYS_kill, (long)pid, SIGKILL, 0, 0);
+      }
+      at += *(unsigned short *)(entries + at + 16);
+    }
+  }
+  call(SYS_close, proc, 0, 0, 0);
+  return any;
+}
+
+// Kills the control groups of the commands that run, in the folder that is open as 1.
+CHILD_SIDE static void kill_groups(const struct telpher_guard_table *table) {
+  uint64_t used = __atomic_load_n(&table->used, __ATOMIC_ACQUIRE);
+  for (uint64_t i = 0; i < used; i++) {
+    uint64_t tag = __atomic_load_n(&table->slots[i].tag, __ATOMIC_ACQUIRE);
+    uint64_t group = __atomic_load_n(&table->slots[i].group, __ATOMIC_ACQUIRE);
+    if (tag == 0 || group == 0) continue;
+    char path[48];
+    char *end = put_text(put_number(put_text(path, "job-"), group), "/cgroup.kill");
+    *end = 0;
+    long file = call(SYS_openat, 1, (long)path, O_WRONLY | O_CLOEXEC, 0);
+    if (file < 0) continue;
+    call(SYS_write, file, (long)"1", 1, 0);
+    call(SYS_close, file, 0, 0, 0);
+  }
+}
+
+// Gives the process a name of its own, which ps(1) shows: proc(5), fields 48 and 49 of stat are the
+// bounds of the command line in memory.
+CHILD_SIDE static void set_title(void) {
+  static const char title[] = "telpher-guard";
+  call(SYS_prctl, PR_SET_NAME, (long)title, 0, 0);
+  char text[2048];
+  long count = read_file("/proc/self/stat", text, sizeof text);
+  long at = count;
+  while (at > 0 && text[at - 1] != ')') at--;
+  if (at == 0) return;
+  uint64_t bounds[2] = {0, 0};
+  for (int field = 2; field < 50; field++) {
+    if (field >= 48) bounds[field - 48] = number_at(text + at, text + count);
+    while (at < count && text[at] != ' ') at++;
+    at++;
+  }
+  if (bounds[0] == 0 || bounds[1] <= bounds[0]) return;
+  char *place = (char *)(uintptr_t)bounds[0], *end = (char *)(uintptr_t)bounds[1];
+  // The last byte stays 0, or ps(1) reads on into the environment.
+  for (long i = 0; place < end; i++) {
+    *place = i < (long)sizeof title && place + 1 < end ? title[i] : 0;
+    place++;
+  }
+}
+
+CHILD_SIDE static _Noreturn void
+guard(int reader, int groups, const struct telpher_guard_table *table) {
+  call(SYS_setsid, 0, 0, 0, 0);
+  call(SYS_chdir, (long)"/", 0, 0, 0);
+  // 0 is the pipe, 1 the folder of control groups, and nothing else is open.
+  long reader_copy = call(SYS_fcntl, reader, F_DUPFD, 10, 0);
+  long groups_copy = groups < 0 ? -1 : call(SYS_fcntl, groups, F_DUPFD, 10, 0);
+  call(SYS_dup3, reader_copy, 0, 0, 0);
+  if (groups_copy < 0 || call(SYS_dup3, groups_copy, 1, 0, 0) < 0) call(SYS_close, 1, 0, 0, 0);
+  if (call(SYS_close_range, 2, ~0U, 0, 0) < 0) {
+    for (int i = 2; i < 65536; i++) call(SYS_close, i, 0, 0, 0);
+  }
+  set_title();
+  char byte;
+  long count;
+  do count = call(SYS_read, 0, (long)&byte, 1, 0);
+  while (count == -EINTR);
+  if (count == 0) {
+    for (int round = 0; round < ROUNDS; round++) {
+      kill_groups(table);
+      if (!kill_tagged(table)) break;
+      struct timespec pause;
+      pause.tv_sec = 0;
+      pause.tv_nsec = 2000000;
+      call(SYS_nanosleep, (long)&pause, 0, 0, 0);
+    }
+  }
+  for (;;) call(SYS_exit_group, 0, 0, 0, 0);
+}
+
+// ---- In the server ----
+
+CHILD_SIDE int telpher_guard_start(int groups, size_t slots, struct telpher_guard *result) {
+  size_t size = sizeof(struct telpher_guard_table) + slots * sizeof(struct slot);
+  struct telpher_guard_table *table =
+      mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (table == MAP_FAILED) return -errno;
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) {
+    int error = errno;
+    munmap(table, size);
+    return -error;
+  }
+  // Twice, so that the guard is no child of the server. All signals stay blocked in it.
+  unsigned long all = ~0UL, before;
+  call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof all);
+  long pid = call(SYS_clone, SIGCHLD, 0, 0, 0);
+  if (pid == 0) {
+    long second = call(SYS_clone, SIGCHLD, 0, 0, 0);
+    if (second == 0) guard(ends[0], groups, table);
+    for (;;) call(SYS_exit_group, second < 0 ? -second : 0, 0, 0, 0);
+  }
+  int status = 0;
+  if (pid > 0) {
+    call(SYS_wait4, pid, (long)&status, __WALL, 0);
+    pid = WIFEXITED(status) ? -WEXITSTATUS(status) : -EAGAIN;
+  }
+  call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before);
+  close(ends[0]);
+  if (pid < 0) {
+    close(ends[1]);
+    munmap(table, size);
+    return (int)pid;
+  }
+  *result = (struct telpher_guard){.table = table, .slots = slots, .writer = ends[1]};
+  return 0;
+}
+
+void telpher_guard_set(
+    const struct telpher_guard *guard, size_t slot, uint64_t tag, uint64_t group) {
+  struct telpher_guard_table *table = guard->table;
+  __atomic_store_n(&table->slots[slot].tag, 0, __ATOMIC_RELEASE);
+  __atomic_store_n(&table->slots[slot].group, group, __ATOMIC_RELEASE);
+  __atomic_store_n(&table->slots[slot].tag, tag, __ATOMIC_RELEASE);
+  uint64_t used = __atomic_load_n(&table->used, __ATOMIC_ACQUIRE);
+  while (used <= slot && !__atomic_compare_exchange_n(
+                             &table->used, &used, slot + 1, 0, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE)) {
+  }
+}
+
+void telpher_guard_dismiss(const struct telpher_guard *guard) {
+  ssize_t ignored = write(guard->writer, "e", 1);
+  (void)ignored;
+  close(guard->writer);
+  munmap(guard->table, sizeof(struct telpher_guard_table) + guard->slots * sizeof(struct slot));
+}
