@@ -255,10 +255,5 @@ if Context.environment["TELPHER_BENCH"] != nil {
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
-    .target(name: "CTelpherBenchLaunch", dependencies: ["CLibUV"]),
-    .executableTarget(
-      name: "bench-launch",
-      dependencies: ["CTelpherBenchLaunch", "TelpherSystem", "TelpherTransport"],
-      swiftSettings: strict),
   ]
 }

@@ -49,6 +49,15 @@ int telpher_is_stopped(int pid) {
   return info.si_code == CLD_STOPPED ? 1 : -ESRCH;
 }
 
+int telpher_await_stop(int pid) {
+  siginfo_t info;
+  int result;
+  do result = waitid(P_PID, pid, &info, WSTOPPED | WEXITED | WNOWAIT);
+  while (result < 0 && errno == EINTR);
+  if (result < 0) return -errno;
+  return info.si_code == CLD_STOPPED ? 0 : -ESRCH;
+}
+
 int telpher_set_limit(int pid, int resource, uint64_t soft, uint64_t hard) {
   struct rlimit64 limit = {.rlim_cur = soft, .rlim_max = hard};
   return prlimit64(pid, resource, &limit, NULL) < 0 ? -errno : 0;

@@ -11,9 +11,20 @@ public protocol Backend: Sendable {
 
   /// What a server runs on.
   ///
-  /// - Parameter loops: how many loops, at least one.
-  /// - Throws: `TransportError` where the system is out of what a loop needs.
-  func makeServerParts(loops: Int) throws -> ServerParts
+  /// - Parameters:
+  ///   - loops: how many loops, at least one.
+  ///   - spawn: what starts commands; nil for the backend's usual way.
+  /// - Throws: `TransportError` where the system is out of what a loop needs, and where the backend
+  ///   does not have this way.
+  func makeServerParts(loops: Int, spawn: SpawnMethod?) throws -> ServerParts
+}
+
+/// What starts a server's commands.
+public enum SpawnMethod: String, Sendable, CaseIterable {
+  /// The way of the library that the event loop is made of, if it has one: by fork(2).
+  case uv
+  /// Telpher's own launcher, by clone3(2).
+  case clone
 }
 
 /// What a server runs on.

@@ -19,13 +19,13 @@ struct LimitGate {
   }
 
   /// What is started in the program's place.
-  var program: String { "/bin/sh" }
+  var program: String { LimitShell.program }
 
   /// Its arguments.
   var arguments: Arguments {
-    Arguments(
-      executablePathOverride: "sh",
-      remainingValues: ["-c", #"kill -STOP $$; exec "$@""#, "sh"] + command)
+    let arguments = LimitShell.arguments(for: command)
+    return Arguments(
+      executablePathOverride: arguments[0], remainingValues: Array(arguments.dropFirst()))
   }
 
   /// Sets the limits of the shell `pid`, and lets it go on.

@@ -34,9 +34,9 @@ public final class Launcher: Sendable {
   let children = ChildTable()
   /// Ends the running commands if this process ends without saying so; nil where that is not wanted.
   let commandGuard: CommandGuard?
-  private let tags = ProcessTags()
+  let tags = ProcessTags()
   private let groups: ControlGroupPool?
-  private let nullDevice: Int32
+  let nullDevice: Int32
   private let softDescriptorLimit: UInt64?
   private let options: Options
 
@@ -159,7 +159,8 @@ public final class Launcher: Sendable {
       guardSlot: guardSlot, launcher: self)
   }
 
-  private func bookGuard(
+  /// Has the guard know of a process that is about to be started.
+  func bookGuard(
     _ tag: UInt64?, _ group: ControlGroup?
   ) throws(SpawnError) -> CommandGuard.Slot? {
     guard let commandGuard, let tag else { return nil }
@@ -181,7 +182,8 @@ public final class Launcher: Sendable {
     }
   }
 
-  private func limits(for request: SpawnRequest) -> [telpher_limit] {
+  /// The limits that a child gets.
+  func limits(for request: SpawnRequest) -> [telpher_limit] {
     var limits: [telpher_limit] = []
     if let softDescriptorLimit {
       var soft: UInt64 = 0

@@ -38,6 +38,11 @@ final class UVLaunch {
         launch()
         finish()
       }
+    case .uvSpawn:
+      loop.callLater { [self] in
+        spawn()
+        finish()
+      }
     case .workerThreads:
       work.pointee.data = Unmanaged.passRetained(self).toOpaque()
       let status = uv_queue_work(loop.raw, work, workerLaunches, workerHasLaunched)
@@ -50,6 +55,21 @@ final class UVLaunch {
     guard let launcher = loop.launcher else { preconditionFailure("`start` has looked") }
     do throws(SpawnError) {
       result = .success(try launcher.launch(request))
+    } catch {
+      result = .failure(error)
+    }
+  }
+
+  private func spawn() {
+    guard let launcher = loop.launcher else { preconditionFailure("`start` has looked") }
+    // The end may have begun since.
+    guard !loop.isClosing else {
+      result = .failure(
+        SpawnError(stage: .resources, errno: ECANCELED, message: "the loop was shut down"))
+      return
+    }
+    do throws(SpawnError) {
+      result = .success(try UVSpawn.start(request, by: launcher, on: loop))
     } catch {
       result = .failure(error)
     }

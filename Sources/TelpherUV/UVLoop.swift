@@ -22,6 +22,9 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
     case loopThread
     /// On libuv's worker threads: nobody waits, for two changes of thread.
     case workerThreads
+    /// By libuv's uv_spawn, on the loop's thread. It forks, so it takes longer the more memory the
+    /// process has. It knows no control groups: the launcher is to be one of scope `descendants`.
+    case uvSpawn
   }
 
   /// The loop's memory. The pointer never changes; what it points to belongs to the thread.
@@ -69,6 +72,10 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
     Self.ignoreBrokenPipes
     self.launcher = launcher
     self.launchSite = launchSite
+    precondition(
+      launchSite != .uvSpawn || launcher?.killScope != .cgroup,
+      "uv_spawn starts nothing in a control group")
+    if launchSite == .uvSpawn { Launcher.keepDescriptorsFromChildren() }
     raw = .allocate(capacity: 1)
     wakeUp = .allocate(capacity: 1)
     check = .allocate(capacity: 1)

@@ -9,7 +9,11 @@ struct NIOBackend: Backend {
     NIOLoop(launcher: startsPrograms ? try SubprocessLauncher() : nil)
   }
 
-  func makeServerParts(loops count: Int) throws -> ServerParts {
+  func makeServerParts(loops count: Int, spawn: SpawnMethod?) throws -> ServerParts {
+    if let spawn {
+      throw TransportError(
+        .system, "telpher-nio starts commands by swift-subprocess: there is no --spawn \(spawn)")
+    }
     let launcher = try SubprocessLauncher(
       softDescriptorLimit: Launcher.raiseDescriptorLimit(), endsWithProcess: true)
     try Launcher.becomeSubreaper()

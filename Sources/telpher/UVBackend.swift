@@ -11,15 +11,19 @@ struct UVBackend: Backend {
     return try UVLoop(launcher: launcher)
   }
 
-  func makeServerParts(loops count: Int) throws -> ServerParts {
+  func makeServerParts(loops count: Int, spawn: SpawnMethod?) throws -> ServerParts {
     let launcher = try Launcher(
+      scope: spawn == .uv ? .descendants : .automatic,
       softDescriptorLimit: Launcher.raiseDescriptorLimit(), endsWithProcess: true)
     var reapOrphans: (@Sendable () -> Bool)?
     if launcher.killScope == .descendants { try Launcher.becomeSubreaper() }
     if launcher.killScope == .descendants || Launcher.isInit {
       reapOrphans = { launcher.reapOrphans() }
     }
-    let loops: [any EventLoop] = try (0..<count).map { _ in try UVLoop(launcher: launcher) }
+    let site = spawn == .uv ? UVLoop.LaunchSite.uvSpawn : .workerThreads
+    let loops: [any EventLoop] = try (0..<count).map { _ in
+      try UVLoop(launcher: launcher, launchSite: site)
+    }
     return ServerParts(
       loops: loops, reapOrphans: reapOrphans, shutDown: { launcher.shutDown() })
   }

@@ -79,6 +79,18 @@ struct ServeTests {
     #expect(await second.finish().status == 0)
   }
 
+  @Test func commandsCanBeStartedByUVSpawn() async throws {
+    let (server, _) = try await sandbox.serve("--spawn", "uv")
+    let result = try await sandbox.telpher(
+      "run", "--", "sh", "-c", "echo $PPID; exit 7")
+    #expect(result.text == "\(server.pid)\n")
+    #expect(result.status == 7)
+    #expect(
+      try await sandbox.telpher("info", "--json").text.contains(#""kill_scope":"descendants""#))
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+  }
+
   @Test func aSecondServerIsRefused() async throws {
     let (server, _) = try await sandbox.serve()
     let second = try await sandbox.telpher("serve")
@@ -150,7 +162,7 @@ struct ServeTests {
 
   @Test(arguments: [
     ["--listen", "nonsense"], ["--listen", "stdio", "--listen", "unix:/tmp/x"], ["--loops", "0"],
-    ["--log-level", "loud"], ["--max-connections", "0"],
+    ["--log-level", "loud"], ["--max-connections", "0"], ["--spawn", "fork"],
   ])
   func badOptionsAreUsageErrors(_ arguments: [String]) async throws {
     let result = await (try sandbox.start(["serve"] + arguments)).finish()

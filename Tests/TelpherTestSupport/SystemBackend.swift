@@ -11,6 +11,8 @@ public enum SystemBackend: String, Sendable, CaseIterable {
   case uv
   /// libuv, where processes are found by walks.
   case uvWalks = "uv, by walks"
+  /// libuv, which starts processes by uv_spawn: that knows only walks.
+  case uvSpawn = "uv, by uv_spawn"
   /// SwiftNIO and swift-subprocess, which knows only walks.
   case nio
 
@@ -27,6 +29,9 @@ public enum SystemBackend: String, Sendable, CaseIterable {
     switch self {
     case .uv: try UVLoop(launcher: startsPrograms ? Launcher() : nil)
     case .uvWalks: try UVLoop(launcher: startsPrograms ? Launcher(scope: .descendants) : nil)
+    case .uvSpawn:
+      try UVLoop(
+        launcher: startsPrograms ? Launcher(scope: .descendants) : nil, launchSite: .uvSpawn)
     case .nio: NIOLoop(launcher: startsPrograms ? try SubprocessLauncher() : nil)
     }
   }

@@ -6,7 +6,7 @@ import Testing
 
 /// Children, launched on either kind of thread.
 @Suite(.timeLimit(.minutes(15))) struct ProcessTests {
-  static let sites: [UVLoop.LaunchSite] = [.loopThread, .workerThreads]
+  static let sites: [UVLoop.LaunchSite] = [.loopThread, .workerThreads, .uvSpawn]
 
   /// Everything that a child wrote, and how it ended.
   struct Outcome: Sendable {

@@ -112,6 +112,9 @@ int telpher_wait(int pid, int keep, struct telpher_exit *result);
 /// Whether child `pid` is stopped (1), or has ended (-ESRCH): waitid(2). Takes nothing of it away.
 int telpher_is_stopped(int pid);
 
+/// Waits until child `pid` is stopped: -ESRCH if it has ended instead. Takes nothing of it away.
+int telpher_await_stop(int pid);
+
 /// Sets a limit of process `pid`: prlimit(2).
 int telpher_set_limit(int pid, int resource, uint64_t soft, uint64_t hard);
 

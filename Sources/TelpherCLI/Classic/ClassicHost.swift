@@ -15,7 +15,7 @@ struct ClassicHost {
   func serve(at addresses: [ClassicAddress], isAccepted: Bool) async throws {
     do {
       for address in addresses { try warn(address, isAccepted: isAccepted) }
-      let parts = try backend.makeServerParts(loops: 1)
+      let parts = try backend.makeServerParts(loops: 1, spawn: nil)
       let signals = ServerSignals.watch(on: parts.loops[0], reapOrphans: parts.reapOrphans)
       let server = try ClassicServer(dialect, on: parts.loops[0], options: options, logger: logger)
       for address in addresses { try Announcement.print(try await server.listen(at: address)) }

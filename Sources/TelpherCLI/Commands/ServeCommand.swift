@@ -51,6 +51,17 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The number of event loops, each a thread.", valueName: "n"))
   var loops = 1
 
+  @Option(
+    help: ArgumentHelp(
+      "What starts commands: clone (Telpher's own launcher) or uv (the loop library's own way).",
+      discussion: """
+        clone by default. uv is slower the more memory the server has, and commands get no control \
+        groups.
+        """,
+      valueName: "way"),
+    completion: .list(SpawnMethod.allCases.map(\.rawValue)), transform: parseSpawnMethod)
+  var spawn: SpawnMethod?
+
   @Option(help: ArgumentHelp("Connections at once; further ones are refused.", valueName: "n"))
   var maxConnections = ServerConfiguration().maxConnections
 
@@ -74,11 +85,18 @@ struct ServeCommand: AsyncParsableCommand {
     let logger = EscapingLogHandler.logger(level: logLevel)
     let host = ServerHost(
       backend: CurrentBackend.require(), environment: Environment.current(), tokenFile: tokenFile,
-      loops: loops, maxConnections: maxConnections,
+      loops: loops, spawn: spawn, maxConnections: maxConnections,
       // A command could change any file.
       runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
       files: root.map(ServedFiles.init) ?? .home, logger: logger)
     try await host.serve(listen)
+  }
+
+  static func parseSpawnMethod(_ text: String) throws -> SpawnMethod {
+    guard let method = SpawnMethod(rawValue: text) else {
+      throw ValidationError("there is no way '\(text)' to start commands, only clone and uv")
+    }
+    return method
   }
 
   private static var levelNames: String {

@@ -10,6 +10,8 @@ struct ServerHost {
   let environment: [String: String]
   let tokenFile: String?
   let loops: Int
+  /// What starts commands; nil for the usual way.
+  let spawn: SpawnMethod?
   let maxConnections: Int
   let runsCommands: Bool
   let isReadOnly: Bool
@@ -32,7 +34,7 @@ struct ServerHost {
     try files.configure(&configuration, environment: environment, logger)
     if sockets.contains(where: \.isTCP) { configuration.tokens = try readOrMakeToken() }
 
-    let parts = try backend.makeServerParts(loops: loops)
+    let parts = try backend.makeServerParts(loops: loops, spawn: spawn)
     let signals = ServerSignals.watch(on: parts.loops[0], reapOrphans: parts.reapOrphans)
     let server = Server(loops: parts.loops, configuration: configuration, logger: logger)
     if addresses.contains(.stdio) {

@@ -12,6 +12,9 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: "uv or nio.")
   var backend: Backend
 
+  @Option(help: "uv starts commands by uv_spawn.")
+  var spawn: String?
+
   @Option(help: "Where to listen; may be repeated.")
   var listen: [String] = []
 
@@ -29,7 +32,8 @@ struct ServeCommand: AsyncParsableCommand {
     _ = try file.readOrMake()
     configuration.tokens = TokenSource(file)
     configuration.environment = ["PATH": getenv("PATH").map { String(cString: $0) } ?? "/bin"]
-    let server = Server(loops: [try backend.makeServerLoop()], configuration: configuration)
+    let server = Server(
+      loops: [try backend.makeServerLoop(byUVSpawn: spawn == "uv")], configuration: configuration)
     for address in listen {
       let address = try await server.listen(at: try SocketAddress(parsing: address))
       printLine("listening on \(address)")

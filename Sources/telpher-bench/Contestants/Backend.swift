@@ -21,12 +21,16 @@ enum Backend: String, CaseIterable, Sendable, ExpressibleByArgument {
   }
 
   /// A loop that starts processes as the program does.
-  func makeServerLoop() throws -> any EventLoop {
+  ///
+  /// - Parameter byUVSpawn: whether libuv's uv_spawn starts them; of `uv` only.
+  func makeServerLoop(byUVSpawn: Bool) throws -> any EventLoop {
     let softLimit = Launcher.raiseDescriptorLimit()
     switch self {
     case .uv:
-      return try UVLoop(
-        launcher: Launcher(softDescriptorLimit: softLimit, endsWithProcess: true))
+      let launcher = try Launcher(
+        scope: byUVSpawn ? .descendants : .automatic, softDescriptorLimit: softLimit,
+        endsWithProcess: true)
+      return try UVLoop(launcher: launcher, launchSite: byUVSpawn ? .uvSpawn : .workerThreads)
     case .nio:
       return NIOLoop(
         launcher: try SubprocessLauncher(softDescriptorLimit: softLimit, endsWithProcess: true))

@@ -5,6 +5,8 @@ internal import TelpherTransport
 /// A server of ours in a process of its own, on a Unix socket and on TCP.
 final class ServerProgram: Sendable {
   let backend: Backend
+  /// What it is called in tables.
+  let name: String
   let program: Program
   /// Where it listens.
   let unix: SocketAddress
@@ -16,28 +18,47 @@ final class ServerProgram: Sendable {
   ///
   /// - Throws: `Failure` where it doesn't come up.
   convenience init(
-    _ backend: Backend, _ bench: Bench, options: [String] = [], environment: [String: String] = [:]
+    _ backend: Backend, _ bench: Bench, options: [String] = [], environment: [String: String] = [:],
+    name: String? = nil
   ) throws {
     try self.init(
-      backend, bench,
+      backend, bench, name: name,
       command: [bench.program(backend.program), "serve"] + options + [
         "--log-level", "error", "--max-connections", "16384",
       ], environment: environment)
   }
 
   /// Starts a server of this program's, in a process with `heap` MiB of touched memory.
-  convenience init(_ backend: Backend, _ bench: Bench, heap: Int) throws {
+  convenience init(
+    _ backend: Backend, _ bench: Bench, heap: Int, options: [String] = [], name: String? = nil
+  ) throws {
     try self.init(
-      backend, bench,
+      backend, bench, name: name,
       command: [
         bench.program("telpher-bench"), "serve", "--backend", backend.rawValue, "--heap", "\(heap)",
-      ])
+      ] + options)
+  }
+
+  /// A server for each way to start a process: each backend's own, and libuv's uv_spawn.
+  ///
+  /// - Parameter heap: MiB of touched memory in the server; nil for the program as it is.
+  static func launchers(_ bench: Bench, heap: Int? = nil) throws -> [ServerProgram] {
+    func make(_ backend: Backend, _ options: [String], _ name: String) throws -> ServerProgram {
+      guard let heap else {
+        return try ServerProgram(backend, bench, options: options, name: name)
+      }
+      return try ServerProgram(backend, bench, heap: heap, options: options, name: name)
+    }
+    return try Backend.allCases.map { try make($0, [], $0.rawValue) }
+      + [try make(.uv, ["--spawn", "uv"], "uv, by uv_spawn")]
   }
 
   private init(
-    _ backend: Backend, _ bench: Bench, command: [String], environment: [String: String] = [:]
+    _ backend: Backend, _ bench: Bench, name: String?, command: [String],
+    environment: [String: String] = [:]
   ) throws {
     self.backend = backend
+    self.name = name ?? backend.rawValue
     tokenFile = bench.folder("token")
     let socket = bench.folder("\(backend.rawValue)-\(bench.names.next()).sock")
     program = try Program(

@@ -14,7 +14,7 @@ struct CommandsSuite: Suite {
   ]
 
   func run(_ bench: Bench) async throws -> [ComparisonResult] {
-    let servers = try Backend.allCases.map { try ServerProgram($0, bench) }
+    let servers = try ServerProgram.launchers(bench)
     defer { servers.forEach { $0.stop() } }
     let ssh = SSHDaemon.absence == nil ? try SSHDaemon(bench) : nil
     defer { ssh?.stop() }
@@ -39,7 +39,7 @@ struct CommandsSuite: Suite {
       return try Sample("commands_per_second", in: try Program.lines(of: limit + arguments))
     }
     for server in servers {
-      comparison.add(server.backend.rawValue) {
+      comparison.add(server.name) {
         try await server.withConnection(to: server.unix) { connection in
           try await CommandLoad.run(arguments, count: count, inFlight: inFlight, on: connection)
         }

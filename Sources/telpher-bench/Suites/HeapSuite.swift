@@ -7,7 +7,7 @@ struct HeapSuite: Suite {
     var results: [ComparisonResult] = []
     let count = bench.pick(4_000, quick: 100)
     for heap in bench.pick([20, 200, 800], quick: [20, 200]) {
-      let servers = try Backend.allCases.map { try ServerProgram($0, bench, heap: heap) }
+      let servers = try ServerProgram.launchers(bench, heap: heap)
       defer { servers.forEach { $0.stop() } }
       var comparison = Comparison("\(heap) MiB", unit: "commands/s")
       comparison.setLimit {
@@ -15,7 +15,7 @@ struct HeapSuite: Suite {
         return try Sample("commands_per_second", in: try Program.lines(of: limit))
       }
       for server in servers {
-        comparison.add(server.backend.rawValue) {
+        comparison.add(server.name) {
           try await server.withConnection(to: server.unix) { connection in
             try await CommandLoad.run(["/bin/true"], count: count, inFlight: 16, on: connection)
           }

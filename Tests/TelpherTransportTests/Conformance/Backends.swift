@@ -14,6 +14,12 @@ enum Backends {
     TransportUnderTest("uv") { count in
       try Rig(systemLoops: (0..<count).map { _ in try UVLoop(launcher: try Launcher()) })
     },
+    TransportUnderTest("uv, by uv_spawn") { count in
+      try Rig(
+        systemLoops: (0..<count).map { _ in
+          try UVLoop(launcher: try Launcher(scope: .descendants), launchSite: .uvSpawn)
+        })
+    },
     TransportUnderTest("nio") { count in
       try Rig(
         systemLoops: (0..<count).map { _ in NIOLoop(launcher: try SubprocessLauncher()) })

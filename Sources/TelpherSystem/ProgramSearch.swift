@@ -1,20 +1,31 @@
 internal import Glibc
-internal import TelpherSystem
-internal import TelpherTransport
+package import TelpherTransport
 
-/// Finds what a child would execute, and says why nothing can be: swift-subprocess takes all reasons
-/// for one.
-struct ProgramSearch {
+/// Finds what a child would execute, and says why nothing can be: libraries that start processes take
+/// all reasons for one.
+package struct ProgramSearch {
   private let request: SpawnRequest
 
-  init(_ request: SpawnRequest) {
+  /// A search for the program of `request`.
+  package init(_ request: SpawnRequest) {
     self.request = request
+  }
+
+  /// The first of the files that the program may be which can be executed in the request's working
+  /// directory.
+  ///
+  /// - Throws: `SpawnError` of stage `directory` or `execute`, as execvp(3) would have it.
+  package func find() throws(SpawnError) -> String {
+    guard let program = request.arguments.first else {
+      throw SpawnError(stage: .execute, errno: EINVAL, message: "no program was named")
+    }
+    return try find(LaunchStrings.candidates(for: program, path: request.environment["PATH"]))
   }
 
   /// The first of `candidates` that can be executed in the request's working directory.
   ///
   /// - Throws: `SpawnError` of stage `directory` or `execute`, as execvp(3) would have it.
-  func find(_ candidates: [String]) throws(SpawnError) -> String {
+  package func find(_ candidates: [String]) throws(SpawnError) -> String {
     if let directory = request.directory {
       let failure = check(directory, kind: S_IFDIR, otherwise: ENOTDIR)
       guard failure == 0 else { throw SpawnError(.directory, errno: failure, of: request) }
