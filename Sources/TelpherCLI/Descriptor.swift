@@ -12,6 +12,14 @@ struct Descriptor: Sendable {
   static let output = Descriptor(number: STDOUT_FILENO, name: "standard output")
   static let error = Descriptor(number: STDERR_FILENO, name: "standard error")
 
+  /// Closes standard error for whoever reads it: it leads to /dev/null from now on.
+  static func letGoOfError() {
+    let null = open("/dev/null", O_WRONLY | O_CLOEXEC)
+    guard null >= 0 else { return }
+    dup2(null, STDERR_FILENO)
+    close(null)
+  }
+
   /// What a system call said.
   struct CallError: Error {
     let number: Int32

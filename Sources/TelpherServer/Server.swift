@@ -56,8 +56,13 @@ public final class Server: Sendable {
     try await loops[0].serve(reading: input, writing: output)
   }
 
-  /// Returns once no connection and no command is left, and no process that a command left in the
-  /// background holds its output.
+  /// Returns once no process that a command left in the background holds its output. Until then such
+  /// outputs are read, so that the process is not ended by SIGPIPE.
+  public func unheld() async {
+    for loop in loops { await loop.unheld() }
+  }
+
+  /// Returns once no connection and no command is left.
   public func idle() async {
     for loop in loops { await loop.idle() }
   }

@@ -35,7 +35,8 @@ final class ServerCore {
   private var drainTimer: (any LoopTimer)?
   private var whenIdle: [() -> Void] = []
   /// Outputs that processes in the background hold.
-  private lazy var heldOutputs = HeldOutputs(loop: loop) { [unowned self] in checkIdle() }
+  private lazy var heldOutputs = HeldOutputs(loop: loop) { [unowned self] in checkUnheld() }
+  private var whenUnheld: [() -> Void] = []
 
   init(
     configuration: ServerConfiguration, loop: any EventLoop, number: Int, loopCount: Int,
@@ -274,18 +275,32 @@ final class ServerCore {
     connections.values.forEach { $0.link.abort() }
   }
 
-  /// Calls `body` once there are no connections and commands left, and no process in the background
-  /// holds an output; a server that ends does not wait for the latter.
+  /// Calls `body` once no process in the background holds an output.
+  func onUnheld(_ body: @escaping () -> Void) {
+    whenUnheld.append(body)
+    checkUnheld()
+  }
+
+  private func checkUnheld() {
+    guard heldOutputs.isEmpty else { return }
+    let waiting = whenUnheld
+    whenUnheld = []
+    waiting.forEach { $0() }
+  }
+
+  /// Calls `body` once there are no connections and commands left.
   func onIdle(_ body: @escaping () -> Void) {
     whenIdle.append(body)
     checkIdle()
   }
 
   private func checkIdle() {
-    guard connections.isEmpty, jobs.isEmpty, fileJobs == 0 || isStopped, !whenIdle.isEmpty,
-      heldOutputs.isEmpty || isDraining
+    guard connections.isEmpty, jobs.isEmpty, fileJobs == 0 || isStopped, !whenIdle.isEmpty
     else { return }
-    heldOutputs.closeAll()
+    if isDraining {
+      heldOutputs.closeAll()
+      checkUnheld()
+    }
     drainTimer?.cancel()
     let waiting = whenIdle
     whenIdle = []

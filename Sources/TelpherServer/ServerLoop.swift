@@ -36,6 +36,11 @@ actor ServerLoop {
 
   func stop() { core.stop() }
 
+  /// Returns once no process in the background holds the output of a command.
+  func unheld() async {
+    await withCheckedContinuation { continuation in core.onUnheld { continuation.resume() } }
+  }
+
   /// Returns once no connection and no command is left.
   func idle() async {
     await withCheckedContinuation { continuation in core.onIdle { continuation.resume() } }

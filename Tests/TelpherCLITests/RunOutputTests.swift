@@ -56,6 +56,15 @@ struct RunOutputTests {
     #expect(result.status == 0)
   }
 
+  /// `finish` waits for the end of both outputs: the server that reads on has neither of them open.
+  @Test func aProcessInTheBackgroundDoesNotHoldTheClientsOutputs() async throws {
+    let result = try await sandbox.telpher(
+      "run", "--drain", "0ms", "--", "sh", "-c", "sleep 600 & echo $!")
+    let pid = try #require(Int32(result.text.dropLast()))
+    #expect(isRunning(pid))
+    kill(pid, SIGKILL)
+  }
+
   @Test func aLongerDrainBringsWhatComesLate() async throws {
     for drain in ["1h", "forever"] {
       let line = """

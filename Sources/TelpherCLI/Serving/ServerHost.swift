@@ -39,7 +39,14 @@ struct ServerHost {
     let server = Server(loops: parts.loops, configuration: configuration, logger: logger)
     if addresses.contains(.stdio) {
       try await server.serve(reading: STDIN_FILENO, writing: STDOUT_FILENO)
-      await signals.run(until: { await server.idle() }, ending: server, logger)
+      await signals.run(
+        until: {
+          await server.idle()
+          // Who waits for the end of our standard error need not wait for a process that the command
+          // left behind.
+          Descriptor.letGoOfError()
+          await server.unheld()
+        }, ending: server, logger)
     } else {
       for address in sockets {
         let address = try await server.listen(at: address)

@@ -46,8 +46,6 @@ struct ServerSignals {
         }
       }
       _ = try? loop.watch(signal: SIGCHLD) { schedule() }
-      // What a shell started before it executed this program may have ended already.
-      schedule()
     }
     return ServerSignals(numbers: numbers)
   }
