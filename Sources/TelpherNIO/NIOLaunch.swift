@@ -59,6 +59,7 @@ final class NIOLaunch: @unchecked Sendable {
   private func launch(
     _ launcher: SubprocessLauncher, asScript: Bool
   ) async throws(SpawnError) {
+    try request.checkIsWanted()
     launcher.children.waitForAbandoned()
     let mark = request.tracksTree ? ProcessTree.makeMark() : nil
     tag = request.tracksTree ? launcher.tags.make() : nil
@@ -130,7 +131,7 @@ final class NIOLaunch: @unchecked Sendable {
       return finish(.failure(SpawnError(.resources, errno: EMFILE, of: request)))
     }
     if let limit = launcher.softDescriptorLimit { Self.setDescriptorLimit(limit, of: child.value) }
-    // Some ten microseconds after it began; from its first instruction on it has its mark.
+    // Some time after it began; from its first instruction on it has its mark.
     if let tag { launcher.tags.set(tag, of: child.value) }
     if let gate {
       do {

@@ -5,8 +5,8 @@ package import TelpherTransport
 /// A launch whose process a library starts (uv_spawn), with all that `Launcher` does around it: the
 /// strings, the pipes, the marks and the tracking. Of one thread.
 ///
-/// Such a process starts in no control group: its tree is found by walks. Its limits and its tag are set
-/// from outside.
+/// Such a process starts in no control group: its tree is found by walks. Its limits are set from
+/// outside.
 package final class ForeignLaunch {
   /// What to start.
   package let request: SpawnRequest
@@ -23,6 +23,7 @@ package final class ForeignLaunch {
   ///
   /// - Throws: `SpawnError` where it can't be started.
   package init(_ request: SpawnRequest, by launcher: Launcher) throws(SpawnError) {
+    try request.checkIsWanted()
     launcher.children.waitForAbandoned()
     self.request = request
     self.launcher = launcher
@@ -83,7 +84,7 @@ package final class ForeignLaunch {
       error: ours.error, tracking: tracking, guardSlot: guardSlot, launcher: launcher)
   }
 
-  /// Sets what the process has of limits: its tag, and those of the launcher and the request.
+  /// Sets the process's tag, and the limits of the launcher and the request.
   private func limit(_ pid: Int32) -> (SpawnError.Stage, Int32)? {
     if let tag { launcher.tags.set(tag, of: pid) }
     if !request.limits.isEmpty {

@@ -93,7 +93,9 @@ public final class LaunchedProcess: Sendable {
       state.wasSignaled = true
       switch tracking {
       case .none: break
-      case .group(let group, let tree): tree.signal(signal, except: group.signal(signal))
+      case .group(let group, let tree):
+        // Those that have left the group: SIGKILL is to reach them, others should.
+        tree.signal(signal, except: group.signal(signal), atAnyPrice: signal == SIGKILL)
       case .tree(let tree): tree.signal(signal)
       }
     }
@@ -103,14 +105,25 @@ public final class LaunchedProcess: Sendable {
   /// counted. False after `release()`. Without a control group, and after `signalTree(_:)`, it walks for
   /// some milliseconds; before that, those that left their control group are not counted.
   public var hasSurvivors: Bool {
+    state.withLock { hasSurvivors(&$0) }
+  }
+
+  private func hasSurvivors(_ state: inout State) -> Bool {
+    switch tracking {
+    case .none: reap(&state) == nil
+    case .group(let group, let tree):
+      !state.isReleased && (group.hasSurvivors || (state.wasSignaled && tree.hasSurvivors))
+    case .tree(let tree): !state.isReleased && tree.hasSurvivors
+    }
+  }
+
+  /// As `hasSurvivors`, but true where looking is too dear at the moment: it is to be asked again.
+  public var mayHaveSurvivors: Bool {
     state.withLock { state in
-      switch tracking {
-      case .none: return reap(&state) == nil
-      case .group(let group, let tree):
-        return !state.isReleased
-          && (group.hasSurvivors || (state.wasSignaled && tree.hasSurvivors))
-      case .tree(let tree): return !state.isReleased && tree.hasSurvivors
+      if case .group(let group, let tree) = tracking, state.wasSignaled {
+        return !state.isReleased && (group.hasSurvivors || tree.mayHaveSurvivors)
       }
+      return hasSurvivors(&state)
     }
   }
 

@@ -102,6 +102,7 @@ public final class Launcher: Sendable {
   /// - Throws: `SpawnError` with the step that failed; nothing is left behind then. `EMFILE` and
   ///   `EAGAIN` in stage `resources` pass by themselves.
   public func launch(_ request: SpawnRequest) throws(SpawnError) -> LaunchedProcess {
+    try request.checkIsWanted()
     do throws(SpawnError) {
       return try attempt(request)
     } catch {
@@ -274,6 +275,14 @@ extension ResourceLimit.Kind {
     case .processes: telpher_limit_nproc
     case .coreBytes: telpher_limit_core
     }
+  }
+}
+
+extension SpawnRequest {
+  /// - Throws: `SpawnError` where it was given up.
+  package func checkIsWanted() throws(SpawnError) {
+    guard isCanceled?() == true else { return }
+    throw SpawnError(.resources, errno: ECANCELED, of: self)
   }
 }
 

@@ -80,10 +80,31 @@ package struct ProcessTree: Sendable {
     return !members(of: table).isEmpty
   }
 
+  /// As `hasSurvivors`, but true where a walk is not affordable at the moment: it is to be asked again.
+  package var mayHaveSurvivors: Bool {
+    let table = processes.affordableTable(youngerThan: Self.oldestOfEnded) {
+      $0.showsZombie(leader)
+    }
+    return table.map { !members(of: $0).isEmpty } ?? true
+  }
+
   /// Sends `signal` to all of them but `others`. It does not wait for the signal's effect.
-  package func signal(_ signal: Int32, except others: Set<Int32> = []) {
+  ///
+  /// - Parameter atAnyPrice: whether it walks even if walks take much of the time already. Where it does
+  ///   not, only the leader gets the signal then.
+  package func signal(
+    _ signal: Int32, except others: Set<Int32> = [], atAnyPrice: Bool = true
+  ) {
     var reached: Set<ProcessIdentity> = []
-    var table = processes.table(youngerThan: Self.oldestOfLiving) { $0.shows(leader) }
+    let shows: (ProcessTable) -> Bool = { $0.shows(leader) }
+    guard
+      var table = atAnyPrice
+        ? processes.table(youngerThan: Self.oldestOfLiving, where: shows)
+        : processes.affordableTable(youngerThan: Self.oldestOfLiving, where: shows)
+    else {
+      if !others.contains(leader) { kill(leader, signal) }
+      return
+    }
     for round in 0..<(signal == SIGKILL ? Self.killRounds : 1) {
       if round > 0 { table = processes.newTable() }
       let new = members(of: table).filter { !reached.contains($0) }

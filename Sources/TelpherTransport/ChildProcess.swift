@@ -26,7 +26,16 @@ public protocol ChildProcess: AnyObject {
   /// Whether any process that came from this child is still there (a zombie is not).
   var hasSurvivors: Bool { get }
 
+  /// As `hasSurvivors`, but may be true as well where looking is too dear at the moment: it is to be
+  /// asked again some milliseconds later.
+  var mayHaveSurvivors: Bool { get }
+
   /// Ends the tracking of the tree once the child has exited: what still runs is left to itself.
   /// The pipes are not touched; each is closed by itself.
   func release()
+}
+
+extension ChildProcess {
+  /// Whether any is left, whatever looking costs.
+  public var mayHaveSurvivors: Bool { hasSurvivors }
 }

@@ -31,6 +31,9 @@ public struct SpawnRequest: Sendable {
   /// where that helps to track it), and its tree is tracked, so that `signalTree` reaches all of it.
   /// False leaves it in this process's group, with its terminal.
   public var tracksTree: Bool
+  /// Asked just before the process is made, on whatever thread that is: true has the start fail with
+  /// ECANCELED. So what was given up while it stood in line costs no process.
+  public var isCanceled: (@Sendable () -> Bool)?
 
   /// A request for `arguments` with pipes for its output and error, and nothing on its input.
   public init(

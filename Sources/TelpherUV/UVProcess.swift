@@ -52,6 +52,11 @@ final class UVProcess: ChildProcess, HandleOwner {
     return launched.hasSurvivors
   }
 
+  var mayHaveSurvivors: Bool {
+    loop.preconditionIsCurrent()
+    return launched.mayHaveSurvivors
+  }
+
   func release() {
     loop.preconditionIsCurrent()
     launched.release()

@@ -98,6 +98,22 @@ extension SystemTests {
       }
     }
 
+    /// A client may have opened and reset a thousand streams before the first command is launched.
+    @Test func whatWasGivenUpIsNotStarted() throws {
+      try withTemporaryFolder { folder in
+        var request = SpawnRequest.shell("echo x >\(folder)/file")
+        request.isCanceled = { true }
+        let launcher = try makeLauncher(.automatic)
+        let error = #expect(throws: SpawnError.self) { try launcher.launch(request) }
+        #expect(error?.errno == ECANCELED)
+        #expect(access("\(folder)/file", F_OK) != 0)
+        request.isCanceled = { false }
+        #expect(try launcher.run(request).code == 0)
+        #expect(access("\(folder)/file", F_OK) == 0)
+        launcher.shutDown()
+      }
+    }
+
     @Test func missingDirectoryIsReported() throws {
       let error = #expect(throws: SpawnError.self) {
         try Launcher().launch(

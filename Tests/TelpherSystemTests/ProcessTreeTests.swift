@@ -77,14 +77,18 @@ extension SystemTests {
     }
 
     /// As the user that the server runs as may do.
-    @Test(.enabled(if: scopes.contains(.cgroup)), arguments: [SIGTERM, SIGKILL])
-    func whoLeavesTheControlGroupIsReachedToo(signal: Int32) throws {
+    @Test(.enabled(if: scopes.contains(.cgroup)))
+    func whoLeavesTheControlGroupIsReachedToo() throws {
       let group = try #require(ControlGroupMount.ownFolder())
       let launcher = try Launcher(scope: .cgroup)
       let leave = "echo $$ >\(group)/cgroup.procs"
-      for command in [
-        "\(leave); echo $$; exec sleep 1000",
-        "env -i setsid -f /bin/sh -c '\(leave); echo $$; exec /bin/sleep 1000'; exec sleep 1000",
+      for (signal, command) in [
+        (SIGTERM, "\(leave); echo $$; exec sleep 1000"),
+        (SIGKILL, "\(leave); echo $$; exec sleep 1000"),
+        (
+          SIGKILL,
+          "env -i setsid -f /bin/sh -c '\(leave); echo $$; exec /bin/sleep 1000'; exec sleep 1000"
+        ),
       ] {
         let process = try launcher.launch(.shell(command))
         let left = try identity(readLine(process.output!))

@@ -133,6 +133,29 @@ struct RecentProcessesTests {
     #expect(members(400, "c") == [])
   }
 
+  /// A walk that takes 10 ms leaves the loop alone for 90.
+  @Test func walksThatAreNotNeededTakeATenthOfTheTime() {
+    let machine = Machine([Self.entry(100, isZombie: true)])
+    let processes = RecentProcesses {
+      machine.pass(10_000_000)
+      machine.walked.withLock { $0 += 1 }
+      return ProcessTable([Self.entry(100, isZombie: true)])
+    } now: {
+      machine.time.withLock { $0 }
+    }
+    let tree = machine.tree(100, processes)
+    #expect(!tree.mayHaveSurvivors)
+    machine.pass(89_000_000)
+    #expect(tree.mayHaveSurvivors)
+    #expect(machine.count == 1)
+    // What must be known costs what it costs.
+    #expect(!tree.hasSurvivors)
+    #expect(machine.count == 2)
+    machine.pass(90_000_000)
+    #expect(!tree.mayHaveSurvivors)
+    #expect(machine.count == 3)
+  }
+
   @Test func aTagIsEnoughToBelong() {
     var left = Self.entry(102)
     left.tag = 7

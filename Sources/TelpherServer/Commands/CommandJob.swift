@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
@@ -45,6 +46,8 @@ final class CommandJob {
   private var isAbandoned = false
   /// Bytes of input that the command took, or that were dropped.
   private var inputTaken: UInt64 = 0
+  /// Read on the thread that launches: a command that was given up before is not started.
+  private let isGivenUp = Flag()
   private let startedAt: UInt64
   private var endedAt: UInt64
   private var deadlineTimer: (any LoopTimer)?
@@ -116,10 +119,14 @@ final class CommandJob {
       of: outlet.stream, .stdin, to: Self.grownInputWindow, part: Self.inputPartOfConnection)
   }
 
+  private final class Flag: Sendable {
+    let isSet = Atomic(false)
+  }
+
   private func spawnRequest(noInput: Bool) -> SpawnRequest {
     var environment = surroundings.environment
     for (name, value) in request.env ?? [:] { environment[name] = value }
-    return SpawnRequest(
+    var spawn = SpawnRequest(
       arguments: request.argv ?? ["/bin/sh", "-c", request.shell ?? ""],
       environment: environment, directory: request.cwd,
       input: noInput ? .null : .pipe,
@@ -130,6 +137,8 @@ final class CommandJob {
         }
         return ResourceLimit(kind, value)
       })
+    spawn.isCanceled = { [isGivenUp] in isGivenUp.isSet.load(ordering: .relaxed) }
+    return spawn
   }
 
   private func didStart(_ child: any ChildProcess) {
@@ -247,6 +256,7 @@ final class CommandJob {
 
   private func abandon() {
     isAbandoned = true
+    isGivenUp.isSet.store(true, ordering: .relaxed)
     outputs.forEach { $0.discard() }
   }
 
@@ -306,7 +316,7 @@ final class CommandJob {
 
   private func watchTree() {
     guard state.awaitsTree else { return }
-    guard let child, child.hasSurvivors else { return perform(state.treeIsGone()) }
+    guard let child, child.mayHaveSurvivors else { return perform(state.treeIsGone()) }
     // Who was forked since, or was missed.
     if state.phase == .killed { child.signalTree(9) }
     treeTimer?.cancel()
@@ -356,7 +366,7 @@ final class CommandJob {
   private var mayHaveSurvivors: Bool {
     switch state.tree {
     case .gone: false
-    case .outOfReach: true
+    case .outOfReach: outlet != nil || request.job != nil
     case .unknown: loop.killScope == .cgroup
     }
   }
