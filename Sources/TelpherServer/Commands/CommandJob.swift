@@ -340,6 +340,8 @@ final class CommandJob {
   private var counts: [String: UInt64] {
     var counts: [String: UInt64] = [:]
     for pump in outputs { counts["\(pump.channel.rawValue)"] = pump.count }
+    // It has no pipe of its own, and ended without a byte.
+    if request.merge == true { counts["\(Channel.stderr.rawValue)"] = 0 }
     return counts
   }
 
