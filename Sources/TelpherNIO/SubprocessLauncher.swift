@@ -18,7 +18,8 @@ public import TelpherTransport
 /// - Tell a child's exit before it is waited for, and what it used: the pidfd is watched here too, and
 ///   the body of swift-subprocess's `run` does not return before the child may be forgotten.
 /// - Give a child its tag (`ProcessTags`) before it begins: it is set from outside, so that a process
-///   that clears its environment and leaves its parents within the first moments may get away.
+///   that leaves its parents within the first moments is not ended with a server that is killed, and
+///   gets away from a deadline if it clears its environment as well.
 /// - Pass on an environment variable whose name begins with a digit: that is refused.
 /// - Say which file of PATH could not be executed, or why: the search is done here.
 /// - Come back from a first launch without descriptors: a child is run at the start. Nor does it see

@@ -24,6 +24,8 @@ struct ProcessTable: Sendable {
   /// When this process started. Those that started before it did not come from it, and are not looked
   /// at closely.
   private static let ownStartTime = entry(of: getpid())?.startTime ?? 0
+  /// The tag that this process was given by a server that runs it, if any.
+  private static let ownTag = tag(of: getpid())
 
   /// Listings of /proc at most, where each shows processes that the one before did not.
   private static let mostListings = 16
@@ -147,6 +149,8 @@ struct ProcessTable: Sendable {
     // Kernel threads (2 is their parent) have none.
     guard entry.parent != 2, entry.pid != 2 else { return }
     entry.tag = tag(of: entry.pid)
+    // A tag of ours that another server gave us says nothing: children have it until they get theirs.
+    if entry.tag == ownTag { entry.tag = nil }
     if entry.tag == nil { entry.mark = mark(of: entry) }
   }
 

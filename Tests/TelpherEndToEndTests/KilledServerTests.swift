@@ -28,9 +28,11 @@ import Testing
     defer { left.kill() }
     try await eventually("the daemon runs") { ProcessIdentities(marked: daemon).count == 1 }
 
-    // swift-subprocess gives a child its tag some time after its start: see `waysOut`.
-    let wait =
-      backend == .nio ? "while grep -q 'file locks *unlimited' /proc/self/limits; do :; done; " : ""
+    // swift-subprocess gives a child its tag some time after its start: until then it has the server's
+    // limit.
+    let limit = { (pid: String) in "$(grep 'file locks' /proc/\(pid)/limits)" }
+    let wait: String =
+      backend == .nio ? "while [ \"\(limit("self"))\" = \"\(limit("$PPID"))\" ]; do :; done; " : ""
     let line =
       "\(wait)setsid sleep \(mark) & env -i setsid -f setsid -f sleep \(mark); exec sleep \(mark)"
     let running = Task { try await connection.run(Command(shell: line)) }

@@ -83,25 +83,20 @@ import Testing
     }
   }
 
-  /// By a deadline, with the ways out that a process has: no parent, no session, no environment.
-  private static func deadlineEnds(_ way: String, on connection: Connection, _ mark: String)
+  /// Cancels a command that has left something behind by `way`, once both sleep.
+  private static func cancelEnds(_ way: String, on connection: Connection, _ mark: String)
     async throws
   {
-    var command = Command(shell: "\(way); echo early; exec sleep \(mark)")
-    command.deadline = .seconds(1)
+    var command = Command(shell: "\(way); exec sleep \(mark)")
     command.grace = .milliseconds(50)
     let (processes, result) = try await connection.run(command) { process in
-      var processes = ProcessIdentities(marked: mark)
-      var hasBegun = false
-      try await eventually("both sleep, or have slept") {
-        processes = ProcessIdentities(marked: mark)
-        hasBegun = hasBegun || Self.sleeping(mark) > 0
-        return Self.sleeping(mark) == 2 || (hasBegun && processes.count == 0)
-      }
+      try await eventually("both sleep") { Self.sleeping(mark) == 2 }
+      let processes = ProcessIdentities(marked: mark)
+      await process.cancel()
       for try await _ in process.output {}
       return processes
     }
-    #expect(result.status == .timedOut)
+    #expect(result.status == .canceled)
     #expect(result.details.survivors == nil)
     #expect(processes.count == 0)
     #expect(ProcessView.marked(mark).isEmpty)
@@ -112,14 +107,14 @@ import Testing
     "(env -i setsid sleep MARK </dev/null >/dev/null 2>&1 &)",
   ]
 
-  /// swift-subprocess gives a child its tag some time after its start.
-  @Test(arguments: scopes.filter { $0 != .nio }, waysOut)
-  func whoLeavesEverythingBehindIsEndedAtTheDeadline(
+  /// swift-subprocess and uv_spawn give a child its tag some time after its start.
+  @Test(arguments: [SystemBackend.uv, .uvWalks], waysOut)
+  func whoLeavesEverythingBehindIsEnded(
     _ backend: SystemBackend, _ way: String
   ) async throws {
     let mark = unusualDuration()
     try await Fixture.with(backend) { fixture in
-      try await Self.deadlineEnds(
+      try await Self.cancelEnds(
         way.split(separator: "MARK", omittingEmptySubsequences: false).joined(separator: mark),
         on: try await fixture.connect(), mark)
     }
@@ -133,14 +128,14 @@ import Testing
     try await ServerProcess.with(
       backend, wrapper: OtherUser.wrapper(), program: try OtherUser.program(of: backend)
     ) { server in
-      try await Self.deadlineEnds(
+      try await Self.cancelEnds(
         way.split(separator: "MARK", omittingEmptySubsequences: false).joined(separator: mark),
         on: try await server.connect(), mark)
     }
   }
 
   /// It needs the right to write to a group above its own, which a root server's commands have.
-  @Test func whoLeavesTheControlGroupIsEndedAtTheDeadline() async throws {
+  @Test func whoLeavesTheControlGroupIsEnded() async throws {
     let mark = unusualDuration()
     try await Fixture.with(.uv) { fixture in
       let connection = try await fixture.connect()
@@ -150,7 +145,7 @@ import Testing
         [ -d "$root$group" ] || root=$root/unified
         echo $$ >"$root${group%/*/*}/cgroup.procs"
         """
-      try await Self.deadlineEnds(
+      try await Self.cancelEnds(
         "(\(leave); exec setsid -f sleep \(mark)) & wait; \(leave)", on: connection, mark)
     }
   }
