@@ -7,11 +7,19 @@ final class UVListener: Listener, HandleOwner {
   /// How long accepting rests after it failed, in nanoseconds.
   private static let rest: UInt64 = 100_000_000
 
+  /// The connections that are accepted before everything else on the loop has its turn. libuv accepts
+  /// until nothing waits: clients that connect without end would keep it from ever coming back.
+  private static let acceptsPerTurn = 32
+
   private let loop: UVLoop
   private let socket: ListeningSocket
   private var didAccept: ((any ByteStream) -> Void)?
   private var handle: UnsafeMutablePointer<uv_stream_t>?
   private var restTimer: (any LoopTimer)?
+  /// Connections that may be accepted before the next pause.
+  private var acceptsLeft = UVListener.acceptsPerTurn
+  /// Runs while libuv holds a connection that is not taken yet, and accepts no other.
+  private var turnTimer: (any LoopTimer)?
 
   /// A listener that accepts.
   init(
@@ -50,14 +58,32 @@ final class UVListener: Listener, HandleOwner {
   }
 
   private func closeHandle() {
+    turnTimer?.cancel()
+    turnTimer = nil
     guard let handle else { return }
     self.handle = nil
     Handle.close(handle)
   }
 
   fileprivate func didReceiveConnection(_ status: Int32) {
-    guard let server = handle, let didAccept else { return }
+    guard handle != nil, didAccept != nil else { return }
     guard status == 0 else { return takeRest() }
+    guard acceptsLeft > 0 else { return takeTurn() }
+    acceptsLeft -= 1
+    accept()
+  }
+
+  /// Leaves the connection to libuv until the others on the loop had their turn.
+  private func takeTurn() {
+    turnTimer = loop.schedule(after: 0) { [self] in
+      turnTimer = nil
+      acceptsLeft = Self.acceptsPerTurn - 1
+      accept()
+    }
+  }
+
+  private func accept() {
+    guard let server = handle, let didAccept else { return }
     let handle = UVStream.makeSocket(unix: socket.isUnix, on: loop)
     guard uv_accept(server, handle) == 0 else { return Handle.close(handle) }
     let stream = UVStream(loop: loop, handles: .duplex(handle), peer: .inherited)

@@ -11,14 +11,19 @@ struct StrangerQuota {
   /// Those of them that one source may have, at least 1.
   let perSource: Int
 
-  private struct Place {
-    let stranger: ObjectIdentifier
-    let source: String
+  /// Where a stranger came in, and from where.
+  private struct Origin: Hashable {
     let listener: ObjectIdentifier
+    let source: String
   }
 
-  /// In the order in which they came.
-  private var places: [Place] = []
+  /// The strangers of each origin, in the order in which they came.
+  private var queues: [Origin: [ObjectIdentifier]] = [:]
+  private var origins: [ObjectIdentifier: Origin] = [:]
+  private var counts: [ObjectIdentifier: Int] = [:]
+
+  /// The most strangers of which it is asked whether they were heard, each by a system call.
+  private static let longestSearch = 16
 
   init(perListener: Int, perSource: Int) {
     precondition(perListener > 0 && perSource > 0, "the newest stranger has a place")
@@ -27,7 +32,7 @@ struct StrangerQuota {
   }
 
   /// The number of strangers.
-  var count: Int { places.count }
+  var count: Int { origins.count }
 
   /// Gives `stranger` a place.
   ///
@@ -38,36 +43,41 @@ struct StrangerQuota {
     _ stranger: ObjectIdentifier, from source: String, at listener: ObjectIdentifier,
     hasUnread: (ObjectIdentifier) -> Bool = { _ in false }
   ) -> ObjectIdentifier? {
-    defer { places.append(Place(stranger: stranger, source: source, listener: listener)) }
-    var counts: [String: Int] = [:]
-    var total = 0
-    for place in places where place.listener == listener {
-      counts[place.source, default: 0] += 1
-      total += 1
+    let origin = Origin(listener: listener, source: source)
+    let evicted: ObjectIdentifier?
+    if queues[origin]?.count ?? 0 >= perSource {
+      evicted = evict(origin, hasUnread)
+    } else if counts[listener] ?? 0 >= perListener {
+      // The source that has the most pays.
+      let crowded = queues.filter { $0.key.listener == listener }
+        .max { ($0.value.count, $1.key.source) < ($1.value.count, $0.key.source) }
+      guard let crowded else { preconditionFailure("a listener that is full has a stranger") }
+      evicted = evict(crowded.key, hasUnread)
+    } else {
+      evicted = nil
     }
-    if counts[source, default: 0] >= perSource {
-      return evict(from: source, at: listener, hasUnread)
-    }
-    guard total >= perListener else { return nil }
-    // The source that has the most pays; of several such, the one that came first.
-    let most = counts.values.max() ?? 0
-    let crowded = places.first { $0.listener == listener && counts[$0.source] == most }
-    guard let crowded else { preconditionFailure("a listener that is full has a stranger") }
-    return evict(from: crowded.source, at: listener, hasUnread)
+    queues[origin, default: []].append(stranger)
+    origins[stranger] = origin
+    counts[listener, default: 0] += 1
+    return evicted
   }
 
   /// `stranger` is known now, or gone.
   mutating func remove(_ stranger: ObjectIdentifier) {
-    places.removeAll { $0.stranger == stranger }
+    guard let origin = origins.removeValue(forKey: stranger) else { return }
+    queues[origin]?.removeAll { $0 == stranger }
+    if queues[origin]?.isEmpty == true { queues[origin] = nil }
+    counts[origin.listener, default: 0] -= 1
   }
 
+  /// Takes the place of the oldest one of `origin` that has been heard.
   private mutating func evict(
-    from source: String, at listener: ObjectIdentifier, _ hasUnread: (ObjectIdentifier) -> Bool
+    _ origin: Origin, _ hasUnread: (ObjectIdentifier) -> Bool
   ) -> ObjectIdentifier? {
-    let candidates = places.indices.filter {
-      places[$0].source == source && places[$0].listener == listener
-    }
-    let silent = candidates.first { !hasUnread(places[$0].stranger) }
-    return (silent ?? candidates.first).map { places.remove(at: $0).stranger }
+    let queue = queues[origin] ?? []
+    let silent = queue.prefix(Self.longestSearch).first { !hasUnread($0) }
+    guard let evicted = silent ?? queue.first else { return nil }
+    remove(evicted)
+    return evicted
   }
 }

@@ -19,6 +19,17 @@ struct ListenTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
+  func moreConnectionsThanOneTurnTakesAreAllAccepted(
+    _ backend: TransportUnderTest, _ kind: AddressKind
+  ) async throws {
+    try await backend.run { stage in
+      let door = try stage.listen(kind)
+      for _ in 1...100 { _ = try await stage.connect(to: door.socket.address) }
+      try await stage.until("all are accepted") { door.accepted.count == 100 }
+    }
+  }
+
+  @Test(arguments: Backends.all, AddressKind.allCases)
   func connectIsRefusedWhereNobodyListens(
     _ backend: TransportUnderTest, _ kind: AddressKind
   ) async throws {
