@@ -40,6 +40,14 @@ int telpher_open_file_beneath(int folder, const char *path) {
   return open_beneath(folder, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 }
 
+int telpher_open_folder_from(int folder, const char *path) {
+  return telpher_open_at(folder, path, O_PATH | O_DIRECTORY);
+}
+
+int telpher_look_from(int folder, const char *path, int follow) {
+  return telpher_open_at(folder, path, O_PATH | (follow ? 0 : O_NOFOLLOW));
+}
+
 int telpher_open_folder(const char *path) {
   return telpher_open_at(AT_FDCWD, path, O_PATH | O_DIRECTORY);
 }

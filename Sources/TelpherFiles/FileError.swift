@@ -11,6 +11,8 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     public static let badPath = Code(description: "bad path")
     /// There is nothing of that name.
     public static let notFound = Code(description: "not found")
+    /// The folder that something is to go into is not there.
+    public static let noParent = Code(description: "no parent")
     /// There is something of that name already.
     public static let exists = Code(description: "exists")
     /// Not permitted, or on a file system that can't be written to.

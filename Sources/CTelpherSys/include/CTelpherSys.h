@@ -277,6 +277,10 @@ int telpher_open_folder_beneath(int folder, const char *path, int symlinks);
 /// followed, or the thing itself.
 int telpher_look_beneath(int folder, const char *path, int follow);
 
+/// The same without confinement: `path` leads wherever it leads.
+int telpher_open_folder_from(int folder, const char *path);
+int telpher_look_from(int folder, const char *path, int follow);
+
 /// Opens a file to read, along symlinks, without waiting for anyone (a FIFO).
 int telpher_open_file_beneath(int folder, const char *path);
 

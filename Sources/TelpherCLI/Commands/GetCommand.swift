@@ -1,18 +1,20 @@
 internal import ArgumentParser
 
 /// `telpher get`
-struct GetCommand: AsyncParsableCommand {
+struct GetCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "get",
     abstract: "Fetches files from a server, verified and whole or not at all.",
     usage: "telpher get [OPTIONS] SOURCE ... DESTINATION",
     discussion: """
-      Each SOURCE is a path below the server's root: its user's home, unless 'telpher serve --root' \
-      says otherwise. Where DESTINATION is a folder, what comes goes into it under its own name.
+      Each SOURCE is a path on the server. As with scp, a relative one and ~ start in the home of the \
+      server's user, and an absolute one in /; of a server with 'telpher serve --root' all start in \
+      that root. If DESTINATION is a folder, what comes goes into it under its own name.
 
         telpher get --on ssh://me@host report.pdf .      from my home there
-        telpher get -r --on ssh://me@host site /srv      a folder; as /srv/site where /srv is there
-        telpher get --digest sha256 -r site /srv         only what differs, by SHA-256
+        telpher get --on ssh://me@host /var/log/syslog . an absolute path
+        telpher get -r --on ssh://me@host site /srv      a folder; as /srv/site if /srv is there
+        telpher get -r --checksum site /srv              only files that hold something else
         telpher get log.txt - | tail                     to standard output, as its bytes come
 
       \(PutCommand.exitStatusHelp)
@@ -23,12 +25,12 @@ struct GetCommand: AsyncParsableCommand {
 
   @Argument(
     help: ArgumentHelp("Files there, and behind them the destination here.", valueName: "path"),
-    completion: .file())
-  var paths: [String] = []
+    completion: .file(), transform: PathArgument.parse)
+  var paths: [PathArgument] = []
 
   func validate() throws {
     try TransferRun.check(paths)
-    guard paths.last == FileTransfer.stream else { return }
+    guard paths.last?.path == FileTransfer.stream else { return }
     guard paths.count == 2, !flags.recursive else {
       throw ValidationError("Only one file goes to standard output")
     }

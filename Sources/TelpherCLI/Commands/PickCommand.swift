@@ -2,14 +2,14 @@ internal import ArgumentParser
 internal import TelpherClient
 
 /// `telpher pick`
-struct PickCommand: AsyncParsableCommand {
+struct PickCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "pick",
     abstract: "Shows a numbered list of files, and moves those you pick.",
     usage: "telpher pick [--on ADDRESS] [put|get] DIRECTORY",
     discussion: """
       get, the default, lists a folder of the server and fetches into the working directory. put \
-      lists a folder here and stores in the server's root. An empty line shows the list again; q, or \
+      lists a folder here and stores in the home of the server's user, or in its root. An empty line shows the list again; q, or \
       the end of the input, ends. The exit status is 1 where a file could not be moved.
 
         telpher pick --on ssh://me@host get reports
@@ -20,27 +20,29 @@ struct PickCommand: AsyncParsableCommand {
 
   @Argument(
     help: ArgumentHelp("put or get, and the folder.", valueName: "put|get directory"),
-    completion: .file())
-  var words: [String]
+    completion: .file(), transform: PathArgument.parse)
+  var words: [PathArgument]
 
   func validate() throws {
-    if words.count == 1, Self.directions[words[0]] != nil {
-      throw ValidationError("Missing the folder behind '\(words[0])'")
+    if words.count == 1, Self.directions[words[0].path] != nil {
+      throw ValidationError("Missing the folder after '\(words[0].path)'")
     }
     guard words.count <= 2 else { throw ValidationError("Only one folder is listed") }
-    if words.count == 2, Self.directions[words[0]] == nil {
-      throw ValidationError("'\(words[0])' is neither put nor get")
+    if words.count == 2, Self.directions[words[0].path] == nil {
+      throw ValidationError("'\(words[0].path)' is neither put nor get")
     }
   }
 
-  private static let directions = ["put": FileTransfer.Direction.put, "get": .get]
+  private static let directions = [
+    PathText("put"): FileTransfer.Direction.put, PathText("get"): .get,
+  ]
 
   func run() async throws {
     var status: Int32 = 0
-    try await FileReach(server: server).perform(for: [words[words.count - 1]]) {
+    try await FileReach(server: server).perform(for: [words[words.count - 1].path]) {
       connection, folder in
       let dialogue = PickDialogue(
-        direction: words.count == 2 ? Self.directions[words[0]] ?? .get : .get, folder: folder,
+        direction: words.count == 2 ? Self.directions[words[0].path] ?? .get : .get, folder: folder,
         connection: connection)
       status = try await dialogue.run()
     }

@@ -34,13 +34,16 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The folder that clients' files are in, and nothing gets out of; none for no files.",
+      "The folder that all paths of clients are in, and nothing gets out of; none for no files.",
       discussion: """
-        It confines what is done with files, not commands, which may do whatever the server's user \
-        may: see --no-commands. Default: the home of the user that the server runs as.
-        """, valueName: "dir"),
-    completion: .directory)
-  var root: String?
+        Clients' paths start in it: /x, ~/x and x are its x. It confines what is done with files, not \
+        commands, which may do whatever the server's user may: see --no-commands. Default: all files \
+        of the user that the server runs as, with relative paths and ~ from that user's home; with \
+        --no-commands or --read-only that home is the root.
+        """,
+      valueName: "dir"),
+    completion: .directory, transform: PathArgument.parseOption)
+  var root: PathArgument?
 
   @Flag(help: "Runs no commands for clients, which can only work with files then.")
   var noCommands = false
@@ -88,7 +91,7 @@ struct ServeCommand: AsyncParsableCommand {
       loops: loops, spawn: spawn, maxConnections: maxConnections,
       // A command could change any file.
       runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
-      files: root.map(ServedFiles.init) ?? .home, logger: logger)
+      files: root.map(ServedFiles.init) ?? (noCommands || readOnly ? .home : .all), logger: logger)
     try await host.serve(listen)
   }
 

@@ -2,12 +2,14 @@ internal import ArgumentParser
 internal import TelpherClient
 
 /// `telpher stat`
-struct StatCommand: AsyncParsableCommand {
+struct StatCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "stat",
     abstract: "Tells what there is at a path of a server.",
-    discussion: "Each PATH is below the server's root. The exit status is 1 where one is not there."
-  )
+    discussion: """
+      Each PATH is on the server, where a relative one starts in the home of its user, or in its root. \
+      The exit status is 1 if one is not there.
+      """)
 
   @OptionGroup var server: ServerOptions
 
@@ -18,11 +20,11 @@ struct StatCommand: AsyncParsableCommand {
   @Flag(help: "Prints one JSON object a line.")
   var json = false
 
-  @Argument(help: "What to tell of.")
-  var path: [String]
+  @Argument(help: "What to tell of.", transform: PathArgument.parse)
+  var path: [PathArgument]
 
   func run() async throws {
-    try await FileReach(server: server).perform(for: path) { connection, path in
+    try await FileReach(server: server).perform(for: path.map(\.path)) { connection, path in
       let entry = try await connection.status(of: path, followsLink: follows)
       if json {
         try JSONText.print(entry)

@@ -3,7 +3,7 @@ internal import TelpherClient
 /// What `ls` prints.
 struct Listing {
   /// The path that was asked for: names are told from there on.
-  let base: String
+  let base: [UInt8]
   let isLong: Bool
   let showsHidden: Bool
   /// Whether names that would move the cursor are escaped; else they are told as they are.
@@ -11,7 +11,7 @@ struct Listing {
 
   /// The lines; bytes, since a name may be any.
   func text(of entries: [FileEntry]) -> [UInt8] {
-    let base = (try? RelativePath(base))?.bytes ?? []
+    let base = (try? RequestedPath(base))?.written ?? []
     let named = entries.map { (entry: $0, name: name($0.path.bytes, from: base)) }
       .filter { showsHidden || !isHidden($0.name) }
     let width = named.map { size($0.entry).utf8.count }.max() ?? 0
@@ -33,8 +33,9 @@ struct Listing {
   private let slash = UInt8(ascii: "/")
 
   private func name(_ path: [UInt8], from base: [UInt8]) -> [UInt8] {
-    guard !base.isEmpty, path.starts(with: base + [slash]) else { return path }
-    return Array(path.dropFirst(base.count + 1))
+    let folder = base.isEmpty || base == [slash] ? base : base + [slash]
+    guard path.count > folder.count, path.starts(with: folder) else { return path }
+    return Array(path.dropFirst(folder.count))
   }
 
   /// Whether it, or a folder on the way to it, begins with a dot.

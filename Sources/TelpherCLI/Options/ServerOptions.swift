@@ -27,4 +27,10 @@ struct ServerOptions: ParsableArguments {
         "May be repeated. A server must run as you or as root otherwise, or nothing is sent to it.",
       valueName: "uid"))
   var trustedUsers: [UInt32] = []
+
+  func validate() throws {
+    guard ArgumentText.isPlain(address ?? ""), ArgumentText.isPlain(tokenFile ?? "") else {
+      throw ValidationError("--on and --token-file take UTF-8 only")
+    }
+  }
 }

@@ -14,28 +14,34 @@ struct TransferFlags: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The digest that every file is verified by: \(Choice<DigestAlgorithm>.names).",
-      discussion: """
-        Default: xxh128. Where one is named, files count as unchanged, and are skipped, where their \
-        digests are equal; else where size and time are.
-        """,
-      valueName: "name"),
+      discussion: "Default: xxh128.", valueName: "name"),
     completion: .list(DigestAlgorithm.allCases.map(\.rawValue)),
     transform: Choice<DigestAlgorithm>.parse)
   var digest: DigestAlgorithm?
 
+  @Flag(help: "Skips files that hold the same there, by their digest, instead of by size and time.")
+  var checksum = false
+
+  @Flag(help: "Makes missing folders on the way to DESTINATION.")
+  var parents = false
+
   @Option(
     help: ArgumentHelp(
       "What happens to a file that is there: \(Choice<FileRequest.IfExists>.names).",
-      discussion: "Default: replace. The old one stays until the new one is whole.",
+      discussion: """
+        newer replaces it if the new one's time is later; changed, if size or time is another one \
+        (what it holds, with --checksum). What is not replaced is skipped, which the summary counts. \
+        Default: replace; changed with -r. The old one stays until the new one is whole.
+        """,
       valueName: "what"),
     completion: .list(FileRequest.IfExists.allCases.map(\.rawValue)),
     transform: Choice<FileRequest.IfExists>.parse)
-  var ifExists = FileRequest.IfExists.replace
+  var ifExists: FileRequest.IfExists?
 
   @Flag(help: "Does not wait until all is on the disk.")
   var noSync = false
 
-  @Flag(help: "Shows no progress and no summary; failures are told.")
+  @Flag(help: "Shows no progress and no summary; failures are reported.")
   var quiet = false
 
   @Flag(help: "Prints JSON records, one a line: of the progress, and last of the result.")
@@ -45,7 +51,8 @@ struct TransferFlags: ParsableArguments {
   var options: TransferOptions {
     var options = TransferOptions()
     options.digest = digest ?? options.digest
-    options.comparesDigests = digest != nil
+    options.comparesDigests = checksum
+    options.makesParents = parents
     options.ifExists = ifExists
     options.resume = resume
     options.sync = !noSync

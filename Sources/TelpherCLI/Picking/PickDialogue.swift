@@ -3,7 +3,7 @@ internal import TelpherClient
 /// The dialogue of `pick`: the list, a number, the file, and again.
 struct PickDialogue {
   let direction: FileTransfer.Direction
-  let folder: String
+  let folder: PathText
   let connection: Connection
   let input = LineInput()
   let terminal = Terminal.ofStandardError(Environment.current())
@@ -45,7 +45,7 @@ struct PickDialogue {
     let list = PickList(items: try await items())
     try Descriptor.output.print(
       list.items.isEmpty
-        ? "no files in \(PathText(folder))\n" : "files in \(PathText(folder)):\n" + list.text)
+        ? "no files in \(folder)\n" : "files in \(folder):\n" + list.text)
     return list
   }
 
@@ -58,7 +58,7 @@ struct PickDialogue {
         PickList.Item(name: LocalPlace.lastPart(of: $0.path.bytes), size: $0.size ?? 0)
       }
     case .put:
-      let local = try Root(folder).folder(.root)
+      let local = try Root(folder.bytes).folder(.root)
       all = try local.names().compactMap { name in
         guard let status = try? local.status(of: name), status.kind == .file else { return nil }
         return PickList.Item(name: name, size: status.size)
@@ -68,16 +68,19 @@ struct PickDialogue {
   }
 
   private func move(_ item: PickList.Item) async -> TransferOutcome {
-    guard let name = String(validating: item.name, as: UTF8.self) else {
-      let shown = PathText(item.name).description
-      return .failed(
-        FileError(.unsupported, "'\(shown)' can't be picked: its name is not UTF-8", path: shown))
-    }
     var display = ProgressDisplay(terminal.map { .line($0) } ?? .silent)
     defer { display.clear() }
     let transfer = FileTransfer(
-      direction: direction, sources: [folder.isEmpty ? name : "\(folder)/\(name)"],
-      destination: direction == .put ? "" : ".")
+      direction: direction, sources: [folder.appending(item.name)],
+      destination: PathText(direction == .put ? "" : "."))
     return await transfer.perform(on: connection, showing: &display)
+  }
+}
+
+extension PathText {
+  /// The path of `name` in this folder.
+  fileprivate func appending(_ name: [UInt8]) -> PathText {
+    let slash = UInt8(ascii: "/")
+    return PathText(bytes.isEmpty || bytes.last == slash ? bytes + name : bytes + [slash] + name)
   }
 }

@@ -10,7 +10,7 @@ struct FileReach {
   ///
   /// - Throws: `ExitCode` where something failed; `Failure` where telpher or the connection did.
   func perform(
-    for paths: [String], _ work: (Connection, String) async throws -> Void
+    for paths: [PathText], _ work: (Connection, PathText) async throws -> Void
   ) async throws {
     var hasFailed = false
     do {
@@ -20,7 +20,10 @@ struct FileReach {
           try await work(connection, path)
         } catch let error as FileError {
           Descriptor.complain(
-            TransferFailure(path: error.path ?? path, message: error.message).line)
+            TransferFailure(path: error.path ?? path.description, message: error.message).line)
+          hasFailed = true
+        } catch let error as RemovalError {
+          TransferOutcome.lines(of: error.failures, count: error.count).forEach(Descriptor.complain)
           hasFailed = true
         }
       }

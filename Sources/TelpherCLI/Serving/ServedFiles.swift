@@ -2,46 +2,51 @@ internal import Glibc
 internal import Logging
 internal import TelpherFiles
 internal import TelpherServer
+internal import TelpherWire
 
 /// Which files a server serves.
 enum ServedFiles: Sendable, Equatable {
-  /// Those below its user's home.
+  /// All that its user may reach; relative paths start in the user's home.
+  case all
+  /// Those below the user's home: what clients of a server get that may run no commands.
   case home
   /// Those below this folder.
-  case folder(String)
+  case folder([UInt8])
   /// None.
   case none
 
   /// Reads the value of `--root`.
-  init(_ text: String) { self = text == "none" ? .none : .folder(text) }
+  init(_ argument: PathArgument) {
+    self = argument.path == PathText("none") ? .none : .folder(argument.path.bytes)
+  }
 
-  /// Opens the root.
+  /// Opens what is served.
   ///
-  /// - Throws: `Failure` where a folder that was asked for can't be served. The home, which nobody
-  ///   asked for, is then left out, and clients are told why.
+  /// - Throws: `Failure` where it can't be opened. A home that only relative paths start in is left out
+  ///   then, and clients that use one are told why.
   func configure(
     _ configuration: inout ServerConfiguration, environment: [String: String], _ logger: Logger
   ) throws(Failure) {
-    switch self {
-    case .none: configuration.whyNoFiles = "this server serves no files (--root none)"
-    case .folder(let path):
-      do throws(FileError) { try serve(path, &configuration, logger) } catch {
-        throw Failure("cannot serve files: \(error.message)")
+    do throws(FileError) {
+      switch self {
+      case .none: configuration.whyNoFiles = "this server serves no files (--root none)"
+      case .home:
+        configuration.files = FileService(root: try Root(Self.home(environment)))
+      case .folder(let path):
+        configuration.files = FileService(root: try Root(path))
+        logger.debug("serving files", metadata: ["root": "\(PathText(path))"])
+      case .all:
+        let home = Self.home(environment)
+        let scope = try FileScope(home: Array(home.utf8))
+        if let fault = scope.faultOfHome {
+          logger.warning("the home is not served", metadata: ["reason": "\(fault.message)"])
+        }
+        configuration.files = FileService(scope)
+        logger.debug("serving all files", metadata: ["home": "\(home)"])
       }
-    case .home:
-      let path = Self.home(environment)
-      do throws(FileError) { try serve(path, &configuration, logger) } catch {
-        configuration.whyNoFiles = "this server serves no files: \(error.message)"
-        logger.warning("no files are served", metadata: ["reason": "\(error.message)"])
-      }
+    } catch {
+      throw Failure("cannot serve files: \(error.message)")
     }
-  }
-
-  private func serve(
-    _ path: String, _ configuration: inout ServerConfiguration, _ logger: Logger
-  ) throws(FileError) {
-    configuration.files = FileService(root: try Root(path))
-    logger.debug("serving files", metadata: ["root": "\(path)"])
   }
 
   /// Where HOME leads, else what the system's table of users says.

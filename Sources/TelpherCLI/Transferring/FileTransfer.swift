@@ -12,8 +12,8 @@ struct FileTransfer: Sendable {
   }
 
   let direction: Direction
-  let sources: [String]
-  let destination: String
+  let sources: [PathText]
+  let destination: PathText
   var isRecursive = false
   var options = TransferOptions()
   /// Takes what became of each file.
@@ -68,14 +68,14 @@ struct FileTransfer: Sendable {
         return .success(
           finished(
             try await connection.put(
-              from: STDIN_FILENO, named: "standard input", to: PathText(destination),
+              from: STDIN_FILENO, named: "standard input", to: destination,
               options: options)))
       case .get where destination == Self.stream && sources.count == 1:
         defer { meter.finish() }
         return .success(
           finished(
             try await connection.get(
-              PathText(sources[0]), into: STDOUT_FILENO, named: "standard output",
+              sources[0], into: STDOUT_FILENO, named: "standard output",
               options: options)))
       case .put:
         return .success(
@@ -94,7 +94,7 @@ struct FileTransfer: Sendable {
   }
 
   /// The name of standard input as a source, and of standard output as a destination.
-  static let stream = "-"
+  static let stream = PathText("-")
 
   private func finished(_ file: FileReport) -> TransferReport {
     onFile?(file)

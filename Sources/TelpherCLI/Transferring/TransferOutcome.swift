@@ -44,20 +44,27 @@ enum TransferOutcome {
   /// Failures of which each has a line.
   static let toldFailures = 20
 
+  /// Lines of the first of `count` failures.
+  static func lines(of failures: [TransferFailure], count: Int) -> [String] {
+    let told = failures.prefix(toldFailures)
+    let rest = count - told.count
+    return told.map(\.line) + (rest > 0 ? ["and \(rest) more"] : [])
+  }
+
   /// What there is to complain of, by lines.
   var complaints: [String] {
     switch self {
     case .finished(let report):
-      let told = report.failures.prefix(Self.toldFailures)
-      let rest = max(report.counts.failed, report.failures.count) - told.count
-      return told.map(\.line) + (rest > 0 ? ["and \(rest) more"] : [])
+      return Self.lines(
+        of: report.failures, count: max(report.counts.failed, report.failures.count))
     case .interrupted(_, let progress):
       guard !progress.path.isEmpty, progress.pathBytes > 0 else { return ["interrupted"] }
       return [
         "interrupted: up to \(Amount.bytes(progress.pathBytes)) of '\(progress.path)' are kept; run the same command with --resume to go on"
       ]
     case .failed(let error):
-      return [TransferFailure(path: error.path ?? "", message: error.message).line]
+      let line = TransferFailure(path: error.path ?? "", message: error.message).line
+      return [error.code == .noParent ? line + "; --parents makes it" : line]
     case .broken(let failure): return [failure.message]
     }
   }

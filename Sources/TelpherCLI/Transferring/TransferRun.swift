@@ -4,19 +4,19 @@ internal import TelpherClient
 /// What `put` and `get` do: connect, move the files, and tell how that ended.
 struct TransferRun {
   let direction: FileTransfer.Direction
-  /// The sources, and behind them the destination.
-  let paths: [String]
+  /// The sources, and after them the destination.
+  let paths: [PathArgument]
   let server: ServerOptions
   let flags: TransferFlags
 
   /// Refuses paths that are too few.
   ///
   /// - Throws: `ValidationError`.
-  static func check(_ paths: [String]) throws {
+  static func check(_ paths: [PathArgument]) throws {
     guard paths.count >= 2 else {
       throw ValidationError(
-        paths.isEmpty ? "Missing what to move, and where to" : "Missing where to move '\(paths[0])'"
-      )
+        paths.isEmpty
+          ? "Missing what to move, and where to" : "Missing where to move '\(paths[0].path)'")
     }
   }
 
@@ -35,7 +35,7 @@ struct TransferRun {
       try JSONText.print(TransferRecord(outcome: outcome, seconds: seconds))
     } else {
       outcome.complaints.forEach(Descriptor.complain)
-      if case .finished(let report) = outcome, terminal != nil {
+      if case .finished(let report) = outcome, !flags.quiet {
         try? Descriptor.error.write(SummaryLine.text(report.counts, seconds: seconds) + "\n")
       }
     }
@@ -44,7 +44,8 @@ struct TransferRun {
 
   private func perform(showing display: inout ProgressDisplay) async -> TransferOutcome {
     let transfer = FileTransfer(
-      direction: direction, sources: Array(paths.dropLast()), destination: paths[paths.count - 1],
+      direction: direction, sources: paths.dropLast().map(\.path),
+      destination: paths[paths.count - 1].path,
       isRecursive: flags.recursive, options: flags.options,
       onFile: flags.json ? Self.print : nil)
     do {

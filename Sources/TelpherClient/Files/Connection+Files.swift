@@ -8,13 +8,15 @@ extension Connection {
   /// What the server's folder `path` holds, sorted by name; of a file, the file itself.
   ///
   /// - Parameters:
-  ///   - path: below the server's root; empty for the root itself.
+  ///   - path: on the server; relative ones start in the home of its user, or in its root (see
+  ///     docs/PROTOCOL.md, "Paths"). Empty for where they start.
   ///   - recursively: whether folders below are listed too, their entries behind them.
   /// - Throws: `FileError`; `ClientError` where the connection fails; `CancellationError`.
-  public nonisolated func list(_ path: String, recursively: Bool = false) async throws
+  public nonisolated func list(_ path: some PathRepresentable, recursively: Bool = false)
+    async throws
     -> [FileEntry]
   {
-    var request = FileRequest(.list, PathText(path))
+    var request = FileRequest(.list, path.pathText)
     request.recursive = recursively ? true : nil
     return try await perform(request) { (port) throws(FileError) in
       try EntryList.receive(from: port)
@@ -25,19 +27,32 @@ extension Connection {
   ///
   /// - Parameter followsLink: whether a link at its end is followed.
   /// - Throws: `FileError` (`notFound` by its `errno`, ENOENT); otherwise as `list`.
-  public nonisolated func status(of path: String, followsLink: Bool = false) async throws
-    -> FileEntry
-  {
-    try await status(of: PathText(path), followsLink: followsLink)
+  public nonisolated func status(
+    of path: some PathRepresentable, followsLink: Bool = false
+  ) async throws -> FileEntry {
+    var request = FileRequest(.stat, path.pathText)
+    request.follow = followsLink ? true : nil
+    return try await status(request).entry
   }
 
-  nonisolated func status(of path: PathText, followsLink: Bool) async throws -> FileEntry {
+  /// What there is at `path`, along links; of a folder with those that hold it.
+  nonisolated func lineage(
+    of path: PathText
+  ) async throws -> (entry: FileEntry, lineage: FolderLineage) {
     var request = FileRequest(.stat, path)
-    request.follow = followsLink ? true : nil
-    guard let entry = try await perform(request).entry else {
+    (request.follow, request.ancestors) = (true, true)
+    let (entry, result) = try await status(request)
+    return (entry, FolderLineage(names: result.ancestors ?? []))
+  }
+
+  private nonisolated func status(
+    _ request: FileRequest
+  ) async throws -> (entry: FileEntry, result: CloseResult) {
+    let result = try await perform(request)
+    guard let entry = result.entry else {
       throw ClientError(.protocolError, "the server told nothing of the file")
     }
-    return entry
+    return (entry, result)
   }
 
   /// Makes the folder `path`, with its missing parents if `withParents`, in which case one that is
@@ -45,32 +60,46 @@ extension Connection {
   ///
   /// - Throws: as `list`.
   public nonisolated func makeFolder(
-    _ path: String, mode: UInt32 = 0o755, withParents: Bool = false
+    _ path: some PathRepresentable, mode: UInt32 = 0o755, withParents: Bool = false
   ) async throws {
-    var request = FileRequest(.mkdir, PathText(path))
+    var request = FileRequest(.mkdir, path.pathText)
     request.mode = mode
     request.parents = withParents ? true : nil
     _ = try await perform(request)
   }
 
   /// Removes a file, a link, an empty folder, or with `recursively` a folder and all that it holds.
+  /// What can't be removed does not hold up the rest.
   ///
-  /// - Throws: as `list`.
-  public nonisolated func remove(_ path: String, recursively: Bool = false) async throws {
-    var request = FileRequest(.rm, PathText(path))
-    request.recursive = recursively ? true : nil
-    _ = try await perform(request)
+  /// - Throws: `RemovalError` where something of a folder could not be removed; otherwise as `list`.
+  public nonisolated func remove(
+    _ path: some PathRepresentable, recursively: Bool = false
+  ) async throws {
+    var request = FileRequest(.rm, path.pathText)
+    guard recursively else {
+      _ = try await perform(request)
+      return
+    }
+    request.recursive = true
+    let (failures, result) = try await perform(request) { (port) throws(FileError) in
+      try RemovalFailures.receive(from: port)
+    }
+    if let first = failures.first {
+      throw RemovalError(
+        failures: failures, count: max(result.tree?.failed ?? 0, failures.count), first: first)
+    }
+    if result.result.isFailure { throw FileError(result) }
   }
 
   /// Renames `path` to `newPath`, atomically.
   ///
   /// - Parameter replacing: whether a file that is there is replaced.
   /// - Throws: as `list`.
-  public nonisolated func move(_ path: String, to newPath: String, replacing: Bool = true)
-    async throws
-  {
-    var request = FileRequest(.mv, PathText(path))
-    request.to = PathText(newPath)
+  public nonisolated func move(
+    _ path: some PathRepresentable, to newPath: some PathRepresentable, replacing: Bool = true
+  ) async throws {
+    var request = FileRequest(.mv, path.pathText)
+    request.to = newPath.pathText
     request.ifExists = replacing ? nil : .fail
     _ = try await perform(request)
   }

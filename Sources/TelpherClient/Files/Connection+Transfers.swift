@@ -12,46 +12,78 @@ extension Connection {
   ///
   /// - Parameters:
   ///   - sources: paths on this machine, relative ones from the working directory.
-  ///   - destination: below the server's root; empty for the root itself.
+  ///   - destination: on the server; relative ones start in the home of its user, or in its root (see
+  ///     docs/PROTOCOL.md, "Paths"). Empty for where they start.
   ///   - recursively: whether folders are sent; without it they are failures.
   ///   - meter: counts while it goes; its updates end with the transfer.
   ///   - onFile: takes what became of each file, with its digest, once that is known: from the thread that
   ///     moves the files, which waits for it. The report keeps only the first ones.
   /// - Returns: what became of it. Entries that fail don't stop the others: see `isComplete`.
-  /// - Throws: `FileError` where nothing can be stored there; `ClientError` where the connection
-  ///   fails; `CancellationError`.
+  /// - Throws: `FileError` where nothing can be stored there, two sources would get one name, or the
+  ///   destination is inside of a source; `ClientError` where the connection fails;
+  ///   `CancellationError`.
   public nonisolated func put(
-    _ sources: [String], to destination: String, recursively: Bool = false,
-    options: TransferOptions = TransferOptions(), meter: TransferMeter? = nil,
-    onFile: FileReportHandler? = nil
+    _ sources: [some PathRepresentable], to destination: some PathRepresentable,
+    recursively: Bool = false, options: TransferOptions = TransferOptions(),
+    meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
   ) async throws -> TransferReport {
     defer { meter?.finish() }
-    let target = try await remoteTarget(destination, mustBeFolder: sources.count > 1)
+    let options = options.resolved(recursively: recursively)
+    let target = try await remoteTarget(
+      destination.pathText.bytes, mustBeFolder: sources.count > 1,
+      makesParents: options.makesParents)
     var report = TransferReport()
     let reports = FileReports(passingTo: onFile)
-    for source in sources {
+    var places: [(source: PathText, place: LocalSource)] = []
+    for source in sources.map(\.pathText) {
       do {
-        if let pipe = try PipeSource(Array(source.utf8)) {
-          let name = target.name ?? LocalPlace.lastPart(of: Array(source.utf8))
-          let file = try await put(
-            from: pipe.descriptor, named: source, to: target.folder.appending(name),
-            options: options)
-          withExtendedLifetime(pipe) { reports.add(file) }
-          report.add(TransferReport(of: file))
+        if let pipe = try PipeSource(source.bytes) {
+          places.append((source, .pipe(pipe, name: LocalPlace.lastPart(of: source.bytes))))
           continue
         }
-        let place = try LocalPlace(source: source)
+        let place = try LocalPlace(source: source.bytes)
         guard !place.isFolder || recursively else {
-          throw FileError(.notAFile, "'\(source)' is a folder, which needs -r", path: source)
+          throw FileError(
+            .notAFile, "'\(source)' is a folder, which needs -r", path: source.description)
         }
-        let (counts, failures) = try await put(
-          place, into: target.folder, as: target.name ?? place.name, options, meter, reports)
-        report.add(counts, failures)
-      } catch let error as FileError where error.code != .canceled {
+        places.append((source, .place(place)))
+      } catch let error as FileError {
         if sources.count == 1 { throw error }
-        report.add(error, source)
+        report.add(error, source.description)
       }
     }
+    var names = DestinationNames(destination: destination.pathText)
+    for (source, place) in places {
+      let name = target.name ?? place.name
+      if case .place(let place) = place {
+        if place.isFolder, target.lineage.isInside(try place.lineage()) {
+          throw FileError(intoItself: source, destination.pathText)
+        }
+        if name.isEmpty, places.count > 1 {
+          for name in try place.names() { try names.add(name, of: source) }
+          continue
+        }
+      }
+      try names.add(name, of: source)
+    }
+    let moves = places.map { source, place in
+      Move(source: source) {
+        let name = target.name ?? place.name
+        switch place {
+        case .place(let place):
+          return try await self.put(place, into: target.folder, as: name, options, meter, reports)
+        case .pipe(let pipe, _):
+          let file = try await self.put(
+            from: pipe.descriptor, named: source.description, to: target.folder.appending(name),
+            options: options)
+          return withExtendedLifetime(pipe) {
+            reports.add(file)
+            return (TransferReport(of: file).counts, [])
+          }
+        }
+      }
+    }
+    try await perform(moves, throwingFailure: sources.count == 1, &report)
     report.files = reports.kept
     return report
   }
@@ -60,7 +92,9 @@ extension Connection {
     _ place: LocalPlace, into folder: PathText, as name: [UInt8], _ options: TransferOptions,
     _ meter: TransferMeter?, _ reports: FileReports
   ) async throws -> (TreeCounts, [TransferFailure]) {
-    let request = FileRequest(.putTree, folder, options)
+    var request = FileRequest(.putTree, folder, options)
+    // Files that are what a folder holds were not named themselves.
+    request.follow = name.isEmpty ? nil : true
     let (sent, result) = try await perform(request) { (port) throws(FileError) in
       var sender = TreeSender(
         port: port, root: place.root, source: place.path, name: name, options: options,
@@ -79,77 +113,201 @@ extension Connection {
   /// the server sends.
   ///
   /// - Parameters:
-  ///   - sources: paths below the server's root.
+  ///   - sources: paths on the server; relative ones start in the home of its user, or in its root.
   ///   - destination: on this machine, relative to the working directory.
   /// - Returns, Throws: as `put`.
   public nonisolated func get(
-    _ sources: [String], to destination: String, recursively: Bool = false,
-    options: TransferOptions = TransferOptions(), meter: TransferMeter? = nil,
-    onFile: FileReportHandler? = nil
+    _ sources: [some PathRepresentable], to destination: some PathRepresentable,
+    recursively: Bool = false, options: TransferOptions = TransferOptions(),
+    meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
   ) async throws -> TransferReport {
     defer { meter?.finish() }
-    let target = try LocalPlace(destination: destination, mustBeFolder: sources.count > 1)
+    let options = options.resolved(recursively: recursively)
+    let target = try LocalPlace(
+      destination: destination.pathText.bytes, mustBeFolder: sources.count > 1,
+      makesParents: options.makesParents)
     var report = TransferReport()
     let reports = FileReports(passingTo: onFile)
-    for source in sources {
+    var named: [(source: PathText, name: [UInt8])] = []
+    var names = DestinationNames(destination: destination.pathText)
+    for source in sources.map(\.pathText) {
+      let path: RequestedPath
       do {
-        let (counts, failures) = try await get(
-          source, to: target, recursively, options, meter, reports)
-        report.add(counts, failures)
-      } catch let error as FileError where error.code != .canceled {
+        path = try RequestedPath(source.bytes)
+      } catch {
         if sources.count == 1 { throw error }
-        report.add(error, source)
+        report.add(error, source.description)
+        continue
+      }
+      let isContents =
+        path.path.isRoot || LocalPlace.lastPart(of: source.bytes) == [UInt8(ascii: ".")]
+      let name = target.isFolder ? (isContents ? [] : path.path.name) : target.name
+      named.append((source, name))
+      if name.isEmpty, sources.count > 1 {
+        for entry in try await list(source) {
+          try names.add(LocalPlace.lastPart(of: entry.path.bytes), of: source)
+        }
+      } else {
+        try names.add(name, of: source)
       }
     }
+    let lineage = recursively ? try target.lineageOfFolder() : FolderLineage(names: [])
+    let destination = destination.pathText
+    let moves = named.map { source, name in
+      Move(source: source) {
+        if recursively, lineage.isInside(try await self.lineage(of: source).lineage) {
+          throw FileError(intoItself: source, destination)
+        }
+        return try await self.get(
+          source, to: target, as: name, recursively, options, meter, reports)
+      }
+    }
+    try await perform(moves, throwingFailure: sources.count == 1, &report)
     report.files = reports.kept
     return report
   }
 
   private nonisolated func get(
-    _ source: String, to target: LocalPlace, _ recursively: Bool, _ options: TransferOptions,
-    _ meter: TransferMeter?, _ reports: FileReports
+    _ source: PathText, to target: LocalPlace, as name: [UInt8], _ recursively: Bool,
+    _ options: TransferOptions, _ meter: TransferMeter?, _ reports: FileReports
   ) async throws -> (TreeCounts, [TransferFailure]) {
-    var name = target.name
-    if target.isFolder {
-      name = LocalPlace.lastPart(of: Array(source.utf8))
-      if name == Array(".".utf8) { name = [] }
-    }
-    var request = FileRequest(.getTree, PathText(source), options)
+    var request = FileRequest(.getTree, source, options)
     request.name = PathText(name)
+    var options = options
+    options.followsLinks = !name.isEmpty
     request.recursive = recursively ? true : nil
-    let (received, result) = try await perform(request) { [name] (port) throws(FileError) in
+    let (received, result) = try await perform(request) { [options] (port) throws(FileError) in
       do throws(FileError) {
         var receiver = try TreeReceiver(
-          port: port, root: target.root, base: .root, expecting: name, options: options,
-          meter: meter, onFile: reports.add)
+          port: port, root: target.root, base: .root, expecting: name,
+          acceptsOnlyFile: !recursively, options: options, meter: meter, onFile: reports.add)
         try receiver.run()
         return (receiver.counts, receiver.failures)
       } catch {
         throw error.naming(root: target.root.path)
       }
     }
-    try result.check(against: received.0, of: source)
+    try result.check(against: received.0, of: source.description)
     return received
   }
 
-  /// The folder on the server that things go to, and the name they get where it isn't theirs.
-  private nonisolated func remoteTarget(_ destination: String, mustBeFolder: Bool) async throws
-    -> (folder: PathText, name: [UInt8]?)
-  {
-    let bytes = Array(destination.utf8)
-    do {
-      if try await status(of: PathText(bytes), followsLink: true).kind == .directory {
-        return (PathText(bytes), nil)
+  /// A source of this machine.
+  private enum LocalSource: Sendable {
+    case place(LocalPlace)
+    case pipe(PipeSource, name: [UInt8])
+
+    /// Its own name; empty where the contents of a folder are meant.
+    var name: [UInt8] {
+      switch self {
+      case .place(let place): place.name
+      case .pipe(_, let name): name
       }
-    } catch let error as FileError where error.errno == ENOENT {
-      // It is to be made.
     }
-    guard !mustBeFolder, !destination.hasSuffix("/") else {
+  }
+
+  /// One source of a transfer of several.
+  private struct Move: Sendable {
+    var source: PathText
+    var perform: @Sendable () async throws -> (TreeCounts, [TransferFailure])
+  }
+
+  /// Sources that are moved at once. Each waits for answers and for the disk, and many of them wait
+  /// together; more would only take memory.
+  private nonisolated var movesAtOnce: Int { 16 }
+
+  /// Moves the sources, and reports failures in their order.
+  ///
+  /// - Throws: what ends all of them; a source's own failure, if asked to.
+  private nonisolated func perform(
+    _ moves: [Move], throwingFailure: Bool, _ report: inout TransferReport
+  ) async throws {
+    typealias Outcome = Result<(TreeCounts, [TransferFailure]), FileError>
+    var outcomes = [Outcome?](repeating: nil, count: moves.count)
+    try await withThrowingTaskGroup(of: (Int, Outcome).self) { group in
+      for (index, move) in moves.enumerated() {
+        if index >= movesAtOnce, let (done, outcome) = try await group.next() {
+          outcomes[done] = outcome
+        }
+        group.addTask {
+          do {
+            return (index, .success(try await move.perform()))
+          } catch let error as FileError where error.code != .canceled {
+            return (index, .failure(error))
+          }
+        }
+      }
+      for try await (done, outcome) in group { outcomes[done] = outcome }
+    }
+    for (move, outcome) in zip(moves, outcomes) {
+      switch outcome {
+      case .success((let counts, let failures)): report.add(counts, failures)
+      case .failure(let error) where throwingFailure: throw error
+      case .failure(let error): report.add(error, move.source.description)
+      case nil: preconditionFailure("the group has waited for all")
+      }
+    }
+  }
+
+  /// Where things go to on the server.
+  struct RemoteTarget {
+    /// The folder.
+    var folder: PathText
+    /// The name that the source gets in there, where it isn't its own.
+    var name: [UInt8]?
+    /// The folder's.
+    var lineage: FolderLineage
+  }
+
+  nonisolated func remoteTarget(
+    _ destination: [UInt8], mustBeFolder: Bool, makesParents: Bool
+  ) async throws -> RemoteTarget {
+    let whole = PathText(destination)
+    let name = LocalPlace.lastPart(of: destination)
+    let endsInSlash = destination.last == UInt8(ascii: "/")
+    let parent = PathText(Array(destination.dropLast(endsInSlash ? 0 : name.count)))
+    // At once, since the way there may be long.
+    async let wholeStatus = status(ifThereIs: whole)
+    async let parentStatus = parent == whole ? nil : status(ifThereIs: parent)
+    let found = try await wholeStatus
+    if let found, found.entry.kind == .directory {
+      return RemoteTarget(folder: whole, name: nil, lineage: found.lineage)
+    }
+    let foundParent = parent == whole ? found : try await parentStatus
+    let isFolder = mustBeFolder || endsInSlash
+    if makesParents, found == nil, isFolder || foundParent == nil {
+      let folder = isFolder ? whole : parent
+      try await makeFolder(folder, mode: 0o777, withParents: true)
+      let lineage = try await self.lineage(of: folder).lineage
+      return RemoteTarget(folder: folder, name: isFolder ? nil : name, lineage: lineage)
+    }
+    guard !isFolder else {
       throw FileError(
-        .notAFolder, "'\(destination)' is not a folder on the server", path: destination)
+        found == nil ? .noParent : .notAFolder,
+        "'\(whole)' is not a folder on the server", path: whole.description)
     }
-    let name = LocalPlace.lastPart(of: bytes)
-    return (PathText(Array(bytes.dropLast(name.count))), name)
+    guard let (entry, lineage) = foundParent else {
+      throw FileError(
+        .noParent,
+        "cannot store '\(whole)': the folder '\(parent.withoutSlash)' is not on the server",
+        errno: ENOENT, path: whole.description)
+    }
+    guard entry.kind == .directory else {
+      throw FileError(
+        .notAFolder, "'\(parent.withoutSlash)' is not a folder on the server",
+        path: parent.withoutSlash.description)
+    }
+    return RemoteTarget(folder: parent, name: name, lineage: lineage)
+  }
+
+  /// What is at `path`; nil where nothing is.
+  private nonisolated func status(
+    ifThereIs path: PathText
+  ) async throws -> (entry: FileEntry, lineage: FolderLineage)? {
+    do {
+      return try await lineage(of: path)
+    } catch let error as FileError where error.errno == ENOENT {
+      return nil
+    }
   }
 
   // MARK: Without a file on this side
@@ -159,10 +317,10 @@ extension Connection {
   /// - Parameter mode: the permission bits.
   /// - Throws: as `put`.
   public nonisolated func write(
-    _ bytes: [UInt8], to path: String, mode: UInt32 = 0o644,
+    _ bytes: [UInt8], to path: some PathRepresentable, mode: UInt32 = 0o644,
     options: TransferOptions = TransferOptions()
   ) async throws {
-    var request = FileRequest(.put, PathText(path), options)
+    var request = FileRequest(.put, path.pathText, options)
     request.resume = nil
     (request.size, request.mode) = (Int64(bytes.count), mode)
     let (digest, result) = try await perform(request) { (port) throws(FileError) in
@@ -180,15 +338,18 @@ extension Connection {
   /// - Parameter limit: the most bytes to take.
   /// - Throws: as `put`; `FileError` (`tooLarge`) where it is longer.
   public nonisolated func read(
-    _ path: String, limit: Int = 16 << 20, options: TransferOptions = TransferOptions()
+    _ path: some PathRepresentable, limit: Int = 16 << 20,
+    options: TransferOptions = TransferOptions()
   ) async throws -> [UInt8] {
-    let request = FileRequest(.get, PathText(path), options)
+    let path = path.pathText
+    let request = FileRequest(.get, path, options)
     let (file, result) = try await perform(request) { (port) throws(FileError) in
       try MemoryFile.receive(from: port, digest: options.digest, limit: limit)
     }
     guard result.digest == file.digest else {
       throw FileError(
-        .digestMismatch, "what arrived of '\(path)' is not what was sent", path: path)
+        .digestMismatch, "what arrived of '\(path)' is not what was sent",
+        path: path.description)
     }
     return file.bytes
   }
@@ -206,6 +367,11 @@ extension FileRequest {
 }
 
 extension PathText {
+  /// Without the slash at its end, for a person.
+  fileprivate var withoutSlash: PathText {
+    bytes.count > 1 && bytes.last == UInt8(ascii: "/") ? PathText(Array(bytes.dropLast())) : self
+  }
+
   /// The path of `name` in the folder at this one.
   fileprivate func appending(_ name: [UInt8]) -> PathText {
     let slash = UInt8(ascii: "/")

@@ -53,17 +53,16 @@ extension Root {
   }
 
   /// Removes a file, link or empty folder; with `recursively`, a folder with all that is in it, whose
-  /// symlinks are removed and not followed. It stops at the first thing that can't be removed.
+  /// symlinks are removed and not followed. What can't be removed does not hold up the rest.
   ///
-  /// - Throws: `.notFound`, `.notEmpty`, `.notPermitted`, `.busy`, and `.badPath` for the root.
+  /// - Throws: `.notFound`, `.notEmpty`, `.notPermitted`, `.busy`, and `.badPath` for the root; the
+  ///   first failure of several.
   public func remove(_ path: RelativePath, recursively: Bool) throws(FileError) {
     let parent = try parent(of: path)
-    guard let status = try parent.status(of: path.name) else {
-      throw FileError("remove", path, errno: ENOENT)
-    }
-    let isFolder = status.kind == .folder
-    if isFolder && recursively { try empty(parent.folder(path.name)) }
-    try parent.remove(path.name, isFolder: isFolder)
+    guard recursively else { return try parent.removeOne(path.name) }
+    var first: FileError?
+    try parent.removeTree(path.name) { (error) throws(FileError) in first = first ?? error }
+    if let first { throw first }
   }
 
   /// Renames `path` to `newPath` in one step, as `Folder.rename`.
@@ -72,37 +71,7 @@ extension Root {
   public func move(
     _ path: RelativePath, to newPath: RelativePath, replacing: Bool
   ) throws(FileError) {
-    let folder = try parent(of: path)
-    let newFolder = path.parent == newPath.parent ? folder : try parent(of: newPath)
-    try folder.rename(path.name, to: newFolder, newPath.name, replacing: replacing)
-  }
-
-  /// Removes all that is in `folder`, however deep. What vanishes meanwhile is removed too.
-  private func empty(_ folder: Folder) throws(FileError) {
-    var descent = try TreeDescent(from: folder)
-    while true {
-      if let name = descent.nextName() {
-        let here = try descent.folder()
-        let error = here.removeUnchecked(name, isFolder: false)
-        switch error {
-        case 0, ENOENT: continue
-        case EISDIR, EPERM:
-          // A folder. POSIX has EPERM for it, and some file systems answer that.
-          do {
-            try descent.enter(name)
-          } catch  where error.code == .notFound {
-          } catch  where error.code == .notAFolder {
-            // Something else after all: what the system refused.
-            try here.remove(name, isFolder: false)
-          }
-        default: throw FileError("remove", here.path.appending(unchecked: name), errno: error)
-        }
-      } else {
-        guard let name = descent.leave() else { return }
-        do {
-          try descent.folder().remove(name, isFolder: true)
-        } catch  where error.code == .notFound {}
-      }
-    }
+    try parent(of: path).rename(
+      path.name, to: parent(of: newPath), newPath.name, replacing: replacing)
   }
 }

@@ -9,6 +9,27 @@ public struct RelativePath: Sendable, Hashable {
 
   /// The components, joined by `/`; empty for the root.
   public let bytes: [UInt8]
+  /// Whether the path was written with a `/` at its start. Messages and listings show it so; where the
+  /// path leads does not depend on it, and it does not count for equality.
+  public private(set) var isWrittenFromSlash = false
+
+  /// The path as it was written: `bytes`, after a `/` if it was written from there.
+  public var written: [UInt8] { isWrittenFromSlash ? [Self.slash] + bytes : bytes }
+
+  /// The same path, written with a `/` at its start or not.
+  func written(fromSlash: Bool) -> RelativePath {
+    var path = self
+    path.isWrittenFromSlash = fromSlash
+    return path
+  }
+
+  /// Whether both lead to the same place below one root.
+  public static func == (one: RelativePath, other: RelativePath) -> Bool {
+    one.bytes == other.bytes
+  }
+
+  /// Hashes what counts for equality.
+  public func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
 
   /// A path as a person or a peer wrote it. Components `.`, doubled and trailing slashes are dropped.
   ///
@@ -54,8 +75,8 @@ public struct RelativePath: Sendable, Hashable {
 
   /// The path without its last component; of the root, the root.
   public var parent: RelativePath {
-    guard let slash = bytes.lastIndex(of: Self.slash) else { return .root }
-    return RelativePath(unchecked: Array(bytes[..<slash]))
+    let end = bytes.lastIndex(of: Self.slash) ?? 0
+    return RelativePath(unchecked: Array(bytes[..<end])).written(fromSlash: isWrittenFromSlash)
   }
 
   /// Whether this is something in `folder` itself, not farther below.
@@ -80,13 +101,25 @@ public struct RelativePath: Sendable, Hashable {
 
   /// The same for a name from the system, in messages and where the length was checked.
   func appending(unchecked name: [UInt8]) -> RelativePath {
-    if isRoot { return RelativePath(unchecked: name) }
+    if isRoot { return RelativePath(unchecked: name).written(fromSlash: isWrittenFromSlash) }
     var bytes = [UInt8]()
     bytes.reserveCapacity(self.bytes.count + 1 + name.count)
     bytes += self.bytes
     bytes.append(Self.slash)
     bytes += name
-    return RelativePath(unchecked: bytes)
+    return RelativePath(unchecked: bytes).written(fromSlash: isWrittenFromSlash)
+  }
+
+  /// The path of `other` if that is taken from this folder.
+  ///
+  /// - Throws: `FileError.Code.badPath` where it gets too long.
+  func appending(_ other: RelativePath) throws(FileError) -> RelativePath {
+    if other.isRoot { return self }
+    let path = appending(unchecked: other.bytes)
+    if path.bytes.count > Self.maximumLength {
+      throw Self.refusal(path.bytes, "it is longer than \(Self.maximumLength) bytes")
+    }
+    return path
   }
 
   /// Makes sure that `name`, part of `path`, is one component and leads nowhere else.
@@ -110,7 +143,7 @@ public struct RelativePath: Sendable, Hashable {
     throw refusal(path().bytes, reason)
   }
 
-  private static let slash = UInt8(ascii: "/")
+  static let slash = UInt8(ascii: "/")
 
   private static func refusal(_ bytes: [UInt8], _ reason: String) -> FileError {
     // As much of an endless one as a person wants to see.

@@ -1,14 +1,17 @@
+internal import Glibc
 internal import TelpherTransport
 public import TelpherWire
 
-/// Does what clients ask of the files below one root (docs/PROTOCOL.md, "Files"). On a worker's
-/// thread, several at once.
+/// Does what clients ask of files (docs/PROTOCOL.md, "Files"). On a worker's thread, several at once.
 public struct FileService: Sendable {
-  /// The folder that nothing gets out of.
-  public let root: Root
+  /// Where the paths of clients lead.
+  public let scope: FileScope
 
-  /// A service for the files below `root`.
-  public init(root: Root) { self.root = root }
+  /// A service for what `scope` reaches.
+  public init(_ scope: FileScope) { self.scope = scope }
+
+  /// A service for the files below `root`, which nothing gets out of.
+  public init(root: Root) { scope = FileScope(below: root) }
 
   /// Does what `request` asks, with the client at the other end of `port`.
   ///
@@ -27,42 +30,48 @@ public struct FileService: Sendable {
   private func attempt(
     _ request: FileRequest, _ port: TransferPort, _ announced: AnnouncedBytes
   ) throws(FileError) -> CloseResult {
+    let place = try scope.place(request.path)
     switch request.operation {
     case .put:
-      var receiver = FileReceiver(port: port, root: root, request: request)
+      var receiver = FileReceiver(port: port, place: place, request: request)
       return try receiver.run()
     case .get:
-      var sender = FileSender(port: port, root: root, request: request)
+      var sender = FileSender(port: port, place: place, request: request)
       return try sender.run()
-    case .putTree: return try receiveTree(request, port, announced)
-    case .getTree: return try sendTree(request, port)
-    case .list: return try list(request, port)
+    case .putTree: return try receiveTree(request, place, port, announced)
+    case .getTree: return try sendTree(request, place, port)
+    case .list: return try list(request, place, port)
+    case .rm where request.recursive == true: return try remove(place, port)
     case .stat, .mkdir, .rm, .mv:
       port.finish(.index)
       port.finish(.file)
-      return try change(request)
+      return try change(request, place)
     }
   }
 
   private func receiveTree(
-    _ request: FileRequest, _ port: TransferPort, _ announced: AnnouncedBytes
+    _ request: FileRequest, _ place: FilePlace, _ port: TransferPort, _ announced: AnnouncedBytes
   ) throws(FileError) -> CloseResult {
     var receiver = try TreeReceiver(
-      port: port, root: root, base: try RelativePath(request.path.bytes),
-      options: TransferOptions(request), announced: announced)
+      port: port, root: place.root, base: place.path, options: TransferOptions(request),
+      announced: announced)
     try receiver.run()
     return result(.stored, receiver.counts, receiver.failures)
   }
 
-  private func sendTree(_ request: FileRequest, _ port: TransferPort) throws(FileError)
-    -> CloseResult
-  {
-    let source = try RelativePath(request.path.bytes)
-    if request.recursive != true, try root.status(source, followsLink: true).0.kind == .folder {
-      throw FileError(.notAFile, "'\(source)' is a folder, which needs -r", path: "\(source)")
+  private func sendTree(
+    _ request: FileRequest, _ place: FilePlace, _ port: TransferPort
+  ) throws(FileError) -> CloseResult {
+    let path = place.path
+    // Without -r a link that leads to nothing is not there, either.
+    if request.recursive != true || place.mustBeFolder {
+      let isFolder = try place.status(followsLink: true).0.kind == .folder
+      if isFolder && request.recursive != true {
+        throw FileError(.notAFile, "'\(path)' is a folder, which needs -r", path: "\(path)")
+      }
     }
     var sender = TreeSender(
-      port: port, root: root, source: source, name: request.name?.bytes ?? source.name,
+      port: port, root: place.root, source: path, name: request.name?.bytes ?? path.name,
       options: TransferOptions(request))
     try sender.run()
     return result(.ok, sender.counts, sender.failures)
@@ -84,11 +93,13 @@ public struct FileService: Sendable {
 
   // MARK: Small requests
 
-  private func list(_ request: FileRequest, _ port: TransferPort) throws(FileError) -> CloseResult {
-    let path = try RelativePath(request.path.bytes)
+  private func list(
+    _ request: FileRequest, _ place: FilePlace, _ port: TransferPort
+  ) throws(FileError) -> CloseResult {
+    let (root, path) = (place.root, place.path)
     var output = RecordWriter(port: port)
     port.finish(.file)
-    let isFolder = try root.status(path, followsLink: true).0.kind == .folder
+    let isFolder = try place.status(followsLink: true).0.kind == .folder
     if isFolder && request.recursive == true {
       var walker = TreeWalker(root: root, start: path)
       while let step = walker.next() {
@@ -118,22 +129,61 @@ public struct FileService: Sendable {
     return CloseResult(.ok)
   }
 
-  private func change(_ request: FileRequest) throws(FileError) -> CloseResult {
-    let path = try RelativePath(request.path.bytes)
+  /// Removes a tree as far as it goes; what could not be removed is told in records.
+  private func remove(_ place: FilePlace, _ port: TransferPort) throws(FileError) -> CloseResult {
+    port.finish(.file)
+    var output = RecordWriter(port: port)
+    var failures = FailureList()
+    var counts = TreeCounts()
+    try place.parent("remove").removeTree(place.path.name) { (error) throws(FileError) in
+      counts.unsent += 1
+      failures.add(error.path ?? "", error.message)
+      var record = TreeRecord(file: -1)
+      record.failed = error.message
+      record.path = error.path.map { PathText($0) }
+      output.write(record)
+      try port.waitForRoom()
+    }
+    output.flush()
+    port.finish(.index)
+    return result(.ok, counts, failures.kept)
+  }
+
+  private func change(_ request: FileRequest, _ place: FilePlace) throws(FileError) -> CloseResult {
+    let (root, path) = (place.root, place.path)
     var result = CloseResult(.ok)
     switch request.operation {
     case .mkdir:
       try root.makeFolder(path, mode: request.mode ?? 0o755, withParents: request.parents == true)
-    case .rm: try root.remove(path, recursively: request.recursive == true)
+    case .rm: try place.parent("remove").removeOne(path.name)
     case .mv:
       guard let to = request.to else { preconditionFailure("the wire refuses an mv without it") }
-      try root.move(
-        path, to: try RelativePath(to.bytes), replacing: request.ifExists ?? .replace == .replace)
+      try move(place, to: scope.place(to), replacing: request.ifExists ?? .replace == .replace)
     default:
-      let (status, link) = try root.status(path, followsLink: request.follow == true)
+      let (status, link) = try place.status(followsLink: request.follow == true)
       result.entry = FileEntry(path, status, link: link)
+      if request.ancestors == true, status.kind == .folder {
+        result.ancestors = try FolderLineage(of: root, path).names
+      }
     }
     return result
+  }
+
+  private func move(
+    _ place: FilePlace, to newPlace: FilePlace, replacing: Bool
+  ) throws(FileError) {
+    let folder = try place.parent("rename")
+    let newFolder = try newPlace.parent("rename to")
+    if newPlace.mustBeFolder,
+      let status = try folder.status(of: place.path.name), status.kind != .folder
+    {
+      throw FileError(
+        .notAFolder,
+        "cannot rename '\(place.path)' to '\(newPlace.path)/': only a folder can have that name",
+        errno: ENOTDIR, path: "\(place.path)")
+    }
+    try folder.rename(
+      place.path.name, to: newFolder, newPlace.path.name, replacing: replacing)
   }
 }
 
@@ -148,7 +198,7 @@ extension FileEntry {
       case .other: .other
       }
     self.init(
-      path: PathText(path.bytes), kind: kind, size: kind == .file ? status.size : nil,
+      path: PathText(path.written), kind: kind, size: kind == .file ? status.size : nil,
       mode: kind == .symlink ? nil : status.mode, mtimeNS: status.modifiedNS,
       link: link.map(PathText.init))
   }

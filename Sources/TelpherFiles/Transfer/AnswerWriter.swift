@@ -49,7 +49,7 @@ struct AnswerWriter {
     endRun()
     var record = TreeRecord(file: number)
     record.failed = message
-    record.path = PathText(path.bytes)
+    record.path = PathText(path.written)
     lines += record.encoded()
   }
 

@@ -5,13 +5,13 @@ internal import TelpherWire
 /// beside the destination, and only what is whole, verified and on the disk gets the name.
 struct FileReceiver {
   let port: TransferPort
-  let root: Root
+  let place: FilePlace
   let request: FileRequest
   let options: TransferOptions
 
-  init(port: TransferPort, root: Root, request: FileRequest) {
+  init(port: TransferPort, place: FilePlace, request: FileRequest) {
     self.port = port
-    self.root = root
+    self.place = place
     self.request = request
     options = TransferOptions(request)
   }
@@ -27,20 +27,31 @@ struct FileReceiver {
   mutating func run() throws(FileError) -> CloseResult {
     port.finish(.file)
     port.finish(.index)
-    let path = try RelativePath(request.path.bytes)
-    let folder = try root.parent(of: path)
-    if let status = try folder.status(of: path.name) {
-      guard status.kind != .folder else {
-        throw FileError(.exists, "cannot store '\(path)': it is a folder", path: "\(path)")
-      }
-      switch options.ifExists {
-      case .replace: break
+    let path = place.path
+    var folder = try place.parentOfFile("store")
+    var name = path.name
+    if let status = try folder.status(of: name) {
+      switch options.existing {
       case .fail: throw FileError(.exists, "'\(path)' exists already", path: "\(path)")
       case .skip: return CloseResult(.skipped, message: "'\(path)' exists already")
+      case .newer:
+        if let time = request.mtimeNS, status.modifiedNS >= time {
+          return CloseResult(.skipped, message: "'\(path)' is not older")
+        }
+      case .changed:
+        if status.kind == .file, status.size == request.size, status.modifiedNS == request.mtimeNS {
+          return CloseResult(.skipped, message: "'\(path)' has that size and time already")
+        }
+      case .replace: break
+      }
+      if status.kind == .link {
+        (folder, name) = try place.root.fileLinked(at: path)
+      } else {
+        try status.checkReplaceable(path)
       }
     }
     let partial = try Partial.open(
-      for: path.name, in: folder, keeping: options.resume, waits: options.resume)
+      for: name, in: folder, keeping: options.resume, waits: options.resume)
     do throws(FileError) {
       let digest = try receive(into: partial, path)
       try partial.finish(
@@ -50,10 +61,10 @@ struct FileReceiver {
         try partial.sync()
         // Opened before the file has its name: after that nothing but the storage itself may fail.
         let names = try folder.readable()
-        try partial.commit(replacing: options.ifExists == .replace)
+        try partial.commit(replacing: options.existing.mayReplace)
         try folder.sync(names)
       } else {
-        try partial.commit(replacing: options.ifExists == .replace)
+        try partial.commit(replacing: options.existing.mayReplace)
       }
       var result = CloseResult(.stored)
       result.digest = digest

@@ -4,14 +4,14 @@ internal import TelpherWire
 /// Sends one file: the server's side of `get` (docs/PROTOCOL.md, "get").
 struct FileSender {
   let port: TransferPort
-  let root: Root
+  let place: FilePlace
   let request: FileRequest
   private let options: TransferOptions
   private var hasher: FileHasher
 
-  init(port: TransferPort, root: Root, request: FileRequest) {
+  init(port: TransferPort, place: FilePlace, request: FileRequest) {
     self.port = port
-    self.root = root
+    self.place = place
     self.request = request
     options = TransferOptions(request)
     hasher = FileHasher(options.digest)
@@ -21,8 +21,7 @@ struct FileSender {
   ///
   /// - Throws: `FileError`.
   mutating func run() throws(FileError) -> CloseResult {
-    let path = try RelativePath(request.path.bytes)
-    let file = try root.parent(of: path).openFile(path.name, followsLink: true)
+    let file = try place.parentOfFile("read").openFile(place.path.name, followsLink: true)
     var offset = request.offset ?? 0
     let isPrefix =
       offset > file.status.size ? false : try matchesPrefix(of: file, length: offset)

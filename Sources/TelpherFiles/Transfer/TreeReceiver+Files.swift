@@ -34,6 +34,7 @@ extension TreeReceiver {
       incoming = file
       return
     }
+    linkedFiles[file.path] = nil
     meter?.update { $0.files += 1 }
     if group.isFull { finishGroup() }
   }
@@ -117,15 +118,15 @@ extension TreeReceiver {
   private mutating func openPartial(_ file: Wanted, _ record: TreeRecord) throws(FileError)
     -> Partial
   {
-    let folder = try parent(of: file.path).folder
+    let (folder, name, _) = try spot(of: file.path)
     // What is small is sent again rather than taken up.
     if file.isNew, file.entry.size ?? .max <= TreeSender.smallFile {
       let mode = (file.entry.mode ?? 0o644) & FileMode.keptOfFiles
-      if let partial = try Partial.openUnnamed(for: file.path.name, in: folder, mode: mode) {
+      if let partial = try Partial.openUnnamed(for: name, in: folder, mode: mode) {
         return partial
       }
     }
-    return try Partial.open(for: file.path.name, in: folder, keeping: record.start ?? 0 > 0)
+    return try Partial.open(for: name, in: folder, keeping: record.start ?? 0 > 0)
   }
 
   /// All bytes of a file have come.
@@ -142,7 +143,7 @@ extension TreeReceiver {
       }
       try writer.partial.finish(mode: mode, modifiedNS: record.mtimeNS ?? file.entry.mtimeNS)
       let folder = try havingDescriptors { (receiver) throws(FileError) in
-        try receiver.parent(of: path).folder
+        try receiver.spot(of: path).folder
       }
       ledger.didMove(
         file.number, bytes: file.received, digest: digest, size: writer.partial.position,

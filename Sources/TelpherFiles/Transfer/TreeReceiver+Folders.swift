@@ -31,18 +31,22 @@ extension TreeReceiver {
       {
         return .stored
       }
-      guard status.kind != .folder else {
-        throw FileError(.exists, "cannot make the link '\(path)': it is a folder", path: "\(path)")
+      switch status.kind {
+      case .file, .link: break
+      case .folder, .other:
+        throw FileError(.exists, "make the link", path, "it is \(status.kind.description)")
       }
-      switch options.ifExists {
-      case .replace: break
+      switch options.existing {
+      case .replace, .changed: break
+      case .newer where status.modifiedNS < entry.mtimeNS ?? .max: break
+      case .newer: return .skipped(.notNewer)
       case .skip: return .skipped(.exists)
       case .fail: throw FileError(.exists, "'\(path)' exists already", path: "\(path)")
       }
     }
     try folder.makeLink(
       path.name, target: target.bytes, modifiedNS: entry.mtimeNS,
-      replacing: options.ifExists == .replace)
+      replacing: options.existing.mayReplace)
     return .stored
   }
 

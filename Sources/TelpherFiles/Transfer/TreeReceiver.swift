@@ -36,6 +36,7 @@ public struct TreeReceiver {
   let port: TransferPort
   let base: Folder
   let expected: [UInt8]?
+  let acceptsOnlyFile: Bool
   let options: TransferOptions
   let meter: TransferMeter?
   let onFile: FileReportHandler?
@@ -55,6 +56,8 @@ public struct TreeReceiver {
   /// somebody else puts there is found when a file is to get its name.
   var newFolders: Set<RelativePath> = []
   var cleaned: Set<Int> = []
+  /// Files that links lead to in whose place others are being put; at most as many as are wanted.
+  var linkedFiles: [RelativePath: (folder: Folder, name: [UInt8])] = [:]
   /// What the sender says that it has announced, once it has announced everything.
   private var announcement: TreeAnnouncement?
   /// What became of the entries.
@@ -72,17 +75,20 @@ public struct TreeReceiver {
   /// A receiver that stores below the folder `base` of `root`.
   ///
   /// - Parameters:
+  ///   - expected: the one name that entries may have or be below, if this side asked for it; empty for
+  ///     any: then a folder's contents were asked for. Nil if the sender chooses.
+  ///   - acceptsOnlyFile: whether one file of exactly the expected name was asked for, and no folder or
+  ///     link.
   ///   - announced: what the peer has announced over all streams of its connection.
-  ///   - expected: the one name that entries may have or be below, where this side asked for
-  ///   it; empty for any: then a folder's contents were asked for. Nil where the sender chooses.
-  /// - Throws: `FileError` where `base` is no folder that can be opened.
+  /// - Throws: `FileError` if `base` is no folder that can be opened.
   public init(
     port: TransferPort, root: Root, base: RelativePath, expecting expected: [UInt8]? = nil,
-    options: TransferOptions, meter: TransferMeter? = nil, onFile: FileReportHandler? = nil,
-    announced: AnnouncedBytes = AnnouncedBytes()
+    acceptsOnlyFile: Bool = false, options: TransferOptions, meter: TransferMeter? = nil,
+    onFile: FileReportHandler? = nil, announced: AnnouncedBytes = AnnouncedBytes()
   ) throws(FileError) {
     self.announced = AnnouncedShare(of: announced)
     self.expected = expected
+    self.acceptsOnlyFile = acceptsOnlyFile
     self.onFile = onFile
     self.port = port
     self.base = try root.folder(base)
@@ -91,7 +97,7 @@ public struct TreeReceiver {
     answers = AnswerWriter(port: port)
     input = ByteInput(port: port)
     group = CommitGroup(
-      base: self.base, syncs: options.sync, replaces: options.ifExists == .replace)
+      base: self.base, syncs: options.sync, replaces: options.existing.mayReplace)
   }
 
   /// Stores it all.
@@ -194,6 +200,13 @@ public struct TreeReceiver {
       throw FileError(.protocolError, "an entry that is no folder has no name")
     }
     try announced.add(path)
+    if acceptsOnlyFile,
+      entry.kind != .file || ledger.nextNumber > 0 || path.name != expected
+        || path.parent != base.path
+    {
+      throw FileError(
+        .protocolError, "one file was asked for, and the sender sends '\(path)' (\(entry.kind))")
+    }
     switch entry.kind {
     case .file:
       let number = ledger.announce(.file, path, digest: entry.digest)
@@ -232,8 +245,7 @@ public struct TreeReceiver {
     {
       throw FileError(.protocolError, "'\(below)' was sent and not asked for")
     }
-    if below.isRoot || base.path.isRoot { return below.isRoot ? base.path : below }
-    return try RelativePath(base.path.bytes + [UInt8(ascii: "/")] + below.bytes)
+    return try base.path.appending(below)
   }
 
   /// The folder that `path` is in, and whether this transfer has made it.
@@ -246,6 +258,24 @@ public struct TreeReceiver {
     }
     folder = (parent, isNew)
     return (parent, isNew)
+  }
+
+  /// The folder and the name that the file `path` gets: those of the file that a link at `path` leads
+  /// to, if `options` say so; and whether this transfer has made the folder.
+  mutating func spot(
+    of path: RelativePath, _ number: Int? = nil
+  ) throws(FileError) -> (folder: Folder, name: [UInt8], isNew: Bool) {
+    if let linked = linkedFiles[path] { return (linked.folder, linked.name, false) }
+    let (folder, isNew) = try parent(of: path)
+    // Where this side asked for it, only the first entry is what it named: a sender must not make a
+    // link, and then have a file stored through it.
+    guard let number, options.followsLinks, expected == nil || number == 0, !isNew,
+      path.parent == base.path
+    else { return (folder, path.name, isNew) }
+    guard try folder.status(of: path.name)?.kind == .link else { return (folder, path.name, false) }
+    let linked = try folder.root.fileLinked(at: path)
+    linkedFiles[path] = linked
+    return (linked.folder, linked.name, false)
   }
 
   /// Partials that nobody works on and that are older than this, in seconds, are removed from folders
@@ -263,23 +293,15 @@ public struct TreeReceiver {
     guard size >= 0 else {
       throw FileError(.protocolError, "'\(path)' has a size of \(size)", path: "\(path)")
     }
-    let (folder, isNew) = try parent(of: path)
+    let (folder, name, isNew) = try spot(of: path, number)
     // Who puts something into a folder that has just been made is noticed when the file gets its name.
-    let present = isNew ? nil : try folder.status(of: path.name)
+    let present = isNew ? nil : try folder.status(of: name)
     if let status = present {
-      guard status.kind != .folder else {
-        throw FileError(.exists, "cannot store '\(path)': it is a folder", path: "\(path)")
-      }
-      if options.ifExists == .fail {
+      try status.checkReplaceable(path)
+      if options.existing == .fail {
         throw FileError(.exists, "'\(path)' exists already", path: "\(path)")
       }
-      let stays: SkipReason? =
-        if options.ifExists == .skip {
-          .exists
-        } else {
-          try isUnchanged(path, folder, status, entry) ? .unchanged : nil
-        }
-      if let stays {
+      if let stays = try stays(folder, name, status, entry) {
         meter?.update { $0.skip(size) }
         return settle(number, .skipped(stays))
       }
@@ -287,7 +309,7 @@ public struct TreeReceiver {
     guard wanted.count < Self.maxWanted else {
       throw FileError(.tooLarge, "more than \(Self.maxWanted) files were announced ahead")
     }
-    let kept = options.resume && !isNew && entry.size != nil ? try prefix(path, folder) : nil
+    let kept = options.resume && !isNew && entry.size != nil ? try prefix(name, folder) : nil
     wanted[number] = Wanted(path: path, entry: entry, isNew: present == nil)
     guard let (length, digest) = kept, length <= size else {
       return answers.add(.want, for: number)
@@ -295,13 +317,29 @@ public struct TreeReceiver {
     answers.want(number, offset: length, prefixDigest: digest)
   }
 
-  mutating func isUnchanged(
-    _ path: RelativePath, _ folder: Folder, _ status: FileStatus, _ entry: FileEntry
+  /// Why the file that is there stays; nil if it does not.
+  private func stays(
+    _ folder: Folder, _ name: [UInt8], _ status: FileStatus, _ entry: FileEntry
+  ) throws(FileError) -> SkipReason? {
+    switch options.existing {
+    case .skip: return .exists
+    case .newer where status.kind == .file && status.modifiedNS >= entry.mtimeNS ?? .max:
+      return .notNewer
+    case .replace, .newer, .fail:
+      guard options.comparesDigests else { return nil }
+      fallthrough
+    case .changed: return try isUnchanged(folder, name, status, entry) ? .unchanged : nil
+    }
+  }
+
+  /// Whether size and time are those of the new file, or the digest is. Then mode and time become so.
+  private func isUnchanged(
+    _ folder: Folder, _ name: [UInt8], _ status: FileStatus, _ entry: FileEntry
   ) throws(FileError) -> Bool {
     guard status.kind == .file, status.size == entry.size else { return false }
     if options.comparesDigests {
       guard let digest = entry.digest else { return false }
-      let file = try folder.openFile(path.name)
+      let file = try folder.openFile(name)
       var hasher = FileHasher(options.digest)
       try hasher.update(file, 0..<file.status.size)
       guard digest == hasher.digest else { return false }
@@ -310,16 +348,16 @@ public struct TreeReceiver {
     }
     let mode = entry.mode.map { $0 & FileMode.keptOfFiles }
     if status.modifiedNS != entry.mtimeNS || (mode != nil && mode != status.mode) {
-      try folder.setAttributes(of: path.name, mode: mode, modifiedNS: entry.mtimeNS)
+      try folder.setAttributes(of: name, mode: mode, modifiedNS: entry.mtimeNS)
     }
     return true
   }
 
   /// What an earlier transfer left of a file.
-  mutating func prefix(_ path: RelativePath, _ folder: Folder) throws(FileError)
+  mutating func prefix(_ name: [UInt8], _ folder: Folder) throws(FileError)
     -> (Int64, String)?
   {
-    let partial = try Partial.open(for: path.name, in: folder, keeping: true, waits: true)
+    let partial = try Partial.open(for: name, in: folder, keeping: true, waits: true)
     guard partial.kept > 0 else {
       partial.discard()
       return nil

@@ -39,6 +39,11 @@ public struct FileRequest: Sendable, Equatable, Codable {
     case fail
     /// It stays, and that is no failure.
     case skip
+    /// It is replaced if the new one's time is later; else it stays, and that is no failure.
+    case newer
+    /// It is replaced if its size or time is another one, or its digest with `compare_digests`; else it
+    /// stays, and that is no failure.
+    case changed
   }
 
   /// The digests that both sides know.
@@ -48,7 +53,8 @@ public struct FileRequest: Sendable, Equatable, Codable {
 
   /// What is to be done.
   public var operation: Operation = .stat
-  /// The file or folder, below the server's root.
+  /// The file or folder: relative paths and `~` start in the home of the server's user, absolute ones in
+  /// `/`; all of them in the server's root if it has one.
   public var path: PathText
   /// `mv`: the new path.
   public var to: PathText?
@@ -78,8 +84,11 @@ public struct FileRequest: Sendable, Equatable, Codable {
   public var parents: Bool?
   /// `rm`: whether a folder goes with all that it holds. `list`: whether folders below are listed too.
   public var recursive: Bool?
-  /// `stat`: whether a link at the end of the path is followed.
+  /// `stat`: whether a link at the end of the path is followed. `put_tree`: whether a file that is put
+  /// directly into `path` takes the place of the file that a link of its name leads to.
   public var follow: Bool?
+  /// `stat`: whether the folder is told with those that hold it, as opaque names.
+  public var ancestors: Bool?
 
   /// A request.
   public init(_ operation: Operation, _ path: PathText) {
@@ -89,6 +98,7 @@ public struct FileRequest: Sendable, Equatable, Codable {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case path, to, name, size, mode, digest, resume, sync, offset, parents, recursive, follow
+    case ancestors
     case mtimeNS = "mtime_ns"
     case ifExists = "if_exists"
     case prefixDigest = "prefix_digest"

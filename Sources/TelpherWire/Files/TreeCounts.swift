@@ -71,4 +71,6 @@ public enum SkipReason: String, Sendable, Codable {
   case unchanged
   /// There is something at the destination, and the request says that it stays (`if_exists` `skip`).
   case exists
+  /// The new one's time is not later, and the request says that the other stays then (`if_exists` `newer`).
+  case notNewer = "not_newer"
 }

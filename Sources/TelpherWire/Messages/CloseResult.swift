@@ -115,6 +115,8 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
   public var digest: String?
   /// The answer to `stat`.
   public var entry: FileEntry?
+  /// The answer to `stat` with `ancestors`: opaque names of the folder and of those that hold it.
+  public var ancestors: [String]?
   /// What became of a tree.
   public var tree: TreeCounts?
   /// Keys of this message that the receiver must understand.
@@ -128,7 +130,7 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case result, code, signal, errno, stage, message, bytes, rusage, survivors, info, must
-    case path, digest, entry, tree
+    case path, digest, entry, ancestors, tree
     case coreDumped = "core_dumped"
     case wallMS = "wall_ms"
     case pipeHeld = "pipe_held"

@@ -64,4 +64,21 @@ struct FolderCommandTests {
     #expect(missing.text == file.text)
     #expect(missing.errorText == "telpher: cannot look at 'no': No such file or directory\n")
   }
+
+  /// Root may remove everything, so another user does it.
+  @Test func removalGoesOnAfterAFailure() async throws {
+    let result = try await sandbox.shell(
+      """
+      cd && mkdir -p t/a t/b/s t/c && touch t/a/1 t/b/2 t/b/3 t/c/4 t/b/s/5 && chmod 555 t/b || exit 9
+      [ "$(id -u)" = 0 ] || exec telpher rm -r t
+      chown -R 65534:65534 "$HOME"
+      exec setpriv --reuid 65534 --regid 65534 --clear-groups telpher rm -r t
+      """)
+    #expect(result.status == 1)
+    let lines = result.errorText.split(separator: "\n")
+    #expect(lines.count == 3 && lines[0].contains("'t/b/2'") && lines[2].contains("'t/b/s'"))
+    #expect(
+      try await sandbox.shell("cd && chmod 755 t/b && find t | sort").text
+        == "t\nt/b\nt/b/2\nt/b/3\nt/b/s\n")
+  }
 }

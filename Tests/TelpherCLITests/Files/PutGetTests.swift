@@ -29,7 +29,8 @@ struct PutGetTests {
     }
     let tree = sandbox.folder + "/tree"
     for arguments in [
-      ["put", "-r", tree, "copy"], ["get", "-r", "copy", sandbox.folder + "/back"],
+      ["put", "--quiet", "-r", tree, "copy"],
+      ["get", "--quiet", "-r", "copy", sandbox.folder + "/back"],
     ] {
       let result = await (try sandbox.start(arguments + on)).finish()
       #expect(result.status == 0 && result.output.isEmpty && result.errorText.isEmpty)
@@ -49,7 +50,8 @@ struct PutGetTests {
     #expect(try await sandbox.text(of: sandbox.folder + "/into/b") == "b")
     let missing = try await sandbox.telpher("put", a, b, "nowhere")
     #expect(missing.status == 1)
-    #expect(missing.errorText == "telpher: 'nowhere' is not a folder on the server\n")
+    #expect(
+      missing.errorText == "telpher: 'nowhere' is not a folder on the server; --parents makes it\n")
   }
 
   @Test func whatIsThereIsReplacedSkippedOrAFailure() async throws {
@@ -68,16 +70,30 @@ struct PutGetTests {
   @Test func unchangedFilesAreSkippedBySizeAndTimeOrByDigest() async throws {
     let source = sandbox.folder + "/source"
     sandbox.write("one", to: source)
+    let deceive = "cd && printf two >copy && touch -r source copy"
+    let (same, other) = (#""skipped":1"#, #""skipped":0"#)
     #expect(try await sandbox.telpher("put", source, "copy").status == 0)
-    let again = try await sandbox.telpher("put", "--json", source, "copy")
-    #expect(again.text.contains(#""skipped":1"#))
-    // The same size and time, and other bytes: only the digest tells.
-    _ = try await sandbox.shell("cd && printf two >copy && touch -r source copy")
-    let deceived = try await sandbox.telpher("put", "--json", source, "copy")
-    #expect(deceived.text.contains(#""skipped":1"#))
-    let compared = try await sandbox.telpher("put", "--json", "--digest", "sha256", source, "copy")
-    #expect(compared.text.contains(#""skipped":0"#))
-    #expect(try await sandbox.text(of: sandbox.folder + "/copy") == "one")
+    // The same size and time, and other bytes.
+    for (flags, skipped) in [
+      ([], other), (["-r"], same), (["--if-exists", "changed"], same), (["--checksum"], other),
+      (["-r", "--checksum"], other), (["-r", "--if-exists", "replace"], other),
+      (["--if-exists", "newer"], same),
+    ] {
+      for (direction, paths) in [("put", ["source", "copy"]), ("get", ["source", "copy"])] {
+        _ = try await sandbox.shell(deceive)
+        let local = direction == "put" ? [source, "copy"] : [paths[0], sandbox.folder + "/copy"]
+        let result = await (try sandbox.start([direction, "--json"] + flags + local)).finish()
+        #expect(result.status == 0 && result.text.contains(skipped), "\(direction) \(flags)")
+        let text = try await sandbox.text(of: sandbox.folder + "/copy")
+        #expect(text == (skipped == same ? "two" : "one"), "\(direction) \(flags)")
+      }
+    }
+    // Equal bytes are left, whatever the time is.
+    _ = try await sandbox.shell("cd && cp source copy && touch -d 2001-02-03 copy")
+    let compared = try await sandbox.telpher("put", "--json", "--checksum", source, "copy")
+    #expect(compared.text.contains(same))
+    let summary = try await sandbox.telpher("put", "-r", source, "copy")
+    #expect(summary.errorText.contains("; 1 skipped"))
   }
 
   @Test func aFailureIsToldWithItsPathAndTheRestIsStored() async throws {
@@ -88,7 +104,7 @@ struct PutGetTests {
     let result = try await sandbox.telpher("put", "-r", tree, "copy")
     #expect(result.status == 1)
     #expect(result.errorText.contains("fifo"))
-    #expect(result.errorText.split(separator: "\n").count == 1)
+    #expect(result.errorText.split(separator: "\n").count == 2, "the failure and the summary")
     #expect(try await sandbox.text(of: sandbox.folder + "/copy/z") == "z")
     let report = try await sandbox.telpher("put", "-r", "--json", tree, "other")
     #expect(report.status == 1 && report.errorText.isEmpty)
@@ -98,7 +114,9 @@ struct PutGetTests {
   @Test(arguments: [
     ["put", "/no/such/file", "x"], ["get", "no/such/file", "."], ["put", "/etc", "x"],
     ["get", "run", "."], ["get", "../x", "."], ["put", "/etc/hostname", "../x"],
-    ["get", "/etc/hostname", "."], ["put", "/etc/hostname", "no/such/folder/"],
+    ["put", "/etc/hostname", "no/such/folder/"], ["put", "/etc/hostname", "no/such/file"],
+    ["get", "/etc/hostname", "/no/such/folder/x"], ["get", "/etc/hostname/", "."],
+    ["put", "/etc/hostname/", "x"],
   ])
   func whatCanNotBeIs1AndOneLine(_ arguments: [String]) async throws {
     let result = await (try sandbox.start(arguments)).finish()
@@ -110,7 +128,9 @@ struct PutGetTests {
   @Test(arguments: [
     ["put"], ["put", "x"], ["get", "x"], ["put", "--digest", "crc32", "x", "y"],
     ["get", "--if-exists", "ask", "x", "y"], ["ls", "a", "b"], ["stat"], ["mkdir"], ["rm"],
-    ["mv", "a"], ["pick"], ["pick", "put"], ["pick", "push", "x"],
+    ["mv", "a"], ["put", "x", "host:y"], ["get", "me@host:x", "."], ["rm", "a:b"], ["pick"],
+    ["pick", "put"],
+    ["pick", "push", "x"],
   ])
   func wrongUseIs64(_ arguments: [String]) async throws {
     let result = await (try sandbox.start(arguments)).finish()

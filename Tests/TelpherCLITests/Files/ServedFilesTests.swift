@@ -20,11 +20,17 @@ struct ServedFilesTests {
     symlink("../secret", root + "/out")
     let (server, _) = try await sandbox.serve("--root", root, "--log-level", "debug")
     #expect(try await sandbox.telpher("ls").text == "in\nout\n")
-    for path in ["../secret", "out", sandbox.folder + "/secret"] {
+    for path in ["../secret", "out", sandbox.folder + "/secret", "/../secret", "~/../secret"] {
       let result = try await sandbox.telpher("get", path, sandbox.folder + "/stolen")
       #expect(result.status == 1)
     }
     #expect(mode(of: sandbox.folder + "/stolen") == nil)
+    // In the root all paths start there.
+    for path in ["in", "/in", "~/in", "./in", "//in"] {
+      #expect(try await sandbox.got(path) == "in", "\(path)")
+    }
+    #expect(try await sandbox.telpher("ls", "/").text == "in\nout\n")
+    #expect(try await sandbox.telpher("ls", "~").text == "in\nout\n")
     #expect(await stop(server).contains(root))
   }
 
@@ -46,12 +52,15 @@ struct ServedFilesTests {
   }
 
   @Test func aHomeThatIsNotThereIsLeftOut() async throws {
+    let file = sandbox.folder + "/x"
     let server = try sandbox.start(["serve"], environment: ["HOME": sandbox.folder + "/no"])
     #expect(await server.line()?.hasPrefix("listening on ") == true)
     let result = try await sandbox.telpher("put", "/etc/hostname", "x")
     #expect(result.status == 1)
-    #expect(result.errorText.contains("this server serves no files: "))
+    #expect(result.errorText.contains("relative paths start in the user's home: "))
+    #expect(try await sandbox.telpher("put", "/etc/hostname", file).status == 0)
+    #expect(mode(of: file) != nil)
     #expect(try await sandbox.telpher("run", "--", "echo", "runs").text == "runs\n")
-    #expect(await stop(server).contains("no files are served"))
+    #expect(await stop(server).contains("the home is not served"))
   }
 }

@@ -17,7 +17,8 @@ struct ListingTests {
     base: String = "d", isLong: Bool = false, showsHidden: Bool = false, isForTerminal: Bool = true
   ) -> String {
     let listing = Listing(
-      base: base, isLong: isLong, showsHidden: showsHidden, isForTerminal: isForTerminal)
+      base: Array(base.utf8), isLong: isLong, showsHidden: showsHidden, isForTerminal: isForTerminal
+    )
     return String(decoding: listing.text(of: entries), as: UTF8.self)
   }
 
@@ -32,7 +33,8 @@ struct ListingTests {
   }
 
   @Test func aPipeGetsTheBytes() {
-    let listing = Listing(base: "d", isLong: false, showsHidden: false, isForTerminal: false)
+    let listing = Listing(
+      base: Array("d".utf8), isLong: false, showsHidden: false, isForTerminal: false)
     #expect(
       listing.text(of: entries) == Array("a/\n".utf8) + [0xFF, 0x0A, 0x0A] + Array("l\n".utf8))
   }
@@ -48,7 +50,8 @@ struct ListingTests {
   }
 
   @Test func aFileKeepsItsPath() {
-    let listing = Listing(base: "x/f", isLong: false, showsHidden: false, isForTerminal: true)
+    let listing = Listing(
+      base: Array("x/f".utf8), isLong: false, showsHidden: false, isForTerminal: true)
     let file = FileEntry(path: PathText("x/f"), kind: .file)
     #expect(listing.text(of: [file]) == Array("x/f\n".utf8))
   }

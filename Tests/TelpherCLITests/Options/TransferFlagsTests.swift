@@ -8,20 +8,21 @@ struct TransferFlagsTests {
   @Test func theDefaultsAreTheClients() throws {
     let options = try TransferFlags.parse([]).options
     #expect(options.digest == .xxh128 && !options.comparesDigests)
-    #expect(options.ifExists == .replace && !options.resume && options.sync)
+    #expect(options.ifExists == nil && !options.resume && options.sync)
   }
 
   @Test func eachFlagIsPassedOn() throws {
     let flags = try TransferFlags.parse([
-      "-r", "--resume", "--digest", "md5", "--if-exists", "skip", "--no-sync",
+      "-r", "--resume", "--digest", "md5", "--if-exists", "skip", "--no-sync", "--parents",
     ])
     let options = flags.options
     #expect(flags.recursive && options.resume && !options.sync)
-    #expect(options.digest == .md5 && options.ifExists == .skip)
+    #expect(options.digest == .md5 && options.ifExists == .skip && options.makesParents)
   }
 
-  @Test func aDigestThatIsNamedIsComparedToo() throws {
-    #expect(try TransferFlags.parse(["--digest", "xxh128"]).options.comparesDigests)
+  @Test func onlyChecksumComparesDigests() throws {
+    #expect(try TransferFlags.parse(["--checksum"]).options.comparesDigests)
+    #expect(try !TransferFlags.parse(["--digest", "xxh128"]).options.comparesDigests)
   }
 
   @Test(arguments: [["--digest", "crc32"], ["--if-exists", "ask"]])
@@ -30,7 +31,7 @@ struct TransferFlagsTests {
       try TransferFlags.parse(arguments)
     } throws: {
       let text = TransferFlags.message(for: $0)
-      return text.contains("md5") || text.contains("replace, fail, skip")
+      return text.contains("md5") || text.contains("replace, fail, skip, newer, changed")
     }
   }
 

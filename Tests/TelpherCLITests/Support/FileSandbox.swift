@@ -25,6 +25,13 @@ extension Sandbox {
     return result.status == 0 ? result.text : nil
   }
 
+  /// What `get` brings of `path`; nil where it fails.
+  func got(_ path: String) async throws -> String? {
+    let copy = folder + "/run/got"
+    guard try await telpher("get", path, copy).status == 0 else { return nil }
+    return try await text(of: copy)
+  }
+
   /// Whether the trees, or files, are alike: contents, links, modes and times.
   func areAlike(_ one: String, _ other: String) async throws -> Bool {
     let result = try await shell(

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct RootTests {
   @Test(arguments: [ENOSYS, EPERM, EINVAL]) func aKernelThatCannotConfine(errno: Int32) {
-    let error = #expect(throws: FileError.self) { try Root("/tmp") { _ in -errno } }
+    let error = #expect(throws: FileError.self) { try Root("/tmp".bytes) { _ in -errno } }
     #expect(error?.code == .unsupported)
     #expect(error?.errno == errno)
     #expect(error?.message.hasPrefix("cannot confine files to '/tmp': openat2(2)") == true)

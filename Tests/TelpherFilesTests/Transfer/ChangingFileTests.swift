@@ -134,7 +134,10 @@ import Testing
     let content = try #require(TreeFixture.read("/proc/version"))
     let (sent, received) = await PortPair().run { (port) throws(FileError) in
       var sender = FileSender(
-        port: port, root: try Root("/proc"), request: FileRequest(.get, PathText("version")))
+        port: port,
+        place: FilePlace(
+          root: try Root("/proc"), path: try RelativePath("version"), mustBeFolder: false),
+        request: FileRequest(.get, PathText("version")))
       return try sender.run()
     } _: { (port) throws(FileError) in
       try MemoryFile.receive(from: port, digest: .xxh128, limit: 1 << 20)

@@ -61,7 +61,8 @@ import Testing
     }
     var request = FileRequest(.put, PathText("file".bytes))
     request.size = Int64(Self.size)
-    var receiver = FileReceiver(port: peer.port, root: sandbox.root, request: request)
+    let place = FilePlace(root: sandbox.root, path: "file", mustBeFolder: false)
+    var receiver = FileReceiver(port: peer.port, place: place, request: request)
     #expect(code { _ = try receiver.run() } == .lost)
     try expectKept(sandbox)
   }

@@ -17,7 +17,10 @@ import Testing
     } _: { (port) throws(FileError) in
       var request = FileRequest(.put, PathText("file"))
       request.digest = "sha256"
-      var receiver = FileReceiver(port: port, root: sandbox.root, request: request)
+      var receiver = FileReceiver(
+        port: port,
+        place: FilePlace(root: sandbox.root, path: try RelativePath("file"), mustBeFolder: false),
+        request: request)
       return try receiver.run().result
     }
     await writing
@@ -34,7 +37,9 @@ import Testing
     async let reading = onThread { pipe.read() }
     let (sent, received) = await PortPair().run { (port) throws(FileError) in
       var sender = FileSender(
-        port: port, root: sandbox.root, request: FileRequest(.get, PathText("file")))
+        port: port,
+        place: FilePlace(root: sandbox.root, path: try RelativePath("file"), mustBeFolder: false),
+        request: FileRequest(.get, PathText("file")))
       return try sender.run().digest
     } _: { (port) throws(FileError) in
       try StreamFile(pipe.writing, name: "standard output").receive(from: port, digest: .xxh128)

@@ -25,6 +25,7 @@ struct TreeFixture: Sendable {
     meter: TransferMeter? = nil, expecting: [UInt8]? = nil, onFile: FileReportHandler? = nil
   ) async throws -> Outcome {
     let (from, to) = (try Root(source), try Root(destination))
+    let options = options.resolved(recursively: true)
     let pair = PortPair(faults)
     let (sent, received) = await pair.run { (port) throws(FileError) in
       var sender = TreeSender(
