@@ -101,7 +101,7 @@ struct SessionOwner: ~Copyable {
       } catch {
         session.close(stream, CloseResult(.refused, message: error.message))
       }
-    case .openPastLimit(let stream):
+    case .openPastLimit(let stream), .openWithoutRoom(let stream):
       session.close(stream, CloseResult(.refused, message: "too many"))
     case .data(let stream, let channel, let range):
       require(session.isOpen(stream), "bytes of a stream that is over")

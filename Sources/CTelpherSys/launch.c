@@ -130,7 +130,7 @@ CHILD_SIDE static long set_apart(enum telpher_apart apart) {
   if (apart == TELPHER_APART_NOTHING) return 0;
   if (apart == TELPHER_APART_SESSION) return call(SYS_setsid, 0, 0, 0, 0);
   long result = call(SYS_setpgid, 0, 0, 0, 0);
-  if (result < 0) return result;
+  if (result < 0 || apart == TELPHER_APART_GROUP_WITH_TERMINAL) return result;
   // Of whoever does not lead a session this gives up its own controlling terminal, and nobody
   // else's: tty_ioctl(4), TIOCNOTTY. Where there is none, there is nothing to open.
   long terminal =

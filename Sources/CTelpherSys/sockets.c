@@ -4,9 +4,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -108,4 +111,13 @@ int telpher_peer_address(int socket, struct telpher_address *address) {
 int telpher_accept(int socket) {
   int accepted = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
   return accepted < 0 ? -errno : accepted;
+}
+
+int64_t telpher_unacknowledged_for(int socket) {
+  struct tcp_info info;
+  socklen_t length = sizeof info;
+  int queued = 0;
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return -errno;
+  if (ioctl(socket, SIOCOUTQ, &queued) < 0) return -errno;
+  return queued == 0 ? 0 : info.tcpi_last_ack_recv;
 }

@@ -55,9 +55,7 @@ struct Descriptor: Sendable {
   ///
   /// - Throws: `Failure` where it can't be written.
   func print(_ text: String) throws(Failure) {
-    do throws(CallError) { try write(text) } catch {
-      throw Failure("cannot write \(name): \(error.text)")
-    }
+    do throws(CallError) { try write(text) } catch { throw failure(error) }
   }
 
   /// Writes `bytes` for the user.
@@ -67,10 +65,15 @@ struct Descriptor: Sendable {
     do {
       try bytes.withUnsafeBytes { try write($0) }
     } catch let error as CallError {
-      throw Failure("cannot write \(name): \(error.text)")
+      throw failure(error)
     } catch {
       preconditionFailure("`write` throws nothing else")
     }
+  }
+
+  private func failure(_ error: CallError) -> Failure {
+    if error.number == EPIPE, number == STDOUT_FILENO { return .noReader }
+    return Failure("cannot write \(name): \(error.text)")
   }
 
   /// Waits for bytes and reads what there is; nil at the end.

@@ -1,25 +1,33 @@
 internal import Glibc
+internal import TelpherTransport
 
-/// The environment of this process, and its directory.
+/// The environment of this process.
 enum Environment {
-  /// All variables whose names and values are UTF-8; the protocol can't pass on others.
+  /// The variables whose names and values are text: for what this program itself looks up.
   static func current() -> [String: String] {
     var variables: [String: String] = [:]
-    var entry = environ
-    while let text = entry.pointee {
-      entry += 1
-      guard let text = String(validatingCString: text), let equals = text.firstIndex(of: "=") else {
-        continue
-      }
-      variables[String(text[..<equals])] = String(text[text.index(after: equals)...])
+    for (name, value) in all() {
+      guard let name = String(validating: name.bytes, as: UTF8.self),
+        let value = String(validating: value.bytes, as: UTF8.self)
+      else { continue }
+      variables[name] = value
     }
     return variables
   }
 
-  /// The working directory, where it still exists and its name is UTF-8: getcwd(3).
-  static var workingDirectory: String? {
-    guard let path = getcwd(nil, 0) else { return nil }
-    defer { free(path) }
-    return String(validatingCString: path)
+  /// All variables, for commands to start from. An entry without `=`, which no program can look up,
+  /// is left out.
+  static func all() -> [SystemString: SystemString] {
+    var variables: [SystemString: SystemString] = [:]
+    var entry = environ
+    while let text = entry.pointee {
+      entry += 1
+      let bytes = UnsafeRawBufferPointer(start: text, count: strlen(text))
+      guard let equals = bytes.firstIndex(of: UInt8(ascii: "=")), equals > 0 else { continue }
+      let name = SystemString(Array(bytes[..<equals]))
+      // getenv(3) finds the first of two.
+      if variables[name] == nil { variables[name] = SystemString(Array(bytes[(equals + 1)...])) }
+    }
+    return variables
   }
 }

@@ -23,27 +23,43 @@ enum ExitStatus {
     "the command has ended, but a process that it left in the background holds its output: what that "
     + "process still writes is dropped (--drain waits longer for it)"
 
+  /// The status for what became of a command.
+  static func status(for outcome: Result<CommandResult, Failure>) -> Int32 {
+    switch outcome {
+    case .success(let result): status(for: result.status)
+    case .failure(let failure): failure.status
+    }
+  }
+
+  /// What to say of an outcome whose status doesn't say it; nil where the command speaks for itself.
+  static func explanation(of outcome: Result<CommandResult, Failure>) -> String? {
+    switch outcome {
+    case .success(let result): explanation(of: result)
+    case .failure(let failure): failure.isSilent ? nil : failure.message
+    }
+  }
+
   /// The status for a result.
-  static func status(for status: CommandResult.Status, wasInterrupted: Bool) -> Int32 {
+  private static func status(for status: CommandResult.Status) -> Int32 {
     switch status {
     case .exited(let code): code
     case .signaled(let signal): signalBase + signal
     case .timedOut: timedOut
-    // By the user's second interrupt, as from a shell's view; else the server is ending.
-    case .canceled: wasInterrupted ? signalBase + SIGINT : failure
+    // The server is ending: this client cancels only what it can't go on with.
+    case .canceled: failure
     case .notStarted(let errno, let stage, _): notStarted(errno: errno, stage: stage)
     case .detached: failure
     }
   }
 
-  /// What to say of a result whose status doesn't say it; nil where the command speaks for itself.
-  static func explanation(of result: CommandResult, status: Int32) -> String? {
+  private static func explanation(of result: CommandResult) -> String? {
     switch result.status {
+    // Its own message of that status is a line like this, which a command can't be told apart by.
+    case .exited(failure): "\(failure) is the exit status of the command itself"
     case .exited, .signaled: nil
     case .notStarted(_, _, let message): message
     case .timedOut: result.details.message ?? "the command was ended at its deadline"
-    case .canceled:
-      status == failure ? result.details.message ?? "the command was canceled" : nil
+    case .canceled: result.details.message ?? "the server ended the command"
     case .detached: "the command goes on without this client"
     }
   }

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import TelpherClassic
 internal import TelpherClient
 internal import TelpherTransport
@@ -8,11 +9,24 @@ struct Failure: Error, Equatable {
   var kind: String
   /// For a person, without a line break.
   var message: String
+  /// What this process ends with.
+  var status = ExitStatus.failure
+  /// Whether nothing is said of it.
+  var isSilent = false
 
   /// A failure on this side.
   init(_ message: String, kind: String = "failed") {
     self.kind = kind
     self.message = message
+  }
+
+  /// Standard output has no reader any more, as in `telpher ls | head -1`: the end is that of a
+  /// program that SIGPIPE ends, in silence.
+  static var noReader: Failure {
+    var failure = Failure("standard output was closed by its reader", kind: "no_reader")
+    failure.status = ExitStatus.signalBase + SIGPIPE
+    failure.isSilent = true
+    return failure
   }
 
   /// `error` as a failure.
@@ -21,6 +35,7 @@ struct Failure: Error, Equatable {
     case let error as Failure: self = error
     case let error as ClientError:
       self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
+      if error.code == .deadlinePassed { status = ExitStatus.timedOut }
     case let error as ClassicError:
       self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
     case let error as FileError:

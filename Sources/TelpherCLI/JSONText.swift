@@ -32,14 +32,16 @@ enum JSONText {
   /// Held while a line is written: several threads may print.
   private static let turn = Mutex(())
 
-  /// Prints `value` as one line on standard output. From any thread.
+  /// Prints `value` as one line, on standard output by default. From any thread.
   ///
   /// - Throws: `Failure` where that can't be written.
-  static func print(_ value: some Encodable) throws(Failure) {
+  static func print(
+    _ value: some Encodable, to descriptor: Descriptor = .output
+  ) throws(Failure) {
     let line: String
     do { line = try self.line(value) } catch { throw Failure("cannot code the answer: \(error)") }
     let result: Result<Void, Failure> = turn.withLock { _ in
-      do throws(Failure) { return .success(try Descriptor.output.print(line)) } catch {
+      do throws(Failure) { return .success(try descriptor.print(line)) } catch {
         return .failure(error)
       }
     }

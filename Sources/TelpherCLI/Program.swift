@@ -29,7 +29,7 @@ public enum Program {
   private static func run(on backend: any Backend) async -> Int32 {
     let arguments = ArgumentText.ofProcess()
     do {
-      let command = try RootCommand.parseAsRoot(arguments)
+      let command = try parse(arguments)
       if !(command is any TakesByteArguments) { try checkEncoding(arguments) }
       try await CurrentBackend.$value.withValue(backend) {
         guard var command = command as? any AsyncParsableCommand else {
@@ -40,17 +40,36 @@ public enum Program {
       }
       return 0
     } catch {
-      return report(error, of: arguments.first)
+      return report(error, of: arguments)
     }
   }
 
-  /// Tells of an error and returns the status for it.
-  private static func report(_ error: any Error, of command: String?) -> Int32 {
+  /// The command that the command line names.
+  ///
+  /// The parser's time grows with the square of the number of arguments: 20,000 take minutes. What
+  /// follows the command of `run` is passed on as it is, so only the beginning of a long command line
+  /// is parsed if the command is already in it.
+  static func parse(_ arguments: [String]) throws -> any ParsableCommand {
+    if arguments.first == RunCommand.configuration.commandName, arguments.count > parsedAtOnce,
+      let command = try? RootCommand.parseAsRoot(Array(arguments.prefix(parsedAtOnce))),
+      var run = command as? RunCommand, !run.words.isEmpty
+    {
+      run.words += arguments.dropFirst(parsedAtOnce)
+      return run
+    }
+    return try RootCommand.parseAsRoot(arguments)
+  }
+
+  /// The number of arguments that the parser takes without delay.
+  private static let parsedAtOnce = 256
+
+  /// Reports an error and returns the status for it.
+  private static func report(_ error: any Error, of arguments: [String]) -> Int32 {
     switch error {
     case let error as ExitCode: return error.rawValue
     case let error as Failure:
-      Descriptor.complain(error.message)
-      return ExitStatus.failure
+      if !error.isSilent { Descriptor.complain(error.message) }
+      return error.status
     case let error as TransportError:
       Descriptor.complain(error.message)
       return ExitStatus.failure
@@ -66,6 +85,11 @@ public enum Program {
       Descriptor.complain("\(error)")
       return ExitStatus.failure
     }
+    if let message = UnknownCommand(in: arguments, of: RootCommand.self)?.message {
+      Descriptor.complain(message)
+      return status.rawValue
+    }
+    let command = arguments.first
     let message = ArgumentText.shown(
       RootCommand.message(for: error).split(separator: "\n").joined(separator: "; "))
     let help = command.map { RootCommand.commandNames.contains($0) ? " \($0)" : "" } ?? ""

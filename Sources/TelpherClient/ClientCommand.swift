@@ -24,6 +24,7 @@ final class ClientCommand {
   private var stopped: Set<Channel> = []
   private var writers: [CheckedContinuation<Void, Never>] = []
   private var waiters: [CheckedContinuation<CommandResult, any Error>] = []
+  private var deadline: DeadlineWatch?
 
   init(
     link: Link, stream: StreamID, hasInput: Bool, output: OutputQueue.Policy,
@@ -213,6 +214,21 @@ final class ClientCommand {
 
   // MARK: The end
 
+  /// Holds the deadline of `command` on this side too, for a server that does not.
+  func watchDeadline(of command: Command) {
+    guard let limit = command.deadline else { return }
+    deadline = DeadlineWatch(
+      link: link, deadline: limit, grace: command.grace ?? .milliseconds(RunRequest.defaultGraceMS)
+    ) { [weak self] in
+      self?.finish(
+        .failure(
+          ClientError(
+            .deadlinePassed,
+            "the deadline of \(limit.wholeMilliseconds) ms passed and the server does not answer: the command may still run there"
+          )))
+    }
+  }
+
   /// The server told the result.
   func close(_ details: CloseResult) {
     do throws(ClientError) {
@@ -227,6 +243,7 @@ final class ClientCommand {
     guard self.outcome == nil else { return }
     let outcome = failure.map { .failure($0) } ?? outcome
     self.outcome = outcome
+    deadline?.cancel()
     closeInput()
     var error: ClientError?
     if case .failure(let failure) = outcome { error = failure }

@@ -16,6 +16,8 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
     public static let refused = Code(description: "refused")
     /// The connection broke before the result was told: the command may have run, wholly or partly.
     public static let lost = Code(description: "lost")
+    /// The command's deadline passed and the server did not answer: the command may still run.
+    public static let deadlinePassed = Code(description: "deadline passed")
     /// The connection was closed on this side.
     public static let closed = Code(description: "closed")
     /// The output is longer than the limit given; the command was ended.

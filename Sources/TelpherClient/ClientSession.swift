@@ -22,9 +22,12 @@ final class ClientSession: LinkDelegate {
   private var pings: [UInt64: CheckedContinuation<Void, any Error>] = [:]
   private var lastPing: UInt64 = 0
   private var closeWaiters: [CheckedContinuation<Void, Never>] = []
+  /// ssh, where that carries the connection.
+  private let carrier: Carrier?
 
-  init(link: Link) {
+  init(link: Link, carrier: Carrier? = nil) {
     self.link = link
+    self.carrier = carrier
   }
 
   // MARK: Requests
@@ -33,10 +36,11 @@ final class ClientSession: LinkDelegate {
     _ command: Command, hasInput: Bool, output: OutputQueue.Policy, error: OutputQueue.Policy
   ) throws(ClientError) -> ClientCommand {
     let stream = try open(.run(command.request), noInput: !hasInput)
-    let command = ClientCommand(
+    let started = ClientCommand(
       link: link, stream: stream, hasInput: hasInput, output: output, error: error)
-    commands[stream] = command
-    return command
+    started.watchDeadline(of: command)
+    commands[stream] = started
+    return started
   }
 
   func start(_ request: FileRequest) throws(ClientError) -> FileStream {
@@ -192,6 +196,14 @@ final class ClientSession: LinkDelegate {
 
   func link(_ link: Link, didEnd end: LinkEnd) {
     let error = Self.error(end)
+    guard let carrier, end != .closed else { return finish(end, error) }
+    // How ssh ended says more than how the connection did. Until then, all that wait go on waiting.
+    carrier.whenEnded { [self] in
+      finish(end, carrier.explain(error, hasAnswered: link.peerHello != nil))
+    }
+  }
+
+  private func finish(_ end: LinkEnd, _ error: ClientError) {
     ended = error
     // Streams that the server took may have run, so "refused" would say too much.
     var streamError = error
@@ -235,7 +247,8 @@ final class ClientSession: LinkDelegate {
     switch code {
     case .notAuthenticated:
       ClientError(.notAuthenticated, "the server refuses this client: \(reason)")
-    case .shuttingDown, .limitReached, .timeout: ClientError(.refused, reason)
+    case .shuttingDown, .limitReached: ClientError(.refused, reason)
+    case .timeout: ClientError(.refused, "the server gave this client up: \(reason)")
     default: ClientError(.protocolError, "the server ended the connection (\(code)): \(reason)")
     }
   }

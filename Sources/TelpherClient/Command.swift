@@ -1,22 +1,24 @@
 public import TelpherTransport
-internal import TelpherWire
+public import TelpherWire
 
 /// A command to run on a server, with everything around it.
 public struct Command: Sendable {
   /// What to run.
   public enum Program: Sendable, Equatable {
     /// A program and its arguments, passed on verbatim; without a slash it is looked up in PATH.
-    case arguments([String])
+    case arguments([ByteText])
     /// A line for `/bin/sh -c`.
-    case shell(String)
+    case shell(ByteText)
   }
 
   /// What to run.
   public var program: Program
   /// The working directory; the server's where nil.
-  public var directory: String?
-  /// Variables to add to or replace in the server's environment; nil removes one.
-  public var environment: [String: String?] = [:]
+  public var directory: ByteText?
+  /// Variables to add to or replace in the environment that the command starts from; nil removes one.
+  public var environment: [String: ByteText?] = [:]
+  /// Whether the command starts from the server's environment; from no variables at all where false.
+  public var inheritsServerEnvironment = true
   /// When to end the command with all its children, since its start; never where nil.
   public var deadline: Duration?
   /// From SIGTERM to SIGKILL at a deadline or cancel; the server's default (2 s) where nil.
@@ -36,16 +38,26 @@ public struct Command: Sendable {
 
   /// A program with its arguments.
   public init(_ program: String, _ arguments: String...) {
-    self.program = .arguments([program] + arguments)
+    self.init(arguments: [program] + arguments)
   }
 
   /// A program with its arguments, the program first; at least one.
   public init(arguments: [String]) {
+    program = .arguments(arguments.map { ByteText($0) })
+  }
+
+  /// A program with its arguments, which may be any bytes but NUL; the program first, at least one.
+  public init(arguments: [ByteText]) {
     program = .arguments(arguments)
   }
 
   /// A line for `/bin/sh -c`.
   public init(shell line: String) {
+    program = .shell(ByteText(line))
+  }
+
+  /// A line for `/bin/sh -c`, which may be any bytes but NUL.
+  public init(shell line: ByteText) {
     program = .shell(line)
   }
 
@@ -58,6 +70,7 @@ public struct Command: Sendable {
     }
     request.cwd = directory
     request.env = environment.isEmpty ? nil : environment
+    request.cleanEnv = inheritsServerEnvironment ? nil : true
     request.deadlineMS = deadline?.wholeMilliseconds
     request.graceMS = grace?.wholeMilliseconds
     request.drainMS = drain.map { $0 < .zero ? -1 : $0.wholeMilliseconds }

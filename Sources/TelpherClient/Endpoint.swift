@@ -44,11 +44,16 @@ public enum Endpoint: Sendable, Equatable {
   }
 
   /// The command that starts a server at the far end of ssh and speaks through its standard streams.
-  static func sshArguments(user: String?, host: String, port: UInt16?) -> [String] {
+  ///
+  /// - Parameter timeout: how long ssh may take for its TCP connection; at least a second.
+  static func sshArguments(
+    user: String?, host: String, port: UInt16?, timeout: Duration
+  ) -> [String] {
+    let seconds = max(1, timeout.wholeMilliseconds / 1_000)
     let port = port.map { ["-p", "\($0)"] } ?? []
     let target = user.map { "\($0)@\(host)" } ?? host
     // No terminal, no escape character: the bytes must pass untouched.
-    return ["ssh", "-T", "-e", "none"] + port + [
+    return ["ssh", "-T", "-e", "none", "-o", "ConnectTimeout=\(seconds)"] + port + [
       "--", target, "telpher", "serve", "--listen", "stdio",
     ]
   }

@@ -89,6 +89,9 @@ extension Link {
     scheduleFlush()
   }
 
+  /// Asks for a sign of life: a PING, whose answer counts as heard and is not told.
+  public func ask() { ping(0) }
+
   /// Says that no new streams will be taken; those that are open go on.
   public func goAway(_ code: ErrorCode, reason: String) {
     guard isOpen, !session.isGoingAway else { return }

@@ -65,6 +65,8 @@ public final class Link: TurnEndTask {
   private var goAway: (ErrorCode, String)?
   /// A PING was sent since something came last.
   private var hasAsked = false
+  /// Bytes of `LinkConfiguration.openRoom` that the OPEN which is arriving has.
+  private var openRoomTaken = 0
 
   /// Whether a connection that this side ends because of a fault waits for the peer's end, so that
   /// the peer surely reads why. A server doesn't wait for strangers: each would hold a descriptor
@@ -92,6 +94,12 @@ public final class Link: TurnEndTask {
   /// Begins to read and, on a client, says HELLO. The delegate is not retained.
   public func start(delegate: any LinkDelegate) {
     self.delegate = delegate
+    session.admitsLongOpen = { [unowned self] length in
+      guard let room = configuration.openRoom else { return true }
+      guard room.take(Int(length)) else { return false }
+      openRoomTaken = Int(length)
+      return true
+    }
     stream.onRead = { [unowned self] chunk in receive(chunk) }
     stream.onEnd = { [unowned self] error in didEndReading(error) }
     stream.onWritable = { [unowned self] in didBecomeWritable() }
@@ -135,6 +143,13 @@ public final class Link: TurnEndTask {
   /// Closes the connection at once, whatever is queued.
   public func abort() { end(.closed) }
 
+  /// Gives the connection up for lost, for a reason that a person can read.
+  public func lose(_ reason: String) { end(.lost(reason)) }
+
+  /// When the peer was heard last, on the loop's clock. What has arrived and was not read counts as
+  /// heard now, and so does everything while this side reads nothing.
+  public var lastHeard: UInt64 { hasUnreadBytes || isReadingPaused ? loop.now : lastReceived }
+
   /// Whether this side's HELLO was sent.
   var hasAnnounced = false
 
@@ -167,6 +182,7 @@ public final class Link: TurnEndTask {
     timer?.cancel()
     timer = nil
     dropChannels()
+    giveBackOpenRoom()
     stream.close()
     let delegate = delegate
     self.delegate = nil
@@ -214,10 +230,16 @@ public final class Link: TurnEndTask {
       didReceiveCredit(stream, channel)
     case .open(let stream, let request, let noInput):
       delegate?.link(self, didOpen: stream, request: request, noInput: noInput)
+      giveBackOpenRoom()
     case .openPastLimit(let stream):
       close(
         stream,
         CloseResult(.refused, message: "too many streams at once on this connection: wait for one"))
+    case .openWithoutRoom(let stream):
+      close(
+        stream,
+        CloseResult(
+          .refused, message: "the server has no room for such a long request now: try again later"))
     case .control(let stream, let message):
       delegate?.link(self, didReceiveControl: message, for: stream)
     case .close(let stream, let result):
@@ -253,15 +275,26 @@ public final class Link: TurnEndTask {
     }
     if let error { return end(.lost("the connection broke: \(error.message)")) }
     guard session.isAtBoundary else {
-      return end(.lost("the connection was cut in the middle of a frame"))
+      return end(
+        .lost(
+          "the connection was cut while a message was arriving: the process at the other end, or what carries the connection, has ended"
+        ))
     }
     guard session.openStreams == 0 else {
-      return end(.lost("the connection ended with \(session.openStreams) streams open"))
+      return end(
+        .lost(
+          "the other side closed the connection while \(session.openStreams) requests were unanswered: it has ended, or has given this side up (its log tells)"
+        ))
     }
     // The peer has ended its side, and may still read what is on its way.
     hasPeerEnded = true
     beginEnding(.finished)
     if !isBlocked { end(.finished) }
+  }
+
+  private func giveBackOpenRoom() {
+    configuration.openRoom?.giveBack(openRoomTaken)
+    openRoomTaken = 0
   }
 
   // MARK: The opening
@@ -277,6 +310,10 @@ public final class Link: TurnEndTask {
     loop.schedule(after: limit) { [unowned self] in
       if hasUnreadBytes, limit != Self.lastChance {
         opening = .arrives(timer: limitOpening(Self.lastChance))
+      } else if bytesReceived == 0 {
+        giveUp(
+          "no answer within \(configuration.openingLimit / 1_000_000) ms: what accepts connections there is stopped, overloaded or no Telpher server"
+        )
       } else {
         let seconds = Double(configuration.openingLimit) / 1_000_000_000
         fail(WireError(.timeout, "the server's HELLO was not complete within \(seconds) s"))
@@ -297,8 +334,8 @@ public final class Link: TurnEndTask {
       // Who was not asked did not fail to answer: it may be this process that stood still. And what
       // has arrived and was not read yet may be the answer.
       let wasAsked = hasAsked || session.peerHello == nil
-      if silence >= configuration.lostAfter, wasAsked, !isReadingPaused, !hasUnreadBytes {
-        return end(.lost("nothing was heard for \(silence / 1_000_000_000) s"))
+      if wasAsked, !isReadingPaused, !hasUnreadBytes, let why = whyLost(after: silence) {
+        return giveUp(why)
       }
       if silence >= configuration.pingAfter && session.peerHello != nil {
         session.ping(0)
@@ -307,5 +344,26 @@ public final class Link: TurnEndTask {
       }
       armKeepalive()
     }
+  }
+
+  /// Why a peer that was silent for so long counts as lost; nil if it does not.
+  private func whyLost(after silence: UInt64) -> String? {
+    let heard = "nothing was heard for \(Double(silence / 100_000_000) / 10) s"
+    if silence >= configuration.lostAfter,
+      !stream.isAcknowledged(within: configuration.lostAfter)
+    {
+      return
+        "\(heard), and nothing that was sent arrives: the other machine or the way to it is gone"
+    }
+    guard let limit = configuration.stoppedAfter, silence >= limit else { return nil }
+    return
+      "\(heard), though the connection stands: the process at the other end is stopped or overloaded"
+  }
+
+  /// Ends the connection of a silent peer. It may be able to read the reason some day.
+  private func giveUp(_ why: String) {
+    session.goAway(.timeout, reason: why)
+    if !isBlocked { writeOutput() }
+    end(.lost(why))
   }
 }

@@ -2,9 +2,13 @@
 public struct LinkConfiguration: Sendable {
   /// Silence after which the peer is asked with a PING whether it is still there.
   public var pingAfter: UInt64 = 15_000_000_000
-  /// Silence after which the peer counts as lost: three unanswered PINGs. A peer that is merely slow
-  /// answers them, since they pass by the flow control.
+  /// Silence after which a peer counts as lost whose system does not acknowledge what is sent to it
+  /// either: three unanswered PINGs.
   public var lostAfter: UInt64 = 45_000_000_000
+  /// Silence after which a peer counts as lost though its system acknowledges, as that of a process
+  /// that was stopped does; nil for never. A peer that is merely slow answers the PINGs, since they
+  /// pass by the flow control.
+  public var stoppedAfter: UInt64?
   /// The time that a server has for its whole HELLO, and for its proof if one is wanted, in
   /// nanoseconds. Without it a server that sends a byte now and then would hold its client for ever,
   /// since it is never silent. Three times what a server gives its clients.
@@ -23,6 +27,10 @@ public struct LinkConfiguration: Sendable {
   /// Payloads up to this many bytes are gathered with other small frames into one write: copying
   /// them costs less than a system call.
   public var gatherUpTo = 512
+
+  /// What room there is for OPENs that are longer than `WireConstants.maxShortOpenLength`; nil for
+  /// any. Shared by the connections of a server.
+  public var openRoom: (any OpenRoom)?
 
   /// What a channel's window may grow to on a long way, in bytes; 0 keeps it at what HELLO said. For
   /// clients, who ask for what they get: a server's memory is not theirs to fill.

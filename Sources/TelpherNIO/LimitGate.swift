@@ -11,22 +11,18 @@ struct LimitGate {
   private static let pause: UInt64 = 500_000
 
   private let request: SpawnRequest
-  private let command: [String]
+  private let command: [SystemString]
 
-  init(_ request: SpawnRequest, _ command: [String]) {
+  init(_ request: SpawnRequest, _ command: [SystemString]) {
     self.request = request
     self.command = command
   }
 
   /// What is started in the program's place.
-  var program: String { LimitShell.program }
+  var program: SystemString { LimitShell.program }
 
   /// Its arguments.
-  var arguments: Arguments {
-    let arguments = LimitShell.arguments(for: command)
-    return Arguments(
-      executablePathOverride: arguments[0], remainingValues: Array(arguments.dropFirst()))
-  }
+  var arguments: Arguments { Arguments(LimitShell.arguments(for: command)) }
 
   /// Sets the limits of the shell `pid`, and lets it go on.
   ///

@@ -72,17 +72,19 @@ final class NIOLaunch: @unchecked Sendable {
 
     var options = PlatformOptions()
     options.createSession = request.tracksTree
+    if !request.tracksTree && request.leadsGroup { options.processGroupID = 0 }
     let gate = request.limits.isEmpty ? nil : LimitGate(request, strings.arguments)
     let rest = Array(strings.arguments.dropFirst())
     let arguments =
       asScript
-      ? Arguments(executablePathOverride: "/bin/sh", remainingValues: [program] + rest)
-      : Arguments(executablePathOverride: strings.arguments[0], remainingValues: rest)
+      ? Arguments([LimitShell.program, program] + rest) : Arguments(strings.arguments)
+    let directory = try DirectoryPath(of: request)
+    defer { withExtendedLifetime(directory) {} }
     let configuration = Configuration(
-      executable: .path(FilePath(gate?.program ?? (asScript ? "/bin/sh" : program))),
+      executable: .path(FilePath(gate?.program ?? (asScript ? LimitShell.program : program))),
       arguments: gate?.arguments ?? arguments,
-      environment: .custom(strings.environment.map { Array($0.utf8) + [0] }),
-      workingDirectory: request.directory.map { FilePath($0) }, platformOptions: options)
+      environment: .custom(strings.environment.map { $0.bytes + [0] }),
+      workingDirectory: directory?.path, platformOptions: options)
     entry = launcher.children.willLaunch()
     do {
       _ = try await Subprocess.run(
@@ -208,6 +210,42 @@ final class NIOLaunch: @unchecked Sendable {
     var hard: UInt64 = 0
     guard telpher_get_limit(telpher_limit_nofile, &soft, &hard) == 0 else { return }
     _ = telpher_set_limit(pid, telpher_limit_nofile, min(limit, hard), hard)
+  }
+}
+
+/// The working directory of a child, for swift-subprocess, which takes it as text: a path that is not
+/// UTF-8 is named by an open descriptor of this process instead.
+private final class DirectoryPath {
+  let path: FilePath
+  private let descriptor: Int32?
+
+  /// - Throws: `SpawnError` of stage `directory` if it cannot be opened.
+  init?(of request: SpawnRequest) throws(SpawnError) {
+    guard let directory = request.directory else { return nil }
+    guard String(validating: directory.bytes, as: UTF8.self) == nil else {
+      (path, descriptor) = (FilePath(directory), nil)
+      return
+    }
+    let opened = directory.withCString { telpher_open_folder($0) }
+    guard opened >= 0 else { throw SpawnError(.directory, errno: -opened, of: request) }
+    (path, descriptor) = (FilePath("/proc/\(getpid())/fd/\(opened)"), opened)
+  }
+
+  deinit { if let descriptor { _ = Glibc.close(descriptor) } }
+}
+
+extension Arguments {
+  /// The arguments, the program's own name first.
+  init(_ arguments: [SystemString]) {
+    self.init(
+      executablePathOverride: arguments[0].bytes + [0],
+      remainingValues: arguments.dropFirst().map { $0.bytes + [0] })
+  }
+}
+
+extension FilePath {
+  fileprivate init(_ path: SystemString) {
+    self = path.withCString { FilePath(platformString: $0) }
   }
 }
 

@@ -8,6 +8,9 @@ public import TelpherTransport
 /// The loops stay the caller's: they are to be shut down after `drain()` or `stop()`.
 public final class Server: Sendable {
   private let loops: [ServerLoop]
+  private let counters: ServerCounters
+  /// How long running commands may go on once the server drains, in nanoseconds.
+  public let drainLimit: UInt64
   private let sockets = Mutex<[any BoundSocket]>([])
 
   /// The length of a listening socket's queue (listen(2)); the system may cut it down.
@@ -22,6 +25,8 @@ public final class Server: Sendable {
   ) {
     precondition(!loops.isEmpty, "a server needs a loop to live on")
     let counters = ServerCounters()
+    self.counters = counters
+    drainLimit = configuration.drainLimit
     let table = JobTable(
       maxResults: configuration.maxKeptResults, keepFor: configuration.keepResultsFor)
     let workers = FileWorkers(configuration)
@@ -65,6 +70,13 @@ public final class Server: Sendable {
   /// Returns once no connection and no command is left.
   public func idle() async {
     for loop in loops { await loop.idle() }
+  }
+
+  /// The connections that are open and the commands that run.
+  public var load: (connections: Int, commands: Int) {
+    (
+      counters.connections.load(ordering: .relaxed), counters.running.load(ordering: .relaxed)
+    )
   }
 
   /// Takes no new connections and commands, lets the running ones finish or, after

@@ -1,6 +1,7 @@
 public import TelpherAccess
 public import TelpherFiles
 public import TelpherLink
+public import TelpherTransport
 internal import TelpherWire
 
 /// What a server allows. Each limit has a name here and in the answer to `info`.
@@ -17,6 +18,11 @@ public struct ServerConfiguration: Sendable {
   public var helloTimeout: UInt64 = 5_000_000_000
   /// Commands at once in the whole server. Each costs up to four descriptors.
   public var maxCommands = 4_096
+  /// Bytes of OPENs longer than 64 KiB that may be arriving at once in the whole server: eight of the
+  /// longest. A connection has one at a time; one that there is no room for is refused.
+  public var maxOpenBytes = 8 * Int(WireConstants.maxOpenLength)
+  /// Bytes of OPENs whose commands may be in the midst of being launched, in the whole server.
+  public var maxLaunchBytes = 8 * Int(WireConstants.maxOpenLength)
   /// Streams at once on one connection.
   public var maxStreams = WireConstants.defaultMaxStreams
   /// Credit in bytes per channel for what clients send to commands, at the start: enough for a
@@ -38,7 +44,7 @@ public struct ServerConfiguration: Sendable {
   /// The token that a TCP client must know; nil refuses all TCP clients.
   public var tokens: TokenSource?
   /// The environment that commands start from.
-  public var environment: [String: String] = [:]
+  public var environment: [SystemString: SystemString] = [:]
   /// Whether clients may run commands. A command may do whatever this process's user may: neither
   /// `files` nor `isReadOnly` confines it.
   public var runsCommands = true
@@ -71,7 +77,8 @@ public struct ServerConfiguration: Sendable {
     [
       "max_connections": UInt64(maxConnections), "max_strangers": UInt64(maxStrangers),
       "max_strangers_per_source": UInt64(maxStrangersPerSource),
-      "max_commands": UInt64(maxCommands), "max_streams": UInt64(maxStreams),
+      "max_commands": UInt64(maxCommands), "max_open_bytes": UInt64(maxOpenBytes),
+      "max_launch_bytes": UInt64(maxLaunchBytes), "max_streams": UInt64(maxStreams),
       "hello_timeout_ms": helloTimeout / 1_000_000, "window": window,
       "connection_window": connectionWindow, "max_kept_results": UInt64(maxKeptResults),
       "max_file_workers": UInt64(maxFileWorkers),

@@ -135,12 +135,12 @@ final class ServerConnection: LinkDelegate {
       var result = CloseResult(.ok)
       result.info = server.info()
       link.close(stream, result)
-    case .run(let request):
+    case .run(let run):
       guard server.configuration.runsCommands else {
         return refuse(stream, "this server runs no commands (--no-commands or --read-only)")
       }
       if let whyBusy { return refuse(stream, whyBusy) }
-      run(request, on: stream, noInput: noInput)
+      self.run(run, length: request.count, on: stream, noInput: noInput)
     case .file(let request):
       guard !server.configuration.isReadOnly || !request.operation.changesFiles else {
         return refuse(stream, "this server's files can only be read (--read-only)")
@@ -185,9 +185,9 @@ final class ServerConnection: LinkDelegate {
       "\(limit) streams are open, \(ending.count) of them still ending (max_streams): try again"
   }
 
-  private func run(_ request: RunRequest, on stream: StreamID, noInput: Bool) {
+  private func run(_ request: RunRequest, length: Int, on stream: StreamID, noInput: Bool) {
     let outlet = CommandJob.Outlet(connection: self, stream: stream)
-    switch server.run(request, for: outlet, noInput: noInput) {
+    switch server.run(request, length: length, for: outlet, noInput: noInput) {
     case .runs(let job): jobs[stream] = .command(job)
     case .refused(let message): refuse(stream, message)
     case .kept(let result):

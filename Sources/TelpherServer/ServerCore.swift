@@ -115,9 +115,12 @@ final class ServerCore {
       maxStreams: configuration.maxStreams, auth: prover == nil ? nil : .fresh())
     hello.server = configuration.name
     hello.killScope = loop.killScope.rawValue
+    var linkConfiguration = configuration.link
+    linkConfiguration.openRoom = ServerOpenRoom(
+      counters: counters, limit: configuration.maxOpenBytes)
     let link = Link(
       role: .server, stream: stream, loop: loop, hello: hello, prover: prover,
-      configuration: configuration.link)
+      configuration: linkConfiguration)
     let connection = ServerConnection(
       link: link, server: self, standing: standing, logger: logger)
     connections[ObjectIdentifier(connection)] = connection
@@ -176,7 +179,10 @@ final class ServerCore {
     case refused(String)
   }
 
-  func run(_ request: RunRequest, for outlet: CommandJob.Outlet, noInput: Bool) -> Answer {
+  /// Runs the command of an OPEN of `length` bytes.
+  func run(
+    _ request: RunRequest, length: Int, for outlet: CommandJob.Outlet, noInput: Bool
+  ) -> Answer {
     if let id = request.job {
       switch table.claim(id, loop: number, now: loop.now) {
       case .new: break
@@ -194,12 +200,22 @@ final class ServerCore {
       return .refused(
         "\(configuration.maxCommands) commands are running (max_commands): try again")
     }
+    let counters = counters
+    guard ServerCounters.book(counters.launchBytes, length, limit: configuration.maxLaunchBytes)
+    else {
+      counters.running.subtract(1, ordering: .relaxed)
+      request.job.map(table.release)
+      return .refused(
+        "commands with \(configuration.maxLaunchBytes) bytes of arguments and environments are being launched (max_launch_bytes): try again"
+      )
+    }
     let surroundings = CommandJob.Surroundings(
       loop: loop, environment: configuration.environment, heldOutputs: heldOutputs,
       keepDetachedFor: configuration.keepDetachedFor)
-    let job = CommandJob(request: request, surroundings: surroundings) {
-      [unowned self] job, result in didFinish(job, result)
-    }
+    let job = CommandJob(
+      request: request, surroundings: surroundings,
+      wasLaunched: { counters.launchBytes.subtract(length, ordering: .relaxed) }
+    ) { [unowned self] job, result in didFinish(job, result) }
     jobs[ObjectIdentifier(job)] = job
     if let id = request.job { jobsByID[id] = job }
     counters.started.add(1, ordering: .relaxed)

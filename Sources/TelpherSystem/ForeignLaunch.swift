@@ -50,7 +50,7 @@ package final class ForeignLaunch {
   }
 
   /// The file to execute.
-  package let program: String
+  package let program: SystemString
   /// The arguments, for as long as this object lives.
   package var arguments: UnsafePointer<UnsafeMutablePointer<CChar>?> { image.arguments }
   /// The environment, for as long as this object lives.
@@ -104,10 +104,10 @@ package final class ForeignLaunch {
 /// in the child.
 package enum LimitShell {
   /// What is started in the program's place.
-  package static let program = "/bin/sh"
+  package static let program: SystemString = "/bin/sh"
 
   /// Its arguments: it stops itself, and executes `command` when it goes on.
-  package static func arguments(for command: [String]) -> [String] {
+  package static func arguments(for command: [SystemString]) -> [SystemString] {
     ["sh", "-c", #"kill -STOP $$; exec "$@""#, "sh"] + command
   }
 }

@@ -20,14 +20,14 @@ struct LaunchImage: ~Copyable {
     self.init(packing: [strings.arguments, strings.environment, strings.candidates])
   }
 
-  private init(packing lists: [[String]]) {
+  private init(packing lists: [[SystemString]]) {
     // Pointers only: "/bin/sh", the script, the arguments from the second on, and the end.
     let scriptSlots = lists[0].count + 2
     var slots = scriptSlots
-    var bytes = Self.shell.utf8.count + 1
+    var bytes = Self.shell.bytes.count + 1
     for list in lists {
       slots += list.count + 1
-      for string in list { bytes += string.utf8.count + 1 }
+      for string in list { bytes += string.bytes.count + 1 }
     }
     let pointerBytes = slots * MemoryLayout<UnsafeMutablePointer<CChar>?>.stride
     memory = .allocate(byteCount: pointerBytes + bytes, alignment: 16)
@@ -38,13 +38,12 @@ struct LaunchImage: ~Copyable {
     let pointers = memory.bindMemory(to: UnsafeMutablePointer<CChar>?.self, capacity: slots)
     var text = (memory + pointerBytes).bindMemory(to: CChar.self, capacity: bytes)
     var slot = 0
-    func put(_ string: String) {
-      var string = string
-      let count = string.withUTF8 { utf8 in
-        if let source = utf8.baseAddress {
-          UnsafeMutableRawPointer(text).copyMemory(from: source, byteCount: utf8.count)
+    func put(_ string: SystemString) {
+      let count = string.bytes.count
+      string.bytes.withUnsafeBytes { bytes in
+        if let source = bytes.baseAddress {
+          UnsafeMutableRawPointer(text).copyMemory(from: source, byteCount: count)
         }
-        return utf8.count
       }
       text[count] = 0
       pointers[slot] = text
@@ -63,7 +62,7 @@ struct LaunchImage: ~Copyable {
   }
 
   /// What runs a script without `#!`: execvp(3).
-  private static let shell = "/bin/sh"
+  private static let shell: SystemString = "/bin/sh"
 
   deinit { memory.deallocate() }
 

@@ -134,7 +134,7 @@ public final class Launcher: Sendable {
     let launch = children.willLaunch()
     let launched = Self.launch(
       image, stdio: pipes.child, group: group, directory: request.directory,
-      tracksTree: request.tracksTree, tag: (tag ?? 0, tags.hardLimit),
+      apart: Self.apart(request, group), tag: (tag ?? 0, tags.hardLimit),
       limits: limits(for: request), options: options)
     children.didLaunch(launch, launched.pid > 0 ? launched.pid : nil)
     guard launched.stage == TELPHER_STAGE_NONE else {
@@ -220,7 +220,7 @@ public final class Launcher: Sendable {
       let image = try LaunchImage(SpawnRequest(arguments: ["/dev/null/"], environment: [:]))
       let launched = launch(
         image, stdio: (nullDevice, nullDevice, nullDevice), group: group, directory: nil,
-        tracksTree: true, tag: (0, 0), limits: [], options: options)
+        apart: TELPHER_APART_GROUP, tag: (0, 0), limits: [], options: options)
       failure = launched.stage == TELPHER_STAGE_EXECUTE ? 0 : launched.error
       pool.giveBack(group)
     } catch let error as ErrorNumber {
@@ -237,13 +237,14 @@ public final class Launcher: Sendable {
   /// A control group holds all that comes of a child. Elsewhere its session helps to find it, at a
   /// price: where the system's scheduler shares the processors among sessions (sched(7), "The
   /// autogroup feature"), many short sessions make each other wait for up to a second.
-  private static func apart(_ group: ControlGroup?) -> telpher_apart {
-    group == nil ? TELPHER_APART_SESSION : TELPHER_APART_GROUP
+  private static func apart(_ request: SpawnRequest, _ group: ControlGroup?) -> telpher_apart {
+    if request.tracksTree { return group == nil ? TELPHER_APART_SESSION : TELPHER_APART_GROUP }
+    return request.leadsGroup ? TELPHER_APART_GROUP_WITH_TERMINAL : TELPHER_APART_NOTHING
   }
 
   private static func launch(
     _ image: borrowing LaunchImage, stdio: (Int32, Int32, Int32), group: ControlGroup?,
-    directory: String?, tracksTree: Bool, tag: (UInt64, UInt64), limits: [telpher_limit],
+    directory: SystemString?, apart: telpher_apart, tag: (UInt64, UInt64), limits: [telpher_limit],
     options: Options
   ) -> telpher_launched {
     limits.withUnsafeBufferPointer { limits in
@@ -253,7 +254,7 @@ public final class Launcher: Sendable {
           script_arguments: image.scriptArguments, environment: image.environment,
           directory: directory, stdio: stdio,
           control_group: group?.folder ?? -1,
-          apart: tracksTree ? apart(group) : TELPHER_APART_NOTHING,
+          apart: apart,
           without_clone3: options.withoutClone3 ? 1 : 0, limits: limits.baseAddress,
           limit_count: limits.count, tag: tag.0, tag_limit: tag.1)
         return telpher_launch(&request)
@@ -304,9 +305,9 @@ extension SpawnError {
     let attempt =
       switch stage {
       case .resources: "cannot make a process"
-      case .directory: "cannot enter '\(request.directory ?? "")'"
+      case .directory: "cannot enter '\(request.directory?.description ?? "")'"
       case .limit: "cannot set a limit"
-      case .execute: "cannot run '\(request.arguments.first ?? "")'"
+      case .execute: "cannot run '\(request.arguments.first?.description ?? "")'"
       }
     self.init(stage: stage, errno: number, message: "\(attempt): \(describe(errno: number))")
   }

@@ -15,7 +15,7 @@ package struct ProgramSearch {
   /// directory.
   ///
   /// - Throws: `SpawnError` of stage `directory` or `execute`, as execvp(3) would have it.
-  package func find() throws(SpawnError) -> String {
+  package func find() throws(SpawnError) -> SystemString {
     guard let program = request.arguments.first else {
       throw SpawnError(stage: .execute, errno: EINVAL, message: "no program was named")
     }
@@ -25,7 +25,7 @@ package struct ProgramSearch {
   /// The first of `candidates` that can be executed in the request's working directory.
   ///
   /// - Throws: `SpawnError` of stage `directory` or `execute`, as execvp(3) would have it.
-  package func find(_ candidates: [String]) throws(SpawnError) -> String {
+  package func find(_ candidates: [SystemString]) throws(SpawnError) -> SystemString {
     if let directory = request.directory {
       let failure = check(directory, kind: S_IFDIR, otherwise: ENOTDIR)
       guard failure == 0 else { throw SpawnError(.directory, errno: failure, of: request) }
@@ -44,18 +44,21 @@ package struct ProgramSearch {
     throw SpawnError(.execute, errno: wasDenied ? EACCES : last, of: request)
   }
 
-  private func inDirectory(_ path: String) -> String {
-    guard let directory = request.directory, !path.isEmpty, !path.hasPrefix("/") else {
+  private func inDirectory(_ path: SystemString) -> SystemString {
+    let slash = UInt8(ascii: "/")
+    guard let directory = request.directory, !path.bytes.isEmpty, path.bytes.first != slash else {
       return path
     }
-    return "\(directory)/\(path)"
+    return SystemString(directory.bytes + [slash] + path.bytes)
   }
 
   /// Whether we may execute, or search, the file or folder at `path`: 0, or the error number.
-  private func check(_ path: String, kind: mode_t, otherwise: Int32) -> Int32 {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return errno }
-    guard status.st_mode & S_IFMT == kind else { return otherwise }
-    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 0 : errno
+  private func check(_ path: SystemString, kind: mode_t, otherwise: Int32) -> Int32 {
+    path.withCString { path in
+      var status = stat()
+      guard stat(path, &status) == 0 else { return errno }
+      guard status.st_mode & S_IFMT == kind else { return otherwise }
+      return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 0 : errno
+    }
   }
 }

@@ -49,6 +49,11 @@ public protocol ByteStream: AnyObject {
   /// it, although bytes of theirs may be unread; true where that can't be told.
   var hasWriters: Bool { get }
 
+  /// Whether the peer's system has acknowledged all that was sent, or anything in the last
+  /// `nanoseconds`: false where the peer's machine or the way to it is gone. True for what stays on
+  /// this machine, where the system itself ends the connection of a process that has ended.
+  func isAcknowledged(within nanoseconds: UInt64) -> Bool
+
   /// Closes both sides at once and drops what is queued. No callback follows. Harmless when closed.
   func close()
 
@@ -61,4 +66,8 @@ public protocol ByteStream: AnyObject {
 
   /// The ports of a TCP connection that is open; nil for every other stream.
   var tcpPorts: TCPPorts? { get }
+}
+
+extension ByteStream {
+  public func isAcknowledged(within nanoseconds: UInt64) -> Bool { true }
 }

@@ -7,3 +7,14 @@ public enum PeerIdentity: Sendable, Equatable {
   /// The process that started this one, or that this one started: pipes to it.
   case inherited
 }
+
+extension PeerIdentity: CustomStringConvertible {
+  /// The peer for a person.
+  public var description: String {
+    switch self {
+    case .user(let uid, let pid): "process \(pid) of user \(uid)"
+    case .network(let address, _): address
+    case .inherited: "the process at the other end"
+    }
+  }
+}

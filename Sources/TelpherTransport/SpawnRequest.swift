@@ -14,11 +14,11 @@ public struct SpawnRequest: Sendable {
 
   /// The program and its arguments, at least one. A program without a slash is looked up in the
   /// child's own PATH, as execvp(3) does. No NUL bytes.
-  public var arguments: [String]
+  public var arguments: [SystemString]
   /// The whole environment of the child.
-  public var environment: [String: String]
+  public var environment: [SystemString: SystemString]
   /// The working directory; nil for this process's.
-  public var directory: String?
+  public var directory: SystemString?
   /// Standard input: `null`, `pipe` or `inherit`.
   public var input: Stdio
   /// Standard output: `null`, `pipe` or `inherit`.
@@ -34,10 +34,14 @@ public struct SpawnRequest: Sendable {
   /// Asked just before the process is made, on whatever thread that is: true has the start fail with
   /// ECANCELED. So what was given up while it stood in line costs no process.
   public var isCanceled: (@Sendable () -> Bool)?
+  /// For a child whose tree is not tracked: whether it leads a process group of its own in this
+  /// process's session. What is typed at the terminal then signals this process and not the child.
+  public var leadsGroup = false
 
   /// A request for `arguments` with pipes for its output and error, and nothing on its input.
   public init(
-    arguments: [String], environment: [String: String], directory: String? = nil,
+    arguments: [SystemString], environment: [SystemString: SystemString],
+    directory: SystemString? = nil,
     input: Stdio = .null, output: Stdio = .pipe, error: Stdio = .pipe,
     limits: [ResourceLimit] = [], tracksTree: Bool = true
   ) {
@@ -49,5 +53,18 @@ public struct SpawnRequest: Sendable {
     self.error = error
     self.limits = limits
     self.tracksTree = tracksTree
+  }
+  /// The same for strings that are text.
+  public init(
+    arguments: [String], environment: [String: String], directory: String? = nil,
+    input: Stdio = .null, output: Stdio = .pipe, error: Stdio = .pipe,
+    limits: [ResourceLimit] = [], tracksTree: Bool = true
+  ) {
+    let variables = environment.map { (SystemString($0), SystemString($1)) }
+    self.init(
+      arguments: arguments.map { SystemString($0) },
+      environment: Dictionary(uniqueKeysWithValues: variables),
+      directory: directory.map { SystemString($0) }, input: input, output: output, error: error,
+      limits: limits, tracksTree: tracksTree)
   }
 }

@@ -79,7 +79,7 @@ extension MemoryLoop {
         let message = "the loop was shut down"
         return completion(.failure(SpawnError(stage: .resources, errno: EAGAIN, message: message)))
       }
-      let name = request.arguments.first ?? ""
+      let name = request.arguments.first?.description ?? ""
       guard let program = self.network.program(name) else {
         let message = "cannot run '\(name)': No such file or directory"
         return completion(.failure(SpawnError(stage: .execute, errno: ENOENT, message: message)))

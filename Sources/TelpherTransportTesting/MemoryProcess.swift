@@ -8,10 +8,13 @@ public import TelpherTransport
 public final class MemoryProcess {
   /// What the parent asked for.
   public let request: SpawnRequest
-  /// The program's name and its arguments.
-  public var arguments: [String] { request.arguments }
-  /// The whole environment.
-  public var environment: [String: String] { request.environment }
+  /// The program's name and its arguments, as text.
+  public var arguments: [String] { request.arguments.map(\.description) }
+  /// The whole environment, as text.
+  public var environment: [String: String] {
+    let variables = request.environment.map { ($0.description, $1.description) }
+    return Dictionary(variables) { $1 }
+  }
   /// The loop on which the program runs: for timers, connections and further children.
   public let loop: MemoryLoop
   /// Standard input.

@@ -171,6 +171,13 @@ final class UVStream: ByteStream, HandleOwner {
     return telpher_has_hung_up(Handle.descriptor(of: input)) == 0
   }
 
+  func isAcknowledged(within nanoseconds: UInt64) -> Bool {
+    loop.preconditionIsCurrent()
+    guard let input, !hasEnded else { return true }
+    let silence = telpher_unacknowledged_for(Handle.descriptor(of: input))
+    return silence < 0 || UInt64(silence) * 1_000_000 < nanoseconds
+  }
+
   // MARK: - The end
 
   func close() {

@@ -82,7 +82,9 @@ struct ReachTests {
     #expect(result.text == "x")
     #expect(result.errorText.isEmpty)
     let arguments = try await sandbox.shell("cat \"$HOME/ssh-arguments\"").text
-    #expect(arguments == "-T -e none -p 22 -- me@host telpher serve --listen stdio\n")
+    #expect(
+      arguments == "-T -e none -o ConnectTimeout=10 -p 22 -- me@host telpher serve --listen stdio\n"
+    )
     let failed = try await sandbox.telpher("run", "--on", address, "--", "sh", "-c", "exit 5")
     #expect(failed.status == 5)
   }
@@ -129,6 +131,17 @@ struct ReachTests {
     }
     let unknown = try await sandbox.telpher("fly")
     #expect(unknown.status == 64)
-    #expect(unknown.errorText.hasPrefix("telpher: "))
+    #expect(
+      unknown.errorText.hasPrefix("telpher: there is no command 'fly': there are serve, run, "))
+    let nested = try await sandbox.telpher("classic", "rn")
+    #expect(
+      nested.errorText
+        == "telpher: there is no command 'rn': did you mean 'run'? (see 'telpher classic --help')\n"
+    )
+    let mistyped = try await sandbox.telpher("rn", "--", "ls")
+    #expect(mistyped.status == 64)
+    #expect(
+      mistyped.errorText
+        == "telpher: there is no command 'rn': did you mean 'run'? (see 'telpher --help')\n")
   }
 }

@@ -9,7 +9,8 @@ struct RunStatusTests {
   func theExitCodeIsTheCommands(_ code: Int32) async throws {
     let result = try await sandbox.telpher("run", "--", "sh", "-c", "exit \(code)")
     #expect(result.status == code)
-    #expect(result.errorText.isEmpty)
+    let line = code == 125 ? "telpher: 125 is the exit status of the command itself\n" : ""
+    #expect(result.errorText == line)
   }
 
   @Test(arguments: [SIGTERM, SIGKILL, SIGUSR1, SIGPIPE])
@@ -60,7 +61,7 @@ struct RunStatusTests {
 
   @Test(arguments: [
     ["run"], ["run", "--"], ["run", "--bogus", "true"], ["run", "--env", "A", "true"],
-    ["run", "--timeout", "5", "true"], ["run", "--timeout"], ["run", "--on", "nonsense", "true"],
+    ["run", "--timeout", "5 s", "true"], ["run", "--timeout"], ["run", "--on", "nonsense", "true"],
   ])
   func aUsageErrorIs125AndOneLine(_ arguments: [String]) async throws {
     let result = await (try sandbox.start(arguments)).finish()
@@ -73,21 +74,63 @@ struct RunStatusTests {
   @Test func nobodyThereIs125() async throws {
     let result = try await sandbox.telpher("run", "--on", "unix:/no/such.sock", "--", "true")
     #expect(result.status == 125)
-    #expect(result.errorText.hasPrefix("telpher: connect to unix:/no/such.sock"))
+    #expect(
+      result.errorText
+        == "telpher: connect to unix:/no/such.sock: no such file or directory; start a server there with 'telpher serve --listen unix:/no/such.sock'\n"
+    )
   }
 
   @Test func aLinkThatIsCutIs125() async throws {
     // A server that takes the connection, says nothing and goes.
     sandbox.addProgram("ssh", "#!/bin/sh\nexec true\n")
-    for arguments in [["run"], ["run", "--json"]] {
-      let child = try sandbox.start(arguments + ["--on", "ssh://somewhere", "--", "true"])
-      let result = await child.finish()
+    let result = try await sandbox.telpher("run", "--on", "ssh://somewhere", "--", "true")
+    #expect(result.status == 125)
+    #expect(
+      result.errorText
+        == "telpher: ssh to somewhere ended before a server answered there (ssh's exit status was 0)\n"
+    )
+    let json = try await sandbox.telpher("run", "--json", "--on", "ssh://somewhere", "--", "true")
+    #expect(json.status == 125)
+    #expect(json.text.contains(#""result":"unreachable""#))
+    #expect(json.text.contains(#""status_from":"telpher""#))
+  }
+
+  @Test func aTimeoutWithoutAUnitIsSeconds() async throws {
+    let result = try await sandbox.telpher("run", "--timeout", "0.1", "--", "sleep", "60")
+    #expect(result.status == 124)
+    #expect(result.errorText == "telpher: ended at its deadline of 100 ms\n")
+  }
+
+  @Test func theStatusDescriptorGetsTheResultAlone() async throws {
+    let line = "telpher run --status-fd 3 -- sh -c 'echo out; exit 125' 3>\"$HOME/status\"; echo $?"
+    let result = try await sandbox.shell(line)
+    #expect(result.text == "out\n125\n")
+    let status = try await sandbox.shell("cat \"$HOME/status\"").text
+    #expect(status.contains(#""result":"exited""#) && status.contains(#""code":125"#))
+    #expect(status.contains(#""status":125,"status_from":"command""#))
+    #expect(!status.contains("stdout") && status.hasSuffix("}\n"))
+    let own = try await sandbox.shell("telpher run --status-fd 3 --cwd /no/such -- true 3>&1")
+    #expect(own.status == 125)
+    #expect(own.text.contains(#""result":"not_started""#))
+    #expect(own.text.contains(#""status":125,"status_from":"telpher""#))
+  }
+
+  @Test func aStatusDescriptorThatCanNotBeWrittenIsRefusedBeforeTheRun() async throws {
+    for descriptor in ["", "3</dev/null"] {
+      let line = "telpher run --status-fd 3 -- touch \"$HOME/ran\" \(descriptor)"
+      let result = try await sandbox.shell(line)
       #expect(result.status == 125)
-      if arguments.count == 2 {
-        #expect(result.text.contains(#""result":"lost""#))
-      } else {
-        #expect(result.errorText.hasPrefix("telpher: the connection "))
-      }
+      #expect(result.errorText.contains("descriptor 3 is not open for writing"))
     }
+    #expect(mode(of: sandbox.folder + "/ran") == nil)
+  }
+
+  /// As in `telpher info | head -1`.
+  @Test func aReaderThatIsGoneIsNoComplaint() async throws {
+    let (server, _) = try await sandbox.serve()
+    let line = "{ telpher info; echo $? >\"$HOME/status\"; } 2>&1 | :; cat \"$HOME/status\""
+    #expect(["0\n", "141\n"].contains(try await sandbox.shell(line).text))
+    server.signal(SIGTERM)
+    _ = await server.finish()
   }
 }

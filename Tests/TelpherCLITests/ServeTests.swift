@@ -64,6 +64,7 @@ struct ServeTests {
       "run", "--", "sh", "-c", "echo $PPID", environment: ["XDG_RUNTIME_DIR": sandbox.folder])
     #expect(addresses.count == 1)
     #expect(result.text != "\(server.pid)\n" && result.status == 0)
+    #expect(result.errorText.contains("others can enter the folder \(sandbox.folder)"))
     server.signal(SIGTERM)
     #expect(await server.finish().status == 0)
   }
@@ -73,7 +74,12 @@ struct ServeTests {
     first.signal(SIGKILL)
     #expect(await first.wait() == 137)
     #expect(mode(of: sandbox.socket) != nil)
-    #expect(try await sandbox.telpher("run", "--", "echo", "embedded").text == "embedded\n")
+    let embedded = try await sandbox.telpher("run", "--", "echo", "embedded")
+    #expect(embedded.text == "embedded\n")
+    #expect(
+      embedded.errorText
+        == "telpher: no server answers at unix:\(sandbox.socket), which one has left behind: a server is started for this command alone\n"
+    )
     let (second, _) = try await sandbox.serve()
     second.signal(SIGTERM)
     #expect(await second.finish().status == 0)
@@ -120,10 +126,48 @@ struct ServeTests {
     server.signal(SIGTERM)
     // The socket goes at once, and with it the way in.
     while mode(of: sandbox.socket) != nil { try await Task.sleep(for: .milliseconds(5)) }
+    // Nothing runs beside a server that is ending.
+    for command in [["run", "--", "true"], ["info"], ["ls"]] {
+      let refused = await (try sandbox.start(command)).finish()
+      #expect(refused.status == 125)
+      #expect(
+        refused.errorText.hasPrefix(
+          "telpher: your server at unix:\(sandbox.socket) takes no connections"))
+    }
     await client.write("y\n")
     client.closeInput()
     let result = await client.finish()
     #expect(result.text == "y\n" && result.status == 0)
+    let ended = await server.finish()
+    #expect(ended.status == 0)
+    #expect(ended.errorText.contains("waits for 1 running commands"))
+    #expect(ended.errorText.contains("a second Ctrl-C or SIGTERM ends them at once"))
+    #expect(try await sandbox.telpher("run", "--", "true").errorText.isEmpty)
+  }
+
+  /// As after su(1) or in cron(8).
+  @Test func withoutARuntimeFolderItIsSaidThatNoServerWasFound() async throws {
+    // An empty value counts as none.
+    let result = try await sandbox.telpher(
+      "run", "--", "echo", "x", environment: ["XDG_RUNTIME_DIR": ""])
+    // There may be a server of this user's at the place that all tests share.
+    guard result.errorText != "" else { return }
+    #expect(result.errorText.hasPrefix("telpher: XDG_RUNTIME_DIR is not set"))
+  }
+
+  @Test func aClientThatIsStoppedKeepsItsCommandUnlessTheServerWasTold() async throws {
+    let (server, _) = try await sandbox.serve("--client-timeout", "300ms")
+    let client = try sandbox.start(["run", "--", "sh", "-c", "echo $$; exec sleep 60"])
+    let pid = try #require(await client.line().flatMap { Int32($0) })
+    client.signal(SIGSTOP)
+    #expect(try await isGone(pid))
+    client.signal(SIGCONT)
+    let result = await client.finish()
+    #expect(result.status == 125)
+    #expect(
+      result.errorText.contains(
+        "the server gave this client up: nothing was heard for"))
+    server.signal(SIGTERM)
     #expect(await server.finish().status == 0)
   }
 

@@ -5,7 +5,7 @@ struct SignalTests {
   let sandbox: Sandbox
   init() throws { sandbox = try Sandbox() }
 
-  @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGQUIT])
+  @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])
   func aSignalIsPassedOn(_ signal: Int32) async throws {
     let child = try sandbox.start([
       "run", "--", "sh", "-c",
@@ -24,16 +24,93 @@ struct SignalTests {
     #expect(await child.finish().status == 130)
   }
 
-  @Test func aSecondInterruptCancels() async throws {
+  @Test(arguments: [[SIGINT, SIGTERM], [SIGTERM, SIGHUP], [SIGQUIT, SIGINT]])
+  func theSecondSignalEndsTheClientAtOnce(_ signals: [Int32]) async throws {
     let child = try sandbox.start([
       "run", "--grace", "100ms", "--", "sh", "-c",
-      "trap 'echo got' INT; trap '' TERM; echo ready; while :; do sleep 0.01; done",
+      "trap 'echo got' \(signals[0]); trap '' TERM; echo $$; while :; do sleep 0.01; done",
     ])
-    #expect(await child.line() == "ready")
+    let pid = try #require(Int32(await child.line() ?? ""))
+    child.signal(signals[0])
+    if signals[0] != SIGTERM { #expect(await child.line() == "got") }
+    while isPending(signals[0], child.pid) { await Task.yield() }
+    child.signal(signals[1])
+    let result = await child.finish()
+    #expect(result.status == 128 + signals[1])
+    #expect(result.errorText.contains("telpher: ended by a second signal"))
+    #expect(try await isGone(pid))
+  }
+
+  /// Whether process `pid` has not taken a signal that was sent to it: SigPnd and ShdPnd of proc(5).
+  private func isPending(_ signal: Int32, _ pid: Int32) -> Bool {
+    let file = open("/proc/\(pid)/status", O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return false }
+    defer { close(file) }
+    var bytes = [UInt8](repeating: 0, count: 8_192)
+    let count = read(file, &bytes, bytes.count)
+    let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    return text.split(separator: "\n").contains { line in
+      guard line.hasPrefix("SigPnd:") || line.hasPrefix("ShdPnd:") else { return false }
+      let set = UInt64(line.split(whereSeparator: \.isWhitespace).last ?? "0", radix: 16) ?? 0
+      return set & (1 << UInt64(signal - 1)) != 0
+    }
+  }
+
+  /// SIGSTOP keeps the server from answering, as a machine that hangs would.
+  @Test func aServerThatStandsStillHoldsNoClient() async throws {
+    let (server, _) = try await sandbox.serve()
+    let child = try sandbox.start(["run", "--json", "--", "sh", "-c", "echo >&2; exec sleep 60"])
+    while try await sandbox.telpher("info").text.contains("running: 0\n") {}
+    server.signal(SIGSTOP)
     child.signal(SIGINT)
-    #expect(await child.line() == "got")
-    child.signal(SIGINT)
-    #expect(await child.finish().status == 130)
+    while isPending(SIGINT, child.pid) { await Task.yield() }
+    child.signal(SIGTERM)
+    let result = await child.finish()
+    #expect(result.status == 128 + SIGTERM)
+    #expect(result.text.contains(#""result":"interrupted""#))
+    server.signal(SIGCONT)
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+  }
+
+  /// On a busy machine the deadline may pass before the server is stopped, so a later one is tried.
+  @Test(arguments: [[3, 12, 48]])
+  func aDeadlineHoldsIfTheServerIsStopped(_ deadlines: [Int]) async throws {
+    for seconds in deadlines {
+      let (server, _) = try await sandbox.serve()
+      let child = try sandbox.start([
+        "run", "--timeout", "\(seconds)s", "--grace", "100ms", "--", "sh", "-c",
+        "echo ready; exec sleep 600",
+      ])
+      #expect(await child.line() == "ready")
+      server.signal(SIGSTOP)
+      let result = await child.finish()
+      server.signal(SIGKILL)
+      _ = await server.finish()
+      #expect(result.status == 124)
+      if result.errorText == "telpher: ended at its deadline of \(seconds * 1_000) ms\n" {
+        continue
+      }
+      #expect(
+        result.errorText
+          == "telpher: the deadline of \(seconds * 1_000) ms passed and the server does not answer: the command may still run there\n"
+      )
+      return
+    }
+    Issue.record("the server was never stopped before the deadline")
+  }
+
+  @Test func connectingHasALimit() async throws {
+    let (server, _) = try await sandbox.serve()
+    server.signal(SIGSTOP)
+    for command in [["run", "--", "true"], ["ping"], ["info"], ["ls"]] {
+      let arguments = [command[0], "--connect-timeout", "300ms"] + command.dropFirst()
+      let result = await (try sandbox.start(arguments)).finish()
+      #expect(result.status == 125)
+      #expect(result.errorText.contains("no answer within 300 ms"))
+    }
+    server.signal(SIGKILL)
+    _ = await server.finish()
   }
 
   @Test func nohupHolds() async throws {

@@ -156,7 +156,7 @@ struct FileFaultTests {
         options.resume = true
         let report = try await connection.put([source], to: "file", options: options)
         #expect(report.isComplete)
-        #expect(report.counts.bytes <= (isAlive ? 0 : Int64(size) - kept) + 16 << 20)
+        #expect(report.counts.bytes <= (isAlive ? Int64(size) : Int64(size) - kept + 16 << 20))
       }
       #expect(try files.names() == ["file"])
       #expect(

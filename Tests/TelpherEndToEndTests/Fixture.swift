@@ -13,7 +13,8 @@ struct Fixture {
 
   /// A new connection to the server.
   func connect() async throws -> Connection {
-    try await Connection.connect(to: .socket(address), on: clientLoop)
+    // A busy machine is not to look like a silent server.
+    try await Connection.connect(to: .socket(address), on: clientLoop, timeout: .seconds(600))
   }
 
   /// Runs `body` with a server, and checks that everything ends behind it.

@@ -80,7 +80,7 @@ import Testing
     try await Fixture.with(
       backend,
       configure: {
-        $0.environment["PATH"] = path
+        $0.environment["PATH"] = SystemString(path)
         $0.tokens = TokenSource(token ?? known)
       }
     ) { fixture in

@@ -1,4 +1,6 @@
+import Glibc
 import TelpherClient
+import TelpherServer
 import TelpherSystem
 import TelpherTestSupport
 import Testing
@@ -34,6 +36,88 @@ import Testing
       // Where processes are found by a mark, the mark is in the environment.
       #expect(
         lines.filter { !$0.hasPrefix("TELPHER_JOB=") } == ["ADDED=a=b c", "PATH=/usr/bin:/bin"])
+    }
+  }
+
+  @Test(arguments: SystemBackend.all)
+  func itsArgumentsFolderAndVariablesMayBeAnyBytes(_ backend: SystemBackend) async throws {
+    let folder = ByteText(
+      Array("/tmp/telpher-test-\(UInt64.random(in: 0 ... .max))-".utf8) + [0xFE])
+    try await Fixture.with(backend) { fixture in
+      let connection = try await fixture.connect()
+      var command = Command(arguments: ["mkdir", folder])
+      #expect(try await connection.run(command).result.isSuccess)
+      command = Command(arguments: ["sh", "-c", "pwd; echo \"$PWD $1 $A\"", "sh", ByteText([0xFF])])
+      command.directory = folder
+      command.environment = ["A": ByteText([0xC3])]
+      let line = Array("\n".utf8)
+      #expect(
+        try await connection.run(command).output
+          == folder.bytes + line + folder.bytes + [0x20, 0xFF, 0x20, 0xC3] + line)
+      #expect(
+        try await connection.run(Command(shell: ByteText(Array("echo ".utf8) + [0xFF]))).output
+          == [0xFF] + line)
+      #expect(try await connection.run(Command(arguments: ["rmdir", folder])).result.isSuccess)
+    }
+  }
+
+  /// Linux takes 2 MiB of both together by default, and 128 KiB in one string.
+  @Test(arguments: SystemBackend.all)
+  func itsArgumentsAndVariablesReachToTheKernelsLimit(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
+      let connection = try await fixture.connect()
+      let long = ByteText([UInt8](repeating: 1, count: 120_000))
+      var command = Command(
+        arguments: ["sh", "-c", "echo $# ${#A}"] + Array(repeating: long, count: 12))
+      command.environment = ["A": ByteText(String(repeating: "x", count: 120_000))]
+      #expect(try await connection.run(command).output == Array("11 120000\n".utf8))
+      command = Command(
+        arguments: ["sh", "-c", "echo $#"] + (0..<100_000).map { ByteText("\($0)") })
+      #expect(try await connection.run(command).output == Array("99999\n".utf8))
+      // Past it, the kernel says so.
+      command = Command(arguments: ["echo"] + Array(repeating: long, count: 30))
+      guard
+        case .notStarted(let number, "execute", _) = try await connection.run(command).result
+          .status
+      else {
+        Issue.record("more was taken than the kernel takes")
+        return
+      }
+      #expect(number == E2BIG)
+    }
+  }
+
+  @Test(arguments: SystemBackend.all)
+  func itMayStartFromNoVariables(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend, configure: { $0.environment["SERVERS"] = "yes" }) { fixture in
+      let connection = try await fixture.connect()
+      var command = Command("/usr/bin/env")
+      command.inheritsServerEnvironment = false
+      command.environment = ["A": "1"]
+      let output = try await connection.run(command).output
+      let lines = String(decoding: output, as: UTF8.self).split(separator: "\n")
+      #expect(lines.filter { !$0.hasPrefix("TELPHER_JOB=") } == ["A=1"])
+    }
+  }
+
+  /// PWD names the working directory or is not there (environ(7)).
+  @Test(arguments: SystemBackend.all)
+  func itsPWDIsItsFolder(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend, configure: { $0.environment["PWD"] = "/stale" }) { fixture in
+      let connection = try await fixture.connect()
+      var command = Command("env")
+      func pwd(_ directory: ByteText?, _ variables: [String: ByteText?] = [:]) async throws
+        -> [Substring]
+      {
+        command.directory = directory
+        command.environment = variables
+        let output = try await connection.run(command).output
+        return String(decoding: output, as: UTF8.self).split(separator: "\n")
+          .filter { $0.hasPrefix("PWD=") }
+      }
+      #expect(try await pwd("/usr") == ["PWD=/usr"])
+      #expect(try await pwd(".") == [])
+      #expect(try await pwd("/usr", ["PWD": "/own"]) == ["PWD=/own"])
     }
   }
 

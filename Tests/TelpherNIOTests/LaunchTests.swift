@@ -53,7 +53,7 @@ import Testing
   func whyADirectoryIsNotEnteredIsTold(_ directory: String, _ number: Int32) async throws {
     try await withLoop { loop in
       var request = Self.shell("pwd")
-      request.directory = directory
+      request.directory = SystemString(directory)
       let error = await #expect(throws: SpawnError.self) { try await loop.collect(request).get() }
       #expect(error?.stage == .directory)
       #expect(error?.errno == number)

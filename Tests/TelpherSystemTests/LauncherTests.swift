@@ -164,7 +164,7 @@ extension SystemTests {
     @Test func stringsThatCannotBePassedOnAreRefused() throws {
       let launcher = try Launcher()
       let requests = [
-        SpawnRequest(arguments: [], environment: [:]),
+        SpawnRequest(arguments: [String](), environment: [:]),
         SpawnRequest(arguments: ["true", "a\0b"], environment: [:]),
         SpawnRequest(arguments: ["true"], environment: ["A": "\0"]),
         SpawnRequest(arguments: ["true"], environment: ["A=B": ""]),

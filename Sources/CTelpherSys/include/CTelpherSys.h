@@ -37,6 +37,8 @@ enum telpher_apart {
   TELPHER_APART_NOTHING,
   /// It leads a group of processes of its own in our session, and has no controlling terminal.
   TELPHER_APART_GROUP,
+  // A process group of its own, with our controlling terminal.
+  TELPHER_APART_GROUP_WITH_TERMINAL,
   /// It leads a session of its own.
   TELPHER_APART_SESSION,
 };
@@ -189,6 +191,10 @@ int telpher_set_pipe_size(int pipe, int bytes);
 
 /// The bytes that wait to be read: FIONREAD.
 int telpher_unread_bytes(int descriptor);
+
+/// For how many milliseconds nothing was acknowledged of what waits to be sent on this TCP socket
+/// (TCP_INFO, SIOCOUTQ): 0 if nothing waits; a negated error of what is no TCP socket.
+int64_t telpher_unacknowledged_for(int socket);
 
 /// Whether nobody can write to this pipe any more: POLLHUP, poll(2).
 int telpher_has_hung_up(int pipe);

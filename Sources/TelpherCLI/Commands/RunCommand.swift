@@ -1,33 +1,40 @@
 internal import ArgumentParser
+internal import Glibc
 internal import TelpherClient
 internal import TelpherTransport
 
 /// `telpher run`
-struct RunCommand: AsyncParsableCommand {
+struct RunCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "run",
     abstract: "Runs a command and passes its output on.",
     usage: "telpher run [OPTIONS] [--] COMMAND [ARG ...]",
     discussion: """
       All that follows COMMAND belongs to it, options included. Without --on and $TELPHER_ON the \
-      server at the default socket runs it, or one that is started for this command.
+      server at the default socket runs it, or one that is started for this command; either way in \
+      this folder and with exactly this environment. A server that is named runs it in its own \
+      folder and with its own environment, which --cwd and --env change.
 
-      The exit status is the command's; 128 + n where signal n ended it; 124 where its time was \
-      over; 125 where telpher failed; 126 where the command can't be executed; 127 where it is not \
-      there.
+      The exit status is the command's; 128 + n if signal n ended it; 124 if its time was over; 125 \
+      if telpher failed; 126 if the command can't be executed; 127 if it is not there. Each of the \
+      last four comes with a line on standard error that says so; --json and --status-fd tell who \
+      the status is from.
+
+      SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to the command. A second \
+      one of the first four ends telpher at once, and the server ends the command.
       """)
 
   @OptionGroup var server: ServerOptions
 
   @Option(
     help: ArgumentHelp(
-      "The working directory; by default this one where no server is named, else the server's own.",
+      "The working directory; by default this one if no server is named, else the server's own.",
       valueName: "dir"))
   var cwd: String?
 
   @Option(
     name: .customLong("env"),
-    help: ArgumentHelp("Adds a variable to the server's environment.", valueName: "name=value"),
+    help: ArgumentHelp("Adds a variable to the command's environment.", valueName: "name=value"),
     transform: EnvironmentVariable.parse)
   var variables: [EnvironmentVariable] = []
 
@@ -36,7 +43,7 @@ struct RunCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Ends the command after this time: 1.5s, 200ms, 2m, 1h.", valueName: "duration"),
+      "Ends the command after this time: 5 (seconds), 1.5s, 200ms, 2m, 1h.", valueName: "duration"),
     transform: DurationArgument.parse)
   var timeout: Duration?
 
@@ -63,6 +70,12 @@ struct RunCommand: AsyncParsableCommand {
   @Flag(help: "Prints one JSON object with the result and the output.")
   var json = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Writes the JSON object with the result, without the output, to this open descriptor.",
+      valueName: "n"))
+  var statusFD: Int32?
+
   @Argument(
     parsing: .captureForPassthrough,
     help: ArgumentHelp("The command and its arguments.", valueName: "command"))
@@ -77,21 +90,44 @@ struct RunCommand: AsyncParsableCommand {
         "Unknown option '\(first)'; write '-- \(first)' where it is the command")
     }
     if commandWords.isEmpty { throw ValidationError("Missing the command to run") }
+    for text in [server.address, server.tokenFile] where text.map(ArgumentText.isPlain) == false {
+      throw ValidationError("'\(text ?? "")' is not UTF-8, which this option does not take")
+    }
   }
 
   func run() async throws {
-    let status = try await json ? runForReport() : runPassing()
+    let statusFile = try statusFD.map { number throws(Failure) in try StatusFile(number) }
+    let outputs =
+      json ? (MemorySink(name: "standard output"), MemorySink(name: "standard error")) : nil
+    let outcome = await perform(
+      output: outputs?.0 ?? DescriptorSink(.output), error: outputs?.1 ?? DescriptorSink(.error),
+      statusFile)
+    let status = ExitStatus.status(for: outcome)
+    if let outputs {
+      let (output, error) = await (outputs.0.bytes, outputs.1.bytes)
+      try JSONText.print(
+        RunReport(outcome: outcome, output: output, error: error, status: status))
+    } else {
+      if let message = ExitStatus.explanation(of: outcome) { Descriptor.complain(message) }
+      if case .success(let result) = outcome, result.details.pipeHeld == true {
+        Descriptor.complain(ExitStatus.heldOutput)
+      }
+    }
+    try statusFile?.write(RunReport(outcome: outcome, status: status))
     if status != 0 { throw ExitCode(status) }
   }
 
   private var commandWords: [String] { words.first == "--" ? Array(words.dropFirst()) : words }
 
   private var command: Command {
-    let words = commandWords
+    let words = commandWords.map { ByteText(ArgumentText.bytes(of: $0)) }
+    let space = [UInt8(ascii: " ")]
     var command =
-      shell ? Command(shell: words.joined(separator: " ")) : Command(arguments: words)
-    command.directory = cwd
-    for variable in variables { command.environment[variable.name] = variable.value }
+      shell
+      ? Command(shell: ByteText(Array(words.map(\.bytes).joined(separator: space))))
+      : Command(arguments: words)
+    command.directory = cwd.map { ByteText(ArgumentText.bytes(of: $0)) }
+    command.environment = ownVariables
     command.deadline = timeout
     command.grace = grace
     command.drain = drain
@@ -99,49 +135,56 @@ struct RunCommand: AsyncParsableCommand {
     return command
   }
 
-  private func runPassing() async throws -> Int32 {
-    do {
-      let (result, status) = try await perform(
-        output: DescriptorSink(.output), error: DescriptorSink(.error))
-      if let message = ExitStatus.explanation(of: result, status: status) {
-        Descriptor.complain(message)
-      }
-      if result.details.pipeHeld == true { Descriptor.complain(ExitStatus.heldOutput) }
-      return status
-    } catch {
-      throw Failure(error)
-    }
+  private var ownVariables: [String: ByteText?] {
+    Dictionary(variables.map { ($0.name, $0.value) }) { $1 }
   }
 
-  private func runForReport() async throws -> Int32 {
-    let (output, error) = (MemorySink(name: "standard output"), MemorySink(name: "standard error"))
-    var outcome: Result<CommandResult, Failure>
-    var status = ExitStatus.failure
-    do {
-      let (result, itsStatus) = try await perform(output: output, error: error)
-      (outcome, status) = (.success(result), itsStatus)
-    } catch {
-      outcome = .failure(Failure(error))
+  /// Where no server is named, the command runs in this folder and with this environment.
+  private func takeOverSurroundings(_ command: inout Command, _ place: ServerReach.Place) throws {
+    let absolute = cwd?.hasPrefix("/") == true
+    if !absolute { command.directory = try LocalSurroundings().resolve(command.directory) }
+    // An embedded server has this environment already.
+    guard place == .byDefault else { return }
+    let (variables, unsendable) = LocalSurroundings.environment()
+    for name in unsendable {
+      Descriptor.complain("the variable '\(name)' is not passed on: its name is not UTF-8")
     }
-    let report = await RunReport(
-      outcome: outcome, output: output.bytes, error: error.bytes, status: status)
-    try JSONText.print(report)
-    return status
+    command.inheritsServerEnvironment = false
+    command.environment = variables.merging(ownVariables) { $1 }
   }
 
   private func perform(
-    output: any OutputSink, error: any OutputSink
-  ) async throws -> (CommandResult, Int32) {
-    let reached = try await ServerReach(options: server).connect(.allowed)
-    var command = command
-    if command.directory == nil && reached.isHere {
-      command.directory = Environment.workingDirectory
+    output: any OutputSink, error: any OutputSink, _ statusFile: StatusFile?
+  ) async -> Result<CommandResult, Failure> {
+    do {
+      let reached = try await ServerReach(options: server).connect(.allowed)
+      var command = command
+      if reached.place != .named { try takeOverSurroundings(&command, reached.place) }
+      let run = CommandRun(
+        command: command, forwardsInput: forwardsInput, output: output, error: error,
+        giveUp: { [json] in Self.giveUp($0, printsReport: json, statusFile) })
+      return .success(
+        try await withTaskExecutorPreference(reached.connection.loop) {
+          try await run.perform(on: reached.connection)
+        })
+    } catch {
+      return .failure(Failure(error))
     }
-    let run = CommandRun(
-      command: command, forwardsInput: forwardsInput, output: output, error: error)
-    return try await withTaskExecutorPreference(reached.connection.loop) {
-      let (wasInterrupted, result) = try await run.perform(on: reached.connection)
-      return (result, ExitStatus.status(for: result.status, wasInterrupted: wasInterrupted))
-    }
+  }
+
+  /// Ends this process because of a second signal. The connection ends with it, and by that the
+  /// command.
+  private static func giveUp(
+    _ signal: Int32, printsReport: Bool, _ statusFile: StatusFile?
+  ) -> Never {
+    let status = ExitStatus.signalBase + signal
+    let failure = Failure(
+      "ended by a second signal; the server ends the command, and how is not known",
+      kind: "interrupted")
+    let report = RunReport(outcome: .failure(failure), status: status)
+    // What is asked for is to end at once: what can't be written is left.
+    if printsReport { try? JSONText.print(report) } else { Descriptor.complain(failure.message) }
+    try? statusFile?.write(report)
+    _exit(status)
   }
 }

@@ -70,6 +70,17 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "Ends the connection of a client that was silent for so long, with its commands.",
+      discussion: """
+        Also if its process was stopped only, as by Ctrl-Z. Default: never; a client whose process \
+        or machine is gone is noticed anyway.
+        """,
+      valueName: "duration"),
+    transform: DurationArgument.parse)
+  var clientTimeout: Duration?
+
+  @Option(
+    help: ArgumentHelp(
       "What is logged: this level and graver ones.",
       discussion: "One of \(levelNames); info by default.", valueName: "level"),
     completion: .list(Logger.Level.allCases.map(\.rawValue)), transform: parseLevel)
@@ -88,7 +99,7 @@ struct ServeCommand: AsyncParsableCommand {
     let logger = EscapingLogHandler.logger(level: logLevel)
     let host = ServerHost(
       backend: CurrentBackend.require(), environment: Environment.current(), tokenFile: tokenFile,
-      loops: loops, spawn: spawn, maxConnections: maxConnections,
+      loops: loops, spawn: spawn, maxConnections: maxConnections, clientTimeout: clientTimeout,
       // A command could change any file.
       runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
       files: root.map(ServedFiles.init) ?? (noCommands || readOnly ? .home : .all), logger: logger)

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// Times on the command line: `1.5s`, `200ms`, `2m`, `1h`.
+/// Times on the command line: `5` and `5s`, `1.5s`, `200ms`, `2m`, `1h`.
 enum DurationArgument {
   /// The longest time the protocol takes: a week.
   private static let longest = Duration.seconds(7 * 24 * 3_600)
@@ -17,7 +17,8 @@ enum DurationArgument {
   /// - Throws: `ValidationError` that says what is expected.
   static func parse(_ text: String) throws -> Duration {
     // Longer units first: `ms` ends with `s` too.
-    let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3_600)]
+    // A number alone is seconds, as for timeout(1) and sleep(1).
+    let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3_600), ("", 1)]
     for (unit, seconds) in units where text.hasSuffix(unit) {
       let digits = text.dropLast(unit.count)
       guard isNumber(digits), let number = Double(digits) else { break }
@@ -27,10 +28,7 @@ enum DurationArgument {
       }
       return duration
     }
-    if isNumber(text[...]) {
-      throw ValidationError("'\(text)' has no unit: write \(text)s or \(text)ms")
-    }
-    throw ValidationError("'\(text)' is no time: write 1.5s, 200ms, 2m or 1h")
+    throw ValidationError("'\(text)' is no time: write 5, 1.5s, 200ms, 2m or 1h")
   }
 
   /// Digits with at most one point among them: no sign, no exponent, no `inf`. Short enough that

@@ -1,9 +1,10 @@
 internal import ArgumentParser
+internal import TelpherClient
 
 /// One variable of `--env`.
 struct EnvironmentVariable: Sendable, Equatable {
   var name: String
-  var value: String
+  var value: ByteText
 
   /// Reads `NAME=VALUE`; the value may be empty and may hold more equals signs.
   ///
@@ -16,7 +17,11 @@ struct EnvironmentVariable: Sendable, Equatable {
     guard equals != text.startIndex else {
       throw ValidationError("'\(text)' has no name before '='")
     }
-    return EnvironmentVariable(
-      name: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
+    let name = text[..<equals]
+    guard ArgumentText.isPlain(name) else {
+      throw ValidationError("the name of a variable is UTF-8, and '\(name)' is not")
+    }
+    let value = ByteText(ArgumentText.bytes(of: text[text.index(after: equals)...]))
+    return EnvironmentVariable(name: String(name), value: value)
   }
 }

@@ -28,6 +28,13 @@ struct ServerOptions: ParsableArguments {
       valueName: "uid"))
   var trustedUsers: [UInt32] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "How long the server may take to answer at first; 10s by default.",
+      discussion: "Through ssh: how long ssh may take to connect.", valueName: "duration"),
+    transform: DurationArgument.parse)
+  var connectTimeout: Duration?
+
   func validate() throws {
     guard ArgumentText.isPlain(address ?? ""), ArgumentText.isPlain(tokenFile ?? "") else {
       throw ValidationError("--on and --token-file take UTF-8 only")

@@ -6,6 +6,41 @@ struct DefaultSocket: Sendable {
   let folder: String
   /// The socket in it.
   var path: String { folder + "/telpher.sock" }
+  /// A file that every server at this socket holds a lock of (flock(2)) as long as it lives: longer
+  /// than it listens, since one that is ending lets its commands finish first.
+  private var lockPath: String { folder + "/telpher.lock" }
+
+  private init(folder: String) { self.folder = folder }
+
+  /// The sockets at which a server of this user's may be, the likelier first. XDG_RUNTIME_DIR is
+  /// missing after su(1), in cron(8) and in services, and the server may have been started where it
+  /// was not: then it is at the place that systemd gives each user (pam_systemd(8)).
+  static func candidates(
+    environment: [String: String], user: uid_t = geteuid()
+  ) -> [DefaultSocket] {
+    let first = DefaultSocket(environment: environment, user: user)
+    let hasFolder = environment["XDG_RUNTIME_DIR"]?.hasPrefix("/") == true
+    return hasFolder ? [first] : [first, DefaultSocket(folder: "/run/user/\(user)")]
+  }
+
+  /// Takes this server's share of the lock, for as long as this process lives.
+  ///
+  /// - Throws: `Failure` where the file can't be made.
+  func holdLock() throws(Failure) {
+    let file = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard file >= 0, flock(file, LOCK_SH) == 0 else {
+      throw Failure("cannot lock \(lockPath): \(String(cString: strerror(errno)))")
+    }
+  }
+
+  /// Whether a server lives that belongs to this socket, whether or not it listens.
+  var hasServer: Bool {
+    guard faultOfFolder() == nil else { return false }
+    let file = open(lockPath, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard file >= 0 else { return false }
+    defer { close(file) }
+    return flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+  }
 
   /// `$XDG_RUNTIME_DIR/telpher.sock`, else `/tmp/telpher-UID/telpher.sock`.
   init(environment: [String: String], user: uid_t = geteuid()) {
@@ -31,6 +66,9 @@ struct DefaultSocket: Sendable {
 
   /// Whether there may be a server of this user's there: nobody else can have put the socket there.
   var isTrusted: Bool { access(path, F_OK) == 0 && faultOfFolder() == nil }
+
+  /// Why a socket that is there is not used; nil if there is none, or it is used.
+  var whyDistrusted: String? { access(path, F_OK) == 0 ? faultOfFolder() : nil }
 
   private func faultOfFolder() -> String? {
     // /tmp belongs to all: somebody may have put a link or a folder of theirs there first.

@@ -7,26 +7,21 @@ struct CommandRun {
   let forwardsInput: Bool
   let output: any OutputSink
   let error: any OutputSink
+  /// Ends this process at the second signal that asks for an end.
+  let giveUp: @Sendable (Int32) -> Never
 
   /// Runs the command and passes everything on until it has ended.
   ///
-  /// - Returns: as its value whether a second interrupt canceled it, and how it ended.
+  /// - Returns: how it ended.
   /// - Throws: `ClientError`, `Failure`.
   @concurrent
-  func perform(
-    on connection: Connection
-  ) async throws -> (value: Bool, result: CommandResult) {
-    let signals = ForwardedSignals.watch(on: connection.loop)
+  func perform(on connection: Connection) async throws -> CommandResult {
+    let signals = ForwardedSignals.watch(on: connection.loop, orGiveUp: giveUp)
     return try await connection.run(command, hasInput: forwardsInput) { handle in
       if forwardsInput { forwardInput(to: handle) }
-      return try await withThrowingTaskGroup(of: Bool.self) { group in
+      try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await signals.forward(to: handle) }
-        for work in work(of: handle) {
-          group.addTask {
-            try await work()
-            return false
-          }
-        }
+        for work in work(of: handle) { group.addTask { try await work() } }
         do {
           for _ in work(of: handle) { _ = try await group.next() }
         } catch {
@@ -37,9 +32,8 @@ struct CommandRun {
         }
         // The signals' task ends by being canceled.
         group.cancelAll()
-        return try await group.next() == true
       }
-    }
+    }.result
   }
 
   /// What must be done before the command is over: its outputs may end long before it, which still

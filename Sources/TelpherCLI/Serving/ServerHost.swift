@@ -13,6 +13,8 @@ struct ServerHost {
   /// What starts commands; nil for the usual way.
   let spawn: SpawnMethod?
   let maxConnections: Int
+  /// After what silence a client is given up whose connection stands; nil for never.
+  let clientTimeout: Duration?
   let runsCommands: Bool
   let isReadOnly: Bool
   let files: ServedFiles
@@ -29,7 +31,13 @@ struct ServerHost {
     configuration.maxStrangersPerSource = max(1, configuration.maxStrangers * 3 / 4)
     configuration.runsCommands = runsCommands
     configuration.isReadOnly = isReadOnly
-    configuration.environment = environment
+    if let clientTimeout {
+      let limit = UInt64(clientTimeout / .nanoseconds(1))
+      configuration.link.stoppedAfter = limit
+      // It has to be asked before it can fail to answer.
+      configuration.link.pingAfter = min(configuration.link.pingAfter, limit / 3)
+    }
+    configuration.environment = Environment.all()
     configuration.name = "telpher \(Program.version)"
     try files.configure(&configuration, environment: environment, logger)
     if sockets.contains(where: \.isTCP) { configuration.tokens = try readOrMakeToken() }
@@ -66,6 +74,7 @@ struct ServerHost {
     if addresses.isEmpty {
       let socket = DefaultSocket(environment: environment)
       try socket.prepareFolder()
+      try socket.holdLock()
       return [.unix(path: socket.path)]
     }
     var sockets: [SocketAddress] = []

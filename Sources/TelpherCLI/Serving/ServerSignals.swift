@@ -9,11 +9,18 @@ protocol EndableServer: Sendable {
   func endInOrder() async
   /// Makes an `endInOrder()` that is under way end at once.
   func endAtOnce() async
+  /// What `endInOrder()` would wait for now, for a person.
+  var remaining: String { get }
 }
 
 extension Server: EndableServer {
   func endInOrder() async { await drain() }
   func endAtOnce() async { await stop() }
+  var remaining: String {
+    let (connections, commands) = load
+    return
+      "\(commands) running commands and the transfers of \(connections) connections, for \(drainLimit / 1_000_000_000) s at most"
+  }
 }
 
 /// The signals that end a server: the first lets commands finish, the second does not.
@@ -57,7 +64,9 @@ struct ServerSignals {
     await withTaskGroup { group in
       group.addTask {
         guard let number = await next() else { return }
-        logger.info("ending: nothing new is taken", metadata: ["signal": "\(number)"])
+        logger.info(
+          "ending: nothing new is taken; waits for \(server.remaining); a second Ctrl-C or SIGTERM ends them at once",
+          metadata: ["signal": "\(number)"])
         await withTaskGroup { group in
           group.addTask { await server.endInOrder() }
           group.addTask {

@@ -8,21 +8,11 @@ enum FileMode {
   /// A folder's set-group-ID and sticky bits only rule over what is made in it, and are kept.
   static let keptOfFolders: UInt32 = 0o3777 & ~mask
 
-  /// The bits that this process does not give to what it makes: umask(2). Without a change that other
-  /// threads would notice it can only be read in proc(5). Where it can't be read, all bits of others
-  /// than the owner are taken.
+  /// The bits that this process does not give to what it creates: umask(2), which can only be read by
+  /// setting it. What another thread creates at that moment gets no bits for group and others.
   static let mask: UInt32 = {
-    let descriptor = open("/proc/self/status", O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return maskIfUnknown }
-    defer { close(descriptor) }
-    let bytes = [UInt8](unsafeUninitializedCapacity: 4_096) { buffer, count in
-      count = max(0, read(descriptor, buffer.baseAddress, buffer.count))
-    }
-    let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-      .first { $0.hasPrefix("Umask:") }
-    return line.flatMap { UInt32($0.dropFirst("Umask:".count).drop { $0 == "\t" }, radix: 8) }
-      ?? maskIfUnknown
+    let mask = umask(0o077)
+    _ = umask(mask)
+    return UInt32(mask)
   }()
-
-  private static let maskIfUnknown: UInt32 = 0o077
 }

@@ -86,13 +86,19 @@ public struct LocalPlace: Sendable {
   /// The folder and those that hold it.
   ///
   /// - Throws: `FileError`.
-  package func lineage() throws(FileError) -> FolderLineage { try FolderLineage(of: root, path) }
+  package func lineage() throws(FileError) -> FolderLineage { try lineage(of: path) }
 
   /// The same of the folder that a destination is, or is in.
   ///
   /// - Throws: `FileError`.
-  package func lineageOfFolder() throws(FileError) -> FolderLineage {
-    try FolderLineage(of: root, .root)
+  package func lineageOfFolder() throws(FileError) -> FolderLineage { try lineage(of: .root) }
+
+  private func lineage(of path: RelativePath) throws(FileError) -> FolderLineage {
+    do throws(FileError) {
+      return try FolderLineage(of: root, path)
+    } catch {
+      throw error.naming(root: root.path)
+    }
   }
 
   /// The names of what the folder holds.

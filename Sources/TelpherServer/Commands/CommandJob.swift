@@ -17,18 +17,20 @@ final class CommandJob {
   struct Surroundings {
     let loop: any EventLoop
     /// The environment that the command's own is added to.
-    let environment: [String: String]
+    let environment: [SystemString: SystemString]
     /// Takes outputs that are still held by others after the drain.
     let heldOutputs: HeldOutputs
     /// How long a kept job goes on without a stream, in nanoseconds.
     let keepDetachedFor: UInt64
   }
 
-  let request: RunRequest
+  /// What the client asked for; without its arguments and environment once it was launched.
+  private(set) var request: RunRequest
   /// Called once the result is known, for a connection that has let go of the job.
   var whenFinished: (() -> Void)?
   private let surroundings: Surroundings
   private var loop: any EventLoop { surroundings.loop }
+  private let wasLaunched: () -> Void
   private let didFinish: (CommandJob, CloseResult) -> Void
 
   private(set) var outlet: Outlet?
@@ -69,13 +71,16 @@ final class CommandJob {
   /// Signals kept for a command that is still being launched.
   private static let maxEarlySignals = 16
 
-  /// - Parameter didFinish: told once, when the result is known.
+  /// - Parameters:
+  ///   - wasLaunched: called once, when the command has started or could not be.
+  ///   - didFinish: told once, when the result is known.
   init(
-    request: RunRequest, surroundings: Surroundings,
+    request: RunRequest, surroundings: Surroundings, wasLaunched: @escaping () -> Void = {},
     didFinish: @escaping (CommandJob, CloseResult) -> Void
   ) {
     self.request = request
     self.surroundings = surroundings
+    self.wasLaunched = wasLaunched
     self.didFinish = didFinish
     startedAt = surroundings.loop.now
     endedAt = startedAt
@@ -101,7 +106,11 @@ final class CommandJob {
         end(.deadline)
       }
     }
-    loop.spawn(spawnRequest(noInput: noInput)) { [self] result in
+    let launch = spawnRequest(noInput: noInput)
+    // Up to 2 MiB, which a command that runs for long need not hold.
+    (request.argv, request.shell, request.env) = (nil, nil, nil)
+    loop.spawn(launch) { [self] result in
+      wasLaunched()
       switch result {
       case .success(let child): didStart(child)
       case .failure(let error):
@@ -124,11 +133,10 @@ final class CommandJob {
   }
 
   private func spawnRequest(noInput: Bool) -> SpawnRequest {
-    var environment = surroundings.environment
-    for (name, value) in request.env ?? [:] { environment[name] = value }
     var spawn = SpawnRequest(
-      arguments: request.argv ?? ["/bin/sh", "-c", request.shell ?? ""],
-      environment: environment, directory: request.cwd,
+      arguments: request.arguments,
+      environment: request.environment(from: surroundings.environment),
+      directory: request.cwd.map { SystemString($0.bytes) },
       input: noInput ? .null : .pipe,
       error: request.merge == true ? .sameAsOutput : .pipe,
       limits: (request.limits ?? [:]).map { name, value in
@@ -338,10 +346,9 @@ final class CommandJob {
   }
 
   private var counts: [String: UInt64] {
-    var counts: [String: UInt64] = [:]
+    // With `merge` the error channel has no pipe, and no bytes.
+    var counts: [String: UInt64] = ["1": 0, "2": 0]
     for pump in outputs { counts["\(pump.channel.rawValue)"] = pump.count }
-    // It has no pipe of its own, and ended without a byte.
-    if request.merge == true { counts["\(Channel.stderr.rawValue)"] = 0 }
     return counts
   }
 

@@ -1,16 +1,21 @@
-/// A name or path on the wire: bytes without NUL, as the system has them. In JSON a string where they
-/// are UTF-8, else `{"base64":"..."}`, since a file's name may be any bytes.
-public struct PathText: Sendable, Hashable {
+/// A string of the system's on the wire: an argument, a variable's value, a name or path. The system
+/// lets it be any bytes but NUL. In JSON it is a string, or `{"base64":"..."}` if the bytes are not
+/// UTF-8 or if that is shorter.
+public struct ByteText: Sendable, Hashable, ExpressibleByStringLiteral {
   /// The bytes.
   public var bytes: [UInt8]
 
-  /// A path of these bytes.
+  /// These bytes.
   public init(_ bytes: [UInt8]) { self.bytes = bytes }
-  /// A path of this text's UTF-8 bytes.
+  /// This text's UTF-8 bytes.
   public init(_ text: String) { bytes = Array(text.utf8) }
+  public init(stringLiteral text: String) { self.init(text) }
 }
 
-extension PathText: Codable {
+/// The name or path of a file.
+public typealias PathText = ByteText
+
+extension ByteText: Codable {
   private enum CodingKeys: String, CodingKey { case base64 }
 
   public init(from decoder: any Decoder) throws {
@@ -27,8 +32,18 @@ extension PathText: Codable {
     self.init(bytes)
   }
 
+  /// Whether base64 is shorter than a string of JSON, in which a control character takes six bytes:
+  /// what comes of the arguments of a command has a limit.
+  private var isShorterInBase64: Bool {
+    let escaped = bytes.reduce(0) { $0 + ($1 < 0x20 ? 6 : 1) }
+    return escaped > Self.base64Overhead + (bytes.count + 2) / 3 * 4
+  }
+
+  /// The bytes of `{"base64":""}` but for two quotes.
+  private static let base64Overhead = 11
+
   public func encode(to encoder: any Encoder) throws {
-    if let text = String(validating: bytes, as: UTF8.self) {
+    if !isShorterInBase64, let text = String(validating: bytes, as: UTF8.self) {
       var container = encoder.singleValueContainer()
       try container.encode(text)
     } else {

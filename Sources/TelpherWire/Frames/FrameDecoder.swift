@@ -13,6 +13,8 @@ public struct FrameDecoder: ~Copyable {
     case number(FrameHeader, UInt64)
     /// A HELLO, AUTH, OPEN, CONTROL, CLOSE, RESET or GOAWAY with its payload.
     case message(FrameHeader, [UInt8])
+    /// An OPEN that `admitsLongOpen` has no room for. Its payload is skipped.
+    case openWithoutRoom(FrameHeader)
   }
 
   private enum State {
@@ -31,6 +33,11 @@ public struct FrameDecoder: ~Copyable {
   private var state: State
   private var partial: [UInt8] = []
   private let maxFrame: UInt32
+  /// The longest OPEN.
+  private var maxOpen = WireConstants.maxShortOpenLength
+  /// Asked about each OPEN that is longer than `WireConstants.maxShortOpenLength`, with its length,
+  /// before any of it is kept.
+  var admitsLongOpen: (UInt32) -> Bool = { _ in true }
   /// Which frame must come next. Known here, so that a stranger can occupy no more than that.
   private enum Awaited {
     /// A HELLO. Next: `proof` or `any`.
@@ -57,6 +64,8 @@ public struct FrameDecoder: ~Copyable {
   /// Lets no other frame be the next than an AUTH, or a GOAWAY in its place. To be called after the
   /// HELLO.
   mutating func awaitProof() { awaited = .proof }
+  /// Accepts OPENs up to the limit, once it is known who the peer is.
+  public mutating func acceptLongOpens() { maxOpen = WireConstants.maxOpenLength }
 
   /// Whether the input so far ends between two frames: the only place for a connection to end.
   public var isAtBoundary: Bool {
@@ -78,7 +87,13 @@ public struct FrameDecoder: ~Copyable {
       case .header:
         guard let header = takeHeader(input, &position) else { return nil }
         try checkOrder(header.type)
-        state = try Self.state(after: header, maxFrame: maxFrame)
+        state = try Self.state(after: header, maxFrame: maxFrame, maxOpen: maxOpen)
+        if header.type == .open, header.length > WireConstants.maxShortOpenLength,
+          !admitsLongOpen(header.length)
+        {
+          state = .skipping(left: header.length)
+          return .openWithoutRoom(header)
+        }
       case .message(let header):
         guard let payload = takePayload(Int(header.length), input, &position) else { return nil }
         state = .header
@@ -202,8 +217,9 @@ public struct FrameDecoder: ~Copyable {
   }
 
   /// Where the decoder goes once it has a header; all limits on lengths are here.
-  private static func state(after header: FrameHeader, maxFrame: UInt32) throws(WireError) -> State
-  {
+  private static func state(
+    after header: FrameHeader, maxFrame: UInt32, maxOpen: UInt32
+  ) throws(WireError) -> State {
     func refuse(_ limit: UInt32, _ what: String) -> WireError {
       WireError(
         .frameTooLarge, "\(what) of \(header.length) bytes: at most \(limit) are accepted")
@@ -229,7 +245,7 @@ public struct FrameDecoder: ~Copyable {
       }
       return .message(header)
     case .hello: (limit, name) = (WireConstants.maxHelloLength, "a HELLO")
-    case .open: (limit, name) = (WireConstants.maxOpenLength, "an OPEN")
+    case .open: (limit, name) = (maxOpen, "an OPEN")
     case .control: (limit, name) = (WireConstants.maxControlLength, "a CONTROL")
     case .close: (limit, name) = (WireConstants.maxCloseLength, "a CLOSE")
     case .reset: (limit, name) = (WireConstants.maxReasonLength, "a RESET")

@@ -13,13 +13,21 @@ public enum WireConstants {
   public static let defaultMaxFrame: UInt32 = 262_144
   /// The longest payload that can ever be agreed on.
   public static let hardMaxFrame: UInt32 = 16_777_215
-  /// The shortest `max_frame` accepted in a HELLO: an OPEN must fit.
+  /// The shortest `max_frame` accepted in a HELLO: shorter frames would be mostly headers.
   public static let minMaxFrame: UInt32 = 65_536
 
   /// The longest HELLO: a peer that is not known yet may occupy no more.
   public static let maxHelloLength: UInt32 = 4_096
-  /// The longest OPEN: the arguments of one command.
-  public static let maxOpenLength: UInt32 = 65_536
+  /// The longest OPEN: all that Linux lets a command have of arguments and environment, 2 MiB by
+  /// default, and what JSON adds to it. Text in which each character is escaped takes three times its
+  /// bytes in UTF-8, base64 four thirds.
+  public static let maxOpenLength: UInt32 = 8 << 20
+  /// The longest OPEN that takes no room of what the receiver has for long ones; and the longest
+  /// before the server's HELLO, by which it says that it knows the client.
+  public static let maxShortOpenLength: UInt32 = 65_536
+  /// The most values in the JSON of an OPEN. Linux counts 9 bytes at least for each argument and
+  /// variable, so 2 MiB hold 233,016; a parser's memory grows with their number.
+  public static let maxOpenValues = 262_144
   /// The longest CONTROL.
   public static let maxControlLength: UInt32 = 4_096
   /// The longest CLOSE.

@@ -15,7 +15,7 @@ enum JSONCoding {
     _ type: Message.Type, from bytes: [UInt8], name: String
   ) throws(WireError) -> Message {
     try checkEncoding(bytes, name: name)
-    try checkDepth(bytes, name: name)
+    try checkShape(bytes, name: name, maxValues: WireConstants.maxOpenValues)
     let message: Message
     do {
       message = try JSONDecoder().decode(type, from: Data(bytes))
@@ -47,7 +47,8 @@ enum JSONCoding {
     _ type: Record.Type, from lines: [UInt8], longest: Int, name: String
   ) throws(WireError) -> [Record] {
     try checkEncoding(lines, name: name)
-    try checkDepth(lines, name: name)
+    // The lines share a limit of bytes, which bounds the number of their values.
+    try checkShape(lines, name: name, maxValues: .max)
     var array = Data(capacity: lines.count + 2)
     array.append(UInt8(ascii: "["))
     var hasRecord = false
@@ -85,9 +86,13 @@ enum JSONCoding {
     }
   }
 
-  /// Refuses JSON that is nested too deeply, before a parser recurses into it.
-  private static func checkDepth(_ bytes: [UInt8], name: String) throws(WireError) {
+  /// Refuses JSON that is nested too deeply, or has too many values, before a parser recurses into it
+  /// and allocates for each.
+  private static func checkShape(
+    _ bytes: [UInt8], name: String, maxValues: Int
+  ) throws(WireError) {
     var depth = 0
+    var commas = 0
     var inString = false
     var escaped = false
     for byte in bytes {
@@ -111,6 +116,11 @@ enum JSONCoding {
             "\(name) is nested more than \(WireConstants.maxJSONDepth) levels deep")
         }
       case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+      case UInt8(ascii: ","):
+        commas += 1
+        guard commas < maxValues else {
+          throw WireError(.protocolError, "\(name) holds more than \(maxValues) values")
+        }
       default: break
       }
     }

@@ -40,7 +40,7 @@ public enum OpenRequest: Sendable, Equatable {
     guard bytes.count <= WireConstants.maxOpenLength else {
       throw WireError(
         .frameTooLarge,
-        "the request (a command with its environment) takes \(bytes.count) bytes; at most \(WireConstants.maxOpenLength) can be sent: pass long input through standard input instead"
+        "the arguments and the environment of the command take \(bytes.count) bytes; at most \(WireConstants.maxOpenLength) can be sent: pass long input through standard input instead"
       )
     }
     return bytes

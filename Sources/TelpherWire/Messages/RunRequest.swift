@@ -1,13 +1,15 @@
 /// A command to run, with everything around it: the keys of OPEN with `"op": "run"`.
 public struct RunRequest: Sendable, Equatable, Codable {
   /// The program and its arguments, passed on verbatim; or `shell`.
-  public var argv: [String]?
+  public var argv: [ByteText]?
   /// A line for /bin/sh -c; or `argv`.
-  public var shell: String?
+  public var shell: ByteText?
   /// The working directory; the server's where nil.
-  public var cwd: String?
-  /// Variables to add to or replace in the server's environment; nil removes one.
-  public var env: [String: String?]?
+  public var cwd: ByteText?
+  /// Variables to add to or replace in the environment that the command starts from; nil removes one.
+  public var env: [String: ByteText?]?
+  /// Whether the command starts from no variables at all; from the server's where nil or false.
+  public var cleanEnv: Bool?
   /// When to end the command, in milliseconds since its start; never where nil.
   public var deadlineMS: Int64?
   /// From the polite end (SIGTERM) to the forced one (SIGKILL), in milliseconds.
@@ -49,6 +51,7 @@ public struct RunRequest: Sendable, Equatable, Codable {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case argv, shell, cwd, env, merge, limits, job
+    case cleanEnv = "clean_env"
     case deadlineMS = "deadline_ms"
     case graceMS = "grace_ms"
     case drainMS = "drain_ms"
@@ -65,11 +68,11 @@ public struct RunRequest: Sendable, Equatable, Codable {
     case (let argv?, nil) where argv.isEmpty: throw refuse("'argv' is empty")
     default: break
     }
-    let texts =
-      (argv ?? []) + [shell, cwd].compactMap { $0 } + (env ?? [:]).flatMap { [$0, $1 ?? ""] }
-    guard !texts.contains(where: { $0.utf8.contains(0) }) else {
-      throw refuse("a NUL byte in an argument, variable or path")
-    }
+    let hasNUL =
+      argv?.contains { $0.bytes.contains(0) } == true
+      || shell?.bytes.contains(0) == true || cwd?.bytes.contains(0) == true
+      || env?.contains { $0.utf8.contains(0) || $1?.bytes.contains(0) == true } == true
+    guard !hasNUL else { throw refuse("a NUL byte in an argument, variable or path") }
     if let name = env?.keys.first(where: { $0.isEmpty || $0.utf8.contains(UInt8(ascii: "=")) }) {
       throw refuse("'\(name)' can't be the name of a variable")
     }

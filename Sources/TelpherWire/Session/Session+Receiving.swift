@@ -26,6 +26,9 @@ extension Session {
       return try receiveNumber(header, number)
     case .message(let header, let payload):
       return try receiveMessage(header, payload)
+    case .openWithoutRoom(let header):
+      try takeNumber(of: header)
+      return lastTaken == nil ? .openWithoutRoom(header.stream) : nil
     }
   }
 
@@ -152,9 +155,8 @@ extension Session {
     return true
   }
 
-  private mutating func receiveOpen(_ header: FrameHeader, _ payload: [UInt8])
-    throws(WireError) -> SessionEvent?
-  {
+  /// Counts the number of a stream that the client opens as used.
+  private mutating func takeNumber(of header: FrameHeader) throws(WireError) {
     let stream = header.stream
     guard role == .server else {
       throw WireError(.protocolError, "an OPEN from a server: only clients open streams here")
@@ -168,6 +170,13 @@ extension Session {
         "OPEN of stream \(stream) after \(lastOpened): numbers rise and are never used again")
     }
     lastOpened = stream
+  }
+
+  private mutating func receiveOpen(_ header: FrameHeader, _ payload: [UInt8])
+    throws(WireError) -> SessionEvent?
+  {
+    try takeNumber(of: header)
+    let stream = header.stream
     guard lastTaken == nil else { return nil }
     guard streams.count < Int(local.maxStreams ?? WireConstants.defaultMaxStreams) else {
       return .openPastLimit(stream)

@@ -92,8 +92,16 @@ public struct Session: ~Copyable {
   public mutating func announce() {
     guard !hasAnnounced else { return }
     hasAnnounced = true
+    if role == .server { decoder.acceptLongOpens() }
     output.append(contentsOf: WireConstants.preface)
     Self.append(.hello, stream: 0, localHello, to: &output)
+  }
+
+  /// Asked about each OPEN that is longer than `WireConstants.maxShortOpenLength`, with its length,
+  /// before any of it is kept: whether there is room for it. By default there always is.
+  public var admitsLongOpen: (UInt32) -> Bool {
+    get { decoder.admitsLongOpen }
+    set { decoder.admitsLongOpen = newValue }
   }
 
   /// The number of streams that are open.

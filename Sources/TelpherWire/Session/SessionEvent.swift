@@ -8,6 +8,9 @@ public enum SessionEvent: Equatable {
   case open(StreamID, request: [UInt8], noInput: Bool)
   /// The client opened a stream past the limit. It has no state: `Session.close` may answer it once.
   case openPastLimit(StreamID)
+  /// The client opened a stream by an OPEN that there was no room for, which is dropped. As with
+  /// `openPastLimit`, it has no state.
+  case openWithoutRoom(StreamID)
   /// Bytes `range` of the input arrived on a channel. They count as taken only once
   /// `Session.consume` is told so.
   case data(StreamID, Channel, range: Range<Int>)

@@ -154,7 +154,7 @@ struct PutGetTests {
     let report = try await sandbox.telpher(
       "put", "--json", "--on", "ssh://host", "/etc/hostname", "x")
     #expect(report.status == 125 && report.errorText.isEmpty)
-    #expect(report.text.contains(#""result":"lost""#))
+    #expect(report.text.contains(#""result":"unreachable""#))
   }
 
   @Test func theLastRecordIsTheResult() async throws {

@@ -26,7 +26,7 @@ struct MemoryProgramTests {
       "show",
       MemoryProgram { process in
         process.print(process.arguments.joined(separator: ","))
-        process.printError(process.request.directory ?? "nowhere")
+        process.printError(process.request.directory?.description ?? "nowhere")
         process.exit(0)
       })
     try await TransportUnderTest(network, ["show", "x"]).run { stage in

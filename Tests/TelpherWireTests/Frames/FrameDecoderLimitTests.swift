@@ -17,6 +17,22 @@ import TelpherWire
     #expect(Decoded.refusal(of: Self.headerOnly(type, length: Int(UInt32.max))) == .frameTooLarge)
   }
 
+  @Test(arguments: [(65_537, true), (8_388_608, true), (8_388_609, false)])
+  func `An OPEN may be long once the peer is known`(length: Int, isAccepted: Bool) {
+    let bytes = Self.headerOnly(0x02, length: length)
+    #expect(Decoded.refusal(of: bytes) == .frameTooLarge)
+    var decoder = FrameDecoder(expectsPreface: false)
+    decoder.acceptLongOpens()
+    var position = 0
+    var refusal: ErrorCode?
+    do {
+      _ = try bytes.withUnsafeBytes { try decoder.next(in: $0, at: &position) }
+    } catch {
+      refusal = (error as? WireError)?.code
+    }
+    #expect(refusal == (isAccepted ? nil : .frameTooLarge))
+  }
+
   @Test(arguments: [UInt8(0x04), 0x08, 0x09], [0, 7, 9, Int(UInt32.max)])
   func `A number of another length than 8 is refused at the header`(type: UInt8, length: Int) {
     #expect(Decoded.refusal(of: Self.headerOnly(type, length: length)) == .protocolError)

@@ -38,6 +38,17 @@ import Testing
     #expect(try OpenRequest.decode(OpenRequest.info.encoded()) == .info)
   }
 
+  @Test func `Arguments, folder and values of variables may be any bytes`() throws {
+    let request = try Self.run(
+      #""argv":["a",{"base64":"/w=="}],"cwd":{"base64":"L/8="},"env":{"A":{"base64":"/g=="}}"#)
+    #expect(request.argv == ["a", ByteText([0xFF])])
+    #expect(request.cwd == ByteText([0x2F, 0xFF]))
+    #expect(request.env == ["A": ByteText([0xFE])])
+    #expect(try OpenRequest.decode(OpenRequest.run(request).encoded()) == .run(request))
+    let line = try Self.run(#""shell":{"base64":"/w=="}"#)
+    #expect(line.shell == ByteText([0xFF]))
+  }
+
   @Test func `A null in the environment removes a variable and is no empty one`() throws {
     let env = try #require(try Self.run(#""shell":"x","env":{"A":null,"B":""}"#).env)
     #expect(env.keys.sorted() == ["A", "B"])
@@ -60,7 +71,9 @@ import Testing
   @Test(arguments: [
     #""argv":["a\u0000b"]"#, #""shell":"\u0000""#, #""argv":["a"],"cwd":"\u0000""#,
     #""argv":["a"],"env":{"A":"\u0000"}"#, #""argv":["a"],"env":{"A\u0000":"x"}"#,
-    #""argv":["a"],"env":{"A\u0000":null}"#,
+    #""argv":["a"],"env":{"A\u0000":null}"#, #""argv":[{"base64":"YQBi"}]"#,
+    #""argv":["a"],"cwd":{"base64":"AA=="}"#, #""argv":["a"],"env":{"A":{"base64":"AA=="}}"#,
+    #""shell":{"base64":"AA=="}"#,
   ])
   func `A NUL byte is refused, because C would end the string there`(keys: String) {
     #expect(Self.isRefused(keys))
@@ -94,10 +107,26 @@ import Testing
 
   @Test func `A command longer than an OPEN is refused before it is sent`() throws {
     var request = RunRequest()
-    request.argv = ["a", String(repeating: "x", count: 65_536)]
+    request.argv = ["a", ByteText(String(repeating: "x", count: 8 << 20))]
     let error = #expect(throws: WireError.self) { try OpenRequest.run(request).encoded() }
     #expect(error?.code == .frameTooLarge)
-    request.argv = ["a", String(repeating: "x", count: 65_000)]
-    #expect(try OpenRequest.run(request).encoded().count <= 65_536)
+  }
+
+  @Test(arguments: [UInt8(ascii: "x"), 1, UInt8(ascii: "\""), 0xC3, 0xFF])
+  func `All that Linux gives a command fits into an OPEN`(byte: UInt8) throws {
+    var request = RunRequest()
+    // 2 MiB in strings of 128 KiB, the longest that Linux takes.
+    request.argv = Array(repeating: ByteText([UInt8](repeating: byte, count: 131_071)), count: 16)
+    let bytes = try OpenRequest.run(request).encoded()
+    #expect(bytes.count <= 4_300_000)
+    #expect(try OpenRequest.decode(bytes) == .run(request))
+  }
+
+  @Test func `More values than Linux takes arguments are refused before they are parsed`() throws {
+    func isRefused(_ count: Int) -> Bool {
+      Self.isRefused(#""argv":["a"\#(String(repeating: #","""#, count: count))]"#)
+    }
+    #expect(!isRefused(233_016))
+    #expect(isRefused(262_145))
   }
 }

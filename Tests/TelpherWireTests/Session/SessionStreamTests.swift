@@ -120,6 +120,39 @@ import TelpherWire
     #expect(server.isOpen(1))
   }
 
+  @Test func `A long OPEN is refused at its header before the server has let the client in`() throws
+  {
+    let server = End(.server)
+    server.session = Session(role: .server, hello: Hello(), announces: false)
+    try server.receive(preface + hello())
+    let header = Array(open(1, String(repeating: "x", count: 70_000)).prefix(12))
+    let error = #expect(throws: WireError.self) { try server.receive(header) }
+    #expect(error?.code == .frameTooLarge)
+  }
+
+  @Test func `A long OPEN that there is no room for is dropped and can be answered`() throws {
+    let server = try End.ready(.server)
+    var asked: [UInt32] = []
+    server.session.admitsLongOpen = { length in
+      asked.append(length)
+      return false
+    }
+    let long = String(repeating: "x", count: 70_000)
+    let events = try server.events(
+      open(1, long) + data(1, .stdin, [1], fin: true) + open(3, #"{"op":"info"}"#))
+    #expect(asked == [70_000])
+    #expect(events.first == .openWithoutRoom(1))
+    #expect(events.count == 2 && server.isOpen(3) && !server.isOpen(1))
+    server.session.close(1, CloseResult(.refused))
+    #expect(server.takeFrames().map(\.type) == [0x06])
+    server.session.admitsLongOpen = { _ in true }
+    guard case .open(5, let request, _)? = try server.events(open(5, long)).first else {
+      Issue.record("it is taken once there is room")
+      return
+    }
+    #expect(request.count == 70_000)
+  }
+
   @Test func `A client opens as many streams as the server said`() throws {
     let client = try End.ready(.client, peer: #"{"version":1,"max_streams":2}"#)
     _ = try client.open()

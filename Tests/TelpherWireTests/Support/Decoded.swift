@@ -42,6 +42,7 @@ enum Decoded: Equatable {
         frames[frames.count - 1] = .data(header, before + input[range])
       case .number(let header, let number): frames.append(.number(header, number))
       case .message(let header, let payload): frames.append(.message(header, payload))
+      case .openWithoutRoom: preconditionFailure("there is room for every OPEN")
       }
     }
     precondition(position == piece.count, "all of the input is taken")

@@ -159,6 +159,7 @@ struct SessionModel {
       case .event(.control(let stream, _)): sides[side].gotControls[stream, default: 0] += 1
       case .event(.pong(let number)): sides[side].gotPongs.append(number)
       case .event(.openPastLimit): Issue.record("the client keeps to the server's limit")
+      case .event(.openWithoutRoom): Issue.record("there is room for every OPEN")
       default: break
       }
     }

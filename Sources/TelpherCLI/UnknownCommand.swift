@@ -1,0 +1,37 @@
+internal import ArgumentParser
+
+/// A word in the place of a command that there is not.
+struct UnknownCommand {
+  private let word: String
+  private let names: [String]
+  /// The command that it was looked for in: `telpher`, `telpher classic`.
+  private let parent: String
+
+  /// - Returns: nil if each command that `arguments` name is there.
+  init?(in arguments: [String], of root: any ParsableCommand.Type) {
+    var type = root
+    var parent = root.configuration.commandName ?? ""
+    for word in arguments {
+      let commands = type.configuration.subcommands
+      guard !commands.isEmpty, !word.hasPrefix("-") else { return nil }
+      guard let next = commands.first(where: { $0.configuration.commandName == word }) else {
+        self.word = word
+        self.parent = parent
+        names = commands.compactMap { $0.configuration.commandName }
+        return
+      }
+      parent += " \(word)"
+      type = next
+    }
+    return nil
+  }
+
+  /// What to say of it.
+  var message: String {
+    let shown = ArgumentText.shown(word)
+    let near = Suggestion.nearest(to: word, among: names)
+    let advice =
+      near.map { "did you mean '\($0)'?" } ?? "there are \(names.joined(separator: ", "))"
+    return "there is no command '\(shown)': \(advice) (see '\(parent) --help')"
+  }
+}

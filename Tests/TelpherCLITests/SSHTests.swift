@@ -1,0 +1,91 @@
+import Glibc
+import Testing
+
+/// What becomes of a connection through ssh, by a stand-in for ssh that starts the server here.
+struct SSHTests {
+  let sandbox: Sandbox
+  init() throws { sandbox = try Sandbox() }
+
+  /// - Parameter first: what it does before the server starts.
+  private func addSSH(_ first: String = "") {
+    sandbox.addProgram(
+      "ssh",
+      "#!/bin/sh\n\(first)\nwhile [ \"$1\" != -- ]; do shift; done; shift 3\nexec \(Sandbox.program) \"$@\"\n"
+    )
+  }
+
+  private func terminal(_ arguments: [String]) throws -> TerminalChild {
+    try TerminalChild(
+      [Sandbox.program, "run", "--on", "ssh://host", "--"] + arguments,
+      environment: sandbox.environment, directory: sandbox.folder)
+  }
+
+  /// ssh leads a group of its own: what is typed reaches the command by the protocol alone.
+  @Test func controlCReachesTheCommandAndDoesNotCutTheConnection() async throws {
+    addSSH()
+    let child = try terminal([
+      "sh", "-c", "trap 'echo got; exit 9' INT; echo ready; while :; do sleep 0.01; done",
+    ])
+    #expect(await child.find("ready"))
+    child.type("\u{3}")
+    #expect(await child.find("got"))
+    #expect(await child.finish().status == 9)
+  }
+
+  @Test func sshMayAskForAPasswordOnTheTerminal() async throws {
+    addSSH("printf 'password: ' >/dev/tty; read word </dev/tty; [ \"$word\" = secret ] || exit 255")
+    let child = try terminal([
+      "sh", "-c", "trap 'exit 7' INT; echo in; while :; do sleep 0.01; done",
+    ])
+    #expect(await child.find("password: "))
+    child.type("secret\n")
+    #expect(await child.find("in"))
+    // The terminal is this program's again.
+    child.type("\u{3}")
+    #expect(await child.finish().status == 7)
+  }
+
+  @Test(arguments: [
+    (255, "ssh could not connect to me@host or log in there (ssh's exit status was 255)"),
+    (
+      127,
+      "there is no telpher on me@host (ssh's exit status was 127): put the program into a folder"
+    ),
+    (126, "the telpher on me@host can't be executed (ssh's exit status was 126)"),
+    (3, "ssh to me@host ended before a server answered there (ssh's exit status was 3)"),
+  ])
+  func whySSHBroughtNoServerIsTold(_ status: Int32, _ message: String) async throws {
+    sandbox.addProgram("ssh", "#!/bin/sh\nexit \(status)\n")
+    for command in [["run"], ["info"], ["ls"]] {
+      let arguments =
+        command + ["--on", "ssh://me@host"] + (command == ["run"] ? ["--", "true"] : [])
+      let result = await (try sandbox.start(arguments)).finish()
+      #expect(result.status == 125)
+      #expect(result.errorText.hasPrefix("telpher: \(message)"))
+      #expect(result.errorText.split(separator: "\n").count == 1)
+    }
+  }
+
+  @Test func aShellThatPrintsSomethingIsTold() async throws {
+    sandbox.addProgram("ssh", "#!/bin/sh\necho 'Welcome to host'; sleep 0.1\n")
+    let result = try await sandbox.telpher("run", "--on", "ssh://host", "--", "true")
+    #expect(result.status == 125)
+    #expect(result.errorText.contains("'ssh host true' must print nothing"))
+  }
+
+  @Test func howSSHEndedIsToldOfACommandThatIsLost() async throws {
+    // The server is ended with the command's first line, and ssh says 255 as for a broken line.
+    sandbox.addProgram(
+      "ssh",
+      "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done; shift 3\n\(Sandbox.program) \"$@\"\nexit 255\n"
+    )
+    let child = try sandbox.start([
+      "run", "--on", "ssh://host", "--", "sh", "-c", "echo $PPID; exec sleep 60",
+    ])
+    let server = try #require(await child.line().flatMap { Int32($0) })
+    kill(server, SIGKILL)
+    let result = await child.finish()
+    #expect(result.status == 125)
+    #expect(result.errorText.contains("ssh's exit status was 255"))
+  }
+}
