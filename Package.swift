@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// What every Swift target is compiled with; docs/architecture.md says why.
+/// The compiler settings of every Swift target; docs/architecture.md gives the reasons.
 let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .enableUpcomingFeature("ExistentialAny"),
@@ -24,22 +24,23 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
-    // For the pure-Swift backend alone; `telpher` links none of these.
+    // Only for the pure-Swift backend; `telpher` links none of these.
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
   ],
   targets: [
-    // libuv and the few Linux calls that Swift's Glibc module lacks.
+    // libuv. Only Debian's packages are named, since Telpher runs on Linux only.
     .systemLibrary(
       name: "CLibUV", path: "CLibUV", pkgConfig: "libuv",
-      providers: [.apt(["libuv1-dev"]), .brew(["libuv"])]),
+      providers: [.apt(["libuv1-dev"])]),
+    // The few Linux calls that Swift's Glibc module lacks.
     .target(name: "CTelpherSys"),
 
-    // The digest that files are compared by where nobody asks for another.
+    // XXH3, the default digest for files.
     .systemLibrary(
       name: "CXXHash", path: "Sources/CXXHash", pkgConfig: "libxxhash",
-      providers: [.apt(["libxxhash-dev"]), .brew(["xxhash"])]),
+      providers: [.apt(["libxxhash-dev"])]),
 
     // SHA-256, MD5 and HMAC, from OpenSSL's libcrypto (libssl-dev).
     .target(name: "CTelpherCrypto", linkerSettings: [.linkedLibrary("crypto")]),
@@ -47,9 +48,9 @@ let package = Package(
     // The protocol, without I/O.
     .target(name: "TelpherWire", swiftSettings: strict),
 
-    // The seam between protocol and operating system.
+    // The interface between the protocol and the operating system.
     .target(name: "TelpherTransport", swiftSettings: strict),
-    // The same seam in memory, for tests.
+    // An implementation of that interface in memory, for tests.
     .target(
       name: "TelpherTransportTesting", dependencies: ["TelpherTransport"], swiftSettings: strict),
     .target(
@@ -70,7 +71,7 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // Who may connect: secret files, tokens and proofs by them.
+    // Authentication: secret files, tokens and the proofs made with them.
     .target(
       name: "TelpherAccess", dependencies: ["CTelpherCrypto", "TelpherTransport", "TelpherWire"],
       swiftSettings: strict),
@@ -85,7 +86,7 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // One connection as both ends see it, then the two ends.
+    // One connection as both ends see it; then the server and the client.
     .target(
       name: "TelpherLink",
       dependencies: [
@@ -108,7 +109,7 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // The tutorials' own protocols.
+    // The simple protocols of the tutorials (docs/FROM-THE-TUTORIALS.md).
     .target(
       name: "TelpherClassic",
       dependencies: [
@@ -116,7 +117,7 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // The program.
+    // The programs: the command line, and one executable for each backend.
     .target(
       name: "TelpherCLI",
       dependencies: [
@@ -135,14 +136,14 @@ let package = Package(
       dependencies: ["TelpherCLI", "TelpherNIO", "TelpherSystem", "TelpherTransport"],
       swiftSettings: strict),
 
-    // The tests mirror the sources' folders.
+    // The folders of the tests mirror those of the sources.
     .testTarget(
       name: "TelpherCLITests",
       dependencies: [
         "TelpherCLI", "TelpherClient", "telpher",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      // The tutorials' own programs, in Python.
+      // The tutorials' own programs, written in Python.
       exclude: ["Classic/Programs"], swiftSettings: strict),
     .testTarget(
       name: "TelpherSystemTests",
@@ -158,7 +159,7 @@ let package = Package(
       dependencies: ["TelpherAccess", "TelpherTestSupport", "TelpherTransport", "TelpherWire"],
       swiftSettings: strict),
     .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
-    // It starts the programs from beside itself.
+    // These tests start the programs that are built into the same folder as they are.
     .testTarget(
       name: "TelpherEndToEndTests",
       dependencies: [
@@ -169,9 +170,9 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Programs"], swiftSettings: strict),
-    // Runs a program and lets one of its system calls fail.
+    // Runs a program and makes one of its system calls fail.
     .executableTarget(name: "fault-injector", path: "Tests/FaultInjector"),
-    // A peer that speaks raw bytes, a program that does what a test says, and the backends by name.
+    // A peer that sends raw bytes, a child program that tests control, and the backends by name.
     .target(
       name: "TelpherTestSupport",
       dependencies: [
@@ -214,7 +215,8 @@ let package = Package(
       name: "TelpherUVTests",
       dependencies: ["CLibUV", "TelpherSystem", "TelpherTransport", "TelpherUV"],
       swiftSettings: strict),
-    // The seam's tests. Whoever adds a backend to Conformance/Backends.swift adds its target here.
+    // The tests of TelpherTransport's interface. Add a backend to Conformance/Backends.swift and
+    // its target here.
     .testTarget(
       name: "TelpherTransportTests",
       dependencies: [
@@ -224,10 +226,10 @@ let package = Package(
   ]
 )
 
-// The limits Telpher is measured against, and the programs that measure: only with TELPHER_BENCH=1
-// in the environment, so that nobody else builds them.
+// The benchmarks: the programs that measure, and the C programs that give the machine's limits. Only
+// with TELPHER_BENCH=1 in the environment, so that other builds leave them out.
 if Context.environment["TELPHER_BENCH"] != nil {
-  // A library to be loaded into a contestant, which counts its allocations.
+  // Counts the allocations of the program that loads it.
   package.products += [
     .library(name: "bench-allocations", type: .dynamic, targets: ["CTelpherBenchAllocations"])
   ]

@@ -1,10 +1,11 @@
-// libuv as Swift sees it: uv.h, and `static inline` helpers for what the importer can't express.
+// libuv for Swift: uv.h, and `static inline` helpers for what the importer can't express.
 #ifndef TELPHER_CLIBUV_SHIM_H
 #define TELPHER_CLIBUV_SHIM_H
 
 #include <uv.h>
 
-// A header and a body as libuv's buffers, without an array on Swift's heap.
+// Describes a header and a body as libuv's buffers, without an array on Swift's heap. Returns the
+// number of non-empty buffers.
 static inline unsigned tuv_buffers(uv_buf_t buffers[2], const void *head, size_t head_length,
                                    const void *body, size_t body_length) {
   unsigned count = 0;
@@ -19,7 +20,8 @@ static inline unsigned tuv_buffers(uv_buf_t buffers[2], const void *head, size_t
   return count;
 }
 
-// uv_try_write of both in one system call: the number of bytes that went, or an error below 0.
+// Writes both in one system call with uv_try_write. Returns the number of bytes written, or a
+// negative error.
 static inline int tuv_try_write(uv_stream_t *stream, const void *head, size_t head_length,
                                 const void *body, size_t body_length) {
   uv_buf_t buffers[2];
@@ -27,7 +29,7 @@ static inline int tuv_try_write(uv_stream_t *stream, const void *head, size_t he
   return uv_try_write(stream, buffers, count);
 }
 
-// uv_write of both; libuv copies the two buffers, not the bytes.
+// Writes both with uv_write. libuv copies the two buffer descriptions, not the bytes.
 static inline int tuv_write(uv_write_t *request, uv_stream_t *stream, const void *head,
                             size_t head_length, const void *body, size_t body_length,
                             uv_write_cb did_write) {

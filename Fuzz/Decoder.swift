@@ -1,5 +1,5 @@
-/// Any bytes, in any pieces: the same frames come out, or the same error, and nothing is read past
-/// the input.
+/// Feeds any bytes to the decoder, whole and in pieces. Both must give the same frames or the same
+/// error, and the decoder must not read past its input.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzDecoder(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   var input = FuzzInput(start, count)
@@ -13,7 +13,7 @@ public func fuzzDecoder(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   var offset = 0
   while offset < input.bytes.count && cut.error == nil {
     let length = min(1 + input.choose(longest), input.bytes.count - offset)
-    // A copy of its own, so that reading past the piece is seen.
+    // A separate copy, so that the sanitizer detects a read past the piece.
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 1)
     piece.copyMemory(from: UnsafeRawBufferPointer(rebasing: input.bytes[offset..<offset + length]))
     cut.feed(UnsafeRawBufferPointer(piece))

@@ -1,7 +1,7 @@
-/// What a fuzzer gave, with the choices that its first bytes make: so that a mutation of a choice is
-/// as easy to find as one of the peer's bytes.
+/// A fuzzer's input. Its first two bytes seed the choices of the session's owner, so that the
+/// fuzzer can mutate a choice as easily as the peer's bytes.
 struct FuzzInput {
-  /// Decides what the owner of the session does; the input's first two bytes.
+  /// The state of the generator of choices, seeded by the input's first two bytes.
   private var state: UInt64
   /// The peer's bytes.
   let bytes: UnsafeRawBufferPointer
@@ -12,14 +12,14 @@ struct FuzzInput {
     bytes = UnsafeRawBufferPointer(rebasing: all.dropFirst(2))
   }
 
-  /// The next choice, one of `count`.
+  /// Returns the next choice, from 0 to `count - 1`.
   mutating func choose(_ count: Int) -> Int {
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
     return Int((state >> 33) % UInt64(count))
   }
 }
 
-/// What must hold, also in an optimized build.
+/// Stops with `message` if the condition is false, also in an optimized build.
 func require(_ condition: Bool, _ message: @autoclosure () -> String) {
   if !condition { fatalError(message()) }
 }

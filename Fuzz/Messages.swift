@@ -1,5 +1,5 @@
-/// Any bytes as each message of JSON: no crash, bounded errors, and what is understood means the
-/// same when it is written and read again.
+/// Decodes any bytes as each JSON message. It must not crash, errors must have a bounded length,
+/// and a message that is decoded must stay the same when it is encoded and decoded again.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzMessages(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let bytes = Array(UnsafeRawBufferPointer(start: start, count: count))
@@ -22,7 +22,8 @@ private func check<Message: Equatable>(
     let message = try decode(bytes)
     guard let again = encode(message) else { return }
     let decoded = try decode(again)
-    // OPEN's own "must" is checked and not kept, so what is written may hold less, never other.
+    // The "must" key of OPEN is checked but not kept, so the encoded message may hold less than the
+    // input, but nothing else.
     require(decoded == message, "\(message) became \(decoded)")
   } catch {
     require(error.message.utf8.count <= WireConstants.maxErrorLength, "a long error")

@@ -1,4 +1,4 @@
-/// A server's session against any client.
+/// Runs a server's session against any input from a client.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzServer(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   var owner = SessionOwner(.server, FuzzInput(start, count))

@@ -1,4 +1,4 @@
-/// A session with an owner that does at random what owners do, and what must hold meanwhile.
+/// A session whose owner acts at random, with checks of what must always be true.
 struct SessionOwner: ~Copyable {
   var session: Session
   private var choices: FuzzInput
@@ -17,7 +17,7 @@ struct SessionOwner: ~Copyable {
     if prover != nil { hello.auth = Hello.Auth(nonce: nonce) }
     session = Session(role: role, hello: hello, prover: prover)
     guard isReady else { return }
-    // Most inputs start behind the opening, which mutations seldom get right.
+    // Most inputs start after the opening, because mutations seldom get the opening right.
     let auth = prover == nil ? "" : #","auth":{"nonce":"\#(nonce)"}"#
     let greeting = WireConstants.preface + Self.frame(.hello, Array(#"{"version":1\#(auth)}"#.utf8))
     _ = greeting.withUnsafeBytes { receive($0) }
@@ -30,7 +30,7 @@ struct SessionOwner: ~Copyable {
     for _ in 0..<(role == .client ? choices.choose(5) : 0) { openStream() }
   }
 
-  /// Anybody can make its proofs: what is looked for here is not their strength.
+  /// A trivial proof that anyone can make: this fuzzer does not test the strength of proofs.
   private struct SumProver: ConnectionProver {
     func proof(of role: Session.Role, over transcript: [UInt8]) -> [UInt8] {
       let sum = transcript.reduce(role == .client ? 1 : 2) { $0 &* 31 &+ Int($1) }
@@ -48,7 +48,7 @@ struct SessionOwner: ~Copyable {
     return bytes + payload
   }
 
-  /// Feeds all of the input in pieces, then looks at what was sent.
+  /// Feeds the whole input in pieces, then checks the output.
   mutating func run() {
     var offset = 0
     while offset < choices.bytes.count {
@@ -73,8 +73,8 @@ struct SessionOwner: ~Copyable {
           session.output.count, position, session.peerHello == nil
         )
         let event = try session.nextEvent(in: input, at: &position)
-        // A PONG for a PING, or a WINDOW for a byte that was dropped: nothing grows faster. But for a
-        // HELLO or an AUTH, which bring this side's own and what was held back.
+        // The output per input is bounded by a PONG for a PING and a WINDOW for a dropped byte. The
+        // exceptions are a HELLO and an AUTH: this side's own and the held-back frames follow.
         require(
           isOpening || session.output.count - before <= 20 * (position - start),
           "\(position - start) bytes made \(session.output.count - before)")
@@ -113,7 +113,7 @@ struct SessionOwner: ~Copyable {
     }
   }
 
-  /// One thing that an owner may do.
+  /// Does one random action of an owner.
   private mutating func act() {
     let stream = 1 + 2 * StreamID(choices.choose(6))
     switch choices.choose(16) {
@@ -145,11 +145,11 @@ struct SessionOwner: ~Copyable {
   }
 
   private mutating func openStream() {
-    // Refused where there are too many already, which is an answer too.
+    // The session refuses it if too many streams are open, which is a valid result.
     _ = try? session.open(Array("{}".utf8), noInput: choices.choose(2) == 0)
   }
 
-  /// Whatever holds credit of the connection is bytes that somebody may still take or return.
+  /// Checks that all bytes that hold credit of the connection can still be taken or returned.
   private func checkCredit() {
     let open = session.streams.values.reduce(0) { $0 + $1.pending }
     let lingering = session.lingering.values.reduce(0, +)
@@ -159,7 +159,7 @@ struct SessionOwner: ~Copyable {
       "\(session.connectionReceive.pending) held, \(open) + \(lingering) + \(dropped) to give back")
   }
 
-  /// The peer can read what this end says.
+  /// Checks that the peer can decode the output.
   private mutating func checkWritten() {
     written += session.output
     var decoder = FrameDecoder(maxFrame: session.peerHello?.maxFrame ?? .max)

@@ -1,4 +1,4 @@
-"""Writes the good conversations that fuzzing starts from: seeds.py FOLDER."""
+"""Writes valid conversations as seeds for the fuzzers: seeds.py FOLDER."""
 import os
 import struct
 import sys
@@ -45,7 +45,7 @@ seeds = {
 for target, inputs in seeds.items():
     os.makedirs(os.path.join(folder, target), exist_ok=True)
     for index, data in enumerate(inputs):
-        # The first two bytes make the choices of the session's owner.
+        # The first two bytes seed the choices of the session's owner.
         for choice in range(1 if target == "messages" else 16):
             prefix = b"" if target == "messages" else bytes([choice, choice * 37 % 256])
             with open(os.path.join(folder, target, f"seed-{index}-{choice}"), "wb") as file:

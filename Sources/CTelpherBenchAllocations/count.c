@@ -1,6 +1,6 @@
-// Counts the allocations of the process that it is loaded into before all else (LD_PRELOAD), in the
-// first 8 bytes of the file that TELPHER_BENCH_COUNTS names, which others read meanwhile. Children
-// are not counted: both variables are taken out of the environment.
+// Counts the allocations of a process that loads this library through LD_PRELOAD. The count is the
+// first 8 bytes of the file named by TELPHER_BENCH_COUNTS; other processes can read it at any time.
+// Children are not counted, because both variables are removed from the environment.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -11,13 +11,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-// The allocator itself, by the names that glibc keeps for those who put theirs before it.
+// glibc's own allocator, under the names that stay available when malloc(3) is replaced.
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 
-// Counts until the file is open; nobody asks for those.
+// Counts the allocations before the file is open; this count is never read.
 static _Atomic uint64_t early;
 static _Atomic uint64_t *allocations = &early;
 

@@ -1,8 +1,8 @@
-// The limit for a command's output: it runs a command with a pipe of 1 MiB as its output, and copies
-// that by read(2) and write(2) of 256 KiB to a loopback connection, which another process reads and
-// counts.
+// The limit for a command's output. Runs a command whose output is a pipe of 1 MiB, and copies the
+// output with read(2) and write(2) of 256 KiB to a loopback connection. Another process reads the
+// connection and counts the bytes.
 //
-//   bench-copy-c COMMAND [ARGUMENT ...]
+//   bench-copy-c tcp|unix COMMAND [ARGUMENT ...]
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ static void check(int ok, const char *what) {
   exit(1);
 }
 
-// Reads all that comes, and tells how much it was and how long it took.
+// Reads until the end, and prints the number of bytes and the throughput.
 static int count_bytes(int connection) {
   uint64_t total = 0;
   struct timespec begin, end;
@@ -46,7 +46,7 @@ static int count_bytes(int connection) {
   return 0;
 }
 
-// Both ends of a connection over loopback.
+// Creates both ends of a TCP connection over loopback.
 static void connect_tcp(int ends[2]) {
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -1,6 +1,6 @@
-// The limit for round trips per second: an echo server of frames (docs/PROTOCOL.md) in C on libuv,
-// and nothing else. It parses each 12-byte header and answers each frame with one of the same
-// bytes. It listens on a free port of 127.0.0.1, prints the address, and runs until it is ended.
+// The limit for round trips per second: a minimal echo server for frames (docs/PROTOCOL.md) in C on
+// libuv. It parses each 12-byte header and answers each frame with the same bytes. It listens on a
+// free port of 127.0.0.1, prints the address, and runs until a signal ends it.
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,16 +11,16 @@
 
 enum {
   header_size = 12,
-  // Room for one frame of the default max_frame and a read behind it.
+  // Room for one frame of the default max_frame, and for the bytes that are read after it.
   buffer_size = 2 * (256 * 1024 + header_size),
   largest_frame = 256 * 1024,
 };
 
 struct connection {
   uv_tcp_t tcp;
-  // Bytes that were read and not answered yet: always from the start.
+  // The number of bytes at the start of `buffer` that were read and not answered yet.
   size_t used;
-  // Writes that are queued; reading stops at too many.
+  // The number of queued writes; with too many the server stops reading.
   int queued;
   char buffer[buffer_size];
 };
@@ -98,7 +98,7 @@ static void did_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     whole += header_size + length;
   }
   if (whole == 0) return;
-  // All whole frames leave in one write.
+  // Sends all complete frames in one write.
   answer(connection, connection->buffer, whole);
   connection->used -= whole;
   memmove(connection->buffer, connection->buffer + whole, connection->used);

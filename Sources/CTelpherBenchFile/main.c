@@ -1,8 +1,8 @@
-// The limit for files: a file, or a folder with all that it holds, over one loopback connection by
-// read(2) and send(2), recv(2) and write(2), with buffers of 1 MiB, and nothing else: no digest, no
-// temporary names, no answer. Sender and receiver are a process each.
+// The limit for files. Copies a file or a folder over one loopback connection with read(2),
+// send(2), recv(2) and write(2) and buffers of 1 MiB, without digests, temporary names or answers.
+// Sender and receiver are separate processes.
 //
-//   bench-file-c SOURCE DESTINATION   copies SOURCE to DESTINATION, which must not be there
+//   bench-file-c SOURCE DESTINATION   copies SOURCE to DESTINATION, which must not exist
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 enum { buffer_size = 1024 * 1024, longest_path = 4096 };
 
-// What comes before each entry; its path, below the source, follows.
+// The header of an entry. The entry's path relative to the source follows it.
 struct header {
   uint64_t size;
   uint32_t path_length;
@@ -80,7 +80,7 @@ static int send_entry(const char *path, const struct stat *status, int type, str
 
 // MARK: Receiver
 
-// Whether there is a byte to be taken.
+// Reads more bytes if none is buffered. Returns whether there is a byte to take.
 static int fill(void) {
   if (taken < used) return 1;
   ssize_t count = recv(connection, buffer, buffer_size, 0);

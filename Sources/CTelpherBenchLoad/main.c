@@ -3,10 +3,11 @@
 //   bench-load-c ping|data PORT CONNECTIONS DEPTH SECONDS [HELLO [TOKEN]]
 //   bench-load-c idle PORT CONNECTIONS HELLO [TOKEN]
 //
-// Each of CONNECTIONS has DEPTH frames (docs/PROTOCOL.md) under way: PINGs, or DATA of 64 bytes on a
-// stream that it opens. With HELLO the preface and that HELLO go first, and the server's are
-// skipped; with TOKEN a proof that this side knows it follows; a plain echo server gets none. `idle` only holds its connections, until its standard
-// input ends; it says `ready` once they are open.
+// Each of CONNECTIONS always has DEPTH unanswered frames (docs/PROTOCOL.md): PINGs, or DATA of 64
+// bytes on a stream that it opens. With HELLO, a connection first sends the preface and this HELLO,
+// and skips the server's. With TOKEN, it then sends a proof that it knows the token. A plain echo
+// server needs neither. `idle` only keeps its connections open until its standard input ends, and
+// prints `ready` once they are open.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -25,11 +26,11 @@
 
 enum { header_size = 12, max_connections = 20000, max_depth = 1024, longest_payload = 64 };
 enum { type_hello = 1, type_open = 2, type_data = 3, type_ping = 8, type_pong = 9, type_auth = 11 };
-// A channel that both sides may send on.
+// A channel on which both sides may send.
 enum { channel_file = 4 };
 
-// What has come of a connection: a header in part, or what is left of a frame's payload. Answers
-// are counted by payload, since a server may cut a frame in two.
+// The state of reading a connection: a partial header, or the rest of a frame's payload. Answers
+// are counted by the bytes of their payload, since a server may split a frame in two.
 struct connection {
   int fd;
   uint8_t header[header_size];
@@ -74,7 +75,8 @@ static void put_header(uint8_t *out, uint32_t length, uint8_t type) {
   if (type == type_data || type == type_open) out[7] = 1;
 }
 
-// Skips a frame of the server; with `out`, which has room for `room` bytes, its payload goes there.
+// Reads a frame of the server, stores its payload in `out`, which has room for `room` bytes, and
+// returns the size of the payload.
 static uint32_t skip_frame(int fd, uint8_t *out, size_t room) {
   uint8_t header[header_size];
   read_exactly(fd, header, sizeof header);
@@ -93,8 +95,8 @@ static size_t put_counted(uint8_t *out, const void *bytes, uint32_t count) {
   return 4 + count;
 }
 
-// Proves that this side knows the token (docs/PROTOCOL.md). The server's own proof is not looked at:
-// the benchmark has started it.
+// Sends a proof that this side knows the token (docs/PROTOCOL.md). It does not verify the server's
+// proof, since the benchmark itself started the server.
 static void prove(int fd, const char *port, const char *token, const void *hello, size_t length,
                   const void *theirs, size_t their_length) {
   uint8_t key[32], message[16384], out[header_size + 32], unused[32];
@@ -109,8 +111,7 @@ static void prove(int fd, const char *port, const char *token, const void *hello
   write_exactly(fd, out, sizeof out);
 }
 
-// Says HELLO, skips the server's preface and HELLO, and proves that it knows the token, if there is
-// one.
+// Sends the preface and HELLO, reads those of the server, and sends a proof if there is a token.
 static void greet(int fd, const char *port, const char *hello, const char *token) {
   uint8_t out[8192], in[8192];
   size_t length = strlen(hello);
@@ -140,7 +141,7 @@ static int open_connection(const char *port, const char *hello, const char *toke
   return fd;
 }
 
-// Takes what was read, and returns how many whole answers that makes.
+// Processes the bytes that were read, and returns the number of complete answers.
 static uint32_t take(struct connection *connection, const uint8_t *in, size_t count, uint32_t size) {
   for (size_t at = 0; at < count;) {
     if (connection->left == 0) {
@@ -228,7 +229,7 @@ int main(int argc, char **argv) {
       check(n > 0, "the server ended a connection");
       uint32_t whole = take(connection, in, (size_t)n, payload);
       answers += whole;
-      // As many again as were answered: the depth stays the same.
+      // Sends one frame for each answer, so the depth stays the same.
       if (whole > 0) write_exactly(connection->fd, frames, whole * frame_size);
     }
   }

@@ -1,13 +1,14 @@
-// The limit for commands per second: posix_spawn(3) from one thread, and as little as possible
-// around it. What Telpher does for a command is measured against this.
+// The limit for commands per second: posix_spawn(3) from one thread with as little other work as
+// possible. Telpher's cost for a command is compared with this.
 //
 //   bench-spawn-c COUNT INFLIGHT HEAP_MIB PROGRAM [ARGUMENT ...]
 //
-// runs PROGRAM COUNT times, INFLIGHT at a time, with HEAP_MIB of touched memory, and prints how many
-// that were per second and, a line each, how many nanoseconds each took.
-// Each command gets a process group of its own, signals reset, /dev/null as input and a pipe each for
-// output and error, which are read to their ends; it is over when both have ended and its pidfd says
-// that it has.
+// runs PROGRAM COUNT times, INFLIGHT at a time, with HEAP_MIB of touched memory. It prints the
+// number of commands per second, and for each command a line with the nanoseconds it took.
+//
+// Each command has a new process group, default signals, /dev/null as input, and a pipe each for
+// output and error, which are read to their ends. A command is complete when both pipes have ended
+// and its pidfd reports its exit.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@ extern char **environ;
 
 struct command {
   pid_t pid;
-  // Standard output, standard error and the pidfd; -1 once ended.
+  // Standard output, standard error and the pidfd; -1 after its end.
   int sources[3];
   int open;
   uint64_t begin;
@@ -88,7 +89,7 @@ static void start(struct command *command, int index) {
   }
 }
 
-// Takes what source `i` has. Returns whether the whole command is over.
+// Handles an event of source `i`. Returns whether the command is complete.
 static int advance(struct command *command, int i) {
   if (i < 2) {
     char buffer[65536];

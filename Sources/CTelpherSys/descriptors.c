@@ -1,4 +1,4 @@
-// Descriptors: see the header.
+// Descriptors. The header documents the functions.
 #define _GNU_SOURCE
 #include "CTelpherSys.h"
 

@@ -1,4 +1,4 @@
-// Files below a root: see the header.
+// Files below a root. The header documents the functions.
 #define _GNU_SOURCE
 #include "CTelpherSys.h"
 
@@ -12,8 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// So many times a lookup through ".." (of a symlink's target) is tried again where somebody
-// renamed a folder at the same moment. Who renames for ever shall not keep us for ever.
+// The kernel fails a lookup through ".." (in a symlink's target) with EAGAIN if a folder is renamed
+// meanwhile. We retry this many times, so that a process that renames all the time can't block us
+// forever.
 #define LOOKUPS 128
 
 static int open_beneath(int folder, const char *path, uint64_t flags, uint64_t resolve) {
@@ -70,7 +71,7 @@ int telpher_open_partial(int folder, const char *name, int *fresh) {
       *fresh = 0;
       descriptor = openat(folder, name, flags);
       if (descriptor >= 0) return descriptor;
-      if (errno == ENOENT) continue;  // its owner was done with it at this moment
+      if (errno == ENOENT) continue;  // its owner has just removed it
     }
     if (errno != EINTR) return -errno;
   }
@@ -86,7 +87,7 @@ int telpher_open_unnamed(int folder, uint32_t mode) {
 
 int telpher_name(int descriptor, int folder, const char *name) {
   if (linkat(descriptor, "", folder, name, AT_EMPTY_PATH) == 0) return 0;
-  // Before Linux 6.10 only the privileged may.
+  // Before Linux 6.10 this needs a privilege.
   if (errno != ENOENT && errno != EPERM) return -errno;
   char own[32];
   snprintf(own, sizeof own, "/proc/self/fd/%d", descriptor);
@@ -107,8 +108,8 @@ int telpher_rename(int from, const char *name, int to, const char *new_name, int
   if (renameat2(from, name, to, new_name, replacing ? 0 : RENAME_NOREPLACE) == 0) return 0;
   int error = errno;
   if (replacing || error != EINVAL) return -error;
-  // A file system without RENAME_NOREPLACE. A hard link doesn't replace either; a folder can't have
-  // one, and keeps its EINVAL.
+  // The file system does not support RENAME_NOREPLACE. A hard link does not replace a file either.
+  // A folder can't have one, so the result stays EINVAL.
   if (linkat(from, name, to, new_name, 0) < 0) return errno == EEXIST ? -EEXIST : -error;
   return unlinkat(from, name, 0) < 0 ? -errno : 0;
 }

@@ -1,10 +1,9 @@
-// The guard: a small process beside a server that ends the server's running commands if the server
-// ends without saying so (SIGKILL, the kernel's out-of-memory killer, a crash).
+// The guard is a small process next to a server. It ends the server's running commands if the
+// server dies unexpectedly (SIGKILL, the kernel's out-of-memory killer, a crash).
 //
 // It is forked, not executed, so that it works in any program that uses the library. The server has
-// other threads when it forks, so the guard makes raw system calls only. It shares one piece of
-// memory with the server: the table of the commands that run. It learns of the server's end by the end
-// of a pipe.
+// other threads when it forks, so the guard makes raw system calls only. It shares memory with the
+// server: the table of the running commands. It notices the server's end by the end of a pipe.
 #define _GNU_SOURCE
 #include "CTelpherSys.h"
 #include "raw.h"
@@ -19,28 +18,28 @@
 #include <time.h>
 #include <unistd.h>
 
-// One command: the tag of its processes, and the number of its control group or 0. No command if the
-// tag is 0.
+// One command: the tag of its processes, and the number of its control group or 0. If the tag is 0,
+// the slot is free.
 struct slot {
   uint64_t tag;
   uint64_t group;
 };
 
-// What the server and its guard share.
+// The memory that the server and its guard share.
 struct telpher_guard_table {
-  // The slots that were ever used are the first ones.
+  // The number of slots in use so far; all are at the start of the array.
   uint64_t used;
   uint64_t padding;
   struct slot slots[];
 };
 
-// How often the guard looks for processes that are left, with a pause of 2 ms. A process that forks all
-// the time without a control group may outrun this.
+// How many times the guard scans for remaining processes, 2 ms apart. A process without a control
+// group that forks all the time may escape all scans.
 enum { ROUNDS = 1000 };
 
 // ---- In the guard ----
 
-// Writes `number` in decimal, without an end: the place after it.
+// Writes `number` in decimal, without a NUL. Returns the position after it.
 CHILD_SIDE static char *put_number(char *place, uint64_t number) {
   char digits[20];
   int count = 0;
@@ -52,13 +51,13 @@ CHILD_SIDE static char *put_number(char *place, uint64_t number) {
   return place;
 }
 
-// Writes `text` without its end: the place after it.
+// Writes `text` without its NUL. Returns the position after it.
 CHILD_SIDE static char *put_text(char *place, const char *text) {
   while (*text) *place++ = *text++;
   return place;
 }
 
-// The number at `place`, or 0.
+// Returns the decimal number at `place`, or 0.
 CHILD_SIDE static uint64_t number_at(const char *place, const char *end) {
   uint64_t number = 0;
   while (place < end && *place >= '0' && *place <= '9') {
@@ -67,7 +66,7 @@ CHILD_SIDE static uint64_t number_at(const char *place, const char *end) {
   return number;
 }
 
-// Reads a file of /proc: the number of bytes.
+// Reads a file of /proc. Returns the number of bytes.
 CHILD_SIDE static long read_file(const char *path, char *buffer, long size) {
   long file = call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
   if (file < 0) return 0;
@@ -81,9 +80,9 @@ CHILD_SIDE static long read_file(const char *path, char *buffer, long size) {
   return count;
 }
 
-// Whether a process has ended and was not waited for: its state is the first field after its name, and
-// its number of threads the eighteenth. One whose first thread has ended before the others looks like a
-// zombie, and runs.
+// Whether a process is a zombie. In /proc/PID/stat its state is the first field after its name, and
+// its number of threads the eighteenth. A process whose first thread ended before the others looks
+// like a zombie but still runs.
 CHILD_SIDE static int is_zombie(uint64_t pid) {
   char path[40];
   char *end = put_text(put_number(put_text(path, "/proc/"), pid), "/stat");
@@ -102,7 +101,7 @@ CHILD_SIDE static int is_zombie(uint64_t pid) {
   return number_at(text + at, text + count) <= 1;
 }
 
-// The tag of a process, or 0: its soft limit of file locks.
+// Returns the tag of a process, which is its soft limit of file locks, or 0.
 CHILD_SIDE static uint64_t tag_of(uint64_t pid) {
   static const char label[] = "\nMax file locks ";
   char path[40];
@@ -130,7 +129,7 @@ CHILD_SIDE static int is_guarded(const struct telpher_guard_table *table, uint64
   return 0;
 }
 
-// Sends SIGKILL to all processes whose tag is in the table: whether there was any.
+// Sends SIGKILL to all processes whose tag is in the table. Returns whether there were any.
 CHILD_SIDE static int kill_tagged(const struct telpher_guard_table *table) {
   long proc = call(SYS_openat, AT_FDCWD, (long)"/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (proc < 0) return 0;
@@ -154,7 +153,7 @@ CHILD_SIDE static int kill_tagged(const struct telpher_guard_table *table) {
   return any;
 }
 
-// Kills the control groups of the commands that run, in the folder that is open as 1.
+// Kills the control groups of the running commands. Their folder is open as descriptor 1.
 CHILD_SIDE static void kill_groups(const struct telpher_guard_table *table) {
   uint64_t used = __atomic_load_n(&table->used, __ATOMIC_ACQUIRE);
   for (uint64_t i = 0; i < used; i++) {
@@ -171,8 +170,8 @@ CHILD_SIDE static void kill_groups(const struct telpher_guard_table *table) {
   }
 }
 
-// Gives the process a name of its own, which ps(1) shows: proc(5), fields 48 and 49 of stat are the
-// bounds of the command line in memory.
+// Gives the process a name of its own, which ps(1) shows. Fields 48 and 49 of /proc/self/stat are
+// the bounds of the command line in memory (proc(5)).
 CHILD_SIDE static void set_title(void) {
   static const char title[] = "telpher-guard";
   call(SYS_prctl, PR_SET_NAME, (long)title, 0, 0);
@@ -189,7 +188,7 @@ CHILD_SIDE static void set_title(void) {
   }
   if (bounds[0] == 0 || bounds[1] <= bounds[0]) return;
   char *place = (char *)(uintptr_t)bounds[0], *end = (char *)(uintptr_t)bounds[1];
-  // The last byte stays 0, or ps(1) reads on into the environment.
+  // The last byte stays 0, or ps(1) would read on into the environment.
   for (long i = 0; place < end; i++) {
     *place = i < (long)sizeof title && place + 1 < end ? title[i] : 0;
     place++;
@@ -200,7 +199,7 @@ CHILD_SIDE static _Noreturn void
 guard(int reader, int groups, const struct telpher_guard_table *table) {
   call(SYS_setsid, 0, 0, 0, 0);
   call(SYS_chdir, (long)"/", 0, 0, 0);
-  // 0 is the pipe, 1 the folder of control groups, and nothing else is open.
+  // Descriptor 0 becomes the pipe and 1 the folder of control groups; all others are closed.
   long reader_copy = call(SYS_fcntl, reader, F_DUPFD, 10, 0);
   long groups_copy = groups < 0 ? -1 : call(SYS_fcntl, groups, F_DUPFD, 10, 0);
   call(SYS_dup3, reader_copy, 0, 0, 0);
@@ -239,7 +238,8 @@ CHILD_SIDE int telpher_guard_start(int groups, size_t slots, struct telpher_guar
     munmap(table, size);
     return -error;
   }
-  // Twice, so that the guard is no child of the server. All signals stay blocked in it.
+  // Forks twice, so that the guard is not a child of the server. All signals stay blocked in the
+  // guard.
   unsigned long all = ~0UL, before;
   call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof all);
   long pid = call(SYS_clone, SIGCHLD, 0, 0, 0);

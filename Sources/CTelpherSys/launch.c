@@ -1,11 +1,11 @@
-// Launches a process the way posix_spawn(3) does, with what that lacks: the control group it starts
-// in, limits, a pidfd, and which step failed.
+// Launches a process as posix_spawn(3) does, with features that it lacks: a control group to start
+// in, limits, a pidfd, and a report of which step failed.
 //
-// CLONE_VM | CLONE_VFORK: the child borrows our memory, and the calling thread sleeps until it has
-// executed its program or ended. So nothing is copied however large our heap is, and the child
-// reports a failure by writing it into our memory. In return the child may touch nothing but its
-// own stack and that report: it makes raw system calls only, since libc's wrappers would write our
-// thread's errno and sanitizers would intercept them.
+// It uses CLONE_VM | CLONE_VFORK: the child shares the parent's memory, and the calling thread
+// sleeps until the child has executed its program or ended. So nothing is copied, however large the
+// parent's heap is, and the child reports a failure by writing to the parent's memory. In return
+// the child may touch only its own stack and that report. It makes raw system calls only: libc's
+// wrappers would write the parent thread's errno, and sanitizers would intercept them.
 #define _GNU_SOURCE
 #include "CTelpherSys.h"
 #include "raw.h"
@@ -22,9 +22,9 @@
 
 // ---- System calls ----
 
-// Does a clone or clone3 system call that gives the child a stack of its own. In the child it calls
-// `entry(argument)`, which must not return. It is all in one piece of assembly, so that no compiled
-// code runs in the child on the parent's frame.
+// Makes a clone or clone3 system call with a separate stack for the child. The child calls
+// `entry(argument)`, which must not return. It is one piece of assembly, so that no compiled code
+// runs in the child on the parent's stack frame.
 CHILD_SIDE static inline __attribute__((always_inline)) long
 clone_calling(long number, long a, long b, long c, void (*entry)(void *), void *argument) {
 #if defined(__x86_64__)
@@ -70,12 +70,12 @@ clone_calling(long number, long a, long b, long c, void (*entry)(void *), void *
 
 // ---- In the child ----
 
-// What the child is told, and what it reports back.
+// The child's input and its report.
 struct child {
   const struct telpher_launch *request;
-  // cgroup.procs of its control group, where clone could not put it there; else -1.
+  // The open cgroup.procs of its control group, if clone could not place it there; else -1.
   int procs_file;
-  // Whether it got to run at all.
+  // Whether the child has started to run.
   int began;
   enum telpher_stage stage;
   int error;
@@ -87,12 +87,12 @@ CHILD_SIDE static _Noreturn void fail(struct child *child, enum telpher_stage st
   for (;;) call(SYS_exit_group, 127, 0, 0, 0);
 }
 
-// Puts `stdio` at 0, 1 and 2, and closes everything else.
+// Makes `stdio` descriptors 0, 1 and 2, and closes all others.
 CHILD_SIDE static long arrange_descriptors(const int stdio[3]) {
   int source[3];
   for (int i = 0; i < 3; i++) {
     source[i] = stdio[i];
-    // It may be overwritten before its turn comes: take it out of the way.
+    // A later step could overwrite it before it is used, so move it first.
     if (source[i] < 3 && source[i] != i) {
       long moved = call(SYS_fcntl, source[i], F_DUPFD_CLOEXEC, 3, 0);
       if (moved < 0) return moved;
@@ -101,7 +101,7 @@ CHILD_SIDE static long arrange_descriptors(const int stdio[3]) {
   }
   for (int i = 0; i < 3; i++) {
     if (source[i] == i) {
-      // Passed on as it is. What is closed in us (EBADF) is closed in the child.
+      // Passed on as it is. If it is closed in the parent (EBADF), it is closed in the child.
       call(SYS_fcntl, i, F_SETFD, 0, 0);
     } else {
       long result = call(SYS_dup3, source[i], i, 0, 0);
@@ -109,14 +109,16 @@ CHILD_SIDE static long arrange_descriptors(const int stdio[3]) {
     }
   }
   if (call(SYS_close_range, 3, ~0U, 0, 0) < 0) {
-    // Linux before 5.9, or a filter. Ours are close-on-exec anyway, so a bound is no harm.
+    // Linux before 5.9, or a filter. The parent's own descriptors are close-on-exec, so a fixed
+    // bound is enough.
     for (int i = 3; i < 65536; i++) call(SYS_close, i, 0, 0, 0);
   }
   return 0;
 }
 
-// Back to the default for each signal: execve does that for handlers, but keeps what is ignored.
-// A handler of ours must not run on borrowed memory either, once signals are let through.
+// Resets each signal to its default action: execve does that for handlers, but keeps ignored
+// signals ignored. Also, no handler of the parent may run in the shared memory once signals are
+// unblocked.
 CHILD_SIDE static void reset_signals(void) {
   // The kernel's struct sigaction, all zero: SIG_DFL, no flags, empty mask.
   static const unsigned long by_default[4];
@@ -125,14 +127,14 @@ CHILD_SIDE static void reset_signals(void) {
   }
 }
 
-// Sets the child apart from us.
+// Moves the child to its own session or process group.
 CHILD_SIDE static long set_apart(enum telpher_apart apart) {
   if (apart == TELPHER_APART_NOTHING) return 0;
   if (apart == TELPHER_APART_SESSION) return call(SYS_setsid, 0, 0, 0, 0);
   long result = call(SYS_setpgid, 0, 0, 0, 0);
   if (result < 0 || apart == TELPHER_APART_GROUP_WITH_TERMINAL) return result;
-  // Of whoever does not lead a session this gives up its own controlling terminal, and nobody
-  // else's: tty_ioctl(4), TIOCNOTTY. Where there is none, there is nothing to open.
+  // For a process that does not lead a session, TIOCNOTTY gives up only its own controlling
+  // terminal (tty_ioctl(4)). Without a controlling terminal, /dev/tty can't be opened.
   long terminal =
       call(SYS_openat, AT_FDCWD, (long)"/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
   if (terminal < 0) return 0;
@@ -167,22 +169,23 @@ CHILD_SIDE static void run_child(void *argument) {
     if (result < 0) fail(child, TELPHER_STAGE_LIMIT, result);
   }
   if (request->tag) {
-    // A system that refuses it finds the child by other means.
+    // The result is ignored: without the tag the child is found by other means.
     uint64_t limit[2] = {request->tag, request->tag_limit};
     call(SYS_prlimit64, 0, RLIMIT_LOCKS, (long)limit, 0);
   }
   unsigned long no_signals = 0;
   call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&no_signals, 0, sizeof no_signals);
 
-  // As execvp(3) goes on: past what is not there, and past what may not be executed, which is only
-  // reported where nothing else was found.
+  // As execvp(3) does: skip files that do not exist or may not be executed, and report EACCES only
+  // if no other file was found.
   int denied = 0;
   result = -ENOENT;
   for (const char *const *candidate = request->candidates; *candidate; candidate++) {
     result = call(
         SYS_execve, (long)*candidate, (long)request->arguments, (long)request->environment, 0);
     if (result == -ENOEXEC) {
-      // A script without "#!": the shell runs it. Without a shell the file's own error is reported.
+      // A script without "#!": the shell runs it. If there is no shell, the script's own error is
+      // reported.
       request->script_arguments[1] = (char *)*candidate;
       call(SYS_execve, (long)"/bin/sh", (long)request->script_arguments,
            (long)request->environment, 0);
@@ -199,20 +202,21 @@ CHILD_SIDE static void run_child(void *argument) {
 
 // ---- In the parent ----
 
-// Whether clone3 was refused once: ENOSYS by an old kernel, EPERM or ENOSYS by a filter of a
-// container, E2BIG or EINVAL by a kernel that does not know CLONE_INTO_CGROUP.
+// Whether clone3 has failed once: with ENOSYS on an old kernel, with EPERM or ENOSYS because of a
+// container's filter, or with E2BIG or EINVAL on a kernel without CLONE_INTO_CGROUP.
 static atomic_bool clone3_refused;
 
 CHILD_SIDE struct telpher_launched telpher_launch(const struct telpher_launch *request) {
-  // The child calls a few levels deep, with a handful of words each.
+  // The child's calls nest only a few levels deep, with few variables each.
   __attribute__((aligned(16))) char stack[16 * 1024];
   struct child child = {.request = request, .procs_file = -1};
   struct telpher_launched launched = {.pid = -1, .pid_descriptor = -1};
   int pid_descriptor = -1;
   long pid = -ENOSYS;
 
-  // The child starts with our mask. A signal before its handlers are reset would run our handler on
-  // borrowed memory. All 64 are blocked, libc's internal two as well.
+  // The child starts with the parent's signal mask. A signal before the child resets its handlers
+  // would run a handler of the parent in the shared memory. So all 64 signals are blocked,
+  // including libc's two internal ones.
   unsigned long all = ~0UL, before;
   call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof all);
 
@@ -234,9 +238,10 @@ CHILD_SIDE struct telpher_launched telpher_launch(const struct telpher_launch *r
       atomic_store_explicit(&clone3_refused, 1, memory_order_relaxed);
       pid = -ENOSYS;
     } else if (pid > 0 && !child.began && request->control_group >= 0) {
-      // The kernel killed it: newer ones (seen with 6.18) take a child that starts in another group
-      // than its parent's for one that a kill of that group has missed, unless both groups were
-      // killed equally often. A child that enters the group by itself is not mistaken so.
+      // The kernel killed the child: a newer kernel (seen with 6.18) mistakes a child that starts
+      // in another group than its parent's for one that a kill of that group has missed, unless
+      // both groups were killed equally often. This does not happen to a child that enters the
+      // group by itself, so try that.
       call(SYS_wait4, pid, 0, 0, 0);
       call(SYS_close, pid_descriptor, 0, 0, 0);
       pid = -ENOSYS;

@@ -1,4 +1,4 @@
-// Children and limits: see the header.
+// Children and limits. The header documents the functions.
 #define _GNU_SOURCE
 #include "CTelpherSys.h"
 
@@ -19,8 +19,8 @@ int telpher_wait(int pid, int keep, struct telpher_exit *result) {
   siginfo_t info;
   struct rusage usage;
   memset(&info, 0, sizeof info);
-  // The system call has a fifth argument that libc's waitid lacks: the usage, which so is to be had
-  // without reaping.
+  // Unlike libc's waitid, the system call has a fifth argument for the resource usage, which makes
+  // it available without reaping the child.
   long status = syscall(
       SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | (keep ? WNOWAIT : 0), &usage);
   if (status < 0) return -errno;

@@ -1,11 +1,11 @@
-// System calls without libc, for code that runs in a child which shares or copies the memory of a
-// process with many threads: libc's wrappers would write errno, and sanitizers would intercept them.
+// System calls without libc, for code in a child that shares or copies the memory of a process with
+// many threads: libc's wrappers would write errno, and sanitizers would intercept them.
 #ifndef CTELPHERSYS_RAW_H
 #define CTELPHERSYS_RAW_H
 
 #define CHILD_SIDE __attribute__((no_sanitize("thread", "address")))
 
-// One system call, without touching errno: the result, or the negated error.
+// Makes one system call without touching errno. Returns the result or the negated error.
 CHILD_SIDE static inline __attribute__((always_inline)) long
 call(long number, long a, long b, long c, long d) {
 #if defined(__x86_64__)

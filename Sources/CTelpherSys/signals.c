@@ -1,4 +1,4 @@
-// Signals to this process: see the header.
+// Signals to this process. The header documents the functions.
 #define _GNU_SOURCE
 #include "CTelpherSys.h"
 
@@ -9,13 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
-// Where the handler writes. Set once, before any handler is installed.
+// The write end of the pipe for the handler. Set once, before any handler is installed.
 static atomic_int signal_writer = -1;
 
 static void write_signal(int signal) {
   int before = errno;
   unsigned char byte = (unsigned char)signal;
-  // A pipe that is full tells enough: it is full of signals that nobody has looked at.
+  // A full pipe needs no more bytes: its reader has signals to handle already.
   ssize_t ignored = write(atomic_load_explicit(&signal_writer, memory_order_relaxed), &byte, 1);
   (void)ignored;
   errno = before;

@@ -1,4 +1,4 @@
-// Sockets' addresses: see the header.
+// Socket addresses. The header documents the functions.
 #define _GNU_SOURCE
 #include "CTelpherSys.h"
 
@@ -31,7 +31,7 @@ int telpher_parse_address(const char *host, int port, struct telpher_address *ad
     return 0;
   }
   struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address->bytes;
-  // fe80::1%eth0: the interface that a link-local address is on.
+  // A link-local address may name its interface: fe80::1%eth0.
   char text[INET6_ADDRSTRLEN];
   const char *zone = strchr(host, '%');
   size_t length = zone ? (size_t)(zone - host) : strlen(host);

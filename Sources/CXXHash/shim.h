@@ -1,4 +1,4 @@
-// XXH3's 128-bit digest of libxxhash, at the speed that this processor allows.
+// The 128-bit XXH3 digest of libxxhash, with the fastest code for this processor.
 #ifndef CXXHASH_SHIM_H
 #define CXXHASH_SHIM_H
 
@@ -6,12 +6,12 @@
 #include <stdint.h>
 #include <xxhash.h>
 
-// A library for x86 may have a second set of functions that choose AVX2 or AVX-512 where there is
-// one: some 2.8 times as fast as what it does on every x86. Not every distribution builds it in.
+// On x86, libxxhash may have a second set of functions that use AVX2 or AVX-512 if the processor
+// has them. They are about 2.8 times as fast. Not every distribution includes them.
 extern XXH_errorcode XXH3_128bits_update_dispatch(XXH3_state_t *state, const void *input,
                                                   size_t length) __attribute__((weak));
 
-/// XXH3_128bits_update, the fastest there is.
+/// Adds bytes with the fastest available variant of XXH3_128bits_update.
 static inline void telpher_xxh128_update(XXH3_state_t *state, const void *input, size_t length) {
   if (XXH3_128bits_update_dispatch) {
     XXH3_128bits_update_dispatch(state, input, length);
@@ -20,7 +20,8 @@ static inline void telpher_xxh128_update(XXH3_state_t *state, const void *input,
   }
 }
 
-/// The digest so far as 16 bytes, the most significant first: XXH128_canonicalFromHash.
+/// Writes the digest of the bytes so far to `bytes`: 16 bytes, the most significant first
+/// (XXH128_canonicalFromHash).
 static inline void telpher_xxh128_digest(const XXH3_state_t *state, uint8_t bytes[16]) {
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state));

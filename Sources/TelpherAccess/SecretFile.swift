@@ -1,37 +1,38 @@
 internal import Glibc
 
-/// A small file with a secret, which only its owner may read: a token, a key.
+/// A small file that holds a secret (a token or a key) and that only its owner may read.
 ///
-/// What is read must be a regular file that belongs to the effective user and that nobody else may
-/// read or write. So neither a file that another user made beforehand is taken, nor a FIFO waited
-/// for, nor a link followed. What is written appears whole under its name, or not at all.
+/// Reading accepts only a regular file that belongs to the effective user and that no other user
+/// can read or write. So it rejects a file that another user created beforehand, never waits for a
+/// FIFO, and follows no symbolic link. Writing is atomic: the complete file appears under its name,
+/// or nothing does.
 public struct SecretFile: Sendable {
-  /// Where it is.
+  /// The path of the file.
   public let path: String
 
   /// The longest secret, in bytes: a private key in PEM takes about 3 KiB.
   public static let maxLength = 16_384
 
-  /// A file at `path`, which need not be there.
+  /// A secret file at `path`. The file need not exist.
   public init(_ path: String) { self.path = path }
 
-  /// Why a secret can't be had or stored; the message names the file.
+  /// Why a secret can't be read or stored. The message names the file.
   public struct Failure: Error, Sendable, CustomStringConvertible {
-    /// For a person.
+    /// The message for the user.
     public let description: String
 
     init(_ description: String) { self.description = description }
 
-    /// `what` failed with the error number of the last system call.
+    /// A failed system call: what was attempted, and its error number (errno(3)).
     init(_ what: String, errno number: Int32) {
       description = "\(what): \(String(cString: strerror(number)))"
     }
   }
 
-  /// Its bytes.
+  /// Reads the whole file.
   ///
-  /// - Throws: `Failure` if it is not there, is no regular file, belongs to another user, can be read
-  ///   or written by others, or is longer than `maxLength`.
+  /// - Throws: `Failure` if the file does not exist, is not a regular file, belongs to another
+  ///   user, can be read or written by others, or is longer than `maxLength`.
   public func read() throws(Failure) -> [UInt8] {
     let (file, _) = try open()
     defer { close(file) }
@@ -52,9 +53,9 @@ public struct SecretFile: Sendable {
     return Array(bytes.prefix(count))
   }
 
-  /// What changes whenever the file is replaced or written: it costs no reading.
+  /// A value that changes whenever the file is replaced or written. It does not read the contents.
   ///
-  /// - Throws: `Failure` as `read()`.
+  /// - Throws: `Failure`, as `read()` does.
   func version() throws(Failure) -> Version {
     let (file, status) = try open()
     close(file)
@@ -63,7 +64,7 @@ public struct SecretFile: Sendable {
       modified: status.st_mtim.nanoseconds, changed: status.st_ctim.nanoseconds)
   }
 
-  /// See `version()`.
+  /// The file's identity, size and times, as fstat(2) reports them.
   struct Version: Sendable, Equatable {
     let device: dev_t
     let inode: ino_t
@@ -72,21 +73,21 @@ public struct SecretFile: Sendable {
     let changed: Int64
   }
 
-  /// Opens the file and checks whose it is. The descriptor is the caller's to close.
+  /// Opens the file and checks its owner and permissions. The caller closes the descriptor.
   private func open() throws(Failure) -> (file: Int32, status: stat) {
-    // Without waiting: a FIFO would wait for its writer for ever.
+    // O_NONBLOCK: opening a FIFO would otherwise block until another process opens it for writing.
     let flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC
     let file = Glibc.open(path, flags)
     guard file >= 0 else {
       if errno == ELOOP {
-        throw Failure("the secret file \(path) is a symbolic link, which is not followed")
+        throw Failure("the secret file \(path) is a symbolic link, which Telpher does not follow")
       }
       throw Failure("cannot open the secret file \(path)", errno: errno)
     }
     var status = stat()
     guard fstat(file, &status) == 0 else {
       defer { close(file) }
-      throw Failure("cannot look at the secret file \(path)", errno: errno)
+      throw Failure("cannot examine the secret file \(path)", errno: errno)
     }
     if let fault = Self.fault(of: status, path) {
       close(file)
@@ -96,35 +97,37 @@ public struct SecretFile: Sendable {
   }
 
   private static func fault(of status: stat, _ path: String) -> String? {
-    if status.st_mode & S_IFMT != S_IFREG { return "the secret file \(path) is no regular file" }
+    if status.st_mode & S_IFMT != S_IFREG { return "the secret file \(path) is not a regular file" }
     if status.st_uid != geteuid() {
       return
-        "the secret file \(path) belongs to user \(status.st_uid), not to you (user \(geteuid())): remove it, or name another"
+        "the secret file \(path) belongs to user \(status.st_uid), not to you (user \(geteuid())): remove it, or name another file"
     }
     if status.st_mode & 0o077 != 0 {
-      return "others can use the secret file \(path): run chmod 600 on it, or remove it"
+      return
+        "other users can read or write the secret file \(path): run chmod 600 on it, or remove it"
     }
     return nil
   }
 
   // MARK: Writing
 
-  /// Whether anything stands at the path, a link that leads nowhere included.
+  /// Whether anything exists at the path. A dangling symbolic link counts.
   public var exists: Bool {
     var status = stat()
     return lstat(path, &status) == 0
   }
 
-  /// Stores `bytes` if nothing stands at the path yet. Folders that are missing are made, for their
-  /// owner alone.
+  /// Stores `bytes` if nothing exists at the path yet. Creates missing parent folders with mode
+  /// 0700.
   ///
-  /// - Returns: whether it was stored; of several that do it at once, one does.
+  /// - Returns: true if this call stored the secret. Of several concurrent calls exactly one
+  ///   returns true.
   /// - Throws: `Failure`.
   public func create(_ bytes: [UInt8]) throws(Failure) -> Bool {
     try makeFolders()
     let temporary = try write(bytes)
     defer { unlink(temporary) }
-    // A link does not replace what is there.
+    // link(2), unlike rename(2), never replaces an existing file.
     if link(temporary, path) == 0 { return true }
     guard errno == EEXIST else {
       throw Failure("cannot make the secret file \(path)", errno: errno)
@@ -132,10 +135,10 @@ public struct SecretFile: Sendable {
     return false
   }
 
-  /// Stores `bytes` in the place of what stands there, at once: a reader finds the old ones or all
-  /// of the new ones.
+  /// Replaces the file with one that holds `bytes`, atomically: a reader sees the old contents or
+  /// the complete new ones.
   ///
-  /// - Throws: `Failure`; then what was there is as it was.
+  /// - Throws: `Failure`; the old file is then unchanged.
   public func replace(_ bytes: [UInt8]) throws(Failure) {
     try makeFolders()
     let temporary = try write(bytes)
@@ -146,9 +149,9 @@ public struct SecretFile: Sendable {
     }
   }
 
-  /// Writes a new file beside the path.
+  /// Writes a new temporary file next to the path and returns its path.
   private func write(_ bytes: [UInt8]) throws(Failure) -> String {
-    precondition(bytes.count <= Self.maxLength, "a secret can be read again")
+    precondition(bytes.count <= Self.maxLength, "read() accepts every secret that is written")
     let temporary = "\(path).\(UInt64.random(in: 0 ... .max))"
     let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
     let file = Glibc.open(temporary, flags, 0o600)

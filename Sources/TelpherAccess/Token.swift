@@ -1,33 +1,33 @@
-/// The secret that a server and its TCP clients share: 32 random bytes. It never crosses the wire:
-/// each side proves to the other that it knows it (`TokenProver`).
+/// The secret that a server and its TCP clients share: 32 random bytes. It is never sent: each side
+/// proves to the other that it knows the token (`TokenProver`).
 public struct Token: Sendable {
-  /// Its bytes.
+  /// The length of a token in bytes.
   public static let length = 32
 
   let bytes: [UInt8]
 
-  /// The token of these bytes; nil if they are not `length`.
+  /// A token of these bytes; nil unless there are exactly `length`.
   public init?(_ bytes: [UInt8]) {
     guard bytes.count == Self.length else { return nil }
     self.bytes = bytes
   }
 
-  /// The token that `text`, 64 hexadecimal digits, stands for; nil for any other text.
+  /// The token that `text` encodes as 64 hexadecimal digits; nil for any other text.
   public init?(hexadecimal text: String) {
     guard let bytes = Hexadecimal.bytes(text) else { return nil }
     self.init(bytes)
   }
 
-  /// A fresh token.
+  /// A new random token.
   public static func random() -> Token { Token(known: RandomBytes.make(length)) }
 
   private init(known bytes: [UInt8]) { self.bytes = bytes }
 
-  /// The token as it stands in its file: 64 hexadecimal digits.
+  /// The token as 64 lower-case hexadecimal digits, as its file holds it.
   public var hexadecimal: String { Hexadecimal.text(bytes) }
 }
 
-// A token that is printed by mistake, in a log or an error, shows nothing.
+// A token that is printed by mistake, in a log or an error, reveals nothing.
 extension Token: CustomStringConvertible, CustomReflectable {
   /// Nothing of its bytes.
   public var description: String { "a token" }
@@ -42,7 +42,7 @@ package enum Hexadecimal {
     bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 
-  /// The bytes that `text` stands for; nil if it is not an even number of hexadecimal digits.
+  /// The bytes that `text` encodes; nil if it is not an even number of hexadecimal digits.
   package static func bytes(_ text: String) -> [UInt8]? {
     let digits = Array(text.utf8)
     guard digits.count % 2 == 0 else { return nil }
@@ -64,9 +64,9 @@ package enum Hexadecimal {
   }
 }
 
-/// Bytes that nobody can foresee.
+/// Unpredictable bytes.
 package enum RandomBytes {
-  /// `count` fresh bytes of the system's generator, which is getrandom(2) and fit for secrets.
+  /// `count` random bytes from the system's generator, getrandom(2), which is fit for secrets.
   package static func make(_ count: Int) -> [UInt8] {
     var generator = SystemRandomNumberGenerator()
     return (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }

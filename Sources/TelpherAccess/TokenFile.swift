@@ -1,23 +1,22 @@
-/// The file with a server's token: 64 hexadecimal digits. The server makes it at its first start; a
-/// client of the same user reads it.
+/// The file that holds a server's token as 64 hexadecimal digits. The server creates it at its
+/// first start; clients of the same user read it.
 public struct TokenFile: Sendable {
-  /// The file.
+  /// The underlying secret file.
   public let file: SecretFile
 
-  /// The file at `path`, which need not be there.
+  /// The token file at `path`. The file need not exist.
   public init(_ path: String) { file = SecretFile(path) }
 
-  /// Where the token is unless it is said otherwise: `$XDG_CONFIG_HOME/telpher/token`, else
-  /// `~/.config/telpher/token`.
+  /// The default path: `$XDG_CONFIG_HOME/telpher/token`, or else `~/.config/telpher/token`.
   public static func defaultPath(environment: [String: String]) -> String {
     let home = environment["HOME"] ?? "/"
     let config = environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : $0 }
     return "\(config ?? "\(home)/.config")/telpher/token"
   }
 
-  /// The token.
+  /// Reads the token.
   ///
-  /// - Throws: `SecretFile.Failure` if it can't be read, or the file holds something else.
+  /// - Throws: `SecretFile.Failure` if the file can't be read or does not hold a token.
   public func read() throws(SecretFile.Failure) -> Token {
     let text = String(decoding: try file.read(), as: UTF8.self)
     let digits = text.hasSuffix("\n") ? String(text.dropLast()) : text
@@ -27,19 +26,19 @@ public struct TokenFile: Sendable {
     return token
   }
 
-  /// The token, of a file that is made with a fresh one if it is not there.
+  /// Reads the token. Creates the file with a new random token if it does not exist.
   ///
-  /// - Throws: as `read()`; also if the file can't be made.
+  /// - Throws: as `read()`, and also if the file can't be created.
   public func readOrMake() throws(SecretFile.Failure) -> Token {
     if !file.exists { _ = try file.create(Self.text(.random())) }
-    // Of two servers that start at once, one has made the token for both.
+    // If two servers start at once, one of them creates the token and both read it.
     return try read()
   }
 
-  /// Puts a fresh token in the place of the one that is there, if any. Connections that are open stay
-  /// so; new ones need the new token.
+  /// Replaces the token with a new random one. Open connections stay open; new ones need the new
+  /// token.
   ///
-  /// - Throws: `SecretFile.Failure`; then the token that was there is still valid.
+  /// - Throws: `SecretFile.Failure`; the old token then stays valid.
   public func rotate() throws(SecretFile.Failure) { try file.replace(Self.text(.random())) }
 
   private static func text(_ token: Token) -> [UInt8] { Array("\(token.hexadecimal)\n".utf8) }

@@ -3,19 +3,20 @@ internal import Glibc
 public import TelpherTransport
 public import TelpherWire
 
-/// Proves that this side knows a token, and checks that the other one does: by HMAC-SHA256 over what
-/// both have said, the address included (docs/PROTOCOL.md, "Who may connect").
+/// Proves that this side knows a token and checks that the peer knows it too. A proof is an
+/// HMAC-SHA256 over both HELLO payloads, the role and the address (docs/PROTOCOL.md, "Who may
+/// connect").
 ///
-/// - Both HELLOs are in it, with a fresh nonce each: a proof is of no use on another connection, and
-///   nobody can change what was said.
-/// - The role is in it: a proof can't be sent back to its maker.
-/// - The address is in it: a program that listens on another port can't pass the proofs on to the
+/// - It covers both HELLOs, each with a fresh nonce: a proof is useless on another connection, and
+///   any change to a HELLO is detected.
+/// - It covers the role: a proof can't be sent back to the side that made it.
+/// - It covers the address: a program that listens on another port can't relay the proofs to the
 ///   server and take over the connection.
 public struct TokenProver: ConnectionProver {
   private let token: Token
   private let address: String
 
-  /// A prover for connections to `address`, which both sides must know by the same host and port.
+  /// A prover for connections to `address`. Both sides must use the same host and port.
   public init(_ token: Token, at address: SocketAddress) {
     self.token = token
     self.address = address.provenName
@@ -43,14 +44,15 @@ public struct TokenProver: ConnectionProver {
 }
 
 extension Hello.Auth {
-  /// A fresh nonce: the first half of a proof by token.
+  /// A new random nonce, which starts a proof by token.
   public static func fresh() -> Hello.Auth {
     Hello.Auth(nonce: Hexadecimal.text(RandomBytes.make(WireConstants.nonceLength)))
   }
 }
 
 extension SocketAddress {
-  /// The name that both sides of a connection know the address by: a numeric host and the port.
+  /// The name under which both sides put the address into a proof: a numeric host and the port, or
+  /// a Unix path.
   var provenName: String {
     switch self {
     case .unix(let path): "unix:\(path)"
@@ -58,7 +60,7 @@ extension SocketAddress {
     }
   }
 
-  /// `host` in the one way that inet_ntop(3) writes it.
+  /// `host` in the canonical form of inet_ntop(3).
   private static func canonical(_ host: String) -> String {
     let host = host == "localhost" ? "127.0.0.1" : host
     var address = in6_addr()

@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// The token that a server wants of TCP clients now: a fixed one, or what a file holds at the time.
-/// From any thread.
+/// The token that a server currently requires of TCP clients: a fixed one, or the contents of a
+/// file. Any thread may use it.
 public final class TokenSource: Sendable {
   private enum Origin {
     case fixed(Token)
@@ -11,17 +11,18 @@ public final class TokenSource: Sendable {
   private let origin: Origin
   private let last = Mutex<(version: SecretFile.Version, token: Token)?>(nil)
 
-  /// Always `token`.
+  /// A source that always returns `token`.
   public init(_ token: Token) { origin = .fixed(token) }
 
-  /// What `file` holds at the time, so that a token that is replaced counts for new connections.
+  /// A source that returns the current token of `file`. A replaced token applies to new
+  /// connections.
   public init(_ file: TokenFile) { origin = .file(file) }
 
-  /// The token of a connection that begins now. It looks at the file each time and reads it if it was
-  /// changed.
+  /// The token for a connection that begins now. Checks the file on each call and reads it if it
+  /// has changed.
   ///
-  /// - Throws: `SecretFile.Failure` if the file can't be read any more. Then nobody gets in by the
-  ///   old token: its owner may have removed it for that.
+  /// - Throws: `SecretFile.Failure` if the file can't be read any more. The old token is then not
+  ///   accepted: its owner may have removed the file to revoke it.
   public func current() throws(SecretFile.Failure) -> Token {
     switch origin {
     case .fixed(let token): return token

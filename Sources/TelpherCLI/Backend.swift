@@ -1,43 +1,44 @@
 public import TelpherTransport
 
-/// The event loops that the program runs on, and what starts processes. An executable plugs one in;
-/// nothing else of the program knows which.
+/// Makes the event loops that the program runs on. Each executable passes its own backend to
+/// `Program.main(backend:)`.
 public protocol Backend: Sendable {
-  /// A loop for a client.
+  /// Makes an event loop for a client.
   ///
-  /// - Parameter startsPrograms: whether `spawn` must work on it, which takes longer to set up.
-  /// - Throws: `TransportError` where the system is out of what a loop needs.
+  /// - Parameter startsPrograms: whether the loop must be able to start processes; it then takes
+  ///   longer to set up.
+  /// - Throws: `TransportError` if the system has no resources left for a loop.
   func makeClientLoop(startsPrograms: Bool) throws -> any EventLoop
 
-  /// What a server runs on.
+  /// Makes the event loops of a server.
   ///
   /// - Parameters:
-  ///   - loops: how many loops, at least one.
-  ///   - spawn: what starts commands; nil for the backend's usual way.
-  /// - Throws: `TransportError` where the system is out of what a loop needs, and where the backend
-  ///   does not have this way.
+  ///   - loops: the number of loops, at least one.
+  ///   - spawn: how commands are started; nil for the backend's default.
+  /// - Throws: `TransportError` if the system has no resources left for a loop, or if the backend
+  ///   does not support `spawn`.
   func makeServerParts(loops: Int, spawn: SpawnMethod?) throws -> ServerParts
 }
 
-/// What starts a server's commands.
+/// The ways to start a server's commands.
 public enum SpawnMethod: String, Sendable, CaseIterable {
-  /// The way of the library that the event loop is made of, if it has one: by fork(2).
+  /// By the library's own function, which uses fork(2) (docs/decisions.md).
   case uv
-  /// Telpher's own launcher, by clone3(2).
+  /// By Telpher's own launcher, which uses clone3(2).
   case clone
 }
 
-/// What a server runs on.
+/// The event loops of a server, and the functions that belong to them.
 public struct ServerParts: Sendable {
-  /// The loops, which start processes.
+  /// The loops, all of which can start processes.
   public var loops: [any EventLoop]
-  /// Waits for orphans that were handed to this process; nil if it is handed none. To be called after
-  /// a SIGCHLD, from any thread. It returns whether it is to be called again soon.
+  /// Reaps orphans that this process inherited; nil if it inherits none. Called from any thread
+  /// after a SIGCHLD. Returns whether it must be called again soon.
   public var reapOrphans: (@Sendable () -> Bool)?
-  /// Ends what the loops share; called once they have ended.
+  /// Shuts down what the loops share.
   public var shutDown: @Sendable () -> Void
 
-  /// The parts of a server.
+  /// Makes the parts of a server.
   public init(
     loops: [any EventLoop], reapOrphans: (@Sendable () -> Bool)?,
     shutDown: @escaping @Sendable () -> Void
@@ -48,7 +49,7 @@ public struct ServerParts: Sendable {
   }
 }
 
-/// The backend that this process was started with, for the commands, which the argument parser makes.
+/// The backend of this process. It is task-local because the argument parser makes the commands.
 enum CurrentBackend {
   @TaskLocal static var value: (any Backend)?
 

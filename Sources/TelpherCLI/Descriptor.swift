@@ -2,8 +2,8 @@ internal import Glibc
 internal import TelpherTransport
 internal import TelpherWire
 
-/// A descriptor that was inherited, read and written with blocking calls. Its O_NONBLOCK flag is
-/// shared with other processes and left as it is: where it is set, poll(2) does the waiting.
+/// An inherited descriptor, which is read and written with blocking calls. Other processes may
+/// share its O_NONBLOCK flag, so the flag is not changed: if it is set, poll(2) waits.
 struct Descriptor: Sendable {
   let number: Int32
   let name: String
@@ -12,15 +12,15 @@ struct Descriptor: Sendable {
   static let output = Descriptor(number: STDOUT_FILENO, name: "standard output")
   static let error = Descriptor(number: STDERR_FILENO, name: "standard error")
 
-  /// Closes standard error for whoever reads it: it leads to /dev/null from now on.
-  static func letGoOfError() {
+  /// Redirects standard error to /dev/null, so that its reader gets the end of the file.
+  static func redirectErrorToNull() {
     let null = open("/dev/null", O_WRONLY | O_CLOEXEC)
     guard null >= 0 else { return }
     dup2(null, STDERR_FILENO)
     close(null)
   }
 
-  /// What a system call said.
+  /// The error number of a failed system call.
   struct CallError: Error {
     let number: Int32
     var text: String { String(cString: strerror(number)) }
@@ -53,14 +53,14 @@ struct Descriptor: Sendable {
 
   /// Writes `text` for the user.
   ///
-  /// - Throws: `Failure` where it can't be written.
+  /// - Throws: `Failure` if it can't be written.
   func print(_ text: String) throws(Failure) {
     do throws(CallError) { try write(text) } catch { throw failure(error) }
   }
 
   /// Writes `bytes` for the user.
   ///
-  /// - Throws: `Failure` where they can't be written.
+  /// - Throws: `Failure` if they can't be written.
   func print(_ bytes: [UInt8]) throws(Failure) {
     do {
       try bytes.withUnsafeBytes { try write($0) }
@@ -76,7 +76,7 @@ struct Descriptor: Sendable {
     return Failure("cannot write \(name): \(error.text)")
   }
 
-  /// Waits for bytes and reads what there is; nil at the end.
+  /// Waits for input and reads at most `capacity` bytes; nil at the end of the file.
   func read(upTo capacity: Int) throws(CallError) -> Chunk? {
     let chunk = try Chunk(capacity: capacity) { (memory) throws(CallError) in
       while true {
@@ -98,15 +98,16 @@ struct Descriptor: Sendable {
     }
   }
 
-  /// Says on standard error, in one line, what went wrong. The words may be a server's or a file's.
+  /// Prints `message` as one line on standard error. It escapes control characters, because the
+  /// message may contain text from a server or a file's name.
   static func complain(_ message: String) {
     try? error.write("telpher: \(ShownText.escaped(message))\n")
   }
 
-  /// Puts something into the places of standard streams that are closed, which the next files to be
-  /// opened would take: the program would then read and write its own sockets. Opened the wrong way
-  /// round, so that using one fails with EBADF as it would have.
-  static func fillStandardOnes() {
+  /// Opens /dev/null in place of closed standard streams. Otherwise the next sockets to be opened
+  /// would get their numbers, and the program would read and write those. Standard input is opened
+  /// for writing and the others for reading, so that using one still fails with EBADF.
+  static func occupyClosedStandardStreams() {
     for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
       _ = open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY)
     }

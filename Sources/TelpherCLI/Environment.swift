@@ -3,7 +3,7 @@ internal import TelpherTransport
 
 /// The environment of this process.
 enum Environment {
-  /// The variables whose names and values are text: for what this program itself looks up.
+  /// The variables whose names and values are UTF-8, for the program's own use.
   static func current() -> [String: String] {
     var variables: [String: String] = [:]
     for (name, value) in all() {
@@ -15,8 +15,8 @@ enum Environment {
     return variables
   }
 
-  /// All variables, for commands to start from. An entry without `=`, which no program can look up,
-  /// is left out.
+  /// All variables as bytes, for the environment of commands. Entries without `=` are left out: no
+  /// program can look them up.
   static func all() -> [SystemString: SystemString] {
     var variables: [SystemString: SystemString] = [:]
     var entry = environ
@@ -25,7 +25,7 @@ enum Environment {
       let bytes = UnsafeRawBufferPointer(start: text, count: strlen(text))
       guard let equals = bytes.firstIndex(of: UInt8(ascii: "=")), equals > 0 else { continue }
       let name = SystemString(Array(bytes[..<equals]))
-      // getenv(3) finds the first of two.
+      // If a name occurs twice, getenv(3) returns the first.
       if variables[name] == nil { variables[name] = SystemString(Array(bytes[(equals + 1)...])) }
     }
     return variables

@@ -2,28 +2,28 @@ internal import Glibc
 internal import TelpherClient
 internal import TelpherWire
 
-/// The statuses that `run` ends with besides those of its command: those of timeout(1), env(1) and
-/// the shells. And what commands about files end with.
+/// The exit statuses of this program that are not a command's own. Those of `run` are the same as
+/// in timeout(1), env(1) and the shells.
 enum ExitStatus {
-  /// Something of what was asked of files could not be done.
+  /// A request about files failed, in part or as a whole.
   static let filesFailed: Int32 = 1
   /// The command was ended at its deadline.
   static let timedOut: Int32 = 124
   /// This program failed, not the command.
   static let failure: Int32 = 125
-  /// The command is there and can't be executed.
+  /// The command exists, but can't be executed.
   static let notExecutable: Int32 = 126
-  /// The command is not there.
+  /// The command was not found.
   static let notFound: Int32 = 127
   /// Added to the number of the signal that ended the command.
   static let signalBase: Int32 = 128
 
-  /// What to say of a command that left a process behind which holds its output.
+  /// The message for a command whose background process still holds its output open.
   static let heldOutput =
-    "the command has ended, but a process that it left in the background holds its output: what that "
-    + "process still writes is dropped (--drain waits longer for it)"
+    "the command has ended, but a process that it left in the background holds its output open; "
+    + "telpher drops what that process still writes (to wait longer for it, use --drain)"
 
-  /// The status for what became of a command.
+  /// The exit status for the outcome of a command.
   static func status(for outcome: Result<CommandResult, Failure>) -> Int32 {
     switch outcome {
     case .success(let result): status(for: result.status)
@@ -31,7 +31,7 @@ enum ExitStatus {
     }
   }
 
-  /// What to say of an outcome whose status doesn't say it; nil where the command speaks for itself.
+  /// The message that explains an outcome; nil if the command ended by itself.
   static func explanation(of outcome: Result<CommandResult, Failure>) -> String? {
     switch outcome {
     case .success(let result): explanation(of: result)
@@ -39,13 +39,13 @@ enum ExitStatus {
     }
   }
 
-  /// The status for a result.
+  /// The exit status for a result.
   private static func status(for status: CommandResult.Status) -> Int32 {
     switch status {
     case .exited(let code): code
     case .signaled(let signal): signalBase + signal
     case .timedOut: timedOut
-    // The server is ending: this client cancels only what it can't go on with.
+    // The server canceled the command: this client cancels only after a failure of its own.
     case .canceled: failure
     case .notStarted(let errno, let stage, _): notStarted(errno: errno, stage: stage)
     case .detached: failure
@@ -54,13 +54,13 @@ enum ExitStatus {
 
   private static func explanation(of result: CommandResult) -> String? {
     switch result.status {
-    // Its own message of that status is a line like this, which a command can't be told apart by.
+    // 125 usually means that telpher failed, so say that here the command itself returned it.
     case .exited(failure): "\(failure) is the exit status of the command itself"
     case .exited, .signaled: nil
     case .notStarted(_, _, let message): message
     case .timedOut: result.details.message ?? "the command was ended at its deadline"
     case .canceled: result.details.message ?? "the server ended the command"
-    case .detached: "the command goes on without this client"
+    case .detached: "the command continues without this client"
     }
   }
 
@@ -68,7 +68,7 @@ enum ExitStatus {
     guard stage == "execute" else { return failure }
     return switch errno {
     case ENOENT, ENOTDIR: notFound
-    // The system is short of something: another time it may go.
+    // The system lacks resources; a later try may succeed.
     case EAGAIN, ENOMEM, EMFILE, ENFILE: failure
     default: notExecutable
     }

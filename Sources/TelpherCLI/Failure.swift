@@ -3,25 +3,25 @@ internal import TelpherClassic
 internal import TelpherClient
 internal import TelpherTransport
 
-/// What this program could not do, told as one line; not a command's own failure.
+/// A failure of this program or the connection, not of a command.
 struct Failure: Error, Equatable {
-  /// What kind it is, as `--json` tells it: `lost`, `refused`, `local`, ...
+  /// The kind, which `--json` prints as `result`: `unreachable`, `output_limit`, ...
   var kind: String
-  /// For a person, without a line break.
+  /// The message for the user, without a line break.
   var message: String
-  /// What this process ends with.
+  /// The exit status of this process.
   var status = ExitStatus.failure
-  /// Whether nothing is said of it.
+  /// Whether no message is printed.
   var isSilent = false
 
-  /// A failure on this side.
+  /// A failure of this program.
   init(_ message: String, kind: String = "failed") {
     self.kind = kind
     self.message = message
   }
 
-  /// Standard output has no reader any more, as in `telpher ls | head -1`: the end is that of a
-  /// program that SIGPIPE ends, in silence.
+  /// The reader of standard output has closed it, as in `telpher ls | head -1`. The program ends
+  /// without a message and with the status of a program that SIGPIPE ended.
   static var noReader: Failure {
     var failure = Failure("standard output was closed by its reader", kind: "no_reader")
     failure.status = ExitStatus.signalBase + SIGPIPE
@@ -29,7 +29,7 @@ struct Failure: Error, Equatable {
     return failure
   }
 
-  /// `error` as a failure.
+  /// Converts `error` to a failure.
   init(_ error: any Error) {
     switch error {
     case let error as Failure: self = error

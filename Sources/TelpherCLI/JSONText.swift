@@ -2,17 +2,17 @@ private import FoundationEssentials
 private import Synchronization
 internal import TelpherWire
 
-/// JSON for standard output: the one place that codes it.
+/// Encodes and prints all JSON output.
 enum JSONText {
-  /// `value` as one line, with sorted keys.
+  /// Encodes `value` as one line with sorted keys.
   private static func line(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return escaped(String(decoding: try encoder.encode(value), as: UTF8.self)) + "\n"
   }
 
-  /// JSON with the characters that must not reach a terminal as they are as `\u009b`. The encoder does
-  /// so with those below a blank only; none of the others stands outside of a string.
+  /// Escapes the characters that could change a terminal, for example as `\u009b`. The encoder
+  /// escapes only those below U+0020. All others are inside JSON strings.
   private static func escaped(_ json: String) -> String {
     guard !json.unicodeScalars.allSatisfy(ShownText.isSafe) else { return json }
     var text = ""
@@ -29,17 +29,19 @@ enum JSONText {
     return text
   }
 
-  /// Held while a line is written: several threads may print.
+  /// Locked while a line is written, because several threads may print.
   private static let turn = Mutex(())
 
-  /// Prints `value` as one line, on standard output by default. From any thread.
+  /// Prints `value` as one line. May be called from any thread.
   ///
-  /// - Throws: `Failure` where that can't be written.
+  /// - Throws: `Failure` if it can't be written.
   static func print(
     _ value: some Encodable, to descriptor: Descriptor = .output
   ) throws(Failure) {
     let line: String
-    do { line = try self.line(value) } catch { throw Failure("cannot code the answer: \(error)") }
+    do { line = try self.line(value) } catch {
+      throw Failure("cannot encode the result as JSON: \(error)")
+    }
     let result: Result<Void, Failure> = turn.withLock { _ in
       do throws(Failure) { return .success(try descriptor.print(line)) } catch {
         return .failure(error)

@@ -2,22 +2,22 @@ internal import ArgumentParser
 internal import Glibc
 internal import TelpherTransport
 
-/// The program: reads the command line, runs the command and ends the process with its status.
+/// Parses the command line, runs the command and ends the process with its exit status.
 public enum Program {
-  /// The version that `--version` and the server tell.
+  /// The version that `--version` and `info` print.
   static let version = "0.1.0"
 
-  /// Runs the program on `backend`, from the main thread. It does not return.
+  /// Runs the program on `backend`. Called on the main thread; does not return.
   public static func main(backend: any Backend) -> Never {
     InheritedSignals.unblockAll()
-    Descriptor.fillStandardOnes()
+    Descriptor.occupyClosedStandardStreams()
     let mainThread = ThreadExecutor.ofCaller()
     Task(executorPreference: mainThread) { end(await run(on: backend)) }
-    mainThread.runForEver()
+    mainThread.runForever()
   }
 
-  /// Ends the process without the destructors of libraries: a loop's thread may still be at work,
-  /// and a backend's library would take what it works with from under it.
+  /// Ends the process without running the destructors of libraries: a loop's thread may still use
+  /// what they would free.
   private static func end(_ status: Int32) -> Never {
     fflush(nil)
     _exit(status)
@@ -44,11 +44,11 @@ public enum Program {
     }
   }
 
-  /// The command that the command line names.
+  /// Parses the command line.
   ///
-  /// The parser's time grows with the square of the number of arguments: 20,000 take minutes. What
-  /// follows the command of `run` is passed on as it is, so only the beginning of a long command line
-  /// is parsed if the command is already in it.
+  /// The parser's time grows with the square of the number of arguments: 20,000 take minutes. `run`
+  /// passes everything after the command on unchanged. So of a long command line only the first
+  /// `parsedAtOnce` arguments are parsed, if they contain the command.
   static func parse(_ arguments: [String]) throws -> any ParsableCommand {
     if arguments.first == RunCommand.configuration.commandName, arguments.count > parsedAtOnce,
       let command = try? RootCommand.parseAsRoot(Array(arguments.prefix(parsedAtOnce))),
@@ -60,10 +60,10 @@ public enum Program {
     return try RootCommand.parseAsRoot(arguments)
   }
 
-  /// The number of arguments that the parser takes without delay.
+  /// A number of arguments that the parser reads without noticeable delay.
   private static let parsedAtOnce = 256
 
-  /// Reports an error and returns the status for it.
+  /// Prints an error and returns its exit status.
   private static func report(_ error: any Error, of arguments: [String]) -> Int32 {
     switch error {
     case let error as ExitCode: return error.rawValue
@@ -94,23 +94,23 @@ public enum Program {
       RootCommand.message(for: error).split(separator: "\n").joined(separator: "; "))
     let help = command.map { RootCommand.commandNames.contains($0) ? " \($0)" : "" } ?? ""
     Descriptor.complain("\(message) (see 'telpher\(help) --help')")
-    // What `run` returns may be the status of its command, which 64 could be.
+    // Not 64: from `run` that could be the status of the command.
     return command == "run" ? ExitStatus.failure : status.rawValue
   }
 
-  /// Refuses arguments that are not UTF-8, for a command that does not restore them.
+  /// Refuses arguments that are not UTF-8, for a command that takes only UTF-8.
   private static func checkEncoding(_ arguments: [String]) throws(Failure) {
     if let index = arguments.firstIndex(where: { !ArgumentText.isPlain($0) }) {
-      throw Failure("argument \(index + 1) is not UTF-8, which this command does not take")
+      throw Failure("argument \(index + 1) is not UTF-8; this command takes only UTF-8")
     }
   }
 }
 
-/// The root of the commands.
+/// The command `telpher`, which has all other commands as subcommands.
 struct RootCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "telpher",
-    abstract: "Runs commands on a server, here or at the far end of ssh, and moves files.",
+    abstract: "Runs commands and copies files, on this machine or over ssh on another.",
     version: "telpher \(Program.version)",
     subcommands: [
       ServeCommand.self, RunCommand.self, PutCommand.self, GetCommand.self, PickCommand.self,

@@ -1,14 +1,14 @@
 internal import Glibc
 internal import TelpherTransport
 
-/// Files that a user writes by hand.
+/// Reads small text files that a user writes, such as configuration.
 enum SmallFile {
-  /// More than any such file has.
+  /// The greatest size in bytes.
   private static let limit = 1 << 20
 
   /// The text of the file at `path`.
   ///
-  /// - Throws: `Failure` where it can't be read, is too long or not UTF-8.
+  /// - Throws: `Failure` if it can't be read, is too long or is not UTF-8.
   static func text(_ path: String) throws(Failure) -> String {
     let number = open(path, O_RDONLY | O_CLOEXEC)
     guard number >= 0 else {
@@ -25,7 +25,7 @@ enum SmallFile {
       throw Failure("cannot read \(path): \(error.text)")
     }
     guard bytes.count <= limit, let text = String(validating: bytes, as: UTF8.self) else {
-      throw Failure("\(path) is no text in UTF-8 of at most \(limit >> 20) MiB")
+      throw Failure("\(path) is not a UTF-8 text of at most \(limit >> 20) MiB")
     }
     return text
   }

@@ -1,16 +1,16 @@
-/// What a user may have meant by a word that was mistyped.
+/// Finds the word that the user may have meant to type.
 enum Suggestion {
-  /// The most letters that are wrong, missing or too many in a word that is still taken for another.
+  /// The greatest distance at which a word is suggested.
   private static let maxDistance = 2
 
-  /// The name that is nearest to `word`; nil if all are too far from it.
+  /// The name that is most similar to `word`; nil if none is similar enough.
   static func nearest(to word: String, among names: [String]) -> String? {
-    // Half of a short word may not be wrong.
+    // In a short word, at most half of the letters may be wrong.
     let limit = min(maxDistance, word.count / 2)
     return names.map { (distance(word, $0), $0) }.filter { $0.0 <= limit }.min { $0.0 < $1.0 }?.1
   }
 
-  /// The letters to insert, remove or replace to make one word of the other (Levenshtein).
+  /// The number of letters to insert, remove or replace to turn `a` into `b` (Levenshtein).
   static func distance(_ a: String, _ b: String) -> Int {
     let (a, b) = (Array(a), Array(b))
     var row = Array(0...b.count)

@@ -1,28 +1,27 @@
 internal import Glibc
 
-/// A thread that does jobs in order, and sleeps while there are none: for calls that block, which
-/// hold up neither a loop nor the threads that tasks share; and for the main thread, which would
-/// otherwise start the system's thread pool, at a price of its own, to wait in.
+/// A thread that runs jobs in order and sleeps while there are none. It is used for calls that
+/// block, so that they delay neither an event loop nor the shared threads of Swift tasks. The main
+/// thread uses it too: otherwise it would start the shared thread pool only to wait.
 ///
-/// `@unchecked Sendable`: `mutex` protects `jobs`; the rest never changes but for `isStarted`, which
-/// it protects too.
+/// `@unchecked Sendable`: `mutex` protects `jobs` and `isStarted`; nothing else changes.
 final class ThreadExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var jobs: [UnownedJob] = []
   private var isStarted: Bool
 
-  /// A thread that starts with its first job, and stays until the process ends.
+  /// A new thread, which starts with its first job and runs until the process ends.
   static func ofItsOwn() -> ThreadExecutor { ThreadExecutor(isStarted: false) }
 
-  /// The calling thread, once it calls `runForEver()`.
+  /// The calling thread, once it calls `runForever()`.
   static func ofCaller() -> ThreadExecutor { ThreadExecutor(isStarted: true) }
 
   private init(isStarted: Bool) {
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(condition, nil)
     self.isStarted = isStarted
-    // Its thread has no end, so that neither has what the thread uses.
+    // The thread never ends, so the executor is never freed.
     _ = Unmanaged.passRetained(self)
   }
 
@@ -41,8 +40,8 @@ final class ThreadExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
   func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
 
-  /// Does the jobs on the calling thread.
-  func runForEver() -> Never {
+  /// Runs jobs on the calling thread. Does not return.
+  func runForever() -> Never {
     var batch: [UnownedJob] = []
     while true {
       pthread_mutex_lock(mutex)
@@ -62,7 +61,7 @@ final class ThreadExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     let error = pthread_create(
       &thread, nil,
       { executor in
-        Unmanaged<ThreadExecutor>.fromOpaque(executor!).takeUnretainedValue().runForEver()
+        Unmanaged<ThreadExecutor>.fromOpaque(executor!).takeUnretainedValue().runForever()
       }, Unmanaged.passUnretained(self).toOpaque())
     guard error == 0 else {
       Descriptor.complain("cannot start a thread: \(String(cString: strerror(error)))")

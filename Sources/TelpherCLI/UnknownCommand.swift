@@ -1,13 +1,13 @@
 internal import ArgumentParser
 
-/// A word in the place of a command that there is not.
+/// A word on the command line that should be a command, but is none.
 struct UnknownCommand {
   private let word: String
   private let names: [String]
-  /// The command that it was looked for in: `telpher`, `telpher classic`.
+  /// The command that should have it as a subcommand: `telpher`, `telpher classic`.
   private let parent: String
 
-  /// - Returns: nil if each command that `arguments` name is there.
+  /// - Returns: nil if all commands in `arguments` exist.
   init?(in arguments: [String], of root: any ParsableCommand.Type) {
     var type = root
     var parent = root.configuration.commandName ?? ""
@@ -26,12 +26,12 @@ struct UnknownCommand {
     return nil
   }
 
-  /// What to say of it.
+  /// The message for the user.
   var message: String {
     let shown = ArgumentText.shown(word)
     let near = Suggestion.nearest(to: word, among: names)
     let advice =
-      near.map { "did you mean '\($0)'?" } ?? "there are \(names.joined(separator: ", "))"
+      near.map { "did you mean '\($0)'?" } ?? "the commands are \(names.joined(separator: ", "))"
     return "there is no command '\(shown)': \(advice) (see '\(parent) --help')"
   }
 }

@@ -1,13 +1,14 @@
 internal import TelpherFiles
 
-/// Calls that block: files are read and written on threads of their own, and digests made there, so
-/// that no loop waits for a disk.
+/// Runs blocking file calls and digests on a pool of threads, so that no event loop waits for a
+/// disk.
 enum Blocking {
-  /// The threads of this process. Eight: a disk that is slow for one file holds up few others.
+  /// The threads of this process. With eight, one slow disk delays few other files.
   private static let pool = WorkerPool(limit: 8)
 
-  /// Calls `body` on one of the threads and returns, or throws, what it did. One caller's calls are
-  /// made one after the other, since it waits for each.
+  /// Calls `body` on a thread of the pool and returns or throws its result.
+  ///
+  /// Each caller waits for its call, so that the calls of one caller run in order.
   static func run<Value: Sendable>(
     _ body: @escaping @Sendable () throws(ClassicError) -> Value
   ) async throws(ClassicError) -> Value {

@@ -1,9 +1,10 @@
-/// Whether a client of `size` acknowledges the size before the answer.
+/// When a client of `size` acknowledges the size of an answer.
 public enum ClassicAcknowledgement: String, Sendable, CaseIterable {
-  /// It does when the server waits for it: when no answer comes for a while.
+  /// Only if no answer follows the size within `ClassicLimits.sleepingServer`: the server then
+  /// waits for an acknowledgement.
   case automatic = "auto"
-  /// It does at once.
+  /// At once.
   case always
-  /// It does not: the server sleeps before the answer.
+  /// Never, for a server that sleeps before it sends the answer.
   case never
 }

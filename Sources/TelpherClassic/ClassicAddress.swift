@@ -1,15 +1,15 @@
 public import TelpherTransport
 
-/// Where a dialect is served: on streams or on datagrams.
+/// The address of a server that speaks a dialect.
 public enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
   /// A TCP port or a Unix socket.
   case streams(SocketAddress)
   /// A UDP port.
   case datagrams(DatagramAddress)
 
-  /// Reads `tcp:HOST:PORT`, `udp:HOST:PORT` or `unix:PATH`.
+  /// Parses `tcp:HOST:PORT`, `udp:HOST:PORT` or `unix:PATH`.
   ///
-  /// - Throws: `ClassicError` (`badRequest`) that says what is expected.
+  /// - Throws: `ClassicError` (`badRequest`) whose message names the expected forms.
   public init(parsing text: String) throws(ClassicError) {
     do throws(TransportError) {
       self =
@@ -31,7 +31,7 @@ public enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// What carries a dialect there.
+  /// The kind of transport that the address stands for.
   public var carrier: ClassicDialect.Carrier {
     switch self {
     case .streams: .streams
@@ -39,7 +39,7 @@ public enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// Whether nobody on another machine reaches it.
+  /// Whether only this machine can reach the address: a Unix socket or a loopback host.
   public var staysHere: Bool {
     switch self {
     case .streams(.unix): true
@@ -48,12 +48,14 @@ public enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// Refuses an address that `dialect` has no carrier for.
+  /// Checks that `dialect` can use this kind of address.
+  ///
+  /// - Throws: `ClassicError` (`badRequest`) whose message names the kinds it can use.
   func check(for dialect: ClassicDialect) throws(ClassicError) {
     guard !dialect.carriers.contains(carrier) else { return }
     let wanted = dialect.carriers.map { "\($0.rawValue):HOST:PORT" }.sorted()
     throw ClassicError(
       .badRequest,
-      "\(dialect.rawValue) is not spoken at \(self), but at \(wanted.joined(separator: " or "))")
+      "'\(dialect.rawValue)' cannot use \(self): use \(wanted.joined(separator: " or "))")
   }
 }

@@ -1,20 +1,21 @@
 public import TelpherTransport
 
-/// Asks one server, Telpher's or a tutorial's. From any thread.
+/// A client of one server, Telpher's or a tutorial's. Any thread may call it, one call at a time.
 ///
-/// The loop stays the caller's. A client that is not closed stays open until its loop ends.
+/// The caller owns the loop. A client that is not closed stays open until the loop ends.
 public actor ClassicClient {
-  /// Where a piece of an answer belongs. Only `raw` on datagrams tells the two apart.
+  /// The output of a command that a piece of an answer belongs to. Only `raw` on datagrams
+  /// separates the two; all other dialects deliver everything as `standard`.
   public enum Output: Sendable {
-    /// Standard output, or all of it.
+    /// Standard output, or the whole answer.
     case standard
     /// Standard error.
     case error
   }
 
-  /// The loop that the connection lives on.
+  /// The loop of the connection.
   public nonisolated let loop: any EventLoop
-  /// The loop.
+  /// The loop, as the actor's executor.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private let dialect: ClassicDialect
@@ -45,13 +46,13 @@ public actor ClassicClient {
   /// Connects to a server of `upper`, `raw`, `size`, `length`, `header`, `time` or `reply`.
   ///
   /// - Parameters:
-  ///   - encoding: the encoding of the server's text, by its name in `iconv -l`; it is delivered in
-  ///     UTF-8. Without one, bytes are delivered as they are.
-  ///   - acknowledgement: whether a client of `size` acknowledges sizes.
-  ///   - notice: receives, at most once, what a person is to know and what is no failure: that
-  ///     answers can't be checked, say. On the loop's thread.
-  /// - Throws: `ClassicError`: `badRequest` where the dialect, address or encoding make no sense,
-  ///   `unreachable` where nobody answers.
+  ///   - encoding: the encoding of the server's text, a name from `iconv -l`; text is then
+  ///     delivered in UTF-8. If nil, bytes are delivered unchanged.
+  ///   - acknowledgement: when a client of `size` acknowledges sizes.
+  ///   - notice: called at most once, on the loop's thread, with a message for the user about
+  ///     something that is not a failure, such as an answer without a checksum.
+  /// - Throws: `ClassicError`: `badRequest` if the dialect, the address or the encoding cannot be
+  ///   used, `unreachable` if the connection fails.
   public static func connect(
     _ dialect: ClassicDialect, to address: ClassicAddress, on loop: any EventLoop,
     encoding: String? = nil, limits: ClassicLimits = ClassicLimits(),
@@ -59,7 +60,7 @@ public actor ClassicClient {
     notice: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws -> ClassicClient {
     guard dialect != .upload, dialect != .chat else {
-      throw ClassicError(.badRequest, "\(dialect.rawValue) is nothing to ask")
+      throw ClassicError(.badRequest, "'\(dialect.rawValue)' does not answer single requests")
     }
     try address.check(for: dialect)
     if let encoding { _ = try Transcoder(from: encoding, to: "UTF-8") }
@@ -76,8 +77,8 @@ public actor ClassicClient {
       case .datagrams(let address): port = try DatagramPort(to: address, on: loop)
       case .streams(let address):
         let stream = try await loop.connect(to: address)
-        // `raw` leaves in the system what it doesn't take, so that it sticks there as in the
-        // tutorials.
+        // `raw` reads no further than one read at a time. The rest stays in the system, where
+        // answers stick together as they do in the tutorials.
         let pulled =
           [.raw, .reply].contains(dialect)
           ? PulledStream(stream, readLimit: limits.rawReadBytes, aheadBytes: 0)
@@ -92,14 +93,17 @@ public actor ClassicClient {
     }
   }
 
-  /// Sends `text` in UTF-8 (a command; for `time` a format) and delivers the answer, piece by piece
-  /// as it comes. After an error the client can only be closed, but for `silent`.
+  /// Sends `text` in UTF-8 and delivers the answer in pieces as they arrive. `text` is a command,
+  /// or for `time` a format.
+  ///
+  /// After an error other than `silent` the client can only be closed.
   ///
   /// - Parameters:
-  ///   - isLast: whether nothing else will be asked. Only then `raw`, which can't tell where an
-  ///     answer ends, waits for more of it than one read brings (see `RawDialect.askLast`).
-  ///   - deliver: takes a piece; the next is not read before it returns.
-  /// - Throws: `ClassicError`; what `deliver` throws.
+  ///   - isLast: whether this is the last question on the connection. Only then does `raw` wait for
+  ///     more of the answer than one read brings, since it cannot know where an answer ends (see
+  ///     `RawDialect.askLast`).
+  ///   - deliver: receives each piece; the next piece is read after it returns.
+  /// - Throws: `ClassicError`, or the error that `deliver` throws.
   public func ask(
     _ text: String, isLast: Bool,
     deliver: @escaping @Sendable (Output, Chunk) async throws -> Void
@@ -114,7 +118,7 @@ public actor ClassicClient {
     }
   }
 
-  /// Ends the connection.
+  /// Closes the connection.
   public func close() {
     stream?.close()
     port?.close()
@@ -153,7 +157,7 @@ public actor ClassicClient {
       throw ClassicError(.limit, error.message)
     }
     var wait = limits.datagramAnswer
-    // A command takes its time, and its two datagrams come together.
+    // The command needs time before its two datagrams arrive. The second follows the first at once.
     if dialect == .raw { wait += limits.datagramCommand }
     for output in dialect == .raw ? [Output.error, .standard] : [.standard] {
       let payload = try await port.answer(within: wait)
@@ -166,11 +170,11 @@ public actor ClassicClient {
 }
 
 extension EventLoop {
-  /// `connect(to:completion:)` for who waits on this loop.
+  /// `connect(to:completion:)` for a task that runs on this loop.
   func connect(to address: SocketAddress) async throws(TransportError) -> any ByteStream {
     let result = await withCheckedContinuation { continuation in
       connect(to: address) { result in
-        // It stays on the loop, where the caller waits.
+        // The result stays on this loop, on which the caller waits.
         nonisolated(unsafe) let result = result
         continuation.resume(returning: result)
       }

@@ -1,28 +1,28 @@
 internal import TelpherTransport
 
-/// The tutorials' protocols, by the names that `telpher classic` gives them. What each has on the
-/// wire stands above its code in the folder Dialects.
+/// The protocols of the Python socket tutorials, by the names that `telpher classic` uses. The
+/// folder Dialects has a file for each; its bytes are described above the code.
 public enum ClassicDialect: String, Sendable, CaseIterable {
-  /// Bytes, answered in upper case.
+  /// Answers bytes with the same bytes in upper case.
   case upper
-  /// Commands without any framing.
+  /// Runs commands, without any framing.
   case raw
-  /// The answer's size as decimal text, an acknowledgement, the answer.
+  /// Runs commands: the answer's size as decimal text, an acknowledgement, the answer.
   case size
-  /// The answer's length in 4 bytes, the answer.
+  /// Runs commands: the answer's length in 4 bytes, the answer.
   case length
-  /// The length of a dictionary in 4 bytes, the dictionary, the answer.
+  /// Runs commands: the length of a dictionary in 4 bytes, the dictionary, the answer.
   case header
-  /// Files for the server, each behind a dictionary.
+  /// Stores files, each after a dictionary that describes it.
   case upload
-  /// The time of day in a format.
+  /// Answers with the time of day in a given format.
   case time
-  /// Lines of text between an operator and friends.
+  /// Passes lines of text between an operator and friends.
   case chat
-  /// Any message, answered with one fixed text.
+  /// Answers every message with one fixed text.
   case reply
 
-  /// What carries a dialect.
+  /// A kind of transport.
   public enum Carrier: String, Sendable {
     /// TCP and Unix sockets.
     case streams = "tcp"
@@ -30,7 +30,7 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
     case datagrams = "udp"
   }
 
-  /// What carries it.
+  /// The transports that the dialect works on.
   public var carriers: Set<Carrier> {
     switch self {
     case .upper, .raw, .reply: [.streams, .datagrams]
@@ -39,7 +39,7 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
     }
   }
 
-  /// Whether who reaches its server can run commands.
+  /// Whether any client of its server can run commands.
   public var runsCommands: Bool {
     switch self {
     case .raw, .size, .length, .header: true
@@ -47,10 +47,10 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
     }
   }
 
-  /// Whether who reaches its server can store files.
+  /// Whether any client of its server can store files.
   public var storesFiles: Bool { self == .upload }
 
-  /// Whether its server sends text, which an encoding can be chosen for.
+  /// Whether its server sends text, so that an encoding can be chosen.
   public var hasText: Bool {
     switch self {
     case .raw, .size, .length, .header, .time, .chat, .reply: true
@@ -60,13 +60,13 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
 }
 
 extension ClassicDialect {
-  /// What the user who starts a server of it at `address` has to know: it runs commands or stores
-  /// files, in the folder `root`, for everyone who reaches it. Nil for a server that does neither.
+  /// A warning for the user who starts a server of this dialect at `address`: it runs commands, or
+  /// stores files in the folder `root`, for every client. Nil if the server does neither.
   public func warning(at address: ClassicAddress, root: String?) -> String? {
     guard runsCommands || storesFiles else { return nil }
     var who = "anyone on this machine"
     if case .streams(.unix) = address { who += " who may open the socket" }
     let what = runsCommands ? "run commands" : "store files in \(root ?? "its folder")"
-    return "\(who) can \(what) as you through \(address): '\(rawValue)' knows no authentication"
+    return "\(who) can \(what) as you through \(address): '\(rawValue)' has no authentication"
   }
 }

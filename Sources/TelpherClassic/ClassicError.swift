@@ -1,35 +1,37 @@
-/// Why a dialect could not be spoken, on either side.
+/// A failure of a client or server of a tutorial's dialect.
 public struct ClassicError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// Kinds of failure. More may come: compare, don't switch.
+  /// The kind of failure. Compare codes instead of switching over them: later versions may add
+  /// more.
   public struct Code: Sendable, Hashable, CustomStringConvertible {
     /// A stable name.
     public let description: String
-    /// What was asked for makes no sense: an address, an encoding, a dialect on another carrier.
+    /// The caller's request cannot work: a bad address, an unknown encoding, or a dialect on the
+    /// wrong transport.
     public static let badRequest = Code(description: "bad request")
-    /// The peer can't be reached.
+    /// The connection to the server failed.
     public static let unreachable = Code(description: "unreachable")
-    /// The connection ended or broke before all had come.
+    /// The connection ended before everything was received or sent.
     public static let lost = Code(description: "lost")
-    /// The peer did not speak the dialect.
+    /// The peer broke the rules of the dialect.
     public static let violation = Code(description: "violation")
-    /// What came is not what was announced: a digest differs.
+    /// The received bytes do not match their digest.
     public static let damaged = Code(description: "damaged")
-    /// More than a named limit of `ClassicLimits`.
+    /// A limit of `ClassicLimits` was exceeded.
     public static let limit = Code(description: "limit")
-    /// The server has too much to do.
+    /// Too many commands are waiting on the server.
     static let busy = Code(description: "busy")
     /// No answer came in time.
     public static let silent = Code(description: "silent")
-    /// The system could not do it; the message says what.
+    /// An operation of the system failed; the message describes it.
     public static let system = Code(description: "system")
   }
 
   /// The kind of failure.
   public var code: Code
-  /// What went wrong, for a person, without a line break.
+  /// A description of the failure for a person, without a line break.
   public var message: String
 
-  /// An error.
+  /// Creates an error.
   public init(_ code: Code, _ message: String) {
     self.code = code
     self.message = message

@@ -1,89 +1,97 @@
-/// All that a peer could have too much of. Times are in nanoseconds, sizes in bytes.
+/// The limits on everything that a peer controls. Times are in nanoseconds, sizes in bytes.
 public struct ClassicLimits: Sendable {
-  /// A command, or a line of `raw --line`: as much as one read may bring. The tutorials read 1,024.
+  /// The longest command, or line of `raw --line`. A larger read is refused. The tutorials read
+  /// 1,024 bytes.
   public var commandBytes = 16 * 1024
-  /// What a client may send ahead of the answers to it. Beyond that it is not read, and waits.
+  /// The bytes that a server reads ahead while it still answers earlier ones. At this limit it
+  /// stops reading from the client.
   public var aheadBytes = 64 * 1024
-  /// Clients of a server at once. Beyond that one that never sent anything makes room, else the new
-  /// one is refused. Well below a process's usual 1,024 descriptors, of which a command needs three.
+  /// Clients of a server at once. At this limit a new client replaces the oldest one that never
+  /// sent anything; without such a client it is refused. A process usually may have 1,024
+  /// descriptors, and a command needs three.
   public var clients = 200
-  /// Commands of a server that run at once, each a process; a client has one at a time. More wait
-  /// their turn.
+  /// Commands of a server that run at once, each a process. Each client runs one at a time; further
+  /// commands wait.
   public var commands = 64
-  /// Commands that wait for their turn. Far above `clients`, so that only datagrams get there: a
-  /// command beyond that is dropped with its client, or its datagram.
+  /// Commands that wait to run. It is far above `clients`, so that only datagrams reach it. A
+  /// command past it is dropped: its client is disconnected, or its datagram is ignored.
   public var waitingCommands = 4_096
-  /// How long the first bytes of a client are held when they may be the beginning of another
-  /// protocol (`FirstBytes`). The pieces of one request come closer together.
+  /// How long a server holds the first bytes of a client that may be the beginning of another
+  /// protocol (`FirstBytes`). The pieces of one request arrive closer together than this.
   public var firstBytes: UInt64 = 500_000_000
-  /// What `raw` holds of a running command's output, in order to send it in one piece at the end.
-  /// Far more than one recv of a tutorial's client takes, so that a longer answer sticks anyway.
+  /// How much output of a running command `raw` holds in order to send it in one piece. It is far
+  /// more than one recv of a tutorial's client takes: a longer answer sticks to the next one
+  /// anyway.
   public var heldBytes = 64 * 1024
-  /// How long `raw` holds the output of a running command. The tutorials' commands (`dir`,
-  /// `ping -c 4`) have ended by then, and a person who watches a log does not wait longer.
+  /// How long `raw` holds the output of a running command. The tutorials' commands, such as `dir`
+  /// and `ping -c 4`, end within this time, and a person who watches a log does not want to wait
+  /// longer.
   public var heldOutput: UInt64 = 5_000_000_000
-  /// The same for what follows after the first piece of such an answer: it is in pieces already, and
-  /// this much joins what a program writes line by line.
+  /// The same, after the first piece of such an answer was sent. It is long enough to join lines
+  /// that a program writes one by one.
   public var heldRest: UInt64 = 100_000_000
-  /// How long `size` waits for an acknowledgement before it sends the answer without one. The
-  /// tutorials' servers that need none sleep for about so long.
+  /// How long the server of `size` waits for an acknowledgement before it sends the answer without
+  /// one. The tutorials' servers that need no acknowledgement sleep for about this long.
   public var acknowledgement: UInt64 = 1_000_000_000
-  /// How long `size` waits for a second message of a client whose acknowledgement may be the first:
-  /// a client that has sent a command waits for its size.
+  /// How long the server of `size` waits for a second message if the first may be an
+  /// acknowledgement. A client that has sent a command waits for the size and sends nothing more.
   public var secondMessage: UInt64 = 200_000_000
-  /// What is kept of each output of a command in memory until its length is known; the rest goes
-  /// into a file that has no name, in $TMPDIR or /tmp.
+  /// How much of each output of a command is kept in memory until its length is known. The rest
+  /// goes to an unnamed temporary file in $TMPDIR or /tmp.
   public var keptInMemory = 1 << 20
-  /// The longest answer whose length must be known before it is sent: past what 4 bytes can say, and
-  /// far below what fills a disk.
+  /// The longest answer that is collected before it is sent. It is more than 4 bytes can announce,
+  /// and far less than would fill a disk.
   public var collectedBytes: Int64 = 4 << 30
-  /// The longest answer that 4 bytes can announce, as a signed 32-bit integer.
+  /// The longest answer that 4 bytes can announce as a signed integer.
   public var announcedBytes = Int64(Int32.max)
-  /// A dictionary with all that a file's name and digest need.
+  /// The longest dictionary. A file's name and digest need far less.
   public var dictionaryBytes = 64 * 1024
-  /// The largest file that is taken: 1 TiB.
+  /// The largest file that an upload server accepts: 1 TiB.
   public var fileBytes: Int64 = 1 << 40
-  /// What was received of a file and is not written yet. Beyond that its client is not read.
+  /// How much received, not yet written file content a server holds. At this limit it stops reading
+  /// from the client.
   public var unwrittenBytes = 4 << 20
-  /// A strftime(3) format. What it makes of it has at most as many bytes as a datagram.
+  /// The longest strftime(3) format. The formatted time must fit a datagram.
   public var formatBytes = 1024
-  /// How long a command goes on after the end of its client's bytes. That is how a client vanishes,
-  /// and also how one says that it has no more to send (nc, shutdown(2)), and still reads.
+  /// How long a command runs after its client has ended its sending side, until the server checks
+  /// whether the client still exists. A client that disappears ends its side, and so does one that
+  /// has no more to send but still reads (nc, shutdown(2)).
   public var goesOnAfterEnd: UInt64 = 2_000_000_000
-  /// The time from SIGTERM to SIGKILL for the processes of a client that is gone.
+  /// The time between SIGTERM and SIGKILL for the processes of a client that has disconnected.
   public var grace: UInt64 = 2_000_000_000
-  /// How long an output is waited for that other processes hold open after the command's exit.
+  /// How long a server still reads a command's output after the command's exit, if other processes
+  /// hold the output open.
   public var drain: UInt64 = 500_000_000
-  /// How long a command may run that came in a datagram: nobody can vanish there.
+  /// How long a command from a datagram may run: no connection ends when its client disappears.
   public var datagramCommand: UInt64 = 60_000_000_000
-  /// How long a client waits for an answer that may be lost on the way.
+  /// How long a client waits for an answer in a datagram, which may be lost.
   public var datagramAnswer: UInt64 = 5_000_000_000
-  /// What a `raw` client takes for an answer while it goes on to ask: one read of this size, the
-  /// tutorials' recv(1024).
+  /// The size of one read of a `raw` client. With further questions to ask, it takes one read as
+  /// the answer, as the tutorials do with recv(1024).
   public var rawReadBytes = 1024
-  /// How long the client of `size` waits for the answer before it acknowledges the size: longer than
-  /// the tutorials' servers sleep that need no acknowledgement.
+  /// How long the client of `size` waits for the answer before it acknowledges the size. It is
+  /// longer than the sleep of the tutorials' servers that need no acknowledgement.
   public var sleepingServer: UInt64 = 2_000_000_000
-  /// How soon after its acknowledgement an answer comes that it was for. An answer that comes later
-  /// may be that of a server that slept and takes the acknowledgement for the next command.
+  /// How soon an answer follows the acknowledgement that it waited for. After a longer time the
+  /// server may have slept instead, and may run the acknowledgement as the next command.
   public var promptAnswer: UInt64 = 300_000_000
-  /// How long the client of `size` waits for the answer to an acknowledgement that was taken for a
-  /// command.
+  /// How long the client of `size` waits for the answer to an acknowledgement that the server may
+  /// have run as a command.
   public var strayAnswer: UInt64 = 1_000_000_000
-  /// How long a client waits between two messages that would stick, when nothing tells that the
-  /// server has read the first.
+  /// The pause between two messages that must not stick together, if the client cannot find out
+  /// whether the server has read the first.
   public var betweenMessages: UInt64 = 300_000_000
-  /// How long a client waits at most for a server to read what it sent.
+  /// The longest time that a client waits for a server to read what it sent.
   public var serverReads: UInt64 = 5_000_000_000
-  /// How long an uploading client waits for a server's word on what it sent. A tutorial's has none,
-  /// and one that doesn't even close would be waited for in vain.
+  /// How long an uploading client waits for the server's report. The tutorials' servers send none,
+  /// and one that does not close the connection either would never end the wait.
   public var uploadReport: UInt64 = 30_000_000_000
-  /// How long a `raw` client waits for more of an answer that nothing tells the end of.
+  /// How long a `raw` client waits for more of an answer. `raw` does not mark the end of an answer.
   public var silence: UInt64 = 1_000_000_000
-  /// How long a `raw` client waits for the first byte of its last answer, after the silence, when it
-  /// has ended its side and the server neither answers nor ends the connection.
+  /// How long a `raw` client that has ended its sending side waits for the first byte of its last
+  /// answer. The time starts after `silence` has passed.
   public var firstAnswer: UInt64 = 10_000_000_000
 
-  /// The defaults.
+  /// Creates the default limits.
   public init() {}
 }

@@ -1,14 +1,14 @@
 public import Logging
 public import TelpherTransport
 
-/// Serves one dialect on this machine, to any number of clients at once. From any thread.
+/// A server of one dialect for any number of clients on this machine. Any thread may call it.
 ///
-/// The dialects know no authentication, so that nothing but loopback addresses and Unix sockets are
-/// served. The loop stays the caller's: it is to be shut down after `stop()`.
+/// The dialects have no authentication, so it listens only on loopback addresses and Unix sockets.
+/// The caller owns the loop, and shuts it down after `stop()` has returned.
 public actor ClassicServer {
-  /// The loop that clients and commands live on.
+  /// The loop of the clients and commands.
   public nonisolated let loop: any EventLoop
-  /// The loop.
+  /// The loop, as the actor's executor.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private let dialect: ClassicDialect
@@ -26,10 +26,12 @@ public actor ClassicServer {
   /// The length of a listening socket's queue (listen(2)).
   private static let backlog: Int32 = 128
 
-  /// A server that listens nowhere yet.
+  /// Creates a server that does not listen yet.
   ///
-  /// - Parameter loop: one that starts processes, for a dialect that runs commands.
-  /// - Throws: `ClassicError` (`badRequest`) where the options make no sense for the dialect.
+  /// - Parameter loop: the loop to run on. It must be able to start processes if the dialect runs
+  ///   commands.
+  /// - Throws: `ClassicError`: `badRequest` if the options do not fit the dialect, `system` if the
+  ///   folder for uploads cannot be opened.
   public init(
     _ dialect: ClassicDialect, on loop: any EventLoop, options: ClassicServerOptions,
     logger: Logger
@@ -49,12 +51,12 @@ public actor ClassicServer {
 
   /// Listens at `address`.
   ///
-  /// - Returns: the address with the real port.
-  /// - Throws: `ClassicError` (`badRequest`) where another machine could reach it or the dialect has
-  ///   no such carrier; `TransportError` where it can't be bound.
+  /// - Returns: the address with the actual port.
+  /// - Throws: `ClassicError` (`badRequest`) if other machines could reach the address or the
+  ///   dialect does not work on this transport; `TransportError` if the address cannot be bound.
   public func listen(at address: ClassicAddress) throws -> ClassicAddress {
     try address.check(for: dialect)
-    guard address.staysHere else { throw ClassicError.notHere(address) }
+    guard address.staysHere else { throw ClassicError.notLocal(address) }
     switch address {
     case .streams(let address):
       let bound = try loop.bind(to: address, backlog: Self.backlog)
@@ -76,8 +78,8 @@ public actor ClassicServer {
     }
   }
 
-  /// Takes no new clients, ends those there are with their commands (SIGTERM, the grace, SIGKILL),
-  /// and returns when nothing is left. To be called once.
+  /// Stops listening, disconnects all clients, ends their commands (SIGTERM, then SIGKILL after
+  /// `ClassicLimits.grace`), and returns when all have ended. Call it once.
   public func stop() async {
     isStopping = true
     for socket in sockets {
@@ -93,7 +95,7 @@ public actor ClassicServer {
     while !clients.isEmpty { await bell.wait() }
   }
 
-  /// Ends all commands at once. For a `stop()` that is under way and shall not wait.
+  /// Sends SIGKILL to all commands. Call it to shorten a `stop()` that is in progress.
   public func kill() {
     shell.killAll()
   }
@@ -113,17 +115,19 @@ public actor ClassicServer {
       await serve(client, number)
       client.close()
       clients[number] = nil
-      logger.debug("a client went", metadata: ["client": "\(number)"])
+      logger.debug("a client disconnected", metadata: ["client": "\(number)"])
       bell.ring()
     }
   }
 
-  /// Whether one more client has room, be it in the place of the oldest one that never sent anything.
+  /// Whether there is room for one more client. If not, the oldest client that never sent anything
+  /// is disconnected to make room.
   private func makeRoom() -> Bool {
     guard clients.count >= options.limits.clients else { return true }
     let silent = clients.filter { !$0.value.hasReceived }.min { $0.key < $1.key }
     guard let silent else {
-      logger.warning("a client is refused: too many", metadata: ["clients": "\(clients.count)"])
+      logger.warning(
+        "a client is refused: too many clients", metadata: ["clients": "\(clients.count)"])
       return false
     }
     silent.value.close()
@@ -132,11 +136,11 @@ public actor ClassicServer {
   }
 
   private func serve(_ client: PulledStream, _ number: Int) async {
-    logger.debug("a client came", metadata: ["client": "\(number)"])
+    logger.debug("a client connected", metadata: ["client": "\(number)"])
     let commands: any CommandDialect
     switch dialect {
     case .upper:
-      // It ends as its client does.
+      // An error here means that the client is gone.
       try? await UpperDialect.serve(client)
       return
     case .reply:
@@ -158,7 +162,9 @@ public actor ClassicServer {
   }
 
   private func takeFiles(of client: PulledStream, _ number: Int) async {
-    guard let uploads else { preconditionFailure("an upload server has a folder") }
+    guard let uploads else {
+      preconditionFailure("`check` refuses an upload server without a folder")
+    }
     do throws(ClassicError) {
       try await uploads.serve(client) { line, isStored in
         logger.log(
@@ -198,45 +204,47 @@ public actor ClassicServer {
     do {
       for payload in payloads { try datagramSockets[socket].send(payload, to: address) }
     } catch {
-      logger.warning("an answer is lost", metadata: ["error": "\(error)"])
+      logger.warning("an answer could not be sent", metadata: ["error": "\(error)"])
     }
   }
 }
 
 extension ClassicServerOptions {
-  /// Refuses options that the dialect has no use for, or lacks.
+  /// Checks that the options fit `dialect`.
+  ///
+  /// - Throws: `ClassicError` (`badRequest`) if an option is missing or has no meaning for it.
   fileprivate func check(for dialect: ClassicDialect) throws(ClassicError) {
     func refuse(_ what: String) -> ClassicError { ClassicError(.badRequest, what) }
     if let encoding {
       guard dialect.hasText else {
-        throw refuse("\(dialect.rawValue) sends bytes as they are, in no encoding")
+        throw refuse("'\(dialect.rawValue)' sends bytes unchanged and has no encoding")
       }
       _ = try Transcoder(from: "UTF-8", to: encoding)
       _ = try Transcoder(from: encoding, to: "UTF-8")
     }
-    if readsLines, dialect != .raw { throw refuse("only 'raw' takes a command per line") }
-    if overwrites, dialect != .upload { throw refuse("only 'upload' stores files") }
+    if readsLines, dialect != .raw { throw refuse("only 'raw' reads a command per line") }
+    if overwrites, dialect != .upload { throw refuse("only 'upload' can overwrite files") }
     if pause != nil, dialect != .raw, dialect != .size {
-      throw refuse("only 'raw' and 'size' pause")
+      throw refuse("only 'raw' and 'size' have a pause")
     }
     guard (text != nil) == (dialect == .reply) else {
-      throw refuse(text == nil ? "reply needs the text to answer with" : "only 'reply' has a text")
+      throw refuse(text == nil ? "'reply' needs a text to answer with" : "only 'reply' has a text")
     }
-    if text?.isEmpty == true { throw refuse("the text of 'reply' has to have a character") }
+    if text?.isEmpty == true { throw refuse("the text of 'reply' must not be empty") }
     guard (root != nil) == (dialect == .upload) else {
       throw refuse(
         root == nil
-          ? "upload needs the folder that files go to" : "only 'upload' has a folder for files")
+          ? "'upload' needs a folder for its files" : "only 'upload' has a folder for files")
     }
   }
 }
 
 extension ClassicError {
-  /// Why an address that others reach is not served.
-  static func notHere(_ address: ClassicAddress) -> ClassicError {
+  /// The refusal of an address that other machines can reach.
+  static func notLocal(_ address: ClassicAddress) -> ClassicError {
     ClassicError(
       .badRequest,
-      "\(address) is refused: the tutorials' dialects know no authentication, and whoever reaches the port can use it; they are served on 127.0.0.1, ::1, localhost and Unix sockets only ('telpher serve' is for more)"
+      "\(address) is refused: the tutorials' dialects have no authentication, so anyone who reaches the port could use it. Listen on 127.0.0.1, ::1, localhost or a Unix socket"
     )
   }
 }

@@ -1,17 +1,17 @@
 internal import TelpherFiles
 public import TelpherTransport
 
-/// Sends files to one server, Telpher's or a tutorial's, one after the other on one connection. From
-/// any thread, for one caller at a time.
+/// Sends files to one server, Telpher's or a tutorial's, in order on one connection. Any thread may
+/// call it, one call at a time.
 public actor ClassicUploader {
-  /// The loop that the connection lives on.
+  /// The loop of the connection.
   public nonisolated let loop: any EventLoop
-  /// The loop.
+  /// The loop, as the actor's executor.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private let stream: PulledStream
   private let limits: ClassicLimits
-  /// Whether a file was sent before.
+  /// Whether an earlier file was sent.
   private var hasSent = false
 
   private init(_ stream: PulledStream, on loop: any EventLoop, limits: ClassicLimits) {
@@ -20,17 +20,18 @@ public actor ClassicUploader {
     self.limits = limits
   }
 
-  /// What the server says at the end.
+  /// The server's report about all files.
   public struct Report: Sendable, Equatable {
-    /// A line for each file; none where the server says nothing, as the tutorials' do.
+    /// A line for each file. Empty if the server reports nothing; the tutorials' servers do not.
     public var lines: [String]
-    /// Whether one of them says that a file was not stored.
+    /// Whether at least one file was not stored.
     public var hasFailures: Bool { lines.contains { $0.hasPrefix("failed") } }
   }
 
   /// Connects to `address`.
   ///
-  /// - Throws: `ClassicError`: `badRequest` for a UDP address, `unreachable` where nobody answers.
+  /// - Throws: `ClassicError`: `badRequest` for a UDP address, `unreachable` if the connection
+  ///   fails.
   public static func connect(
     to address: ClassicAddress, on loop: any EventLoop, limits: ClassicLimits = ClassicLimits()
   ) async throws -> ClassicUploader {
@@ -61,14 +62,16 @@ public actor ClassicUploader {
     }
   }
 
-  /// Sends the file at `path` under its own name, with its md5.
+  /// Sends the file at `path`, with its name and its MD5.
   ///
-  /// Before another file it waits until the server has read the one before, since some of the
-  /// tutorials' servers read more than a file has and would store the next dictionary with it.
+  /// Before the second and each later file it waits until the server has read the one before. Some
+  /// of the tutorials' servers read more bytes than a file has, and would store the next dictionary
+  /// as part of the file.
   ///
-  /// - Returns: how many bytes it has.
-  /// - Throws: `ClassicError`: `system` where it can't be read, after which another may be sent unless
-  ///   its sending had begun; `lost` where the server is gone.
+  /// - Returns: the size of the file in bytes.
+  /// - Throws: `ClassicError`: `system` if the file cannot be read, `lost` if the connection is
+  ///   gone. After `system` another file can be sent, unless part of this one was sent already:
+  ///   then the connection is closed.
   public func send(_ path: String) async throws -> Int64 {
     let file = try await Blocking.run { () throws(ClassicError) in try LocalFile(path) }
     let json = UploadDictionary.json(name: file.name, size: file.size, md5: try await file.md5())
@@ -81,16 +84,16 @@ public actor ClassicUploader {
     do throws(ClassicError) {
       try await file.forEach { (chunk) throws(ClassicError) in try await stream.write(chunk) }
     } catch {
-      // What came behind half a file would be taken for its rest.
+      // The server would take the next file for the rest of this one.
       stream.close()
       throw error
     }
     return file.size
   }
 
-  /// Ends the connection, and returns what the server says of the files.
+  /// Ends the sending side and returns the server's report.
   ///
-  /// - Throws: `ClassicError` (`lost`) where the connection breaks.
+  /// - Throws: `ClassicError` (`lost`) if the connection fails.
   public func finish() async throws -> Report {
     stream.finishWriting()
     var bytes: [UInt8] = []
@@ -104,20 +107,20 @@ public actor ClassicUploader {
   }
 }
 
-/// The files that a client can send from a folder.
+/// Lists the files that a client can send from a folder.
 public enum ClassicFolder {
-  /// A file.
+  /// A file of a folder.
   public struct Entry: Sendable, Equatable {
     /// Its name.
     public var name: String
-    /// How many bytes it has.
+    /// Its size in bytes.
     public var size: Int64
   }
 
-  /// The regular files in `folder` that are not hidden, sorted by name. It does not wait on the
-  /// caller's thread.
+  /// Returns the regular files in `folder`, without hidden ones, sorted by name. It does not block
+  /// the caller's thread.
   ///
-  /// - Throws: `ClassicError` (`system`) where the folder can't be read.
+  /// - Throws: `ClassicError` (`system`) if the folder cannot be read.
   public static func files(in folder: String) async throws -> [Entry] {
     try await Blocking.run { () throws(ClassicError) in
       do throws(FileError) {

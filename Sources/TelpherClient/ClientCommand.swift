@@ -2,25 +2,26 @@ internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// One command as the client sees it: what arrived of it, and who waits for what. On the loop only.
+/// The client's side of one command: its output that has arrived, its input, its result, and the
+/// tasks that wait for them. Use it only on the loop's thread.
 final class ClientCommand {
   let stream: StreamID
   let output: OutputQueue
   let error: OutputQueue
-  /// Who reads them.
+  /// Counts the readers of the two outputs.
   let readers = OutputReaders()
-  /// Nil for a command without input.
+  /// The channel of standard input; nil for a command without input.
   let input: OutboundChannel?
-  /// How it ended, once that is known.
+  /// The result or the error; nil while the command runs.
   private(set) var outcome: Result<CommandResult, ClientError>?
-  /// What was wrong on this side, told in the place of a result.
+  /// A failure on this side, which is reported instead of the result.
   private(set) var failure: ClientError?
 
   private let link: Link
   private var isInputClosed = false
   private var isInputBusy = false
   private var offsets: [String: UInt64] = [:]
-  /// Outputs that were not wanted to their end, so that their counts say nothing.
+  /// Outputs that were stopped; their byte counts are not checked.
   private var stopped: Set<Channel> = []
   private var writers: [CheckedContinuation<Void, Never>] = []
   private var waiters: [CheckedContinuation<CommandResult, any Error>] = []
@@ -56,22 +57,23 @@ final class ClientCommand {
       link.consume(stream, channel, chunk.count)
       fail(error)
     }
-    spillIfStuck()
+    growFullOutputIfBlocked()
   }
 
-  /// The next piece of an output; nil at its end.
+  /// Returns the next chunk of an output; nil at its end.
   func next(_ channel: Channel) async throws -> Chunk? {
     guard let queue = queue(channel) else { return nil }
     if let ready = try available(queue, channel) { return ready }
-    // Looked at again in there: a task that doesn't prefer the loop as its executor may get there a
-    // turn of the loop later, and what came meanwhile would be waited for in vain.
+    // Check again inside the closure: a task that does not prefer the loop as its executor may run
+    // it one turn of the loop later. Without the check it would miss a chunk that arrived in
+    // between.
     return try await withCheckedThrowingContinuation { continuation in
       do {
         if let ready = try available(queue, channel) {
           continuation.resume(returning: ready)
         } else {
           queue.wait(continuation)
-          spillIfStuck()
+          growFullOutputIfBlocked()
         }
       } catch {
         continuation.resume(throwing: error)
@@ -79,7 +81,7 @@ final class ClientCommand {
     }
   }
 
-  /// The next piece, or (nil) the end, where one of them is there.
+  /// Returns the next chunk, `.some(nil)` at the end of the output, or nil if the caller must wait.
   private func available(_ queue: OutputQueue, _ channel: Channel) throws(ClientError) -> Chunk?? {
     if let (chunk, credit) = queue.take() {
       link.consume(stream, channel, credit)
@@ -91,23 +93,26 @@ final class ClientCommand {
     return .some(nil)
   }
 
-  /// See `OutputQueue`: a reader waits for one output, and the command for the other, which nobody
-  /// reads meanwhile.
-  func spillIfStuck() {
+  /// Resolves a deadlock (see `OutputQueue`): a reader waits for one output while the command waits
+  /// until the other output is read, which has no reader. Then that output gets more credit.
+  func growFullOutputIfBlocked() {
     for (awaited, full, channel) in [(output, error, Channel.stderr), (error, output, .stdout)]
-    where awaited.isAwaited && !awaited.hasEnded && full.ungranted > 0 && !readers.isRead(channel) {
-      guard full.unread <= OutputQueue.spillLimit else {
+    where awaited.isAwaited && !awaited.hasEnded && full.bytesHoldingCredit > 0
+      && !readers.isRead(channel)
+    {
+      guard full.unread <= OutputQueue.unreadLimit else {
         return fail(
           ClientError(
             .outputLimit,
-            "\(full.unread) bytes of the other output wait unread: read both, or discard one"))
+            "\(full.unread) bytes of the other output are unread: read both outputs, or discard one"
+          ))
       }
-      link.consume(stream, channel, full.ungranted)
-      full.spill()
+      link.consume(stream, channel, full.bytesHoldingCredit)
+      full.markCreditAsGivenBack()
     }
   }
 
-  /// The bytes of an output are not wanted any more: the command gets SIGPIPE when it writes there.
+  /// Stops an output: the command gets SIGPIPE when it writes to it.
   func stop(_ channel: Channel) {
     guard outcome == nil, stopped.insert(channel).inserted else { return }
     var message = ControlMessage()
@@ -116,8 +121,9 @@ final class ClientCommand {
     drop(channel)
   }
 
-  /// The reader is done. An output that it began and did not finish is stopped, as a shell's pipe
-  /// is; one that it never looked at is dropped, so that the command can write to it in peace.
+  /// Ends the reading of both outputs. An output that was read in part is stopped, like a closed
+  /// pipe in a shell. An output that was never read is dropped, so that the command can go on
+  /// writing.
   func finishReading() {
     for channel in [Channel.stdout, .stderr] {
       guard let queue = queue(channel) else { continue }
@@ -125,7 +131,7 @@ final class ClientCommand {
     }
   }
 
-  /// What comes from now on is dropped; the command goes on.
+  /// Drops all further output; the command continues.
   func dropOutputs() {
     drop(.stdout)
     drop(.stderr)
@@ -138,21 +144,21 @@ final class ClientCommand {
 
   // MARK: Input
 
-  /// Sends a piece of standard input, once there is room for it.
+  /// Sends a chunk of standard input when there is room for it.
   func write(_ chunk: Chunk) async throws {
     await waitForInput()
     guard let input, !isInputClosed, outcome == nil else {
       throw ClientError(.inputClosed, "the command reads no more input")
     }
     isInputBusy = !input.send(chunk)
-    // What was sent waits in the channel until the command reads; so does who sent it.
+    // The chunk stays in the channel until the command reads; the caller waits for that too.
     await waitForInput()
   }
 
-  /// Waits while the channel holds a piece that has not gone.
+  /// Waits while the channel holds a chunk that has not been sent.
   private func waitForInput() async {
     while isInputBusy && !isInputClosed {
-      // Asked again in there: see `next`.
+      // Check again inside the closure: see `next`.
       await withCheckedContinuation { continuation in
         if isInputBusy && !isInputClosed {
           writers.append(continuation)
@@ -182,7 +188,7 @@ final class ClientCommand {
     wakeWriters()
   }
 
-  // MARK: Words
+  // MARK: CONTROL
 
   func receive(_ message: ControlMessage) {
     if message.stopSending == Channel.stdin.rawValue { closeInput() }
@@ -202,7 +208,8 @@ final class ClientCommand {
     link.control(stream, message)
   }
 
-  /// Ends the command because of a fault on this side, which is told in the place of its result.
+  /// Cancels the command because of a failure on this side, which is reported instead of the
+  /// result.
   private func fail(_ error: ClientError) {
     guard failure == nil else { return }
     failure = error
@@ -212,9 +219,9 @@ final class ClientCommand {
     self.error.end(error)
   }
 
-  // MARK: The end
+  // MARK: Ending
 
-  /// Holds the deadline of `command` on this side too, for a server that does not.
+  /// Watches the deadline of `command` on this side too, in case the server does not answer.
   func watchDeadline(of command: Command) {
     guard let limit = command.deadline else { return }
     deadline = DeadlineWatch(
@@ -229,7 +236,7 @@ final class ClientCommand {
     }
   }
 
-  /// The server told the result.
+  /// Handles the result in the server's CLOSE.
   func close(_ details: CloseResult) {
     do throws(ClientError) {
       try checkCounts(details)
@@ -254,11 +261,11 @@ final class ClientCommand {
     waiting.forEach { $0.resume(with: outcome.mapError { $0 }) }
   }
 
-  /// The result, once it is known.
+  /// Waits for the result.
   func result() async throws -> CommandResult {
     if let outcome { return try outcome.get() }
     return try await withCheckedThrowingContinuation { continuation in
-      // Asked again in here: see `next`.
+      // Check again inside the closure: see `next`.
       if let outcome {
         continuation.resume(with: outcome.mapError { $0 })
       } else {
@@ -267,15 +274,15 @@ final class ClientCommand {
     }
   }
 
-  /// The server says how many bytes it sent: fewer that arrived are not to be taken for all.
+  /// Compares the bytes that arrived with the counts in CLOSE, so that missing output is an error.
   private func checkCounts(_ details: CloseResult) throws(ClientError) {
     for channel in [Channel.stdout, .stderr] where !stopped.contains(channel) {
       let key = "\(channel.rawValue)"
-      guard let told = details.bytes?[key], let queue = queue(channel) else { continue }
+      guard let sent = details.bytes?[key], let queue = queue(channel) else { continue }
       let arrived = queue.received + (offsets[key] ?? 0)
-      guard told == arrived else {
+      guard sent == arrived else {
         throw ClientError(
-          .lost, "\(arrived) bytes of channel \(key) arrived, and the server sent \(told)")
+          .lost, "\(arrived) bytes of channel \(key) arrived, but the server sent \(sent)")
       }
     }
   }

@@ -1,43 +1,47 @@
 internal import TelpherWire
 
-/// What went wrong between this client and the server. A command that fails is not an error.
+/// An error of the connection between this client and a server. A command that fails is not an
+/// error but a result.
 public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// Kinds of errors. More may come: compare, don't switch.
+  /// The kinds of errors. Later versions may add some, so compare codes instead of switching over
+  /// them.
   public struct Code: Sendable, Hashable, CustomStringConvertible {
-    /// A stable name.
+    /// The name of the code; it does not change between versions.
     public let description: String
-    /// Nobody answers at the address.
+    /// No server answers at the address.
     public static let unreachable = Code(description: "unreachable")
-    /// The address can't be used.
+    /// The address is invalid.
     public static let badAddress = Code(description: "bad address")
-    /// The server does not let this client in.
+    /// The server refuses this client, or the client does not trust the server.
     public static let notAuthenticated = Code(description: "not authenticated")
-    /// The server did not take the request. Nothing was run.
+    /// The server refused the request. Nothing was run.
     public static let refused = Code(description: "refused")
-    /// The connection broke before the result was told: the command may have run, wholly or partly.
+    /// The connection was lost before the result arrived. The command may have run in whole or in
+    /// part.
     public static let lost = Code(description: "lost")
-    /// The command's deadline passed and the server did not answer: the command may still run.
+    /// The command's deadline passed and the server did not answer. The command may still run.
     public static let deadlinePassed = Code(description: "deadline passed")
     /// The connection was closed on this side.
     public static let closed = Code(description: "closed")
-    /// The output is longer than the limit given; the command was ended.
+    /// The output is longer than the limit; the command was canceled.
     public static let outputLimit = Code(description: "output limit")
     /// The command reads no more input.
     public static let inputClosed = Code(description: "input closed")
     /// The request is too large to be sent.
     public static let tooLarge = Code(description: "too large")
-    /// Too many commands at once on this connection.
+    /// The connection has as many open streams as the server allows.
     public static let limit = Code(description: "limit")
-    /// One of the two sides broke the protocol.
+    /// The server broke the protocol, or says that this client did.
     public static let protocolError = Code(description: "protocol error")
   }
 
   /// The kind of error.
   public var code: Code
-  /// What went wrong and what to do, for a person. The server's words in it are escaped.
+  /// What went wrong and what to do about it, in plain text. Control characters in text from the
+  /// server are escaped.
   public let message: String
 
-  /// An error.
+  /// Creates an error; `message` is escaped.
   public init(_ code: Code, _ message: String) {
     self.code = code
     self.message = ShownText.escaped(message)

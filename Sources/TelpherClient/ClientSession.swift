@@ -3,18 +3,18 @@ internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// One connection of a client: which of its streams is which command, and who waits for what. On
-/// its loop's thread only; `Connection` is the door to it.
+/// The client's side of one connection: the command or file request of each stream, and the tasks
+/// that wait. Use it only on its loop's thread; `Connection` makes it callable from any task.
 final class ClientSession: LinkDelegate {
   let link: Link
-  /// Why the connection ended, once it has.
+  /// Why the connection ended; nil while it is open.
   private(set) var ended: ClientError?
-  /// Whether the server ended the connection because it had no place for it.
+  /// Whether the server refused the connection because of a limit.
   private(set) var wasRefusedByLimit = false
-  /// Why the server takes no more streams, once it has said so.
+  /// Why the server accepts no more streams; nil before its GOAWAY.
   private var refusal: ClientError?
 
-  /// The commands whose scope is not over, whether or not their result is known.
+  /// The commands whose `run` scope is not over, whether or not their results are known.
   private var commands: [StreamID: ClientCommand] = [:]
   private var files: [StreamID: FileStream] = [:]
   private var helloWaiters: [CheckedContinuation<Hello, any Error>] = []
@@ -22,7 +22,7 @@ final class ClientSession: LinkDelegate {
   private var pings: [UInt64: CheckedContinuation<Void, any Error>] = [:]
   private var lastPing: UInt64 = 0
   private var closeWaiters: [CheckedContinuation<Void, Never>] = []
-  /// ssh, where that carries the connection.
+  /// The ssh process, if one carries the connection.
   private let carrier: Carrier?
 
   init(link: Link, carrier: Carrier? = nil) {
@@ -53,7 +53,7 @@ final class ClientSession: LinkDelegate {
 
   func fileStream(_ stream: StreamID) -> FileStream? { files[stream] }
 
-  /// The scope of a command or file is over; bytes that it has not read never will be.
+  /// Forgets the command or file request of a stream; its unread bytes are dropped.
   func forget(_ stream: StreamID) {
     commands[stream] = nil
     files.removeValue(forKey: stream)?.pump.end(FileError(.lost, "the stream is over"))
@@ -78,8 +78,8 @@ final class ClientSession: LinkDelegate {
     if let ended { throw ended }
     if let hello = link.peerHello { return hello }
     return try await withCheckedThrowingContinuation { continuation in
-      // Asked again in here, as in all of these: a task that doesn't prefer the loop as its executor
-      // may get here a turn of the loop later.
+      // Check again inside the closure, as in all of these methods: a task that does not prefer the
+      // loop as its executor may run it one turn of the loop later.
       if let ended {
         continuation.resume(throwing: ended)
       } else if let hello = link.peerHello {
@@ -127,7 +127,7 @@ final class ClientSession: LinkDelegate {
     waiting.forEach { $0.resume(returning: hello) }
   }
 
-  // The protocol has no streams that a server opens; the session refuses them.
+  // `Session` refuses streams that a server opens, so this is never called.
   func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {}
 
   func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
@@ -167,7 +167,8 @@ final class ClientSession: LinkDelegate {
         waiter.resume(returning: info)
       } else {
         waiter.resume(
-          throwing: ClientError(.refused, result.message ?? "the server told nothing of itself"))
+          throwing: ClientError(
+            .refused, result.message ?? "the server sent no information about itself"))
       }
     } catch {
       fail(stream, ClientError(.protocolError, error.message))
@@ -182,7 +183,7 @@ final class ClientSession: LinkDelegate {
   func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {
     refusal = Self.error(code, reason)
     var error = Self.error(code, reason)
-    // Those above the last were not run, whatever the reason.
+    // Streams above `last` were not run, whatever the reason.
     if error.code != .notAuthenticated { error.code = .refused }
     for stream in openStreams where stream > last {
       fail(stream, error)
@@ -197,7 +198,7 @@ final class ClientSession: LinkDelegate {
   func link(_ link: Link, didEnd end: LinkEnd) {
     let error = Self.error(end)
     guard let carrier, end != .closed else { return finish(end, error) }
-    // How ssh ended says more than how the connection did. Until then, all that wait go on waiting.
+    // ssh's exit status says more than the end of the connection, so wait for it first.
     carrier.whenEnded { [self] in
       finish(end, carrier.explain(error, hasAnswered: link.peerHello != nil))
     }
@@ -205,7 +206,7 @@ final class ClientSession: LinkDelegate {
 
   private func finish(_ end: LinkEnd, _ error: ClientError) {
     ended = error
-    // Streams that the server took may have run, so "refused" would say too much.
+    // Commands of open streams may have run, so their error is `lost` instead of `refused`.
     var streamError = error
     if case .refused(let code, _) = end {
       streamError.code = .lost
@@ -234,7 +235,7 @@ final class ClientSession: LinkDelegate {
     case .closed: ClientError(.closed, "the connection was closed")
     case .finished: ClientError(.lost, "the server has ended the connection")
     case .lost(let why): ClientError(.lost, why)
-    // The server's proof was missing or wrong.
+    // The server's proof is missing or wrong.
     case .peerFault(let error) where error.code == .notAuthenticated:
       ClientError(.notAuthenticated, error.message)
     case .peerFault(let error):

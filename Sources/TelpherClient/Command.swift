@@ -1,11 +1,12 @@
 public import TelpherTransport
 public import TelpherWire
 
-/// A command to run on a server, with everything around it.
+/// A command to run on a server, with its environment and limits.
 public struct Command: Sendable {
   /// What to run.
   public enum Program: Sendable, Equatable {
-    /// A program and its arguments, passed on verbatim; without a slash it is looked up in PATH.
+    /// A program and its arguments, passed on unchanged. A program without a slash is looked up in
+    /// PATH.
     case arguments([ByteText])
     /// A line for `/bin/sh -c`.
     case shell(ByteText)
@@ -13,55 +14,58 @@ public struct Command: Sendable {
 
   /// What to run.
   public var program: Program
-  /// The working directory; the server's where nil.
+  /// The working directory; if nil, the server's.
   public var directory: ByteText?
-  /// Variables to add to or replace in the environment that the command starts from; nil removes one.
+  /// Variables to add to the environment or to replace in it; a nil value removes the variable.
   public var environment: [String: ByteText?] = [:]
-  /// Whether the command starts from the server's environment; from no variables at all where false.
+  /// Whether the command starts with the server's environment; if false, with an empty one.
   public var inheritsServerEnvironment = true
-  /// When to end the command with all its children, since its start; never where nil.
+  /// The time after its start at which the command and all its children are ended; if nil, never.
   public var deadline: Duration?
-  /// From SIGTERM to SIGKILL at a deadline or cancel; the server's default (2 s) where nil.
+  /// The time from SIGTERM to SIGKILL at the deadline or when canceled; if nil, the server's
+  /// default (2 s).
   public var grace: Duration?
-  /// How long to wait after the exit for other processes to close the output; the server's default
-  /// (0.5 s) where nil, for ever where negative.
+  /// How long to wait after the exit for other processes to close the output; if nil, the server's
+  /// default (0.5 s); if negative, without a limit.
   public var drain: Duration?
-  /// Whether standard error goes into standard output, in the order of writing.
+  /// Whether standard error is merged into standard output, in the order of writing.
   public var mergesErrorIntoOutput = false
-  /// Limits to set before the command runs.
+  /// Resource limits of the command (getrlimit(2)).
   public var limits: [ResourceLimit] = []
-  /// A 128-bit id of 32 hexadecimal digits that the client makes: starting a command with the same
-  /// id again attaches to it, or brings its result, and never runs it twice.
+  /// The job id: 32 lowercase hexadecimal digits (128 random bits) that the client makes. Starting
+  /// a command with the same id again attaches to the job or returns its result; it never runs
+  /// twice.
   public var job: String?
-  /// Whether the command goes on without its connection. Needs a `job` to come back to.
+  /// Whether the command continues if the connection is lost. Needs a `job`.
   public var survivesDisconnect = false
 
-  /// A program with its arguments.
+  /// Creates a command from a program and its arguments.
   public init(_ program: String, _ arguments: String...) {
     self.init(arguments: [program] + arguments)
   }
 
-  /// A program with its arguments, the program first; at least one.
+  /// Creates a command from at least one argument, the program first.
   public init(arguments: [String]) {
     program = .arguments(arguments.map { ByteText($0) })
   }
 
-  /// A program with its arguments, which may be any bytes but NUL; the program first, at least one.
+  /// Creates a command from at least one argument, the program first. Arguments may contain any
+  /// bytes except NUL.
   public init(arguments: [ByteText]) {
     program = .arguments(arguments)
   }
 
-  /// A line for `/bin/sh -c`.
+  /// Creates a command from a line for `/bin/sh -c`.
   public init(shell line: String) {
     program = .shell(ByteText(line))
   }
 
-  /// A line for `/bin/sh -c`, which may be any bytes but NUL.
+  /// Creates a command from a line for `/bin/sh -c`, which may contain any bytes except NUL.
   public init(shell line: ByteText) {
     program = .shell(line)
   }
 
-  /// The request on the wire.
+  /// The request of the OPEN frame.
   var request: RunRequest {
     var request = RunRequest()
     switch program {
@@ -85,7 +89,7 @@ public struct Command: Sendable {
 }
 
 extension Duration {
-  /// Milliseconds, rounded up so that no time becomes none.
+  /// The duration in milliseconds, rounded up so that a short time does not become 0.
   var wholeMilliseconds: Int64 {
     let (seconds, attoseconds) = components
     return seconds * 1_000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000

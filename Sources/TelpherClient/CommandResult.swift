@@ -1,33 +1,35 @@
 public import TelpherWire
 
-/// How a command ended. That it failed is a result; that nobody knows how it ended is an error.
+/// How a command ended. A failed command is a result; a command whose end is unknown is a
+/// `ClientError`.
 public struct CommandResult: Sendable, Equatable {
-  /// The ways to end.
+  /// The ways in which a command can end.
   public enum Status: Sendable, Equatable {
-    /// By itself, with an exit code of 0 to 255.
+    /// It exited with this code, 0 to 255.
     case exited(Int32)
-    /// By a signal.
+    /// This signal ended it, 1 to 126.
     case signaled(Int32)
     /// It was ended at its deadline.
     case timedOut
-    /// It was ended because the client canceled it, or the server is ending.
+    /// It was ended because the client canceled it or the server was shutting down.
     case canceled
-    /// It could not be started: errno(3), what was being done (`execute`, `directory`, `limit`,
-    /// `resources`), and a sentence.
+    /// It could not be started: errno(3), the step that failed (`execute`, `directory`, `limit` or
+    /// `resources`), and a message.
     case notStarted(errno: Int32, stage: String, message: String)
-    /// The client let go of a job, which goes on.
+    /// The client detached from a job, which continues.
     case detached
   }
 
   /// How it ended.
   public var status: Status
-  /// Everything that the server says of it: byte counts, times, usage.
+  /// Everything that the server reports in CLOSE: byte counts, times, resource usage.
   public var details: CloseResult
 
-  /// Whether it ended by itself with exit code 0.
+  /// Whether it exited with code 0.
   public var isSuccess: Bool { status == .exited(0) }
 
-  /// - Throws: `ClientError` where the result is not one of a command.
+  /// - Throws: `ClientError`: `refused` if the server refused the command; `protocolError` if the
+  ///   result is not that of a command.
   init(_ details: CloseResult) throws(ClientError) {
     self.details = details
     switch details.result {
@@ -43,7 +45,7 @@ public struct CommandResult: Sendable, Equatable {
     case .refused:
       throw ClientError(.refused, details.message ?? "the server refused the command")
     default:
-      throw ClientError(.protocolError, "the server told a result '\(details.result)'")
+      throw ClientError(.protocolError, "the server sent the unexpected result '\(details.result)'")
     }
   }
 
@@ -51,11 +53,11 @@ public struct CommandResult: Sendable, Equatable {
     _ number: Int32?, _ result: String, _ key: String
   ) throws(ClientError) -> Int32 {
     if let number { return number }
-    throw ClientError(.protocolError, "the server told the result '\(result)' without a '\(key)'")
+    throw ClientError(.protocolError, "the server sent the result '\(result)' without a '\(key)'")
   }
 }
 
-/// A command's result with all of its output.
+/// A command's result with all its output.
 public struct CollectedResult: Sendable, Equatable {
   /// How it ended.
   public var result: CommandResult

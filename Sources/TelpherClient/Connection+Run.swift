@@ -1,21 +1,22 @@
 extension Connection {
-  /// What is done with an output of a command.
+  /// What the client does with an output of a command.
   public enum OutputPolicy: Sendable, Equatable {
-    /// It is read piece by piece, through `RunningCommand.output` or `.error`.
+    /// Keep it for a reader of `RunningCommand.output` or `.error`.
     case stream
-    /// It is counted and dropped.
+    /// Count its bytes and drop them.
     case discard
   }
 
   /// Runs a command and collects its output.
   ///
-  /// Canceling the task cancels the command, with all its children.
+  /// Canceling the task cancels the command and all its children.
   ///
   /// - Parameters:
-  ///   - input: its standard input; none where nil.
-  ///   - limit: the most bytes to keep of each output.
-  /// - Throws: `ClientError`: `lost` where the connection broke before the result was told, `refused`
-  ///   where nothing was run, `outputLimit`; `CancellationError`.
+  ///   - input: the bytes of standard input; if nil, standard input is /dev/null.
+  ///   - limit: the most bytes of each output; a command that writes more is canceled.
+  /// - Throws: `ClientError`: `lost` if the connection was lost before the result arrived,
+  ///   `refused` if nothing was run, `outputLimit` if an output is longer than `limit`;
+  ///   `CancellationError`.
   public nonisolated func run(_ command: Command, input: [UInt8]? = nil, limit: Int = 16 << 20)
     async throws -> CollectedResult
   {
@@ -24,7 +25,7 @@ extension Connection {
     )
     return try await handle.inScope {
       if let input {
-        // A command that doesn't read its input to the end is its own affair, as in a shell.
+        // As in a shell, it is no error if a command does not read all its input.
         do { try await handle.input.write(input) } catch let error as ClientError
           where error.code == .inputClosed
         {}
@@ -38,17 +39,18 @@ extension Connection {
 
   /// Runs a command and lets `body` read its output and write its input while it runs.
   ///
-  /// When `body` returns, the input is ended, and the command's end is awaited. An output that
-  /// `body` began to read and left is stopped, as when a shell's pipe is closed: the command gets
-  /// SIGPIPE when it writes there. One that it never read is dropped. When `body` throws, the
-  /// command is canceled. Canceling the task cancels the command, with all its children.
+  /// When `body` returns, this method ends the input and waits for the command to end. It stops an
+  /// output that `body` has read only in part, like a closed pipe in a shell: the command gets
+  /// SIGPIPE when it writes to it. It drops an output that `body` never read. If `body` throws, the
+  /// command is canceled. Canceling the task cancels the command and all its children.
   ///
-  /// One task may read both outputs one after the other: the other is kept meanwhile, up to 64 MiB.
+  /// One task may read the two outputs one after the other. Up to 64 MiB of the other output are
+  /// kept in the meantime.
   ///
   /// - Parameters:
-  ///   - hasInput: whether the command gets a pipe for its standard input, or nothing.
-  /// - Returns: what `body` returned, and how the command ended.
-  /// - Throws: what `body` throws; `ClientError` as `run(_:input:limit:)`; `CancellationError`.
+  ///   - hasInput: whether standard input is a pipe; if false, it is /dev/null.
+  /// - Returns: the value of `body`, and the result of the command.
+  /// - Throws: the error of `body`; `ClientError` as `run(_:input:limit:)`; `CancellationError`.
   public nonisolated func run<Value>(
     _ command: Command, hasInput: Bool = false, output: OutputPolicy = .stream,
     error: OutputPolicy = .stream, _ body: (RunningCommand) async throws -> Value
@@ -62,7 +64,7 @@ extension Connection {
         value = try await body(handle)
       } catch {
         await handle.abandon()
-        // Nothing of the command is left behind; how it ended does not matter any more.
+        // Wait until the command has ended; its result does not matter any more.
         _ = try? await handle.result()
         throw error
       }

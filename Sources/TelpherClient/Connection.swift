@@ -3,23 +3,23 @@ internal import TelpherLink
 public import TelpherTransport
 public import TelpherWire
 
-/// A connection to a server: any number of commands run on it at once. From any task.
+/// A connection to a server, on which many commands can run at once. It may be used from any task.
 ///
 /// The connection is an actor on its loop's thread. A task that prefers the loop as its executor
-/// (`withTaskExecutorPreference(loop)`) works with it without any hop between threads.
+/// (`withTaskExecutorPreference(loop)`) uses it without switching threads.
 public actor Connection {
-  /// The loop it lives on.
+  /// The loop that runs the connection.
   public nonisolated let loop: any EventLoop
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-  /// Set once, by `connect` or `adopt`, before anyone else has the connection.
+  /// Set once, by `connect` or `adopt`, before they return the connection.
   private var opened: ClientSession?
   let transferGate = TransferGate()
 
-  /// What this side grants a server: the windows of many commands at once, since each command's own
-  /// window bounds what it can hold here.
+  /// The window of the whole connection, in bytes: large enough for many commands at once, because
+  /// each command's own window limits the memory that it can use here.
   static let connectionWindow: UInt64 = 256 << 20
-  /// What one output's window may grow to on a long way: 300 MB/s at 50 ms of distance.
+  /// The largest window of one output, in bytes: it allows 300 MB/s at a round trip of 50 ms.
   static let maxWindow: UInt64 = 16 << 20
 
   private init(loop: any EventLoop) {
@@ -31,36 +31,39 @@ public actor Connection {
   }
 
   var session: ClientSession {
-    guard let opened else { preconditionFailure("nobody has a connection before it is open") }
+    guard let opened else { preconditionFailure("connect and adopt return only open connections") }
     return opened
   }
 
   // MARK: Opening
 
-  /// How long a server has by default to take a connection and to answer on it.
+  /// How long a server has by default to accept a connection, and again to answer on it.
   public static let defaultTimeout = Duration.seconds(10)
-  /// How long a server at the far end of ssh has at least: a person may have to type a password, for
-  /// which sshd(8) leaves 120 s (LoginGraceTime).
+  /// How long a server that is reached through ssh may be silent: the user may have to type a
+  /// password, and sshd(8) allows 120 s for that (LoginGraceTime).
   private static let loginTimeout = Duration.seconds(120)
 
-  /// Connects to a server. On a Unix socket it does not wait for the server's word: a command may
-  /// follow at once, and an answer that turns this client away comes in that command's place. On TCP
-  /// it waits until both sides have proven themselves; through ssh for the server's HELLO, since ssh
-  /// may ask for a password and may fail for many reasons.
+  /// Connects to a server.
   ///
-  /// The process at the other end of a Unix socket must be this user's or root's, by the word of the
-  /// kernel (SO_PEERCRED, unix(7)): another one gets no byte.
+  /// On a Unix socket this method does not wait for the server's HELLO, so that the first command
+  /// can be sent at once. If the server refuses this client, that command throws the error. On TCP
+  /// it waits until both sides have proven that they know the token. Through ssh it waits for the
+  /// server's HELLO, because ssh may ask for a password and may fail for many reasons.
+  ///
+  /// The server process on a Unix socket must belong to this user or to root; the kernel reports
+  /// its user (SO_PEERCRED, unix(7)). Nothing is sent to any other process.
   ///
   /// - Parameters:
-  ///   - token: the server's token, which TCP needs. It is not sent: each side proves to the other
-  ///     that it knows it, the server first, and nothing else is sent before that.
-  ///   - trustedUsers: further users whose server on a Unix socket is accepted.
-  ///   - environment: the whole environment of ssh, which wants HOME, PATH and SSH_AUTH_SOCK.
-  ///   - timeout: how long the server has to take the connection, and again to answer on it. A server
-  ///     that does not answer in time counts as lost. Through ssh it holds for ssh's TCP connection.
-  /// - Throws: `ClientError` (`unreachable`, `badAddress`) where nobody answers; `notAuthenticated`
-  ///   if another user's process answers, if TCP is to be used without a token, or if one side can't
-  ///   prove on TCP that it knows it; `refused` if the server there has no place.
+  ///   - token: the server's token, needed for TCP. The token itself is not sent: each side proves
+  ///     that it knows the token, the server first, before any request is sent.
+  ///   - trustedUsers: the ids of further users whose servers on Unix sockets are accepted.
+  ///   - environment: the whole environment of ssh, which needs HOME, PATH and SSH_AUTH_SOCK.
+  ///   - timeout: how long the server has to accept the connection, and again to answer on it. A
+  ///     server that does not answer in time counts as lost. With ssh it limits ssh's TCP
+  ///     connection.
+  /// - Throws: `ClientError`: `unreachable` if no server answers; `badAddress` if the address is
+  ///   invalid; `notAuthenticated` if another user's process answers, if TCP is used without a
+  ///   token, or if the proof of either side fails; `refused` if the server has reached a limit.
   public static func connect(
     to endpoint: Endpoint, on loop: any EventLoop, token: Token? = nil,
     trustedUsers: Set<UInt32> = [], environment: [String: String] = [:],
@@ -80,9 +83,9 @@ public actor Connection {
     return connection
   }
 
-  /// A connection over descriptors that are open already, which belong to it from now on.
+  /// Creates a connection over open descriptors. The connection owns and closes them.
   ///
-  /// - Throws: `ClientError` where they can't be used.
+  /// - Throws: `ClientError` if the descriptors can't be used.
   public static func adopt(reading input: Int32, writing output: Int32, on loop: any EventLoop)
     async throws -> Connection
   {
@@ -91,9 +94,9 @@ public actor Connection {
     return connection
   }
 
-  /// How often a server on TCP is asked that has no place for one more stranger, and the pause after
-  /// the first time, in nanoseconds, which doubles each time: 0.3 s in all. Others may have taken all
-  /// places, and nothing was sent yet that could be done twice.
+  /// How often to try a server on TCP that refuses the connection because of a limit, and the pause
+  /// after the first attempt, in nanoseconds. The pause doubles each time, to 0.3 s in all. A retry
+  /// is safe because no request has been sent yet.
   private static let attempts = 6
   private static let firstPause: UInt64 = 10_000_000
 
@@ -161,8 +164,9 @@ public actor Connection {
     through arguments: [String], to host: String, port: UInt16?, _ environment: [String: String],
     timeout: Duration
   ) async throws {
-    // In this process's session, since it may ask for a password on the terminal; in a group of its
-    // own, so that Ctrl-C reaches the command through this process and does not cut the connection.
+    // ssh stays in this process's session because it may ask for a password on the terminal. It
+    // leads its own process group so that Ctrl-C does not end it: this process passes the signal
+    // on.
     var request = SpawnRequest(
       arguments: arguments, environment: environment, input: .pipe, error: .inherit,
       tracksTree: false)
@@ -190,8 +194,8 @@ public actor Connection {
       loop.spawn(request) { result in
         switch result {
         case .success(let child):
-          // At once: its exit may be told before this actor goes on. It stays on the loop, which is
-          // this actor's executor.
+          // Create the carrier at once: ssh may exit before this actor continues. The carrier stays
+          // on the loop, which is this actor's executor.
           nonisolated(unsafe) let carrier = Carrier(child, host: host, port: port, on: self.loop)
           done.resume(returning: carrier)
         case .failure(let error):
@@ -204,8 +208,8 @@ public actor Connection {
   }
 
   /// - Parameters:
-  ///   - timeout: how long the server has for its HELLO, and for its proof if one is wanted.
-  ///   - isSocket: whether a server was there already; else it is being started.
+  ///   - timeout: how long the server has to send its HELLO and, on TCP, its proof.
+  ///   - isSocket: whether the server was running before; otherwise it is being started.
   private func start(
     _ stream: any ByteStream, timeout: Duration, isSocket: Bool = false,
     prover: TokenProver? = nil, carrier: Carrier? = nil
@@ -214,8 +218,8 @@ public actor Connection {
       connectionWindow: Self.connectionWindow, auth: prover == nil ? nil : .fresh())
     var configuration = LinkConfiguration()
     configuration.maxWindow = Self.maxWindow
-    // A server has nothing to do but to answer: see `LinkConfiguration.stoppedAfter`. ssh may have to
-    // ask for a password first.
+    // A server that does not answer counts as lost (see `LinkConfiguration.stoppedAfter`). Through
+    // ssh it gets more time, because ssh may ask for a password first.
     configuration.stoppedAfter =
       carrier == nil ? configuration.lostAfter : Self.nanoseconds(Self.loginTimeout)
     configuration.openingLimit = Self.nanoseconds(timeout)
@@ -223,7 +227,7 @@ public actor Connection {
     let link = Link(
       role: .client, stream: stream, loop: loop, hello: hello, prover: prover,
       configuration: configuration)
-    // What fails to prove itself is not waited for.
+    // Close at once if the server's proof is wrong.
     link.lingersAfterFault = prover == nil
     let session = ClientSession(link: link, carrier: carrier)
     link.start(delegate: session)
@@ -240,14 +244,14 @@ public actor Connection {
 
   // MARK: The server
 
-  /// What the server said of itself when the connection was opened; waits for it.
+  /// Waits for the server's HELLO and returns it.
   ///
-  /// - Throws: `ClientError` where the server turns this client away, or the connection is lost.
+  /// - Throws: `ClientError` if the server refuses this client or the connection is lost.
   public func serverHello() async throws -> Hello {
     try await session.hello()
   }
 
-  /// Asks the server about itself.
+  /// Requests information about the server, with its limits and load.
   ///
   /// - Throws: `ClientError`.
   public func info() async throws -> ServerInfo {
@@ -256,7 +260,7 @@ public actor Connection {
 
   /// Sends a PING and waits for its answer.
   ///
-  /// - Returns: the time between the two.
+  /// - Returns: the round-trip time.
   /// - Throws: `ClientError`.
   public func ping() async throws -> Duration {
     _ = try await session.hello()
@@ -265,7 +269,8 @@ public actor Connection {
     return .nanoseconds(Int64(loop.now - start))
   }
 
-  /// Ends the connection in order. Commands that still run on it are lost, and ended by the server.
+  /// Closes the connection in an orderly way. The server ends the commands that still run on it,
+  /// except those with `survivesDisconnect`; calls that wait for them throw.
   public func close() async {
     await session.close()
   }

@@ -1,15 +1,16 @@
 internal import TelpherLink
 internal import TelpherTransport
 
-/// A command's deadline as the client holds it. The server ends the command; this ends the client's
-/// waiting if the server has not answered by then. On the loop only.
+/// Watches a command's deadline on the client. The server ends the command at its deadline; the
+/// watch ends the client's waiting if the server does not answer any more. Use it only on the
+/// loop's thread.
 ///
-/// A server that answers is waited for, however long: it may still have output to send to a client
-/// that reads slowly.
+/// As long as the server answers PINGs, the client waits: the server may still have output to send
+/// to a client that reads slowly.
 final class DeadlineWatch {
-  /// How long the server has to answer a PING, once the deadline and the grace are over: long enough
-  /// for a busy server on a slow line.
-  private static let patience: UInt64 = 10_000_000_000
+  /// How long the server has to answer a PING after the deadline and the grace, in nanoseconds:
+  /// long enough for a busy server on a slow connection.
+  private static let answerTimeout: UInt64 = 10_000_000_000
 
   private let link: Link
   private let didExpire: () -> Void
@@ -29,8 +30,8 @@ final class DeadlineWatch {
 
   private func ask() {
     let askedAt = link.loop.now
-    link.ask()
-    timer = link.loop.schedule(after: Self.patience) { [weak self] in
+    link.sendKeepalive()
+    timer = link.loop.schedule(after: Self.answerTimeout) { [weak self] in
       guard let self else { return }
       if link.lastHeard > askedAt { ask() } else { didExpire() }
     }

@@ -1,5 +1,5 @@
-// Who imports the client gets the values that its methods take and return: chunks, addresses and
-// loops of the transport, and the messages that a result tells of.
+// The client's methods take and return types of these modules: chunks, addresses and loops of the
+// transport, file entries and options, tokens, and the messages of the protocol.
 @_exported public import TelpherAccess
 @_exported public import TelpherFiles
 @_exported public import TelpherTransport

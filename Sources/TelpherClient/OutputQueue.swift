@@ -1,56 +1,58 @@
 internal import DequeModule
 internal import TelpherTransport
 
-/// What has arrived of one output of a command and was not read yet. On the loop only.
+/// The bytes of one output of a command that have arrived and were not read yet. Use it only on the
+/// loop's thread.
 ///
-/// The server stops at the window, so a queue holds no more than that, but for one case: whoever
-/// waits for one output while the other is full would wait for ever, since the command is blocked.
-/// Then the other is let grow, up to `spillLimit`.
+/// The server sends no more than the window, so a queue holds at most a window, with one exception.
+/// If a reader waits for one output while the other is full, the command is blocked, and the reader
+/// would wait forever. Then the full queue may grow up to `unreadLimit`.
 final class OutputQueue {
-  /// What is done with the bytes.
+  /// What the queue does with the bytes.
   enum Policy {
-    /// Kept for a reader, who asks piece by piece.
+    /// Keep them for a reader.
     case stream
-    /// Kept whole, up to a limit.
+    /// Collect all of them, up to a limit in bytes.
     case collect(limit: Int)
-    /// Counted and dropped.
+    /// Count and drop them.
     case discard
   }
 
-  /// Unread bytes of one output that are kept for a reader who reads only the other: far more than
-  /// a command's messages, and bounded.
-  static let spillLimit = 64 << 20
+  /// The most unread bytes that are kept of one output while a reader reads only the other: far
+  /// more than the messages of usual commands.
+  static let unreadLimit = 64 << 20
 
-  /// What is done with the bytes. Once `discard`, always.
+  /// What the queue does with the bytes. `discard` never changes back.
   var policy: Policy
-  /// The bytes of `collect`.
+  /// The bytes that `collect` has kept.
   private(set) var collected: [UInt8] = []
-  /// Bytes that arrived.
+  /// The number of bytes that have arrived.
   private(set) var received: UInt64 = 0
-  /// Unread bytes.
+  /// The number of unread bytes.
   private(set) var unread = 0
-  /// Whether a reader has asked for a piece.
+  /// Whether a reader has called `take()`.
   private(set) var wasRead = false
-  /// Whether the server has told the end.
+  /// Whether the output has ended.
   private(set) var hasEnded = false
 
   private var chunks: Deque<Chunk> = []
-  /// Unread bytes that were granted anew already.
-  private var spilled = 0
+  /// Unread bytes whose credit was already given back to the server.
+  private var bytesWithoutCredit = 0
   private var waiter: CheckedContinuation<Chunk?, any Error>?
 
   init(_ policy: Policy) {
     self.policy = policy
   }
 
-  /// Whether someone waits for the next piece.
+  /// Whether a reader waits for the next chunk.
   var isAwaited: Bool { waiter != nil }
-  /// Unread bytes that still hold credit.
-  var ungranted: Int { unread - spilled }
+  /// Unread bytes whose credit was not given back yet.
+  var bytesHoldingCredit: Int { unread - bytesWithoutCredit }
 
-  /// Takes a piece that arrived.
+  /// Adds a chunk that has arrived.
   ///
-  /// - Returns: how many bytes the consumer took at once.
+  /// - Returns: the number of bytes that need not be kept, whose credit the caller gives back.
+  /// - Throws: `ClientError` (`outputLimit`) if `collect` has more bytes than its limit.
   func receive(_ chunk: Chunk) throws(ClientError) -> Int {
     received += UInt64(chunk.count)
     switch policy {
@@ -75,26 +77,27 @@ final class OutputQueue {
     }
   }
 
-  /// The next piece, if there is one, and how many bytes of credit were taken with it.
+  /// Removes and returns the next chunk, with the bytes of credit that the caller gives back; nil
+  /// if the queue is empty.
   func take() -> (chunk: Chunk, credit: Int)? {
     wasRead = true
     guard let chunk = chunks.popFirst() else { return nil }
     unread -= chunk.count
-    let credit = max(0, chunk.count - spilled)
-    spilled -= chunk.count - credit
+    let credit = max(0, chunk.count - bytesWithoutCredit)
+    bytesWithoutCredit -= chunk.count - credit
     return (chunk, credit)
   }
 
-  /// Marks all unread bytes as granted.
-  func spill() { spilled = unread }
+  /// Marks the credit of all unread bytes as given back.
+  func markCreditAsGivenBack() { bytesWithoutCredit = unread }
 
-  /// Lets the one reader wait for the next piece.
+  /// Resumes `continuation` with the next chunk, or at the end. Only one reader may wait.
   func wait(_ continuation: CheckedContinuation<Chunk?, any Error>) {
-    precondition(waiter == nil, "one task reads an output")
+    precondition(waiter == nil, "only one task may read an output")
     waiter = continuation
   }
 
-  /// Tells the end, or what broke it.
+  /// Ends the output, with an error if it is incomplete.
   func end(_ error: ClientError? = nil) {
     hasEnded = true
     guard let waiter else { return }
@@ -102,15 +105,15 @@ final class OutputQueue {
     if let error { waiter.resume(throwing: error) } else { waiter.resume(returning: nil) }
   }
 
-  /// Drops what is unread and all that will come.
+  /// Drops the unread bytes and all that arrive later.
   ///
-  /// - Returns: the bytes that still held credit.
+  /// - Returns: the bytes of credit that the caller gives back.
   func discard() -> Int {
-    let credit = ungranted
+    let credit = bytesHoldingCredit
     policy = .discard
     chunks = []
     unread = 0
-    spilled = 0
+    bytesWithoutCredit = 0
     return credit
   }
 }

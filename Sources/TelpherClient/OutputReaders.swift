@@ -1,15 +1,15 @@
 internal import Synchronization
 internal import TelpherWire
 
-/// Which outputs of a command someone is in the midst of reading. From any thread.
+/// Counts the readers of a command's two outputs. May be used from any thread.
 ///
-/// An output with a reader of its own is not let grow for the sake of the other's: its reader is
-/// slow, and the command is to wait for it.
+/// An output that has a reader does not grow beyond its window (see `OutputQueue`): its reader is
+/// slow, and the command has to wait for it.
 final class OutputReaders: Sendable {
   private let output = Atomic<Int>(0)
   private let error = Atomic<Int>(0)
 
-  /// Whether there is a reader.
+  /// Whether the output has a reader.
   func isRead(_ channel: Channel) -> Bool {
     switch channel {
     case .stdout: output.load(ordering: .relaxed) > 0
@@ -18,7 +18,7 @@ final class OutputReaders: Sendable {
     }
   }
 
-  /// A reader has come (1) or gone (-1).
+  /// Adds (1) or removes (-1) a reader.
   func add(_ difference: Int, _ channel: Channel) {
     switch channel {
     case .stdout: output.add(difference, ordering: .relaxed)
@@ -28,7 +28,8 @@ final class OutputReaders: Sendable {
   }
 }
 
-/// One reader: it counts as long as it lives, which is as long as its loop over the output runs.
+/// One reader of an output. An iterator holds it, so it is counted while the loop over the output
+/// runs.
 final class OutputReader: Sendable {
   private let output: CommandOutput
 
@@ -40,9 +41,9 @@ final class OutputReader: Sendable {
   deinit {
     let command = output.command
     command.readers.add(-1, output.channel)
-    // Whoever waits for the other output may have to be helped now, and no event would come.
+    // A reader of the other output may now be blocked by this one, and no other event would check.
     command.loop.execute { [connection = command.connection, stream = command.stream] in
-      connection.assumeIsolated { _ = $0.with(stream) { $0.spillIfStuck() } }
+      connection.assumeIsolated { _ = $0.with(stream) { $0.growFullOutputIfBlocked() } }
     }
   }
 }

@@ -1,34 +1,36 @@
 public import TelpherTransport
 internal import TelpherWire
 
-/// A command that runs, inside the scope of `Connection.run`. From any task of that scope.
+/// A running command, valid inside the closure of `Connection.run`. It may be used from any task
+/// there.
 public struct RunningCommand: Sendable {
   let connection: Connection
   let stream: StreamID
   let readers: OutputReaders
 
-  /// The loop that its connection lives on.
+  /// The loop of its connection.
   public var loop: any EventLoop { connection.loop }
-  /// Its standard output, in pieces as they come. One task reads it.
+  /// Its standard output, in chunks as they arrive. Only one task may read it.
   public var output: CommandOutput { CommandOutput(command: self, channel: .stdout) }
-  /// Its standard error, in pieces as they come. One task reads it.
+  /// Its standard error, in chunks as they arrive. Only one task may read it.
   public var error: CommandOutput { CommandOutput(command: self, channel: .stderr) }
   /// Its standard input.
   public var input: CommandInput { CommandInput(command: self) }
 
-  /// Sends a signal to the command's process group, as a terminal would.
+  /// Sends a signal, by its number on the server's system, to the command's process group.
   public func signal(_ number: Int32) async {
     await connection.with(stream) { $0.signal(number) }
   }
 
-  /// Ends the command with all its children: SIGTERM, the grace, SIGKILL. Its result is `canceled`.
+  /// Ends the command and all its children: SIGTERM, then SIGKILL after the grace. The result is
+  /// `canceled`.
   public func cancel() async {
     await connection.with(stream) { $0.cancel() }
   }
 
-  /// Waits for the command's end. The outputs must be read, or dropped, for it to come.
+  /// Waits for the command to end. Its outputs must be read or dropped, or else it may never end.
   ///
-  /// - Throws: `ClientError` where the result is not known.
+  /// - Throws: `ClientError` if the result is unknown.
   public func result() async throws -> CommandResult {
     try await connection.result(stream)
   }
@@ -48,8 +50,8 @@ public struct RunningCommand: Sendable {
     await connection.with(stream) { ($0.output.collected, $0.error.collected) } ?? ([], [])
   }
 
-  /// Runs `body`; the command is forgotten after it. Canceling the task cancels the command
-  /// meanwhile, and is then what is thrown.
+  /// Runs `body` and then forgets the command. If the task is canceled, cancels the command and
+  /// throws `CancellationError`.
   func inScope<Value>(_ body: () async throws -> Value) async throws -> Value {
     let (connection, stream) = (connection, stream)
     do {
@@ -71,16 +73,16 @@ public struct RunningCommand: Sendable {
   }
 }
 
-/// One output of a running command: its pieces as they come, ended by its end.
+/// One output of a running command, as a sequence of chunks.
 ///
-/// The loop throws `ClientError` where the connection breaks: an end without an error is the true
-/// end of the output.
+/// Iterating throws `ClientError` if the connection is lost. If the sequence ends without an error,
+/// the output is complete.
 public struct CommandOutput: AsyncSequence, Sendable {
   public typealias Element = Chunk
   let command: RunningCommand
   let channel: Channel
 
-  /// Stops the output: it is not wanted any more, and the command gets SIGPIPE when it writes to it.
+  /// Stops the output: the command gets SIGPIPE when it writes to it.
   public func stop() async {
     let channel = channel
     await command.connection.with(command.stream) { $0.stop(channel) }
@@ -90,14 +92,14 @@ public struct CommandOutput: AsyncSequence, Sendable {
     Iterator(output: self, reader: OutputReader(self))
   }
 
-  /// Reads the pieces.
+  /// Reads the chunks of an output.
   public struct Iterator: AsyncIteratorProtocol {
     let output: CommandOutput
     let reader: OutputReader
 
-    /// The next piece; nil at the end.
+    /// Returns the next chunk; nil at the end.
     ///
-    /// - Throws: `ClientError`.
+    /// - Throws: `ClientError` if the connection is lost or the command failed on this side.
     public func next() async throws -> Chunk? {
       try await output.command.connection.next(output.command.stream, output.channel)
     }
@@ -108,28 +110,29 @@ public struct CommandOutput: AsyncSequence, Sendable {
 public struct CommandInput: Sendable {
   let command: RunningCommand
 
-  /// Sends a piece, once the command has room for it.
+  /// Sends a chunk and waits until the command has room for it.
   ///
-  /// - Throws: `ClientError`: `inputClosed` where the command reads no more; `lost`.
+  /// - Throws: `ClientError`: `inputClosed` if the command has ended or reads no more input, or if
+  ///   the connection is lost; `closed` after the closure of `Connection.run` has returned.
   public func write(_ chunk: Chunk) async throws {
     try await command.connection.write(command.stream, chunk)
   }
 
-  /// Sends bytes, once the command has room for them.
+  /// Sends bytes and waits until the command has room for them.
   ///
   /// - Throws: as `write(_:)` of a chunk.
   public func write(_ bytes: [UInt8]) async throws {
     try await write(Chunk(bytes))
   }
 
-  /// Ends the input: the command reads its end.
+  /// Ends the input: the command reads end-of-file.
   public func finish() async {
     await command.connection.with(command.stream) { $0.finishInput() }
   }
 }
 
 extension Connection {
-  /// Calls `body` with a command that is not forgotten yet.
+  /// Calls `body` with the command of `stream`; returns nil if it was forgotten.
   @discardableResult
   func with<Value>(_ stream: StreamID, _ body: (ClientCommand) -> Value) -> Value? {
     session.command(stream).map(body)
@@ -150,9 +153,9 @@ extension Connection {
     try await command.write(chunk)
   }
 
-  /// The scope of a command is over.
+  /// Forgets a command at the end of its scope.
   ///
-  /// - Returns: how it ended, if that is known.
+  /// - Returns: the status of its result, if that is known.
   @discardableResult
   func forget(_ stream: StreamID) -> CommandResult.Status? {
     defer { session.forget(stream) }
@@ -160,6 +163,6 @@ extension Connection {
   }
 
   private static var forgotten: ClientError {
-    ClientError(.closed, "a command is used only within the scope of its run")
+    ClientError(.closed, "a command can be used only inside the closure of its run")
   }
 }

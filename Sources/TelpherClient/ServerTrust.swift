@@ -2,16 +2,15 @@ internal import Glibc
 internal import TelpherAccess
 internal import TelpherTransport
 
-/// Which servers this client talks to, decided before it sends a byte.
+/// Decides which servers this client trusts, before it sends any bytes.
 struct ServerTrust {
-  /// Users besides this process's own and root.
+  /// The ids of trusted users, in addition to this process's user and root.
   let trustedUsers: Set<UInt32>
 
-  /// Why nothing is sent to `peer`, which answers at `address`; nil if it may be a server for this
-  /// client.
+  /// Returns the reason not to trust `peer`, which answers at `address`; nil if it is trusted.
   ///
-  /// Anybody can listen on a Unix socket in a folder that is open to all, and would be given the
-  /// commands, their environment and their input, and could make up their results.
+  /// Any user can listen on a Unix socket in a folder that all users can write to. Such a program
+  /// would receive the commands, their environment and their input, and could forge results.
   func refusal(of peer: PeerIdentity, at address: SocketAddress) -> ClientError? {
     switch peer {
     case .user(let uid, let pid):
@@ -20,14 +19,16 @@ struct ServerTrust {
         .notAuthenticated,
         "the server at \(address) runs as user \(uid) (process \(pid)), not as you or root, so nothing was sent to it; --trust-uid \(uid) allows it"
       )
-    // What answers on a TCP port proves itself by the token, and who made a pipe knows its ends.
+    // A server on TCP proves that it knows the token; the creator of a pipe chose the process at
+    // its other end.
     case .network, .inherited: return nil
     }
   }
 
-  /// What the server at `address` must prove; nil if the system tells who it is.
+  /// Returns the proof that the server at `address` must give; nil for Unix sockets, where the
+  /// kernel reports the server's user.
   ///
-  /// - Throws: `ClientError` (`notAuthenticated`) without a token that it could be proven by.
+  /// - Throws: `ClientError` (`notAuthenticated`) if `address` is TCP and `token` is nil.
   func prover(_ token: Token?, at address: SocketAddress) throws(ClientError) -> TokenProver? {
     switch address {
     case .unix: return nil
@@ -35,7 +36,8 @@ struct ServerTrust {
       guard let token else {
         throw ClientError(
           .notAuthenticated,
-          "\(address) can't be used without the server's token: anybody may listen there")
+          "\(address) can't be used without the server's token: any user's program may listen there"
+        )
       }
       return TokenProver(token, at: address)
     }

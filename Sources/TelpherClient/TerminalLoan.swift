@@ -1,13 +1,14 @@
 internal import Glibc
 
-/// This process's terminal, lent to ssh while that may ask for a password.
+/// Gives the terminal of this process to ssh while ssh may ask for a password.
 ///
-/// ssh leads a process group of its own, so that Ctrl-C does not end it with the connection. Only the
-/// group in the foreground may read the terminal, so ssh's is put there until it has logged in.
+/// ssh leads its own process group, so that Ctrl-C does not end the connection. Only the foreground
+/// process group may read from the terminal, so ssh's group is in the foreground until it has
+/// logged in.
 struct TerminalLoan {
   private let terminal: Int32
 
-  /// - Returns: nil if there is no terminal, or this process is not in its foreground.
+  /// - Returns: nil if there is no terminal, or if this process is in its background.
   init?() {
     let terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)
     guard terminal >= 0 else { return nil }
@@ -21,20 +22,19 @@ struct TerminalLoan {
   /// Puts `group` into the foreground.
   func lend(to group: pid_t) {
     setForeground(group)
-    // It may have asked before, which stops a process in the background.
+    // ssh may have tried to read the terminal before, and been stopped for that.
     kill(-group, SIGCONT)
   }
 
-  /// Puts this process back into the foreground, unless something else was put there than `group`.
-  /// The last call.
+  /// Puts this process back into the foreground if `group` is still there, and closes the terminal.
+  /// Call it once, at the end.
   func takeBack(from group: pid_t?) {
     if tcgetpgrp(terminal) == group { setForeground(getpgrp()) }
     close(terminal)
   }
 
   private func setForeground(_ group: pid_t) {
-    // The kernel stops a process in the background that changes the foreground, unless it blocks
-    // SIGTTOU.
+    // Block SIGTTOU: otherwise it stops a background process that changes the foreground group.
     var blocked = sigset_t()
     var before = sigset_t()
     sigemptyset(&blocked)

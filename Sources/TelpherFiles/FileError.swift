@@ -1,67 +1,66 @@
 internal import Glibc
 
-/// What could not be done with a file.
+/// A failed operation on a file, folder or link.
 public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// Kinds of failure. More may come: compare, don't switch.
+  /// The kind of failure. Later versions may add codes, so compare with `==` instead of switching.
   public struct Code: Sendable, Hashable, CustomStringConvertible {
     /// A stable name.
     public let description: String
-    /// The path is not one that may be used: it leads out of the root, or breaks a rule of
-    /// `RelativePath`.
+    /// The path is not allowed: it leads out of the root, or breaks a rule of `RelativePath`.
     public static let badPath = Code(description: "bad path")
-    /// There is nothing of that name.
+    /// Nothing has that name.
     public static let notFound = Code(description: "not found")
-    /// The folder that something is to go into is not there.
+    /// The destination's parent folder does not exist.
     public static let noParent = Code(description: "no parent")
-    /// There is something of that name already.
+    /// Something already has that name.
     public static let exists = Code(description: "exists")
-    /// Not permitted, or on a file system that can't be written to.
+    /// The operation is not permitted, or the file system is read-only.
     public static let notPermitted = Code(description: "not permitted")
     /// The file system or the quota is full.
     public static let noSpace = Code(description: "no space")
-    /// A folder, link, FIFO, socket or device where a regular file is wanted.
+    /// The operation needs a regular file and found a folder, link, FIFO, socket or device.
     public static let notAFile = Code(description: "not a file")
-    /// Something else where a folder is wanted.
+    /// The operation needs a folder and found something else.
     public static let notAFolder = Code(description: "not a folder")
-    /// A folder that was to be removed has something in it.
+    /// The folder to remove or replace is not empty.
     public static let notEmpty = Code(description: "not empty")
-    /// Others hold it just now; it may work later.
+    /// The file or a resource is in use; the same call may succeed later.
     public static let busy = Code(description: "busy")
-    /// A file changed while it was read.
+    /// The file changed while it was read.
     public static let changed = Code(description: "changed")
-    /// The bytes that arrived are not those that were sent.
+    /// The received bytes do not have the digest that the sender computed.
     public static let digestMismatch = Code(description: "digest mismatch")
-    /// The kernel or the file system can't do that.
+    /// The kernel or the file system does not support the operation.
     public static let unsupported = Code(description: "unsupported")
-    /// The storage failed (EIO): what was written may be lost.
+    /// The storage failed (EIO); written data may be lost.
     public static let io = Code(description: "input/output error")
-    /// Larger than the file system, or a limit, allows.
+    /// The size is above what the file system or a limit allows.
     public static let tooLarge = Code(description: "too large")
-    /// Given up because somebody asked for that.
+    /// The operation was canceled.
     public static let canceled = Code(description: "canceled")
-    /// The connection, or the stream on it, is over before its end.
+    /// The connection or the stream ended before the operation was complete.
     public static let lost = Code(description: "lost")
-    /// The other side could not store it, or send it.
+    /// The peer could not store or send the file.
     public static let remote = Code(description: "remote failure")
-    /// The server did not take the request.
+    /// The server refused the request.
     public static let refused = Code(description: "refused")
-    /// The peer said what makes no sense.
+    /// The peer violated the protocol.
     public static let protocolError = Code(description: "protocol error")
-    /// Anything else; `errno` tells.
+    /// Any other system error; see `errno`.
     public static let system = Code(description: "system error")
   }
 
   /// The kind of failure.
   public var code: Code
-  /// What was tried, with which path, and what went wrong, for a person:
+  /// A message for the user with the operation, the path and the reason, for example
   /// `cannot write 'a/b': No space left on device`.
   public var message: String
-  /// The system's error number (errno(3)), where the system refused.
+  /// The system's error number (errno(3)); nil if no system call failed.
   public var errno: Int32?
-  /// The path in question, for a person.
+  /// The path that the operation failed on, as displayed to the user.
   public var path: String?
 
-  /// An error.
+  /// Creates an error.
   public init(_ code: Code, _ message: String, errno: Int32? = nil, path: String? = nil) {
     self.code = code
     self.message = message
@@ -74,7 +73,7 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension FileError {
-  /// The same failure, for a reader who knows the root as `name`.
+  /// Returns the same error with the root called `name` instead of `.`.
   package func naming(root name: String) -> FileError {
     let shown = RelativePath.root.description
     guard path == shown else { return self }
@@ -84,28 +83,30 @@ extension FileError {
     return error
   }
 
-  /// What the system answered with `errno` to the attempt to, say, `write` the path.
+  /// A system call failed with `errno`. `attempt` is a verb for the message, for example `write`.
   init(_ attempt: String, _ path: RelativePath, errno: Int32) {
     self.init(
       Code(errno: errno), "cannot \(attempt) '\(path)': \(String(cString: strerror(errno)))",
       errno: errno, path: path.description)
   }
 
-  /// What the system answered with `errno` to the attempt to, say, `read` what a user named.
+  /// A system call failed with `errno` for a path that the user wrote. `attempt` is a verb for the
+  /// message, for example `read`.
   init(_ attempt: String, named path: String, errno: Int32) {
     self.init(
       Code(errno: errno), "cannot \(attempt) '\(path)': \(String(cString: strerror(errno)))",
       errno: errno, path: path)
   }
 
-  /// What is in the way of the attempt to, say, `read` the path.
+  /// An operation is not possible for `reason`. `attempt` is a verb for the message, for example
+  /// `read`.
   init(_ code: Code, _ attempt: String, _ path: RelativePath, _ reason: String) {
     self.init(code, "cannot \(attempt) '\(path)': \(reason)", path: path.description)
   }
 }
 
 extension FileError.Code {
-  /// What an error number of errno(3) means for a file.
+  /// The code for an error number of errno(3).
   init(errno: Int32) {
     switch errno {
     case ENOENT: self = .notFound

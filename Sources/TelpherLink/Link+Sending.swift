@@ -3,7 +3,8 @@ internal import TelpherTransport
 public import TelpherWire
 
 extension Link {
-  /// Sends this side's preface and HELLO. A server's, once it knows who the peer is.
+  /// Sends this side's preface and HELLO. A server calls this once it has accepted the client's
+  /// HELLO.
   public func announce() {
     guard isOpen, !hasAnnounced else { return }
     hasAnnounced = true
@@ -11,9 +12,9 @@ extension Link {
     scheduleFlush()
   }
 
-  /// Opens a stream. Client only.
+  /// Opens a stream and returns its number. Client only.
   ///
-  /// - Throws: `WireError` where no stream can be opened now.
+  /// - Throws: `WireError` if no stream can be opened now.
   public func open(_ request: [UInt8], noInput: Bool) throws(WireError) -> StreamID {
     guard isOpen else { throw WireError(.shuttingDown, "the connection has ended") }
     let stream = try session.open(request, noInput: noInput)
@@ -21,17 +22,17 @@ extension Link {
     return stream
   }
 
-  /// The sending side of a channel of an open stream. At most one for each.
+  /// Creates the sending side of a channel of an open stream. Call it at most once per channel.
   public func outbound(_ stream: StreamID, _ channel: Channel) -> OutboundChannel {
     let outbound = OutboundChannel(link: self, stream: stream, channel: channel)
     channels[stream, default: []].append(outbound)
     return outbound
   }
 
-  /// Lets the peer have `size` bytes under way on one channel of an open stream from now on, or the
-  /// connection's window divided by `part` where that is less; never less than it has.
+  /// Raises the receive window of one channel of an open stream to `size` bytes, or to the
+  /// connection's window divided by `part` if that is less. It never shrinks a window.
   ///
-  /// - Returns: the bytes that it may have under way; 0 where the stream is not open.
+  /// - Returns: the window in bytes; 0 if the stream is not open.
   @discardableResult
   public func growWindow(
     of stream: StreamID, _ channel: Channel, to size: UInt64, part: UInt64
@@ -40,26 +41,26 @@ extension Link {
     return window(of: stream, channel)
   }
 
-  /// The bytes that the peer may have under way on a channel of an open stream; 0 of another.
+  /// The receive window in bytes of a channel of an open stream; 0 if the stream is not open.
   public func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
     session.window(of: stream, channel)
   }
 
-  /// Counts bytes that the consumer took, so that the peer may send more.
+  /// Reports that the consumer has taken `count` bytes, so that the peer gets new credit.
   public func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
     guard isOpen, count > 0 else { return }
     session.consume(stream, channel, count)
     scheduleFlush()
   }
 
-  /// Gives up the bytes of a closed stream that will never be consumed.
+  /// Returns the credit for all bytes of a closed stream that the consumer will never take.
   public func abandon(_ stream: StreamID) {
     guard isOpen else { return }
     session.abandon(stream)
     scheduleFlush()
   }
 
-  /// Sends a CONTROL, ahead of waiting DATA.
+  /// Sends a CONTROL frame before any DATA that is still waiting.
   public func control(_ stream: StreamID, _ message: ControlMessage) {
     guard isOpen else { return }
     session.control(stream, message)
@@ -82,24 +83,25 @@ extension Link {
     scheduleFlush()
   }
 
-  /// Sends a PING; its answer comes as `link(_:didReceivePong:)` with the same number, not 0.
+  /// Sends a PING. The answer arrives as `link(_:didReceivePong:)` with the same number, which must
+  /// not be 0.
   public func ping(_ number: UInt64) {
     guard isOpen else { return }
     session.ping(number)
     scheduleFlush()
   }
 
-  /// Asks for a sign of life: a PING, whose answer counts as heard and is not told.
-  public func ask() { ping(0) }
+  /// Sends a keep-alive PING. Its answer counts as received input; the delegate is not called.
+  public func sendKeepalive() { ping(0) }
 
-  /// Says that no new streams will be taken; those that are open go on.
+  /// Sends a GOAWAY: this side accepts no new streams; open ones continue.
   public func goAway(_ code: ErrorCode, reason: String) {
     guard isOpen, !session.isGoingAway else { return }
     session.goAway(code, reason: reason)
     scheduleFlush()
   }
 
-  /// All callbacks of this turn have run: what they gathered goes out in one write.
+  /// Writes the frames that this turn's callbacks have gathered, in one write.
   public func turnDidEnd() {
     isFlushScheduled = false
     guard isOpen, !isBlocked else { return }
@@ -112,7 +114,8 @@ extension Link {
     guard !isFlushScheduled, isOpen else { return }
     if hasWriteFailed { return session.output.removeAll() }
     if isBlocked {
-      // It all waits; so does the peer, if it asks for more than it takes.
+      // The frames wait until the stream is writable. A peer that requests answers without reading
+      // them is no longer read.
       if session.output.count > configuration.maxQueuedAnswers && !isReadingPaused {
         isReadingPaused = true
         stream.pauseReading()
@@ -123,7 +126,7 @@ extension Link {
     loop.atEndOfTurn(self)
   }
 
-  /// Writes what was gathered, and `chunk` behind it.
+  /// Writes the gathered frames, followed by `chunk`.
   func writeOutput(with chunk: Chunk? = nil) {
     guard !session.output.isEmpty else { return }
     let isWritten = session.output.withUnsafeBytes { stream.write($0, chunk) }
@@ -131,8 +134,8 @@ extension Link {
     if !isWritten { isBlocked = true }
   }
 
-  /// The capacity of the output buffer that is worth keeping between turns; an idle connection
-  /// holds no more.
+  /// The most capacity, in bytes, that the output buffer keeps between turns, so that an idle
+  /// connection holds little memory.
   static var keptOutput: Int { 4_096 }
 
   func didBecomeWritable() {
@@ -144,7 +147,7 @@ extension Link {
     }
     if isReadingPaused {
       isReadingPaused = false
-      // Nobody listened meanwhile.
+      // This side did not read meanwhile, so the pause does not count as the peer's silence.
       lastReceived = loop.now
       stream.resumeReading()
     }
@@ -153,7 +156,8 @@ extension Link {
     scheduleFlush()
   }
 
-  /// Ends the writing side behind what was gathered, once it can be written. While ending only.
+  /// Writes the gathered frames and half-closes the stream once it is writable. Only in state
+  /// `ending`.
   func finishWriting() {
     guard !isBlocked, !hasFinishedWriting else { return }
     hasFinishedWriting = true
@@ -163,7 +167,7 @@ extension Link {
 
   // MARK: Taking turns
 
-  /// Sends what a channel has, or lets it wait for its turn, or for credit.
+  /// Sends what a channel holds, or queues the channel until it has its turn and credit.
   func submit(_ outbound: OutboundChannel) {
     guard isOpen, !outbound.isQueued, outbound.hasWork else { return }
     if !isBlocked && queue.isEmpty { sendTurn(of: outbound) }
@@ -171,8 +175,8 @@ extension Link {
     scheduleFlush()
   }
 
-  /// Lets a channel wait for its turn if it can use one: to send, or to wake its producer. One
-  /// without credit is taken up when credit comes.
+  /// Queues a channel if it can use a turn, either to send or to wake its producer. `resume(_:)`
+  /// queues a channel without credit once credit arrives.
   func enqueueIfNeeded(_ outbound: OutboundChannel) {
     let isUseful = outbound.hasWork ? canSend(outbound) : outbound.isAwaited && isBlocked
     guard isUseful, !outbound.isQueued else { return }
@@ -185,7 +189,7 @@ extension Link {
     return outbound.pending == nil || session.sendable(outbound.stream, outbound.channel) > 0
   }
 
-  /// Lets the waiting channels send, a quantum each, until the connection takes no more.
+  /// Lets each queued channel send up to a quantum per turn, until the stream accepts no more.
   private func takeTurns() {
     while isOpen, !isBlocked, let outbound = queue.popFirst() {
       outbound.isQueued = false
@@ -195,7 +199,7 @@ extension Link {
     }
   }
 
-  /// Sends at most a quantum of a channel (all it may, if nobody else waits).
+  /// Sends at most a quantum of a channel, or everything it may send if no other channel is queued.
   private func sendTurn(of outbound: OutboundChannel) {
     var room = queue.isEmpty ? Int.max : configuration.quantum
     while outbound.hasWork, !isBlocked, room > 0 {
@@ -214,11 +218,11 @@ extension Link {
     }
   }
 
-  /// Takes up a channel again that may have got credit.
+  /// Continues a channel that may have new credit.
   func resume(_ outbound: OutboundChannel) {
     submit(outbound)
     outbound.wake()
-    // Credit that comes while the connection is blocked is used once it is not.
+    // If the connection is blocked, the channel uses the credit later.
     enqueueIfNeeded(outbound)
   }
 
@@ -228,14 +232,15 @@ extension Link {
         resume(outbound)
       }
     } else {
-      // Once for all the credit that one read brings: a peer that grants byte by byte must not keep
-      // the loop busy with a round through all streams each time.
+      // Handled once per read, in `useNewCredit()`: a peer that grants byte by byte must not make
+      // the loop visit all streams each time.
       hasNewCredit = true
     }
   }
 
-  /// Gives the connection's new credit to who waits, beginning behind the one that was first last
-  /// time: one who can use up all of it must not starve the others.
+  /// Distributes the connection's new credit among the waiting streams. Each call starts after the
+  /// stream that was first in the last call: one stream that can use all of the credit must not
+  /// starve the others.
   func useNewCredit() {
     guard hasNewCredit, isOpen else { return }
     hasNewCredit = false

@@ -2,39 +2,39 @@ internal import DequeModule
 public import TelpherTransport
 public import TelpherWire
 
-/// One connection as both ends see it: drives the wire's session over a byte stream. It reads and
-/// hands events to its delegate, gathers small frames, lets streams take turns, waits for credit,
-/// and notices a silent peer. On its loop's thread only.
+/// One connection, seen from either end: runs a `Session` over a byte stream. It reads, passes
+/// events to its delegate, gathers small frames, schedules streams fairly, waits for credit, and
+/// detects a silent peer. Use it only on its loop's thread.
 ///
-/// Small frames of one turn of the loop go out together at the turn's end; DATA with a large payload
-/// goes at once, together with what was gathered before it, in one system call.
+/// The small frames of one turn of the loop are written together at the end of the turn. DATA with
+/// a large payload is written at once, in one system call with the frames gathered before it.
 public final class Link: TurnEndTask {
-  /// Where it is in its life.
+  /// The state of the connection.
   enum State {
-    /// Works. Next: `ending` or `ended`.
+    /// Frames go both ways. Next: `ending` or `ended`.
     case open
-    /// What is queued is sent, the peer's end is awaited, input is dropped. Next: `ended`.
+    /// Sends what is queued, drops input, and waits for the peer to close. Next: `ended`.
     case ending(LinkEnd)
-    /// Closed; the delegate was told.
+    /// Closed; the delegate has been called. Final.
     case ended
   }
 
-  /// How far the peer's HELLO has come, which has a limit of time at a client. A server's own
-  /// strangers have theirs in its configuration.
+  /// The state of the wait for the server's HELLO, which has a time limit on a client. A server
+  /// applies its own limit to new clients, from its own configuration.
   private enum Opening {
-    /// It is not awaited yet. Next: `arrives`.
+    /// The time limit has not started. Next: `awaited`.
     case silent
-    /// It must come before `timer` fires. Next: `done`.
-    case arrives(timer: any LoopTimer)
-    /// It has come, or has no limit here.
+    /// The HELLO must arrive before `timer` fires. Next: `done`.
+    case awaited(timer: any LoopTimer)
+    /// The HELLO has arrived, or this side has no limit. Final.
     case done
   }
 
-  /// The loop it lives on.
+  /// The loop that runs this connection.
   public let loop: any EventLoop
-  /// Who is at the other end, by the word of the system.
+  /// The peer's identity, as the system reports it.
   public var peer: PeerIdentity { stream.peer }
-  /// Bytes that came in.
+  /// The number of bytes received.
   public private(set) var bytesReceived: UInt64 = 0
 
   var session: Session
@@ -42,40 +42,49 @@ public final class Link: TurnEndTask {
   let configuration: LinkConfiguration
   weak var delegate: (any LinkDelegate)?
   var state = State.open
-  /// The stream's queue holds bytes: nothing is written until it says that it is writable.
+  /// The stream's write queue is not empty: nothing is written until `onWritable`.
   var isBlocked = false
+  /// `turnDidEnd()` is due at the end of this turn.
   var isFlushScheduled = false
+  /// The writing side of the stream has been ended.
   var hasFinishedWriting = false
+  /// Reading is paused because the peer does not read this side's answers.
   var isReadingPaused = false
-  /// Nothing that is written arrives any more.
+  /// Writing has failed for good: later frames are dropped.
   var hasWriteFailed = false
-  /// The peer has ended its side; only what is queued here is still to go.
+  /// The peer has ended its side while this side is `ending`; only queued bytes remain to be
+  /// written.
   var hasPeerEnded = false
-  /// The connection's window was raised in this read.
+  /// The current read has raised the connection's send window.
   var hasNewCredit = false
-  /// The stream that had new credit of the connection first the last time.
+  /// The stream that got the connection's new credit first last time.
   var lastResumed: StreamID = 0
-  /// Channels with work, in the order of their turns.
+  /// Channels that wait for a turn, in order.
   var queue: Deque<OutboundChannel> = []
+  /// The sending channels of all open streams.
   var channels: [StreamID: [OutboundChannel]] = [:]
   private var probe: WindowProbe
+  /// The keep-alive timer while `open`; the linger timer afterwards.
   private var timer: (any LoopTimer)?
   private var opening: Opening
+  /// The time of the last input, in nanoseconds of the loop's clock.
   var lastReceived: UInt64
+  /// The peer's GOAWAY.
   private var goAway: (ErrorCode, String)?
-  /// A PING was sent since something came last.
-  private var hasAsked = false
-  /// Bytes of `LinkConfiguration.openRoom` that the OPEN which is arriving has.
+  /// A keep-alive PING was sent after the last input.
+  private var hasSentKeepalive = false
+  /// Bytes of `LinkConfiguration.openRoom` reserved for the long OPEN that is arriving.
   private var openRoomTaken = 0
 
-  /// Whether a connection that this side ends because of a fault waits for the peer's end, so that
-  /// the peer surely reads why. A server doesn't wait for strangers: each would hold a descriptor
-  /// for that long.
+  /// Whether a connection that this side ends because of a fault stays open until the peer closes
+  /// it, so that the peer can read the reason. A server sets this to false for unknown peers: each
+  /// would hold a descriptor for that time.
   public var lingersAfterFault = true
 
-  /// A link over a fresh connection; nothing happens before `start(delegate:)`.
+  /// A link over a new connection. Nothing happens before `start(delegate:)`.
   ///
-  /// - Parameter prover: what each side proves to the other before all else; nil if none is wanted.
+  /// - Parameter prover: proves each side to the other before anything else is sent; nil if no
+  ///   proof is required.
   public init(
     role: Session.Role, stream: any ByteStream, loop: any EventLoop, hello: Hello,
     prover: (any ConnectionProver)? = nil, configuration: LinkConfiguration = LinkConfiguration()
@@ -91,7 +100,7 @@ public final class Link: TurnEndTask {
       window: hello.window ?? WireConstants.defaultWindow, maxWindow: configuration.maxWindow)
   }
 
-  /// Begins to read and, on a client, says HELLO. The delegate is not retained.
+  /// Starts reading and, on a client, sends HELLO. The delegate is not retained.
   public func start(delegate: any LinkDelegate) {
     self.delegate = delegate
     session.admitsLongOpen = { [unowned self] length in
@@ -112,24 +121,24 @@ public final class Link: TurnEndTask {
     scheduleFlush()
   }
 
-  /// Whether frames still go both ways.
+  /// Whether the connection is open in both directions.
   public var isOpen: Bool {
     if case .open = state { true } else { false }
   }
 
-  /// Whether bytes of the peer have arrived that were not read yet.
+  /// Whether bytes have arrived from the peer that this side has not read yet.
   public var hasUnreadBytes: Bool { stream.unreadBytes > 0 }
 
-  /// The peer's HELLO, once it came.
+  /// The peer's HELLO; nil before it has arrived.
   public var peerHello: Hello? { session.peerHello }
-  /// The number of streams that are open.
+  /// The number of open streams.
   public var openStreams: Int { session.openStreams }
 
-  /// Ends the connection in order: what is queued goes out, then the peer's end is awaited for a
-  /// while. All streams end.
+  /// Ends the connection in order: sends what is queued, then waits up to `lingerFor` for the peer
+  /// to close. All streams end.
   public func finish() { beginEnding(.closed) }
 
-  /// Ends the connection with a GOAWAY that says why. See `lingersAfterFault`.
+  /// Ends the connection with a GOAWAY that carries the error. See `lingersAfterFault`.
   public func fail(_ error: WireError) {
     guard isOpen else { return }
     session.goAway(error.code, reason: error.message)
@@ -140,21 +149,21 @@ public final class Link: TurnEndTask {
     beginEnding(.peerFault(error))
   }
 
-  /// Closes the connection at once, whatever is queued.
+  /// Closes the connection at once and drops what is queued.
   public func abort() { end(.closed) }
 
-  /// Gives the connection up for lost, for a reason that a person can read.
+  /// Ends the connection as lost, with a reason for the user.
   public func lose(_ reason: String) { end(.lost(reason)) }
 
-  /// When the peer was heard last, on the loop's clock. What has arrived and was not read counts as
-  /// heard now, and so does everything while this side reads nothing.
+  /// The time of the last input from the peer, on the loop's clock, in nanoseconds. It is now if
+  /// bytes have arrived that were not read yet, and while this side has paused reading.
   public var lastHeard: UInt64 { hasUnreadBytes || isReadingPaused ? loop.now : lastReceived }
 
-  /// Whether this side's HELLO was sent.
+  /// Whether this side's HELLO has been sent.
   var hasAnnounced = false
 
-  /// What the peer sent before it went may still say why, so the end is left to reading; but not
-  /// for ever.
+  /// Handles a write failure. The peer may have sent the reason before it closed, so reading goes
+  /// on until its end, for `lingerFor` at most.
   private func writingDidFail(_ error: TransportError) {
     if case .ending(let reason) = state { return end(reason) }
     let lost = LinkEnd.lost("the connection broke: \(error.message)")
@@ -200,10 +209,10 @@ public final class Link: TurnEndTask {
   private func receive(_ chunk: Chunk) {
     bytesReceived += UInt64(chunk.count)
     lastReceived = loop.now
-    hasAsked = false
+    hasSentKeepalive = false
     guard isOpen else { return }
     if case .silent = opening {
-      opening = .arrives(timer: limitOpening(configuration.openingLimit))
+      opening = .awaited(timer: limitOpening(configuration.openingLimit))
     }
     do throws(WireError) {
       try chunk.withUnsafeBytes { (bytes) throws(WireError) in
@@ -234,12 +243,15 @@ public final class Link: TurnEndTask {
     case .openPastLimit(let stream):
       close(
         stream,
-        CloseResult(.refused, message: "too many streams at once on this connection: wait for one"))
+        CloseResult(
+          .refused, message: "too many streams at once on this connection: wait until one has ended"
+        ))
     case .openWithoutRoom(let stream):
       close(
         stream,
         CloseResult(
-          .refused, message: "the server has no room for such a long request now: try again later"))
+          .refused,
+          message: "the server has no room for such a long request at the moment: try again later"))
     case .control(let stream, let message):
       delegate?.link(self, didReceiveControl: message, for: stream)
     case .close(let stream, let result):
@@ -265,7 +277,7 @@ public final class Link: TurnEndTask {
   private func didEndReading(_ error: TransportError?) {
     if case .ending(let reason) = state {
       hasPeerEnded = true
-      // It may still read what is queued here, until the lingering is over.
+      // The peer may still read the queued bytes, until the linger time is over.
       if error != nil || !isBlocked || hasWriteFailed { end(reason) }
       return
     }
@@ -277,16 +289,16 @@ public final class Link: TurnEndTask {
     guard session.isAtBoundary else {
       return end(
         .lost(
-          "the connection was cut while a message was arriving: the process at the other end, or what carries the connection, has ended"
+          "the connection ended in the middle of a message: the process at the other end has ended or the network connection has failed"
         ))
     }
     guard session.openStreams == 0 else {
       return end(
         .lost(
-          "the other side closed the connection while \(session.openStreams) requests were unanswered: it has ended, or has given this side up (its log tells)"
+          "the other side closed the connection while \(session.openStreams) requests were unanswered: it has ended or has dropped this connection (see its log)"
         ))
     }
-    // The peer has ended its side, and may still read what is on its way.
+    // The peer has ended its side and may still read what is queued.
     hasPeerEnded = true
     beginEnding(.finished)
     if !isBlocked { end(.finished) }
@@ -299,20 +311,21 @@ public final class Link: TurnEndTask {
 
   // MARK: The opening
 
-  /// What has arrived of a HELLO in time has this long to be read, if this process stood still.
+  /// The extra time, in nanoseconds, to read a HELLO that arrived in time while this process was
+  /// suspended.
   private static let lastChance: UInt64 = 1_000_000_000
 
   private func beginOpening() {
-    opening = .arrives(timer: limitOpening(configuration.openingLimit))
+    opening = .awaited(timer: limitOpening(configuration.openingLimit))
   }
 
   private func limitOpening(_ limit: UInt64) -> any LoopTimer {
     loop.schedule(after: limit) { [unowned self] in
       if hasUnreadBytes, limit != Self.lastChance {
-        opening = .arrives(timer: limitOpening(Self.lastChance))
+        opening = .awaited(timer: limitOpening(Self.lastChance))
       } else if bytesReceived == 0 {
         giveUp(
-          "no answer within \(configuration.openingLimit / 1_000_000) ms: what accepts connections there is stopped, overloaded or no Telpher server"
+          "no answer within \(configuration.openingLimit / 1_000_000) ms: the program that accepts connections there is stopped, overloaded or not a Telpher server"
         )
       } else {
         let seconds = Double(configuration.openingLimit) / 1_000_000_000
@@ -322,7 +335,7 @@ public final class Link: TurnEndTask {
   }
 
   private func endOpening() {
-    if case .arrives(let timer) = opening { timer.cancel() }
+    if case .awaited(let timer) = opening { timer.cancel() }
     opening = .done
   }
 
@@ -331,36 +344,37 @@ public final class Link: TurnEndTask {
   private func armKeepalive() {
     timer = loop.schedule(after: configuration.pingAfter) { [unowned self] in
       let silence = loop.now - lastReceived
-      // Who was not asked did not fail to answer: it may be this process that stood still. And what
-      // has arrived and was not read yet may be the answer.
-      let wasAsked = hasAsked || session.peerHello == nil
-      if wasAsked, !isReadingPaused, !hasUnreadBytes, let why = whyLost(after: silence) {
+      // Give up only after an unanswered PING: this process may have been the one that was
+      // suspended. Bytes that have arrived but were not read may be the answer.
+      let isAnswerDue = hasSentKeepalive || session.peerHello == nil
+      if isAnswerDue, !isReadingPaused, !hasUnreadBytes, let why = whyLost(after: silence) {
         return giveUp(why)
       }
       if silence >= configuration.pingAfter && session.peerHello != nil {
         session.ping(0)
-        hasAsked = true
+        hasSentKeepalive = true
         scheduleFlush()
       }
       armKeepalive()
     }
   }
 
-  /// Why a peer that was silent for so long counts as lost; nil if it does not.
+  /// The reason to give up a peer after `silence` nanoseconds without input; nil to keep waiting.
   private func whyLost(after silence: UInt64) -> String? {
     let heard = "nothing was heard for \(Double(silence / 100_000_000) / 10) s"
     if silence >= configuration.lostAfter,
       !stream.isAcknowledged(within: configuration.lostAfter)
     {
       return
-        "\(heard), and nothing that was sent arrives: the other machine or the way to it is gone"
+        "\(heard), and the peer's system acknowledges nothing: the other machine or the network is down"
     }
     guard let limit = configuration.stoppedAfter, silence >= limit else { return nil }
     return
-      "\(heard), though the connection stands: the process at the other end is stopped or overloaded"
+      "\(heard), though the connection is intact: the process at the other end is stopped or overloaded"
   }
 
-  /// Ends the connection of a silent peer. It may be able to read the reason some day.
+  /// Ends the connection to a silent peer. The GOAWAY carries the reason, in case the peer reads it
+  /// later.
   private func giveUp(_ why: String) {
     session.goAway(.timeout, reason: why)
     if !isBlocked { writeOutput() }

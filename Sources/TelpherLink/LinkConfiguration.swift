@@ -1,39 +1,40 @@
-/// The limits and times of one connection that are not said in HELLO. All times in nanoseconds.
+/// The limits and times of one connection that HELLO does not carry. All times are in nanoseconds.
 public struct LinkConfiguration: Sendable {
-  /// Silence after which the peer is asked with a PING whether it is still there.
+  /// The silence after which this side sends a keep-alive PING.
   public var pingAfter: UInt64 = 15_000_000_000
-  /// Silence after which a peer counts as lost whose system does not acknowledge what is sent to it
-  /// either: three unanswered PINGs.
+  /// The silence after which a peer is lost if its system does not acknowledge sent data either:
+  /// three unanswered PINGs.
   public var lostAfter: UInt64 = 45_000_000_000
-  /// Silence after which a peer counts as lost though its system acknowledges, as that of a process
-  /// that was stopped does; nil for never. A peer that is merely slow answers the PINGs, since they
-  /// pass by the flow control.
+  /// The silence after which a peer is lost even if its system still acknowledges data, as for a
+  /// stopped process; nil for never. A peer that is only slow still answers PINGs, because they
+  /// bypass flow control.
   public var stoppedAfter: UInt64?
-  /// The time that a server has for its whole HELLO, and for its proof if one is wanted, in
-  /// nanoseconds. Without it a server that sends a byte now and then would hold its client for ever,
-  /// since it is never silent. Three times what a server gives its clients.
+  /// The time limit for the server's whole HELLO, and for its proof if one is required. Without it
+  /// a server that sends one byte now and then could hold its client forever, since it is never
+  /// silent. It is three times the limit that a server gives its clients.
   public var openingLimit: UInt64 = 15_000_000_000
-  /// Whether that time begins with the server's first byte, not with the connection: ssh may ask for
-  /// a passphrase first.
+  /// Whether `openingLimit` starts with the server's first byte instead of with the connection: ssh
+  /// may first ask for a passphrase.
   public var openingBeginsWithFirstByte = false
-  /// How long an ended connection waits for the peer's end before it is closed: long enough for a
-  /// GOAWAY to be read, short enough not to pile up.
+  /// How long an ended connection waits for the peer to close: long enough for the peer to read a
+  /// GOAWAY, short enough that ended connections do not pile up.
   public var lingerFor: UInt64 = 2_000_000_000
-  /// Bytes of answers (PONG, WINDOW, CLOSE) that may wait for a peer that doesn't read, before
-  /// nothing more is read from it.
+  /// The most bytes of answers (PONG, WINDOW, CLOSE) that may be queued for a peer that doesn't
+  /// read. Beyond that, this side stops reading from it.
   public var maxQueuedAnswers = 1 << 20
-  /// The most a stream sends before the next one has its turn.
+  /// The most bytes that a channel sends per turn while others wait.
   public var quantum = 64 * 1024
-  /// Payloads up to this many bytes are gathered with other small frames into one write: copying
-  /// them costs less than a system call.
+  /// Payloads of up to this many bytes are copied and written together with other small frames: the
+  /// copy costs less than a system call.
   public var gatherUpTo = 512
 
-  /// What room there is for OPENs that are longer than `WireConstants.maxShortOpenLength`; nil for
-  /// any. Shared by the connections of a server.
+  /// The shared memory budget for OPENs longer than `WireConstants.maxShortOpenLength`; nil for no
+  /// limit. All connections of a server share one.
   public var openRoom: (any OpenRoom)?
 
-  /// What a channel's window may grow to on a long way, in bytes; 0 keeps it at what HELLO said. For
-  /// clients, who ask for what they get: a server's memory is not theirs to fill.
+  /// The most bytes that a channel's window may grow to on a connection with high latency; 0 keeps
+  /// the size of HELLO. Only clients set it: they request what they receive, and they must not make
+  /// a server use more memory.
   public var maxWindow: UInt64 = 0
 
   /// The defaults.

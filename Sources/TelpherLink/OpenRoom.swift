@@ -1,10 +1,10 @@
-/// The memory for long OPENs that are arriving: one connection can have one at a time, and a server
-/// has many connections. From any thread.
+/// The memory budget for long OPENs that are arriving. Each connection can have one at a time, and
+/// a server has many connections. Any thread may use it.
 public protocol OpenRoom: Sendable {
-  /// Takes room for `bytes`.
+  /// Reserves `bytes`.
   ///
-  /// - Returns: whether there was room.
+  /// - Returns: whether the budget had room for them.
   func take(_ bytes: Int) -> Bool
-  /// Gives back what was taken.
+  /// Releases `bytes` that were reserved.
   func giveBack(_ bytes: Int)
 }

@@ -1,27 +1,27 @@
 public import TelpherTransport
 public import TelpherWire
 
-/// The sending side of one channel of one stream. It holds at most one chunk that could not go yet:
-/// whoever produces bytes stops when `send` says so and goes on at `onReady`. That is all of the
-/// backpressure there is: a slow reader stops its own producer, and nothing is queued in between.
+/// The sending side of one channel of one stream. It holds at most one chunk that could not be sent
+/// yet. A producer stops when `send` returns false and continues at `onReady`. This is the only
+/// backpressure: a slow reader stops its producer, and nothing is queued in between.
 ///
-/// Made by `Link.outbound`, used on the link's loop.
+/// Created by `Link.outbound`; use it only on the link's loop.
 public final class OutboundChannel {
-  /// The stream it belongs to.
+  /// The stream that the channel belongs to.
   public let stream: StreamID
-  /// Its channel.
+  /// The channel that it sends on.
   public let channel: Channel
   /// Bytes sent so far.
   public private(set) var sentBytes: UInt64 = 0
   /// Called when more may be sent after `send` returned false.
   public var onReady: (() -> Void)?
-  /// Called once, behind the FIN of `finish()`. It may come from within that call.
+  /// Called once after `finish()` has sent the FIN. It may be called from within `finish()`.
   public var onFinished: (() -> Void)?
 
   private(set) var pending: Chunk?
   private(set) var finishes = false
   private(set) var isFinished = false
-  /// Whether it stands in the link's queue.
+  /// Whether it is in the link's queue.
   var isQueued = false
   /// Whether its producer waits for `onReady`.
   private(set) var isAwaited = false
@@ -34,14 +34,14 @@ public final class OutboundChannel {
     self.channel = channel
   }
 
-  /// Bytes that may be sent now without being held: the credit.
+  /// The number of bytes that can be sent at once, without being held back.
   public var credit: Int {
     pending == nil && !finishes ? link.session.sendable(stream, channel) : 0
   }
 
-  /// Sends `chunk`, as far as credit and connection allow, and keeps the rest.
+  /// Sends as much of `chunk` as credit and the connection allow, and keeps the rest.
   ///
-  /// - Returns: whether more may be sent at once; if not, `onReady` follows.
+  /// - Returns: true if more may be sent at once; if false, `onReady` follows.
   public func send(_ chunk: Chunk) -> Bool {
     precondition(pending == nil && !finishes, "a producer waits for onReady, and ends once")
     guard !chunk.isEmpty else { return true }
@@ -52,7 +52,7 @@ public final class OutboundChannel {
     return !isAwaited
   }
 
-  /// Ends the channel behind what was sent.
+  /// Ends the channel after the bytes that were passed to `send`.
   public func finish() {
     guard !finishes else { return }
     finishes = true
@@ -60,7 +60,8 @@ public final class OutboundChannel {
     wake()
   }
 
-  /// Takes back what was given to `send` and has not gone. The channel sends no more of it.
+  /// Removes and returns the bytes that were passed to `send` and not sent yet. The channel does
+  /// not send them.
   public func takeBack() -> Chunk? {
     defer { pending = nil }
     return pending
@@ -69,7 +70,8 @@ public final class OutboundChannel {
   /// Whether there is anything left to do.
   var hasWork: Bool { !isCanceled && (pending != nil || (finishes && !isFinished)) }
 
-  /// Takes the next `count` bytes that go out; with the last ones the FIN, if it is time for it.
+  /// Removes the next `count` bytes to be sent. `fin` is true if they are the last ones and the
+  /// channel ends.
   func take(_ count: Int) -> (chunk: Chunk?, fin: Bool) {
     var chunk: Chunk?
     if count > 0 {
@@ -82,7 +84,7 @@ public final class OutboundChannel {
     return (chunk, fin)
   }
 
-  /// Tells the producer to go on, if it waits and may.
+  /// Calls `onReady` or `onFinished` if it is due.
   func wake() {
     if isFinished, let told = onFinished {
       onFinished = nil
@@ -93,9 +95,9 @@ public final class OutboundChannel {
     onReady?()
   }
 
-  /// The stream is over: nothing is sent any more.
+  /// Ends sending because the stream has ended.
   func cancel() {
-    // What is pending stays, for who asks for it back.
+    // `pending` stays, for `takeBack()`.
     isFinished = true
     finishes = true
     isCanceled = true

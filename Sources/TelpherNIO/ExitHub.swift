@@ -2,24 +2,26 @@ internal import CTelpherSys
 internal import Glibc
 internal import TelpherSystem
 
-/// Tells when children have ended, by their pidfds (pidfd_open(2)), from a thread of its own: NIO
-/// watches nothing that it can't read, and what swift-subprocess hears of an end it tells only after
-/// it has waited for the child. From any thread.
+/// Reports when children have ended. A thread of its own watches their pidfds (pidfd_open(2)),
+/// because NIO can't watch a descriptor that it does not read, and swift-subprocess reports an exit
+/// only after it has waited for the child. May be used from any thread.
 final class ExitHub: Sendable {
   private struct State {
     var watches: [UInt64: @Sendable () -> Void] = [:]
     var lastKey: UInt64 = 0
   }
 
-  /// The key of what ends the thread.
+  /// The key of the pipe that ends the thread.
   private static let endKey: UInt64 = 0
 
   private let state = Lock(State())
   private let epoll: Int32
-  /// Readable once the thread is to end.
+  /// The pipe that ends the thread: it becomes readable in `end`.
   private let ending: (reader: Int32, writer: Int32)
 
-  /// A hub whose thread runs until `end`.
+  /// Starts the thread, which runs until `end`.
+  ///
+  /// - Throws: The errno of the step that failed.
   init() throws(ErrorNumber) {
     var ends: [Int32] = [-1, -1]
     let status = telpher_pipe(&ends)
@@ -56,18 +58,20 @@ final class ExitHub: Sendable {
     close(ending.writer)
   }
 
-  /// Ends the thread; nobody is told any more.
+  /// Ends the thread. No exit is reported after that.
   func end() {
     var byte: UInt8 = 0
     _ = write(ending.writer, &byte, 1)
   }
 
-  /// Calls `tell` once on the hub's thread, when the process of `pidDescriptor` has ended. The
-  /// descriptor stays the caller's.
-  func add(_ pidDescriptor: Int32, _ tell: @escaping @Sendable () -> Void) throws(ErrorNumber) {
+  /// Calls `report` once, on the hub's thread, when the process of `pidDescriptor` has ended. The
+  /// caller keeps ownership of the descriptor.
+  ///
+  /// - Throws: The errno of epoll_ctl(2).
+  func add(_ pidDescriptor: Int32, _ report: @escaping @Sendable () -> Void) throws(ErrorNumber) {
     let key = state.withLock { state in
       state.lastKey += 1
-      state.watches[state.lastKey] = tell
+      state.watches[state.lastKey] = report
       return state.lastKey
     }
     let status = telpher_epoll_add(epoll, pidDescriptor, key)

@@ -4,10 +4,11 @@ internal import Subprocess
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// Starts a program with limits, where the process can't set them itself before it executes that: a
-/// shell stops itself, is given the limits, and executes the program when it goes on.
+/// Starts a program with limits, for a library that can't set limits in the child before it
+/// executes the program. The library starts a shell that stops itself. `open` sets the shell's
+/// limits and continues it, and the shell then executes the program.
 struct LimitGate {
-  /// How often it is looked whether the shell has stopped.
+  /// How long to wait between two checks whether the shell has stopped, in nanoseconds.
   private static let pause: UInt64 = 500_000
 
   private let request: SpawnRequest
@@ -18,15 +19,15 @@ struct LimitGate {
     self.command = command
   }
 
-  /// What is started in the program's place.
+  /// The shell.
   var program: SystemString { LimitShell.program }
 
-  /// Its arguments.
+  /// The shell's arguments.
   var arguments: Arguments { Arguments(LimitShell.arguments(for: command)) }
 
-  /// Sets the limits of the shell `pid`, and lets it go on.
+  /// Waits until the shell `pid` has stopped, sets its limits and continues it.
   ///
-  /// - Throws: `SpawnError` of stage `limit`; the shell has stopped, or has ended.
+  /// - Throws: `SpawnError` of stage `limit`. The shell may still exist then; the caller kills it.
   func open(_ pid: Int32, on loop: NIOLoop) async throws(SpawnError) {
     while true {
       let stopped = telpher_is_stopped(pid)

@@ -2,9 +2,11 @@ internal import NIOCore
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// A listening socket of this process. NIO can't have several loops wait for one socket: it takes it
-/// for a fault of its own when another has accepted what it was told of. So the loops that serve it
-/// take turns: one of them waits, accepts what there is, and has the next one wait.
+/// A listening socket of this process. The loops that serve it take turns: one loop waits, accepts
+/// the waiting connections, and then has the next loop wait.
+///
+/// Several NIO loops can't wait for one socket: if another loop has already accepted the reported
+/// connection, NIO treats that as an error of its own.
 final class NIOBoundSocket: BoundSocket {
   private struct Server {
     let loop: NIOLoop
@@ -12,17 +14,17 @@ final class NIOBoundSocket: BoundSocket {
   }
 
   private struct State {
-    /// Who serves it.
+    /// The listeners of the socket, one for each loop.
     var servers: [Server] = []
-    /// Whose turn it is, while there is any.
+    /// The index of the listener that has the turn, if there is any listener.
     var turn = 0
   }
 
-  /// The socket itself.
+  /// The underlying socket.
   let socket: ListeningSocket
   private let state = Lock(State())
 
-  /// Binds and listens. A connection may be waiting as soon as this returns.
+  /// Binds and listens. A client may connect before this returns.
   init(
     address: TelpherTransport.SocketAddress, backlog: Int32
   ) throws(TransportError) {
@@ -35,7 +37,7 @@ final class NIOBoundSocket: BoundSocket {
     socket.close()
   }
 
-  /// Adds a listener. Returns whether it is its turn already.
+  /// Adds a listener. Returns whether the listener has the turn at once.
   func add(_ listener: NIOListener, on loop: NIOLoop) -> Bool {
     let server = Server(
       loop: loop, listener: NIOLoopBound(listener, eventLoop: loop.eventLoop))
@@ -45,7 +47,7 @@ final class NIOBoundSocket: BoundSocket {
     }
   }
 
-  /// Removes the listener of `loop`. Where it was its turn, it is the next one's.
+  /// Removes the listener of `loop`. If it had the turn, the next listener gets it.
   func removeListener(on loop: NIOLoop) {
     let next = state.withLock { state -> Server? in
       guard let index = state.servers.firstIndex(where: { $0.loop === loop }) else { return nil }
@@ -58,7 +60,7 @@ final class NIOBoundSocket: BoundSocket {
     if let next { Self.giveTurn(to: next) }
   }
 
-  /// The turn of `loop` is over. Returns whether it has the next one as well.
+  /// Ends the turn of `loop`. Returns whether `loop` also has the next turn.
   func passTurn(from loop: NIOLoop) -> Bool {
     let next = state.withLock { state -> Server? in
       guard state.servers.count > 1, state.servers[state.turn].loop === loop else { return nil }
@@ -71,7 +73,8 @@ final class NIOBoundSocket: BoundSocket {
   }
 
   private static func giveTurn(to server: Server) {
-    // A loop that ends drops this, and then removes its listener, with its turn.
+    // If the loop is ending, it drops this call. It then removes its listener, which passes the
+    // turn on.
     server.loop.execute { server.listener.value.takeTurn() }
   }
 }

@@ -5,10 +5,10 @@ internal import NIOPosix
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// An attempt to connect: it keeps itself alive until its completion was called.
+/// An attempt to connect. It keeps itself alive until it has called its completion.
 final class NIOConnect: LoopHandle {
-  /// A Unix socket whose backlog is full refuses with EAGAIN at once, connect(2), where TCP would
-  /// wait: then it is tried again, so often and after so many nanoseconds.
+  /// How often and after how many nanoseconds a connect is repeated. connect(2) to a Unix socket
+  /// with a full backlog fails with EAGAIN at once; TCP would wait.
   private static let retries = 200
   private static let retryDelay: UInt64 = 5_000_000
 
@@ -26,7 +26,7 @@ final class NIOConnect: LoopHandle {
     self.completion = completion
   }
 
-  /// Begins; the completion comes later.
+  /// Starts connecting. The completion is called later, never before this returns.
   func start() {
     guard !loop.isClosing else { return finishLater(.loopEnded(what)) }
     do {
@@ -38,7 +38,7 @@ final class NIOConnect: LoopHandle {
     }
   }
 
-  /// The loop has ended.
+  /// Called when the loop ends.
   func close() {
     finishLater(.loopEnded(what))
   }
@@ -49,7 +49,7 @@ final class NIOConnect: LoopHandle {
     let stream = NIOStream(loop: loop, carrier: .socket, peer: .inherited)
     ClientBootstrap(group: loop.eventLoop)
       .channelInitializer(stream.initializer())
-      // The system's own limit is the one: NIO's is 10 seconds.
+      // Only the timeout of the system applies. NIO's default is 10 seconds.
       .connectTimeout(.hours(24))
       .connect(to: target)
       .assumeIsolated().whenComplete { [self] in didConnect($0, stream, unix) }
@@ -62,7 +62,7 @@ final class NIOConnect: LoopHandle {
     case .success:
       guard completion != nil else { return stream.close() }
       stream.didConnect(unix: unix)
-      // NIO may be done before `start` has returned, and the socket is read only after this.
+      // NIO may be done before `start` has returned. NIO reads the socket only after this.
       loop.callLater { [self] in
         guard completion != nil else { return stream.close() }
         finish(.success(stream))
@@ -91,7 +91,7 @@ final class NIOConnect: LoopHandle {
 }
 
 extension NIOCore.SocketAddress {
-  /// NIO's form of an address.
+  /// Converts an address to NIO's type.
   init(_ address: SystemAddress) {
     self = withUnsafeBytes(of: address.storage.bytes) { bytes in
       switch address.family {

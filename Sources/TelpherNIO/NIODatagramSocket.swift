@@ -7,13 +7,13 @@ internal import TelpherTransport
 
 /// A UDP socket over NIO's datagram channel.
 ///
-/// NIO closes a channel that the system would not send for, be it only that the way to one address is
-/// barred. So the channel has a copy of the descriptor, and another takes its place.
+/// NIO closes the channel when the system refuses to send, even if only one address is unreachable.
+/// So the channel uses a copy of the descriptor, and a new channel replaces a closed one.
 final class NIODatagramSocket: DatagramSocket, ChannelInboundHandler, LoopHandle {
   typealias InboundIn = AddressedEnvelope<ByteBuffer>
   typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
-  /// Room for every datagram: none is cut off.
+  /// The size of the receive buffer in bytes. It holds the longest datagram, so none is cut off.
   private static let readSize = 65_536
 
   let address: DatagramAddress
@@ -21,10 +21,10 @@ final class NIODatagramSocket: DatagramSocket, ChannelInboundHandler, LoopHandle
   private let descriptor: Int32
   private var didReceive: ((Chunk, DatagramAddress) -> Void)?
   private var context: ChannelHandlerContext?
-  /// The bytes that NIO has not sent yet.
+  /// How many bytes NIO has not sent yet.
   private var queuedBytes = 0
 
-  /// A socket that receives.
+  /// Opens a socket and starts receiving.
   init(
     loop: NIOLoop, address: DatagramAddress,
     _ didReceive: @escaping (Chunk, DatagramAddress) -> Void
@@ -65,7 +65,7 @@ final class NIODatagramSocket: DatagramSocket, ChannelInboundHandler, LoopHandle
     guard let context, queuedBytes + payload.count <= DatagramLimits.queuedBytes else {
       throw TransportError(what, errno: ENOBUFS)
     }
-    // Copied: NIO writes its own memory only.
+    // Copied, because NIO can only write its own memory.
     let buffer = payload.withUnsafeBytes { ByteBuffer(bytes: $0) }
     var failure: (any Error)?
     let promise = context.eventLoop.makePromise(of: Void.self)
@@ -76,7 +76,7 @@ final class NIODatagramSocket: DatagramSocket, ChannelInboundHandler, LoopHandle
     }
     context.writeAndFlush(
       wrapOutboundOut(AddressedEnvelope(remoteAddress: target, data: buffer)), promise: promise)
-    // What fails later is lost, as any datagram may be.
+    // A datagram that fails later is not reported: any datagram may be lost.
     if let failure { throw TransportError(what, failure) }
   }
 
@@ -119,7 +119,7 @@ final class NIODatagramSocket: DatagramSocket, ChannelInboundHandler, LoopHandle
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let envelope = unwrapInboundIn(data)
-    // Copied: a kept one pins its own bytes only.
+    // Copied, so that a chunk that is kept holds no more memory than its bytes.
     let payload = envelope.data.withUnsafeReadableBytes { Chunk(copying: $0) }
     didReceive?(
       payload, envelope.remoteAddress.withSockAddr { sender, _ in DatagramAddress(sender) })

@@ -5,8 +5,8 @@ internal import SystemPackage
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// The start of one child, and swift-subprocess's task for it, which goes on until the child may be
-/// forgotten: on the loop's thread, as its executor.
+/// Starts one child and runs swift-subprocess's task for it, with the loop as its executor. The
+/// task ends when the child may be waited for and forgotten.
 ///
 /// `@unchecked Sendable`: used only on the loop's thread.
 final class NIOLaunch: @unchecked Sendable {
@@ -15,7 +15,7 @@ final class NIOLaunch: @unchecked Sendable {
   private var completion: ((Result<any ChildProcess, SpawnError>) -> Void)?
   private var pipes: StdioPipes?
   private var pid: Int32?
-  /// What the table of children is told when the child is there.
+  /// The entry of this launch in the table of children, until the launch is done.
   private var entry: ChildTable.Launch?
   private var tag: UInt64?
 
@@ -28,7 +28,7 @@ final class NIOLaunch: @unchecked Sendable {
     self.completion = completion
   }
 
-  /// Begins; the completion comes later.
+  /// Starts the launch. The completion is called later, never before this returns.
   func start() {
     guard !loop.isClosing, let launcher = loop.launcher else {
       return loop.callLater { [self] in
@@ -46,7 +46,8 @@ final class NIOLaunch: @unchecked Sendable {
     }
   }
 
-  /// As execvp(3) has it: the shell runs a script without `#!`.
+  /// Launches the program. If the system can't execute it (ENOEXEC), launches a shell that runs it
+  /// as a script, as execvp(3) does.
   private func launchProgramOrScript(_ launcher: SubprocessLauncher) async throws(SpawnError) {
     do throws(SpawnError) {
       return try await launch(launcher, asScript: false)
@@ -59,7 +60,7 @@ final class NIOLaunch: @unchecked Sendable {
   private func launch(
     _ launcher: SubprocessLauncher, asScript: Bool
   ) async throws(SpawnError) {
-    try request.checkIsWanted()
+    try request.checkNotCanceled()
     launcher.children.waitForAbandoned()
     let mark = request.tracksTree ? ProcessTree.makeMark() : nil
     tag = request.tracksTree ? launcher.tags.make() : nil
@@ -94,20 +95,21 @@ final class NIOLaunch: @unchecked Sendable {
           FileDescriptor(rawValue: stdio.1), closeAfterSpawningProcess: false),
         error: .fileDescriptor(FileDescriptor(rawValue: stdio.2), closeAfterSpawningProcess: false)
       ) { execution in
-        await self.accompany(execution.processIdentifier, mark, gate, launcher)
+        await self.superviseChild(execution.processIdentifier, mark, gate, launcher)
       }
       if let pid { launcher.children.didReap(pid) }
     } catch {
       self.pipes = nil
-      // Once it runs, only its end can be missed.
+      // If the child runs already, only its end was missed.
       if let pid { return launcher.children.abandon(pid) }
       didLaunch(nil, launcher)
       throw SpawnError(error, of: request)
     }
   }
 
-  /// What swift-subprocess opens itself, the pidfd, should not fail: it would then never see the
-  /// child's end. (It still may, where others open something meanwhile: see `accompany`.)
+  /// Checks that descriptors are available for the pidfd that swift-subprocess opens. Without the
+  /// pidfd it never sees the child's end. It may still fail if other code opens descriptors
+  /// meanwhile: see `superviseChild`.
   private func checkDescriptors() throws(SpawnError) {
     let spare = telpher_duplicate(0, 0)
     let another = spare < 0 ? spare : telpher_duplicate(0, 0)
@@ -119,21 +121,21 @@ final class NIOLaunch: @unchecked Sendable {
     }
   }
 
-  /// From the child's start until it may be waited for.
-  private func accompany(
+  /// Handles the child from its start until it may be waited for.
+  private func superviseChild(
     _ child: ProcessIdentifier, _ mark: String?, _ gate: LimitGate?, _ launcher: SubprocessLauncher
   ) async {
     pid = child.value
     didLaunch(child.value, launcher)
     guard child.processDescriptor >= 0 else {
-      // swift-subprocess waits for ever, in a task that is lost.
+      // swift-subprocess waits forever in a task that is lost.
       pipes = nil
       kill(request.tracksTree ? -child.value : child.value, SIGKILL)
       launcher.children.abandon(child.value)
       return finish(.failure(SpawnError(.resources, errno: EMFILE, of: request)))
     }
     if let limit = launcher.softDescriptorLimit { Self.setDescriptorLimit(limit, of: child.value) }
-    // Some time after it began; from its first instruction on it has its mark.
+    // The tag is set some time after the child began. The mark is there from its first instruction.
     if let tag { launcher.tags.set(tag, of: child.value) }
     if let gate {
       do {
@@ -146,12 +148,12 @@ final class NIOLaunch: @unchecked Sendable {
       }
     }
     await withCheckedContinuation { continuation in
-      present(child, mark, launcher) { continuation.resume() }
+      handOver(child, mark, launcher) { continuation.resume() }
     }
   }
 
-  /// Hands the child out.
-  private func present(
+  /// Completes the launch with the child.
+  private func handOver(
     _ child: ProcessIdentifier, _ mark: String?, _ launcher: SubprocessLauncher,
     _ forget: @escaping () -> Void
   ) {
@@ -177,7 +179,7 @@ final class NIOLaunch: @unchecked Sendable {
       process.forget = forget
       finish(.success(process))
     } catch {
-      // Nobody knows of it: it is killed, with what came from it.
+      // No other code has the child, so it is killed with its descendants.
       if let tree { tree.signal(SIGKILL) } else { kill(child.value, SIGKILL) }
       if let slot { launcher.commandGuard?.free(slot) }
       for stream in streams { stream.close() }
@@ -235,7 +237,7 @@ private final class DirectoryPath {
 }
 
 extension Arguments {
-  /// The arguments, the program's own name first.
+  /// Converts arguments, of which the first is the program's name.
   init(_ arguments: [SystemString]) {
     self.init(
       executablePathOverride: arguments[0].bytes + [0],
@@ -250,7 +252,7 @@ extension FilePath {
 }
 
 extension SpawnError {
-  /// What swift-subprocess threw when it should have started `request`.
+  /// Converts the error that swift-subprocess threw for `request`.
   fileprivate init(_ error: any Error, of request: SpawnRequest) {
     guard let error = error as? SubprocessError else {
       self.init(.resources, errno: ECANCELED, of: request)

@@ -4,24 +4,26 @@ internal import NIOPosix
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// Accepts from a bound socket on one loop, when it is its turn.
+/// Accepts connections from a bound socket on one loop, when the loop has the turn (see
+/// `NIOBoundSocket`).
 final class NIOListener: Listener, LoopHandle {
-  /// The most connections that are accepted in one turn.
+  /// The most connections to accept in one turn.
   private static let acceptsPerTurn: UInt = 64
-  /// How long accepting rests after it failed, in nanoseconds.
-  private static let rest: UInt64 = 100_000_000
+  /// How long accepting pauses after it failed, in nanoseconds.
+  private static let pause: UInt64 = 100_000_000
 
   private let loop: NIOLoop
   private let server: NIOBoundSocket
   private var didAccept: ((any ByteStream) -> Void)?
   private var channel: (any Channel)?
-  private var restTimer: (any LoopTimer)?
-  /// Whether this loop is the one to accept.
+  private var pauseTimer: (any LoopTimer)?
+  /// Whether this loop has the turn to accept.
   private var hasTurn = false
-  /// Given up when descriptors have run out, to refuse with it what is waiting.
+  /// A spare descriptor. When descriptors run out it is closed, to accept and close the waiting
+  /// connections.
   private var reserve: Int32 = -1
 
-  /// A listener that accepts.
+  /// Starts accepting connections.
   init(
     loop: NIOLoop, socket: NIOBoundSocket, _ didAccept: @escaping (any ByteStream) -> Void
   ) throws(TransportError) {
@@ -43,22 +45,22 @@ final class NIOListener: Listener, LoopHandle {
     guard didAccept != nil else { return }
     didAccept = nil
     loop.remove(self)
-    restTimer?.cancel()
-    restTimer = nil
+    pauseTimer?.cancel()
+    pauseTimer = nil
     closeChannel()
     if reserve >= 0 { _ = Glibc.close(reserve) }
     reserve = -1
     server.removeListener(on: loop)
   }
 
-  /// Accepts the next connections. Harmless when closed.
+  /// Gives this listener the turn to accept. Does nothing if it is closed.
   func takeTurn() {
     hasTurn = true
     accept()
   }
 
   private func accept() {
-    guard hasTurn, restTimer == nil else { return }
+    guard hasTurn, pauseTimer == nil else { return }
     channel?.read()
   }
 
@@ -83,7 +85,7 @@ final class NIOListener: Listener, LoopHandle {
 
   private func didOpen(_ result: Result<any Channel, any Error>) {
     guard case .success(let channel) = result else { return reopenLater() }
-    // NIO has listened again, with its own idea of a backlog.
+    // NIO has called listen(2) again, with its own backlog.
     server.socket.listenAgain()
     self.channel = channel
     if didAccept == nil { closeChannel() } else { accept() }
@@ -107,34 +109,35 @@ final class NIOListener: Listener, LoopHandle {
     }
   }
 
-  /// What there was has been accepted.
+  /// Called when the waiting connections have been accepted.
   fileprivate func didAcceptAll() {
-    guard restTimer == nil else { return }
+    guard pauseTimer == nil else { return }
     hasTurn = server.passTurn(from: loop)
     accept()
   }
 
   // MARK: - Failures
 
-  /// Out of descriptors: refuses what is waiting, by means of the one in reserve.
+  /// Called when no descriptor is left for a connection. Closes the spare descriptor, and with it
+  /// accepts and closes the waiting connections.
   fileprivate func didFail() {
     if reserve >= 0 { _ = Glibc.close(reserve) }
-    if reserve >= 0 { server.socket.refuseWaiting() }
+    if reserve >= 0 { server.socket.closeWaitingConnections() }
     reserve = -1
     refill()
-    // Where another thread was faster, accepting would fail without end.
-    guard reserve < 0, restTimer == nil, didAccept != nil else { return }
-    restTimer = loop.schedule(after: Self.rest) { [self] in
-      restTimer = nil
+    // If another thread took the free descriptor, accepting would fail without end. So it pauses.
+    guard reserve < 0, pauseTimer == nil, didAccept != nil else { return }
+    pauseTimer = loop.schedule(after: Self.pause) { [self] in
+      pauseTimer = nil
       refill()
       didAcceptAll()
     }
   }
 
   private func reopenLater() {
-    guard didAccept != nil, restTimer == nil else { return }
-    restTimer = loop.schedule(after: Self.rest) { [self] in
-      restTimer = nil
+    guard didAccept != nil, pauseTimer == nil else { return }
+    pauseTimer = loop.schedule(after: Self.pause) { [self] in
+      pauseTimer = nil
       let descriptor = server.socket.duplicate()
       if descriptor < 0 { reopenLater() } else { open(descriptor) }
     }
@@ -145,8 +148,8 @@ final class NIOListener: Listener, LoopHandle {
   }
 }
 
-/// Tells a listener of its channel. It stands before the handler that NIO puts into every server's
-/// channel, which would rest for a second after a failure.
+/// Passes the events of the server's channel to its listener. It comes before the handler that NIO
+/// adds to each server channel, which would pause for a second after a failure.
 private final class Accepting: ChannelInboundHandler {
   typealias InboundIn = any Channel
 

@@ -3,60 +3,65 @@ internal import TelpherSystem
 public import TelpherTransport
 
 extension NIOLoop {
-  /// Runs `job` on the loop's thread. From any thread; on the loop's own without a lock.
+  /// Runs `job` on the loop's thread. May be called from any thread; on the loop's own thread it
+  /// takes no lock.
   ///
-  /// After `shutDown` jobs are still run, one at a time, on a thread that is started for them: a
-  /// task that outlives its loop can come to its end, where it would otherwise hang for ever.
+  /// After `shutDown`, jobs still run, one at a time, on a thread that is started for them. So a
+  /// task that outlives its loop finishes instead of hanging forever.
   public func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     if isCurrent {
       enqueueLocally(.job(job))
     } else {
-      // Whoever enqueues holds no reference to its executor, and after `shutDown` the job may drop
-      // the last one on another thread while this one is still in here.
+      // The caller holds no reference to this executor. After `shutDown`, another thread may run
+      // the job and release the last reference while this call is still running.
       let kept = Unmanaged.passRetained(self)
       defer { kept.release() }
       send(.job(job))
     }
   }
 
-  /// Runs `body` on the loop's thread, soon and in the order of the calls. From any thread. After
-  /// `shutDown` it is dropped.
+  /// Runs `body` on the loop's thread soon, in the order of the calls. May be called from any
+  /// thread. After `shutDown`, `body` is dropped.
   public func execute(_ body: @escaping @Sendable () -> Void) {
     guard isCurrent else { return send(.body(body)) }
     guard !isClosing else { return }
-    // What other threads sent before stays before.
+    // Messages that other threads sent earlier run first.
     takeMessages()
     enqueueLocally(.call(body))
   }
 
-  /// This loop as the executor of an actor.
+  /// The loop as the serial executor of an actor.
   public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
     UnownedSerialExecutor(ordinary: self)
   }
 
-  /// This loop as the executor that a task prefers.
+  /// The loop as the preferred executor of a task.
   public func asUnownedTaskExecutor() -> UnownedTaskExecutor {
     UnownedTaskExecutor(ordinary: self)
   }
 
-  /// Traps when the caller is not on the loop's thread.
+  /// Traps unless the caller is on the loop's thread.
   public func checkIsolated() {
     preconditionIsCurrent()
   }
 
-  /// Whether the caller is on the loop's thread, as `assumeIsolated` asks in a callback.
+  /// Whether the caller is on the loop's thread. `assumeIsolated` asks this in callbacks.
   public func isIsolatingCurrentContext() -> Bool? {
     isCurrent
   }
 
-  /// Calls `body` after the present callback or job, on the loop's thread, from which it is called.
+  /// Calls `body` on the loop's thread after the current callback or job. Call it on the loop's
+  /// thread.
   func callLater(_ body: @escaping () -> Void) {
     enqueueLocally(.call(body))
   }
 
-  /// Calls `task.turnDidEnd()` once, after the events and the work of this turn. NIO has no hook
-  /// before its wait; but it does not wait while it has tasks, and the end of a turn is in one.
+  /// Calls `task.turnDidEnd()` once, after the events and the work of this turn. Call it on the
+  /// loop's thread.
+  ///
+  /// NIO has no hook before it waits for I/O. But it does not wait while it has tasks, and such a
+  /// task ends the turn.
   public func atEndOfTurn(_ task: any TurnEndTask) {
     preconditionIsCurrent()
     guard !isClosing else { return }
@@ -75,14 +80,14 @@ extension NIOLoop {
     eventLoop.execute(drainTask)
   }
 
-  /// Does the local work, and ends the turn when none is left.
+  /// Does the local work, and ends the turn if no work is left.
   func drain() {
     isDrainScheduled = false
     guard !isClosing else { return }
     doLocalWork()
     if work.isEmpty { work.endTurn() }
     guard !work.isEmpty, !isDrainScheduled else { return }
-    // NIO does not look at its sockets while it has tasks to do: only the wait for a timer lets it.
+    // NIO does not poll its sockets while it has tasks to run. A timer lets it poll first.
     isDrainScheduled = true
     _ = eventLoop.scheduleTask(in: .microseconds(20), drainTask)
   }
@@ -92,7 +97,7 @@ extension NIOLoop {
     if needsThread { startLateThread() }
   }
 
-  /// Moves what other threads have sent behind the local work.
+  /// Appends the messages of other threads to the local work.
   func takeMessages() {
     work.takeMessages()
     if !work.isEmpty { scheduleDrain() }

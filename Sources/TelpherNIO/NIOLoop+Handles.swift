@@ -3,13 +3,14 @@ internal import TelpherSystem
 public import TelpherTransport
 
 extension NIOLoop {
-  /// Nanoseconds of the monotonic clock. From any thread.
+  /// The monotonic clock in nanoseconds. May be read from any thread.
   public var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
 
-  /// How far the end of a child's tree reaches: what the launcher can do, or the process group.
+  /// Which processes `signalTree` reaches: what the launcher supports, or the process group if the
+  /// loop has no launcher.
   public var killScope: KillScope { launcher?.killScope ?? .group }
 
-  /// Calls `fire` once after `nanoseconds`: never early.
+  /// Calls `fire` once after `nanoseconds`, never early.
   public func schedule(
     after nanoseconds: UInt64, _ fire: @escaping () -> Void
   ) -> any LoopTimer {
@@ -17,10 +18,10 @@ extension NIOLoop {
     return NIOTimer(loop: self, after: nanoseconds, fire)
   }
 
-  /// Calls `didReceive` on each `signal`, until the watch is canceled.
+  /// Calls `didReceive` each time this process receives `signal`, until the watch is canceled.
   ///
-  /// - Throws: `TransportError` where the signal can't be watched: SIGKILL, SIGSTOP, and SIGPIPE,
-  ///   which stays ignored.
+  /// - Throws: `TransportError` if the signal can't be watched. SIGKILL, SIGSTOP and SIGPIPE can't;
+  ///   SIGPIPE stays ignored.
   public func watch(
     signal: Int32, _ didReceive: @escaping () -> Void
   ) throws(TransportError) -> any SignalWatch {
@@ -28,8 +29,8 @@ extension NIOLoop {
     return try NIOSignalWatch(loop: self, signal: signal, didReceive)
   }
 
-  /// Opens a listening socket. A Unix socket's file has mode 0600 from the start; one that a dead
-  /// server left behind is replaced.
+  /// Opens a listening socket. The file of a Unix socket has mode 0600 from the start. A socket
+  /// file that a dead server left is replaced.
   ///
   /// - Throws: `TransportError` with the address and the reason.
   public func bind(
@@ -39,9 +40,9 @@ extension NIOLoop {
     return try NIOBoundSocket(address: address, backlog: backlog)
   }
 
-  /// Accepts connections from `socket`, which a `NIOLoop` has bound.
+  /// Accepts connections from `socket`, which a `NIOLoop` has bound, and hands each to `didAccept`.
   ///
-  /// - Throws: `TransportError` where the socket was closed, or descriptors are lacking.
+  /// - Throws: `TransportError` if the socket was closed or no descriptor is available.
   public func serve(
     _ socket: any BoundSocket, didAccept: @escaping (any ByteStream) -> Void
   ) throws(TransportError) -> any Listener {
@@ -52,7 +53,7 @@ extension NIOLoop {
     return try NIOListener(loop: self, socket: socket, didAccept)
   }
 
-  /// Connects to `address` and calls `completion` once: with the stream, or with a `TransportError`
+  /// Connects to `address` and calls `completion` once, with the stream or with a `TransportError`
   /// that names the address.
   public func connect(
     to address: TelpherTransport.SocketAddress,
@@ -62,8 +63,8 @@ extension NIOLoop {
     NIOConnect(loop: self, address: address, completion).start()
   }
 
-  /// Opens a UDP socket at `address`; each datagram that comes in is handed to `didReceive` with
-  /// the address of its sender. What nobody takes in time the system drops.
+  /// Opens a UDP socket at `address` and hands each datagram and the address of its sender to
+  /// `didReceive`. The system drops datagrams that are not received in time.
   ///
   /// - Throws: `TransportError` with the address and the reason.
   public func openDatagramSocket(
@@ -73,11 +74,13 @@ extension NIOLoop {
     return try NIODatagramSocket(loop: self, address: address, didReceive)
   }
 
-  /// A stream over open pipes, sockets or terminals. Their O_NONBLOCK flag, which other processes
-  /// may share, is put back when the stream closes. Of descriptors 0 to 2 a copy is used, and
-  /// /dev/null takes their place, so that the peer sees the close and no stray print.
+  /// Makes a stream over open pipes, sockets or terminals.
   ///
-  /// - Throws: `TransportError` where a descriptor is none of these; both stay open then.
+  /// Other processes may share their O_NONBLOCK flag, so the flag is restored when the stream
+  /// closes. Of descriptors 0 to 2 the stream uses a copy and replaces the original by /dev/null.
+  /// So the peer sees the stream close, and stray output does not reach it.
+  ///
+  /// - Throws: `TransportError` if a descriptor is none of these. Both descriptors stay open then.
   public func adopt(
     reading input: Int32, writing output: Int32
   ) throws(TransportError) -> any ByteStream {
@@ -85,7 +88,7 @@ extension NIOLoop {
     return try NIOStream.adopting(reading: input, writing: output, on: self)
   }
 
-  /// Starts a child process and calls `completion` once.
+  /// Starts a child process and calls `completion` once, with the child or with a `SpawnError`.
   public func spawn(
     _ request: SpawnRequest,
     completion: @escaping (Result<any ChildProcess, SpawnError>) -> Void

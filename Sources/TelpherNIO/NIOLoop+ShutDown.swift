@@ -5,9 +5,11 @@ internal import NIOPosix
 internal import TelpherSystem
 
 extension NIOLoop {
-  /// Closes every handle that is left, without calling its callbacks, and ends the thread. A
-  /// `connect` or `spawn` under way is completed with an error. From any thread but the loop's;
-  /// returns when the thread has ended. A second call returns at once.
+  /// Closes every open handle without calling its callbacks, and ends the loop's thread. A
+  /// `connect` or `spawn` that is under way completes with an error.
+  ///
+  /// May be called from any thread but the loop's own. Returns when the thread has ended; a call
+  /// after that returns at once.
   public func shutDown() async {
     precondition(!isCurrent, "a loop can't wait for its own end")
     _ = await work.end { eventLoop.execute { [self] in closeEverything() } }
@@ -19,15 +21,15 @@ extension NIOLoop {
     isClosing = true
     work.dropTurnEndTasks()
     closeHandles()
-    // NIO closes the channels that are left, cancels timers and joins its thread.
+    // NIO closes the remaining channels, cancels timers and joins its thread.
     group.shutdownGracefully(queue: .global()) { [self] _ in didEnd() }
   }
 
-  /// NIO's thread has ended. On one of Dispatch's.
+  /// Called on a Dispatch thread when NIO's thread has ended.
   private func didEnd() {
     let waiters = work.didEnd()
     serveLateJobs()
-    // What `init` took.
+    // Releases the reference that `init` retained.
     Unmanaged.passUnretained(self).release()
     for waiter in waiters { waiter.resume() }
   }
@@ -36,8 +38,8 @@ extension NIOLoop {
     work.serveLate(as: asUnownedSerialExecutor(), asUnownedTaskExecutor())
   }
 
-  /// Starts a thread for jobs that came after the end. Running them in the call that sent them could
-  /// deadlock, with whatever lock that caller holds.
+  /// Starts a thread for jobs that arrive after the end. Running such a job on the sender's thread
+  /// could deadlock if the sender holds a lock.
   func startLateThread() {
     var thread = pthread_t()
     let status = pthread_create(
@@ -46,7 +48,7 @@ extension NIOLoop {
         Unmanaged<NIOLoop>.fromOpaque(loop!).takeRetainedValue().serveLateJobs()
         return nil
       }, Unmanaged.passRetained(self).toOpaque())
-    precondition(status == 0, "a thread can be had for the last jobs")
+    precondition(status == 0, "a thread for the remaining jobs can be started")
     pthread_detach(thread)
   }
 }

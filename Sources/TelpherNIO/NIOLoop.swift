@@ -5,47 +5,49 @@ internal import Synchronization
 internal import TelpherSystem
 public import TelpherTransport
 
-/// An event loop on SwiftNIO: the one event loop of a group of its own, whose thread is the loop's.
+/// An event loop on SwiftNIO: the only event loop of its own NIO group, whose one thread is the
+/// loop's thread.
 ///
-/// It is the executor of its actors and tasks itself and not by NIO's `SerialExecutor`: NIO's runs a
-/// job for an actor, but is no `TaskExecutor`, so that tasks would hop to the global pool and back.
-/// Work comes to the thread through `LoopWork`, and is done in one NIO task, after the events of the
-/// turn.
+/// It is the executor of its actors and tasks itself, instead of NIO's `SerialExecutor`. NIO's
+/// executor runs the jobs of actors but is no `TaskExecutor`, so tasks would switch to the global
+/// pool and back. Work reaches the thread through `LoopWork` and runs in one NIO task, after the
+/// events of the turn.
 ///
-/// Make it, use it from its own thread (see `EventLoop`), and end it with `shutDown()`: it keeps
-/// itself until then. Unlike others it can't refuse to start: where no thread is to be had, NIO ends
-/// the process.
+/// Create it, use it from its own thread (see `EventLoop`), and end it with `shutDown()`. Until
+/// then it keeps itself alive. Starting it can't fail with an error: if no thread is available, NIO
+/// ends the process.
 ///
-/// `@unchecked Sendable`: each field says what protects it. "The thread" below means whoever
-/// `work.threadNumber` names: the loop's thread, or after its end the one that does the late jobs.
+/// `@unchecked Sendable`: the comment of each field says what protects it. "The thread" below is
+/// the thread that `work.threadNumber` names: the loop's thread, or after its end the thread that
+/// runs the late jobs.
 public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
-  /// The group of one thread. Never changes, and is Sendable itself.
+  /// The NIO group, which has one thread. Never changes; it is Sendable itself.
   let group: MultiThreadedEventLoopGroup
-  /// NIO's loop. Never changes, and is Sendable itself.
+  /// NIO's event loop. Never changes; it is Sendable itself.
   let eventLoop: any NIOCore.EventLoop
-  /// Starts children. Never changes, and is Sendable itself.
+  /// Starts children. Never changes; it is Sendable itself.
   let launcher: SubprocessLauncher?
 
-  /// What is to be done on the thread, and which that is. Never changes, and says itself what may be
-  /// called where.
+  /// The work to do on the thread, and which thread that is. Never changes. Its methods say from
+  /// which thread they may be called.
   let work = LoopWork()
-  /// Whether NIO has a task that does the local work. Only the thread uses it.
+  /// Whether `drainTask` is scheduled with NIO. Only the thread uses it.
   var isDrainScheduled = false
-  /// That task. Set in `init`, before anybody else has the loop.
+  /// The task that does the local work. Set in `init` before any other thread can use the loop.
   private(set) var drainTask: @Sendable () -> Void = {}
-  /// Whether the end has begun, and nothing new is started. Only the thread uses it.
+  /// Whether the shutdown has begun, so that no new handle is opened. Only the thread uses it.
   var isClosing = false
-  /// What is open, by its identity. Only the thread uses it.
+  /// The open handles, by their identity. Only the thread uses it.
   private var handles: [ObjectIdentifier: any LoopHandle] = [:]
-  /// Where all streams of this loop read into. Only the thread uses it.
+  /// The memory that all streams of this loop read into. Only the thread uses it.
   let reads = ReadMemory()
-  /// What streams copy into what they write. Only the thread uses it.
+  /// The buffers that streams copy their writes into. Only the thread uses it.
   var writes = WriteMemory()
 
-  /// A running loop. SIGPIPE is ignored in the whole process from the first loop on, since a write
-  /// to a peer that is gone has to fail and not to end the process.
+  /// Starts a loop. The first loop makes the whole process ignore SIGPIPE, so that a write to a
+  /// closed connection fails instead of ending the process.
   ///
-  /// - Parameter launcher: what starts this loop's children; without one, `spawn` fails.
+  /// - Parameter launcher: Starts this loop's children. Without a launcher, `spawn` fails.
   public init(launcher: SubprocessLauncher? = nil) {
     Self.ignoreBrokenPipes
     self.launcher = launcher
@@ -60,7 +62,7 @@ public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
 
   private static let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 
-  /// Whether the caller is on this loop's thread.
+  /// Whether the caller is on this loop's thread. May be read from any thread.
   public var isCurrent: Bool {
     work.threadNumber.load(ordering: .relaxed) == currentThreadNumber()
   }
@@ -72,17 +74,17 @@ public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
 
   // MARK: - Handles
 
-  /// Keeps `handle` until `remove` or the loop's end, which closes it.
+  /// Keeps `handle` alive until `remove`, or until the loop ends, which closes it.
   func keep(_ handle: some LoopHandle) {
     handles[ObjectIdentifier(handle)] = handle
   }
 
-  /// Lets go of a handle that is closed. Harmless when repeated.
+  /// Releases a closed handle. Does nothing if called again.
   func remove(_ handle: some LoopHandle) {
     handles[ObjectIdentifier(handle)] = nil
   }
 
-  /// Closes all of them.
+  /// Closes all open handles.
   func closeHandles() {
     let handles = handles
     self.handles = [:]
@@ -90,13 +92,13 @@ public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
   }
 }
 
-/// What is open on a loop.
+/// A handle that is open on a loop.
 protocol LoopHandle: AnyObject {
-  /// Closes it without calling anybody back. Harmless when closed.
+  /// Closes the handle without calling any callback. Does nothing if it is closed.
   func close()
 }
 
-/// The calling thread, as `LoopWork.threadNumber` has it.
+/// The calling thread in the form of `LoopWork.threadNumber`.
 func currentThreadNumber() -> UInt {
   UInt(pthread_self())
 }

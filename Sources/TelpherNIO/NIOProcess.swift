@@ -3,7 +3,8 @@ internal import NIOCore
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// A child process that swift-subprocess has started and will wait for, once it may.
+/// A child process that swift-subprocess has started. swift-subprocess waits for it after `forget`
+/// was called.
 final class NIOProcess: ChildProcess, LoopHandle {
   let pid: Int32
   let input: (any ByteStream)?
@@ -12,16 +13,18 @@ final class NIOProcess: ChildProcess, LoopHandle {
   var onExit: ((ProcessExit) -> Void)?
 
   private let loop: NIOLoop
-  /// What came from it; nil where that is not tracked.
+  /// The processes that came from the child. Nil if they are not tracked.
   private let tree: ProcessTree?
   private let guardSlot: CommandGuard.Slot?
   private let commandGuard: CommandGuard?
-  /// Has swift-subprocess wait for the child, after which its id may be a stranger's.
+  /// Lets swift-subprocess wait for the child. After that, another process may get the child's id.
+  /// Nil once called.
   var forget: (() -> Void)?
   private var hasExited = false
   private var isReleased = false
 
-  /// The child, which is kept as a zombie until it may be forgotten. The owner sets `forget`.
+  /// Creates the child's handle. The child stays a zombie until `forget` is called. The caller sets
+  /// `forget`.
   init(
     pid: Int32, tree: ProcessTree?, guardSlot: CommandGuard.Slot?,
     guardedBy commandGuard: CommandGuard?, input: NIOStream?, output: NIOStream?, error: NIOStream?,
@@ -42,7 +45,7 @@ final class NIOProcess: ChildProcess, LoopHandle {
     forget?()
   }
 
-  /// Watches for its exit. It is kept by the loop until then.
+  /// Watches for the child's exit. Until then the loop keeps this object alive.
   func watch(by exits: ExitHub, _ pidDescriptor: Int32) throws(ErrorNumber) {
     let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
     try exits.add(pidDescriptor) { [loop] in loop.execute { bound.value.didEnd() } }
@@ -70,13 +73,13 @@ final class NIOProcess: ChildProcess, LoopHandle {
     loop.preconditionIsCurrent()
     if !isReleased, let guardSlot { commandGuard?.free(guardSlot) }
     isReleased = true
-    if hasExited { letGo() }
+    if hasExited { forgetChild() }
   }
 
-  /// Ends the watch: the child is left to itself.
+  /// Stops watching the child. The child keeps running.
   func close() {
     onExit = nil
-    letGo()
+    forgetChild()
     loop.remove(self)
   }
 
@@ -89,10 +92,10 @@ final class NIOProcess: ChildProcess, LoopHandle {
     let onExit = self.onExit
     self.onExit = nil
     onExit?(exit)
-    if tree == nil || isReleased { letGo() }
+    if tree == nil || isReleased { forgetChild() }
   }
 
-  private func letGo() {
+  private func forgetChild() {
     let forget = self.forget
     self.forget = nil
     forget?()

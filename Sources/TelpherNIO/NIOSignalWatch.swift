@@ -3,20 +3,20 @@ internal import NIOCore
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// A watch of one signal.
+/// Watches one signal with `SignalHub`.
 final class NIOSignalWatch: SignalWatch, LoopHandle {
   private let loop: NIOLoop
   private let signal: Int32
   private var didReceive: (() -> Void)?
 
-  /// A watch that is active.
+  /// Starts watching.
   init(loop: NIOLoop, signal: Int32, _ didReceive: @escaping () -> Void) throws(TransportError) {
     self.loop = loop
     self.signal = signal
     let what = "watch signal \(signal)"
     guard !loop.isClosing else { throw .loopEnded(what) }
-    // After the last watch a signal has its default action back, and SIGPIPE's would end the process
-    // at the next write to a peer that is gone.
+    // After the last watch of a signal, its default action is restored. The default action of
+    // SIGPIPE would end the process at the next write to a closed connection.
     guard signal != SIGPIPE else { throw TransportError(what, errno: EINVAL) }
     let bound = NIOLoopBound(WeakWatch(self), eventLoop: loop.eventLoop)
     do {

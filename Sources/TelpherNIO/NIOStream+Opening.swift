@@ -5,7 +5,7 @@ internal import TelpherSystem
 internal import TelpherTransport
 
 extension NIOStream {
-  /// Sets what a connected socket wants, and finds out who is at its other end.
+  /// Sets the options of a connected socket and finds out who the peer is.
   func didConnect(unix: Bool) {
     guard let socketDescriptor else { return }
     if unix {
@@ -26,7 +26,8 @@ extension NIOStream {
     if let socketDescriptor { SocketReset.onClose(of: socketDescriptor) }
   }
 
-  /// A stream over one end of a pipe, or one way of a socket or terminal, which it owns.
+  /// A stream over one end of a pipe, or over one direction of a socket or terminal. The stream
+  /// owns the descriptor.
   static func pipe(
     _ carrier: Carrier, on loop: NIOLoop, _ what: String
   ) throws(TransportError) -> NIOStream {
@@ -43,7 +44,7 @@ extension NIOStream {
     return stream
   }
 
-  /// A stream over a connected socket, which it owns.
+  /// A stream over a connected socket. The stream owns the descriptor.
   static func socket(
     _ descriptor: Int32, on loop: NIOLoop, _ what: String
   ) throws(TransportError) -> NIOStream {
@@ -54,7 +55,7 @@ extension NIOStream {
     return stream
   }
 
-  /// What a bootstrap calls with its channel.
+  /// Returns the function that a bootstrap calls to initialize its channel.
   func initializer() -> @Sendable (any Channel) -> EventLoopFuture<Void> {
     let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
     return { channel in
@@ -62,7 +63,8 @@ extension NIOStream {
     }
   }
 
-  /// Waits for a channel over a descriptor, which NIO opens at once on its own thread.
+  /// Takes the result of opening a channel over a descriptor. NIO does that at once if called on
+  /// its own thread.
   private func open(
     _ future: EventLoopFuture<any Channel>, _ what: String
   ) throws(TransportError) {
@@ -87,7 +89,8 @@ extension NIOStream {
         throw TransportError(.system, "\(what): not a pipe, a socket or a terminal", errno: EINVAL)
       }
     }
-    // Both before NIO sets O_NONBLOCK on either: they may be one description.
+    // Both are taken over before NIO sets O_NONBLOCK on either: they may share one file
+    // description.
     let reading = AdoptedDescriptor(takingOver: input)
     guard input != output else {
       let stream = try socket(reading.descriptor, on: loop, what)
@@ -95,7 +98,8 @@ extension NIOStream {
       return stream
     }
     let writing = AdoptedDescriptor(takingOver: output)
-    // One channel for each: NIO would go on without a word when a pair's output has no reader.
+    // Each descriptor gets its own channel. With one channel for both, NIO does not report that the
+    // output has no reader.
     let inputStream = try pipe(.input(reading.descriptor), on: loop, what)
     inputStream.adopted = reading
     do throws(TransportError) {

@@ -15,33 +15,34 @@ extension NIOStream {
     updateReading()
   }
 
-  /// What NIO may read at a time: of a peer that is gone it reads whether it may or not.
+  /// The most bytes that NIO may read at a time. There is no limit while the owner accepts none: if
+  /// the peer is gone, NIO reads in any case.
   var wantedLimit: Int { readLimit > 0 ? readLimit : Int.max }
 
-  /// Whether the owner may be called.
-  private var isWanted: Bool { wantsReads && readLimit > 0 && !isClosed }
+  /// Whether `onRead` and `onEnd` may be called.
+  private var canDeliver: Bool { wantsReads && readLimit > 0 && !isClosed }
 
-  /// Has NIO read or not, and tells what is held.
+  /// Starts or stops reading in NIO, and schedules the delivery of held data.
   func readingMayChange() {
-    if isWanted && (!held.isEmpty || untoldEnd != nil) { deliverLater() }
+    if canDeliver && (!held.isEmpty || undeliveredEnd != nil) { deliverLater() }
     updateReading()
   }
 
   private func updateReading() {
-    let reads = isWanted && held.isEmpty && !hasSeenEnd
+    let reads = canDeliver && held.isEmpty && !hasSeenEnd
     guard reads != isReading, let options else { return }
     isReading = reads
     callDepth += 1
-    // Registers or not, as long as the channel is open.
+    // This can only fail if the channel is closed.
     try? options.setOption(.autoRead, value: reads)
     callDepth -= 1
   }
 
-  /// Takes what NIO has read.
+  /// Handles a chunk that NIO has read.
   func receive(_ chunk: Chunk) {
     guard !isClosed else { return }
     if growsPipe && chunk.count >= Self.pipeSize { growPipe() }
-    guard isWanted, callDepth == 0, !isDelivering, held.isEmpty, chunk.count <= readLimit else {
+    guard canDeliver, callDepth == 0, !isDelivering, held.isEmpty, chunk.count <= readLimit else {
       held.append(chunk.compacted())
       if !isDelivering { deliverLater() }
       return
@@ -49,15 +50,15 @@ extension NIOStream {
     isDelivering = true
     onRead?(chunk)
     isDelivering = false
-    if !held.isEmpty || untoldEnd != nil { deliverLater() }
+    if !held.isEmpty || undeliveredEnd != nil { deliverLater() }
   }
 
-  /// Takes the end of the peer's bytes.
+  /// Handles the end of the peer's bytes.
   func receiveEnd(_ error: TransportError?) {
     guard !hasSeenEnd else { return }
     hasSeenEnd = true
     isReading = false
-    untoldEnd = .some(error)
+    undeliveredEnd = .some(error)
     if callDepth == 0 && !isDelivering { deliver() } else { deliverLater() }
   }
 
@@ -65,18 +66,18 @@ extension NIOStream {
     loop.callLater { [self] in deliver() }
   }
 
-  /// Tells what is held, a piece at a time, for as long as the owner wants it.
+  /// Delivers held data, one piece at a time, while the owner accepts it.
   private func deliver() {
     guard !isDelivering, !loop.isClosing else { return }
     isDelivering = true
-    while isWanted, var first = held.first {
+    while canDeliver, var first = held.first {
       let piece = first.removePrefix(min(first.count, readLimit))
       if first.isEmpty { held.removeFirst() } else { held[0] = first }
       onRead?(piece)
     }
     isDelivering = false
-    if isWanted, held.isEmpty, let end = untoldEnd {
-      untoldEnd = nil
+    if canDeliver, held.isEmpty, let end = undeliveredEnd {
+      undeliveredEnd = nil
       onEnd?(end)
     }
     if !isClosed { updateReading() }
@@ -84,17 +85,17 @@ extension NIOStream {
 
   // MARK: - The pipe
 
-  /// The pipe that is read, while it is open.
+  /// The descriptor of the pipe to read from, while it is open.
   private var inputDescriptor: Int32? {
     if case .input(let descriptor) = carrier, isOpen { descriptor } else { nil }
   }
 
-  /// The size of a pipe as the system makes it, pipe(7).
+  /// The default size of a pipe in bytes, pipe(7).
   private static let pipeSize = 64 * 1024
-  /// The size for a bulk stream: fewer, larger turns.
+  /// The size in bytes of a pipe that carries much data: fewer and larger reads.
   private static let bulkPipeSize: Int32 = 1 << 20
 
-  /// Enlarges the pipe once a read brought as much as one holds.
+  /// Enlarges the pipe after a read that brought as many bytes as a default pipe holds.
   private func growPipe() {
     growsPipe = false
     if let inputDescriptor { _ = telpher_set_pipe_size(inputDescriptor, Self.bulkPipeSize) }

@@ -40,30 +40,32 @@ extension NIOStream {
     if !owesWritable { endOutput() }
   }
 
-  /// Ends the writing side. Nothing is queued: NIO would drop it where the peer's bytes have ended.
+  /// Ends the writing side. Call it only while nothing is queued: if the peer's bytes have ended,
+  /// NIO would drop queued writes.
   private func endOutput() {
     switch carrier {
     case .socket: callNIO { $0.close(mode: .output, promise: nil) }
     case .input: break
     case .output(let descriptor):
       if isOpen {
-        // A socket may have a second descriptor, here or in another process, that would keep it
-        // open. On a pipe this fails, and closing is what ends it.
+        // shutdown(2) ends a socket's writing side even if another descriptor, here or in another
+        // process, keeps the socket open. On a pipe it fails, and closing the descriptor ends the
+        // stream.
         _ = shutdown(descriptor, Int32(SHUT_WR))
         closeChannel()
       }
-      // Nothing is left that could call back: let go of the closures.
+      // The stream can't call back any more. Closing it releases its callbacks.
       loop.callLater { [self] in close() }
     }
   }
 
-  /// Queues an empty write whose promise tells when all before it has gone.
+  /// Queues an empty write. Its promise reports when everything queued before it was sent.
   private func markQueue() {
     guard let context else { return }
     let promise = context.eventLoop.makePromise(of: Void.self)
     promise.futureResult.assumeIsolated().whenComplete { [self] result in
       switch result {
-      // Not at once: NIO is in the middle of writing, and would queue what is written meanwhile.
+      // Delayed, because NIO is writing now and would queue anything that is written meanwhile.
       case .success: loop.callLater { [self] in queueDidEmpty() }
       case .failure(let error):
         lastError = lastError ?? error
@@ -75,7 +77,7 @@ extension NIOStream {
 
   private func queueDidEmpty() {
     guard !isClosed, !hasFailed, owesWritable else { return }
-    // Behind the mark more may have been written.
+    // More may have been written after the mark.
     guard queuedBytes == 0 else { return markQueue() }
     owesWritable = false
     queuedStorages = []
@@ -83,14 +85,14 @@ extension NIOStream {
     onWritable?()
   }
 
-  /// Reports a failure, but not from within the call that met it. Returns what `write` does: true,
-  /// since nothing was queued and `onWritable` will not follow.
+  /// Reports a failure later, not from within the call that failed. Returns the result of `write`:
+  /// true, because nothing was queued and `onWritable` will not follow.
   private func failLater() -> Bool {
     guard !hasFailed, !isClosed else { return true }
     hasFailed = true
     owesWritable = false
     queuedStorages = []
-    // NIO tells no reason to whoever wrote without a promise; this is the usual one.
+    // NIO reports no reason for a write without a promise. EPIPE is the usual one.
     let what = "write to \(peer)"
     var error = lastError.map { TransportError(what, $0) } ?? TransportError(what, errno: EPIPE)
     if error.code != .broken { error = TransportError(what, errno: EPIPE) }

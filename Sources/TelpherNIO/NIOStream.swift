@@ -3,25 +3,25 @@ internal import NIOCore
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// A byte stream over one of NIO's channels, of which it is the only handler: a socket, or one end of
-/// a pipe.
+/// A byte stream over one NIO channel: a socket or one end of a pipe. The stream is the channel's
+/// only handler.
 ///
-/// Where NIO differs from the seam:
-/// - A channel whose peer is gone is read to its end at once, however much nobody has asked for: at
-///   most what the kernel had of it. It waits in `held`.
-/// - A write that fails ends the whole channel. What had arrived is read before, but only while reads
-///   are wanted; then the stream ends as broken.
+/// NIO differs from `ByteStream` in two points:
+/// - When the peer is gone, NIO reads all remaining bytes of the channel at once, even if the owner
+///   asked for none. That is at most what the kernel had buffered. These bytes wait in `held`.
+/// - A write that fails ends the whole channel. Bytes that had arrived are read first, but only
+///   while reads are wanted. Then the stream ends as broken.
 final class NIOStream: ByteStream, ChannelInboundHandler, LoopHandle {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
-  /// What carries the bytes.
+  /// The kind of descriptor that carries the bytes.
   enum Carrier {
-    /// A socket, both ways.
+    /// A socket, for reading and writing.
     case socket
-    /// A descriptor that is read.
+    /// A descriptor to read from.
     case input(Int32)
-    /// A descriptor that is written.
+    /// A descriptor to write to.
     case output(Int32)
   }
 
@@ -41,17 +41,18 @@ final class NIOStream: ByteStream, ChannelInboundHandler, LoopHandle {
     }
   }
 
-  /// Called once the channel can be used.
+  /// Called when the channel can be used.
   var didActivate: ((NIOStream) -> Void)?
-  /// The channel's side of this handler; nil once NIO has let go of it.
+  /// The context of this handler in its channel. Nil after NIO has removed the handler.
   var context: ChannelHandlerContext?
-  /// The channel's options; nil before it has any, and once it is closed.
+  /// The channel's options. Nil before the stream has a channel and after the channel was closed.
   var options: (any NIOSynchronousChannelOptions)?
-  /// The descriptor of a socket; nil before it has a channel, and once it is closed.
+  /// The descriptor of a socket. Nil before the stream has a channel and after the channel was
+  /// closed.
   private(set) var socketDescriptor: Int32?
-  /// What a descriptor that was open before is to be left as.
+  /// An inherited descriptor whose flags are restored when the stream closes.
   var adopted: AdoptedDescriptor?
-  /// How deep in calls to NIO this is: what NIO tells meanwhile is told on later.
+  /// The number of nested calls to NIO. Events that NIO reports meanwhile are delivered later.
   var callDepth = 0
 
   // Reading: see NIOStream+Reading.swift.
@@ -59,31 +60,31 @@ final class NIOStream: ByteStream, ChannelInboundHandler, LoopHandle {
   var wantsReads = false
   var isReading = false
   var isDelivering = false
-  /// Whether a full read asks for a larger pipe.
+  /// Whether the pipe is to be enlarged after a full read.
   var growsPipe = false
-  /// What was read before anybody wanted it.
+  /// Chunks that were read before the owner accepted them.
   var held: [Chunk] = []
-  /// The end, until it was told.
-  var untoldEnd: TransportError??
-  /// Whether the end of the peer's bytes was seen.
+  /// The end of the peer's bytes, until it was delivered: an error, or nil for a normal end.
+  var undeliveredEnd: TransportError??
+  /// Whether the end of the peer's bytes has arrived.
   var hasSeenEnd = false
-  /// What NIO said of the channel last.
+  /// The last error that NIO reported.
   var lastError: (any Error)?
 
   // Writing: see NIOStream+Writing.swift.
   /// Whether a `write` returned false and `onWritable` has not followed yet.
   var owesWritable = false
-  /// The storages of what NIO has queued. NIO keeps their memory, and by these it is counted as in
-  /// use (`ChunkStorage.bytesInUse`).
+  /// The storages of chunks that NIO has queued. NIO keeps their memory; while the storages are
+  /// listed here, the memory counts as in use (`ChunkStorage.bytesInUse`).
   var queuedStorages: [ChunkStorage] = []
-  /// Whether writing has failed for good.
+  /// Whether writing has failed permanently.
   var hasFailed = false
   /// Whether `finishWriting` was called.
   var isFinished = false
   /// Whether `close` was called.
   private(set) var isClosed = false
 
-  /// A stream without a channel. `install` follows.
+  /// Creates a stream without a channel. `install` follows.
   init(loop: NIOLoop, carrier: Carrier, peer: PeerIdentity) {
     self.loop = loop
     self.carrier = carrier
@@ -92,31 +93,32 @@ final class NIOStream: ByteStream, ChannelInboundHandler, LoopHandle {
     loop.keep(self)
   }
 
-  /// Makes this the handler of `channel`, before that is registered.
+  /// Makes this stream the handler of `channel`. Call it before the channel is registered.
   func install(in channel: any Channel) throws {
     guard let options = channel.syncOptions else {
       preconditionFailure("NIOPosix's channels have options")
     }
     self.options = options
-    // Reads are wanted one at a time: after each the owner may have had enough.
+    // One read at a time: after each, the owner may want to pause.
     try options.setOption(.maxMessagesPerRead, value: 1)
     try options.setOption(.autoRead, value: false)
     try options.setOption(.recvAllocator, value: sizing)
-    // How much is queued is asked, and its end told by a promise.
+    // The high mark is never reached: the stream asks for the queued bytes itself, and a promise
+    // reports when the queue is empty.
     try options.setOption(
       .writeBufferWaterMark, value: .init(low: 1, high: Int(Int32.max)))
     if case .socket = carrier {
       try options.setOption(.allowRemoteHalfClosure, value: true)
       let descriptor = try channel.pipeline.syncOperations
         .withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }
-      // NIO lets every child inherit its sockets.
+      // NIO does not make its sockets close-on-exec.
       if let descriptor { _ = telpher_close_on_exec(descriptor) }
       socketDescriptor = descriptor
     }
     try channel.pipeline.syncOperations.addHandler(self)
   }
 
-  // MARK: - What NIO tells
+  // MARK: - Events from NIO
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
@@ -125,7 +127,7 @@ final class NIOStream: ByteStream, ChannelInboundHandler, LoopHandle {
   func handlerRemoved(context: ChannelHandlerContext) {
     self.context = nil
     didCloseChannel()
-    // It never was a connection: nobody else has it.
+    // The channel never became active, so no other code has the stream.
     if didActivate != nil { close() }
   }
 
@@ -169,7 +171,7 @@ final class NIOStream: ByteStream, ChannelInboundHandler, LoopHandle {
     loop.remove(self)
   }
 
-  /// Closes the channel, and with it its descriptors.
+  /// Closes the channel and its descriptors.
   func closeChannel() {
     guard isOpen else { return }
     adopted?.restoreFlags()
@@ -182,7 +184,7 @@ final class NIOStream: ByteStream, ChannelInboundHandler, LoopHandle {
     socketDescriptor = nil
   }
 
-  /// Calls NIO, while what it tells is kept for later.
+  /// Calls NIO. Events that NIO reports during the call are delivered later.
   func callNIO(_ body: (ChannelHandlerContext) -> Void) {
     guard let context else { return }
     callDepth += 1

@@ -9,12 +9,12 @@ final class NIOTimer: LoopTimer, NIOScheduledCallbackHandler, @unchecked Sendabl
   private var fire: (() -> Void)?
   private var scheduled: NIOScheduledCallback?
 
-  /// A timer that is running; one that will never fire where the loop has ended.
+  /// Starts a timer. If the loop has ended, it never fires.
   init(loop: NIOLoop, after nanoseconds: UInt64, _ fire: @escaping () -> Void) {
     self.loop = loop
     guard !loop.isClosing else { return }
     self.fire = fire
-    // A hundred years are enough; NIO's clock would overflow with more.
+    // At most a hundred years: NIO's clock overflows with longer delays.
     let delay = Int64(min(nanoseconds, 100 * 365 * 86_400 * 1_000_000_000))
     scheduled = try? loop.eventLoop.scheduleCallback(
       at: .now() + .nanoseconds(delay), handler: self)

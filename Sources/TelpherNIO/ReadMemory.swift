@@ -1,12 +1,13 @@
 internal import NIOCore
 internal import TelpherTransport
 
-/// NIO's memory behind chunks: as long as a chunk is over it, so is this buffer, and whoever writes
-/// such a chunk to a channel writes a slice of it.
+/// Owns the NIO buffer that chunks point into. It lives as long as any of these chunks. A chunk of
+/// this memory is written to a channel as a slice of the buffer, without a copy.
 ///
-/// `@unchecked Sendable`: `buffer` changes only while nobody else has a reference (see `ReadMemory`).
+/// `@unchecked Sendable`: `buffer` changes only while there is no other reference to it (see
+/// `ReadMemory`).
 final class SharedBuffer: @unchecked Sendable {
-  /// All of the memory.
+  /// The buffer.
   var buffer: ByteBuffer
 
   init(_ buffer: ByteBuffer) {
@@ -14,44 +15,45 @@ final class SharedBuffer: @unchecked Sendable {
   }
 }
 
-/// Where one loop reads into, as `ReadBuffer` has it: in the steady state, where each chunk has been
-/// written on before the next read, the same memory serves every read and nothing is allocated.
+/// The memory that one loop reads into, like `ReadBuffer`. If each chunk is released before the
+/// next read, all reads use the same memory and nothing is allocated.
 ///
-/// NIO wants to be given a `ByteBuffer` for each read, and to be its only owner, or it would copy it.
-/// So the buffer is lent to NIO and comes back with the bytes. A chunk then is over NIO's memory,
-/// without a copy. Small reads are copied, into a `ReadBuffer`: they fit many to one memory there,
-/// where each would otherwise keep all of a large buffer.
+/// NIO needs a `ByteBuffer` for each read and must be its only owner; otherwise it copies the
+/// buffer. So the buffer is lent to NIO and comes back with the bytes. A chunk then points into
+/// NIO's memory without a copy. Small reads are copied into a `ReadBuffer`, where many fit into one
+/// piece of memory. Otherwise each small chunk would keep a whole large buffer.
 ///
 /// Owned by one loop and used only on its thread.
 final class ReadMemory {
-  /// Reads of at most so many bytes are copied.
+  /// Reads of at most this many bytes are copied.
   private static let copyLimit = 4 * 1024
 
   private var small = ReadBuffer()
   private var storage: ChunkStorage?
   /// The owner of `storage`.
   private var shared: SharedBuffer?
-  /// Whether NIO has the buffer of `storage`.
+  /// Whether the buffer of `storage` is lent to NIO.
   private var isLent = false
 
-  /// A buffer with room for exactly as many bytes as the next read may bring: at most `limit`.
+  /// Lends a buffer with room for exactly the bytes that the next read may bring, at most `limit`.
   func lend(limit: Int) -> ByteBuffer {
     let wanted = max(1, min(limit, ReadBuffer.readSize))
     var buffer = takeBack(capacity: wanted) ?? make(capacity: max(wanted, ReadBuffer.readSize))
-    // NIO reads as much as there is room for, and room comes in powers of two: what is too much lies
-    // before the reader.
+    // NIO fills all the room of the buffer, and a buffer's capacity is a power of two. The surplus
+    // is placed before the reader index.
     buffer.moveWriterIndex(to: buffer.capacity - wanted)
     buffer.moveReaderIndex(to: buffer.capacity - wanted)
     isLent = true
     return buffer
   }
 
-  /// NIO was given another buffer, and will not return the one that it had before.
+  /// Notes that NIO was given another buffer, and that the lent one does not come back.
   func lendNothing() {
     isLent = false
   }
 
-  /// The bytes of a buffer that NIO has filled: the one that was lent last, or any that is small.
+  /// Makes a chunk of the bytes in a buffer that NIO has filled: the buffer that was lent last, or
+  /// any small one.
   func chunk(of buffer: ByteBuffer) -> Chunk {
     defer { isLent = false }
     let count = buffer.readableBytes
@@ -67,7 +69,7 @@ final class ReadMemory {
 
   private func copy(_ buffer: ByteBuffer, _ count: Int) -> Chunk {
     let memory = small.prepare(limit: count)
-    // The memory at hand may be shorter, as may be the reads of a busy server.
+    // The prepared memory may be shorter than the read.
     guard memory.count >= count else { return buffer.withUnsafeReadableBytes(Chunk.init(copying:)) }
     buffer.withUnsafeReadableBytes { memory.copyMemory(from: $0) }
     return small.didFill(count)
@@ -77,11 +79,12 @@ final class ReadMemory {
     shared?.buffer = buffer
   }
 
-  /// The buffer of `storage`, where it came back, is large enough, and nobody else uses it.
+  /// Takes the buffer of `storage` for the next read. Nil unless it came back from NIO, is large
+  /// enough, and has no other user.
   private func takeBack(capacity: Int) -> ByteBuffer? {
     guard let shared, isKnownUniquelyReferenced(&storage), shared.buffer.capacity >= capacity
     else { return nil }
-    // A write that is not done has slices of it.
+    // An unfinished write has slices of the buffer.
     guard shared.buffer.modifyIfUniquelyOwned({ $0.clear() }) != nil else { return nil }
     var buffer = ByteBuffer()
     swap(&buffer, &shared.buffer)
@@ -90,7 +93,7 @@ final class ReadMemory {
 
   private func make(capacity: Int) -> ByteBuffer {
     let buffer = ByteBufferAllocator().buffer(capacity: capacity)
-    // Valid for as long as the buffer is not made larger, and nobody does.
+    // The pointer is valid while the buffer is not made larger, which no code does.
     let memory = buffer.withVeryUnsafeBytes { UnsafeMutableRawPointer(mutating: $0.baseAddress!) }
     let shared = SharedBuffer(ByteBuffer())
     storage = ChunkStorage(memory: memory, capacity: buffer.capacity, owner: shared)
@@ -99,11 +102,12 @@ final class ReadMemory {
   }
 }
 
-/// What gives one channel its buffers.
+/// Provides the read buffers of one channel.
 ///
-/// `@unchecked Sendable`, which NIO asks for: used only on the loop's thread.
+/// `@unchecked Sendable`, which NIO requires: used only on the loop's thread.
 final class ReadSizing: RecvByteBufferAllocator, @unchecked Sendable {
-  /// The size of the first buffer, which NIO's pool keeps for as long as the channel lives.
+  /// The size in bytes of the first buffer. NIO's pool keeps that buffer as long as the channel
+  /// lives.
   private static let firstRead = 1024
 
   /// The most bytes that the next read may bring.
@@ -126,7 +130,7 @@ final class ReadSizing: RecvByteBufferAllocator, @unchecked Sendable {
     return buffer
   }
 
-  /// Asks for a new buffer each time: true means that the next may be larger, and NIO then does not
-  /// take the one that it has kept.
+  /// Makes NIO ask for a new buffer each time. True means that the next buffer may be larger, so
+  /// NIO does not reuse the one that it has kept.
   func record(actualReadBytes: Int) -> Bool { true }
 }

@@ -2,31 +2,31 @@ internal import CTelpherSys
 internal import Glibc
 internal import TelpherSystem
 
-/// Tells loops of signals to this process, which NIO knows nothing of. A handler writes the signal's
-/// number to a pipe, and a thread that there is while anybody watches reads it.
+/// Reports the signals of this process to loops; NIO does not handle signals. A signal handler
+/// writes the signal's number to a pipe. A thread reads the pipe while there are watches.
 ///
-/// From any thread; there is one, `shared`.
+/// May be used from any thread. There is one hub, `shared`.
 final class SignalHub: Sendable {
   static let shared = SignalHub()
 
   private struct State {
-    /// Who watches a signal, and how to tell them.
+    /// For each signal, its watches and the functions that report it to them.
     var watches: [Int32: [ObjectIdentifier: @Sendable () -> Void]] = [:]
-    /// The ends of the pipe, once there is one.
+    /// The ends of the pipe. Nil until the first watch.
     var pipe: (reader: Int32, writer: Int32)?
     var hasThread = false
   }
 
-  /// The byte that ends the thread where nobody watches: no signal's number.
+  /// The byte that ends the thread if there are no watches. It is no signal's number.
   private static let noSignal: UInt8 = 0
 
   private let state = Lock(State())
 
-  /// Calls `tell` on the hub's thread for each `signal`, until `remove`.
+  /// Calls `report` on the hub's thread for each `signal`, until `remove`.
   ///
-  /// - Throws: the errno of why the signal can't be watched.
+  /// - Throws: The errno of the reason why the signal can't be watched.
   func add(
-    _ watch: ObjectIdentifier, _ signal: Int32, _ tell: @escaping @Sendable () -> Void
+    _ watch: ObjectIdentifier, _ signal: Int32, _ report: @escaping @Sendable () -> Void
   ) throws(ErrorNumber) {
     let failure: Int32 = state.withLock { state in
       if state.pipe == nil {
@@ -41,13 +41,13 @@ final class SignalHub: Sendable {
       }
       guard state.hasThread || startThread() else { return EAGAIN }
       state.hasThread = true
-      state.watches[signal, default: [:]][watch] = tell
+      state.watches[signal, default: [:]][watch] = report
       return 0
     }
     guard failure == 0 else { throw ErrorNumber(failure) }
   }
 
-  /// Ends a watch. A signal that nobody watches any more has its default action again.
+  /// Ends a watch. After the last watch of a signal, its default action is restored.
   func remove(_ watch: ObjectIdentifier, _ signal: Int32) {
     state.withLock { state in
       state.watches[signal]?[watch] = nil
@@ -81,16 +81,16 @@ final class SignalHub: Sendable {
         preconditionFailure("a pipe is read")
       }
       if count < 0 { continue }
-      let tells = state.withLock { state -> [@Sendable () -> Void]? in
-        // Somebody may watch again by now.
+      let reports = state.withLock { state -> [@Sendable () -> Void]? in
+        // A new watch may have been added meanwhile.
         if byte == Self.noSignal && state.watches.isEmpty {
           state.hasThread = false
           return nil
         }
         return state.watches[Int32(byte)].map { Array($0.values) } ?? []
       }
-      guard let tells else { return }
-      for tell in tells { tell() }
+      guard let reports else { return }
+      for report in reports { report() }
     }
   }
 }

@@ -5,47 +5,51 @@ internal import SystemPackage
 internal import TelpherSystem
 public import TelpherTransport
 
-/// Starts processes by swift-subprocess. From any thread; usually one for a server.
+/// Starts processes with swift-subprocess. May be used from any thread. A server usually has one.
 ///
-/// What swift-subprocess 1.0 can't do, and what is done instead:
-/// - Put a child into a control group, or run anything in it before its program: trees are found by
-///   walks (`KillScope.descendants`), by a mark in the environment.
-/// - Set limits. A request that has some starts /bin/sh, which stops itself, gets the limits from
-///   outside and then executes the program: what can't be executed was looked for before, and what
-///   still fails is the shell's status 126 or 127.
-/// - Give a child another soft limit of descriptors than this process's: it is set from outside, some
-///   ten microseconds after the program began.
-/// - Tell a child's exit before it is waited for, and what it used: the pidfd is watched here too, and
-///   the body of swift-subprocess's `run` does not return before the child may be forgotten.
-/// - Give a child its tag (`ProcessTags`) before it begins: it is set from outside, so that a process
-///   that leaves its parents within the first moments is not ended with a server that is killed, and
-///   gets away from a deadline if it clears its environment as well.
-/// - Pass on an environment variable whose name begins with a digit: that is refused.
-/// - Say which file of PATH could not be executed, or why: the search is done here.
-/// - Come back from a first launch without descriptors: a child is run at the start. Nor does it see
-///   the end of one whose pidfd could not be opened: there is a check before, and a child that it
-///   misses is killed and told as not started, but swift-subprocess's task for it is lost.
-/// - More than one launch at a time in a process: they wait for each other, on its one thread.
+/// swift-subprocess 1.0 lacks some features. This code replaces them as follows:
+/// - Control groups, and code that runs in the child before its program: trees are found by walks
+///   through /proc (`KillScope.descendants`), with a mark in the environment.
+/// - Limits: a request with limits starts /bin/sh, which stops itself, gets its limits from
+///   outside, and then executes the program. The program is looked up before that. If executing it
+///   still fails, the child exits with the shell's status 126 or 127.
+/// - A soft descriptor limit for children that differs from this process's limit: it is set from
+///   outside, some ten microseconds after the program began.
+/// - The exit of a child before it is waited for, and its resource usage: this code also watches
+///   the pidfd, and the body of swift-subprocess's `run` returns only when the child may be
+///   forgotten.
+/// - A tag (`ProcessTags`) before the child begins: the tag is set from outside. A process that
+///   clears its environment and leaves its parents in the first moments may not be found.
+/// - Environment variables whose names begin with a digit: swift-subprocess refuses them.
+/// - The name of the file in PATH that could not be executed, and the reason: this code does the
+///   search.
+/// - A first launch without free descriptors: one child is started when the launcher is created. A
+///   child whose pidfd can't be opened would never be seen to end, so this code checks for
+///   descriptors first. A child that this check misses is killed and reported as not started; the
+///   task of swift-subprocess for it is lost.
+/// - Launches in parallel: in one process they wait for each other, on the one thread of
+///   swift-subprocess.
 public final class SubprocessLauncher: Sendable {
-  /// The children that were not waited for.
+  /// The children that were not waited for yet.
   let children = ChildTable()
-  /// Tells when they have ended.
+  /// Reports when children have ended.
   let exits: ExitHub
   /// /dev/null, for reading and writing.
   let nullDevice: Int32
-  /// The soft RLIMIT_NOFILE that children get; nil for ours.
+  /// The soft RLIMIT_NOFILE of children. Nil means this process's own.
   let softDescriptorLimit: UInt64?
-  /// Tells the processes of a child from others.
+  /// Makes the tags of children.
   let tags = ProcessTags()
-  /// Ends the running commands if this process ends without saying so.
+  /// Kills the running commands if this process dies. Nil if that was not requested.
   let commandGuard: CommandGuard?
 
-  /// A launcher.
+  /// Creates a launcher.
   ///
-  /// - Parameter softDescriptorLimit: The soft RLIMIT_NOFILE that children get; nil for ours.
-  /// - Parameter endsWithProcess: as of `Launcher`.
-  /// - Throws: `TransportError` where descriptors, processes or threads ran out, or /dev/null can't be
-  ///   opened.
+  /// - Parameter softDescriptorLimit: The soft RLIMIT_NOFILE of children. Nil means this process's
+  ///   own.
+  /// - Parameter endsWithProcess: As in `Launcher`.
+  /// - Throws: `TransportError` if descriptors, processes or threads ran out, or if /dev/null can't
+  ///   be opened.
   public init(
     softDescriptorLimit: UInt64? = nil, endsWithProcess: Bool = false
   ) throws(TransportError) {
@@ -63,8 +67,9 @@ public final class SubprocessLauncher: Sendable {
     }
   }
 
-  /// Runs a first child, for swift-subprocess and Dispatch, by which it waits, to open what they need
-  /// while descriptors are to be had: without, the one never tries again, and the other traps.
+  /// Runs a first child, so that swift-subprocess and Dispatch, which it waits with, open the
+  /// descriptors they need while some are free. Without this, swift-subprocess never tries again
+  /// after a failure, and Dispatch traps.
   private static let warmUp: Void = {
     _ = Task {
       _ = try? await Subprocess.run(
@@ -77,16 +82,16 @@ public final class SubprocessLauncher: Sendable {
     close(nullDevice)
   }
 
-  /// Dismisses the guard. Call it once, when no child is started any more.
+  /// Dismisses the guard. Call it once, after the last launch.
   public func shutDown() { commandGuard?.dismiss() }
 
-  /// How far the end of a child's tree reaches.
+  /// Which processes `signalTree` reaches.
   public var killScope: KillScope { .descendants }
 
-  /// Waits for children that have ended and that this process did not start: see
-  /// `Launcher.reapOrphans()`. The status of a child of this launcher is never taken.
+  /// Waits for ended children that this process did not start: see `Launcher.reapOrphans()`. Never
+  /// takes the status of a child of this launcher.
   ///
-  /// - Returns: whether it is to be called again soon.
+  /// - Returns: Whether to call this again soon.
   public func reapOrphans() -> Bool {
     children.reapOrphans()
   }

@@ -3,7 +3,7 @@ internal import TelpherSystem
 internal import TelpherTransport
 
 extension TransportError {
-  /// What NIO threw while `what` was tried.
+  /// Converts an error that NIO threw. `what` names the operation that failed.
   init(_ what: String, _ error: any Error) {
     if let error = error as? IOError {
       self.init(what, errno: error.errnoCode)
@@ -12,7 +12,7 @@ extension TransportError {
     }
   }
 
-  /// What anything fails with that is asked of a loop after its end.
+  /// The error of an operation on a loop that was shut down.
   static func loopEnded(_ what: String) -> TransportError {
     TransportError(.shutDown, "\(what): the loop was shut down")
   }

@@ -1,3 +1,3 @@
-// A server's configuration holds that of its connections.
+// `ServerConfiguration` has properties of types from these modules.
 @_exported public import TelpherAccess
 @_exported public import TelpherLink

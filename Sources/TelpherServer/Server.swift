@@ -3,20 +3,21 @@ internal import Synchronization
 internal import TelpherFiles
 public import TelpherTransport
 
-/// A command server: any number of listeners and connections on one or more loops. From any thread.
+/// A server for commands and files, with any number of listeners and connections on one or more
+/// loops. Its methods may be called from any thread.
 ///
-/// The loops stay the caller's: they are to be shut down after `drain()` or `stop()`.
+/// The caller owns the loops and shuts them down after `drain()` or `stop()` has returned.
 public final class Server: Sendable {
   private let loops: [ServerLoop]
   private let counters: ServerCounters
-  /// How long running commands may go on once the server drains, in nanoseconds.
+  /// How long running commands may continue after `drain()` is called, in nanoseconds.
   public let drainLimit: UInt64
   private let sockets = Mutex<[any BoundSocket]>([])
 
-  /// The length of a listening socket's queue (listen(2)); the system may cut it down.
+  /// The length of a listening socket's queue (listen(2)); the system may lower it.
   private static let backlog: Int32 = 1_024
 
-  /// A server that listens nowhere yet.
+  /// Creates a server without listeners.
   ///
   /// - Parameter loops: at least one; each connection and its commands live on one of them.
   public init(
@@ -39,8 +40,8 @@ public final class Server: Sendable {
 
   /// Listens at `address` on all loops.
   ///
-  /// - Returns: the address with the real port.
-  /// - Throws: `TransportError` where it can't be bound.
+  /// - Returns: the bound address; port 0 is replaced by the port that the system chose.
+  /// - Throws: `TransportError` if the address can't be bound.
   public func listen(at address: SocketAddress) async throws -> SocketAddress {
     let socket = try await loops[0].bind(address, backlog: Self.backlog)
     do {
@@ -53,42 +54,42 @@ public final class Server: Sendable {
     return socket.address
   }
 
-  /// Serves one client over descriptors that are open already, standard input and output for one;
-  /// they belong to the server from now on. Returns at once.
+  /// Serves one client over open descriptors, for example standard input and output. The server
+  /// owns and closes them. Returns at once.
   ///
-  /// - Throws: `TransportError` where they can't be used.
+  /// - Throws: `TransportError` if the descriptors can't be used.
   public func serve(reading input: Int32, writing output: Int32) async throws {
     try await loops[0].serve(reading: input, writing: output)
   }
 
-  /// Returns once no process that a command left in the background holds its output. Until then such
-  /// outputs are read, so that the process is not ended by SIGPIPE.
+  /// Returns when no background process holds the output of a finished command any more. Until then
+  /// the server reads such outputs, so that SIGPIPE does not end the process.
   public func unheld() async {
     for loop in loops { await loop.unheld() }
   }
 
-  /// Returns once no connection and no command is left.
+  /// Returns when no connections, commands or file requests are left.
   public func idle() async {
     for loop in loops { await loop.idle() }
   }
 
-  /// The connections that are open and the commands that run.
+  /// The number of open connections and of running commands.
   public var load: (connections: Int, commands: Int) {
     (
       counters.connections.load(ordering: .relaxed), counters.running.load(ordering: .relaxed)
     )
   }
 
-  /// Takes no new connections and commands, lets the running ones finish or, after
-  /// `ServerConfiguration.drainLimit`, ends them, and returns when nothing is left.
+  /// Stops accepting connections and commands, waits for the running ones to finish, and ends those
+  /// that still run after `ServerConfiguration.drainLimit`. Returns when nothing is left.
   public func drain() async {
     for loop in loops { await loop.drain() }
     closeSockets()
     await idle()
   }
 
-  /// Ends all commands and connections at once, and returns when nothing is left. Also while a
-  /// `drain()` is under way.
+  /// Ends all commands (SIGKILL) and connections at once, and returns when nothing is left. May be
+  /// called during a `drain()`.
   public func stop() async {
     for loop in loops { await loop.stop() }
     closeSockets()

@@ -4,75 +4,78 @@ public import TelpherLink
 public import TelpherTransport
 internal import TelpherWire
 
-/// What a server allows. Each limit has a name here and in the answer to `info`.
+/// The settings and limits of a server. The answer to `info` lists its limits by name.
 public struct ServerConfiguration: Sendable {
-  /// Connections of clients that may connect, at once; past it a new one is told so and closed. Each
-  /// costs a descriptor and, when idle, a few KiB.
+  /// The most authenticated connections at once; a further one is refused with a reason and closed.
+  /// Each costs a descriptor and, when idle, a few KiB.
   public var maxConnections = 1_024
-  /// Connections at each listener that have not proven yet who they are, at once. They don't count
-  /// for `maxConnections`: past this limit an old one is closed for a new one.
+  /// The most connections per listener that have not authenticated yet. They do not count towards
+  /// `maxConnections`. At this limit each new connection closes an old one.
   public var maxStrangers = 256
-  /// The same from one source: an address.
+  /// The same limit for connections from one source address.
   public var maxStrangersPerSource = 192
-  /// How long a client has for its HELLO, and for its proof, together, in nanoseconds.
+  /// How long a client has to send its HELLO and, on TCP, its proof, in nanoseconds.
   public var helloTimeout: UInt64 = 5_000_000_000
-  /// Commands at once in the whole server. Each costs up to four descriptors.
+  /// The most commands at once in the whole server. Each costs up to four descriptors.
   public var maxCommands = 4_096
-  /// Bytes of OPENs longer than 64 KiB that may be arriving at once in the whole server: eight of the
-  /// longest. A connection has one at a time; one that there is no room for is refused.
+  /// The most bytes of OPEN frames longer than 64 KiB that may be arriving at once in the whole
+  /// server: eight frames of the maximum length. A connection receives one at a time. An OPEN past
+  /// the limit is refused.
   public var maxOpenBytes = 8 * Int(WireConstants.maxOpenLength)
-  /// Bytes of OPENs whose commands may be in the midst of being launched, in the whole server.
+  /// The most bytes of OPEN frames whose commands are being launched, in the whole server.
   public var maxLaunchBytes = 8 * Int(WireConstants.maxOpenLength)
-  /// Streams at once on one connection.
+  /// The most open streams on one connection.
   public var maxStreams = WireConstants.defaultMaxStreams
-  /// Credit in bytes per channel for what clients send to commands, at the start: enough for a
-  /// short way, and little for a command that does not read. One that has read so much gets four times
-  /// that.
+  /// The initial window of each channel for what clients send, in bytes. It is enough for a short
+  /// round trip, and costs little if a command does not read. A command that has read a whole
+  /// window gets a window four times as large.
   public var window: UInt64 = 256 << 10
-  /// The same per connection: all that a client can have the server keep for commands that do not
-  /// read, sixteen of them before others have to wait.
+  /// The window of a whole connection, in bytes: the most input that the server holds for commands
+  /// of one client that do not read. Sixteen such commands use it up; then the others have to wait.
   public var connectionWindow: UInt64 = 4 << 20
-  /// Results of jobs that are kept for a client that asks again, at most.
+  /// The most results of finished jobs that are kept for clients that open the job again.
   public var maxKeptResults = 1_024
   /// How long a result is kept, in nanoseconds.
   public var keepResultsFor: UInt64 = 600_000_000_000
-  /// How long a job that its client lets go of, or keeps when the connection is lost, goes on without a
-  /// stream, in nanoseconds: the longest time of the protocol, a week. Then it is ended.
+  /// How long a detached job, or a kept job whose connection is lost, runs without a stream, in
+  /// nanoseconds. Then it is ended. The default is a week, the longest time in the protocol.
   public var keepDetachedFor: UInt64 = 604_800_000_000_000
-  /// How long running commands may go on once the server drains, in nanoseconds.
+  /// How long running commands may continue after a drain begins, in nanoseconds.
   public var drainLimit: UInt64 = 10_000_000_000
-  /// The token that a TCP client must know; nil refuses all TCP clients.
+  /// The token that TCP clients must know; nil refuses all TCP clients.
   public var tokens: TokenSource?
-  /// The environment that commands start from.
+  /// The environment that commands start with.
   public var environment: [SystemString: SystemString] = [:]
-  /// Whether clients may run commands. A command may do whatever this process's user may: neither
-  /// `files` nor `isReadOnly` confines it.
+  /// Whether clients may run commands. A command has all the rights of this process's user: `files`
+  /// and `isReadOnly` do not restrict it.
   public var runsCommands = true
-  /// Whether clients may fetch files only, not store or change any.
+  /// Whether clients may only read files, not store or change them.
   public var isReadOnly = false
-  /// The files that clients may store and fetch; nil where there are none for them.
+  /// Serves the clients' file requests; if nil, they are refused with `whyNoFiles`.
   public var files: FileService?
-  /// What a client is told that asks for files where there are none.
+  /// The reason that refuses file requests if `files` is nil.
   public var whyNoFiles = "this server has no files to serve"
-  /// Transfers that are worked on at once, each on a thread; further ones wait in line.
+  /// The most transfers (`get`, `put`) at once in the whole server, each on a thread of its own.
+  /// Further ones wait.
   public var maxFileWorkers = WorkerPool.defaultLimit
-  /// The same of one connection, each way: a sixteenth of all, and more than a client has any use for.
+  /// The most transfers at once on one connection, in each direction: a sixteenth of the default of
+  /// `maxFileWorkers`, and more than a client needs.
   public var maxTransfersPerConnection = WireConstants.maxTransfers
-  /// Threads for listings, and as many for what else is asked of files and moves no bytes: these
-  /// never wait for the threads of transfers, which wait for their clients.
+  /// The most threads for listings, and as many again for `stat`, `mkdir`, `rm` and `mv`. These
+  /// requests never wait for the threads of transfers, which wait for their clients.
   public var maxSmallFileWorkers = 256
-  /// Listings that are worked on at once for one connection, and as many other small requests: a
-  /// sixteenth of all.
+  /// The most listings at once on one connection, and as many other small requests: a sixteenth of
+  /// `maxSmallFileWorkers`.
   public var maxSmallFileRequestsPerConnection = 16
-  /// The name and version to tell clients.
+  /// The server's name and version in its HELLO and in the answer to `info`.
   public var name = "telpher"
-  /// Times and limits of each connection.
+  /// The timeouts and limits of each connection.
   public var link = LinkConfiguration()
 
-  /// The defaults.
+  /// Creates a configuration with the defaults.
   public init() {}
 
-  /// The limits by name, as `info` tells them.
+  /// The limits by name, as the answer to `info` lists them.
   var limits: [String: UInt64] {
     [
       "max_connections": UInt64(maxConnections), "max_strangers": UInt64(maxStrangers),

@@ -4,18 +4,20 @@ internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// One client: who it is, and which of its streams is which command. On its loop's thread only.
+/// One client's connection: its standing, and the command or file request of each stream. Use it
+/// only on its loop's thread.
 final class ServerConnection: LinkDelegate {
   let link: Link
   private unowned let server: ServerCore
   private let logger: Logger
   private var jobs: [StreamID: Work] = [:]
   private let fileLine: FileLine
-  /// Work whose stream is gone, and that is being ended: it counts for the limit of streams until then.
+  /// Commands and file requests that are still ending although their stream is gone. They count
+  /// towards `maxStreams`.
   private var ending: Set<ObjectIdentifier> = []
-  /// Whether its HELLO, and the proof that it may need, are still awaited.
-  private var isSilent = true
-  /// What it counts as.
+  /// Whether the client still has to send its HELLO or, on TCP, its proof.
+  private var awaitsOpening = true
+  /// The limit that the connection counts towards.
   private(set) var standing: Standing
   private var helloTimer: (any LoopTimer)?
 
@@ -28,17 +30,17 @@ final class ServerConnection: LinkDelegate {
     link.lingersAfterFault = standing != .stranger
   }
 
-  /// What a connection counts as.
+  /// The limit that a connection counts towards.
   enum Standing {
-    /// It has still to prove who it is, and has a place of the strangers. Next: `known`, `refused`.
+    /// It has not authenticated yet and counts towards `maxStrangers`. Next: `known`, `refused`.
     case stranger
-    /// It is one of `maxConnections`. Next: `refused`.
+    /// It counts towards `maxConnections`. Next: `refused`.
     case known
-    /// It is being turned away, and counts nowhere.
+    /// It is being refused and counts towards no limit.
     case refused
   }
 
-  /// What a stream is for.
+  /// The command or file request of a stream.
   private enum Work {
     case command(CommandJob)
     case file(FileJob)
@@ -47,33 +49,34 @@ final class ServerConnection: LinkDelegate {
   func start() {
     let timeout = server.configuration.helloTimeout
     helloTimer = link.loop.schedule(after: timeout) { [unowned self] in
-      guard link.hasUnreadBytes else { return helloIsMissing() }
-      // The server itself stood still: what has arrived meanwhile is looked at first.
-      helloTimer = link.loop.schedule(after: Self.lastChance) { [unowned self] in helloIsMissing() }
+      guard link.hasUnreadBytes else { return helloTimedOut() }
+      // This process may have been suspended: read the bytes that have arrived first.
+      helloTimer = link.loop.schedule(after: Self.lastChance) { [unowned self] in helloTimedOut() }
     }
     link.start(delegate: self)
   }
 
-  /// What a HELLO that has arrived in time has, to be read: a few turns of the loop.
+  /// Time for the loop to read a HELLO that has arrived already, in nanoseconds.
   private static let lastChance: UInt64 = 1_000_000_000
 
-  private func helloIsMissing() {
+  private func helloTimedOut() {
     let seconds = Double(server.configuration.helloTimeout) / 1_000_000_000
-    link.fail(WireError(.timeout, "no HELLO came within \(seconds) s"))
+    link.fail(WireError(.timeout, "no HELLO arrived within \(seconds) s"))
   }
 
-  /// Tells the client that no new streams are taken, and lets the running ones go on.
+  /// Refuses new streams (GOAWAY) and lets the open ones finish.
   func drain() {
-    guard !isSilent else { return link.fail(WireError(.shuttingDown, "the server is ending")) }
+    guard !awaitsOpening else { return link.fail(WireError(.shuttingDown, "the server is ending")) }
     link.goAway(.shuttingDown, reason: "the server is ending")
     finishIfDrained()
   }
 
-  /// Turns the client away before it was heard. A stranger's connection is closed at once.
-  func turnAway(_ error: WireError) {
+  /// Refuses the client with `error`, before its HELLO is answered. A stranger's connection is
+  /// closed without waiting for the client to read the error.
+  func refuse(_ error: WireError) {
     server.uncount(self)
     standing = .refused
-    if isSilent && helloTimer == nil { link.start(delegate: self) }
+    if awaitsOpening && helloTimer == nil { link.start(delegate: self) }
     link.fail(error)
   }
 
@@ -83,14 +86,14 @@ final class ServerConnection: LinkDelegate {
     finishIfDrained()
   }
 
-  /// Ends a stream whose command goes on without it.
+  /// Resets a stream whose command continues without it.
   func release(_ stream: StreamID, _ code: ErrorCode, reason: String) {
     jobs[stream] = nil
     link.reset(stream, code, reason: reason)
     finishIfDrained()
   }
 
-  /// Ends what is done with files; they tell what became of it.
+  /// Cancels all file requests; each sends its own result.
   func endFiles() {
     for case .file(let job) in jobs.values {
       job.end(FileError(.canceled, "the server is ending"))
@@ -103,16 +106,16 @@ final class ServerConnection: LinkDelegate {
 
   // MARK: LinkDelegate
 
-  /// The HELLO of one who may connect: a stranger's comes here only after its proof.
+  /// The link calls this for a stranger only after its proof was right.
   func link(_ link: Link, didReceive hello: Hello) {
-    isSilent = false
+    awaitsOpening = false
     helloTimer?.cancel()
     helloTimer = nil
     if standing == .stranger {
       link.lingersAfterFault = true
-      guard server.strangerIsKnown(self) else {
+      guard server.countAuthenticated(self) else {
         standing = .refused
-        return link.fail(server.isFull)
+        return link.fail(server.connectionLimitError)
       }
       standing = .known
     }
@@ -139,13 +142,13 @@ final class ServerConnection: LinkDelegate {
       guard server.configuration.runsCommands else {
         return refuse(stream, "this server runs no commands (--no-commands or --read-only)")
       }
-      if let whyBusy { return refuse(stream, whyBusy) }
+      if let streamLimitReason { return refuse(stream, streamLimitReason) }
       self.run(run, length: request.count, on: stream, noInput: noInput)
     case .file(let request):
       guard !server.configuration.isReadOnly || !request.operation.changesFiles else {
         return refuse(stream, "this server's files can only be read (--read-only)")
       }
-      if let whyBusy { return refuse(stream, whyBusy) }
+      if let streamLimitReason { return refuse(stream, streamLimitReason) }
       guard let files = server.configuration.files else {
         return refuse(stream, server.configuration.whyNoFiles)
       }
@@ -173,12 +176,12 @@ final class ServerConnection: LinkDelegate {
     ending.remove(ObjectIdentifier(job))
     guard case .file(let current) = jobs[stream], current === job else { return }
     jobs[stream] = nil
-    link.close(stream, result ?? CloseResult(.failed, message: "the stream was given up"))
+    link.close(stream, result ?? CloseResult(.failed, message: "the stream has ended"))
     finishIfDrained()
   }
 
-  /// Why no more work is taken on this connection, or nil.
-  private var whyBusy: String? {
+  /// The reason to refuse further streams on this connection; nil if there is room.
+  private var streamLimitReason: String? {
     let limit = server.configuration.maxStreams
     guard jobs.count + ending.count >= limit else { return nil }
     return
@@ -191,7 +194,7 @@ final class ServerConnection: LinkDelegate {
     case .runs(let job): jobs[stream] = .command(job)
     case .refused(let message): refuse(stream, message)
     case .kept(let result):
-      // The output went to an earlier stream: this one begins behind it.
+      // The output was sent to an earlier stream, so the offsets are the totals.
       var message = ControlMessage()
       message.opened = ControlMessage.Opened(attached: true, offsets: result.bytes ?? [:])
       link.control(stream, message)
@@ -237,7 +240,8 @@ final class ServerConnection: LinkDelegate {
     }
   }
 
-  /// The stream of some work is gone before its end.
+  /// Ends the command or file request of a stream that is gone; a job with `on_disconnect` `keep`
+  /// continues if the connection was lost.
   private func abandon(_ work: Work, _ reason: CommandState.Reason) {
     switch work {
     case .command(let job):
@@ -272,7 +276,7 @@ final class ServerConnection: LinkDelegate {
   func link(_ link: Link, didEnd end: LinkEnd) {
     helloTimer?.cancel()
     logger.debug("connection ended", metadata: ["why": "\(end)", "commands": "\(jobs.count)"])
-    // Who was turned away was logged where that was decided.
+    // A refused client was logged when it was refused.
     if case .peerFault(let error) = end, standing != .refused, error.code != .shuttingDown {
       server.refusals.record(
         "a client broke the protocol or may not connect",
@@ -284,7 +288,7 @@ final class ServerConnection: LinkDelegate {
     server.connectionDidEnd(self)
   }
 
-  // A server opens no streams and sends no PINGs that it waits for, so these tell it nothing.
+  // A server opens no streams and waits for no PONG of its own, so it ignores these.
   func link(_ link: Link, didClose stream: StreamID, result: [UInt8]) {}
   func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {}
   func link(_ link: Link, didReceivePong number: UInt64) {}

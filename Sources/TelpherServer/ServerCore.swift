@@ -7,14 +7,15 @@ internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// What a server does on one of its loops: it accepts, keeps connections and commands, and counts
-/// them against the limits. On its loop's thread only; `ServerLoop` is the door to it.
+/// The part of a server on one loop: it accepts connections, owns them and their commands, and
+/// enforces the limits. Use it only on its loop's thread; `ServerLoop` makes it callable from
+/// others.
 final class ServerCore {
   let configuration: ServerConfiguration
   let access: Access
   private(set) var isDraining = false
 
-  /// Where files are worked on, for all of the server's loops.
+  /// The threads for file requests, shared by all loops of the server.
   let workers: FileWorkers
 
   private let loop: any EventLoop
@@ -22,7 +23,7 @@ final class ServerCore {
   private let counters: ServerCounters
   private let table: JobTable
   private let logger: Logger
-  /// Where it is logged who was turned away.
+  /// Logs refused clients.
   let refusals: RefusalLog
   private var strangers: StrangerQuota
   private let startedAt: UInt64
@@ -34,7 +35,7 @@ final class ServerCore {
   private var isStopped = false
   private var drainTimer: (any LoopTimer)?
   private var whenIdle: [() -> Void] = []
-  /// Outputs that processes in the background hold.
+  /// Outputs of finished commands that background processes still hold.
   private lazy var heldOutputs = HeldOutputs(loop: loop) { [unowned self] in checkUnheld() }
   private var whenUnheld: [() -> Void] = []
 
@@ -45,7 +46,7 @@ final class ServerCore {
     self.configuration = configuration
     access = Access(tokens: configuration.tokens)
     refusals = RefusalLog(logger, loop: loop)
-    // Each loop has its share: a connection comes to any of them.
+    // Each loop gets an equal share of the limits: a new connection may arrive on any loop.
     strangers = StrangerQuota(
       perListener: max(1, configuration.maxStrangers / loopCount),
       perSource: max(1, configuration.maxStrangersPerSource / loopCount))
@@ -65,40 +66,42 @@ final class ServerCore {
     listeners.append(try loop.serve(socket) { [unowned self] in accept($0, at: entrance) })
   }
 
-  /// Where connections come in.
+  /// The listener that accepts a connection, and its address.
   struct Entrance {
     let address: SocketAddress
     let listener: ObjectIdentifier
   }
 
-  /// Takes a fresh connection, unless it may not connect or a limit is reached: then it is told so, in
-  /// the protocol's words, and closed.
+  /// Accepts a new connection. If the peer may not connect or a limit is reached, sends GOAWAY with
+  /// the reason and closes the connection.
   ///
-  /// - Parameter entrance: where it came in; nil for one over descriptors that were open already.
+  /// - Parameter entrance: the listener that accepted it; nil for a connection over open
+  ///   descriptors.
   func accept(_ stream: any ByteStream, at entrance: Entrance? = nil) {
     switch access.decide(stream.peer, at: entrance?.address) {
     case .refused(let error, let cause):
       refusals.record(
         "refused a client", ["peer": "\(stream.peer)", "why": "\(cause ?? error.message)"])
-      connection(over: stream, standing: .stranger).turnAway(error)
+      connection(over: stream, standing: .stranger).refuse(error)
     case .known:
       let isFull = !ServerCounters.book(counters.connections, limit: configuration.maxConnections)
       let connection = connection(over: stream, standing: isFull ? .refused : .known)
       if isFull {
-        refusals.record("refused a client", ["why": "\(self.isFull)"])
-        return connection.turnAway(self.isFull)
+        refusals.record("refused a client", ["why": "\(connectionLimitError)"])
+        return connection.refuse(connectionLimitError)
       }
       begin(connection)
     case .mustProve(let prover, let source):
-      guard let entrance else { preconditionFailure("a stranger came in somewhere") }
+      guard let entrance else { preconditionFailure("only a listener accepts strangers") }
       let connection = connection(over: stream, standing: .stranger, prover: prover)
       let evicted = strangers.admit(
         ObjectIdentifier(connection), from: source, at: entrance.listener,
         hasUnread: { [connections] in connections[$0]?.link.hasUnreadBytes == true })
       begin(connection)
       guard let evicted else { return }
-      refusals.record("refused a client", ["peer": "\(stream.peer)", "why": "\(isCrowded)"])
-      connections[evicted]?.turnAway(isCrowded)
+      refusals.record(
+        "refused a client", ["peer": "\(stream.peer)", "why": "\(strangerLimitError)"])
+      connections[evicted]?.refuse(strangerLimitError)
     }
   }
 
@@ -127,32 +130,33 @@ final class ServerCore {
     return connection
   }
 
-  /// Why one more that is known is turned away.
-  var isFull: WireError {
+  /// The error for an authenticated client past `maxConnections`.
+  var connectionLimitError: WireError {
     WireError(
       .limitReached,
       "the server has \(configuration.maxConnections) connections (max_connections): try again later"
     )
   }
 
-  /// Why the oldest stranger is turned away.
-  private var isCrowded: WireError {
+  /// The error for a stranger that is evicted for a new one.
+  private var strangerLimitError: WireError {
     WireError(
       .limitReached,
-      "too many connections wait to be let in (max_strangers, max_strangers_per_source): try again")
+      "too many connections wait for authentication (max_strangers, max_strangers_per_source): try again"
+    )
   }
 
-  /// A stranger has proven itself.
+  /// Counts a stranger that has authenticated as a known connection.
   ///
-  /// - Returns: whether there is a place for it among those who are known.
-  func strangerIsKnown(_ connection: ServerConnection) -> Bool {
+  /// - Returns: false if `maxConnections` is reached.
+  func countAuthenticated(_ connection: ServerConnection) -> Bool {
     strangers.remove(ObjectIdentifier(connection))
     let isBooked = ServerCounters.book(counters.connections, limit: configuration.maxConnections)
-    if !isBooked { refusals.record("refused a client", ["why": "\(isFull)"]) }
+    if !isBooked { refusals.record("refused a client", ["why": "\(connectionLimitError)"]) }
     return isBooked
   }
 
-  /// Gives back what a connection counts as.
+  /// Removes a connection from the counter of its standing.
   func uncount(_ connection: ServerConnection) {
     switch connection.standing {
     case .stranger: strangers.remove(ObjectIdentifier(connection))
@@ -169,17 +173,19 @@ final class ServerCore {
 
   // MARK: Commands
 
-  /// What became of a request to run a command.
+  /// The answer to a request to run a command.
   enum Answer {
-    /// It runs, or ran already and was attached to.
+    /// The command was started, or the stream was attached to a running job.
     case runs(CommandJob)
-    /// It ran already and has this result.
+    /// The job has finished with this result.
     case kept(CloseResult)
-    /// It is not run, for this reason.
+    /// The command was not run, for this reason.
     case refused(String)
   }
 
-  /// Runs the command of an OPEN of `length` bytes.
+  /// Runs a command, or attaches the outlet to its job if that runs already.
+  ///
+  /// - Parameter length: the bytes of the OPEN frame's payload, for `maxLaunchBytes`.
   func run(
     _ request: RunRequest, length: Int, for outlet: CommandJob.Outlet, noInput: Bool
   ) -> Answer {
@@ -189,7 +195,7 @@ final class ServerCore {
       case .finished(let result): return .kept(result)
       case .running(let owner):
         guard owner == number, let job = jobsByID[id] else {
-          return .refused("the job runs on another loop of this server: connect anew to reach it")
+          return .refused("the job runs on another loop of this server: connect again to reach it")
         }
         job.attach(outlet, noInput: noInput)
         return .runs(job)
@@ -261,12 +267,13 @@ final class ServerCore {
       started: counters.started.load(ordering: .relaxed), limits: configuration.limits)
   }
 
-  // MARK: The end
+  // MARK: Shutdown
 
-  /// From SIGTERM to the end of everything, once the drain's limit is reached.
+  /// The time from SIGTERM to `stop()`, once `drainLimit` has passed, in nanoseconds.
   private static let shutdownGrace = UInt64(RunRequest.defaultGraceMS) * 1_000_000
 
-  /// Takes no new connections and streams, lets what runs finish for a while, then ends it.
+  /// Stops accepting connections and streams. After `drainLimit` ends the commands and file
+  /// requests that still run.
   func drain() {
     guard !isDraining else { return }
     isDraining = true
@@ -276,22 +283,22 @@ final class ServerCore {
     drainTimer = loop.schedule(after: configuration.drainLimit) { [unowned self] in
       jobs.values.forEach { $0.end(.shutdown) }
       connections.values.forEach { $0.endFiles() }
-      // No client may hold the server up: not by a long grace, nor by reading slowly.
+      // A client must not delay the shutdown by a long `grace_ms` or by reading slowly.
       drainTimer = loop.schedule(after: Self.shutdownGrace) { [unowned self] in stop() }
     }
     checkIdle()
   }
 
-  /// Ends everything at once.
+  /// Ends all commands and connections at once.
   func stop() {
     drain()
-    // A disk that does not answer must not hold the server up; what is half stored has no name yet.
+    // Do not wait for file requests any more: a disk may hang. Partial files stay hidden.
     isStopped = true
     jobs.values.forEach { $0.kill(.shutdown) }
     connections.values.forEach { $0.link.abort() }
   }
 
-  /// Calls `body` once no process in the background holds an output.
+  /// Calls `body` when no background process holds an output.
   func onUnheld(_ body: @escaping () -> Void) {
     whenUnheld.append(body)
     checkUnheld()
@@ -304,7 +311,7 @@ final class ServerCore {
     waiting.forEach { $0() }
   }
 
-  /// Calls `body` once there are no connections and commands left.
+  /// Calls `body` when no connections, commands or file requests are left.
   func onIdle(_ body: @escaping () -> Void) {
     whenIdle.append(body)
     checkIdle()

@@ -1,18 +1,18 @@
 internal import Synchronization
 internal import TelpherLink
 
-/// What is counted over all loops of a server, to keep its limits and to tell in `info`.
+/// Counters that all loops of a server share, for its limits and for the answer to `info`.
 final class ServerCounters: Sendable {
   let connections = Atomic<Int>(0)
   let running = Atomic<Int>(0)
   let started = Atomic<UInt64>(0)
 
-  /// Bytes of long OPENs that are arriving.
+  /// Bytes of OPEN frames longer than 64 KiB that are arriving.
   let openBytes = Atomic<Int>(0)
-  /// Bytes of OPENs whose commands are being launched.
+  /// Bytes of OPEN frames whose commands are being launched.
   let launchBytes = Atomic<Int>(0)
 
-  /// Adds `amount` to `counter` unless it would pass `limit`.
+  /// Adds `amount` to `counter` unless the sum would exceed `limit`.
   ///
   /// - Returns: whether it was added.
   static func book(
@@ -26,7 +26,7 @@ final class ServerCounters: Sendable {
   }
 }
 
-/// The server's room for long OPENs.
+/// Limits the bytes of long OPEN frames that arrive at once in the whole server.
 struct ServerOpenRoom: OpenRoom {
   let counters: ServerCounters
   let limit: Int

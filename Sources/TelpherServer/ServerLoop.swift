@@ -2,8 +2,8 @@ internal import Logging
 internal import TelpherFiles
 internal import TelpherTransport
 
-/// The door to the part of a server that lives on one loop. The actor's executor is that loop, so
-/// what it owns needs no lock and is never touched from elsewhere.
+/// The part of a server on one loop, callable from any task. The actor's executor is the loop, so
+/// `ServerCore` runs on the loop's thread only and needs no lock.
 actor ServerLoop {
   nonisolated let loop: any EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -36,12 +36,12 @@ actor ServerLoop {
 
   func stop() { core.stop() }
 
-  /// Returns once no process in the background holds the output of a command.
+  /// Returns when no background process holds the output of a finished command.
   func unheld() async {
     await withCheckedContinuation { continuation in core.onUnheld { continuation.resume() } }
   }
 
-  /// Returns once no connection and no command is left.
+  /// Returns when no connections, commands or file requests are left.
   func idle() async {
     await withCheckedContinuation { continuation in core.onIdle { continuation.resume() } }
   }

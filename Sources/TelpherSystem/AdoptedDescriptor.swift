@@ -1,21 +1,25 @@
 internal import CTelpherSys
 internal import Glibc
 
-/// A descriptor that was open before, and whose description (its flags) other processes may share.
+/// A descriptor that this process inherited or was given. Other processes may share its file
+/// description, and so its status flags.
 package struct AdoptedDescriptor {
-  /// The descriptor to use: the one that was given, or the copy of a standard one.
+  /// The descriptor to use: the given one, or a copy if the given one was a standard descriptor (0
+  /// to 2).
   package let descriptor: Int32
-  /// The status flags that it had.
+  /// The original status flags of the descriptor.
   private let flags: Int32
 
-  /// Takes over `descriptor`, whose flags nobody has changed yet. Of a standard descriptor it takes a
-  /// copy, with /dev/null in its place: an empty place would go to the next file that is opened.
+  /// Takes over `descriptor`, whose flags must not have been changed yet.
+  ///
+  /// For a standard descriptor it takes a copy and puts /dev/null in its place. A closed standard
+  /// descriptor would be reused by the next file that is opened.
   package init(takingOver descriptor: Int32) {
     flags = telpher_status_flags(descriptor)
     self.descriptor = Self.takeOver(descriptor)
   }
 
-  /// Puts O_NONBLOCK back as it was. To be called before the descriptor is closed.
+  /// Restores O_NONBLOCK. Call it before the descriptor is closed.
   package func restoreFlags() {
     guard flags >= 0, flags & O_NONBLOCK == 0 else { return }
     _ = telpher_set_status_flags(descriptor, flags)

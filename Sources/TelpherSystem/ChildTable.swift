@@ -1,7 +1,8 @@
 internal import CTelpherSys
 
-/// The children of this process that this process waits for one by one. A child that has ended and is
-/// not among them is an orphan, handed to this process as a subreaper or as init. From any thread.
+/// The children that this process waits for one by one. Any other child that has ended is an
+/// orphan, which the kernel handed to this process because it is a subreaper or init. May be used
+/// from any thread.
 package final class ChildTable: Sendable {
   /// A launch that is under way.
   package struct Launch: Sendable {
@@ -9,16 +10,17 @@ package final class ChildTable: Sendable {
   }
 
   private struct State {
-    /// Children that were not waited for yet.
+    /// Children that were started and not waited for yet.
     var live: Set<Int32> = []
-    /// The launches that are under way, whose children are not in `live` yet.
+    /// Launches that are under way. Their children are not in `live` yet.
     var launching: Set<UInt64> = []
     /// The number of the next launch.
     var nextLaunch: UInt64 = 0
-    /// Children that nobody keeps any more, to be waited for by this table.
+    /// Children that only this table still waits for.
     var abandoned: Set<Int32> = []
-    /// Zombies that may be orphans, or children of launches that were under way when they were first
-    /// seen. All those launches have lower numbers than the one that is kept here.
+    /// Zombies that may be orphans, or children of launches that were under way when the zombie was
+    /// first seen. Each has the number that the next launch had then; all those launches have lower
+    /// numbers.
     var suspects: [Int32: UInt64] = [:]
   }
 
@@ -27,7 +29,7 @@ package final class ChildTable: Sendable {
   /// An empty table.
   package init() {}
 
-  /// A child is about to be started. `didLaunch` follows.
+  /// Notes that a launch begins. Call `didLaunch` when it is done.
   package func willLaunch() -> Launch {
     state.withLock { state in
       defer { state.nextLaunch += 1 }
@@ -36,7 +38,7 @@ package final class ChildTable: Sendable {
     }
   }
 
-  /// `launch` started the child `pid`, or none (nil).
+  /// Notes that `launch` started the child `pid`, or that it failed (nil).
   package func didLaunch(_ launch: Launch, _ pid: Int32?) {
     state.withLock { state in
       state.launching.remove(launch.number)
@@ -44,7 +46,7 @@ package final class ChildTable: Sendable {
     }
   }
 
-  /// The child `pid` was waited for.
+  /// Notes that the child `pid` was waited for.
   package func didReap(_ pid: Int32) {
     state.withLock { state in
       state.live.remove(pid)
@@ -52,12 +54,13 @@ package final class ChildTable: Sendable {
     }
   }
 
-  /// Has this table wait for the child `pid`, which still runs and which nobody else will wait for.
+  /// Makes this table wait for the child `pid`, which still runs and which no other code will wait
+  /// for.
   package func abandon(_ pid: Int32) {
     state.withLock { _ = $0.abandoned.insert(pid) }
   }
 
-  /// Waits for those abandoned children that have ended by now.
+  /// Waits for the abandoned children that have ended. Does not block.
   package func waitForAbandoned() {
     state.withLock { state in
       for pid in state.abandoned {
@@ -70,17 +73,17 @@ package final class ChildTable: Sendable {
     }
   }
 
-  /// Waits for the orphans that have ended.
+  /// Waits for the orphans that have ended. Does not block.
   ///
-  /// While launches are under way a zombie may be the child of one of them. It is an orphan once all
-  /// launches have ended that were under way when it was first seen, and none of them named it. So
-  /// orphans are waited for even if there is always some launch under way.
+  /// While a launch is under way, a zombie may be its child. A zombie is an orphan if all launches
+  /// have ended that were under way when it was first seen, and none of them reported it as its
+  /// child. So orphans are waited for even if some launch is always under way.
   ///
-  /// - Returns: whether a zombie is left that may be an orphan: then it is to be called again soon.
+  /// - Returns: Whether a zombie is left that may be an orphan. If so, call this again soon.
   package func reapOrphans() -> Bool {
     // This costs one system call if there is no zombie.
     guard telpher_any_zombie() != 0 else { return false }
-    // The list is short and cheap, and may miss a child that comes or goes at this moment.
+    // Reading the list is cheap. It may miss a child that starts or ends at this moment.
     let children = ProcessTable.ownChildren
     return state.withLock { state in
       var suspects: [Int32: UInt64] = [:]

@@ -2,33 +2,34 @@ internal import CTelpherSys
 internal import Glibc
 package import TelpherTransport
 
-/// A small process that ends this process's running commands if this process ends without saying so:
-/// by SIGKILL, for want of memory, in a crash. What finished commands have left in the background is
-/// left alone. From any thread.
+/// A small process that kills the running commands of this process if this process ends without
+/// calling `dismiss()`: by SIGKILL, in a crash, or because memory ran out. Processes that finished
+/// commands left in the background are not touched. May be used from any thread.
 package final class CommandGuard: Sendable {
-  /// Commands at once. It is more than a server takes, and 16 bytes each, touched only when used.
+  /// How many commands the guard can hold at once: more than a server accepts. Each takes 16 bytes,
+  /// which are touched only when used.
   package static let limit = 65_536
 
-  /// A place in the guard's table.
+  /// A place for one command in the guard's table.
   package struct Slot: Sendable {
     fileprivate let number: Int
   }
 
   private struct Slots {
     var free: [Int] = []
-    /// How many were ever used.
+    /// How many places were ever used.
     var used = 0
     var isDismissed = false
   }
 
-  /// Never changes; the table that it points to is changed under the lock.
+  /// Never changes. The table that it points to is changed only under the lock.
   private nonisolated(unsafe) let guardian: telpher_guard
   private let slots = Lock(Slots())
 
   /// Starts the guard.
   ///
-  /// - Parameter groups: the open folder that holds the commands' control groups, or nil.
-  /// - Throws: `TransportError` where no process, memory or descriptor is to be had.
+  /// - Parameter groups: The open folder of the commands' control groups, or nil.
+  /// - Throws: `TransportError` if no process, memory or descriptor is available.
   package init(groups: Int32?) throws(TransportError) {
     var guardian = telpher_guard()
     let result = telpher_guard_start(groups ?? -1, Self.limit, &guardian)
@@ -38,9 +39,11 @@ package final class CommandGuard: Sendable {
 
   deinit { dismiss() }
 
-  /// Has the guard end the processes with `tag`, and those in the control group of this number.
+  /// Adds a command to the guard. If this process dies, the guard kills the processes with `tag`
+  /// and those in the control group `group`.
   ///
-  /// - Returns: the place to be freed once the command has finished; nil where all are taken.
+  /// - Returns: The command's place, to be freed once the command has finished. Nil if the table is
+  ///   full or the guard was dismissed.
   package func book(_ tag: UInt64, group: UInt64?) -> Slot? {
     slots.withLock { slots in
       guard !slots.isDismissed, let number = slots.free.popLast() ?? Self.next(&slots) else {
@@ -51,7 +54,7 @@ package final class CommandGuard: Sendable {
     }
   }
 
-  /// The guard leaves the command alone from now on.
+  /// Removes a command from the guard.
   package func free(_ slot: Slot) {
     slots.withLock { slots in
       guard !slots.isDismissed else { return }
@@ -60,7 +63,8 @@ package final class CommandGuard: Sendable {
     }
   }
 
-  /// Ends the guard: this process ends in order, or leaves its commands to themselves.
+  /// Ends the guard without killing anything. Call it before this process ends normally. Does
+  /// nothing if called again.
   package func dismiss() {
     slots.withLock { slots in
       guard !slots.isDismissed else { return }

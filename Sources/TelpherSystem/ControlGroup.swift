@@ -2,24 +2,24 @@ internal import CTelpherSys
 internal import Glibc
 internal import TelpherTransport
 
-/// The control group of one command at a time: a folder whose files tell who is in it and end all
-/// of them at once (cgroups(7), the kernel's admin-guide/cgroup-v2).
+/// A control group: a folder whose files list the processes in it and kill all of them at once
+/// (cgroups(7), the kernel's admin-guide/cgroup-v2). It serves one command at a time.
 ///
-/// It keeps its folder and its cgroup.events open, so that a command in a pooled group costs no
-/// path lookup. From any thread.
+/// It keeps its folder and its cgroup.events open, so that a command in a reused group needs no
+/// path lookup. May be used from any thread.
 final class ControlGroup: Sendable {
   /// The folder's name below the server's own group.
   var name: String { "job-\(number)" }
-  /// The number in it.
+  /// The number in the name.
   let number: UInt64
   /// The open folder, for clone3(2).
   let folder: Int32
   private let events: Int32
   private let killed = Lock(false)
 
-  /// Makes the group of this number in the folder `parent`.
+  /// Creates the group `number` in the folder `parent`.
   ///
-  /// - Throws: the errno of what failed. The group is not there then.
+  /// - Throws: The errno of the step that failed. No group is left then.
   init(number: UInt64, in parent: Int32) throws(ErrorNumber) {
     let name = "job-\(number)"
     guard mkdirat(parent, name, 0o755) == 0 else { throw ErrorNumber(errno) }
@@ -40,10 +40,11 @@ final class ControlGroup: Sendable {
     close(folder)
   }
 
-  /// Sends `signal` to everyone in the group and in groups below it, to each that is found. SIGKILL
-  /// is the kernel's first, who also gets those that are being forked, and goes to whoever is left.
+  /// Sends `signal` to each process that is found in the group and in the groups below it. SIGKILL
+  /// is first sent by the kernel (cgroup.kill), which also reaches processes that are being forked,
+  /// and then to each process that is left.
   ///
-  /// - Returns: those that were sent it one by one.
+  /// - Returns: The processes that were sent the signal one by one.
   @discardableResult
   func signal(_ signal: Int32) -> Set<Int32> {
     guard signal == SIGKILL else {
@@ -55,9 +56,9 @@ final class ControlGroup: Sendable {
     var reached: Set<Int32> = []
     for _ in 0..<ProcessTree.killRounds {
       _ = writeSmallFile(in: folder, "cgroup.kill", "1")
-      // The kernel sends it to the first thread of each, and where that has ended before the others
-      // (pthread_exit(3)) nobody gets it; what is sent to the process reaches them. It may have
-      // forked meanwhile.
+      // The kernel sends SIGKILL to the first thread of each process. If that thread has ended
+      // before the others (pthread_exit(3)), the process survives; a signal to the process reaches
+      // its other threads. The process may have forked meanwhile.
       let new = Self.members(of: folder).filter { reached.insert($0).inserted }
       if new.isEmpty { break }
       send(signal, to: new)
@@ -69,18 +70,18 @@ final class ControlGroup: Sendable {
     for pid in pids { kill(pid, signal) }
   }
 
-  /// Whether the group can take the next command: it is empty and thawed, and was never killed, since
-  /// what starts there then takes a second attempt (see launch.c).
+  /// Whether the next command may use the group. It must be empty, not frozen, and never killed: a
+  /// launch into a group that was killed needs a second attempt (see launch.c).
   var isReusable: Bool { !killed.withLock { $0 } && isEmptyAndThawed }
 
-  /// Whether anybody runs in the group or below it. Zombies are not counted.
+  /// Whether any process runs in the group or below it. Zombies are not counted.
   var hasSurvivors: Bool {
     guard !isEmptyAndThawed else { return false }
     return Self.members(of: folder).contains { !ProcessTable.isZombie($0) }
   }
 
-  /// Whether nobody is in the group nor below it (of which the kernel keeps account: `populated`),
-  /// and the last command has not left it frozen.
+  /// Whether no process is in the group or below it (`populated`, kept by the kernel), and the last
+  /// command has not left the group frozen.
   private var isEmptyAndThawed: Bool {
     // "populated 0\nfrozen 0\n"
     var buffer: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (
@@ -94,12 +95,13 @@ final class ControlGroup: Sendable {
     }
   }
 
-  /// The ids of all in the group that has `folder` open, and in the groups below it, which a
-  /// container's manager or another server started there may have made.
+  /// The process ids in the group whose folder is `folder` and in the groups below it. A command
+  /// that is a container manager or another server may have created groups below its own.
   private static func members(of folder: Int32) -> [Int32] {
     var pids = (readSmallText(in: folder, "cgroup.procs") ?? "")
       .split(separator: "\n").compactMap { Int32($0) }
-      // 0 is one outside of our pid namespace; signaling it would mean our own group.
+      // 0 stands for a process outside of our pid namespace. Signaling 0 would signal our own
+      // process group.
       .filter { $0 > 0 }
     for name in names(inFolder: folder, foldersOnly: true) {
       let below = telpher_open_at(folder, name, O_RDONLY | O_DIRECTORY)
@@ -110,8 +112,8 @@ final class ControlGroup: Sendable {
     return pids
   }
 
-  /// Removes the group `name` in `parent` and the groups below it, as far as they are empty. Returns
-  /// whether it is gone.
+  /// Removes the group `name` in `parent` and the groups below it if they are empty. Returns
+  /// whether the group is gone.
   @discardableResult
   static func remove(_ name: String, in parent: Int32) -> Bool {
     if unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT { return true }
@@ -123,7 +125,8 @@ final class ControlGroup: Sendable {
   }
 }
 
-/// An error number of errno(3), thrown inside this module until it is known what to call it.
+/// An error number of errno(3). It is thrown inside this module until a caller knows what failed
+/// and throws an error with a message.
 package struct ErrorNumber: Error {
   package var value: Int32
   package init(_ value: Int32) { self.value = value }

@@ -1,9 +1,9 @@
 internal import TelpherTransport
 
-/// Where this process's control group is in the file system: cgroups(7).
+/// Finds the control group of this process in the file system: cgroups(7).
 enum ControlGroupMount {
   /// The folder of this process's own group in the unified hierarchy (version 2), which may be
-  /// mounted beside version 1; nil where there is none.
+  /// mounted beside version 1. Nil if there is none.
   static func ownFolder() -> String? {
     guard let mounts = readSmallText("/proc/self/mountinfo"),
       let groups = readSmallText("/proc/self/cgroup")
@@ -11,7 +11,7 @@ enum ControlGroupMount {
     return ownFolder(mounts: mounts, groups: groups)
   }
 
-  /// The same from the texts of /proc/self/mountinfo and /proc/self/cgroup (proc(5)).
+  /// The same, computed from the texts of /proc/self/mountinfo and /proc/self/cgroup (proc(5)).
   static func ownFolder(mounts: String, groups: String) -> String? {
     guard let line = groups.split(separator: "\n").first(where: { $0.hasPrefix("0::/") }) else {
       return nil
@@ -24,8 +24,8 @@ enum ControlGroupMount {
         fields[dash + 1] == "cgroup2"
       else { continue }
       let root = fields[3] == "/" ? "" : unescape(fields[3])
-      // A group outside of what is mounted here, that of a container's host, shows as /.. or as a
-      // path not below the root.
+      // A group outside of what is mounted here, such as the group of a container's host, shows as
+      // /.. or as a path that is not below the root.
       let ours = unescape(group)
       guard ours == root || ours.hasPrefix(root + "/"), !ours.hasPrefix("/..") else { continue }
       let below = ours.dropFirst(root.count)
@@ -34,7 +34,8 @@ enum ControlGroupMount {
     return nil
   }
 
-  /// Space, tab, newline and backslash stand in mountinfo as three octal digits.
+  /// Decodes the octal escapes of mountinfo: space, tab, newline and backslash are written as a
+  /// backslash and three octal digits.
   private static func unescape(_ field: Substring) -> String {
     guard field.contains("\\") else { return String(field) }
     var bytes: [UInt8] = []

@@ -2,25 +2,27 @@ internal import CTelpherSys
 internal import Glibc
 internal import TelpherTransport
 
-/// The control groups of one server: a group `telpher-PID-RANDOM` below the server's own, and in it
-/// one `job-N` for each command that runs. From any thread.
+/// The control groups of one server: a group `telpher-PID-RANDOM` below the server's own group, and
+/// in it one `job-N` for each running command. May be used from any thread.
 ///
-/// Making and removing a group costs more than all the rest of a launch's preparation (see
-/// docs/architecture.md, "Figures"), so groups whose command has ended and left nobody behind are
-/// used again.
+/// Creating and removing a group costs more than the rest of a launch's preparation (see
+/// docs/architecture.md, "Figures"). So a group is reused if its command has ended and left no
+/// processes.
 final class ControlGroupPool: Sendable {
-  /// Idle groups kept at most: as many as commands that come and go at one time.
+  /// The most idle groups that are kept: enough for the commands that start and end at about the
+  /// same time.
   static let largestIdleLimit = 128
-  /// An idle group keeps two descriptors: it may have this part of the soft RLIMIT_NOFILE.
+  /// Idle groups are limited to the soft RLIMIT_NOFILE divided by this. Each keeps two descriptors
+  /// open.
   static let idleShareOfDescriptors: UInt64 = 32
-  /// How many groups with leftovers are looked at for each command, oldest first, so that a server
-  /// full of daemons does not look at all of them each time.
+  /// How many groups with leftover processes are checked for each command, oldest first. So a
+  /// server with many daemons does not check all of them each time.
   static let sweptPerCommand = 4
 
   private struct State {
     var idle: [ControlGroup] = []
-    /// Groups whose command has ended, and where somebody still runs. Only by name: a server may
-    /// have any number of them, and not so many descriptors.
+    /// The names of groups whose command has ended and in which processes still run. Only names are
+    /// kept: a server may have more such groups than descriptors.
     var leftovers: [String] = []
     var groupsMade = 0
     var isShutDown = false
@@ -28,15 +30,16 @@ final class ControlGroupPool: Sendable {
 
   private let parent: Int32
   private let name: String
-  /// The open folder that holds the commands' groups.
+  /// The open folder of the server's group, which holds the commands' groups.
   let folder: Int32
   private let idleLimit: Int
   private let state = Lock(State())
 
-  /// Makes the server's group, after removing empty ones of servers that are gone.
+  /// Creates the server's group. First removes the empty groups of servers that have ended.
   ///
-  /// - Throws: `TransportError` where control groups can't be had: none mounted, no right to make
-  ///   one, or a kernel without cgroup.kill (before 5.14).
+  /// - Throws: `TransportError` if control groups are not available: no version 2 hierarchy is
+  ///   mounted, this process may not create a group, or the kernel has no cgroup.kill (Linux before
+  ///   5.14).
   init(idleLimit: Int? = nil) throws(TransportError) {
     guard let own = ControlGroupMount.ownFolder() else {
       throw TransportError(.system, "no control group file system (version 2) is mounted")
@@ -50,13 +53,14 @@ final class ControlGroupPool: Sendable {
       (name, folder) = try Self.makeServerGroup(in: parent)
     } catch {
       close(parent)
-      throw TransportError("make a control group in \(own)", errno: error.value)
+      throw TransportError("create a control group in \(own)", errno: error.value)
     }
     guard faccessat(folder, "cgroup.kill", W_OK, 0) == 0 else {
       close(folder)
       ControlGroup.remove(name, in: parent)
       close(parent)
-      throw TransportError(.system, "this kernel's control groups lack cgroup.kill")
+      throw TransportError(
+        .system, "this kernel has no cgroup.kill (Linux 5.14 or later is needed)")
     }
     self.parent = parent
     self.name = name
@@ -70,9 +74,9 @@ final class ControlGroupPool: Sendable {
     close(parent)
   }
 
-  /// A group for one command, empty.
+  /// Returns an empty group for one command.
   ///
-  /// - Throws: the errno of why none could be made.
+  /// - Throws: The errno of the failure to create one.
   func acquire() throws(ErrorNumber) -> ControlGroup {
     let (idle, number) = state.withLock { state in
       state.groupsMade += state.idle.isEmpty ? 1 : 0
@@ -83,7 +87,7 @@ final class ControlGroupPool: Sendable {
     return try ControlGroup(number: UInt64(number), in: folder)
   }
 
-  /// Takes back the group of a command that has ended. Whoever is left in it is left alone.
+  /// Takes back the group of a command that has ended. Processes that are left in it keep running.
   func giveBack(_ group: ControlGroup) {
     guard group.isReusable else { return discard(group) }
     let isKept = state.withLock { state in
@@ -95,25 +99,25 @@ final class ControlGroupPool: Sendable {
     sweep()
   }
 
-  /// Takes back a group that is not to be used again.
+  /// Takes back a group that is not to be reused.
   func discard(_ group: ControlGroup) {
     if ControlGroup.remove(group.name, in: folder) { return }
     state.withLock { $0.leftovers.append(group.name) }
   }
 
-  /// Gives up the idle groups' descriptors, because descriptors ran out.
-  func shedIdle() {
-    let shed = state.withLock { state in
+  /// Discards the idle groups, to free their descriptors when descriptors ran out.
+  func discardIdle() {
+    let idle = state.withLock { state in
       defer { state.idle = [] }
       return state.idle
     }
-    for group in shed { discard(group) }
+    for group in idle { discard(group) }
   }
 
-  /// Removes all groups that are empty, the server's own included if nobody is left in any.
+  /// Removes all empty groups, and the server's group if no processes are left in any.
   func shutDown() {
     state.withLock { $0.isShutDown = true }
-    shedIdle()
+    discardIdle()
     ControlGroup.remove(name, in: parent)
   }
 
@@ -136,12 +140,14 @@ final class ControlGroupPool: Sendable {
     return Int(min(UInt64(largestIdleLimit), max(1, soft / idleShareOfDescriptors)))
   }
 
-  /// A living server holds a lock (flock(2)) on its folder. A process id in the name would not do to
-  /// tell who lives: it is given out again, and means another in another pid namespace.
+  /// Creates and locks the server's group.
+  ///
+  /// A running server holds a lock (flock(2)) on its folder. The process id in the name does not
+  /// show whether the server still runs: ids are reused, and differ between pid namespaces.
   private static func makeServerGroup(
     in parent: Int32
   ) throws(ErrorNumber) -> (name: String, folder: Int32) {
-    // Another server's start may take our folder for a stale one in the moment before it is locked.
+    // A server that starts at the same time may remove our folder as stale before we lock it.
     for _ in 0..<8 {
       let name = "telpher-\(getpid())-\(String(UInt32.random(in: 0 ... .max), radix: 16))"
       guard mkdirat(parent, name, 0o755) == 0 else { throw ErrorNumber(errno) }

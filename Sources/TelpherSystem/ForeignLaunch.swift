@@ -2,13 +2,13 @@ internal import CTelpherSys
 internal import Glibc
 package import TelpherTransport
 
-/// A launch whose process a library starts (uv_spawn), with all that `Launcher` does around it: the
-/// strings, the pipes, the marks and the tracking. Of one thread.
+/// A launch for which a library (uv_spawn) starts the process. This does the rest of what
+/// `Launcher` does: the strings, the pipes, the mark, the tag and the tracking. Used by one thread.
 ///
-/// Such a process starts in no control group: its tree is found by walks. Its limits are set from
-/// outside.
+/// The process does not start in a control group, so its tree is found by walks through /proc. Its
+/// limits are set from outside.
 package final class ForeignLaunch {
-  /// What to start.
+  /// The request.
   package let request: SpawnRequest
 
   private let launcher: Launcher
@@ -21,9 +21,9 @@ package final class ForeignLaunch {
 
   /// Prepares the launch of `request`.
   ///
-  /// - Throws: `SpawnError` where it can't be started.
+  /// - Throws: `SpawnError` if it can't be started.
   package init(_ request: SpawnRequest, by launcher: Launcher) throws(SpawnError) {
-    try request.checkIsWanted()
+    try request.checkNotCanceled()
     launcher.children.waitForAbandoned()
     self.request = request
     self.launcher = launcher
@@ -31,7 +31,7 @@ package final class ForeignLaunch {
     mark = request.tracksTree ? ProcessTree.makeMark() : nil
     var started = request
     if !request.limits.isEmpty {
-      // What can't be started is better said by us than by the shell.
+      // Search for the program here: our error message is better than the shell's.
       _ = try ProgramSearch(request).find()
       started.arguments = LimitShell.arguments(for: request.arguments)
     }
@@ -43,7 +43,7 @@ package final class ForeignLaunch {
   }
 
   deinit {
-    // It was not started.
+    // Runs only if no process was started.
     guard let entry else { return }
     launcher.children.didLaunch(entry, nil)
     if let guardSlot { launcher.commandGuard?.free(guardSlot) }
@@ -51,17 +51,17 @@ package final class ForeignLaunch {
 
   /// The file to execute.
   package let program: SystemString
-  /// The arguments, for as long as this object lives.
+  /// The arguments. Valid while this object lives.
   package var arguments: UnsafePointer<UnsafeMutablePointer<CChar>?> { image.arguments }
-  /// The environment, for as long as this object lives.
+  /// The environment. Valid while this object lives.
   package var environment: UnsafePointer<UnsafeMutablePointer<CChar>?> { image.environment }
-  /// What becomes 0, 1 and 2 in the child.
+  /// The descriptors that become 0, 1 and 2 in the child.
   package var stdio: (Int32, Int32, Int32) { pipes.child }
 
-  /// Takes the process that was started. Where the request has limits, this waits until the shell that
-  /// was started has stopped itself, for about a millisecond.
+  /// Takes over the process that was started. If the request has limits, this blocks until the
+  /// shell that was started has stopped itself, for about a millisecond.
   ///
-  /// - Throws: `SpawnError`; the process was killed then.
+  /// - Throws: `SpawnError`. The process was killed then.
   package func didStart(_ pid: Int32) throws(SpawnError) -> LaunchedProcess {
     guard let entry else { preconditionFailure("a launch starts one process") }
     launcher.children.didLaunch(entry, pid)
@@ -84,7 +84,8 @@ package final class ForeignLaunch {
       error: ours.error, tracking: tracking, guardSlot: guardSlot, launcher: launcher)
   }
 
-  /// Sets the process's tag, and the limits of the launcher and the request.
+  /// Sets the process's tag and limits, those of the launcher and of the request. Returns the
+  /// failure, if any.
   private func limit(_ pid: Int32) -> (SpawnError.Stage, Int32)? {
     if let tag { launcher.tags.set(tag, of: pid) }
     if !request.limits.isEmpty {
@@ -100,13 +101,13 @@ package final class ForeignLaunch {
   }
 }
 
-/// A shell that waits for its limits before it executes a program: for launches that can't set limits
-/// in the child.
+/// A shell that waits for its limits before it executes a program. For launches that can't set
+/// limits in the child.
 package enum LimitShell {
-  /// What is started in the program's place.
+  /// The shell.
   package static let program: SystemString = "/bin/sh"
 
-  /// Its arguments: it stops itself, and executes `command` when it goes on.
+  /// The shell's arguments. It stops itself, and executes `command` when it is continued.
   package static func arguments(for command: [SystemString]) -> [SystemString] {
     ["sh", "-c", #"kill -STOP $$; exec "$@""#, "sh"] + command
   }

@@ -2,26 +2,27 @@ internal import CTelpherSys
 internal import Glibc
 internal import TelpherTransport
 
-/// The strings of a launch as execve(2) takes them, in one piece of memory: the arguments, the
-/// environment, and each file that may be the program. The child can't allocate, so the search along
-/// PATH is spelled out here.
+/// The strings of a launch in the form that execve(2) takes, in one piece of memory: the arguments,
+/// the environment, and each file that may be the program. The child can't allocate memory, so the
+/// search along PATH is done in advance.
 struct LaunchImage: ~Copyable {
   private let memory: UnsafeMutableRawPointer
   private let environmentStart: Int
   private let candidatesStart: Int
   private let scriptStart: Int
 
-  /// The strings of `request`, with `mark` added to the environment.
+  /// Packs the strings of `request`, with `mark` added to the environment.
   ///
-  /// - Throws: `SpawnError` where a string can't be passed on: no arguments, a NUL byte, or a
-  ///   variable's name that is empty or has a `=`.
+  /// - Throws: `SpawnError` if a string can't be passed on: there are no arguments, a string has a
+  ///   NUL byte, or a variable's name is empty or has a `=`.
   init(_ request: SpawnRequest, mark: String? = nil) throws(SpawnError) {
     let strings = try LaunchStrings(request, mark: mark)
     self.init(packing: [strings.arguments, strings.environment, strings.candidates])
   }
 
   private init(packing lists: [[SystemString]]) {
-    // Pointers only: "/bin/sh", the script, the arguments from the second on, and the end.
+    // The list for a script: pointers to "/bin/sh", the script, the arguments from the second on,
+    // and nil.
     let scriptSlots = lists[0].count + 2
     var slots = scriptSlots
     var bytes = Self.shell.bytes.count + 1
@@ -57,26 +58,26 @@ struct LaunchImage: ~Copyable {
     }
     put(Self.shell)
     pointers[slot] = nil
-    // The arguments from the second on, with the end of their list.
+    // The arguments from the second on, and the nil that ends their list.
     for index in 1...lists[0].count { pointers[slot + index] = pointers[index] }
   }
 
-  /// What runs a script without `#!`: execvp(3).
+  /// The shell that runs a script without `#!`: execvp(3).
   private static let shell: SystemString = "/bin/sh"
 
   deinit { memory.deallocate() }
 
-  /// The argument list, for as long as this image lives.
+  /// The argument list. Valid while this image lives.
   var arguments: UnsafePointer<UnsafeMutablePointer<CChar>?> { list(at: 0) }
-  /// The environment, for as long as this image lives.
+  /// The environment. Valid while this image lives.
   var environment: UnsafePointer<UnsafeMutablePointer<CChar>?> { list(at: environmentStart) }
-  /// The files to try, for as long as this image lives.
+  /// The files to try. Valid while this image lives.
   var candidates: UnsafePointer<UnsafePointer<CChar>?> {
     UnsafeRawPointer(list(at: candidatesStart)).assumingMemoryBound(to: UnsafePointer<CChar>?.self)
   }
 
-  /// The arguments of the shell that runs a script without `#!`, for as long as this image lives. The
-  /// child sets the second.
+  /// The arguments of the shell that runs a script without `#!`. Valid while this image lives. The
+  /// child sets the second one.
   var scriptArguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> {
     UnsafeMutablePointer(mutating: list(at: scriptStart))
   }

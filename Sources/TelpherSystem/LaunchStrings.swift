@@ -1,24 +1,24 @@
 internal import Glibc
 package import TelpherTransport
 
-/// The strings of a launch, checked: what execve(2) takes, and the files to try.
+/// The checked strings of a launch: those that execve(2) takes, and the files to try.
 package struct LaunchStrings {
-  /// Where execvp(3) looks when the child's environment has no PATH.
+  /// The search path of execvp(3) if the child's environment has no PATH.
   static let defaultPath: SystemString = "/bin:/usr/bin"
 
-  /// The program, as it was named, and its arguments.
+  /// The program as it was named, and its arguments.
   package let arguments: [SystemString]
   /// `NAME=value` for each variable.
   package let environment: [SystemString]
-  /// Each file that may be the program, in the order in which they are tried.
+  /// Each file that may be the program, in the order in which to try them.
   package let candidates: [SystemString]
 
-  /// The strings of `request`, with `mark` added to the environment.
+  /// Checks the strings of `request` and adds `mark` to the environment.
   ///
-  /// - Throws: `SpawnError` where a string can't be passed on: no arguments, a NUL byte, or a
-  ///   variable's name that is empty or has a `=`.
+  /// - Throws: `SpawnError` if a string can't be passed on: there are no arguments, a string has a
+  ///   NUL byte, or a variable's name is empty or has a `=`.
   package init(_ request: SpawnRequest, mark: String? = nil) throws(SpawnError) {
-    guard let program = request.arguments.first else { throw Self.refused("no program was named") }
+    guard let program = request.arguments.first else { throw Self.refused("no program was given") }
     var environment: [SystemString] = []
     environment.reserveCapacity(request.environment.count + 1)
     let markName = SystemString(ProcessTree.markName)
@@ -45,7 +45,7 @@ package struct LaunchStrings {
   }
 
   /// The files that `program` may mean, in the order of `path`: execvp(3). A name with a slash is
-  /// used as it is, an empty one names nothing, and an empty entry is the working directory.
+  /// used as it is. An empty name names no file. An empty entry of `path` is the working directory.
   static func candidates(for program: SystemString, path: SystemString?) -> [SystemString] {
     let slash = UInt8(ascii: "/")
     if program.bytes.isEmpty || program.bytes.contains(slash) { return [program] }

@@ -3,47 +3,49 @@ public import TelpherTransport
 
 /// How the processes that come from a child are found.
 enum ProcessTracking: Sendable {
-  /// Not at all: the child is in our own session and group.
+  /// They are not found: the child is in our own session and process group.
   case none
-  /// They are in this control group, but for those that left it, which walks find.
+  /// By this control group. Processes that left the group are found by walks through /proc.
   case group(ControlGroup, ProcessTree)
-  /// By walks.
+  /// By walks through /proc.
   case tree(ProcessTree)
 }
 
-/// A process that a `Launcher` started. From any thread.
+/// A process that a `Launcher` started. May be used from any thread.
 ///
-/// A child whose tree is tracked stays a zombie until `release()`, whoever asked for its status: so
-/// its id, and that of its group and session, can't become a stranger's while it may be signaled.
+/// If the child's tree is tracked, the child stays a zombie until `release()`, even after `reap()`.
+/// So no other process can get its id, its group id or its session id while the tree may be
+/// signaled.
 public final class LaunchedProcess: Sendable {
-  /// The process id. It stays this child's until `release()`, or where its tree is not tracked until
-  /// `reap()` returned its exit.
+  /// The process id. It stays this child's until `release()`; if the tree is not tracked, until
+  /// `reap()` has returned the exit.
   public let pid: Int32
-  /// A pidfd, close-on-exec: readable once the child has ended (pidfd_open(2)). The owner of this
-  /// object closes it.
+  /// A pidfd, close-on-exec. It becomes readable when the child has ended (pidfd_open(2)). The
+  /// owner of this object closes it.
   public let pidDescriptor: Int32
-  /// Our end of standard input's pipe, close-on-exec and nonblocking; nil unless a pipe was asked
-  /// for. The owner of this object closes it.
+  /// Our end of standard input's pipe, close-on-exec and nonblocking. Nil unless a pipe was
+  /// requested. The owner of this object closes it.
   public let input: Int32?
-  /// Our end of standard output's pipe, as `input`.
+  /// Our end of standard output's pipe, like `input`.
   public let output: Int32?
-  /// Our end of standard error's pipe, as `input`.
+  /// Our end of standard error's pipe, like `input`.
   public let error: Int32?
 
   private struct State {
     var exit: ProcessExit?
     var isReaped = false
     var isReleased = false
-    /// Whether all were sent a signal: then it matters who has left the control group.
+    /// Whether the tree was sent a signal. From then on, processes that left the control group also
+    /// count as survivors.
     var wasSignaled = false
   }
 
   private let tracking: ProcessTracking
   private let launcher: Launcher
-  /// The guard's note of it, until it is released.
+  /// The child's place in the guard's table, until `release()`.
   private let guardSlot: CommandGuard.Slot?
-  /// Held while signals are sent as well: a concurrent `release()` must not hand the id or the group
-  /// to somebody else meanwhile.
+  /// Also held while signals are sent: a concurrent `release()` must not free the id or the group
+  /// for another process meanwhile.
   private let state = Lock(State())
 
   init(
@@ -62,17 +64,17 @@ public final class LaunchedProcess: Sendable {
 
   deinit {
     release()
-    // Its parent is still us: somebody has to wait for it when it ends.
+    // The child still runs and is still ours: the table waits for it when it ends.
     if !state.withLock({ $0.isReaped }) { launcher.children.abandon(pid) }
   }
 
-  /// How the child ended and what it used, or nil while it runs. It may be asked again.
+  /// Returns how the child ended and what it used, or nil while it runs. May be called again.
   public func reap() -> ProcessExit? {
     state.withLock { reap(&$0) }
   }
 
-  /// Sends `signal` to the child's process group, or where its tree is not tracked to the child
-  /// alone, whose group is ours. Nothing happens once the child was waited for.
+  /// Sends `signal` to the child's process group. If the tree is not tracked, sends it only to the
+  /// child, because its group is ours. Does nothing once the child was waited for.
   public func signalGroup(_ signal: Int32) {
     state.withLock { state in
       guard !state.isReaped else { return }
@@ -81,11 +83,11 @@ public final class LaunchedProcess: Sendable {
   }
 
   /// Sends `signal` to every process that came from this child, as far as `Launcher.killScope`
-  /// reaches; where its tree is not tracked, as `signalGroup(_:)`. Nothing happens after
+  /// reaches. If the tree is not tracked, acts like `signalGroup(_:)`. Does nothing after
   /// `release()`.
   ///
-  /// It does not wait for the signal's effect. It walks through /proc, for some milliseconds, also to
-  /// find those that have left their control group.
+  /// This does not wait for the effect of the signal. It walks through /proc, which takes some
+  /// milliseconds, also to find processes that left their control group.
   public func signalTree(_ signal: Int32) {
     guard isTracked else { return signalGroup(signal) }
     state.withLock { state in
@@ -94,16 +96,20 @@ public final class LaunchedProcess: Sendable {
       switch tracking {
       case .none: break
       case .group(let group, let tree):
-        // Those that have left the group: SIGKILL is to reach them, others should.
-        tree.signal(signal, except: group.signal(signal), atAnyPrice: signal == SIGKILL)
+        // Processes that left the group. SIGKILL must reach them; for other signals the walk is
+        // skipped if it costs too much.
+        tree.signal(signal, except: group.signal(signal), regardlessOfCost: signal == SIGKILL)
       case .tree(let tree): tree.signal(signal)
       }
     }
   }
 
-  /// Whether any process that came from this child is still there, the child included, zombies not
-  /// counted. False after `release()`. Without a control group, and after `signalTree(_:)`, it walks for
-  /// some milliseconds; before that, those that left their control group are not counted.
+  /// Whether any process that came from this child still runs, the child included. Zombies are not
+  /// counted. False after `release()`.
+  ///
+  /// Without a control group, and after `signalTree(_:)`, this walks through /proc for some
+  /// milliseconds. Before `signalTree(_:)`, processes that left their control group are not
+  /// counted.
   public var hasSurvivors: Bool {
     state.withLock { hasSurvivors(&$0) }
   }
@@ -117,7 +123,8 @@ public final class LaunchedProcess: Sendable {
     }
   }
 
-  /// As `hasSurvivors`, but true where looking is too dear at the moment: it is to be asked again.
+  /// Like `hasSurvivors`, but also true if a walk through /proc costs too much at the moment. Ask
+  /// again later.
   public var mayHaveSurvivors: Bool {
     state.withLock { state in
       if case .group(let group, let tree) = tracking, state.wasSignaled {
@@ -127,13 +134,13 @@ public final class LaunchedProcess: Sendable {
     }
   }
 
-  /// Ends the tracking of the tree: what still runs is left to itself. Harmless when repeated. A
-  /// child that still runs can be asked for its exit afterwards as before.
+  /// Ends the tracking of the tree. Processes that still run keep running. Does nothing if called
+  /// again. `reap()` still reports the exit of a child that ends later.
   public func release() {
     let group: ControlGroup? = state.withLock { state in
       guard !state.isReleased else { return nil }
       state.isReleased = true
-      // A zombie until now, kept for its id.
+      // The child was kept as a zombie for its id.
       if state.exit != nil && !state.isReaped {
         state.exit = nil
         _ = reap(&state)

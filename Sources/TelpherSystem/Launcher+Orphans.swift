@@ -3,26 +3,30 @@ internal import Glibc
 public import TelpherTransport
 
 extension Launcher {
-  /// Makes this process the one that its descendants are handed to when their parents end, instead
-  /// of init (PR_SET_CHILD_SUBREAPER, prctl(2)), so that a walk still finds them below it. A process
-  /// that does this calls `reapOrphans()` on each SIGCHLD, or now and then.
+  /// Makes this process the subreaper of its descendants (PR_SET_CHILD_SUBREAPER, prctl(2)). When
+  /// their parents end, the kernel hands them to this process instead of init, so that a walk
+  /// through /proc still finds them below it. A process that does this calls `reapOrphans()` on
+  /// each SIGCHLD, or from time to time.
   ///
-  /// - Throws: `TransportError` where the kernel refuses it.
+  /// - Throws: `TransportError` if the kernel refuses.
   public static func becomeSubreaper() throws(TransportError) {
     let result = telpher_become_subreaper()
     guard result == 0 else { throw TransportError("become a subreaper", errno: -result) }
   }
 
-  /// Waits for children that have ended and that this process did not start: orphans, which a
-  /// subreaper and init are handed. The status of a `LaunchedProcess` is never taken. That of a child
-  /// started by other means would be: a process that has such children does not call this.
+  /// Waits for ended children that this process did not start: the orphans that the kernel hands to
+  /// a subreaper or init. Does not block.
   ///
-  /// - Returns: whether it is to be called again soon: a zombie is left that is an orphan or the child
+  /// It never takes the status of a `LaunchedProcess`. It does take the status of children that
+  /// were started by other means: a process with such children must not call this.
+  ///
+  /// - Returns: Whether to call this again soon: a zombie is left that is an orphan, or the child
   ///   of a launch that is under way on another thread.
   public func reapOrphans() -> Bool {
     children.reapOrphans()
   }
 
-  /// Whether orphans are handed to this process already, because it is the first of its pid namespace.
+  /// Whether this process is the first of its pid namespace, which gets all orphans without
+  /// `becomeSubreaper()`.
   public static var isInit: Bool { getpid() == 1 }
 }

@@ -2,27 +2,27 @@ internal import CTelpherSys
 internal import Glibc
 public import TelpherTransport
 
-/// Starts processes, and knows how to end all that comes from one. From any thread; usually one for
-/// a server.
+/// Starts processes and can end all processes that come from one. May be used from any thread. A
+/// server usually has one.
 ///
-/// A launch shares our memory with the child until the child executes its program (as vfork(2)
-/// does), so that it costs the same however large the server has grown.
+/// A launch shares memory with the child until the child executes its program (like vfork(2)). So
+/// its cost does not grow with the server's memory.
 public final class Launcher: Sendable {
-  /// How the processes that come from one launch are kept track of.
+  /// How the processes that come from one launch are tracked.
   public enum Scope: Sendable {
-    /// By control groups where they can be had, else as `descendants`.
+    /// By control groups if they are available, else like `descendants`.
     case automatic
-    /// By a control group for each: `KillScope.cgroup`.
+    /// By one control group for each launch: `KillScope.cgroup`.
     case cgroup
     /// By walks through /proc: `KillScope.descendants`.
     case descendants
   }
 
-  /// What tests and measurements change about the way a launch is done.
+  /// Options for tests and measurements.
   package struct Options: Sendable {
-    /// Do as where clone3(2) is refused: the child itself enters its control group.
+    /// Act as if clone3(2) were refused: the child itself enters its control group.
     package var withoutClone3 = false
-    /// Keep this many idle control groups; nil for what the limit of descriptors allows.
+    /// The number of idle control groups to keep. Nil derives it from the descriptor limit.
     package var idleGroups: Int?
     package init(withoutClone3: Bool = false, idleGroups: Int? = nil) {
       self.withoutClone3 = withoutClone3
@@ -30,9 +30,9 @@ public final class Launcher: Sendable {
     }
   }
 
-  /// The children that were not waited for.
+  /// The children that were not waited for yet.
   let children = ChildTable()
-  /// Ends the running commands if this process ends without saying so; nil where that is not wanted.
+  /// Kills the running commands if this process dies. Nil if that was not requested.
   let commandGuard: CommandGuard?
   let tags = ProcessTags()
   private let groups: ControlGroupPool?
@@ -40,16 +40,17 @@ public final class Launcher: Sendable {
   private let softDescriptorLimit: UInt64?
   private let options: Options
 
-  /// A launcher that tracks as `scope` says.
+  /// Creates a launcher.
   ///
-  /// - Parameter softDescriptorLimit: The soft RLIMIT_NOFILE that children get; nil for ours. A
-  ///   server that raised its own passes what it was before: programs that use select(2), or close
-  ///   all they may have open, want the usual one.
-  /// - Parameter endsWithProcess: Whether processes whose tree is tracked, and that were not released,
-  ///   are ended if this process is killed or crashes: for a server. A second process sees to it, the
-  ///   guard; it is dismissed by `shutDown()`.
-  /// - Throws: `TransportError` where `scope` is `.cgroup` and control groups can't be had, with the
-  ///   reason; where /dev/null can't be opened; and where no guard can be started.
+  /// - Parameter scope: How processes are tracked.
+  /// - Parameter softDescriptorLimit: The soft RLIMIT_NOFILE of children. Nil means this process's
+  ///   own. A server that raised its own limit passes the previous value: programs that use
+  ///   select(2), or that close every descriptor they may have open, expect the usual limit.
+  /// - Parameter endsWithProcess: Whether tracked processes that were not released are killed if
+  ///   this process is killed or crashes. A second process, the guard, does this; `shutDown()`
+  ///   dismisses it.
+  /// - Throws: `TransportError` if `scope` is `.cgroup` and control groups are not available (with
+  ///   the reason), if /dev/null can't be opened, or if the guard can't be started.
   public convenience init(
     scope: Scope = .automatic, softDescriptorLimit: UInt64? = nil, endsWithProcess: Bool = false
   ) throws(TransportError) {
@@ -92,30 +93,31 @@ public final class Launcher: Sendable {
 
   deinit { close(nullDevice) }
 
-  /// How far `LaunchedProcess.signalTree(_:)` reaches.
+  /// Which processes `LaunchedProcess.signalTree(_:)` reaches.
   public var killScope: KillScope { groups == nil ? .descendants : .cgroup }
 
-  /// Starts a process. It holds the calling thread until the child has executed its program, for
+  /// Starts a process. Blocks the calling thread until the child has executed its program, for
   /// about 0.3 ms.
   ///
-  /// - Returns: the running process. The caller closes its descriptors.
-  /// - Throws: `SpawnError` with the step that failed; nothing is left behind then. `EMFILE` and
-  ///   `EAGAIN` in stage `resources` pass by themselves.
+  /// - Returns: The running process. The caller closes its descriptors.
+  /// - Throws: `SpawnError` with the step that failed. Nothing is left of the launch then. `EMFILE`
+  ///   and `EAGAIN` in stage `resources` are temporary.
   public func launch(_ request: SpawnRequest) throws(SpawnError) -> LaunchedProcess {
-    try request.checkIsWanted()
+    try request.checkNotCanceled()
     do throws(SpawnError) {
       return try attempt(request)
     } catch {
-      // Two failures may be of our own making: idle groups hold descriptors, and a command may have
-      // configured its group so that it refuses the next one. With a new group it may go.
+      // This launcher may have caused the failure: its idle groups hold descriptors, or a command
+      // has configured a group so that it refuses the next command. A second attempt with a new
+      // group may succeed.
       guard error.stage == .resources, let groups else { throw error }
-      groups.shedIdle()
+      groups.discardIdle()
       return try attempt(request)
     }
   }
 
-  /// Removes the control groups where nobody is left; the others are left alone. Call it once, when
-  /// nothing is launched any more.
+  /// Removes the empty control groups and dismisses the guard. Processes that still run keep
+  /// running. Call it once, after the last launch.
   public func shutDown() {
     commandGuard?.dismiss()
     groups?.shutDown()
@@ -160,7 +162,7 @@ public final class Launcher: Sendable {
       guardSlot: guardSlot, launcher: self)
   }
 
-  /// Has the guard know of a process that is about to be started.
+  /// Registers a process that is about to be started with the guard.
   func bookGuard(
     _ tag: UInt64?, _ group: ControlGroup?
   ) throws(SpawnError) -> CommandGuard.Slot? {
@@ -169,7 +171,7 @@ public final class Launcher: Sendable {
     if let group { giveBack(group) }
     throw SpawnError(
       stage: .resources, errno: EAGAIN,
-      message: "\(CommandGuard.limit) commands are running, or the server ends")
+      message: "\(CommandGuard.limit) commands are already running, or the server is shutting down")
   }
 
   private func acquireGroup(for request: SpawnRequest) throws(SpawnError) -> ControlGroup? {
@@ -179,11 +181,11 @@ public final class Launcher: Sendable {
     } catch {
       throw SpawnError(
         stage: .resources, errno: error.value,
-        message: "cannot make a control group: \(describe(errno: error.value))")
+        message: "cannot create a control group: \(describe(errno: error.value))")
     }
   }
 
-  /// The limits that a child gets.
+  /// The limits to set for a child.
   func limits(for request: SpawnRequest) -> [telpher_limit] {
     var limits: [telpher_limit] = []
     if let softDescriptorLimit {
@@ -195,20 +197,20 @@ public final class Launcher: Sendable {
             resource: telpher_limit_nofile, soft: min(softDescriptorLimit, hard), hard: hard))
       }
     }
-    // Behind it, so that what the request says of descriptors wins.
+    // Appended last, so that the request's own descriptor limit wins.
     limits += request.limits.map {
       telpher_limit(resource: $0.kind.number, soft: $0.value, hard: $0.value)
     }
     return limits
   }
 
-  /// Gives a finished process's group back to the pool.
+  /// Returns the group of a finished process to the pool.
   func giveBack(_ group: ControlGroup) {
     groups?.giveBack(group)
   }
 
-  /// The pool, after a child has been put into a group of it: there is more that can forbid that
-  /// than can be asked about.
+  /// Creates the pool and tests it by starting a child in a group. No other check covers everything
+  /// that may forbid that.
   private static func usableGroups(
     nullDevice: Int32, options: Options
   ) throws(TransportError) -> ControlGroupPool {
@@ -216,7 +218,7 @@ public final class Launcher: Sendable {
     let failure: Int32
     do {
       let group = try pool.acquire()
-      // A program that can't be there: the child gets as far as executing it.
+      // This program can't exist, so the child gets as far as execve(2) and fails there.
       let image = try LaunchImage(SpawnRequest(arguments: ["/dev/null/"], environment: [:]))
       let launched = launch(
         image, stdio: (nullDevice, nullDevice, nullDevice), group: group, directory: nil,
@@ -234,9 +236,12 @@ public final class Launcher: Sendable {
     return pool
   }
 
-  /// A control group holds all that comes of a child. Elsewhere its session helps to find it, at a
-  /// price: where the system's scheduler shares the processors among sessions (sched(7), "The
-  /// autogroup feature"), many short sessions make each other wait for up to a second.
+  /// How the child is separated from this process's session and process group.
+  ///
+  /// A control group holds every process that comes from the child. Without one, a session of its
+  /// own helps to find them. A session has a price: if the system's scheduler shares the processors
+  /// among sessions (sched(7), "The autogroup feature"), many short sessions delay each other by up
+  /// to a second.
   private static func apart(_ request: SpawnRequest, _ group: ControlGroup?) -> telpher_apart {
     if request.tracksTree { return group == nil ? TELPHER_APART_SESSION : TELPHER_APART_GROUP }
     return request.leadsGroup ? TELPHER_APART_GROUP_WITH_TERMINAL : TELPHER_APART_NOTHING
@@ -266,7 +271,7 @@ public final class Launcher: Sendable {
 }
 
 extension ResourceLimit.Kind {
-  /// The number of getrlimit(2).
+  /// The resource number of getrlimit(2).
   package var number: Int32 {
     switch self {
     case .cpuSeconds: telpher_limit_cpu
@@ -280,15 +285,17 @@ extension ResourceLimit.Kind {
 }
 
 extension SpawnRequest {
-  /// - Throws: `SpawnError` where it was given up.
-  package func checkIsWanted() throws(SpawnError) {
+  /// Checks that the caller has not canceled the request.
+  ///
+  /// - Throws: `SpawnError` with `ECANCELED` if it has.
+  package func checkNotCanceled() throws(SpawnError) {
     guard isCanceled?() == true else { return }
     throw SpawnError(.resources, errno: ECANCELED, of: self)
   }
 }
 
 extension SpawnError {
-  /// What the launch of `request` failed at.
+  /// The error of a failed launch of `request`.
   fileprivate init(_ launched: telpher_launched, _ request: SpawnRequest) {
     let stage: Stage =
       switch launched.stage {
@@ -300,11 +307,11 @@ extension SpawnError {
     self.init(stage, errno: launched.error, of: request)
   }
 
-  /// The error `number` of errno(3), at which `stage` of starting `request` failed.
+  /// The error `number` of errno(3) in `stage` of starting `request`.
   package init(_ stage: Stage, errno number: Int32, of request: SpawnRequest) {
     let attempt =
       switch stage {
-      case .resources: "cannot make a process"
+      case .resources: "cannot start a process"
       case .directory: "cannot enter '\(request.directory?.description ?? "")'"
       case .limit: "cannot set a limit"
       case .execute: "cannot run '\(request.arguments.first?.description ?? "")'"

@@ -2,20 +2,20 @@ internal import CTelpherSys
 internal import Glibc
 package import TelpherTransport
 
-/// A listening socket of this process. Loops accept from copies of its descriptor: one queue of
-/// connections for all of them, for TCP and Unix sockets alike.
+/// A listening socket of this process. Each loop accepts from a copy of its descriptor, so all
+/// loops share one queue of connections, for TCP and Unix sockets.
 package final class ListeningSocket: BoundSocket {
   package let address: SocketAddress
-  /// How many connections the kernel keeps until they are accepted.
+  /// How many connections the kernel queues until they are accepted.
   package let backlog: Int32
   /// Whether it is a Unix socket.
   package let isUnix: Bool
-  /// The descriptor; nil once closed.
+  /// The descriptor. Nil after `close()`.
   private let descriptor: Lock<Int32?>
-  /// The socket's file, as it was made here.
+  /// The file of a Unix socket. Nil for TCP.
   private let file: UnixSocketFile?
 
-  /// Binds and listens. A connection may be waiting as soon as this returns.
+  /// Binds and listens. A client may connect before this returns.
   package init(address: SocketAddress, backlog: Int32) throws(TransportError) {
     let what = "listen on \(address)"
     var target = try SystemAddress(address, what)
@@ -39,7 +39,7 @@ package final class ListeningSocket: BoundSocket {
     close()
   }
 
-  /// A copy of the descriptor, or an error below 0.
+  /// Returns a copy of the descriptor, or a negated errno.
   package func duplicate() -> Int32 {
     descriptor.withLock { descriptor in
       guard let descriptor else { return -EBADF }
@@ -47,7 +47,7 @@ package final class ListeningSocket: BoundSocket {
     }
   }
 
-  /// Gives the socket its backlog again, which somebody else has changed.
+  /// Sets the socket's backlog again after other code has changed it.
   package func listenAgain() {
     descriptor.withLock { if let descriptor = $0 { _ = Glibc.listen(descriptor, backlog) } }
   }
@@ -58,14 +58,14 @@ package final class ListeningSocket: BoundSocket {
       return descriptor
     }
     guard let closed else { return }
-    // The file first: whoever finds it meanwhile would be connected to nobody.
+    // Remove the file first: a client that finds it after the close would be refused.
     file?.remove()
     _ = Glibc.close(closed)
   }
 
-  /// Accepts what is waiting and closes it: for whoever is out of descriptors, and has just closed
-  /// one that it kept for this.
-  package func refuseWaiting() {
+  /// Accepts and closes the waiting connections. For a caller that ran out of descriptors and has
+  /// just closed a spare one.
+  package func closeWaitingConnections() {
     descriptor.withLock { descriptor in
       guard let descriptor else { return }
       while true {
@@ -97,8 +97,8 @@ package final class ListeningSocket: BoundSocket {
   private static func listen(
     _ descriptor: Int32, _ target: inout SystemAddress, _ backlog: Int32
   ) throws(ErrorNumber) {
-    // The mode of a socket's file is that of the socket before it is bound, so that nobody else
-    // can connect at any time.
+    // The socket file gets the mode that the socket has before it is bound. So no other user can
+    // connect at any time.
     if target.isUnix { fchmod(descriptor, 0o600) }
     let status = telpher_bind(descriptor, &target.storage)
     guard status == 0 else { throw ErrorNumber(-status) }

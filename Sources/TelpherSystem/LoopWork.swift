@@ -2,81 +2,84 @@ internal import Glibc
 package import Synchronization
 package import TelpherTransport
 
-/// What is to be done on a loop's thread, and how it gets there: the executor's part of a loop,
-/// without the events that a backend watches.
+/// The work queue of a loop's thread: the executor part of a loop, without the events that a
+/// backend watches.
 ///
-/// Work from other threads goes into an inbox, behind a lock, and the first message in an empty inbox
-/// wakes the loop. Work from the thread itself goes into a list, without a lock, which the loop does
-/// after the events of its turn.
+/// Work from other threads goes into an inbox protected by a lock. The first message in an empty
+/// inbox wakes the loop. Work from the thread itself goes into a list without a lock, which the
+/// loop runs after the events of its turn.
 ///
-/// `@unchecked Sendable`: each field says what protects it. "The thread" below means whoever
-/// `threadNumber` names: the loop's thread, or after its end the one that does the late jobs.
+/// `@unchecked Sendable`: the comment of each field says what protects it. "The thread" below is
+/// the thread that `threadNumber` names: the loop's thread, or after its end the thread that runs
+/// the late jobs.
 package final class LoopWork: @unchecked Sendable {
-  /// One thing to do on the loop's thread.
+  /// One piece of work for the loop's thread.
   package enum Item {
-    /// A piece of a task or an actor's method.
+    /// A job of a task or actor.
     case job(UnownedJob)
-    /// A callback that may not come from within the call that caused it.
+    /// A callback that must not run inside the call that caused it.
     case call(() -> Void)
   }
 
-  /// One thing that another thread wants done.
+  /// One piece of work from another thread.
   package enum Message: Sendable {
-    /// A piece of a task or an actor's method.
+    /// A job of a task or actor.
     case job(UnownedJob)
-    /// A body given to `execute`.
+    /// A body passed to `execute`.
     case body(@Sendable () -> Void)
   }
 
-  /// What other threads have sent, and whether anybody will look.
+  /// The messages of other threads, and the state that decides whether they will be handled.
   private struct Inbox {
-    /// The stages of a loop's life, in order.
+    /// The phases of a loop, in order.
     enum Phase {
       /// Messages wake the loop.
       case running
-      /// The end was asked for: jobs are kept for the end, and bodies dropped.
+      /// Shutdown was requested. Jobs are kept until the end; bodies are dropped.
       case ending
-      /// The thread has ended: a thread is started for the jobs that still come.
+      /// The thread has ended. A new thread is started for jobs that still arrive.
       case ended
     }
 
     var messages: [Message] = []
     var phase = Phase.running
-    /// Whether some thread will do what is in `messages` before it ends. Only looked at once ended.
+    /// Whether some thread will handle `messages` before it ends. Used only in phase `ended`.
     var isServed = true
-    /// Who waits for the end.
+    /// The callers that wait for the end.
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
 
-  /// The thread that the work is done on, as pthread_self(3), or 0. Atomic.
+  /// The thread that does the work, as pthread_self(3), or 0. Atomic.
   package let threadNumber = Atomic<UInt>(0)
-  /// What other threads have sent. Has a lock of its own.
+  /// The messages of other threads. Has its own lock.
   private let inbox = Lock(Inbox())
   /// Work from the thread itself, in order. Only the thread uses it.
   private var local: [Item] = []
-  /// The part of it that is being done. Only the thread uses it.
+  /// The part of `local` that is being run. Only the thread uses it.
   private var batch: [Item] = []
-  /// Emptied messages, kept for their memory. Only the thread uses it.
+  /// An emptied message list, kept for its memory. Only the thread uses it.
   private var emptied: [Message] = []
-  /// What waits for the end of the turn. Only the thread uses it.
+  /// The tasks to run at the end of the turn. Only the thread uses it.
   private var turnEndTasks: [any TurnEndTask] = []
-  /// The part of it that is being done. Only the thread uses it.
+  /// The part of `turnEndTasks` that is being run. Only the thread uses it.
   private var endingTasks: [any TurnEndTask] = []
-  /// Whether the end had been asked for when messages were last taken. Only the thread uses it.
+  /// Whether shutdown had been requested when messages were last taken. Only the thread uses it.
   package private(set) var isEnding = false
 
-  /// Nothing to do yet, and no thread to do it.
+  /// Creates a queue without work and without a thread.
   package init() {}
 
-  /// The calling thread does the work from now on.
+  /// Makes the calling thread the one that does the work.
   package func takeOver() { threadNumber.store(UInt(pthread_self()), ordering: .relaxed) }
 
   // MARK: - From other threads
 
-  /// Sends a message. `wake`, where it is called, has the thread call `takeMessages` soon; it is
-  /// called under the lock, since nobody may touch a loop whose end has begun.
+  /// Sends a message. Calls `wake` if the loop must be woken; `wake` has to make the thread call
+  /// `takeMessages` soon. It is called under the lock, because no thread may touch a loop that has
+  /// begun to shut down.
   ///
-  /// - Returns: whether the thread has ended, and one is to be started that calls `serveLate`.
+  /// - Returns: Whether the loop's thread has ended and the caller has to start a thread that calls
+  ///   `serveLate`.
   package func send(_ message: Message, waking wake: () -> Void) -> Bool {
     inbox.withLock { inbox in
       if inbox.phase != .running, case .body = message { return false }
@@ -90,10 +93,11 @@ package final class LoopWork: @unchecked Sendable {
     }
   }
 
-  /// Returns when `didEnd` has been called, and the waiters that it returned were resumed. The first
-  /// call asks for the end: `begin`, called under the lock, has the thread see to it.
+  /// Requests shutdown and returns after the loop has ended: when `didEnd` was called and the
+  /// waiters that it returned were resumed. Only the first call runs `begin`, under the lock;
+  /// `begin` has to make the thread shut down.
   ///
-  /// - Returns: whether it was this call that asked.
+  /// - Returns: Whether this was the first call.
   package func end(_ begin: () -> Void) async -> Bool {
     var isFirst = false
     await withCheckedContinuation { continuation in
@@ -114,13 +118,13 @@ package final class LoopWork: @unchecked Sendable {
 
   // MARK: - On the thread
 
-  /// Whether there is nothing to do.
+  /// Whether there is no local work.
   package var isEmpty: Bool { local.isEmpty }
 
-  /// Adds something behind what there is to do.
+  /// Adds an item at the end of the local work.
   package func append(_ item: Item) { local.append(item) }
 
-  /// Moves what other threads have sent behind what there is to do.
+  /// Appends the messages of other threads to the local work.
   package func takeMessages() {
     var messages = emptied
     emptied = []
@@ -138,9 +142,11 @@ package final class LoopWork: @unchecked Sendable {
     emptied = messages
   }
 
-  /// Does what there is to do, and what comes of it, up to a limit: jobs that always make new ones
-  /// may not keep the loop from its I/O. The jobs are run as those of both executors: then neither an
-  /// actor on the loop nor a task that prefers it leaves the thread.
+  /// Runs the local work, and the work that it adds, up to a limit. The limit keeps jobs that
+  /// always create new ones from blocking the loop's I/O.
+  ///
+  /// Jobs run as jobs of both executors, so neither an actor on the loop nor a task that prefers it
+  /// leaves the thread.
   package func perform(as serial: UnownedSerialExecutor, _ task: UnownedTaskExecutor) {
     var budget = 1024
     while !local.isEmpty && budget > 0 {
@@ -156,10 +162,11 @@ package final class LoopWork: @unchecked Sendable {
     }
   }
 
-  /// Has `task` told, once, of the end of this turn.
+  /// Adds `task` to those that run once at the end of this turn.
   package func atEndOfTurn(_ task: any TurnEndTask) { turnEndTasks.append(task) }
 
-  /// Ends the turn; tasks that come of it belong to the same end.
+  /// Ends the turn: runs the tasks of `atEndOfTurn`. Tasks that are added meanwhile run in the same
+  /// call.
   package func endTurn() {
     while !turnEndTasks.isEmpty {
       swap(&turnEndTasks, &endingTasks)
@@ -170,12 +177,12 @@ package final class LoopWork: @unchecked Sendable {
 
   // MARK: - The end
 
-  /// Nobody is told of the end of this turn.
+  /// Drops the tasks of `atEndOfTurn` without running them.
   package func dropTurnEndTasks() { turnEndTasks = [] }
 
-  /// The loop is closed; jobs may still come.
+  /// Notes that the loop is closed. Jobs may still arrive.
   ///
-  /// - Returns: who waits for that, to be resumed behind `serveLate`.
+  /// - Returns: The callers that wait for the end. Resume them after `serveLate`.
   package func didEnd() -> [CheckedContinuation<Void, Never>] {
     inbox.withLock { inbox in
       inbox.phase = .ended
@@ -184,8 +191,9 @@ package final class LoopWork: @unchecked Sendable {
     }
   }
 
-  /// Does what is still sent until nothing is left, on the calling thread, which is the thread until
-  /// then. One thread at a time does so: `didEnd`'s, then the one that `send` asks for.
+  /// Runs the jobs that still arrive until none is left, on the calling thread, which is "the
+  /// thread" until then. Only one thread at a time does this: first the one that called `didEnd`,
+  /// then those that `send` asks for.
   package func serveLate(as serial: UnownedSerialExecutor, _ task: UnownedTaskExecutor) {
     takeOver()
     repeat {
@@ -194,7 +202,7 @@ package final class LoopWork: @unchecked Sendable {
     } while !inbox.withLock { inbox in
       guard inbox.messages.isEmpty else { return false }
       inbox.isServed = false
-      // Under the lock: the next thread that serves sets its own number after it.
+      // Cleared under the lock: the next thread that serves sets its own number after this.
       threadNumber.store(0, ordering: .relaxed)
       return true
     }

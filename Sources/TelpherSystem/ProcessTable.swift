@@ -2,7 +2,7 @@ internal import CTelpherSys
 internal import Glibc
 internal import TelpherTransport
 
-/// The processes of this machine as /proc shows them at one moment: proc(5).
+/// A snapshot of the processes of this machine, from /proc: proc(5).
 struct ProcessTable: Sendable {
   /// One process.
   struct Entry: Sendable {
@@ -11,38 +11,40 @@ struct ProcessTable: Sendable {
     var group: Int32
     var session: Int32
     var isZombie: Bool
-    /// The job whose mark it has in its environment, where that is ours to read and it has no tag.
+    /// The job mark in its environment. Nil if the environment is not readable for us or the
+    /// process has a tag.
     var mark: String?
-    /// The tag that it was given, if any: `ProcessTags`.
+    /// Its tag, if any: see `ProcessTags`.
     var tag: UInt64?
-    /// When it started, in ticks: proc(5).
+    /// When it started, in clock ticks since boot: proc(5).
     var startTime: UInt64 = 0
 
     var identity: ProcessIdentity { ProcessIdentity(pid: pid, startTime: startTime) }
   }
 
-  /// When this process started. Those that started before it did not come from it, and are not looked
-  /// at closely.
+  /// When this process started. Processes that started earlier can't have come from it, so their
+  /// tag and mark are not read.
   private static let ownStartTime = entry(of: getpid())?.startTime ?? 0
   /// The tag that this process was given by a server that runs it, if any.
   private static let ownTag = tag(of: getpid())
 
-  /// Listings of /proc at most, where each shows processes that the one before did not.
+  /// The most times that /proc is listed, if each listing shows processes that the previous one did
+  /// not.
   private static let mostListings = 16
 
   /// All processes, in no order.
   let entries: [Entry]
-  /// The places in `entries` of each process's children, by its id.
+  /// For each process id, the indices in `entries` of its children.
   private let children: [Int32: [Int]]
 
-  /// A table of `entries`.
+  /// Creates a table of `entries`.
   init(_ entries: [Entry]) {
     self.entries = entries
     children = Dictionary(grouping: entries.indices) { entries[$0].parent }
   }
 
-  /// Reads /proc until a listing shows nobody new: one that ended before it was looked at may have
-  /// left a child that the listing did not show.
+  /// Reads /proc until a listing shows no new process. A process that ended before it was read may
+  /// have left a child that the listing did not show.
   init() {
     let proc = telpher_open_at(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY)
     guard proc >= 0 else {
@@ -57,23 +59,23 @@ struct ProcessTable: Sendable {
       if new.isEmpty { break }
       for pid in new {
         guard var entry = Self.entry(of: pid) else { continue }
-        if !entry.isZombie, entry.startTime >= Self.ownStartTime { Self.look(at: &entry) }
+        if !entry.isZombie, entry.startTime >= Self.ownStartTime { Self.readTagOrMark(of: &entry) }
         entries.append(entry)
       }
     }
     self.init(entries)
   }
 
-  /// Whether `pid` is in it, ended or not.
+  /// Whether the table contains `pid`, running or ended.
   func shows(_ pid: Int32) -> Bool { entries.contains { $0.pid == pid } }
 
-  /// Whether it was made when `pid` had ended, and had not been waited for.
+  /// Whether the table contains `pid` as a zombie.
   func showsZombie(_ pid: Int32) -> Bool {
     entries.contains { $0.pid == pid && $0.isZombie }
   }
 
-  /// The children of this process, zombies included: proc(5), /proc/PID/task/TID/children, or all of
-  /// /proc where the kernel does not have that.
+  /// The children of this process, zombies included, from /proc/PID/task/TID/children (proc(5)). A
+  /// kernel without that file needs a scan of /proc.
   static var ownChildren: [Int32] {
     let tasks = telpher_open_at(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY)
     guard tasks >= 0 else { return [] }
@@ -81,7 +83,7 @@ struct ProcessTable: Sendable {
     var children: [Int32] = []
     for task in names(inFolder: tasks) {
       guard let text = readSmallText(in: tasks, "\(task)/children") else {
-        // A thread that has ended meanwhile, or such a kernel.
+        // The thread has ended meanwhile, or the kernel does not have the file.
         guard task == "\(getpid())" else { continue }
         let own = getpid()
         return ProcessTable().entries.filter { $0.parent == own }.map(\.pid)
@@ -91,16 +93,16 @@ struct ProcessTable: Sendable {
     return children
   }
 
-  /// Whether `pid` has ended and was not waited for.
+  /// Whether `pid` is a zombie.
   static func isZombie(_ pid: Int32) -> Bool {
     entry(of: pid)?.isZombie ?? false
   }
 
-  /// The processes that came from the child `leader`, zombies excluded: itself, its group, its
-  /// session, all with `tag`, all of our user that carry `mark` in their environment, all that are
-  /// `known` already, and all below any of these.
+  /// The processes that came from the child `leader`, without zombies: the leader, its process
+  /// group, its session, all with `tag`, all of our user with `mark` in their environment, all that
+  /// are `known` already, and all descendants of these.
   ///
-  /// - Precondition: `leader` was not waited for, or its id may be a stranger's.
+  /// - Precondition: `leader` was not waited for. Otherwise its id may belong to another process.
   func members(
     leader: Int32, mark: String?, tag: UInt64? = nil, known: Set<ProcessIdentity> = []
   ) -> [ProcessIdentity] {
@@ -120,10 +122,10 @@ struct ProcessTable: Sendable {
     return found.sorted().map { entries[$0] }.filter { !$0.isZombie }.map(\.identity)
   }
 
-  /// The process `pid`, without its mark and tag.
+  /// Reads the process `pid`, without its mark and tag.
   static func entry(of pid: Int32) -> Entry? {
-    // pid (name) state parent group session ...; a name may hold spaces and brackets. The number of
-    // threads is the eighteenth after the name, the start time the twentieth.
+    // The format is: pid (name) state parent group session ... A name may contain spaces and
+    // brackets. The number of threads is the 18th field after the name, the start time the 20th.
     guard let bytes = readSmallFile("/proc/\(pid)/stat"),
       let bracket = bytes.lastIndex(of: UInt8(ascii: ")"))
     else { return nil }
@@ -133,7 +135,8 @@ struct ProcessTable: Sendable {
       let session = number(fields[3]), let threads = number(fields[17]),
       let startTime = UInt64(String(decoding: fields[19], as: UTF8.self))
     else { return nil }
-    // A process whose first thread has ended before the others looks like a zombie, and runs.
+    // A process whose first thread has ended before the others has the state of a zombie but still
+    // runs.
     let hasEnded = state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")
     return Entry(
       pid: pid, parent: parent, group: group, session: session,
@@ -144,9 +147,9 @@ struct ProcessTable: Sendable {
     Int32(String(decoding: digits, as: UTF8.self))
   }
 
-  /// Reads its tag, and its mark if it has no tag.
-  private static func look(at entry: inout Entry) {
-    // Kernel threads (2 is their parent) have none.
+  /// Reads the tag, and the mark if there is no tag.
+  private static func readTagOrMark(of entry: inout Entry) {
+    // Kernel threads (pid 2 and its children) have neither.
     guard entry.parent != 2, entry.pid != 2 else { return }
     entry.tag = tag(of: entry.pid)
     // A tag of ours that another server gave us says nothing: children have it until they get theirs.
@@ -154,7 +157,7 @@ struct ProcessTable: Sendable {
     if entry.tag == nil { entry.mark = mark(of: entry) }
   }
 
-  /// The soft limit of file locks, unless there is none.
+  /// The soft limit of file locks. Nil if it is unlimited.
   private static func tag(of pid: Int32) -> UInt64? {
     guard let bytes = readSmallFile("/proc/\(pid)/limits") else { return nil }
     let label = Array("Max file locks ".utf8)

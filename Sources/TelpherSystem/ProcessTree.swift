@@ -1,17 +1,17 @@
 internal import CTelpherSys
 internal import Glibc
 
-/// A process, which its id alone does not name: ids are given out again.
+/// Identifies a process. The id by itself is not enough, because ids are reused.
 package struct ProcessIdentity: Sendable, Hashable {
   /// The process id.
   package let pid: Int32
-  /// When it started, in the ticks of /proc/PID/stat: proc(5).
+  /// When it started, in clock ticks since boot: /proc/PID/stat, proc(5).
   package let startTime: UInt64
 
-  /// Sends `signal` to this process, and to no other that has got its id meanwhile.
+  /// Sends `signal` to this process, but not to a later process with the same id.
   func send(_ signal: Int32) {
     let descriptor = telpher_pidfd_open(pid)
-    // Looked at while the descriptor holds on to whatever has the id now.
+    // Read while the descriptor is open, which pins the process that has the id now.
     if ProcessTable.entry(of: pid)?.startTime == startTime {
       if descriptor < 0 || telpher_pidfd_signal(descriptor, signal) == -ENOSYS { kill(pid, signal) }
     }
@@ -21,39 +21,40 @@ package struct ProcessIdentity: Sendable, Hashable {
 
 /// All processes that came from one child, found by walks through /proc.
 ///
-/// - Precondition of all methods: the child was not waited for, or its id may be a stranger's.
+/// - Precondition of all methods: The child was not waited for. Otherwise its id may belong to
+///   another process.
 package struct ProcessTree: Sendable {
-  /// The variable that marks a job's processes.
+  /// The environment variable that holds the mark of a job.
   package static let markName = "TELPHER_JOB"
-  /// How often a walk is repeated for SIGKILL, until it finds nobody new. One that forks faster than
-  /// that is not caught up with by walking.
+  /// How many walks SIGKILL makes at most, until one finds no new process. A process that forks
+  /// faster than that is not caught.
   static let killRounds = 64
-  /// How old a walk may be, in nanoseconds, that shows that the leader has ended: whoever is there now
-  /// was there, or came from one who was.
-  static let oldestOfEnded: UInt64 = 10_000_000
-  /// The same where it runs: what was forked since gets no signal, but for SIGKILL. It is a fraction of
-  /// what a walk takes.
-  static let oldestOfLiving: UInt64 = 2_000_000
+  /// The maximum age in nanoseconds of a walk that shows the leader as ended. Every process that
+  /// exists now existed then, or descends from one that did.
+  static let maximumAgeOfEnded: UInt64 = 10_000_000
+  /// The maximum age in nanoseconds of a walk while the leader runs. Processes that were forked
+  /// after the walk get no signal, except SIGKILL. This is a fraction of the time of a walk.
+  static let maximumAgeOfRunning: UInt64 = 2_000_000
 
-  /// The child.
+  /// The process id of the child.
   package let leader: Int32
-  /// What the processes have in their environment, if it was put there.
+  /// The mark in the environment of the processes, if there is one.
   package let mark: String?
-  /// Their tag, if they were given one.
+  /// The tag of the processes, if they have one.
   package let tag: UInt64?
 
   private let processes: RecentProcesses
   private let send: @Sendable (ProcessIdentity, Int32) -> Void
-  /// Those that the last walk found. They belong to the tree whatever becomes of their parents, session,
-  /// tag and environment.
+  /// The processes that the last walk found. They stay members whatever happens to their parents,
+  /// session, tag and environment.
   private let known = Lock<Set<ProcessIdentity>>([])
 
-  /// The tree below `leader`, which was started with `mark` in its environment and has `tag`.
+  /// The tree of `leader`, which was started with `mark` in its environment and has `tag`.
   package init(leader: Int32, mark: String?, tag: UInt64?) {
     self.init(leader: leader, mark: mark, tag: tag, processes: .shared) { $0.send($1) }
   }
 
-  /// The same among other processes, to which `send` sends signals.
+  /// The same for tests: with other processes, and `send` instead of kill(2).
   init(
     leader: Int32, mark: String?, tag: UInt64? = nil, processes: RecentProcesses,
     send: @escaping @Sendable (_ process: ProcessIdentity, _ signal: Int32) -> Void
@@ -65,7 +66,7 @@ package struct ProcessTree: Sendable {
     self.send = send
   }
 
-  /// 128 random bits that nobody else's environment has.
+  /// Returns a new mark: 128 random bits in hexadecimal.
   package static func makeMark() -> String {
     (0..<2).map { _ in
       let half = String(UInt64.random(in: 0 ... .max), radix: 16)
@@ -73,34 +74,35 @@ package struct ProcessTree: Sendable {
     }.joined()
   }
 
-  /// Whether any process is left, the leader included, zombies not counted. Some that are still
-  /// reported may have gone in the last milliseconds; where none is reported, none is left.
+  /// Whether any process is left, the leader included. Zombies are not counted. True may be some
+  /// milliseconds old: the processes may have ended since. False is certain.
   package var hasSurvivors: Bool {
-    let table = processes.table(youngerThan: Self.oldestOfEnded) { $0.showsZombie(leader) }
+    let table = processes.table(youngerThan: Self.maximumAgeOfEnded) { $0.showsZombie(leader) }
     return !members(of: table).isEmpty
   }
 
-  /// As `hasSurvivors`, but true where a walk is not affordable at the moment: it is to be asked again.
+  /// Like `hasSurvivors`, but also true if a walk costs too much at the moment. Ask again later.
   package var mayHaveSurvivors: Bool {
-    let table = processes.affordableTable(youngerThan: Self.oldestOfEnded) {
+    let table = processes.affordableTable(youngerThan: Self.maximumAgeOfEnded) {
       $0.showsZombie(leader)
     }
     return table.map { !members(of: $0).isEmpty } ?? true
   }
 
-  /// Sends `signal` to all of them but `others`. It does not wait for the signal's effect.
+  /// Sends `signal` to all processes of the tree except `others`. Does not wait for the effect of
+  /// the signal.
   ///
-  /// - Parameter atAnyPrice: whether it walks even if walks take much of the time already. Where it does
-  ///   not, only the leader gets the signal then.
+  /// - Parameter regardlessOfCost: Whether to walk even if walks already take much of the time. If
+  ///   false and no walk is made, only the leader gets the signal.
   package func signal(
-    _ signal: Int32, except others: Set<Int32> = [], atAnyPrice: Bool = true
+    _ signal: Int32, except others: Set<Int32> = [], regardlessOfCost: Bool = true
   ) {
     var reached: Set<ProcessIdentity> = []
     let shows: (ProcessTable) -> Bool = { $0.shows(leader) }
     guard
-      var table = atAnyPrice
-        ? processes.table(youngerThan: Self.oldestOfLiving, where: shows)
-        : processes.affordableTable(youngerThan: Self.oldestOfLiving, where: shows)
+      var table = regardlessOfCost
+        ? processes.table(youngerThan: Self.maximumAgeOfRunning, where: shows)
+        : processes.affordableTable(youngerThan: Self.maximumAgeOfRunning, where: shows)
     else {
       if !others.contains(leader) { kill(leader, signal) }
       return

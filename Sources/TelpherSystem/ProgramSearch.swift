@@ -1,30 +1,30 @@
 internal import Glibc
 package import TelpherTransport
 
-/// Finds what a child would execute, and says why nothing can be: libraries that start processes take
-/// all reasons for one.
+/// Finds the program that a child would execute, and explains why none can be executed. Libraries
+/// that start processes report one error for all reasons.
 package struct ProgramSearch {
   private let request: SpawnRequest
 
-  /// A search for the program of `request`.
+  /// Creates a search for the program of `request`.
   package init(_ request: SpawnRequest) {
     self.request = request
   }
 
-  /// The first of the files that the program may be which can be executed in the request's working
-  /// directory.
+  /// Returns the first file that the request may mean and that can be executed in the request's
+  /// working directory.
   ///
-  /// - Throws: `SpawnError` of stage `directory` or `execute`, as execvp(3) would have it.
+  /// - Throws: `SpawnError` of stage `directory` or `execute`, with the errno of execvp(3).
   package func find() throws(SpawnError) -> SystemString {
     guard let program = request.arguments.first else {
-      throw SpawnError(stage: .execute, errno: EINVAL, message: "no program was named")
+      throw SpawnError(stage: .execute, errno: EINVAL, message: "no program was given")
     }
     return try find(LaunchStrings.candidates(for: program, path: request.environment["PATH"]))
   }
 
-  /// The first of `candidates` that can be executed in the request's working directory.
+  /// Returns the first of `candidates` that can be executed in the request's working directory.
   ///
-  /// - Throws: `SpawnError` of stage `directory` or `execute`, as execvp(3) would have it.
+  /// - Throws: `SpawnError` of stage `directory` or `execute`, with the errno of execvp(3).
   package func find(_ candidates: [SystemString]) throws(SpawnError) -> SystemString {
     if let directory = request.directory {
       let failure = check(directory, kind: S_IFDIR, otherwise: ENOTDIR)
@@ -52,7 +52,8 @@ package struct ProgramSearch {
     return SystemString(directory.bytes + [slash] + path.bytes)
   }
 
-  /// Whether we may execute, or search, the file or folder at `path`: 0, or the error number.
+  /// Checks whether we may execute the file, or search the folder, at `path`. Returns 0 or the
+  /// error number.
   private func check(_ path: SystemString, kind: mode_t, otherwise: Int32) -> Int32 {
     path.withCString { path in
       var status = stat()

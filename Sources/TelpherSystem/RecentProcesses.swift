@@ -1,29 +1,30 @@
 internal import Glibc
 
-/// The last walk through /proc, for all who need one at the same moment: where 200 commands end at
-/// once, a walk for each would keep the loop from everything else for seconds. From any thread.
+/// Shares the last walk through /proc among all callers that need one at about the same time. If
+/// 200 commands end at once, one walk for each would block the loop for seconds. May be used from
+/// any thread.
 final class RecentProcesses: Sendable {
-  /// Those of this machine.
+  /// The walks over the processes of this machine.
   static let shared = RecentProcesses()
 
-  /// The last walk, when it was over, and how long it took.
+  /// A walk, the time of its end, and its duration, both in nanoseconds.
   private struct Walk {
     var table: ProcessTable
     var madeAt: UInt64
     var duration: UInt64
   }
 
-  /// After a walk that was so long, nine times that long passes before the next one that is not needed
-  /// at any price: at most a tenth of the time goes into such walks.
+  /// After a walk, no optional walk is made for this many times its duration. So optional walks
+  /// take at most a tenth of the time.
   private static let restPerWalk: UInt64 = 9
-  /// The longest time between two such walks, in nanoseconds: the end of a command may wait for it.
+  /// The longest pause after a walk in nanoseconds. The end of a command may wait for it.
   static let longestRest: UInt64 = 200_000_000
 
   private let last: Lock<Walk?> = Lock(nil)
   private let walk: @Sendable () -> ProcessTable
   private let now: @Sendable () -> UInt64
 
-  /// Walks are made by `walk`; `now` is a steady clock, in nanoseconds.
+  /// Creates an instance that walks with `walk`. `now` is a monotonic clock in nanoseconds.
   init(
     walk: @escaping @Sendable () -> ProcessTable = { ProcessTable() },
     now: @escaping @Sendable () -> UInt64 = steadyNow
@@ -32,13 +33,14 @@ final class RecentProcesses: Sendable {
     self.now = now
   }
 
-  /// The last walk, where it is less than `age` nanoseconds old and `serves`, or else a new one.
+  /// Returns the last walk if it is less than `age` nanoseconds old and `serves` accepts it, or
+  /// else a new one.
   func table(youngerThan age: UInt64, where serves: (ProcessTable) -> Bool) -> ProcessTable {
     recentTable(youngerThan: age, where: serves) ?? newTable()
   }
 
-  /// The same, but nil instead of a walk so soon after the last one that walks would take more than a
-  /// tenth of the time.
+  /// The same, but returns nil if a new walk now would make walks take more than a tenth of the
+  /// time.
   func affordableTable(
     youngerThan age: UInt64, where serves: (ProcessTable) -> Bool
   ) -> ProcessTable? {
@@ -60,9 +62,9 @@ final class RecentProcesses: Sendable {
     return walk.table
   }
 
-  /// A new walk, which serves others too.
+  /// Makes a new walk, which other callers may use too.
   func newTable() -> ProcessTable {
-    // Not under the lock: who needs one of their own need not wait for this one.
+    // Made outside the lock, so that callers that need their own walk do not wait for this one.
     let begin = now()
     let table = walk()
     let end = now()
@@ -71,7 +73,7 @@ final class RecentProcesses: Sendable {
   }
 }
 
-/// Nanoseconds of a clock that nobody sets: clock_gettime(2).
+/// A monotonic clock in nanoseconds: CLOCK_MONOTONIC, clock_gettime(2).
 private func steadyNow() -> UInt64 {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)

@@ -2,19 +2,21 @@ internal import CTelpherSys
 internal import Glibc
 package import TelpherTransport
 
-/// The pipes of a launch: the child's three descriptors, and our ends. It closes what was not taken.
+/// The pipes of a launch: the child's three descriptors and our ends. `deinit` closes the child's
+/// ends, and those of ours that were not taken.
 package struct StdioPipes: ~Copyable {
-  /// What becomes 0, 1 and 2 in the child.
+  /// The descriptors that become 0, 1 and 2 in the child.
   package private(set) var child: (Int32, Int32, Int32) = (0, 1, 2)
   private var childEnds: [Int32] = []
   private var input: Int32?
   private var output: Int32?
   private var error: Int32?
 
-  /// Makes the pipes that `request` asks for; `null` is /dev/null, opened for both ways.
+  /// Creates the pipes that `request` asks for. `null` is /dev/null, opened for reading and
+  /// writing.
   ///
-  /// - Throws: `SpawnError` of stage `resources` where descriptors ran out, or where a stream can't
-  ///   be connected to what was asked for.
+  /// - Throws: `SpawnError` of stage `resources` if descriptors ran out, or if the request connects
+  ///   a stream in a way that is not possible.
   package init(_ request: SpawnRequest, null: Int32) throws(SpawnError) {
     switch request.input {
     case .null: child.0 = null
@@ -22,7 +24,7 @@ package struct StdioPipes: ~Copyable {
     case .pipe:
       let pipe = try makePipe(ours: 1)
       (child.0, input) = (pipe.child, pipe.ours)
-    case .sameAsOutput: throw Self.refused("standard input can't be the output")
+    case .sameAsOutput: throw Self.refused("standard input can't be the same as standard output")
     }
     switch request.output {
     case .null: child.1 = null
@@ -49,21 +51,21 @@ package struct StdioPipes: ~Copyable {
     if let error { close(error) }
   }
 
-  /// Hands out our ends, which the caller closes from now on.
+  /// Returns our ends. The caller closes them.
   package mutating func takeOurs() -> (input: Int32?, output: Int32?, error: Int32?) {
     defer { (input, output, error) = (nil, nil, nil) }
     return (input, output, error)
   }
 
-  /// Makes a pipe, of which the child gets the one end and we the end of index `ours`, which never
-  /// waits.
+  /// Creates a pipe. We get its end of index `ours` (0 reads, 1 writes), which is nonblocking; the
+  /// child gets the other end.
   private mutating func makePipe(ours: Int) throws(SpawnError) -> (child: Int32, ours: Int32) {
     var ends: [Int32] = [-1, -1]
     let result = telpher_pipe(&ends)
     guard result >= 0 else {
       throw SpawnError(
         stage: .resources, errno: -result,
-        message: "cannot make a pipe: \(describe(errno: -result))")
+        message: "cannot create a pipe: \(describe(errno: -result))")
     }
     _ = telpher_set_nonblocking(ends[ours])
     childEnds.append(ends[1 - ours])

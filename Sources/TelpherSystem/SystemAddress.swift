@@ -2,19 +2,19 @@ package import CTelpherSys
 package import Glibc
 package import TelpherTransport
 
-/// An address as the system's calls take it.
+/// An address in the form of the system calls.
 package struct SystemAddress {
   /// The address.
   package var storage = telpher_address()
-  /// Whether it is a Unix socket's.
+  /// Whether it is the address of a Unix socket.
   package let isUnix: Bool
 
-  /// The family, socket(2).
+  /// The address family, socket(2).
   package var family: Int32 { withUnsafePointer(to: storage) { telpher_address_family($0) } }
 
-  /// The system's form of `address`, without asking any name server.
+  /// Converts `address`. Does not ask a name server.
   ///
-  /// - Throws: `TransportError.Code.badAddress`, after `what` was tried.
+  /// - Throws: `TransportError.Code.badAddress`. `what` names the operation in the message.
   package init(_ address: SocketAddress, _ what: String) throws(TransportError) {
     switch address {
     case .unix(let path):
@@ -26,7 +26,7 @@ package struct SystemAddress {
         let limit = telpher_longest_unix_path()
         throw TransportError(
           .badAddress,
-          "\(what): a Unix socket's path has at most \(limit) bytes, this one \(path.utf8.count)",
+          "\(what): a Unix socket's path has at most \(limit) bytes, not \(path.utf8.count)",
           errno: ENAMETOOLONG)
       }
     case .tcp(let host, let port):
@@ -51,16 +51,16 @@ package struct SystemAddress {
 }
 
 extension SystemAddress {
-  /// The system's form of a UDP address.
+  /// Converts a UDP address.
   ///
-  /// - Throws: as for a TCP one.
+  /// - Throws: As for a TCP address.
   package init(_ address: DatagramAddress, _ what: String) throws(TransportError) {
     try self.init(SocketAddress.tcp(host: address.host, port: address.port), what)
   }
 }
 
 extension DatagramAddress {
-  /// The address that the system tells, of IPv4 or IPv6.
+  /// Converts an IPv4 or IPv6 address that the system returned.
   package init(_ address: UnsafePointer<sockaddr>) {
     var copy = telpher_address()
     let isSix = Int32(address.pointee.sa_family) == AF_INET6
@@ -74,7 +74,7 @@ extension DatagramAddress {
 }
 
 extension PeerIdentity {
-  /// Who is at the other end of the TCP socket `descriptor`.
+  /// The peer of the TCP socket `descriptor`.
   package init(ofNetworkSocket descriptor: Int32) {
     var address = telpher_address()
     let isKnown = telpher_peer_address(descriptor, &address) == 0
@@ -83,7 +83,7 @@ extension PeerIdentity {
       isLoopback: isKnown && telpher_address_is_loopback(&address) != 0)
   }
 
-  /// Who is at the other end of the Unix socket `descriptor`: SO_PEERCRED, unix(7).
+  /// The peer of the Unix socket `descriptor`, as the kernel reports it: SO_PEERCRED, unix(7).
   package init(ofUnixSocket descriptor: Int32) {
     var (user, process): (UInt32, Int32) = (.max, 0)
     telpher_peer_credentials(descriptor, &user, &process)

@@ -2,13 +2,13 @@ internal import CTelpherSys
 internal import Glibc
 internal import TelpherTransport
 
-/// The text of an error number: strerror(3).
+/// The text of the error number: strerror(3).
 func describe(errno error: Int32) -> String {
   String(cString: strerror(error))
 }
 
 extension TransportError {
-  /// The error `number` of errno(3), met while doing `attempt`.
+  /// The error `number` of errno(3). `attempt` names the operation that failed.
   package init(_ attempt: String, errno number: Int32) {
     let code: Code =
       switch number {
@@ -24,8 +24,8 @@ extension TransportError {
   }
 }
 
-/// The bytes of a file of /proc or of a control group, or nil where it can't be read (any more).
-/// Both kinds are made at the moment they are read, and have no size to go by.
+/// Reads a file of /proc or of a control group. Nil if it can't be read (any more). The kernel
+/// creates the contents at each read, so such files have no size.
 func readSmallFile(in folder: Int32 = AT_FDCWD, _ path: String) -> [UInt8]? {
   let descriptor = telpher_open_at(folder, path, O_RDONLY)
   guard descriptor >= 0 else { return nil }
@@ -40,12 +40,12 @@ func readSmallFile(in folder: Int32 = AT_FDCWD, _ path: String) -> [UInt8]? {
   }
 }
 
-/// The text of a file of /proc or of a control group.
+/// Reads a file of /proc or of a control group as text.
 func readSmallText(in folder: Int32 = AT_FDCWD, _ path: String) -> String? {
   readSmallFile(in: folder, path).map { String(decoding: $0, as: UTF8.self) }
 }
 
-/// Writes `text` to a file of a control group: 0, or the error number.
+/// Writes `text` to a file of a control group. Returns 0 or the error number.
 func writeSmallFile(in folder: Int32, _ path: String, _ text: String) -> Int32 {
   let descriptor = telpher_open_at(folder, path, O_WRONLY)
   guard descriptor >= 0 else { return -descriptor }
@@ -54,8 +54,8 @@ func writeSmallFile(in folder: Int32, _ path: String, _ text: String) -> Int32 {
   return text.withUTF8 { write(descriptor, $0.baseAddress, $0.count) } < 0 ? errno : 0
 }
 
-/// The names in the folder that `descriptor` has open, without `.` and `..`; none where it can't be
-/// read. The descriptor stays open.
+/// The names in the folder that is open as `descriptor`, without `.` and `..`. Empty if the folder
+/// can't be read. The descriptor stays open.
 func names(inFolder descriptor: Int32, foldersOnly: Bool = false) -> [String] {
   let copy = telpher_open_at(descriptor, ".", O_RDONLY | O_DIRECTORY)
   guard copy >= 0 else { return [] }

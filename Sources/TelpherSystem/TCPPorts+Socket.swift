@@ -3,7 +3,7 @@ internal import Glibc
 package import TelpherTransport
 
 extension TCPPorts {
-  /// The ports of the socket `descriptor`; nil for a socket that is no TCP connection.
+  /// The ports of the socket `descriptor`. Nil if it is not a TCP connection.
   package init?(ofSocket descriptor: Int32) {
     var (own, peer) = (telpher_address(), telpher_address())
     guard telpher_own_address(descriptor, &own) == 0, telpher_peer_address(descriptor, &peer) == 0,

@@ -1,14 +1,16 @@
 internal import Glibc
 
-/// What a connected Unix socket holds for its reader: unix(7), socket(7).
+/// The send buffer of a connected Unix socket: unix(7), socket(7).
 package enum UnixSocketBuffer {
-  /// Bytes to send that the system may hold, of which it makes twice as many to count what it needs
-  /// itself; it gives no more than net.core.wmem_max. A frame of 256 KiB fits, where the usual buffer
-  /// takes most of one, and the sender stands still until three quarters of that were read.
+  /// The buffer size to request in bytes. The kernel doubles it to account for its own overhead,
+  /// and allows at most net.core.wmem_max.
+  ///
+  /// A frame of 256 KiB fits into it. The default buffer is a little smaller than such a frame, and
+  /// the sender then blocks until the peer has read three quarters of the buffer.
   static let size: Int32 = 256 * 1024
 
-  /// Has the socket `descriptor` hold as much, where it holds less. Where that fails it is only
-  /// slower.
+  /// Enlarges the buffer of the socket `descriptor` if it is smaller. A failure is ignored: it only
+  /// makes the connection slower.
   package static func enlarge(_ descriptor: Int32) {
     var size: Int32 = 0
     var length = socklen_t(MemoryLayout.size(ofValue: size))

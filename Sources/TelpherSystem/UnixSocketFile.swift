@@ -2,10 +2,11 @@ internal import CTelpherSys
 internal import Glibc
 internal import TelpherTransport
 
-/// The file of a Unix socket: made in the place of one that a dead server left, and removed only
-/// while it is still the one that was made.
+/// The file of a Unix socket. It replaces a file that a dead server left. It is removed only while
+/// it is still the file that was created here.
 struct UnixSocketFile: Sendable {
-  /// How often a lock that somebody else holds is asked for, and the pause between (microseconds).
+  /// How often to ask for a lock that another process holds, and the pause between two attempts in
+  /// microseconds.
   private static let lockAttempts = 100
   private static let lockPause: UInt32 = 1000
 
@@ -13,14 +14,16 @@ struct UnixSocketFile: Sendable {
   private let device: dev_t
   private let inode: ino_t
 
-  /// Calls `listen`, which makes the file and listens on it, once nothing stands in the way.
+  /// Removes the socket file of a dead server, then calls `listen`, which creates the file and
+  /// listens on it.
   ///
-  /// - Throws: `TransportError.Code.addressInUse` where a server answers there, or the file is not a
-  ///   socket; what `listen` throws, as an error of `what`.
+  /// - Throws: `TransportError.Code.addressInUse` if a server listens there or the file is not a
+  ///   socket. An error of `listen`, with `what` as the operation.
   init(path: String, _ what: String, listen: () throws(ErrorNumber) -> Void) throws(TransportError)
   {
-    // Two servers that start at once could both see the dead one's file, and the second remove what
-    // the first has made. So both lock the folder. A lock that is not to be had stops nobody.
+    // Two servers that start at the same time could both see the file of the dead server, and the
+    // second could remove the file that the first has created. So both lock the folder. A server
+    // that does not get the lock goes on without it.
     let folder = Self.lockFolder(of: path)
     defer { if folder >= 0 { _ = Glibc.close(folder) } }
     try Self.clear(path, what)
@@ -31,24 +34,25 @@ struct UnixSocketFile: Sendable {
     (device, inode) = (status.st_dev, status.st_ino)
   }
 
-  /// Removes the file, unless it is another's by now.
+  /// Removes the file, unless another file has replaced it.
   func remove() {
     var status = stat()
     guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }
     unlink(path)
   }
 
-  /// Removes a socket's file where nobody answers.
+  /// Removes the socket file if no server listens there.
   private static func clear(_ path: String, _ what: String) throws(TransportError) {
     var status = stat()
     guard lstat(path, &status) == 0 else { return }
     guard status.st_mode & S_IFMT == S_IFSOCK else {
       throw TransportError(
-        .addressInUse, "\(what): there is a file that is not a socket", errno: EADDRINUSE)
+        .addressInUse, "\(what): a file that is not a socket already exists there",
+        errno: EADDRINUSE)
     }
     var target = try SystemAddress(.unix(path: path), what)
-    // Asked by a socket of another kind, the kernel says whether there is a server (EPROTOTYPE) and
-    // spares that one a connection from nobody.
+    // The probe is a datagram socket. The kernel then reports whether a server listens (EPROTOTYPE)
+    // without making a connection that the server would have to accept.
     let probe = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard probe >= 0 else { throw TransportError(what, errno: errno) }
     defer { _ = Glibc.close(probe) }
@@ -56,7 +60,8 @@ struct UnixSocketFile: Sendable {
     case -ECONNREFUSED: unlink(path)
     case -ENOENT: break
     default:
-      throw TransportError(.addressInUse, "\(what): a server answers there", errno: EADDRINUSE)
+      throw TransportError(
+        .addressInUse, "\(what): another server already listens there", errno: EADDRINUSE)
     }
   }
 

@@ -1,70 +1,74 @@
-/// A connection, or an end of a child's pipe: bytes in order, both ways or one way.
+/// A connection or one end of a child's pipe: an ordered sequence of bytes in one or both
+/// directions.
 ///
-/// It starts paused: set the callbacks, then `resumeReading()`. On its loop's thread only; callbacks
-/// come on that thread and never from within a call of a method here.
+/// It starts paused: set the callbacks, then call `resumeReading()`. Use it only on its loop's
+/// thread. The callbacks come on that thread, and never from within a call of a method here.
 public protocol ByteStream: AnyObject {
-  /// Receives each piece that was read, as it came. It may pause or close the stream.
+  /// Called with each piece that was read. It may pause or close the stream.
   var onRead: ((Chunk) -> Void)? { get set }
 
-  /// Called once when no more will be read: with nil at the orderly end of the peer's bytes, else
-  /// with what broke the stream. Writing may still work after an orderly end (half-close).
+  /// Called once when reading has ended: with nil if the peer ended its side in order, else with
+  /// the error that broke the stream. After an orderly end writing may still work (half-close).
   var onEnd: ((TransportError?) -> Void)? { get set }
 
-  /// Called after a `write` that returned false, each time all queued bytes have gone.
+  /// Called once all queued bytes have been written, after a `write` that returned false.
   var onWritable: (() -> Void)? { get set }
 
-  /// Called once when writing failed for good (the peer is gone, the pipe has no reader). What was
-  /// queued is dropped, later writes are too; reading goes on.
+  /// Called once when writing has failed for good (the peer is gone, the pipe has no reader).
+  /// Queued bytes and later writes are dropped; reading continues.
   var onWriteFailure: ((TransportError) -> Void)? { get set }
 
-  /// The most bytes the next read may bring (default: no limit). Set it to the credit that is left,
-  /// so that bytes nobody has room for stay in the kernel.
+  /// The most bytes that the next read may return (default: no limit). Set it to the remaining
+  /// credit, so that bytes without credit stay in the kernel.
   var readLimit: Int { get set }
 
-  /// Lets reads come. Harmless when they do already, or after the end.
+  /// Starts or continues reading. Does nothing if the stream is reading already, or after the end.
   func resumeReading()
 
-  /// Keeps reads from coming, from now on: no `onRead` follows before `resumeReading()`.
+  /// Pauses reading at once: no `onRead` follows before `resumeReading()`.
   func pauseReading()
 
-  /// Writes the bytes of `head` and then those of `body`, in one system call where the system takes
-  /// them: `head` (a frame's header) is copied only if it does not go out at once, `body` never.
+  /// Writes the bytes of `head` and then those of `body`, in one system call if possible. `head` (a
+  /// frame's header) is copied only if it can't be written at once, `body` never.
   ///
-  /// - Returns: true when all of it has been handed to the system; false when some is queued, and
-  ///   `onWritable` follows. More may be written meanwhile; it is queued behind, without bound: the
-  ///   caller waits instead.
+  /// - Returns: true if all bytes were handed to the system; false if some are queued, and
+  ///   `onWritable` follows. More may be written meanwhile and is queued after them. The queue has
+  ///   no limit, so the caller should wait.
   @discardableResult
   func write(_ head: UnsafeRawBufferPointer, _ body: Chunk?) -> Bool
 
-  /// The number of bytes that are queued.
+  /// The number of queued bytes.
   var queuedBytes: Int { get }
 
-  /// Ends the writing side behind what is queued (half-close). Nothing may be written after it.
+  /// Ends the writing side after the queued bytes (half-close). Nothing may be written after this
+  /// call.
   func finishWriting()
 
-  /// The bytes that have arrived in the kernel and were not read yet; 0 where that can't be told.
+  /// The number of bytes in the kernel that have arrived and were not read yet; 0 if unknown.
   var unreadBytes: Int { get }
 
-  /// Whether anybody may still write what is read here: false once all writers of a pipe have closed
-  /// it, although bytes of theirs may be unread; true where that can't be told.
+  /// Whether a process may still write to this stream: false once all writers of a pipe have closed
+  /// it, even if some bytes are unread; true if unknown.
   var hasWriters: Bool { get }
 
-  /// Whether the peer's system has acknowledged all that was sent, or anything in the last
-  /// `nanoseconds`: false where the peer's machine or the way to it is gone. True for what stays on
-  /// this machine, where the system itself ends the connection of a process that has ended.
+  /// Whether the peer's system has acknowledged all sent bytes, or any bytes within the last
+  /// `nanoseconds`. It is false if the peer's machine or the network between is down. It is always
+  /// true for streams that stay on this machine: there the system itself ends the connection of a
+  /// process that has ended.
   func isAcknowledged(within nanoseconds: UInt64) -> Bool
 
-  /// Closes both sides at once and drops what is queued. No callback follows. Harmless when closed.
+  /// Closes both sides at once and drops queued bytes. No callback follows. Does nothing if closed.
   func close()
 
-  /// Has `close()` reset a TCP connection, so that the peer meets an error instead of an orderly end:
-  /// for what must not be taken for whole. Other streams close as ever.
+  /// Makes `close()` reset a TCP connection, so that the peer sees an error instead of an orderly
+  /// end. Use it for data that the peer must not mistake for complete. Other streams are not
+  /// affected.
   func resetOnClose()
 
-  /// Who is at the other end, as far as the system knows.
+  /// The peer's identity, as the system reports it.
   var peer: PeerIdentity { get }
 
-  /// The ports of a TCP connection that is open; nil for every other stream.
+  /// The ports of an open TCP connection; nil for other streams.
   var tcpPorts: TCPPorts? { get }
 }
 

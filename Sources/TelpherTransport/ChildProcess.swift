@@ -1,6 +1,6 @@
-/// A running child process. On its loop's thread only; callbacks come there.
+/// A running child process. Use it only on its loop's thread; the callbacks come on that thread.
 public protocol ChildProcess: AnyObject {
-  /// The process id; it stays the child's until `onExit` was called.
+  /// The process id. It belongs to the child until `onExit` is called.
   var pid: Int32 { get }
 
   /// Writes to the child's standard input; nil unless a pipe was asked for.
@@ -11,31 +11,31 @@ public protocol ChildProcess: AnyObject {
   var error: (any ByteStream)? { get }
 
   /// Called once when the child has ended. Its pipes may still hold output, and other processes may
-  /// still hold its pipes.
+  /// still hold the pipes open.
   var onExit: ((ProcessExit) -> Void)? { get set }
 
-  /// Sends `signal` to the child's process group (kill(2) with a negative id), as a terminal would.
-  /// Nothing happens when nobody is left there.
+  /// Sends `signal` to the child's process group (kill(2) with a negative id), as a terminal does.
+  /// Does nothing if the group is empty.
   func signal(_ signal: Int32)
 
-  /// Sends `signal` to every process that came from this child, those in sessions and groups of
-  /// their own included, as far as `EventLoop.killScope` reaches. SIGKILL is repeated inside until
-  /// nobody new turns up. Only where the request asked for `tracksTree`; else as `signal(_:)`.
+  /// Sends `signal` to every descendant of this child, including those in other sessions and
+  /// groups, as far as `EventLoop.killScope` reaches. SIGKILL is repeated until no new process is
+  /// found. If the request did not set `tracksTree`, it does the same as `signal(_:)`.
   func signalTree(_ signal: Int32)
 
-  /// Whether any process that came from this child is still there (a zombie is not).
+  /// Whether any process of the child's tree still exists. A zombie does not count.
   var hasSurvivors: Bool { get }
 
-  /// As `hasSurvivors`, but may be true as well where looking is too dear at the moment: it is to be
-  /// asked again some milliseconds later.
+  /// As `hasSurvivors`, but may also return true if a check is too expensive at the moment: call it
+  /// again some milliseconds later.
   var mayHaveSurvivors: Bool { get }
 
-  /// Ends the tracking of the tree once the child has exited: what still runs is left to itself.
-  /// The pipes are not touched; each is closed by itself.
+  /// Ends the tracking of the tree once the child has exited. Remaining processes keep running. The
+  /// pipes stay open; close each of them separately.
   func release()
 }
 
 extension ChildProcess {
-  /// Whether any is left, whatever looking costs.
+  /// The same as `hasSurvivors`, whatever the check costs.
   public var mayHaveSurvivors: Bool { hasSurvivors }
 }

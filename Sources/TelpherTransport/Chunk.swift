@@ -1,10 +1,10 @@
-/// A piece of immutable bytes that is shared, not copied: a read fills it, a frame's payload is a
-/// slice of it, and a write sends that slice.
+/// A range of immutable bytes that is shared instead of copied: a read fills it, a frame's payload
+/// is a slice of it, and a write sends that slice.
 ///
-/// Values are cheap (a reference and two offsets) and may cross threads: the bytes of a chunk never
-/// change while a chunk that covers them is alive.
+/// Copies are cheap (a reference and two offsets) and may cross threads. The bytes never change
+/// while a chunk that covers them exists.
 public struct Chunk: Sendable {
-  /// The memory behind this chunk and its slices.
+  /// The memory that holds the bytes of this chunk and its slices.
   public let storage: ChunkStorage
   /// Offset of the first byte in `storage`.
   public let lowerBound: Int
@@ -16,8 +16,8 @@ public struct Chunk: Sendable {
   /// Whether there are no bytes.
   public var isEmpty: Bool { lowerBound == upperBound }
 
-  /// A chunk over bytes `range` of `storage`, which must have been filled and not be written again
-  /// while the chunk lives.
+  /// A chunk over bytes `range` of `storage`. They must be initialized and must not be written
+  /// again while the chunk exists.
   @inlinable
   public init(storage: ChunkStorage, range: Range<Int>) {
     precondition(range.upperBound <= storage.capacity, "a chunk lies within its storage")
@@ -44,8 +44,8 @@ public struct Chunk: Sendable {
     self.init(Array(text.utf8))
   }
 
-  /// A chunk that `fill` writes straight into fresh memory of `capacity` bytes; it returns how many
-  /// it wrote, and what it throws is thrown on.
+  /// A chunk that `fill` writes directly into new memory of `capacity` bytes. `fill` returns the
+  /// number of bytes that it wrote; an error that it throws is rethrown.
   public init<Failure: Error>(
     capacity: Int, fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
   ) throws(Failure) {
@@ -54,7 +54,7 @@ public struct Chunk: Sendable {
     self.init(storage: storage, range: 0..<count)
   }
 
-  /// The bytes `range`, counted from this chunk's start, without a copy.
+  /// A chunk of the bytes `range`, counted from this chunk's start, without a copy.
   @inlinable
   public func slice(_ range: Range<Int>) -> Chunk {
     precondition(range.upperBound <= count, "a slice lies within its chunk")
@@ -62,7 +62,7 @@ public struct Chunk: Sendable {
       storage: storage, range: (lowerBound + range.lowerBound)..<(lowerBound + range.upperBound))
   }
 
-  /// Takes the first `length` bytes off this chunk and returns them, without a copy.
+  /// Removes the first `length` bytes from this chunk and returns them, without a copy.
   @inlinable
   public mutating func removePrefix(_ length: Int) -> Chunk {
     let prefix = slice(0..<length)
@@ -70,15 +70,15 @@ public struct Chunk: Sendable {
     return prefix
   }
 
-  /// This chunk and `next` as one, where `next` lies right behind it in the same memory.
+  /// This chunk and `next` as one chunk if `next` follows directly in the same memory; else nil.
   public func joined(with next: Chunk) -> Chunk? {
     guard next.storage === storage, next.lowerBound == upperBound else { return nil }
     return Chunk(storage: storage, range: lowerBound..<next.upperBound)
   }
 
-  /// A chunk of the same bytes that pins no more memory than it needs: itself where it fills at
-  /// least a sixteenth of its storage, else a copy. For whoever keeps a chunk for long: a 20-byte
-  /// slice would otherwise hold on to a whole read buffer.
+  /// A chunk of the same bytes that keeps little other memory alive: this chunk if it fills at
+  /// least a sixteenth of its storage, else a copy. Use it for a chunk that is kept for long: a
+  /// slice of 20 bytes would otherwise keep a whole read buffer alive.
   public func compacted() -> Chunk {
     count * 16 >= storage.capacity ? self : withUnsafeBytes { Chunk(copying: $0) }
   }

@@ -1,23 +1,24 @@
 internal import Synchronization
 
-/// The memory behind chunks: filled by one reader, and let go with the last chunk.
+/// The memory of chunks: one reader fills it, and it is released with its last chunk.
 ///
-/// `@unchecked Sendable`: the properties never change, and the bytes are written only by the loop
-/// that filled them, before any chunk over them exists (see `ReadBuffer`).
+/// `@unchecked Sendable`: the properties never change, and only the loop that fills the memory
+/// writes to it, before any chunk over those bytes exists (see `ReadBuffer`).
 public final class ChunkStorage: @unchecked Sendable {
   /// The first byte.
   public let memory: UnsafeMutableRawPointer
   /// The number of bytes.
   public let capacity: Int
-  /// Whose memory it is; nil for its own. A backend finds by it what it has read itself.
+  /// The object that owns the memory; nil if this storage owns it. A backend uses it to recognize
+  /// memory from its own reads.
   public let owner: (any AnyObject & Sendable)?
 
-  /// How many bytes all living storages of this process hold together. `ReadBuffer` makes reads
-  /// smaller as it rises, so that many slow readers can't make the server's memory grow.
+  /// The number of bytes in all existing storages of this process. `ReadBuffer` makes reads smaller
+  /// as it rises, so that many slow readers can't exhaust the server's memory.
   public static var bytesInUse: Int { inUse.load(ordering: .relaxed) }
   private static let inUse = Atomic<Int>(0)
 
-  /// Fresh memory of `capacity` bytes, not initialized.
+  /// A storage with new, uninitialized memory of `capacity` bytes.
   public init(capacity: Int) {
     self.capacity = capacity
     owner = nil
@@ -25,7 +26,8 @@ public final class ChunkStorage: @unchecked Sendable {
     Self.inUse.add(capacity, ordering: .relaxed)
   }
 
-  /// `capacity` bytes at `memory`, which belong to `owner` and stay there for as long as it lives.
+  /// A storage over `capacity` bytes at `memory`, which belong to `owner` and stay valid as long as
+  /// it exists.
   public init(
     memory: UnsafeMutableRawPointer, capacity: Int, owner: any AnyObject & Sendable
   ) {

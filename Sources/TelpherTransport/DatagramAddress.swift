@@ -1,22 +1,22 @@
-/// A UDP port of a host. A type of its own, beside `SocketAddress`: nobody connects to it.
+/// A UDP port of a host. It is a separate type from `SocketAddress` because UDP has no connections.
 public struct DatagramAddress: Sendable, Hashable {
   /// A numeric address, or `localhost`.
   public var host: String
-  /// The port; 0 asks for a free one.
+  /// The port; 0 requests a free one.
   public var port: UInt16
 
-  /// A port of a host.
+  /// An address with that host and port.
   public init(host: String, port: UInt16) {
     self.host = host
     self.port = port
   }
 
-  /// Reads `udp:HOST:PORT`, an IPv6 host in brackets.
+  /// Parses `udp:HOST:PORT`, with an IPv6 host in brackets.
   ///
-  /// - Throws: `TransportError` (`badAddress`) that says what is expected.
+  /// - Throws: `TransportError` (`badAddress`) with the expected form.
   public init(parsing text: String) throws(TransportError) {
     guard text.hasPrefix("udp:") else {
-      throw TransportError(.badAddress, "'\(text)' is no address: write udp:HOST:PORT")
+      throw TransportError(.badAddress, "'\(text)' is not an address: write udp:HOST:PORT")
     }
     do {
       (host, port) = try HostAndPort.parse(text.dropFirst("udp:".count))

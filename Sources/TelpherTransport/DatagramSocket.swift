@@ -1,41 +1,41 @@
-/// A UDP socket (udp(7)): whole datagrams, from anybody and to anybody, each of which may be lost.
+/// A UDP socket (udp(7)). It exchanges whole datagrams with any address; each datagram may be lost.
 ///
-/// It receives from the moment it is open. On its loop's thread only; callbacks come on that thread
-/// and never from within a call of a method here.
+/// It receives from the moment it is open. Use it only on its loop's thread. The callbacks come on
+/// that thread, and never from within a call of a method here.
 public protocol DatagramSocket: AnyObject {
-  /// Where it receives, with the real port where port 0 was asked for.
+  /// The address where it receives, with the actual port if port 0 was requested.
   var address: DatagramAddress { get }
 
-  /// Sends `payload`, which may be empty, as one datagram. Where the system takes no more at the
-  /// moment it waits in a queue of at most `DatagramLimits.queuedBytes`.
+  /// Sends `payload`, which may be empty, as one datagram. If the system accepts no more at the
+  /// moment, the datagram waits in a queue of at most `DatagramLimits.queuedBytes`.
   ///
-  /// That nobody receives there is no error: nothing tells. Nor does anything happen once closed.
+  /// UDP does not report whether a datagram was received. After `close()` this does nothing.
   ///
-  /// - Throws: `TransportError`: `tooLong` where the payload has more than
-  ///   `DatagramLimits.payloadBytes`, `exhausted` where the queue is full (the datagram is lost, as
-  ///   any may be), `badAddress` or what the system says of the address.
+  /// - Throws: `TransportError`: `tooLong` if the payload has more than
+  ///   `DatagramLimits.payloadBytes`; `exhausted` if the queue is full (the datagram is lost, as
+  ///   any may be); `badAddress`, or the system's error for the address.
   func send(_ payload: Chunk, to address: DatagramAddress) throws(TransportError)
 
-  /// Closes the socket and drops what is queued. No callback follows. Harmless when closed.
+  /// Closes the socket and drops queued datagrams. No callback follows. Does nothing if closed.
   func close()
 }
 
 /// The limits of datagrams.
 public enum DatagramLimits {
-  /// The most bytes that one datagram carries: an IPv4 packet has 65,535, of which its header takes
-  /// 20 and UDP's 8 (RFC 768, RFC 791). The same is used with IPv6.
+  /// The most bytes in one datagram: an IPv4 packet has at most 65,535, of which its header takes
+  /// 20 and UDP's 8 (RFC 768, RFC 791). The same limit applies with IPv6.
   public static let payloadBytes = 65_507
-  /// The most bytes that wait in a socket until the system takes them: enough for some datagrams of
-  /// the largest size, and no memory to speak of.
+  /// The most bytes that a socket queues until the system accepts them: enough for some datagrams
+  /// of the largest size, and little memory.
   public static let queuedBytes = 1 << 20
 }
 
 extension TransportError {
-  /// What a datagram of too many bytes is refused with.
+  /// The error for a datagram of `count` bytes, which is too many.
   public static func datagramTooLong(_ count: Int, to address: DatagramAddress) -> TransportError {
     TransportError(
       .tooLong,
-      "send to \(address): a datagram has at most \(DatagramLimits.payloadBytes) bytes, not \(count)"
+      "send to \(address): a datagram carries at most \(DatagramLimits.payloadBytes) bytes, not \(count)"
     )
   }
 }

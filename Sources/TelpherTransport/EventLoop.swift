@@ -1,51 +1,52 @@
-/// One thread, and all the I/O that is done on it: the seam between Telpher and the system.
+/// A thread and all I/O on it: the interface between Telpher and the system.
 ///
-/// A loop is an executor: an actor whose `unownedExecutor` it is, and a task that prefers it, run on
-/// its thread, so that nothing hops between threads while a connection works. Handles (streams,
-/// listeners, timers, children) belong to the loop that made them: they are made and used on its
-/// thread, and their callbacks come there. Every method below but `execute` and `shutDown` may be
-/// called on the loop's thread only, which backends check.
+/// A loop is an executor: an actor with it as `unownedExecutor`, and a task that prefers it, run on
+/// its thread, so that no work moves between threads while a connection is served. Handles
+/// (streams, listeners, timers, children) belong to the loop that created them: they are created
+/// and used on its thread, and their callbacks come on it. Every method below except `execute` and
+/// `shutDown` may be called only on the loop's thread; backends check this.
 ///
-/// Backends: `UVLoop` in TelpherUV, `NIOLoop` in TelpherNIO, `MemoryLoop` in TelpherTransportTesting.
-/// All pass one conformance suite.
+/// Backends: `UVLoop` in TelpherUV, `NIOLoop` in TelpherNIO, `MemoryLoop` in
+/// TelpherTransportTesting. All pass the same conformance suite.
 public protocol EventLoop: SerialExecutor, TaskExecutor {
   /// Whether the caller is on this loop's thread.
   var isCurrent: Bool { get }
 
-  /// Nanoseconds of a monotonic clock. From any thread.
+  /// The time of a monotonic clock in nanoseconds. Any thread may read it.
   var now: UInt64 { get }
 
-  /// How this loop's children are found when a whole tree of processes is to be ended.
+  /// How far `ChildProcess.signalTree(_:)` reaches for this loop's children.
   var killScope: KillScope { get }
 
-  /// Runs `body` on the loop's thread, soon and in the order of the calls. From any thread. After
-  /// `shutDown` it is dropped.
+  /// Runs `body` on the loop's thread, soon and in the order of the calls. Any thread may call it.
+  /// After `shutDown` the call is dropped.
   func execute(_ body: @escaping @Sendable () -> Void)
 
-  /// Calls `task.turnDidEnd()` once, before the loop waits for the system next: the place to write
-  /// what several callbacks of one turn have gathered. On the loop's thread only.
+  /// Calls `task.turnDidEnd()` once, before the loop next waits for the system. Use it to write
+  /// together what several callbacks of one turn have gathered. On the loop's thread only.
   func atEndOfTurn(_ task: any TurnEndTask)
 
-  /// Calls `fire` once on the loop after `nanoseconds` (rounded up to the backend's resolution, a
-  /// millisecond at most), unless the timer is canceled first.
+  /// Calls `fire` once on the loop after `nanoseconds`, unless the timer is canceled first.
+  /// Backends round the time up to their resolution, at most a millisecond.
   func schedule(after nanoseconds: UInt64, _ fire: @escaping () -> Void) -> any LoopTimer
 
-  /// Calls `didReceive` each time this process gets `signal`, until the watch is canceled. Several
-  /// watches of one signal are all called.
+  /// Calls `didReceive` each time this process receives `signal`, until the watch is canceled. If a
+  /// signal has several watches, all are called.
   ///
-  /// - Throws: `TransportError` where the signal can't be watched.
+  /// - Throws: `TransportError` if the signal can't be watched.
   func watch(signal: Int32, _ didReceive: @escaping () -> Void) throws(TransportError)
     -> any SignalWatch
 
-  /// Opens a listening socket that any number of loops of this process can then `serve`.
+  /// Opens a listening socket that any number of this process's loops can then `serve`.
   ///
   /// - Throws: `TransportError` with the address and the reason (in use, no such folder, ...).
   func bind(to address: SocketAddress, backlog: Int32) throws(TransportError) -> any BoundSocket
 
-  /// Accepts connections from `socket` on this loop, calling `didAccept` with each. The socket may
-  /// be served by several loops at once; each connection comes to one of them.
+  /// Accepts connections from `socket` on this loop and calls `didAccept` with each. Several loops
+  /// may serve the socket at once; each connection goes to one of them.
   ///
-  /// Out of descriptors, the loop refuses what it can't take and goes on: it never spins.
+  /// If the process has no free descriptors, the loop refuses new connections and continues: it
+  /// does not busy-loop.
   func serve(_ socket: any BoundSocket, didAccept: @escaping (any ByteStream) -> Void)
     throws(TransportError) -> any Listener
 
@@ -54,15 +55,15 @@ public protocol EventLoop: SerialExecutor, TaskExecutor {
     to address: SocketAddress,
     completion: @escaping (Result<any ByteStream, TransportError>) -> Void)
 
-  /// Opens a UDP socket at `address`; each datagram that comes in is handed to `didReceive` with
-  /// the address of its sender. What nobody takes in time the system drops.
+  /// Opens a UDP socket at `address` and calls `didReceive` with each datagram and its sender's
+  /// address. The system drops datagrams that are not received in time.
   ///
   /// - Throws: `TransportError` with the address and the reason (in use, not this machine's, ...).
   func openDatagramSocket(
     at address: DatagramAddress, didReceive: @escaping (Chunk, DatagramAddress) -> Void
   ) throws(TransportError) -> any DatagramSocket
 
-  /// A stream over descriptors that are open already, standard input and output for one. It owns
+  /// Creates a stream over open descriptors, such as standard input and output. The stream owns
   /// both (which may be the same) and closes them.
   func adopt(reading input: Int32, writing output: Int32) throws(TransportError) -> any ByteStream
 
@@ -71,7 +72,8 @@ public protocol EventLoop: SerialExecutor, TaskExecutor {
     _ request: SpawnRequest,
     completion: @escaping (Result<any ChildProcess, SpawnError>) -> Void)
 
-  /// Closes every handle that is left, without calling its callbacks, and ends the thread. From any
-  /// thread but the loop's; returns when the thread has ended. A second call returns at once.
+  /// Closes all remaining handles, without calling their callbacks, and ends the thread. Returns
+  /// when the thread has ended; a second call returns at once. Any thread except the loop's may
+  /// call it.
   func shutDown() async
 }

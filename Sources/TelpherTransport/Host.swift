@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// Questions about hosts that need no name server.
+/// Facts about hosts that need no name server.
 public enum Host {
-  /// Whether `host` stays on this machine: 127.0.0.0/8, ::1 or `localhost`.
+  /// Whether `host` is a loopback address: 127.0.0.0/8, ::1 or `localhost`.
   public static func isLoopback(_ host: String) -> Bool {
     if host == "localhost" { return true }
     var address = in_addr()

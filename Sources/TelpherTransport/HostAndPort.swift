@@ -1,11 +1,11 @@
-/// `HOST:PORT` as text, an IPv6 host in brackets.
+/// Parses and formats `HOST:PORT`, with an IPv6 host in brackets.
 enum HostAndPort {
-  /// What is wrong with a text.
+  /// A text that is not `HOST:PORT`; `fault` completes a sentence that starts with the text.
   struct Malformed: Error {
     let fault: String
   }
 
-  /// Reads a host and a port.
+  /// Parses a host and a port.
   static func parse(_ text: Substring) throws(Malformed) -> (host: String, port: UInt16) {
     guard let colon = text.lastIndex(of: ":") else { throw Malformed(fault: "has no port") }
     guard let port = UInt16(text[text.index(after: colon)...]) else {
@@ -17,7 +17,7 @@ enum HostAndPort {
     return (host, port)
   }
 
-  /// Writes both.
+  /// Formats a host and a port.
   static func text(_ host: String, _ port: UInt16) -> String {
     "\(host.contains(":") ? "[\(host)]" : host):\(port)"
   }

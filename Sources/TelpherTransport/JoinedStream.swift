@@ -1,5 +1,5 @@
-/// One stream made of two: it reads from one and writes to the other, as with the output and input
-/// of a child process.
+/// Combines two streams into one: it reads from one and writes to the other, such as the output and
+/// input of a child process.
 public final class JoinedStream: ByteStream {
   private let input: any ByteStream
   private let output: any ByteStream

@@ -1,32 +1,32 @@
-/// Work that waits for the end of a turn of the loop: `EventLoop.atEndOfTurn(_:)`.
+/// Work for the end of a turn of the loop: see `EventLoop.atEndOfTurn(_:)`.
 public protocol TurnEndTask: AnyObject {
-  /// The callbacks of this turn have all run.
+  /// Called when all callbacks of this turn have run.
   func turnDidEnd()
 }
 
-/// A one-shot timer. On its loop's thread only.
+/// A one-shot timer. Use it only on its loop's thread.
 public protocol LoopTimer: AnyObject {
-  /// Makes sure that the timer does not fire any more. Harmless when it has.
+  /// Stops the timer. Does nothing if it has fired.
   func cancel()
 }
 
-/// Tells of a signal to this process. On its loop's thread only.
+/// A watch for a signal to this process. Use it only on its loop's thread.
 public protocol SignalWatch: AnyObject {
-  /// Ends the watch; the signal has its default action again once no watch is left.
+  /// Ends the watch. The signal has its default action again once it has no watches.
   func cancel()
 }
 
-/// A socket that is being accepted from by one loop. On its loop's thread only.
+/// A socket from which one loop accepts connections. Use it only on its loop's thread.
 public protocol Listener: AnyObject {
-  /// Ends accepting on this loop. The bound socket stays open for others until it is closed.
+  /// Stops accepting on this loop. The bound socket stays open for other loops until it is closed.
   func close()
 }
 
-/// A bound, listening socket, before and while loops serve it.
+/// A bound, listening socket that loops can serve.
 public protocol BoundSocket: AnyObject, Sendable {
-  /// Where it listens, with the real port where port 0 was asked for.
+  /// The address where it listens, with the actual port if port 0 was requested.
   var address: SocketAddress { get }
-  /// Closes the socket (once all listeners on it are closed) and removes a Unix socket's file. From
-  /// any thread, once.
+  /// Closes the socket and removes a Unix socket's file. Call it once, from any thread, after all
+  /// its listeners are closed.
   func close()
 }

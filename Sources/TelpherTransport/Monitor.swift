@@ -1,17 +1,18 @@
 internal import Glibc
 
-/// A value behind a lock that a thread can wait on, with a deadline on the monotonic clock.
+/// A value protected by a lock, with a condition on which a thread can wait until a deadline on the
+/// monotonic clock.
 ///
-/// pthreads rather than `Synchronization.Mutex`: that has no condition, and the thread sanitizer
-/// knows the happens-before of these.
+/// It uses pthreads because `Synchronization.Mutex` has no condition and the thread sanitizer
+/// understands pthread locks.
 ///
-/// `@unchecked Sendable`: `state` is touched only while `mutex` is held.
+/// `@unchecked Sendable`: `state` is accessed only while `mutex` is held.
 public final class Monitor<State>: @unchecked Sendable {
   private var state: State
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-  /// A monitor over `state`.
+  /// A monitor that protects `state`.
   public init(_ state: State) {
     self.state = state
     mutex.initialize(to: pthread_mutex_t())
@@ -31,15 +32,16 @@ public final class Monitor<State>: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  /// Calls `body` with the value while the lock is held. Nothing that calls out belongs in there.
+  /// Calls `body` with the value while the lock is held. `body` should decide only, and call
+  /// nothing outside.
   public func withLock<R>(_ body: (inout State) throws -> R) rethrows -> R {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return try body(&state)
   }
 
-  /// Waits while `isIdle` holds, until `deadline` at the latest (nil: for as long as it takes), and
-  /// then calls `body`.
+  /// Waits while `isIdle` returns true, at most until `deadline` (CLOCK_MONOTONIC, in nanoseconds;
+  /// nil for no limit), then calls `body`.
   public func wait<R>(
     until deadline: UInt64?, while isIdle: (inout State) -> Bool, then body: (inout State) -> R
   ) -> R {
@@ -57,7 +59,7 @@ public final class Monitor<State>: @unchecked Sendable {
     return body(&state)
   }
 
-  /// Wakes who waits.
+  /// Wakes one waiting thread.
   public func signal() {
     pthread_cond_signal(condition)
   }

@@ -1,15 +1,15 @@
-/// Who is at the other end of a stream, by the word of the system and not of the peer.
+/// The identity of a stream's peer, as the system reports it, not the peer itself.
 public enum PeerIdentity: Sendable, Equatable {
-  /// A process on this machine, of this user (SO_PEERCRED, unix(7)).
+  /// A process of this user on this machine (SO_PEERCRED, unix(7)).
   case user(uid: UInt32, pid: Int32)
-  /// A network peer, by its address; whether it is on the loopback interface.
+  /// A network peer with its address, and whether that is on the loopback interface.
   case network(address: String, isLoopback: Bool)
-  /// The process that started this one, or that this one started: pipes to it.
+  /// The process that started this one, or that this one started, connected by pipes.
   case inherited
 }
 
 extension PeerIdentity: CustomStringConvertible {
-  /// The peer for a person.
+  /// The peer in words, for the user.
   public var description: String {
     switch self {
     case .user(let uid, let pid): "process \(pid) of user \(uid)"

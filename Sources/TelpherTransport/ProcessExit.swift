@@ -1,4 +1,4 @@
-/// How a child ended, and what it used.
+/// How a child ended and which resources it used.
 public struct ProcessExit: Sendable, Equatable {
   /// The way it ended.
   public enum Status: Sendable, Equatable {
@@ -9,7 +9,7 @@ public struct ProcessExit: Sendable, Equatable {
   }
   /// The way it ended.
   public var status: Status
-  /// What it and its waited-for children used.
+  /// The resources that it and the children it waited for used.
   public var usage: ResourceUsage
 
   /// An exit.

@@ -1,15 +1,15 @@
-/// Where one loop reads into: it hands out memory for a read, and gives the filled part on as a
-/// chunk. In the steady state, where each chunk has been written on before the next read, the same
-/// memory serves every read and nothing is allocated.
+/// The memory into which a loop reads: it provides memory for a read and returns the filled part as
+/// a chunk. If each chunk is written on before the next read, the same memory serves every read and
+/// nothing is allocated.
 ///
-/// Owned by one loop and used only on its thread.
+/// One loop owns it and uses it only on its thread.
 public struct ReadBuffer {
   /// The read size while little memory is in use: large enough for a bulk stream (see
   /// docs/architecture.md, "Figures").
   public static let largeRead = 256 * 1024
-  /// The read size once `busyBytes` are held by chunks that someone keeps.
+  /// The read size once chunks hold `busyBytes`.
   public static let mediumRead = 64 * 1024
-  /// The read size once `crowdedBytes` are held.
+  /// The read size once chunks hold `crowdedBytes`.
   public static let smallRead = 16 * 1024
   /// Bytes in use past which reads shrink to `mediumRead`.
   public static let busyBytes = 8 << 20
@@ -24,8 +24,8 @@ public struct ReadBuffer {
     storage = ChunkStorage(capacity: Self.largeRead)
   }
 
-  /// Memory for the next read of at most `limit` bytes (at least one). Each call takes back what
-  /// the last one handed out, unless `didFill` gave it away.
+  /// Returns memory for the next read of at most `limit` bytes (at least one). Each call reuses the
+  /// memory of the last call, except what `didFill` has turned into chunks.
   public mutating func prepare(limit: Int) -> UnsafeMutableRawBufferPointer {
     let wanted = max(1, min(limit, Self.readSize))
     if isKnownUniquelyReferenced(&storage) {
@@ -39,15 +39,15 @@ public struct ReadBuffer {
     return UnsafeMutableRawBufferPointer(start: storage.memory + used, count: count)
   }
 
-  /// The first `count` bytes of what `prepare` handed out last, as a chunk.
+  /// Returns the first `count` bytes of the memory from the last `prepare` as a chunk.
   public mutating func didFill(_ count: Int) -> Chunk {
     let chunk = Chunk(storage: storage, range: used..<(used + count))
     used += count
     return chunk
   }
 
-  /// The size of a read at present: it falls as more memory is in use. Files are read in the same
-  /// measure.
+  /// The current size of a read in bytes. It falls as more memory is in use. Files are read in
+  /// pieces of this size too.
   public static var readSize: Int {
     let inUse = ChunkStorage.bytesInUse
     return inUse < busyBytes ? largeRead : inUse < crowdedBytes ? mediumRead : smallRead

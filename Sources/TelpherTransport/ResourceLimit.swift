@@ -1,6 +1,6 @@
 /// One limit of getrlimit(2).
 public struct ResourceLimit: Sendable, Equatable {
-  /// What is limited.
+  /// The limited resource.
   public enum Kind: String, Sendable, CaseIterable {
     /// Processor time in seconds (RLIMIT_CPU).
     case cpuSeconds = "cpu_s"
@@ -15,7 +15,7 @@ public struct ResourceLimit: Sendable, Equatable {
     /// The size of a core file in bytes (RLIMIT_CORE).
     case coreBytes = "core_bytes"
   }
-  /// What is limited.
+  /// The limited resource.
   public var kind: Kind
   /// The limit, in the unit of its kind.
   public var value: UInt64

@@ -1,8 +1,8 @@
-/// Where a server listens or a client connects.
+/// The address where a server listens or to which a client connects.
 public enum SocketAddress: Sendable, Hashable {
   /// A Unix socket, by its path.
   case unix(path: String)
-  /// A TCP port of a host, which is a numeric address or `localhost`; port 0 asks for a free one.
+  /// A TCP port of a host, which is a numeric address or `localhost`. Port 0 requests a free one.
   case tcp(host: String, port: UInt16)
 }
 
@@ -17,9 +17,9 @@ extension SocketAddress: CustomStringConvertible {
 }
 
 extension SocketAddress {
-  /// Reads `unix:PATH` or `tcp:HOST:PORT`, an IPv6 host in brackets.
+  /// Parses `unix:PATH` or `tcp:HOST:PORT`, with an IPv6 host in brackets.
   ///
-  /// - Throws: `TransportError` (`badAddress`) that says what is expected.
+  /// - Throws: `TransportError` (`badAddress`) with the expected form.
   public init(parsing text: String) throws(TransportError) {
     func bad(_ what: String) -> TransportError {
       TransportError(.badAddress, "'\(text)' \(what): write unix:PATH or tcp:HOST:PORT")
@@ -36,7 +36,7 @@ extension SocketAddress {
         throw bad(error.fault)
       }
     } else {
-      throw bad("is no address")
+      throw bad("is not an address")
     }
   }
 }

@@ -1,8 +1,8 @@
 /// Why a child could not be started.
 public struct SpawnError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// What was being done.
+  /// A step of the launch.
   public enum Stage: String, Sendable {
-    /// Making pipes, the process, its control group.
+    /// Creating pipes, the process or its control group.
     case resources
     /// Entering the working directory.
     case directory
@@ -11,11 +11,11 @@ public struct SpawnError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Finding and executing the program.
     case execute
   }
-  /// What was being done when it failed.
+  /// The step that failed.
   public var stage: Stage
   /// The system's error number: errno(3).
   public var errno: Int32
-  /// For a person: `cannot run 'x': No such file or directory`.
+  /// The message for the user, such as `cannot run 'x': No such file or directory`.
   public var message: String
 
   /// An error.

@@ -1,6 +1,6 @@
-/// What to start, and with what around it.
+/// A command to start, with its environment, streams and limits.
 public struct SpawnRequest: Sendable {
-  /// What a standard stream of the child is connected to.
+  /// The other end of a standard stream of the child.
   public enum Stdio: Sendable, Equatable {
     /// /dev/null.
     case null
@@ -13,7 +13,7 @@ public struct SpawnRequest: Sendable {
   }
 
   /// The program and its arguments, at least one. A program without a slash is looked up in the
-  /// child's own PATH, as execvp(3) does. No NUL bytes.
+  /// PATH of `environment`, as execvp(3) does. No NUL bytes.
   public var arguments: [SystemString]
   /// The whole environment of the child.
   public var environment: [SystemString: SystemString]
@@ -27,15 +27,16 @@ public struct SpawnRequest: Sendable {
   public var error: Stdio
   /// Limits to set in the child before it runs, soft and hard: getrlimit(2).
   public var limits: [ResourceLimit]
-  /// Whether the child leads a group of processes without our terminal (in a session of its own,
-  /// where that helps to track it), and its tree is tracked, so that `signalTree` reaches all of it.
-  /// False leaves it in this process's group, with its terminal.
+  /// Whether the child leads a process group of its own without this process's terminal (in a
+  /// session of its own if that helps to track it), and its tree is tracked, so that `signalTree`
+  /// reaches all of it. If false, the child stays in this process's group and keeps its terminal.
   public var tracksTree: Bool
-  /// Asked just before the process is made, on whatever thread that is: true has the start fail with
-  /// ECANCELED. So what was given up while it stood in line costs no process.
+  /// Called just before the process is created, on any thread. If it returns true, the launch fails
+  /// with ECANCELED, so that a request that was canceled while it was queued creates no process.
   public var isCanceled: (@Sendable () -> Bool)?
   /// For a child whose tree is not tracked: whether it leads a process group of its own in this
-  /// process's session. What is typed at the terminal then signals this process and not the child.
+  /// process's session. Signals from the terminal (such as Ctrl-C) then go to this process and not
+  /// to the child.
   public var leadsGroup = false
 
   /// A request for `arguments` with pipes for its output and error, and nothing on its input.
@@ -54,7 +55,7 @@ public struct SpawnRequest: Sendable {
     self.limits = limits
     self.tracksTree = tracksTree
   }
-  /// The same for strings that are text.
+  /// The same with `String`s, which are passed on as UTF-8.
   public init(
     arguments: [String], environment: [String: String], directory: String? = nil,
     input: Stdio = .null, output: Stdio = .pipe, error: Stdio = .pipe,

@@ -1,5 +1,5 @@
-/// A string as the system has it: an argument, a variable or a path. Any bytes but NUL; most are UTF-8
-/// text, but the system does not ask for that.
+/// A string of the system: an argument, a variable or a path. It may hold any bytes except NUL;
+/// most are UTF-8 text, but the system does not require it.
 public struct SystemString: Sendable, ExpressibleByStringLiteral {
   /// The bytes, without a NUL at the end.
   public var bytes: [UInt8]
@@ -15,13 +15,14 @@ extension SystemString: Hashable {
   public static func == (a: SystemString, b: SystemString) -> Bool { a.bytes == b.bytes }
 
   public func hash(into hasher: inout Hasher) {
-    // All at once: an array hashes its elements one by one.
+    // Hashes all bytes at once; an array would hash them one by one.
     bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
   }
 }
 
 extension SystemString: CustomStringConvertible {
-  /// The text for a person; each byte that is not UTF-8 is shown as `\xff`.
+  /// The text for the user. If the bytes are not UTF-8, each byte that is not ASCII is shown as
+  /// `\xff`.
   public var description: String {
     if let text = String(validating: bytes, as: UTF8.self) { return text }
     return bytes.map { byte in
@@ -31,7 +32,7 @@ extension SystemString: CustomStringConvertible {
 }
 
 extension SystemString {
-  /// Calls `body` with the bytes and a NUL behind them, as C takes them.
+  /// Calls `body` with the bytes followed by a NUL, as C expects.
   public func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
     (bytes + [0]).withUnsafeBufferPointer { buffer in
       buffer.withMemoryRebound(to: CChar.self) { chars in

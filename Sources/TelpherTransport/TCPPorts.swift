@@ -13,9 +13,9 @@ public struct TCPPorts: Sendable, Hashable {
 }
 
 extension ByteStream {
-  /// Nil: most streams are no TCP connections.
+  /// Nil: most streams are not TCP connections.
   public var tcpPorts: TCPPorts? { nil }
 
-  /// Does nothing: most streams are no TCP connections.
+  /// Does nothing: most streams are not TCP connections.
   public func resetOnClose() {}
 }

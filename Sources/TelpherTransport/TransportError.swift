@@ -1,16 +1,17 @@
-/// What the system, or a backend, could not do.
+/// A failure of the system or of a backend.
 public struct TransportError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// Kinds of failure. More may come: compare, don't switch.
+  /// A kind of failure. Later versions may add kinds, so compare values instead of switching over
+  /// them.
   public struct Code: Sendable, Hashable, CustomStringConvertible {
     /// A stable name.
     public let description: String
-    /// Nobody listens there (ECONNREFUSED), or there is no such socket (ENOENT).
+    /// No process listens there (ECONNREFUSED), or there is no such socket (ENOENT).
     public static let unreachable = Code(description: "unreachable")
-    /// The address is taken (EADDRINUSE).
+    /// The address is in use (EADDRINUSE).
     public static let addressInUse = Code(description: "address in use")
     /// The address can't be used: bad host, too long a path, no such folder.
     public static let badAddress = Code(description: "bad address")
-    /// More bytes than one datagram carries.
+    /// The data is larger than a datagram may be.
     public static let tooLong = Code(description: "too long")
     /// The peer is gone: reset, broken pipe.
     public static let broken = Code(description: "broken")
@@ -20,15 +21,16 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
     public static let exhausted = Code(description: "exhausted")
     /// The loop was shut down.
     public static let shutDown = Code(description: "shut down")
-    /// Anything else; `errno` tells.
+    /// Any other failure; see `errno`.
     public static let system = Code(description: "system error")
   }
 
   /// The kind of failure.
   public var code: Code
-  /// What was tried and what went wrong, for a person: `connect to unix:/x: no such file`.
+  /// What was attempted and what went wrong, for the user, such as `connect to unix:/x: no such
+  /// file`.
   public var message: String
-  /// The system's error number (errno(3)), or 0.
+  /// The system's error number (errno(3)), or 0 if there is none.
   public var errno: Int32
 
   /// An error.

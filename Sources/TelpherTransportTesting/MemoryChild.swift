@@ -1,6 +1,6 @@
 internal import TelpherTransport
 
-/// A `MemoryProcess` as its parent sees it.
+/// The parent's handle of a `MemoryProcess`.
 final class MemoryChild: ChildProcess {
   let pid: Int32
   let input: (any ByteStream)?
@@ -8,7 +8,7 @@ final class MemoryChild: ChildProcess {
   let error: (any ByteStream)?
   var onExit: ((ProcessExit) -> Void)?
 
-  /// The program while it runs; its loop keeps it alive.
+  /// The running program; nil once it has ended. The loop keeps it alive.
   weak var process: MemoryProcess?
   private let loop: MemoryLoop
 
@@ -33,7 +33,7 @@ final class MemoryChild: ChildProcess {
 
   var hasSurvivors: Bool { process != nil }
 
-  /// Nothing to do: there is no tree to track.
+  /// Does nothing: there is no tree to track.
   func release() {}
 
   func didExit(_ exit: ProcessExit) {

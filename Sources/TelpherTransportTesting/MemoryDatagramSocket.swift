@@ -30,7 +30,7 @@ final class MemoryDatagramSocket: DatagramSocket, MemoryHandle {
   }
 
   func didWake() {
-    // One a round, so that a busy socket does not starve the others.
+    // One datagram per round, so that a busy socket does not starve others.
     guard let didReceive, let (payload, sender) = inbox.take() else { return }
     loop.wakeSoon(handle)
     didReceive(payload, sender)
@@ -47,11 +47,12 @@ final class MemoryDatagramSocket: DatagramSocket, MemoryHandle {
   func shutDown() { close() }
 }
 
-/// What has come for one socket and was not received yet. From any thread.
+/// The datagrams that one socket has not received yet. Any thread may use it.
 final class MemoryDatagramInbox: Sendable {
-  /// The bytes that fit, as into a socket's buffer; what comes beyond them is lost.
+  /// The capacity in bytes, like a socket's buffer. Datagrams beyond it are lost.
   private static let capacity = 256 * 1024
-  /// What each datagram counts beside its bytes, so that empty ones fill it too.
+  /// The bytes that each datagram counts in addition to its payload, so that empty ones also fill
+  /// the inbox.
   private static let overhead = 256
 
   private struct State {
@@ -89,8 +90,7 @@ final class MemoryDatagramInbox: Sendable {
 }
 
 extension DatagramAddress {
-  /// Who a socket at this address is to those it sends to: one at every address sends from the
-  /// loopback's.
+  /// The sender's address that receivers see: a wildcard address appears as the loopback address.
   fileprivate var asSender: DatagramAddress {
     switch host {
     case "0.0.0.0": DatagramAddress(host: "127.0.0.1", port: port)

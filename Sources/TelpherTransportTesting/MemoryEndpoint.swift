@@ -1,17 +1,17 @@
 internal import Glibc
 internal import TelpherTransport
 
-/// One end of a stream, before it belongs to a loop.
+/// One end of a stream that no loop has taken yet.
 struct MemoryEndpoint: Sendable {
-  /// What this end reads from; nil where it only writes.
+  /// The pipe that this end reads; nil if it only writes.
   var incoming: MemoryPipe?
-  /// What this end writes to; nil where it only reads.
+  /// The pipe that this end writes; nil if it only reads.
   var outgoing: MemoryPipe?
-  /// Who is at the other end.
+  /// The identity of the peer.
   var peer: PeerIdentity
 
-  /// The two ends of a connection to `address`: the connector's first. The other one says that
-  /// `connector` is its peer (nil: what a real system would say).
+  /// Creates the two ends of a connection to `address`, the connector's first. `connector` is the
+  /// identity that the other end sees (nil: the one that a real system would report).
   static func pair(
     to address: SocketAddress, capacity: Int, connectorIs connector: PeerIdentity?
   ) -> (MemoryEndpoint, MemoryEndpoint) {

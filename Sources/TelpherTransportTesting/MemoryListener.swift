@@ -3,7 +3,7 @@ internal import TelpherTransport
 /// A listening socket of a `MemoryNetwork`.
 final class MemoryBoundSocket: BoundSocket {
   let address: SocketAddress
-  /// Weak, since the network has the socket until it is closed.
+  /// Weak, since the network retains the socket until it is closed.
   private weak let network: MemoryNetwork?
   private let state: Monitor<State>
 
@@ -15,7 +15,7 @@ final class MemoryBoundSocket: BoundSocket {
     var next = 0
     var isClosed = false
 
-    /// The loop whose turn it is.
+    /// The next loop, in round-robin order.
     mutating func nextServer() -> MemoryWaker? {
       guard !servers.isEmpty else { return nil }
       next = (next + 1) % servers.count
@@ -29,7 +29,7 @@ final class MemoryBoundSocket: BoundSocket {
     state = Monitor(State(backlog: max(backlog, 1)))
   }
 
-  /// Queues a connection for the next loop in turn; false when it is refused.
+  /// Queues a connection and wakes the next loop. Returns false if the connection is refused.
   func offer(_ endpoint: MemoryEndpoint) -> Bool {
     let (isTaken, server) = state.withLock { state -> (Bool, MemoryWaker?) in
       guard !state.isClosed, state.waiting.count < state.backlog else { return (false, nil) }
@@ -40,12 +40,13 @@ final class MemoryBoundSocket: BoundSocket {
     return isTaken
   }
 
-  /// Takes the connection that waited longest.
+  /// Removes and returns the connection that has waited longest.
   func accept() -> MemoryEndpoint? {
     state.withLock { $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }
   }
 
-  /// Has `server` woken for every so many-th connection, and for each that waits already.
+  /// Adds `server` to the loops that are woken in round-robin order, and wakes it once for each
+  /// waiting connection.
   func addServer(_ server: MemoryWaker) throws(TransportError) {
     let waiting = state.withLock { state -> Int? in
       guard !state.isClosed else { return nil }
@@ -58,7 +59,8 @@ final class MemoryBoundSocket: BoundSocket {
     for _ in 0..<waiting { server() }
   }
 
-  /// Leaves to the others what comes, and what `server` was woken for but did not take.
+  /// Removes `server` and wakes the other loops for the connections that it was woken for but did
+  /// not accept.
   func removeServer(_ server: MemoryWaker) {
     let wakers = state.withLock { state in
       state.servers.removeAll { $0.loop === server.loop && $0.handle == server.handle }
@@ -83,7 +85,7 @@ final class MemoryBoundSocket: BoundSocket {
   }
 }
 
-/// A bound socket as one `MemoryLoop` accepts from it.
+/// One `MemoryLoop`'s listener on a bound socket.
 final class MemoryListener: Listener, MemoryHandle {
   private let loop: MemoryLoop
   private let socket: MemoryBoundSocket

@@ -2,10 +2,10 @@ internal import Glibc
 public import TelpherTransport
 
 extension MemoryLoop {
-  /// `group`: a program in memory starts no others.
+  /// Always `group`: a program in memory starts no processes.
   public var killScope: KillScope { .group }
 
-  /// Calls `didReceive` for each `MemoryNetwork.raise(signal)`; real signals are not watched.
+  /// Calls `didReceive` for each `MemoryNetwork.raise(signal)`. Real signals are not watched.
   public func watch(
     signal: Int32, _ didReceive: @escaping () -> Void
   ) throws(TransportError) -> any SignalWatch {
@@ -13,7 +13,7 @@ extension MemoryLoop {
     return MemorySignalWatch(signal, on: self, didReceive)
   }
 
-  /// Takes an address of the network. Unix paths are names only; no file appears.
+  /// Binds an address of the network. Unix paths are only names; no file is created.
   public func bind(
     to address: SocketAddress, backlog: Int32
   ) throws(TransportError) -> any BoundSocket {
@@ -32,7 +32,7 @@ extension MemoryLoop {
     return try MemoryListener(socket, on: self, didAccept: didAccept)
   }
 
-  /// Connects to who listens on `address` in the network.
+  /// Connects to the listener at `address` in the network.
   public func connect(
     to address: SocketAddress,
     completion: @escaping (Result<any ByteStream, TransportError>) -> Void
@@ -48,8 +48,8 @@ extension MemoryLoop {
     }
   }
 
-  /// Takes a UDP address of the network. What comes faster than it is received is lost beyond a
-  /// quarter of a mebibyte, as in a real system; nothing else is.
+  /// Binds a UDP address of the network. If more than 256 KiB are waiting to be received, further
+  /// datagrams are lost, as in a real system. No others are lost.
   public func openDatagramSocket(
     at address: DatagramAddress, didReceive: @escaping (Chunk, DatagramAddress) -> Void
   ) throws(TransportError) -> any DatagramSocket {
@@ -66,10 +66,10 @@ extension MemoryLoop {
       errno: ENOTSUP)
   }
 
-  /// Starts the `MemoryProgram` that is registered by the name of the first argument.
+  /// Starts the `MemoryProgram` that is registered under the first argument.
   ///
-  /// `directory` and `limits` are for the program to look at and have no effect of themselves;
-  /// `inherit` is the same as `null`.
+  /// The program can read `directory` and `limits`, but they have no effect. `inherit` is the same
+  /// as `null`.
   public func spawn(
     _ request: SpawnRequest,
     completion: @escaping (Result<any ChildProcess, SpawnError>) -> Void

@@ -1,15 +1,16 @@
 internal import Glibc
 internal import TelpherTransport
 
-/// Something open on a loop that is told when there may be something to do.
+/// An open handle of a loop. The loop wakes it when it may have work.
 protocol MemoryHandle: AnyObject {
-  /// There may be something to do: bytes, room, a connection, a signal. May come for nothing.
+  /// Called when there may be work: bytes, free space, a connection or a signal. It may also be
+  /// called without work.
   func didWake()
-  /// The loop ends: close, and let go of every closure without calling it.
+  /// Called when the loop ends: close and release every closure without calling it.
   func shutDown()
 }
 
-/// How another thread wakes a handle.
+/// Wakes a handle from any thread.
 struct MemoryWaker: Sendable {
   let loop: MemoryLoop
   let handle: Int
@@ -25,16 +26,16 @@ extension MemoryLoop {
     case wake(Int)
   }
 
-  /// What other threads hand to the loop's.
+  /// Work that other threads pass to the loop's thread.
   struct Inbox {
     var work: [Work] = []
-    /// `shutDown` was called: from here on only jobs are taken.
+    /// `shutDown` was called: only jobs are accepted now.
     var isStopping = false
-    /// All handles are closed and the loop's own thread is over.
+    /// All handles are closed and the loop's own thread has ended.
     var hasStopped = false
-    /// No thread is there to look at `work`.
+    /// No thread is running that would handle `work`.
     var hasEnded = false
-    /// Resumed when the thread is over.
+    /// Resumed when the thread has ended.
     var waiters: [CheckedContinuation<Void, Never>] = []
 
     mutating func take() -> [Work] {
@@ -48,10 +49,11 @@ extension MemoryLoop {
     }
   }
 
-  /// What `currentLoopKey` holds on this loop's thread.
+  /// The value of `currentLoopKey` on this loop's thread.
   var identity: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
 
-  /// A thread that runs `body`, keeps the loop alive for that long and counts as the loop's.
+  /// Starts a thread that runs `body`, keeps the loop alive meanwhile and counts as the loop's
+  /// thread.
   func startThread(_ body: @escaping @Sendable (MemoryLoop) -> Void) -> pthread_t {
     let start = Unmanaged.passRetained(ThreadStart(loop: self, body: body))
     var thread = pthread_t()
@@ -80,8 +82,8 @@ private final class ThreadStart {
   }
 }
 
-/// The loop whose thread this is. A thread-local, because a loop has a second thread for the jobs
-/// that come after its end.
+/// The key of the current thread's loop. It is thread-local because a loop has a second thread for
+/// jobs that arrive after its end.
 let currentLoopKey: pthread_key_t = {
   var key = pthread_key_t()
   pthread_key_create(&key, nil)

@@ -1,40 +1,41 @@
 internal import Glibc
 public import TelpherTransport
 
-/// An event loop without an operating system below it: streams are pipes in memory, children are
-/// closures. For tests of whatever works over an `EventLoop`, without sockets or processes.
+/// An event loop in memory: streams are pipes in memory, children are closures. It serves tests of
+/// code that uses an `EventLoop`, without sockets or processes.
 ///
-/// Several loops that share a `MemoryNetwork` reach each other's listeners. What can go wrong in a
-/// real network can be made to go wrong there: see `MemoryNetwork` and `MemoryStream.cut`.
+/// Loops that share a `MemoryNetwork` can connect to each other. Tests can simulate network faults
+/// there: see `MemoryNetwork` and `MemoryStream.cut`.
 ///
-/// A task's job that is enqueued after `shutDown` still runs, on a thread that lives just for it:
-/// if it were dropped, whoever awaits the task would hang.
+/// A task's job that is enqueued after `shutDown` still runs, on a temporary thread. If it were
+/// dropped, code that awaits the task would hang.
 ///
-/// `@unchecked Sendable`: `network` and `inbox` are constant and Sendable; every other field is
-/// touched only on the loop's thread, `thread` only in `init` and by the first `shutDown`.
+/// `@unchecked Sendable`: `network` and `inbox` are constant and Sendable. All other fields are
+/// accessed only on the loop's thread, except `thread`, which only `init` and the first `shutDown`
+/// access.
 public final class MemoryLoop: EventLoop, @unchecked Sendable {
   /// The listeners and programs that this loop shares with others.
   public let network: MemoryNetwork
 
-  /// What other threads hand to this one.
+  /// Work from other threads.
   private let inbox = Monitor(Inbox())
   private var thread = pthread_t()
 
-  /// Open streams, listeners, watches and processes, by the number that wakes them.
+  /// Open streams, listeners, watches and processes, by the number that identifies them for waking.
   private var handles: [Int: any MemoryHandle] = [:]
   private var lastHandle = 0
   /// Handles to wake in the next round.
   private var ready: [Int] = []
   private var isReady: Set<Int> = []
-  /// Calls to make in the next round, so that no callback comes from within a call.
+  /// Calls for the next round, so that no callback comes from within a call.
   private var deferred: [() -> Void] = []
-  /// What waits for the end of the round.
+  /// Tasks for the end of the round.
   private var turnEndTasks: [any TurnEndTask] = []
   private var timers = MemoryTimerQueue()
   private(set) var isShutDown = false
   var readBuffer = ReadBuffer()
 
-  /// A loop on a thread of its own, which runs until `shutDown`.
+  /// A loop with its own thread, which runs until `shutDown`.
   public init(network: MemoryNetwork = MemoryNetwork()) {
     self.network = network
     thread = startThread { $0.run() }
@@ -54,14 +55,14 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
 
   /// Runs a task's job on the loop's thread.
   public func enqueue(_ job: consuming ExecutorJob) {
-    // Whoever enqueues holds no reference to its executor, and the job may drop the last one on the
-    // loop's thread while this one is still in here.
+    // The caller holds no reference to the executor, and the job may release the last one on the
+    // loop's thread while this call is still running.
     let kept = Unmanaged.passRetained(self)
     defer { kept.release() }
     post(.job(UnownedJob(job)))
   }
 
-  /// Has `didWake` called on the handle, if it is still open then.
+  /// Wakes the handle if it is still open. Any thread may call it.
   func wake(_ handle: Int) {
     post(.wake(handle))
   }
@@ -86,7 +87,7 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
     precondition(isCurrent, "called on another thread than the loop's")
   }
 
-  /// Whether the caller is on this loop's thread: what `assumeIsolated` asks first.
+  /// Whether the caller is on this loop's thread; `assumeIsolated` calls it first.
   public func isIsolatingCurrentContext() -> Bool? {
     isCurrent
   }
@@ -105,7 +106,7 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
       }
       if hasEnded { continuation.resume() }
     }
-    // The thread resumed us as its last act, so this does not wait to speak of.
+    // The thread resumes this call as its last action, so the join returns almost at once.
     if isFirst { pthread_join(thread, nil) }
   }
 
@@ -118,7 +119,7 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
 
-  /// Keeps `handle` until `remove`, and returns the number that wakes it.
+  /// Retains `handle` until `remove` and returns the number that wakes it.
   func add(_ handle: any MemoryHandle) -> Int {
     checkIsolated()
     lastHandle += 1
@@ -126,23 +127,24 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
     return lastHandle
   }
 
-  /// Lets go of a handle.
+  /// Releases a handle.
   func remove(_ handle: Int) {
     handles[handle] = nil
   }
 
-  /// Has `didWake` called on the handle in the next round. On the loop's thread.
+  /// Wakes the handle in the next round. On the loop's thread only.
   func wakeSoon(_ handle: Int) {
     if isReady.insert(handle).inserted { ready.append(handle) }
   }
 
-  /// Calls `body` in the next round. On the loop's thread.
+  /// Calls `body` in the next round. On the loop's thread only.
   func later(_ body: @escaping () -> Void) {
     checkIsolated()
     deferred.append(body)
   }
 
-  /// Calls `task.turnDidEnd()` once, before the loop waits next. After the end it is dropped.
+  /// Calls `task.turnDidEnd()` once, before the loop next waits. After the loop's end the call is
+  /// dropped.
   public func atEndOfTurn(_ task: any TurnEndTask) {
     checkIsolated()
     guard !isShutDown else { return }
@@ -164,7 +166,7 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
     return timers.add(deadline: overflow ? .max : sum, on: self, isShutDown ? {} : fire)
   }
 
-  /// Takes a canceled timer out of the queue.
+  /// Removes a canceled timer from the queue.
   func remove(_ timer: MemoryTimer) {
     checkIsolated()
     timers.remove(timer)
@@ -195,7 +197,7 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
     drain()
   }
 
-  /// Runs the jobs that are left, then lets the thread end.
+  /// Runs the remaining jobs, then lets the thread end.
   private func drain() {
     while true {
       let (work, waiters) = inbox.withLock { inbox in
@@ -217,8 +219,8 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
       case .body(let body): body()
       case .wake(let handle): handles[handle]?.didWake()
       case .job(let job):
-        // As both, so that a task that prefers the loop does not leave it on its way into an actor
-        // on the loop and back.
+        // On both executors, so that a task that prefers the loop stays on its thread when it
+        // enters and leaves an actor on the loop.
         job.runSynchronously(
           isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
       }

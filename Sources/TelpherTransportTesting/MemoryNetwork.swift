@@ -1,17 +1,17 @@
 internal import Glibc
 public import TelpherTransport
 
-/// What several `MemoryLoop`s share: the addresses that are listened on, the programs that can be
-/// started, and the faults to come. A network is a world of its own: nothing reaches another.
+/// The state that several `MemoryLoop`s share: bound addresses, registered programs and planned
+/// faults. Networks are isolated from each other.
 ///
 /// All methods may be called from any thread.
 public final class MemoryNetwork: Sendable {
   /// How streams behave.
   public struct Options: Sendable {
-    /// The bytes that fit into one direction of a stream, as into a socket's buffer. Past that,
-    /// writes are queued in the stream.
+    /// The capacity in bytes of each direction of a stream, like a socket's buffer. When it is
+    /// full, the stream queues further writes.
     public var pipeCapacity = 64 * 1024
-    /// The most bytes that one read brings. With 1, whoever parses is fed byte by byte.
+    /// The most bytes that one read returns. With 1, a parser receives one byte at a time.
     public var maximumRead = Int.max
 
     /// The defaults.
@@ -22,7 +22,7 @@ public final class MemoryNetwork: Sendable {
   public let options: Options
   private let state = Monitor(State())
 
-  /// A network on which nobody listens, with the built-in programs.
+  /// A network without listeners, with the built-in programs.
   public init(options: Options = Options()) {
     precondition(options.pipeCapacity > 0 && options.maximumRead > 0, "no byte would ever pass")
     self.options = options
@@ -31,25 +31,26 @@ public final class MemoryNetwork: Sendable {
 
   // MARK: Faults
 
-  /// Has the next connection break once `bytes` bytes went `direction` (of the end that connects),
-  /// as `MemoryStream.cut` does. Several calls are for as many connections, in order.
+  /// Makes the next connection break once `bytes` bytes have gone in `direction` (as seen from the
+  /// connecting end), as `MemoryStream.cut` does. Several calls apply to as many connections, in
+  /// order.
   public func cutNextConnection(_ direction: MemoryDirection, after bytes: Int) {
     state.withLock { $0.cuts.append((direction, bytes)) }
   }
 
-  /// What connections made from now on say at the accepting end about who connected; nil for what a
-  /// real system would say.
+  /// Sets the peer's identity that the accepting end of later connections sees; nil for the one
+  /// that a real system would report.
   public func setPeer(_ peer: PeerIdentity?) {
     state.withLock { $0.peer = peer }
   }
 
-  /// What connections made from now on say at the connecting end about who listens; nil for what a
-  /// real system would say.
+  /// Sets the peer's identity that the connecting end of later connections sees; nil for the one
+  /// that a real system would report.
   public func setListeningPeer(_ peer: PeerIdentity?) {
     state.withLock { $0.listeningPeer = peer }
   }
 
-  /// Delivers a signal to the watches of all loops, as if this process had got it.
+  /// Delivers a signal to the watches of all loops, as if this process had received it.
   public func raise(_ signal: Int32) {
     let wakers = state.withLock { $0.watches.filter { $0.signal == signal } }
     for watch in wakers { watch.waker() }
@@ -57,12 +58,13 @@ public final class MemoryNetwork: Sendable {
 
   // MARK: Programs
 
-  /// Has `SpawnRequest`s for `name` start `program`. A later registration replaces an earlier one.
+  /// Registers `program` as the one that `SpawnRequest`s for `name` start. A later registration
+  /// replaces an earlier one.
   public func register(_ name: String, _ program: MemoryProgram) {
     state.withLock { $0.programs[name] = program }
   }
 
-  /// The program of that name; the folders of the usual programs don't matter.
+  /// The program of that name. The prefixes `/bin/` and `/usr/bin/` are ignored.
   func program(_ name: String) -> MemoryProgram? {
     state.withLock { state in
       if let program = state.programs[name] { return program }
@@ -73,8 +75,8 @@ public final class MemoryNetwork: Sendable {
     }
   }
 
-  /// A process id that no real process has (they end at 4194304): a test that sends it a real
-  /// signal by mistake hits nobody.
+  /// Returns a process id that no real process has (real ones end at 4194304), so that a real
+  /// signal that a test sends by mistake reaches no process.
   func makeProcessID() -> Int32 {
     state.withLock { state in
       state.lastProcess += 1
@@ -96,7 +98,7 @@ public final class MemoryNetwork: Sendable {
 
   // MARK: Addresses
 
-  /// Takes an address, with a free port for port 0.
+  /// Binds an address, with a free port for port 0.
   func bind(_ address: SocketAddress, backlog: Int) throws(TransportError) -> MemoryBoundSocket {
     try address.check(for: "listen on")
     let socket = state.withLock { state -> MemoryBoundSocket? in
@@ -119,7 +121,7 @@ public final class MemoryNetwork: Sendable {
     }
   }
 
-  /// Makes a connection and hands one end to who listens; the other is returned.
+  /// Creates a connection, passes one end to the listener and returns the other.
   func connect(to address: SocketAddress) throws(TransportError) -> MemoryEndpoint {
     try address.check(for: "connect to")
     let (socket, cut, peer, listener) = state.withLock { state in
@@ -139,13 +141,13 @@ public final class MemoryNetwork: Sendable {
     if let socket, socket.offer(theirs) { return ours }
     let isUnix = if case .unix = address { true } else { false }
     throw TransportError(
-      .unreachable, "connect to \(address): nobody listens there",
+      .unreachable, "connect to \(address): no process listens there",
       errno: isUnix && socket == nil ? ENOENT : ECONNREFUSED)
   }
 }
 
 extension MemoryNetwork {
-  /// Has what is sent to `address` come into `inbox`; returns it with the port.
+  /// Delivers datagrams for `address` to `inbox`. Returns the address with its actual port.
   func bindDatagrams(
     _ address: DatagramAddress, _ inbox: MemoryDatagramInbox
   ) throws(TransportError) -> DatagramAddress {
@@ -174,7 +176,7 @@ extension MemoryNetwork {
     }
   }
 
-  /// Where a datagram to `address` goes, if anybody is there.
+  /// The inbox that receives datagrams for `address`, if any.
   func inbox(for address: DatagramAddress) -> MemoryDatagramInbox? {
     state.withLock { state in
       state.datagramInboxes[address.key]
@@ -196,7 +198,7 @@ extension MemoryNetwork {
     var lastProcess: Int32 = 5_000_000
     var lastPort: UInt16 = 49151
 
-    /// `address` with a free port in the place of port 0; nil when none is.
+    /// `address` with a free port instead of port 0; nil if no port is free.
     mutating func resolvePort(of address: SocketAddress) -> SocketAddress? {
       guard case .tcp(let host, 0) = address else { return address }
       let taken = sockets
@@ -204,7 +206,7 @@ extension MemoryNetwork {
       return port.map { .tcp(host: host, port: $0) }
     }
 
-    /// A port of the dynamic range that `isFree`.
+    /// A port of the dynamic range for which `isFree` returns true.
     mutating func freePort(_ isFree: (UInt16) -> Bool) -> UInt16? {
       for _ in 49152...65535 {
         lastPort = lastPort == 65535 ? 49152 : lastPort + 1
@@ -213,7 +215,7 @@ extension MemoryNetwork {
       return nil
     }
 
-    /// Who listens on `address`, or else on the same port of every address.
+    /// The socket that listens on `address`, or else on the same port of a wildcard address.
     func socket(for address: SocketAddress) -> MemoryBoundSocket? {
       if let socket = sockets[address.key] { return socket }
       guard case .tcp(_, let port) = address else { return nil }
@@ -223,7 +225,7 @@ extension MemoryNetwork {
 }
 
 extension SocketAddress {
-  /// The address by which a network finds who listens: `localhost` by its number.
+  /// The address under which a network stores a listener: `localhost` becomes its number.
   var key: SocketAddress {
     if case .tcp("localhost", let port) = self { return .tcp(host: "127.0.0.1", port: port) }
     return self
@@ -246,7 +248,7 @@ extension SocketAddress {
 }
 
 extension DatagramAddress {
-  /// The address by which a network finds who receives: `localhost` by its number.
+  /// The address under which a network stores an inbox: `localhost` becomes its number.
   var key: DatagramAddress {
     host == "localhost" ? DatagramAddress(host: "127.0.0.1", port: port) : self
   }

@@ -1,59 +1,59 @@
 internal import Glibc
 internal import TelpherTransport
 
-/// One direction of a connection: a bounded ring of bytes between a writer and a reader, who may be
-/// on different loops. What the kernel's socket buffer is to a real stream.
+/// One direction of a connection: a bounded ring of bytes between a writer and a reader, which may
+/// be on different loops. It plays the role of the kernel's socket buffer.
 final class MemoryPipe: Sendable {
-  /// What a write did.
+  /// The result of a write.
   struct WriteResult {
-    /// How many bytes went in.
+    /// The number of bytes written.
     var count: Int
-    /// Why none will go in any more.
+    /// The reason why no more can be written; nil if more can.
     var failure: TransportError?
-    /// Whether this write was the one that broke the connection (see `cut`).
+    /// Whether this write broke the connection (see `cut`).
     var didCut = false
   }
 
-  /// What a read found.
+  /// The result of a read.
   enum ReadResult {
     case bytes(Int)
-    /// Nothing; the reader is woken when there is something.
+    /// Nothing yet; the reader is woken when bytes arrive.
     case nothing
-    /// The end: orderly with nil.
+    /// The end: in order if nil, else the error that broke the connection.
     case end(TransportError?)
   }
 
   private let state: Monitor<State>
 
-  /// A pipe that holds `capacity` bytes. One that `discards` has a reader that takes everything and
-  /// looks at nothing, as /dev/null does.
+  /// A pipe that holds `capacity` bytes. If `discards` is true, it accepts and drops all bytes, as
+  /// /dev/null does.
   init(capacity: Int, discards: Bool = false) {
     state = Monitor(State(capacity: capacity, discards: discards))
   }
 
-  /// The bytes that wait to be read.
+  /// The number of bytes that can be read.
   var count: Int { state.withLock { $0.count } }
-  /// Whether no more will be written.
+  /// Whether the writing side has ended.
   var isFinished: Bool { state.withLock { $0.end != nil } }
 
   func setReader(_ waker: MemoryWaker) { state.withLock { $0.reader = waker } }
   func setWriter(_ waker: MemoryWaker) { state.withLock { $0.writer = waker } }
 
-  /// Puts in as much of `bytes` as there is room for; the writer is woken when there is more room.
+  /// Writes as many of `bytes` as fit. The writer is woken when there is more space.
   func write(_ bytes: UnsafeRawBufferPointer) -> WriteResult {
     let (result, waker) = state.withLock { $0.write(bytes) }
     waker?()
     return result
   }
 
-  /// Takes out what there is, at most as much as `buffer` holds.
+  /// Reads the available bytes, at most as many as `buffer` holds.
   func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
     let (result, waker) = state.withLock { $0.read(into: buffer) }
     waker?()
     return result
   }
 
-  /// No more will be written; with an error the reader is told that the connection broke.
+  /// Ends the writing side. With an error, the reader sees a broken connection.
   func finish(_ failure: TransportError? = nil) {
     let waker = state.withLock { state in
       if state.end == nil { state.end = .some(failure) }
@@ -62,7 +62,7 @@ final class MemoryPipe: Sendable {
     waker?()
   }
 
-  /// No more will be read. Returns whether bytes were left.
+  /// Ends the reading side. Returns whether unread bytes were dropped.
   func closeReader() -> Bool {
     let (hadBytes, waker) = state.withLock { state in
       defer {
@@ -75,7 +75,7 @@ final class MemoryPipe: Sendable {
     return hadBytes
   }
 
-  /// Breaks the direction behind what is in it: the reader gets that and then an error, the writer
+  /// Breaks the direction: the reader gets the bytes in the pipe and then an error; the writer
   /// can't write any more.
   func sever() {
     let wakers = state.withLock { state in
@@ -85,7 +85,7 @@ final class MemoryPipe: Sendable {
     for waker in wakers { waker?() }
   }
 
-  /// Has the write fail that goes past `bytes` more bytes.
+  /// Makes the write fail that exceeds `bytes` more bytes.
   func cut(after bytes: Int) {
     state.withLock { $0.bytesToCut = bytes }
   }
@@ -98,11 +98,11 @@ extension MemoryPipe {
     var ring: [UInt8] = []
     var start = 0
     var count = 0
-    /// Set when no more will come; the inner value says whether in order.
+    /// Set once writing has ended; the inner value is nil if it ended in order.
     var end: TransportError??
     var isReaderGone = false
     var isWriterWaiting = false
-    /// The bytes that still may pass before the connection breaks.
+    /// The number of bytes that may still pass before the connection breaks.
     var bytesToCut: Int?
     var reader: MemoryWaker?
     var writer: MemoryWaker?
@@ -157,7 +157,7 @@ extension MemoryPipe {
     }
 
     private mutating func append(_ bytes: UnsafeRawBufferPointer) {
-      // The memory comes with the first byte: most streams use one direction's pipe only a little.
+      // Allocated with the first byte: most streams use one direction only a little.
       if ring.isEmpty { ring = [UInt8](repeating: 0, count: capacity) }
       let end = (start + count) % capacity
       ring.withUnsafeMutableBytes { ring in
@@ -172,7 +172,7 @@ extension MemoryPipe {
 }
 
 extension TransportError {
-  /// Nobody reads any more.
+  /// The reading side is closed.
   static let noReader = TransportError(.broken, "write: broken pipe", errno: EPIPE)
   /// The connection broke.
   static let severed = TransportError(.broken, "connection reset by peer", errno: ECONNRESET)

@@ -1,14 +1,15 @@
 internal import Glibc
 public import TelpherTransport
 
-/// A child of a `MemoryLoop` as its program sees it: what a `MemoryProgram` is given.
+/// The process that a `MemoryProgram` runs in: a child of a `MemoryLoop`, as the program sees it.
 ///
-/// On the loop's thread only. The standard streams are always there; those that the parent left out
-/// are at their end, or take everything. They start paused, like every stream.
+/// Use it only on the loop's thread. The standard streams always exist: an input that the parent
+/// did not connect is at its end, and an output accepts and drops all bytes. They start paused,
+/// like every stream.
 public final class MemoryProcess {
-  /// What the parent asked for.
+  /// The parent's request.
   public let request: SpawnRequest
-  /// The program's name and its arguments, as text.
+  /// The program's name and arguments as text.
   public var arguments: [String] { request.arguments.map(\.description) }
   /// The whole environment, as text.
   public var environment: [String: String] {
@@ -21,11 +22,12 @@ public final class MemoryProcess {
   public let input: any ByteStream
   /// Standard output.
   public let output: any ByteStream
-  /// Standard error; the same stream as `output` where the parent asked for that.
+  /// Standard error; the same stream as `output` if the parent requested that.
   public let error: any ByteStream
 
-  /// Asked what to do with a signal; it may call `exit`. False stands for the signal's default
-  /// action, which ends the program for most. Not asked for SIGKILL and SIGSTOP.
+  /// Called with each signal except SIGKILL and SIGSTOP. It returns true if it has handled the
+  /// signal, and may call `exit`. If it returns false, the signal has its default action, which
+  /// ends the program for most signals.
   public var onSignal: ((Int32) -> Bool)?
 
   /// The parent's view.
@@ -36,7 +38,7 @@ public final class MemoryProcess {
   private var hasEnded = false
   private var unreportedStatus: ProcessExit.Status?
 
-  /// Whether the program has not ended: what timers and callbacks of its own should ask first.
+  /// Whether the program is running. The program's own timers and callbacks should check it first.
   public var isRunning: Bool { !hasEnded }
 
   init(_ request: SpawnRequest, program: MemoryProgram, on loop: MemoryLoop) {
@@ -55,12 +57,12 @@ public final class MemoryProcess {
       input: input.outer, output: output.outer, error: error?.outer, on: loop)
     child.process = self
     handle = loop.add(self)
-    // The program starts after the parent has been called back and has set its callbacks.
+    // The program starts after the parent has received the child and set its callbacks.
     loop.wakeSoon(handle)
   }
 
-  /// Ends the program with the low 8 bits of `code`, once what it wrote has gone into its pipes (as
-  /// a program that writes with blocking calls). Only the first call counts.
+  /// Ends the program with the low 8 bits of `code`, once its output has been written to its pipes
+  /// (as for a program with blocking writes). Only the first call counts.
   public func exit(_ code: Int32) {
     loop.checkIsolated()
     guard exitCode == nil, !hasEnded else { return }
@@ -72,7 +74,7 @@ public final class MemoryProcess {
     loop.wakeSoon(handle)
   }
 
-  /// Ends the program as if by `signal`, at once.
+  /// Ends the program at once, as if `signal` had killed it.
   public func die(by signal: Int32) {
     loop.checkIsolated()
     end(.signaled(signal, coreDumped: false))
@@ -90,7 +92,7 @@ public final class MemoryProcess {
   private func end(_ status: ProcessExit.Status) {
     guard !hasEnded else { return }
     closeAll()
-    // The loop keeps this handle until the parent has been told.
+    // The loop keeps this handle until the parent's `onExit` has been called.
     unreportedStatus = status
     loop.wakeSoon(handle)
   }

@@ -1,15 +1,15 @@
 public import TelpherTransport
 
 /// A program of the memory backend: a closure that gets its arguments, environment and standard
-/// streams and says when it has ended.
+/// streams, and calls `exit` at its end.
 ///
 ///     network.register("greet", MemoryProgram { process in
 ///       process.print("hello \(process.arguments[1])\n")
 ///       process.exit(0)
 ///     })
 public struct MemoryProgram: Sendable {
-  /// Called on the loop's thread once the parent has its child. It returns soon, having set
-  /// callbacks or a timer, and the program lasts until `MemoryProcess.exit` or a signal.
+  /// Called on the loop's thread once the parent has its child. It sets callbacks or a timer and
+  /// returns soon; the program runs until `MemoryProcess.exit` or a signal.
   public var main: @Sendable (MemoryProcess) -> Void
 
   /// A program.

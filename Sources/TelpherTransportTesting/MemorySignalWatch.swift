@@ -1,6 +1,6 @@
 internal import TelpherTransport
 
-/// A watch for what `MemoryNetwork.raise` delivers.
+/// A watch for signals from `MemoryNetwork.raise`.
 final class MemorySignalWatch: SignalWatch, MemoryHandle {
   private let loop: MemoryLoop
   private var didReceive: (() -> Void)?

@@ -1,6 +1,6 @@
 public import TelpherTransport
 
-/// A `ByteStream` over pipes in memory. Beside the seam, it can be given a peer and be made to break.
+/// A `ByteStream` over pipes in memory. A test can set its peer and make it break.
 public final class MemoryStream: ByteStream {
   /// See `ByteStream.onRead`.
   public var onRead: ((Chunk) -> Void)?
@@ -10,11 +10,11 @@ public final class MemoryStream: ByteStream {
   public var onWritable: (() -> Void)?
   /// See `ByteStream.onWriteFailure`.
   public var onWriteFailure: ((TransportError) -> Void)?
-  /// The most bytes the next read may bring.
+  /// The most bytes that the next read may return.
   public var readLimit = Int.max
-  /// Who is at the other end; a test may say so.
+  /// The peer's identity; a test may set it.
   public var peer: PeerIdentity
-  /// The number of bytes that are queued.
+  /// The number of queued bytes.
   public private(set) var queuedBytes = 0
 
   private let loop: MemoryLoop
@@ -43,7 +43,7 @@ public final class MemoryStream: ByteStream {
 
   // MARK: Reading
 
-  /// Lets reads come.
+  /// Starts or continues reading.
   public func resumeReading() {
     loop.checkIsolated()
     guard !isReading, !isClosed, !didEnd, incoming != nil else { return }
@@ -51,16 +51,16 @@ public final class MemoryStream: ByteStream {
     loop.wakeSoon(handle)
   }
 
-  /// Keeps reads from coming, from now on.
+  /// Pauses reading at once.
   public func pauseReading() {
     loop.checkIsolated()
     isReading = false
   }
 
-  /// The bytes that have arrived and were not read yet.
+  /// The number of bytes that have arrived and were not read yet.
   public var unreadBytes: Int { isClosed ? 0 : incoming?.count ?? 0 }
 
-  /// Whether anybody may still write what is read here.
+  /// Whether the peer may still write to this stream.
   public var hasWriters: Bool { incoming?.isFinished == false }
 
   private func readOnce() {
@@ -71,7 +71,7 @@ public final class MemoryStream: ByteStream {
       break
     case .bytes(let count):
       let chunk = loop.readBuffer.didFill(count)
-      // One read a round, so that one busy stream does not starve the others.
+      // One read per round, so that a busy stream does not starve others.
       loop.wakeSoon(handle)
       onRead?(chunk)
     case .end(let failure):
@@ -102,7 +102,7 @@ public final class MemoryStream: ByteStream {
     return false
   }
 
-  /// Ends the writing side behind what is queued.
+  /// Ends the writing side after the queued bytes.
   public func finishWriting() {
     loop.checkIsolated()
     isFinishing = true
@@ -159,9 +159,9 @@ public final class MemoryStream: ByteStream {
 
   // MARK: Ending
 
-  /// Breaks the connection once `bytes` more bytes have gone `direction`: the reader gets these and
-  /// then `onEnd` with an error, the writer gets `onWriteFailure`, and the other direction breaks
-  /// as well. With 0 bytes, at once.
+  /// Breaks the connection once `bytes` more bytes have gone in `direction`; at once if 0. The
+  /// reader gets these bytes and then `onEnd` with an error, the writer gets `onWriteFailure`, and
+  /// the other direction breaks too.
   public func cut(_ direction: MemoryDirection, after bytes: Int = 0) {
     loop.checkIsolated()
     guard bytes > 0 else {
@@ -175,7 +175,7 @@ public final class MemoryStream: ByteStream {
     }
   }
 
-  /// Closes both sides at once and drops what is queued.
+  /// Closes both sides at once and drops queued bytes.
   public func close() {
     loop.checkIsolated()
     guard !isClosed else { return }
@@ -184,17 +184,17 @@ public final class MemoryStream: ByteStream {
     dropQueue()
     (onRead, onEnd, onWritable, onWriteFailure) = (nil, nil, nil, nil)
     let hadBytes = incoming?.closeReader() ?? false
-    // As sockets do: closing one with unread bytes resets the connection.
+    // As with sockets: closing one with unread bytes resets the connection.
     outgoing?.finish(hadBytes ? .severed : nil)
     loop.remove(handle)
   }
 }
 
-/// A direction of a stream, as seen from the end that is spoken of.
+/// A direction of a stream, as seen from one end.
 public enum MemoryDirection: Sendable {
-  /// What that end reads.
+  /// The bytes that this end reads.
   case reading
-  /// What that end writes.
+  /// The bytes that this end writes.
   case writing
 }
 

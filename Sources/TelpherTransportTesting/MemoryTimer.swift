@@ -2,7 +2,8 @@ internal import TelpherTransport
 
 /// A timer of a `MemoryLoop`.
 final class MemoryTimer: LoopTimer {
-  /// When it fires, then in which order among those of the same instant.
+  /// When it fires, in nanoseconds of the loop's clock. Among timers of the same instant,
+  /// `sequence` decides.
   let deadline: UInt64
   let sequence: UInt64
   private unowned let loop: MemoryLoop
@@ -27,7 +28,7 @@ final class MemoryTimer: LoopTimer {
     body?()
   }
 
-  /// Lets go of the closure; the timer is in no queue any more.
+  /// Releases the closure. The timer must not be in a queue.
   func drop() {
     body = nil
   }
@@ -37,12 +38,12 @@ final class MemoryTimer: LoopTimer {
   }
 }
 
-/// Timers by the time they are due. An array kept in order: tests have few of them.
+/// Timers, sorted by deadline. An array is enough, since tests have few timers.
 struct MemoryTimerQueue {
   private var timers: [MemoryTimer] = []
   private var lastSequence: UInt64 = 0
 
-  /// When the next timer is due.
+  /// The deadline of the next timer; nil if there is none.
   var deadline: UInt64? { timers.first?.deadline }
 
   mutating func add(

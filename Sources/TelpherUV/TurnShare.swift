@@ -1,28 +1,31 @@
-/// How much each stream may read in one turn of its loop. libuv would read up to 32 buffers from one
-/// before it looks at the next: some milliseconds, in which all others wait. And where many streams
-/// have much to read, a turn would be long again, and whoever has a word for the loop waits for
-/// several: so they share what a turn may bring.
+/// Limits how many bytes each stream may read in one turn of its loop.
+///
+/// By itself libuv reads up to 32 buffers from one stream before it looks at the next. That takes
+/// some milliseconds, in which all other streams wait. If many streams have much to read, even
+/// smaller reads add up to a long turn. So the streams that read much share one limit.
 ///
 /// Owned by one loop.
 struct TurnShare {
-  /// Bytes that a turn may bring, about.
+  /// About how many bytes all streams together may read in one turn.
   private static let total = 512 * 1024
-  /// Bytes that one stream may read of it.
+  /// The most bytes that one stream may read in one turn.
   private static let largest = 256 * 1024
-  /// Less would cost more in system calls than it saves in waiting.
+  /// The least number of bytes that one stream may read in one turn. A smaller share would cost
+  /// more in system calls than it saves in waiting time.
   private static let smallest = 64 * 1024
 
-  /// Bytes that one stream may read in this turn.
+  /// The number of bytes that one stream may read in this turn.
   private(set) var size = TurnShare.largest
-  /// The turn.
+  /// The number of this turn.
   private(set) var turn: UInt64 = 0
-  /// Streams that have used up theirs in this turn.
+  /// How many streams have used up their share in this turn.
   private var users = 0
 
-  /// A stream has used up its share.
+  /// Notes that a stream has used up its share of this turn.
   mutating func didUseUp() { users += 1 }
 
-  /// The turn is over. Who used up a share will want as much again.
+  /// Begins the next turn. Expects that the streams that used up their share will want as much
+  /// again.
   mutating func endTurn() {
     turn &+= 1
     size = max(Self.smallest, min(Self.largest, Self.total / max(1, users)))

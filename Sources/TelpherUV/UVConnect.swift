@@ -2,10 +2,10 @@ internal import CLibUV
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// An attempt to connect: it keeps itself alive until its completion was called.
+/// An attempt to connect. It keeps itself alive until it has called its completion.
 final class UVConnect {
-  /// A Unix socket whose backlog is full refuses with EAGAIN at once, connect(2), where TCP would
-  /// wait: then it is tried again, so often and after so many nanoseconds.
+  /// How often and after how many nanoseconds a connect is repeated. connect(2) to a Unix socket
+  /// with a full backlog fails with EAGAIN at once; TCP would wait.
   private static let retries = 200
   private static let retryDelay: UInt64 = 5_000_000
 
@@ -27,13 +27,14 @@ final class UVConnect {
     self.completion = completion
   }
 
-  /// Only the loop's end drops an attempt, while it waits to be tried again.
+  /// An attempt is freed before it is done only if the loop ends while the attempt waits for its
+  /// next try.
   deinit {
     request.deallocate()
     if !isDone { completion(.failure(.loopEnded(what))) }
   }
 
-  /// Begins; the completion comes later.
+  /// Starts connecting. The completion is called later, never before this returns.
   func start() {
     let what = what
     guard !loop.isClosing else { return finishLater(.loopEnded(what)) }

@@ -11,14 +11,15 @@ final class UVDatagramSocket: DatagramSocket, HandleOwner {
   private var handle: UnsafeMutablePointer<uv_udp_t>?
   private var didReceive: ((Chunk, DatagramAddress) -> Void)?
 
-  /// Bytes of the longest datagram, and a bit.
+  /// The size of the receive buffer in bytes: room for the longest UDP datagram (65,507 bytes over
+  /// IPv4).
   private static let readSize = 65_536
 
-  /// Where datagrams are received, to be copied out: a kept one pins its own bytes only, and none is
-  /// cut off. Larger ones than this UDP doesn't have.
+  /// Receives each datagram, which is then copied into a chunk of its own size. A chunk that is
+  /// kept so holds no more memory than its bytes. No datagram is cut off.
   private let buffer: UnsafeMutableRawBufferPointer
 
-  /// A socket that receives.
+  /// Opens a socket and starts receiving.
   init(
     loop: UVLoop, address: DatagramAddress,
     _ didReceive: @escaping (Chunk, DatagramAddress) -> Void
@@ -41,7 +42,7 @@ final class UVDatagramSocket: DatagramSocket, HandleOwner {
       throw UVStatus(status).error(what)
     }
     self.address = DatagramAddress(host: address.host, port: telpher_address_port(&own))
-    // Not before: what throws does not get to `deinit`.
+    // Allocated only now, because `deinit` does not run if `init` throws.
     buffer = .allocate(byteCount: Self.readSize, alignment: 16)
     self.handle = handle
     self.didReceive = didReceive
@@ -92,14 +93,15 @@ final class UVDatagramSocket: DatagramSocket, HandleOwner {
 }
 
 extension Chunk {
-  /// The bytes as libuv takes them, valid while the chunk lives.
+  /// The chunk's bytes as a libuv buffer. Valid while the chunk lives.
   fileprivate var asBuffer: uv_buf_t {
     let memory = (storage.memory + lowerBound).assumingMemoryBound(to: CChar.self)
     return uv_buf_t(base: memory, len: count)
   }
 }
 
-/// A datagram that the system did not take at once: it keeps the bytes until libuv has called back.
+/// A datagram that the system did not take at once. It keeps the payload until libuv has called
+/// back.
 private final class DatagramRequest {
   private let memory = UnsafeMutablePointer<uv_udp_send_t>.allocate(capacity: 1)
   private let payload: Chunk
@@ -128,7 +130,8 @@ private final class DatagramRequest {
   }
 }
 
-/// A datagram that failed late is lost, as any may be.
+/// Called when a queued datagram was sent or failed. A failure is not reported: any datagram may be
+/// lost.
 private func datagramDidGo(_ request: UnsafeMutablePointer<uv_udp_send_t>?, _: Int32) {
   Unmanaged<DatagramRequest>.fromOpaque(request!.pointee.data!).release()
 }
@@ -139,8 +142,8 @@ private func socketNeedsMemory(
   Handle.owner(of: handle, as: UVDatagramSocket.self).provideMemory(memory!)
 }
 
-/// Called without an address when there is nothing more, and with an error after which receiving
-/// goes on.
+/// libuv calls this without an address when there is nothing more to read, and with a negative
+/// count for an error. Receiving goes on in both cases.
 private func socketDidReceive(
   _ handle: UnsafeMutablePointer<uv_udp_t>?, _ count: Int, _: UnsafePointer<uv_buf_t>?,
   _ address: UnsafePointer<sockaddr>?, _: UInt32

@@ -3,13 +3,14 @@ internal import Glibc
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// The start of one child: it keeps itself alive until its completion was called.
+/// Starts one child process. It keeps itself alive until it has called its completion.
 final class UVLaunch {
   private let loop: UVLoop
   private let request: SpawnRequest
   private let completion: (Result<any ChildProcess, SpawnError>) -> Void
   private let work = UnsafeMutablePointer<uv_work_t>.allocate(capacity: 1)
-  /// Written on the worker thread before libuv hands the work back, read on the loop's after it.
+  /// The result. The worker thread writes it before libuv hands the work back; the loop's thread
+  /// reads it after that.
   private var result: Result<LaunchedProcess, SpawnError>?
 
   init(
@@ -25,7 +26,7 @@ final class UVLaunch {
     work.deallocate()
   }
 
-  /// Begins; the completion comes later.
+  /// Starts the launch. The completion is called later, never before this returns.
   func start() {
     guard !loop.isClosing, loop.launcher != nil else {
       let reason = loop.isClosing ? "the loop was shut down" : "the loop has no launcher"
@@ -50,9 +51,9 @@ final class UVLaunch {
     }
   }
 
-  /// Holds its thread until the child runs its program.
+  /// Launches the child. Blocks the calling thread until the child has executed its program.
   fileprivate func launch() {
-    guard let launcher = loop.launcher else { preconditionFailure("`start` has looked") }
+    guard let launcher = loop.launcher else { preconditionFailure("`start` checks for a launcher") }
     do throws(SpawnError) {
       result = .success(try launcher.launch(request))
     } catch {
@@ -61,8 +62,8 @@ final class UVLaunch {
   }
 
   private func spawn() {
-    guard let launcher = loop.launcher else { preconditionFailure("`start` has looked") }
-    // The end may have begun since.
+    guard let launcher = loop.launcher else { preconditionFailure("`start` checks for a launcher") }
+    // The loop may have begun to shut down since `start`.
     guard !loop.isClosing else {
       result = .failure(
         SpawnError(stage: .resources, errno: ECANCELED, message: "the loop was shut down"))

@@ -2,26 +2,28 @@ internal import CLibUV
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// Accepts from a bound socket on one loop.
+/// Accepts connections from a bound socket on one loop.
 final class UVListener: Listener, HandleOwner {
-  /// How long accepting rests after it failed, in nanoseconds.
-  private static let rest: UInt64 = 100_000_000
+  /// How long accepting pauses after it failed, in nanoseconds.
+  private static let pause: UInt64 = 100_000_000
 
-  /// The connections that are accepted before everything else on the loop has its turn. libuv accepts
-  /// until nothing waits: clients that connect without end would keep it from ever coming back.
+  /// How many connections are accepted before the other work of the loop gets its turn. libuv
+  /// itself accepts until no connection waits, so clients that connect without pause would block
+  /// the loop forever.
   private static let acceptsPerTurn = 32
 
   private let loop: UVLoop
   private let socket: ListeningSocket
   private var didAccept: ((any ByteStream) -> Void)?
   private var handle: UnsafeMutablePointer<uv_stream_t>?
-  private var restTimer: (any LoopTimer)?
-  /// Connections that may be accepted before the next pause.
+  private var pauseTimer: (any LoopTimer)?
+  /// How many connections may be accepted before the next pause.
   private var acceptsLeft = UVListener.acceptsPerTurn
-  /// Runs while libuv holds a connection that is not taken yet, and accepts no other.
+  /// Runs while libuv holds a connection that was not accepted yet. libuv accepts no other
+  /// connection during that time.
   private var turnTimer: (any LoopTimer)?
 
-  /// A listener that accepts.
+  /// Starts accepting connections.
   init(
     loop: UVLoop, socket: ListeningSocket, _ didAccept: @escaping (any ByteStream) -> Void
   ) throws(TransportError) {
@@ -36,8 +38,8 @@ final class UVListener: Listener, HandleOwner {
   func close() {
     loop.preconditionIsCurrent()
     didAccept = nil
-    restTimer?.cancel()
-    restTimer = nil
+    pauseTimer?.cancel()
+    pauseTimer = nil
     closeHandle()
   }
 
@@ -67,14 +69,14 @@ final class UVListener: Listener, HandleOwner {
 
   fileprivate func didReceiveConnection(_ status: Int32) {
     guard handle != nil, didAccept != nil else { return }
-    guard status == 0 else { return takeRest() }
-    guard acceptsLeft > 0 else { return takeTurn() }
+    guard status == 0 else { return pauseAccepting() }
+    guard acceptsLeft > 0 else { return acceptInNextTurn() }
     acceptsLeft -= 1
     accept()
   }
 
-  /// Leaves the connection to libuv until the others on the loop had their turn.
-  private func takeTurn() {
+  /// Leaves the waiting connection with libuv until the other work of the loop had its turn.
+  private func acceptInNextTurn() {
     turnTimer = loop.schedule(after: 0) { [self] in
       turnTimer = nil
       acceptsLeft = Self.acceptsPerTurn - 1
@@ -91,13 +93,15 @@ final class UVListener: Listener, HandleOwner {
     didAccept(stream)
   }
 
-  /// Out of descriptors, libuv gives up one that it keeps in reserve, and with it accepts and closes
-  /// what is waiting. Where it could not get its reserve back, since another thread was faster, it
-  /// would call here without end. So the handle is closed, and opened again a little later.
-  private func takeRest() {
+  /// Closes the listening handle and opens it again after a pause.
+  ///
+  /// When descriptors run out, libuv closes a descriptor that it keeps in reserve, uses it to
+  /// accept and close the waiting connections, and opens the reserve again. If another thread takes
+  /// the free descriptor first, libuv would report the failure without end.
+  private func pauseAccepting() {
     closeHandle()
-    restTimer = loop.schedule(after: Self.rest) { [self] in
-      do { try open() } catch { takeRest() }
+    pauseTimer = loop.schedule(after: Self.pause) { [self] in
+      do { try open() } catch { pauseAccepting() }
     }
   }
 }

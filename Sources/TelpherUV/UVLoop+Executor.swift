@@ -3,67 +3,72 @@ internal import TelpherSystem
 public import TelpherTransport
 
 extension UVLoop {
-  /// Runs `job` on the loop's thread. From any thread; on the loop's own without a lock.
+  /// Runs `job` on the loop's thread. May be called from any thread; on the loop's own thread it
+  /// takes no lock.
   ///
-  /// After `shutDown` jobs are still run, one at a time, on a thread that is started for them: a
-  /// task that outlives its loop can come to its end, where it would otherwise hang for ever.
+  /// After `shutDown`, jobs still run, one at a time, on a thread that is started for them. So a
+  /// task that outlives its loop finishes instead of hanging forever.
   public func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     if isCurrent {
       enqueueLocally(.job(job))
     } else {
-      // Whoever enqueues holds no reference to its executor, and after `shutDown` the job may drop
-      // the last one on another thread while this one is still in here.
+      // The caller holds no reference to this executor. After `shutDown`, another thread may run
+      // the job and release the last reference while this call is still running.
       let kept = Unmanaged.passRetained(self)
       defer { kept.release() }
       send(.job(job))
     }
   }
 
-  /// Runs `body` on the loop's thread, soon and in the order of the calls. From any thread. After
-  /// `shutDown` it is dropped.
+  /// Runs `body` on the loop's thread soon, in the order of the calls. May be called from any
+  /// thread. After `shutDown`, `body` is dropped.
   public func execute(_ body: @escaping @Sendable () -> Void) {
     guard isCurrent else { return send(.body(body)) }
     guard !isClosing else { return }
-    // What other threads sent before stays before.
+    // Messages that other threads sent earlier run first.
     takeMessages()
     enqueueLocally(.call(body))
   }
 
-  /// This loop as the executor of an actor.
+  /// The loop as the serial executor of an actor.
   public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
     UnownedSerialExecutor(ordinary: self)
   }
 
-  /// This loop as the executor that a task prefers.
+  /// The loop as the preferred executor of a task.
   public func asUnownedTaskExecutor() -> UnownedTaskExecutor {
     UnownedTaskExecutor(ordinary: self)
   }
 
-  /// Traps when the caller is not on the loop's thread.
+  /// Traps unless the caller is on the loop's thread.
   public func checkIsolated() {
     preconditionIsCurrent()
   }
 
-  /// Whether the caller is on the loop's thread, as `assumeIsolated` asks in a callback of libuv.
+  /// Whether the caller is on the loop's thread. `assumeIsolated` asks this in callbacks of libuv.
   public func isIsolatingCurrentContext() -> Bool? {
     isCurrent
   }
 
-  /// Calls `body` after the present callback or job, on the loop's thread, from which it is called.
+  /// Calls `body` on the loop's thread after the current callback or job. Call it on the loop's
+  /// thread.
   func callLater(_ body: @escaping () -> Void) {
     enqueueLocally(.call(body))
   }
 
-  /// Calls `task.turnDidEnd()` once, right before the loop waits for I/O next: libuv works out how
-  /// long to wait after its prepare handles, so what these start is not waited past.
+  /// Calls `task.turnDidEnd()` once, right before the loop next waits for I/O. Call it on the
+  /// loop's thread.
+  ///
+  /// This runs in libuv's prepare handle. libuv computes its timeout after the prepare handles, so
+  /// it also respects timers that `task` starts.
   public func atEndOfTurn(_ task: any TurnEndTask) {
     preconditionIsCurrent()
     guard !isClosing else { return }
     work.atEndOfTurn(task)
   }
 
-  /// Ends the turn; tasks that come of it belong to the same end.
+  /// Ends the turn. Tasks that are added meanwhile run in the same call.
   func endTurn() {
     share.endTurn()
     work.endTurn()
@@ -74,7 +79,7 @@ extension UVLoop {
     keepAwake()
   }
 
-  /// Work is there: the loop does not wait for events.
+  /// Keeps the loop from waiting for events while there is local work.
   private func keepAwake() {
     if !isIdling && !isClosing {
       isIdling = true
@@ -86,7 +91,7 @@ extension UVLoop {
     if work.send(message, waking: { uv_async_send(wakeUp) }) { startLateThread() }
   }
 
-  /// Moves what other threads have sent behind the local work.
+  /// Appends the messages of other threads to the local work.
   func takeMessages() {
     work.takeMessages()
     if !work.isEmpty { keepAwake() }
@@ -97,7 +102,7 @@ extension UVLoop {
     if work.isEnding { uv_stop(raw) }
   }
 
-  /// Does the local work. What is beyond its limit is done in the next turn.
+  /// Does the local work. If it exceeds the limit of one turn, the rest is done in the next turn.
   func doLocalWork() {
     work.perform(as: asUnownedSerialExecutor(), asUnownedTaskExecutor())
     if isIdling && work.isEmpty {

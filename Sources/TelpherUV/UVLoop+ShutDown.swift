@@ -4,24 +4,26 @@ internal import TelpherSystem
 internal import TelpherTransport
 
 extension UVLoop {
-  /// Closes every handle that is left, without calling its callbacks, and ends the thread. A
-  /// `connect` or `spawn` under way is completed with an error. From any thread but the loop's;
-  /// returns when the thread has ended. A second call returns at once.
+  /// Closes every open handle without calling its callbacks, and ends the loop's thread. A
+  /// `connect` or `spawn` that is under way completes with an error.
+  ///
+  /// May be called from any thread but the loop's own. Returns when the thread has ended; a call
+  /// after that returns at once.
   public func shutDown() async {
     precondition(!isCurrent, "a loop can't wait for its own end")
     let isFirst = await work.end { uv_async_send(wakeUp) }
-    // The thread has nothing left to do but to return.
+    // The thread returns now, so joining it does not block for long.
     if isFirst { uv_thread_join(&thread) }
   }
 
-  /// The end of the loop's thread: nothing of libuv's is left after it.
+  /// Closes every handle and libuv's loop. This is the last work of the loop's thread.
   func closeEverything() {
     takeMessages()
     doLocalWork()
     isClosing = true
     work.dropTurnEndTasks()
     Handle.closeAll(of: raw)
-    // Returns once the close callbacks have been called and the worker threads have come back.
+    // Returns when all close callbacks have run and the worker threads have finished.
     uv_run(raw, UV_RUN_DEFAULT)
     let status = uv_loop_close(raw)
     precondition(status == 0, "every handle has been closed")
@@ -35,13 +37,13 @@ extension UVLoop {
     work.serveLate(as: asUnownedSerialExecutor(), asUnownedTaskExecutor())
   }
 
-  /// Starts a thread for jobs that came after the end. Running them in the call that sent them could
-  /// deadlock, with whatever lock that caller holds.
+  /// Starts a thread for jobs that arrive after the end. Running such a job on the sender's thread
+  /// could deadlock if the sender holds a lock.
   func startLateThread() {
     var thread = uv_thread_t()
     let status = uv_thread_create(
       &thread, lateThreadMain, Unmanaged.passRetained(self).toOpaque())
-    precondition(status == 0, "a thread can be had for the last jobs")
+    precondition(status == 0, "a thread for the remaining jobs can be started")
     pthread_detach(thread)
   }
 }

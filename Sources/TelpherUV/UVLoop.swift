@@ -4,68 +4,72 @@ internal import Synchronization
 public import TelpherSystem
 public import TelpherTransport
 
-/// An event loop on libuv: a thread of its own, an executor, and the handles that live on it.
+/// An event loop on libuv. It has a thread of its own, is an executor, and owns its handles.
 ///
-/// Make it, use it from its own thread (see `EventLoop`), and end it with `shutDown()`: its thread
-/// holds on to it until then. Any number of loops may run in a process.
+/// Create it, use it from its own thread (see `EventLoop`), and end it with `shutDown()`. Until
+/// then its thread keeps it alive. A process may have any number of loops.
 ///
-/// Work comes to the thread through `LoopWork`: a message from another thread wakes the loop by its
-/// async handle; work is done in the check phase, right after the turn's I/O.
+/// Work reaches the thread through `LoopWork`. A message from another thread wakes the loop with an
+/// async handle. The loop does its work in the check phase, right after the I/O of the turn.
 ///
-/// `@unchecked Sendable`: each field says what protects it. "The thread" below means whoever
-/// `work.threadNumber` names: the loop's thread, or after its end the one that does the late jobs.
+/// `@unchecked Sendable`: the comment of each field says what protects it. "The thread" below is
+/// the thread that `work.threadNumber` names: the loop's thread, or after its end the thread that
+/// runs the late jobs.
 public final class UVLoop: EventLoop, @unchecked Sendable {
-  /// Where children are launched. A launch holds its thread until the child has executed its
-  /// program, for about a third of a millisecond.
+  /// Selects the thread that launches children. A launch blocks its thread until the child has
+  /// executed its program, for about a third of a millisecond.
   public enum LaunchSite: Sendable {
-    /// On the loop's thread: the other streams of the loop wait meanwhile.
+    /// The loop's thread. The other streams of the loop wait during a launch.
     case loopThread
-    /// On libuv's worker threads: nobody waits, for two changes of thread.
+    /// libuv's worker threads. The loop does not wait, but each launch costs two switches between
+    /// threads.
     case workerThreads
-    /// By libuv's uv_spawn, on the loop's thread. It forks, so it takes longer the more memory the
-    /// process has. It knows no control groups: the launcher is to be one of scope `descendants`.
+    /// The loop's thread, with libuv's uv_spawn. It forks, so it takes longer the more memory this
+    /// process uses. It does not support control groups, so the launcher must have the scope
+    /// `descendants`.
     case uvSpawn
   }
 
-  /// The loop's memory. The pointer never changes; what it points to belongs to the thread.
+  /// libuv's loop. The pointer never changes. Only the thread uses the memory.
   let raw: UnsafeMutablePointer<uv_loop_t>
-  /// Wakes the loop. The pointer never changes; sent only under `inbox`'s lock, while running.
+  /// Wakes the loop. The pointer never changes. Signaled only under the lock of `work`, while the
+  /// loop runs.
   let wakeUp: UnsafeMutablePointer<uv_async_t>
-  /// Does the local work after each turn's I/O. Only the thread uses it.
+  /// Does the local work after the I/O of each turn. Only the thread uses it.
   let check: UnsafeMutablePointer<uv_check_t>
-  /// Does what waits for the end of a turn, before the next poll. Only the thread uses it.
+  /// Runs the tasks of `atEndOfTurn` before the next poll. Only the thread uses it.
   let prepare: UnsafeMutablePointer<uv_prepare_t>
-  /// Active while local work is left, which keeps the loop from sleeping. Only the thread uses it.
+  /// Active while there is local work, so that the loop does not sleep. Only the thread uses it.
   let idle: UnsafeMutablePointer<uv_idle_t>
-  /// Starts children. Never changes, and is Sendable itself.
+  /// Starts children. Never changes; it is Sendable itself.
   let launcher: Launcher?
-  /// Where children are launched. Never changes.
+  /// The thread that launches children. Never changes.
   let launchSite: LaunchSite
 
-  /// What is to be done on the thread, and which that is. Never changes, and says itself what may be
-  /// called where.
+  /// The work to do on the thread, and which thread that is. Never changes. Its methods say from
+  /// which thread they may be called.
   let work = LoopWork()
-  /// The thread, for joining it. Written in `init` before anybody else has the loop.
+  /// The thread, to join it. Written in `init` before any other thread can use the loop.
   var thread = uv_thread_t()
 
-  /// What each stream may read in this turn. Only the thread uses it.
+  /// Limits what each stream reads in this turn. Only the thread uses it.
   var share = TurnShare()
   /// Whether `idle` is active. Only the thread uses it.
   var isIdling = false
-  /// Whether the end has begun, and nothing new is started. Only the thread uses it.
+  /// Whether the shutdown has begun, so that no new handle is opened. Only the thread uses it.
   var isClosing = false
-  /// Where all streams of this loop read into. Only the thread uses it.
+  /// The memory that all streams of this loop read into. Only the thread uses it.
   var readBuffer = ReadBuffer()
-  /// Write requests that nobody uses at the moment. Only the thread uses it.
+  /// Unused write requests, kept for the next write. Only the thread uses it.
   var spareWrites: [WriteRequest] = []
 
-  /// A running loop. SIGPIPE is ignored in the whole process from the first loop on, since a write
-  /// to a peer that is gone has to fail and not to end the process.
+  /// Starts a loop. The first loop makes the whole process ignore SIGPIPE, so that a write to a
+  /// closed connection fails instead of ending the process.
   ///
   /// - Parameters:
-  ///   - launcher: what starts this loop's children; without one, `spawn` fails.
-  ///   - launchSite: the threads on which children are launched.
-  /// - Throws: `TransportError` when the system is out of descriptors, memory or threads.
+  ///   - launcher: Starts this loop's children. Without a launcher, `spawn` fails.
+  ///   - launchSite: The thread that launches children.
+  /// - Throws: `TransportError` if the system has no descriptors, memory or threads left.
   public init(
     launcher: Launcher? = nil, launchSite: LaunchSite = .workerThreads
   ) throws(TransportError) {
@@ -99,7 +103,7 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
     var status = uv_loop_init(raw)
     guard status == 0 else { return status }
     raw.pointee.data = Unmanaged.passUnretained(self).toOpaque()
-    // The loop's own handles have no owner: their callbacks find the loop by the loop's memory.
+    // The loop's own handles have no owner. Their callbacks find the `UVLoop` through libuv's loop.
     status = uv_async_init(raw, wakeUp, loopWasWoken)
     if status == 0 {
       uv_check_init(raw, check)
@@ -124,38 +128,39 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
     return status
   }
 
-  /// libuv makes its worker threads with the first work for them, and ends the process where it gets
-  /// none: better now than with the first command, under whatever limit is reached by then.
+  /// Starts libuv's worker threads now. libuv starts them with the first work for them and aborts
+  /// the process if that fails. So this happens here and not at the first command, when some limit
+  /// may be reached.
   private func startWorkerThreads() {
     let work = UnsafeMutablePointer<uv_work_t>.allocate(capacity: 1)
     let status = uv_queue_work(raw, work, { _ in }, { work, _ in work?.deallocate() })
     precondition(status == 0, "uv_queue_work has no way to fail")
   }
 
-  /// The handles that the loop works by itself.
+  /// The handles that belong to the loop itself.
   private var ownHandles: [UnsafeMutablePointer<uv_handle_t>] {
     [Handle.base(wakeUp), Handle.base(check), Handle.base(prepare), Handle.base(idle)]
   }
 
-  /// The loop's thread, from its first to its last act.
+  /// The main function of the loop's thread.
   fileprivate func run() {
     work.takeOver()
     uv_run(raw, UV_RUN_DEFAULT)
     closeEverything()
   }
 
-  /// Whether the caller is on this loop's thread.
+  /// Whether the caller is on this loop's thread. May be read from any thread.
   public var isCurrent: Bool {
     work.threadNumber.load(ordering: .relaxed) == currentThreadNumber()
   }
 
-  /// Traps on any other thread: the loop's memory is not protected against them.
+  /// Traps on any other thread. The loop's memory is not protected against other threads.
   func preconditionIsCurrent() {
     precondition(isCurrent, "the handles of a loop are used on its thread only")
   }
 }
 
-/// The calling thread, as `LoopWork.threadNumber` has it.
+/// The calling thread in the form of `LoopWork.threadNumber`.
 func currentThreadNumber() -> UInt {
   UInt(pthread_self())
 }
@@ -164,7 +169,7 @@ private func loopThreadMain(_ loop: UnsafeMutableRawPointer?) {
   Unmanaged<UVLoop>.fromOpaque(loop!).takeRetainedValue().run()
 }
 
-/// The loop that `handle`, one of its own, belongs to.
+/// The `UVLoop` of one of the loop's own handles.
 private func loop<Kind>(of handle: UnsafeMutablePointer<Kind>?) -> UVLoop {
   let raw = Handle.base(handle!).pointee.loop!
   return Unmanaged<UVLoop>.fromOpaque(raw.pointee.data!).takeUnretainedValue()

@@ -3,7 +3,7 @@ internal import Glibc
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// A child process: its pidfd is watched by uv_poll, its pipes are streams of the loop.
+/// A child process. uv_poll watches its pidfd; its pipes are streams of the loop.
 final class UVProcess: ChildProcess, HandleOwner {
   let pid: Int32
   let input: (any ByteStream)?
@@ -15,8 +15,8 @@ final class UVProcess: ChildProcess, HandleOwner {
   private let launched: LaunchedProcess
   private var watch: UnsafeMutablePointer<uv_poll_t>?
 
-  /// The child that was launched, or nil where it can't be watched or the loop has ended: it is
-  /// killed then, with what came from it, since nobody knows of it.
+  /// Takes over a launched child. Returns nil if the child can't be watched or the loop has ended.
+  /// The child and its descendants are killed then, because nothing else would end them.
   init?(loop: UVLoop, launched: LaunchedProcess) {
     self.loop = loop
     self.launched = launched
@@ -62,7 +62,7 @@ final class UVProcess: ChildProcess, HandleOwner {
     launched.release()
   }
 
-  /// Ends the watch: the child is left to itself.
+  /// Stops watching the child. The child keeps running.
   func close() {
     onExit = nil
     closeWatch()
@@ -79,7 +79,7 @@ final class UVProcess: ChildProcess, HandleOwner {
   private func closeWatch() {
     guard let watch else { return }
     self.watch = nil
-    // libuv lets go of the descriptor at once, so that it may be closed.
+    // libuv stops using the descriptor at once, so it may be closed here.
     Handle.close(watch)
     _ = Glibc.close(launched.pidDescriptor)
   }

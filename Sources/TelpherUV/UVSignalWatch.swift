@@ -2,19 +2,19 @@ internal import CLibUV
 internal import Glibc
 internal import TelpherTransport
 
-/// A watch of one signal over uv_signal_t.
+/// Watches one signal with uv_signal_t.
 final class UVSignalWatch: SignalWatch, HandleOwner {
   private let loop: UVLoop
   private var handle: UnsafeMutablePointer<uv_signal_t>?
   private var didReceive: (() -> Void)?
 
-  /// A watch that is active.
+  /// Starts watching.
   init(loop: UVLoop, signal: Int32, _ didReceive: @escaping () -> Void) throws(TransportError) {
     self.loop = loop
     let what = "watch signal \(signal)"
     guard !loop.isClosing else { throw .loopEnded(what) }
-    // libuv gives a signal its default action back after the last watch, and SIGPIPE's would end
-    // the process at the next write to a peer that is gone.
+    // After the last watch of a signal, libuv restores its default action. The default action of
+    // SIGPIPE would end the process at the next write to a closed connection.
     guard signal != SIGPIPE else { throw UVStatus(UV_EINVAL.rawValue).error(what) }
     let handle: UnsafeMutablePointer<uv_signal_t>
     switch Handle.make({ uv_signal_init(loop.raw, $0) }) {

@@ -3,15 +3,15 @@ internal import Glibc
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// The start of a child by libuv's uv_spawn(3), on the loop's thread, which waits until the child has
+/// Starts children with libuv's uv_spawn(3) on the loop's thread, which waits until the child has
 /// executed its program.
 ///
-/// libuv forks, puts the standard streams in their places, makes a session, enters the working
-/// directory and executes the program. Its process handle is closed at once: libuv tells an exit only
-/// after it has waited for the child, and not what the child used; so the exit is watched and waited for
-/// as of other children.
+/// libuv forks, connects the standard streams, creates a session, enters the working directory and
+/// executes the program. This code closes libuv's process handle at once: libuv reports an exit
+/// only after it has waited for the child, and does not report the child's resource usage. So the
+/// exit is watched and waited for as for other children.
 enum UVSpawn {
-  /// Starts the child that `request` asks for.
+  /// Starts the child that `request` describes. Call it on the loop's thread.
   ///
   /// - Throws: `SpawnError` with the step that failed.
   static func start(
@@ -20,7 +20,8 @@ enum UVSpawn {
     let launch = try ForeignLaunch(request, by: launcher)
     let (status, pid) = withExtendedLifetime(launch) { spawn(launch, on: loop) }
     guard status == 0 else {
-      // uv_spawn does not say which step failed; what could be looked at before was.
+      // uv_spawn does not report which step failed. `ForeignLaunch` has checked beforehand what it
+      // can.
       let isShort = [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(-status)
       throw SpawnError(isShort ? .resources : .execute, errno: -status, of: request)
     }
@@ -55,7 +56,7 @@ enum UVSpawn {
       }
     }
     let pid = handle.pointee.pid
-    // A handle of a spawn that failed is to be closed as well.
+    // The handle must be closed even if the spawn failed.
     handle.pointee.data = nil
     Handle.close(handle)
     return (status, pid)

@@ -1,7 +1,7 @@
 internal import CLibUV
 internal import TelpherTransport
 
-/// What a libuv call returned when it failed: a negated errno(3) or one of libuv's own codes.
+/// The status of a failed libuv call: a negated errno(3) or one of libuv's own codes.
 struct UVStatus: Error {
   let code: Int32
 
@@ -9,13 +9,13 @@ struct UVStatus: Error {
     self.code = code
   }
 
-  /// The system's error number, or 0 for libuv's own codes (which lie past 3000).
+  /// The system's error number, or 0 for one of libuv's own codes (below -3000).
   var errno: Int32 { code > -3000 ? -code : 0 }
 
-  /// In words.
+  /// libuv's text for the error.
   var text: String { String(cString: uv_strerror(code)) }
 
-  /// As the seam's error: `what` was tried.
+  /// The status as a `TransportError`. `what` names the operation that failed.
   func error(_ what: String) -> TransportError {
     TransportError(transportCode, "\(what): \(text)", errno: errno)
   }
@@ -34,7 +34,7 @@ struct UVStatus: Error {
 }
 
 extension TransportError {
-  /// What anything fails with that is asked of a loop after its end.
+  /// The error of an operation on a loop that was shut down.
   static func loopEnded(_ what: String) -> TransportError {
     TransportError(.shutDown, "\(what): the loop was shut down")
   }

@@ -4,7 +4,8 @@ internal import TelpherSystem
 internal import TelpherTransport
 
 extension UVStream {
-  /// A closed socket handle, TCP or Unix, for accepting or connecting.
+  /// Creates a handle without a socket, for a TCP or Unix connection that is to be accepted or
+  /// made.
   static func makeSocket(unix: Bool, on loop: UVLoop) -> UnsafeMutablePointer<uv_stream_t> {
     switch unix ? makePipe(on: loop) : makeTCP(on: loop) {
     case .success(let handle): handle
@@ -12,7 +13,7 @@ extension UVStream {
     }
   }
 
-  /// Sets what a connected socket wants, and finds out who is at its other end.
+  /// Sets the options of a connected socket and finds out who the peer is.
   func didConnect(unix: Bool) {
     guard let output else { return }
     let descriptor = Handle.descriptor(of: output)
@@ -38,7 +39,7 @@ extension UVStream {
     if isDuplex, let output { SocketReset.onClose(of: Handle.descriptor(of: output)) }
   }
 
-  /// A stream over one end of a pipe to a child, which it owns.
+  /// A stream over one end of a pipe to a child. The stream owns the descriptor.
   static func childPipe(_ descriptor: Int32, on loop: UVLoop, reads: Bool) -> UVStream {
     let handle = makeSocket(unix: true, on: loop)
     let status = openPipe(handle, descriptor)
@@ -60,7 +61,8 @@ extension UVStream {
         throw TransportError(.system, "\(what): not a pipe, a socket or a terminal", errno: EINVAL)
       }
     }
-    // Both before libuv sets O_NONBLOCK on either: they may be one description.
+    // Both are taken over before libuv sets O_NONBLOCK on either: they may share one file
+    // description.
     let ownInput = AdoptedDescriptor(takingOver: input)
     let ownOutput = input == output ? ownInput : AdoptedDescriptor(takingOver: output)
     let handles: Handles
@@ -104,14 +106,14 @@ extension UVStream {
     return handle
   }
 
-  /// Gives a pipe handle its descriptor: a pipe, a FIFO or a Unix socket.
+  /// Opens a pipe handle over a descriptor: a pipe, a FIFO or a Unix socket.
   static func openPipe(_ handle: UnsafeMutablePointer<uv_stream_t>, _ descriptor: Int32) -> Int32 {
     UnsafeMutableRawPointer(handle).withMemoryRebound(to: uv_pipe_t.self, capacity: 1) {
       uv_pipe_open($0, descriptor)
     }
   }
 
-  /// Gives a TCP handle its descriptor.
+  /// Opens a TCP handle over a descriptor.
   static func openTCP(_ handle: UnsafeMutablePointer<uv_stream_t>, _ descriptor: Int32) -> Int32 {
     UnsafeMutableRawPointer(handle).withMemoryRebound(to: uv_tcp_t.self, capacity: 1) {
       uv_tcp_open($0, descriptor)

@@ -28,8 +28,8 @@ extension UVStream {
       rest, body, from: max(0, sent - head.count), on: self, output)
     guard status == 0 else { return failLater(status) }
     writesUnderWay += 1
-    // uv_write has tried once more. Where the system took all of it this time nobody has to wait,
-    // although libuv's word on the write is still to come.
+    // uv_write tries to write once more. If the system took everything, the caller need not wait,
+    // although libuv's callback for the write comes later.
     if uv_stream_get_write_queue_size(output) == 0 && !owesWritable { return true }
     owesWritable = true
     return false
@@ -46,22 +46,23 @@ extension UVStream {
     guard !isFinished, !isClosed else { return }
     isFinished = true
     guard isDuplex, let output else { return finishSeparateOutput() }
-    // libuv shuts down behind what is queued. Where that fails, the peer is gone, and the reading
-    // side tells.
+    // libuv shuts the writing side down after the queued writes. If that fails, the peer is gone,
+    // and the reading side reports it.
     let request = UnsafeMutablePointer<uv_shutdown_t>.allocate(capacity: 1)
     if uv_shutdown(request, output, shutdownDidFinish) != 0 { request.deallocate() }
   }
 
-  /// Ends the writing side of two handles, once nothing is queued any more.
+  /// Ends the writing side of a stream with two handles once nothing is queued.
   private func finishSeparateOutput() {
     guard let output, isFinished, writesUnderWay == 0 || hasFailed else { return }
-    // A socket may have a second descriptor, here or in another process, that would keep it open.
-    // On a pipe this fails, and closing is what ends it.
+    // shutdown(2) ends a socket's writing side even if another descriptor, here or in another
+    // process, keeps the socket open. On a pipe it fails, and closing the descriptor ends the
+    // stream.
     _ = shutdown(Handle.descriptor(of: output), Int32(SHUT_WR))
     closeOutput()
   }
 
-  /// libuv's word on one queued write, in the order of the writes.
+  /// Handles libuv's callback for one queued write. Callbacks come in the order of the writes.
   func didFinishWrite(_ status: Int32) {
     writesUnderWay -= 1
     guard !isClosed, !hasFailed else { return }
@@ -73,8 +74,8 @@ extension UVStream {
     onWritable?()
   }
 
-  /// Reports a failure, but not from within the call that met it. Returns what `write` does: true,
-  /// since nothing was queued and `onWritable` will not follow.
+  /// Reports a failure later, not from within the call that failed. Returns the result of `write`:
+  /// true, because nothing was queued and `onWritable` will not follow.
   private func failLater(_ status: Int32) -> Bool {
     hasFailed = true
     loop.callLater { [self] in reportFailure(status) }

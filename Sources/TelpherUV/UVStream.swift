@@ -3,14 +3,15 @@ internal import CTelpherSys
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// A byte stream over libuv's streams: a TCP or Unix socket, an end of a pipe, a terminal, or a pair
-/// of these of which one is read and one is written.
+/// A byte stream over libuv's streams: a TCP or Unix socket, one end of a pipe, a terminal, or a
+/// pair of these, one for reading and one for writing.
 final class UVStream: ByteStream, HandleOwner {
-  /// What carries the bytes.
+  /// The libuv handles that carry the bytes.
   enum Handles {
-    /// One handle, both ways: its writing side ends by shutdown(2).
+    /// One handle for reading and writing. shutdown(2) ends its writing side.
     case duplex(UnsafeMutablePointer<uv_stream_t>)
-    /// A handle for each way, or for one of them: the writing side ends when its handle is closed.
+    /// One handle for each direction, or for only one direction. Closing its handle ends the
+    /// writing side.
     case separate(
       input: UnsafeMutablePointer<uv_stream_t>?, output: UnsafeMutablePointer<uv_stream_t>?)
   }
@@ -27,38 +28,41 @@ final class UVStream: ByteStream, HandleOwner {
     didSet { if (readLimit > 0) != (oldValue > 0) { updateReading() } }
   }
 
-  /// The handle that is read from; nil for a stream that only writes, and once closed.
+  /// The handle to read from. Nil for a stream that only writes, and after `close`.
   private var input: UnsafeMutablePointer<uv_stream_t>?
-  /// The handle that is written to; nil for a stream that only reads, and once that side is closed.
+  /// The handle to write to. Nil for a stream that only reads, and after the writing side was
+  /// closed.
   var output: UnsafeMutablePointer<uv_stream_t>?
-  /// Whether `input` and `output` are the same.
+  /// Whether `input` and `output` are the same handle.
   let isDuplex: Bool
-  /// O_NONBLOCK was set on these: descriptions that others share.
+  /// Descriptors whose O_NONBLOCK flag was changed and is shared with other processes. The flag is
+  /// restored when they close.
   var adopted: [AdoptedDescriptor] = []
 
   private var wantsReads = false
-  /// The bytes that were read in turn `turn` of the loop.
+  /// How many bytes were read in turn `turn` of the loop.
   private var readInTurn = 0
   private var turn: UInt64 = 0
   private var isReading = false
   private var hasEnded = false
-  /// Whether a full read asks for a larger pipe (see `growPipe`).
+  /// Whether the pipe is to be enlarged after a full read (see `growPipe`).
   private var growsPipe: Bool
 
-  /// Writes that libuv has not called back for.
+  /// How many queued writes libuv has not called back for.
   var writesUnderWay = 0
   /// Whether a `write` returned false and `onWritable` has not followed yet.
   var owesWritable = false
-  /// Whether writing has failed for good.
+  /// Whether writing has failed permanently.
   var hasFailed = false
   /// Whether `finishWriting` was called.
   var isFinished = false
   /// Whether `close` was called.
   private(set) var isClosed = false
 
-  /// A stream that owns `handles` from now on.
+  /// Creates a stream that owns `handles` from now on.
   ///
-  /// - Parameter growsPipe: whether it reads a pipe to be enlarged when much comes through it.
+  /// - Parameter growsPipe: Whether the stream reads a pipe that is to be enlarged when much data
+  ///   comes through it.
   init(loop: UVLoop, handles: Handles, peer: PeerIdentity, growsPipe: Bool = false) {
     self.loop = loop
     self.peer = peer
@@ -107,8 +111,8 @@ final class UVStream: ByteStream, HandleOwner {
   }
 
   fileprivate func provideMemory(_ buffer: UnsafeMutablePointer<uv_buf_t>) {
-    // libuv goes on as long as reads fill their memory. Without any it leaves the rest to the next
-    // turn, at no cost: to stop and to start reading would be two system calls.
+    // libuv reads on as long as each read fills its memory. Without memory it stops until the next
+    // turn. That costs nothing; stopping and starting reads would take two system calls.
     if hasReadItsShare { return tuv_read_into(buffer, nil, 0) }
     let memory = loop.readBuffer.prepare(limit: min(readLimit, loop.share.size))
     tuv_read_into(buffer, memory.baseAddress, memory.count)
@@ -117,7 +121,7 @@ final class UVStream: ByteStream, HandleOwner {
   fileprivate func didRead(_ count: Int) {
     if count > 0 {
       let chunk = loop.readBuffer.didFill(count)
-      takeTurn(count)
+      countRead(count)
       if growsPipe && count >= Self.pipeSize { growPipe() }
       onRead?(chunk)
     } else if count < 0, count != Int(UV_ENOBUFS.rawValue) || !hasReadItsShare {
@@ -125,8 +129,8 @@ final class UVStream: ByteStream, HandleOwner {
     }
   }
 
-  /// Counts what was read.
-  private func takeTurn(_ count: Int) {
+  /// Counts bytes that were read in this turn.
+  private func countRead(_ count: Int) {
     if turn != loop.share.turn {
       turn = loop.share.turn
       readInTurn = 0
@@ -135,7 +139,7 @@ final class UVStream: ByteStream, HandleOwner {
     if hasReadItsShare { loop.share.didUseUp() }
   }
 
-  /// Whether the rest of this turn is others'.
+  /// Whether this stream has used up its share of this turn.
   private var hasReadItsShare: Bool {
     turn == loop.share.turn && readInTurn >= loop.share.size
   }
@@ -147,13 +151,15 @@ final class UVStream: ByteStream, HandleOwner {
     onEnd?(status.code == UV_EOF.rawValue ? nil : status.error("read from \(peer)"))
   }
 
-  /// The size of a pipe as the system makes it, pipe(7).
+  /// The default size of a pipe in bytes, pipe(7).
   private static let pipeSize = 64 * 1024
-  /// The size for a bulk stream: fewer, larger turns (docs/architecture.md, "Figures").
+  /// The size in bytes of a pipe that carries much data: fewer and larger reads
+  /// (docs/architecture.md, "Figures").
   private static let bulkPipeSize: Int32 = 1 << 20
 
-  /// Enlarges the pipe once a read brought as much as one holds. A cheap command never gets here
-  /// and need not pay for it. Where the user's share of pipe memory is used up it stays as it is.
+  /// Enlarges the pipe after a read that brought as many bytes as a default pipe holds. A command
+  /// with little output does not pay for this. If the user's limit of pipe memory is reached, the
+  /// pipe keeps its size.
   private func growPipe() {
     growsPipe = false
     if let input { _ = telpher_set_pipe_size(Handle.descriptor(of: input), Self.bulkPipeSize) }
@@ -191,14 +197,14 @@ final class UVStream: ByteStream, HandleOwner {
     (input, output) = (nil, nil)
   }
 
-  /// Closes the handle that is written to, of two.
+  /// Closes the handle for writing, if the stream has two handles.
   func closeOutput() {
     guard let output, !isDuplex else { return }
     let descriptor = Handle.descriptor(of: output)
     restoreFlags(of: { $0 == descriptor })
     self.output = nil
     Handle.close(output)
-    // Of a stream that only writes nothing is left that could call back: let go of the closures.
+    // A stream that only writes can't call back any more. Closing it releases its callbacks.
     if input == nil { loop.callLater { [self] in close() } }
   }
 

@@ -7,7 +7,7 @@ final class UVTimer: LoopTimer, HandleOwner {
   private var handle: UnsafeMutablePointer<uv_timer_t>?
   private var fire: (() -> Void)?
 
-  /// A timer that is running; one that will never fire where the loop has ended.
+  /// Starts a timer. If the loop has ended, it never fires.
   init(loop: UVLoop, after nanoseconds: UInt64, _ fire: @escaping () -> Void) {
     self.loop = loop
     guard !loop.isClosing else { return }
@@ -39,8 +39,10 @@ final class UVTimer: LoopTimer, HandleOwner {
     fire?()
   }
 
-  /// libuv counts whole milliseconds from the start of the loop's turn, both rounded down. Counted
-  /// from there to the first whole millisecond past the deadline, a timer never fires early.
+  /// The delay for libuv in milliseconds, rounded so that the timer never fires early.
+  ///
+  /// libuv counts whole milliseconds from the start of the loop's turn, and rounds both down. So
+  /// this counts from there to the first whole millisecond after the deadline.
   private static func milliseconds(_ nanoseconds: UInt64, _ loop: UVLoop) -> UInt64 {
     let (deadline, overflow) = loop.now.addingReportingOverflow(nanoseconds)
     let due = (overflow ? .max : deadline).quotientAndRemainder(dividingBy: 1_000_000)

@@ -1,12 +1,12 @@
 internal import CLibUV
 internal import TelpherTransport
 
-/// A write that the system did not take at once: it keeps the bytes until libuv has called back,
-/// which it does even for a stream that was closed. The streams of a loop share and reuse them.
+/// A write that the system did not take at once. It keeps the bytes until libuv has called back,
+/// which libuv does even for a closed stream. The streams of a loop share and reuse these requests.
 final class WriteRequest {
-  /// Room for a frame's header; what is longer is copied into a chunk instead.
+  /// Bytes of room for a frame's header. A longer head is copied into a chunk instead.
   private static let headCapacity = 64
-  /// How many unused requests a loop keeps.
+  /// How many unused requests a loop keeps at most.
   private static let spareLimit = 256
 
   private let memory = UnsafeMutablePointer<uv_write_t>.allocate(capacity: 1)
@@ -21,8 +21,8 @@ final class WriteRequest {
     shortHead.deallocate()
   }
 
-  /// Queues `head`, which is copied, and the bytes of `body` from `bodyStart` on `handle` of
-  /// `stream`. Returns libuv's status; unless it is 0, nothing was queued.
+  /// Queues a copy of `head` and the bytes of `body` from `bodyStart` on `handle` of `stream`.
+  /// Returns libuv's status. If it is not 0, nothing was queued.
   static func start(
     _ head: UnsafeRawBufferPointer, _ body: Chunk?, from bodyStart: Int, on stream: UVStream,
     _ handle: UnsafeMutablePointer<uv_stream_t>
@@ -55,7 +55,7 @@ final class WriteRequest {
     stream.didFinishWrite(status)
   }
 
-  /// Lets go of the bytes and the stream, and makes this request a spare one.
+  /// Releases the bytes and the stream, and keeps this request for reuse.
   @discardableResult
   private func takeBack() -> UVStream {
     guard let stream else { preconditionFailure("a request under way has a stream") }

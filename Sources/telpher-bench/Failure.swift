@@ -1,4 +1,4 @@
-/// Why something could not be measured, for a person.
+/// The reason, as text for a person, why something could not be measured.
 struct Failure: Error, CustomStringConvertible {
   let description: String
 

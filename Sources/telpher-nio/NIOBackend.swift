@@ -3,7 +3,7 @@ internal import TelpherNIO
 internal import TelpherSystem
 internal import TelpherTransport
 
-/// SwiftNIO and swift-subprocess under the program.
+/// The program's backend on SwiftNIO and swift-subprocess.
 struct NIOBackend: Backend {
   func makeClientLoop(startsPrograms: Bool) throws -> any EventLoop {
     NIOLoop(launcher: startsPrograms ? try SubprocessLauncher() : nil)
@@ -12,7 +12,7 @@ struct NIOBackend: Backend {
   func makeServerParts(loops count: Int, spawn: SpawnMethod?) throws -> ServerParts {
     if let spawn {
       throw TransportError(
-        .system, "telpher-nio starts commands by swift-subprocess: there is no --spawn \(spawn)")
+        .system, "telpher-nio always uses swift-subprocess; --spawn \(spawn) is not available")
     }
     let launcher = try SubprocessLauncher(
       softDescriptorLimit: Launcher.raiseDescriptorLimit(), endsWithProcess: true)

@@ -3,10 +3,10 @@ internal import TelpherSystem
 internal import TelpherTransport
 internal import TelpherUV
 
-/// libuv under the program.
+/// The program's backend on libuv.
 struct UVBackend: Backend {
   func makeClientLoop(startsPrograms: Bool) throws -> any EventLoop {
-    // Only ssh is ever started, which needs no control group.
+    // A client starts only ssh, which needs no control group.
     let launcher = startsPrograms ? try Launcher(scope: .descendants) : nil
     return try UVLoop(launcher: launcher)
   }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TelpherAccess
 
-/// A folder of a test's own, removed with it.
+/// A temporary folder for one test.
 final class SecretFolder: Sendable {
   let path: String
 
@@ -43,13 +43,13 @@ struct SecretFileTests {
     }
   }
 
-  @Test func itsOwnersFileIsRead() throws {
+  @Test func readsAFileOfItsOwner() throws {
     try folder.write("secret", to: "token")
     #expect(try file.read() == Array("secret".utf8))
   }
 
   @Test(arguments: [0o640, 0o604, 0o620, 0o610, 0o666] as [mode_t])
-  func aFileThatOthersCanUseIsRefused(_ mode: mode_t) throws {
+  func aFileThatOtherUsersCanAccessIsRefused(_ mode: mode_t) throws {
     try folder.write("secret", to: "token", mode: mode)
     #expect(refusal(file)?.contains("chmod 600") == true)
   }
@@ -63,11 +63,11 @@ struct SecretFileTests {
 
   @Test func aFIFOIsRefusedAtOnce() throws {
     #expect(mkfifo(folder.path + "/token", 0o600) == 0)
-    #expect(refusal(file)?.contains("no regular file") == true)
+    #expect(refusal(file)?.contains("not a regular file") == true)
   }
 
   @Test func aFolderIsRefused() throws {
-    #expect(refusal(SecretFile(folder.path))?.contains("no regular file") == true)
+    #expect(refusal(SecretFile(folder.path))?.contains("not a regular file") == true)
   }
 
   @Test func aLinkIsNotFollowed() throws {
@@ -83,7 +83,7 @@ struct SecretFileTests {
     #expect(refusal(file)?.contains("longer than") == true)
   }
 
-  @Test func aFileThatIsMadeIsItsOwnersAlone() throws {
+  @Test func aNewFileIsPrivateToItsOwner() throws {
     let deep = SecretFile(folder.path + "/sub/deep/token")
     let old = umask(0)
     defer { umask(old) }
@@ -96,7 +96,7 @@ struct SecretFileTests {
     #expect(status.st_mode & 0o7777 == 0o700)
   }
 
-  @Test func whatIsThereIsNotOverwrittenByCreating() throws {
+  @Test func createDoesNotOverwriteAnExistingFile() throws {
     #expect(try file.create([1]))
     #expect(try !file.create([2]))
     #expect(try file.read() == [1])
@@ -104,7 +104,7 @@ struct SecretFileTests {
     #expect(try !SecretFile(folder.path + "/link").create([1]))
   }
 
-  @Test func replacingChangesTheWholeFileAndItsVersion() throws {
+  @Test func replaceChangesTheWholeFileAndItsVersion() throws {
     #expect(try file.create([1]))
     let version = try file.version()
     #expect(try file.version() == version)

@@ -21,7 +21,7 @@ struct TokenTests {
     #expect(Token.random().bytes != token.bytes)
   }
 
-  @Test func aTokenThatIsPrintedShowsNothing() {
+  @Test func aPrintedTokenRevealsNothing() {
     let token = Token.random()
     var dumped = ""
     dump(token, to: &dumped)
@@ -30,19 +30,19 @@ struct TokenTests {
     }
   }
 
-  @Test func theFileIsMadeOnceAndReadAgain() throws {
+  @Test func theFileIsCreatedOnceAndThenRead() throws {
     let token = try file.readOrMake()
     #expect(try file.readOrMake().bytes == token.bytes)
     #expect(try file.read().bytes == token.bytes)
   }
 
   @Test(arguments: ["", "\n", "ab\n", String(repeating: "z", count: 64) + "\n"])
-  func aFileWithSomethingElseIsRefused(_ text: String) throws {
+  func aFileWithoutATokenIsRefused(_ text: String) throws {
     try folder.write(text, to: "token")
     #expect(throws: SecretFile.Failure.self) { try file.readOrMake() }
   }
 
-  @Test func aServerTakesARotatedTokenAtOnceAndNoneOfAFileThatIsGone() throws {
+  @Test func aRotatedTokenAppliesAtOnceAndARemovedFileIsAnError() throws {
     let first = try file.readOrMake()
     let source = TokenSource(file)
     #expect(try source.current().bytes == first.bytes)
@@ -62,9 +62,9 @@ struct TokenProverTests {
   private static let token = Token(Array(0..<32))!
   private static let transcript: [UInt8] = [1, 2, 3]
 
-  /// As Python has it: hmac.digest(bytes(range(32)), b"telpher server v1\n127.0.0.1:7000\n" +
-  /// bytes([1, 2, 3]), "sha256").hex()
-  @Test func aProofIsTheOneOfThePage() {
+  /// The expected proof was computed with Python: hmac.digest(bytes(range(32)), b"telpher server
+  /// v1\n127.0.0.1:7000\n" + bytes([1, 2, 3]), "sha256").hex()
+  @Test func aProofMatchesTheProtocolPage() {
     let prover = TokenProver(Self.token, at: Self.address)
     let proof = prover.proof(of: .server, over: Self.transcript)
     #expect(
@@ -73,7 +73,7 @@ struct TokenProverTests {
     #expect(prover.accepts(proof, of: .server, over: Self.transcript))
   }
 
-  @Test func aProofIsOfNoUseElsewhere() {
+  @Test func aProofIsInvalidElsewhere() {
     let prover = TokenProver(Self.token, at: Self.address)
     let proof = prover.proof(of: .server, over: Self.transcript)
     #expect(!prover.accepts(proof, of: .client, over: Self.transcript))
@@ -107,7 +107,7 @@ struct TokenProverTests {
         .accepts(proof, of: .client, over: []))
   }
 
-  @Test func eachNonceIsAnotherOne() {
+  @Test func noncesDiffer() {
     #expect(Hello.Auth.fresh() != Hello.Auth.fresh())
   }
 }

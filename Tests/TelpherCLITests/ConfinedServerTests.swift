@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// Servers that let their clients do less.
+/// Servers with --no-commands or --read-only.
 struct ConfinedServerTests {
   let sandbox: Sandbox
   init() throws { sandbox = try Sandbox() }
@@ -10,7 +10,7 @@ struct ConfinedServerTests {
     await (try sandbox.start(arguments)).finish()
   }
 
-  @Test func aServerWithoutCommandsHasFilesOnly() async throws {
+  @Test func aServerWithNoCommandsServesOnlyFiles() async throws {
     mkdir(sandbox.folder + "/root", 0o700)
     let (server, addresses) = try await sandbox.serve(
       "--no-commands", "--root", sandbox.folder + "/root")
@@ -26,7 +26,7 @@ struct ConfinedServerTests {
     #expect(await server.finish().status == 0)
   }
 
-  @Test func aServerToReadFromLetsNothingBeChanged() async throws {
+  @Test func aReadOnlyServerRefusesChanges() async throws {
     let root = sandbox.folder + "/root"
     mkdir(root, 0o700)
     sandbox.write("kept", to: root + "/f")

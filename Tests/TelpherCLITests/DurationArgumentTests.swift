@@ -23,12 +23,12 @@ struct DurationArgumentTests {
 }
 
 struct EnvironmentVariableTests {
-  @Test func theValueMayHoldEqualsSigns() throws {
+  @Test func theValueMayContainEqualsSigns() throws {
     #expect(try EnvironmentVariable.parse("A=b=c") == EnvironmentVariable(name: "A", value: "b=c"))
     #expect(try EnvironmentVariable.parse("A=") == EnvironmentVariable(name: "A", value: ""))
   }
 
-  @Test func aMissingEqualsSignIsNamed() {
+  @Test func aMissingEqualsSignIsReported() {
     #expect { try EnvironmentVariable.parse("A") } throws: { "\($0)".contains("no '='") }
     #expect(throws: ValidationError.self) { try EnvironmentVariable.parse("=x") }
   }

@@ -4,17 +4,17 @@ import Testing
 @testable import TelpherCLI
 
 struct EndRequestsTests {
-  @Test func theFirstIsPassedOnAndTheSecondEndsTheClient() {
+  @Test func theFirstSignalIsForwardedAndTheSecondEndsTheClient() {
     let requests = EndRequests()
     #expect(requests.receive(SIGINT, at: 5) == .pass)
     #expect(requests.receive(SIGTERM, at: 6) == .giveUp)
   }
 
-  /// timeout(1) sends its signal to the process and to its group.
-  @Test func oneSignalThatIsDeliveredTwiceIsOneRequest() {
+  /// timeout(1) sends its signal to the process and then to its process group.
+  @Test func aSignalThatIsDeliveredTwiceCountsOnce() {
     let requests = EndRequests()
     #expect(requests.receive(SIGTERM, at: 5) == .pass)
-    #expect(requests.receive(SIGTERM, at: 5 + EndRequests.oneRequest - 1) == .drop)
-    #expect(requests.receive(SIGTERM, at: 5 + 3 * EndRequests.oneRequest) == .giveUp)
+    #expect(requests.receive(SIGTERM, at: 5 + EndRequests.repeatInterval - 1) == .drop)
+    #expect(requests.receive(SIGTERM, at: 5 + 3 * EndRequests.repeatInterval) == .giveUp)
   }
 }

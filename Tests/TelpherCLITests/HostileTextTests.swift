@@ -1,12 +1,12 @@
 import Glibc
 import Testing
 
-/// A server whose words would move the cursor of a terminal, or look like lines of their own.
+/// A server whose texts have control characters and line breaks.
 struct HostileTextTests {
   let sandbox: Sandbox
   init() throws { sandbox = try Sandbox() }
 
-  /// Answers each OPEN as its first argument says, on the default socket.
+  /// A server at the default socket that answers each OPEN with its first argument.
   private static let server = #"""
     import json, os, socket, struct, sys
     bad = "evil\n\x1b[2J\x1b]0;title\x07\u009b31m\u202e"
@@ -64,7 +64,7 @@ struct HostileTextTests {
   }
 
   @Test(arguments: ["refused", "reset", "goaway", "not_started", "result"])
-  func whatAServerSaysOfACommandIsEscaped(_ answer: String) async throws {
+  func serverTextsAboutACommandAreEscaped(_ answer: String) async throws {
     try await withServer(answer) {
       let result = try await sandbox.telpher("run", "--", "true")
       #expect(result.status != 0)
@@ -73,7 +73,7 @@ struct HostileTextTests {
     }
   }
 
-  @Test func whatAServerSaysOfFilesIsEscaped() async throws {
+  @Test func serverTextsAboutFilesAreEscaped() async throws {
     try await withServer("failed") {
       for arguments in [["stat", "f"], ["ls", "f"], ["rm", "f"]] {
         let result = await (try sandbox.start(arguments)).finish()
@@ -83,7 +83,7 @@ struct HostileTextTests {
     }
   }
 
-  @Test func whatAServerSaysOfItselfIsEscaped() async throws {
+  @Test func serverTextsInInfoAreEscaped() async throws {
     try await withServer("info") {
       let told = try await sandbox.telpher("info")
       expectHarmless(told.output, lines: 11)

@@ -5,7 +5,7 @@ struct ReachTests {
   let sandbox: Sandbox
   init() throws { sandbox = try Sandbox() }
 
-  @Test func aTCPClientShowsTheToken() async throws {
+  @Test func aTCPClientAuthenticatesWithTheToken() async throws {
     let (server, addresses) = try await sandbox.serve("--listen", "tcp:localhost:0")
     let address = try #require(addresses.first)
     let token = sandbox.folder + "/.config/telpher/token"
@@ -23,7 +23,7 @@ struct ReachTests {
     #expect(secret.count == 65 && !log.errorText.contains(secret.dropLast()))
   }
 
-  @Test func theDirectoryIsTheUsersWhereNoServerIsNamed() async throws {
+  @Test func withoutANamedServerACommandRunsInTheUsersFolder() async throws {
     let line = "cd /usr && telpher run -- pwd"
     #expect(try await sandbox.shell(line).text == "/usr\n")
     let (server, addresses) = try await sandbox.serve()
@@ -47,7 +47,8 @@ struct ReachTests {
     #expect(refused.errorText.contains("the token is not this server's"))
     let missing = try await sandbox.telpher("run", "--on", address, "--", "true")
     #expect(missing.status == 125)
-    #expect(missing.errorText.contains("token"))
+    #expect(missing.errorText.contains("/.config/telpher/token"))
+    #expect(missing.errorText.contains("'telpher serve --listen tcp:HOST:PORT'"))
     let right = try await sandbox.telpher(
       "ping", "--on", address, environment: ["TELPHER_TOKEN_FILE": sandbox.folder + "/right"])
     #expect(right.status == 0)
@@ -56,7 +57,7 @@ struct ReachTests {
   }
 
   @Test(arguments: ["tcp:0.0.0.0:0", "tcp:[::]:0", "tcp:example.org:7"])
-  func otherHostsAreRefusedByBoth(_ address: String) async throws {
+  func serverAndClientRefuseTCPWithOtherHosts(_ address: String) async throws {
     for arguments in [["serve", "--listen", address], ["run", "--on", address, "--", "true"]] {
       let result = await (try sandbox.start(arguments)).finish()
       #expect(result.status == 125)
@@ -66,7 +67,7 @@ struct ReachTests {
 
   @Test func sshCarriesTheConnection() async throws {
     let program = Sandbox.program
-    // What ssh is asked to run at the far end comes behind `--` and the host.
+    // The remote command follows `--` and the host in the arguments of ssh.
     sandbox.addProgram(
       "ssh",
       """
@@ -89,14 +90,14 @@ struct ReachTests {
     #expect(failed.status == 5)
   }
 
-  @Test func aMissingSSHIsTold() async throws {
+  @Test func aMissingSSHIsReported() async throws {
     let result = try await sandbox.telpher(
       "run", "--on", "ssh://host", "--", "true", environment: ["PATH": sandbox.folder + "/bin"])
     #expect(result.status == 125)
     #expect(result.errorText.contains("ssh"))
   }
 
-  @Test func pingCountsAndInfoTells() async throws {
+  @Test func pingAndInfoPrintTextAndJSON() async throws {
     let (server, _) = try await sandbox.serve()
     let pings = try await sandbox.telpher("ping", "--count", "3")
     #expect(pings.text.split(separator: "\n").count == 3)
@@ -118,7 +119,7 @@ struct ReachTests {
     }
   }
 
-  @Test func helpAndVersionAndCompletions() async throws {
+  @Test func helpVersionCompletionsAndUnknownCommands() async throws {
     #expect(try await sandbox.telpher("--version").text == "telpher 0.1.0\n")
     for command in ["serve", "run", "ping", "info"] {
       let help = try await sandbox.telpher(command, "--help")
@@ -132,7 +133,8 @@ struct ReachTests {
     let unknown = try await sandbox.telpher("fly")
     #expect(unknown.status == 64)
     #expect(
-      unknown.errorText.hasPrefix("telpher: there is no command 'fly': there are serve, run, "))
+      unknown.errorText.hasPrefix(
+        "telpher: there is no command 'fly': the commands are serve, run, "))
     let nested = try await sandbox.telpher("classic", "rn")
     #expect(
       nested.errorText

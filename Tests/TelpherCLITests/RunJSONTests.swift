@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Testing
 
-/// The keys of the report that the tests look at.
+/// The keys of the report that these tests check.
 private struct Report: Decodable {
   var result: String
   var code: Int?
@@ -32,7 +32,7 @@ struct RunJSONTests {
   let sandbox: Sandbox
   init() throws { sandbox = try Sandbox() }
 
-  @Test func everythingIsInOneObject() async throws {
+  @Test func oneObjectHasResultAndOutput() async throws {
     let finished = try await sandbox.telpher(
       "run", "--json", "--", "sh", "-c", "echo out; echo err >&2; exit 3")
     let report = try Report(finished)
@@ -45,14 +45,14 @@ struct RunJSONTests {
     #expect(try #require(report.rusage?["user_ms"]) >= 0)
   }
 
-  @Test func whatIsNoTextComesInBase64() async throws {
+  @Test func outputThatIsNotUTF8IsInBase64() async throws {
     let report = try Report(
       try await sandbox.telpher("run", "--json", "--", "printf", #"\377\000"#))
     #expect(report.stdout == nil)
     #expect(report.stdoutBase64 == "/wA=")
   }
 
-  @Test func signalsAndTimeoutsAreTold() async throws {
+  @Test func signalsAndTimeoutsAreReported() async throws {
     let signaled = try await sandbox.telpher("run", "--json", "--", "sh", "-c", "kill -9 $$")
     #expect(try Report(signaled).signal == 9)
     #expect(signaled.status == 137)
@@ -63,13 +63,13 @@ struct RunJSONTests {
     #expect(late.status == 124)
   }
 
-  @Test func aHeldPipeIsTold() async throws {
+  @Test func aHeldOutputIsReported() async throws {
     let report = try Report(
       try await sandbox.telpher("run", "--json", "--", "sh", "-c", "sleep 60 & echo x"))
     #expect(report.result == "exited" && report.stdout == "x\n" && report.pipeHeld == true)
   }
 
-  @Test func ownFailuresAreObjectsToo() async throws {
+  @Test func failuresOfTelpherAreObjectsToo() async throws {
     let missing = try await sandbox.telpher("run", "--json", "--", "no-such-command")
     #expect(try Report(missing).result == "not_started")
     #expect(missing.status == 127)
@@ -80,7 +80,7 @@ struct RunJSONTests {
     #expect(unreachable.status == 125)
   }
 
-  @Test func tooMuchOutputIsAClearError() async throws {
+  @Test func tooMuchOutputIsAnError() async throws {
     let finished = try await sandbox.telpher(
       "run", "--json", "--", "head", "-c", "70000000", "/dev/zero")
     #expect(try Report(finished).result == "output_limit")

@@ -5,18 +5,18 @@ struct RunOutputTests {
   let sandbox: Sandbox
   init() throws { sandbox = try Sandbox() }
 
-  @Test func argumentsArriveVerbatim() async throws {
+  @Test func argumentsArriveUnchanged() async throws {
     let words = ["a b", "$HOME", "", "--", "-x", "--json", "*", "ä\n'\""]
     let result = await (try sandbox.start(["run", "--", "printf", "[%s]"] + words)).finish()
     #expect(result.text == words.map { "[\($0)]" }.joined())
   }
 
-  @Test func optionsBehindTheCommandAreItsOwn() async throws {
+  @Test func optionsAfterTheCommandBelongToIt() async throws {
     let result = try await sandbox.telpher("run", "echo", "--json", "-i", "--help")
     #expect(result.text == "--json -i --help\n")
   }
 
-  @Test func allBytesPassUntouched() async throws {
+  @Test func allBytesArriveUnchanged() async throws {
     let result = try await sandbox.telpher(
       "run", "--", "sh", "-c", #"printf '\000\377\200\r\n'; printf '\376' >&2"#)
     #expect(result.output == [0, 255, 128, 13, 10])
@@ -31,19 +31,19 @@ struct RunOutputTests {
     #expect(result.errorText.isEmpty)
   }
 
-  @Test func bothOutputsComeWhenOneIsNotRead() async throws {
+  @Test func standardErrorArrivesWhileStandardOutputIsNotRead() async throws {
     let child = try sandbox.start([
       "run", "--", "sh", "-c",
       "head -c 3000000 /dev/zero; echo done >&2; head -c 3000000 /dev/zero",
     ])
-    // `finish` reads both; here standard error is read first, to its end, through a slow stdout.
+    // Standard error is read to its end first, while nobody reads standard output.
     let result = await child.finish()
     #expect(result.output.count == 6_000_000)
     #expect(result.errorText == "done\n")
   }
 
-  /// The server that was started for this command reads on as well.
-  @Test func anOutputThatIsHeldIsReportedAndReadOn() async throws {
+  /// The temporary server keeps reading too, so the background process does not get SIGPIPE.
+  @Test func aHeldOutputIsReportedAndTheServerKeepsReadingIt() async throws {
     let line = """
       telpher run --drain 0ms -- sh -c '(until [ -e "$HOME/go" ]; do sleep 0.01; done
         head -c 262144 /dev/zero && : >"$HOME/done") & echo early'
@@ -56,8 +56,8 @@ struct RunOutputTests {
     #expect(result.status == 0)
   }
 
-  /// `finish` waits for the end of both outputs: the server that reads on has neither of them open.
-  @Test func aProcessInTheBackgroundDoesNotHoldTheClientsOutputs() async throws {
+  /// `finish` waits until both outputs are closed, so the temporary server must not have them open.
+  @Test func aBackgroundProcessDoesNotKeepTheClientsOutputsOpen() async throws {
     let result = try await sandbox.telpher(
       "run", "--drain", "0ms", "--", "sh", "-c", "sleep 600 & echo $!")
     let pid = try #require(Int32(result.text.dropLast()))
@@ -65,7 +65,7 @@ struct RunOutputTests {
     kill(pid, SIGKILL)
   }
 
-  @Test func aLongerDrainBringsWhatComesLate() async throws {
+  @Test func aLongerDrainPrintsLateOutput() async throws {
     for drain in ["1h", "forever"] {
       let line = """
         telpher run --drain \(drain) -- sh -c '
@@ -78,26 +78,26 @@ struct RunOutputTests {
     }
   }
 
-  @Test func aReaderThatGoesEndsTheCommand() async throws {
+  @Test func closingTheOutputEndsTheCommand() async throws {
     let result = try await sandbox.shell("(telpher run -- yes; echo $? >&2) | head -1")
     #expect(result.text == "y\n")
     #expect(result.errorText == "141\n")
   }
 
-  @Test func aFullDiskIsTold() async throws {
+  @Test func aFullDiskIsReported() async throws {
     let result = try await sandbox.shell("telpher run -- echo x >/dev/full")
     #expect(result.status == 125)
     #expect(result.errorText == "telpher: cannot write standard output: No space left on device\n")
   }
 
-  @Test func aClosedOutputIsTold() async throws {
+  @Test func aClosedOutputIsReported() async throws {
     let result = try await sandbox.shell("telpher run -- echo x >&-")
     #expect(result.status == 125)
     #expect(result.errorText == "telpher: cannot write standard output: Bad file descriptor\n")
     #expect(try await sandbox.shell("telpher run -- true >&- 2>&- <&-").status == 0)
   }
 
-  @Test func outputComesWhileTheCommandRuns() async throws {
+  @Test func outputArrivesWhileTheCommandRuns() async throws {
     let child = try sandbox.start(["run", "-i", "--", "cat"], input: .pipe)
     await child.write("one\n")
     #expect(await child.line() == "one")
@@ -107,26 +107,26 @@ struct RunOutputTests {
     #expect(await child.finish().status == 0)
   }
 
-  @Test func mergePutsBothIntoOne() async throws {
+  @Test func mergeJoinsBothOutputs() async throws {
     let result = try await sandbox.telpher(
       "run", "--merge", "--", "sh", "-c", "echo a; echo b >&2; echo c")
     #expect(result.text == "a\nb\nc\n")
     #expect(result.error.isEmpty)
   }
 
-  @Test func theStandardStreamsAreNoSockets() async throws {
+  @Test func theStandardStreamsAreNotSockets() async throws {
     let result = try await sandbox.telpher(
       "run", "--shell", "--", "echo a >/dev/stdout; echo b >/dev/stderr")
     #expect(result.text == "a\n")
     #expect(result.errorText == "b\n")
   }
 
-  @Test func shellJoinsItsWords() async throws {
+  @Test func shellJoinsWordsWithSpaces() async throws {
     let result = try await sandbox.telpher("run", "--shell", "echo", "a", "|", "tr", "a", "b")
     #expect(result.text == "b\n")
   }
 
-  @Test func variablesAndFolderAreSet() async throws {
+  @Test func envAndCwdAreApplied() async throws {
     let result = try await sandbox.telpher(
       "run", "--env", "A=1=2", "--env", "EMPTY=", "--cwd", "/usr", "--", "sh", "-c",
       "echo \"$A,${EMPTY-unset}\"; pwd")

@@ -6,7 +6,7 @@ struct RunStatusTests {
   init() throws { sandbox = try Sandbox() }
 
   @Test(arguments: [0, 1, 7, 64, 125, 255])
-  func theExitCodeIsTheCommands(_ code: Int32) async throws {
+  func theExitStatusIsTheCommands(_ code: Int32) async throws {
     let result = try await sandbox.telpher("run", "--", "sh", "-c", "exit \(code)")
     #expect(result.status == code)
     let line = code == 125 ? "telpher: 125 is the exit status of the command itself\n" : ""
@@ -14,12 +14,12 @@ struct RunStatusTests {
   }
 
   @Test(arguments: [SIGTERM, SIGKILL, SIGUSR1, SIGPIPE])
-  func aSignalIs128More(_ signal: Int32) async throws {
+  func aSignalIs128PlusItsNumber(_ signal: Int32) async throws {
     let result = try await sandbox.telpher("run", "--", "sh", "-c", "kill -\(signal) $$")
     #expect(result.status == 128 + signal)
   }
 
-  @Test func aCommandThatIsNotThereIs127() async throws {
+  @Test func aMissingCommandIs127() async throws {
     for command in ["no-such-command", "/no/such/command", "/etc/passwd/x"] {
       let result = try await sandbox.telpher("run", command)
       #expect(result.status == 127)
@@ -37,7 +37,7 @@ struct RunStatusTests {
     }
   }
 
-  @Test func aFolderThatIsNotThereIs125() async throws {
+  @Test func aMissingWorkingDirectoryIs125() async throws {
     let result = try await sandbox.telpher("run", "--cwd", "/no/such", "--", "true")
     #expect(result.status == 125)
     #expect(result.errorText == "telpher: cannot enter '/no/such': No such file or directory\n")
@@ -51,7 +51,7 @@ struct RunStatusTests {
     #expect(result.errorText == "telpher: ended at its deadline of 100 ms\n")
   }
 
-  @Test func theGraceEndsWithSIGKILL() async throws {
+  @Test func sigkillFollowsAfterTheGrace() async throws {
     let result = try await sandbox.telpher(
       "run", "--json", "--timeout", "100ms", "--grace", "100ms", "--", "sh", "-c",
       "trap '' TERM; sleep 60; sleep 60")
@@ -71,7 +71,7 @@ struct RunStatusTests {
     #expect(result.errorText.split(separator: "\n").count == 1)
   }
 
-  @Test func nobodyThereIs125() async throws {
+  @Test func withoutAServerTheStatusIs125() async throws {
     let result = try await sandbox.telpher("run", "--on", "unix:/no/such.sock", "--", "true")
     #expect(result.status == 125)
     #expect(
@@ -80,8 +80,8 @@ struct RunStatusTests {
     )
   }
 
-  @Test func aLinkThatIsCutIs125() async throws {
-    // A server that takes the connection, says nothing and goes.
+  @Test func aLostConnectionIs125() async throws {
+    // A server that accepts the connection and closes it without an answer.
     sandbox.addProgram("ssh", "#!/bin/sh\nexec true\n")
     let result = try await sandbox.telpher("run", "--on", "ssh://somewhere", "--", "true")
     #expect(result.status == 125)
@@ -101,7 +101,7 @@ struct RunStatusTests {
     #expect(result.errorText == "telpher: ended at its deadline of 100 ms\n")
   }
 
-  @Test func theStatusDescriptorGetsTheResultAlone() async throws {
+  @Test func theStatusDescriptorGetsTheResultWithoutOutput() async throws {
     let line = "telpher run --status-fd 3 -- sh -c 'echo out; exit 125' 3>\"$HOME/status\"; echo $?"
     let result = try await sandbox.shell(line)
     #expect(result.text == "out\n125\n")
@@ -125,8 +125,8 @@ struct RunStatusTests {
     #expect(mode(of: sandbox.folder + "/ran") == nil)
   }
 
-  /// As in `telpher info | head -1`.
-  @Test func aReaderThatIsGoneIsNoComplaint() async throws {
+  /// Standard output is closed early, as in `telpher info | head -1`.
+  @Test func aClosedReaderOfStandardOutputCausesNoMessage() async throws {
     let (server, _) = try await sandbox.serve()
     let line = "{ telpher info; echo $? >\"$HOME/status\"; } 2>&1 | :; cat \"$HOME/status\""
     #expect(["0\n", "141\n"].contains(try await sandbox.shell(line).text))

@@ -1,12 +1,12 @@
 import Glibc
 import Testing
 
-/// What becomes of a connection through ssh, by a stand-in for ssh that starts the server here.
+/// Connections through a fake ssh that starts the server on this machine.
 struct SSHTests {
   let sandbox: Sandbox
   init() throws { sandbox = try Sandbox() }
 
-  /// - Parameter first: what it does before the server starts.
+  /// - Parameter first: shell code that it runs before the server.
   private func addSSH(_ first: String = "") {
     sandbox.addProgram(
       "ssh",
@@ -20,7 +20,7 @@ struct SSHTests {
       environment: sandbox.environment, directory: sandbox.folder)
   }
 
-  /// ssh leads a group of its own: what is typed reaches the command by the protocol alone.
+  /// ssh runs in its own process group, so Ctrl-C reaches the command only through the protocol.
   @Test func controlCReachesTheCommandAndDoesNotCutTheConnection() async throws {
     addSSH()
     let child = try terminal([
@@ -40,7 +40,7 @@ struct SSHTests {
     #expect(await child.find("password: "))
     child.type("secret\n")
     #expect(await child.find("in"))
-    // The terminal is this program's again.
+    // The client has the terminal back.
     child.type("\u{3}")
     #expect(await child.finish().status == 7)
   }
@@ -66,15 +66,16 @@ struct SSHTests {
     }
   }
 
-  @Test func aShellThatPrintsSomethingIsTold() async throws {
+  @Test func outputOfTheRemoteShellIsReported() async throws {
     sandbox.addProgram("ssh", "#!/bin/sh\necho 'Welcome to host'; sleep 0.1\n")
     let result = try await sandbox.telpher("run", "--on", "ssh://host", "--", "true")
     #expect(result.status == 125)
     #expect(result.errorText.contains("'ssh host true' must print nothing"))
   }
 
-  @Test func howSSHEndedIsToldOfACommandThatIsLost() async throws {
-    // The server is ended with the command's first line, and ssh says 255 as for a broken line.
+  @Test func theStatusOfSSHIsReportedWithALostCommand() async throws {
+    // The server is killed after the command's first line; ssh then exits with 255, as after a lost
+    // connection.
     sandbox.addProgram(
       "ssh",
       "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done; shift 3\n\(Sandbox.program) \"$@\"\nexit 255\n"

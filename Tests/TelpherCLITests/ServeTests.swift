@@ -16,8 +16,8 @@ struct ServeTests {
     #expect(mode(of: sandbox.socket) == nil)
   }
 
-  /// A command would read what is typed at the server, and be stopped for it.
-  @Test func commandsHaveNoneOfTheServersTerminal() async throws {
+  /// With the terminal, a command could read what is typed at the server, or be stopped by SIGTTIN.
+  @Test func commandsCanNotUseTheServersTerminal() async throws {
     let server = try TerminalChild(
       [Sandbox.program, "serve", "--log-level", "error"], environment: sandbox.environment,
       directory: sandbox.folder)
@@ -33,7 +33,7 @@ struct ServeTests {
     #expect(await server.finish().status == 0)
   }
 
-  @Test func theDefaultFolderIsMadeForItsOwnerOnly() async throws {
+  @Test func theDefaultFolderIsMadeWithMode700() async throws {
     let folder = sandbox.folder + "/fresh"
     let server = try sandbox.start(["serve"], environment: ["XDG_RUNTIME_DIR": folder])
     #expect(await server.line() == "listening on unix:\(folder)/telpher.sock")
@@ -42,7 +42,7 @@ struct ServeTests {
     #expect(await server.finish().status == 0)
   }
 
-  @Test func aFolderThatOthersCanEnterIsRefused() async throws {
+  @Test func aServerRefusesAFolderThatOthersCanEnter() async throws {
     let open = sandbox.folder + "/open"
     mkdir(open, 0o755)
     let link = sandbox.folder + "/link"
@@ -55,8 +55,8 @@ struct ServeTests {
     }
   }
 
-  @Test func aClientTrustsNoFolderThatOthersCanEnter() async throws {
-    // A stranger's server in a folder open to all must not get this user's commands.
+  @Test func aClientIgnoresASocketInAFolderThatOthersCanEnter() async throws {
+    // In a folder that is open to all, another user's server must not get this user's commands.
     let (server, addresses) = try await sandbox.serve(
       "--listen", "unix:\(sandbox.folder)/telpher.sock")
     chmod(sandbox.folder, 0o755)
@@ -69,7 +69,7 @@ struct ServeTests {
     #expect(await server.finish().status == 0)
   }
 
-  @Test func aDeadServersFileIsNoHindrance() async throws {
+  @Test func theSocketOfAKilledServerIsReportedAndReplaced() async throws {
     let (first, _) = try await sandbox.serve()
     first.signal(SIGKILL)
     #expect(await first.wait() == 137)
@@ -78,7 +78,7 @@ struct ServeTests {
     #expect(embedded.text == "embedded\n")
     #expect(
       embedded.errorText
-        == "telpher: no server answers at unix:\(sandbox.socket), which one has left behind: a server is started for this command alone\n"
+        == "telpher: no server answers at unix:\(sandbox.socket), a socket that an earlier server left; telpher starts a temporary server for this command\n"
     )
     let (second, _) = try await sandbox.serve()
     second.signal(SIGTERM)
@@ -97,16 +97,18 @@ struct ServeTests {
     #expect(await server.finish().status == 0)
   }
 
-  @Test func aSecondServerIsRefused() async throws {
+  @Test func aSecondServerAtTheSameSocketFails() async throws {
     let (server, _) = try await sandbox.serve()
     let second = try await sandbox.telpher("serve")
     #expect(second.status == 125)
-    #expect(second.errorText.hasSuffix("a server answers there\n"))
+    #expect(
+      second.errorText.hasSuffix(
+        "another server already listens there; choose another address with --listen\n"))
     server.signal(SIGTERM)
     #expect(await server.finish().status == 0)
   }
 
-  @Test func aRestartedServerBindsAtOnce() async throws {
+  @Test func aRestartedServerCanUseItsPortAtOnce() async throws {
     let (first, addresses) = try await sandbox.serve("--listen", "tcp:127.0.0.1:0")
     let address = try #require(addresses.first)
     #expect(try await sandbox.telpher("run", "--on", address, "--", "true").status == 0)
@@ -118,15 +120,15 @@ struct ServeTests {
     #expect(await second.finish().status == 0)
   }
 
-  @Test func aSignalLetsCommandsFinish() async throws {
+  @Test func theFirstSignalLetsCommandsFinish() async throws {
     let (server, _) = try await sandbox.serve()
     let client = try sandbox.start(["run", "-i", "--", "cat"], input: .pipe)
     await client.write("x\n")
     #expect(await client.line() == "x")
     server.signal(SIGTERM)
-    // The socket goes at once, and with it the way in.
+    // The server removes its socket at once, so nobody can connect any more.
     while mode(of: sandbox.socket) != nil { try await Task.sleep(for: .milliseconds(5)) }
-    // Nothing runs beside a server that is ending.
+    // While the server is ending, a client fails and does not start a temporary server.
     for command in [["run", "--", "true"], ["info"], ["ls"]] {
       let refused = await (try sandbox.start(command)).finish()
       #expect(refused.status == 125)
@@ -140,22 +142,22 @@ struct ServeTests {
     #expect(result.text == "y\n" && result.status == 0)
     let ended = await server.finish()
     #expect(ended.status == 0)
-    #expect(ended.errorText.contains("waits for 1 running commands"))
+    #expect(ended.errorText.contains("waiting for 1 running command "))
     #expect(ended.errorText.contains("a second Ctrl-C or SIGTERM ends them at once"))
     #expect(try await sandbox.telpher("run", "--", "true").errorText.isEmpty)
   }
 
-  /// As after su(1) or in cron(8).
-  @Test func withoutARuntimeFolderItIsSaidThatNoServerWasFound() async throws {
-    // An empty value counts as none.
+  /// XDG_RUNTIME_DIR is missing after su(1) and in cron(8).
+  @Test func withoutARuntimeFolderTheTemporaryServerIsReported() async throws {
+    // An empty value counts as missing.
     let result = try await sandbox.telpher(
       "run", "--", "echo", "x", environment: ["XDG_RUNTIME_DIR": ""])
-    // There may be a server of this user's at the place that all tests share.
+    // This user's own server may run at the fallback socket, which the sandbox can't change.
     guard result.errorText != "" else { return }
     #expect(result.errorText.hasPrefix("telpher: XDG_RUNTIME_DIR is not set"))
   }
 
-  @Test func aClientThatIsStoppedKeepsItsCommandUnlessTheServerWasTold() async throws {
+  @Test func clientTimeoutEndsTheCommandOfAStoppedClient() async throws {
     let (server, _) = try await sandbox.serve("--client-timeout", "300ms")
     let client = try sandbox.start(["run", "--", "sh", "-c", "echo $$; exec sleep 60"])
     let pid = try #require(await client.line().flatMap { Int32($0) })
@@ -171,7 +173,7 @@ struct ServeTests {
     #expect(await server.finish().status == 0)
   }
 
-  @Test func aSecondSignalStopsAtOnce() async throws {
+  @Test func aSecondSignalEndsCommandsAtOnce() async throws {
     let (server, _) = try await sandbox.serve()
     let client = try sandbox.start([
       "run", "--", "sh", "-c", "trap '' TERM; echo $$; sleep 60; sleep 60",
@@ -185,7 +187,7 @@ struct ServeTests {
     #expect(try await isGone(pid))
   }
 
-  @Test func aStrangerIsToldAndHarmsNobody() async throws {
+  @Test func anHTTPRequestGetsAnErrorAndDoesNotDisturbTheServer() async throws {
     let (server, addresses) = try await sandbox.serve("--loops", "2")
     let garbage = try connectTo(sandbox.socket)
     #expect(await exchange(garbage, "GET / HTTP/1.1\r\n\r\n").contains("TELPHER1"))
@@ -195,7 +197,7 @@ struct ServeTests {
     #expect(await server.finish().status == 0)
   }
 
-  @Test func onlyTheAnnouncementsAreOnStandardOutput() async throws {
+  @Test func nothingButTheAnnouncementsIsOnStandardOutput() async throws {
     let (server, _) = try await sandbox.serve("--log-level", "trace")
     #expect(try await sandbox.telpher("run", "--", "true").status == 0)
     server.signal(SIGTERM)
@@ -214,7 +216,17 @@ struct ServeTests {
     #expect(result.errorText.hasPrefix("telpher: "))
   }
 
-  @Test func theLimitOfConnectionsIsTold() async throws {
+  @Test func listeningInAMissingFolderSaysHowToMakeIt() async throws {
+    let folder = sandbox.folder + "/none"
+    let result = try await sandbox.telpher("serve", "--listen", "unix:\(folder)/x")
+    #expect(result.status == 125)
+    #expect(
+      result.errorText
+        == "telpher: cannot listen at unix:\(folder)/x: the folder \(folder) is missing; make it with 'mkdir -p \(folder)'\n"
+    )
+  }
+
+  @Test func aConnectionPastTheLimitGetsTheReason() async throws {
     let (server, _) = try await sandbox.serve("--max-connections", "1")
     let holder = try sandbox.start(["run", "-i", "--", "cat"], input: .pipe)
     await holder.write("x\n")
@@ -229,7 +241,7 @@ struct ServeTests {
   }
 }
 
-/// A raw connection to the Unix socket at `path`.
+/// Connects to the Unix socket at `path`.
 private func connectTo(_ path: String) throws -> Int32 {
   let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
   var address = sockaddr_un()
@@ -244,7 +256,7 @@ private func connectTo(_ path: String) throws -> Int32 {
   return descriptor
 }
 
-/// Sends `text`, and returns all that comes until the other side ends; closes the connection.
+/// Sends `text`, returns all that the server sends until it closes, and closes the connection.
 private func exchange(_ descriptor: Int32, _ text: String) async -> String {
   await onThread {
     let bytes = Array(text.utf8)
@@ -255,7 +267,7 @@ private func exchange(_ descriptor: Int32, _ text: String) async -> String {
       let count = read(descriptor, &buffer, buffer.count)
       guard count > 0 else { break }
       answer += buffer[..<count]
-      // The answer came: what is waited for now is the end.
+      // The answer has arrived; now only the end of the connection is missing.
       shutdown(descriptor, Int32(SHUT_WR))
     }
     close(descriptor)

@@ -6,7 +6,7 @@ struct SignalTests {
   init() throws { sandbox = try Sandbox() }
 
   @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])
-  func aSignalIsPassedOn(_ signal: Int32) async throws {
+  func aSignalIsForwarded(_ signal: Int32) async throws {
     let child = try sandbox.start([
       "run", "--", "sh", "-c",
       "trap 'echo got; exit 9' \(signal); echo ready; while :; do sleep 0.01; done",
@@ -17,7 +17,7 @@ struct SignalTests {
     #expect(await child.finish().status == 9)
   }
 
-  @Test func anInterruptEndsACommandThatLetsIt() async throws {
+  @Test func anInterruptEndsTheCommand() async throws {
     let child = try sandbox.start(["run", "--", "sh", "-c", "echo ready; exec sleep 60"])
     #expect(await child.line() == "ready")
     child.signal(SIGINT)
@@ -41,7 +41,7 @@ struct SignalTests {
     #expect(try await isGone(pid))
   }
 
-  /// Whether process `pid` has not taken a signal that was sent to it: SigPnd and ShdPnd of proc(5).
+  /// Whether a signal to process `pid` is still pending (SigPnd and ShdPnd of proc(5)).
   private func isPending(_ signal: Int32, _ pid: Int32) -> Bool {
     let file = open("/proc/\(pid)/status", O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return false }
@@ -56,8 +56,8 @@ struct SignalTests {
     }
   }
 
-  /// SIGSTOP keeps the server from answering, as a machine that hangs would.
-  @Test func aServerThatStandsStillHoldsNoClient() async throws {
+  /// SIGSTOP keeps the server from answering, like a machine that hangs.
+  @Test func aStoppedServerDoesNotKeepTheClientFromEnding() async throws {
     let (server, _) = try await sandbox.serve()
     let child = try sandbox.start(["run", "--json", "--", "sh", "-c", "echo >&2; exec sleep 60"])
     while try await sandbox.telpher("info").text.contains("running: 0\n") {}
@@ -100,7 +100,7 @@ struct SignalTests {
     Issue.record("the server was never stopped before the deadline")
   }
 
-  @Test func connectingHasALimit() async throws {
+  @Test func connectTimeoutLimitsTheHandshake() async throws {
     let (server, _) = try await sandbox.serve()
     server.signal(SIGSTOP)
     for command in [["run", "--", "true"], ["ping"], ["info"], ["ls"]] {
@@ -113,7 +113,7 @@ struct SignalTests {
     _ = await server.finish()
   }
 
-  @Test func nohupHolds() async throws {
+  @Test func aSignalIgnoredByNohupStaysIgnored() async throws {
     let result = try await sandbox.shell(
       """
       mkfifo "$HOME/gate"
@@ -124,9 +124,9 @@ struct SignalTests {
     #expect(result.text == "0\nready\ndone\n")
   }
 
-  /// The one thing that a client can't do anything about itself.
+  /// SIGKILL, which the client can't handle.
   @Test(arguments: [true, false])
-  func nothingIsLeftOfAClientThatIsKilled(_ hasServer: Bool) async throws {
+  func killingTheClientEndsItsCommand(_ hasServer: Bool) async throws {
     let server = hasServer ? try await sandbox.serve().server : nil
     let child = try sandbox.start([
       "run", "--grace", "200ms", "--", "sh", "-c",

@@ -11,11 +11,11 @@ struct SuggestionTests {
   }
 
   @Test(arguments: ["", "x", "ls -l", "uptime", "fly"])
-  func anotherWordIsNot(_ word: String) {
+  func aDifferentWordIsNotSuggested(_ word: String) {
     #expect(Suggestion.nearest(to: word, among: ["run", "serve", "mkdir"]) == nil)
   }
 
-  @Test func distancesCountLetters() {
+  @Test func theDistanceIsTheNumberOfChangedLetters() {
     #expect(Suggestion.distance("", "abc") == 3)
     #expect(Suggestion.distance("abc", "abc") == 0)
     #expect(Suggestion.distance("kitten", "sitting") == 3)

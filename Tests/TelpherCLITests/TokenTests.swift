@@ -11,7 +11,7 @@ struct TokenTests {
     try await sandbox.shell("cat '\(path)'").text
   }
 
-  @Test func aRotatedTokenCountsForNewConnectionsOfAServerThatRuns() async throws {
+  @Test func aRunningServerRequiresARotatedTokenOnlyFromNewConnections() async throws {
     let (server, addresses) = try await sandbox.serve("--listen", "tcp:127.0.0.1:0")
     let address = try #require(addresses.first)
     let old = try await text(file)
@@ -40,7 +40,7 @@ struct TokenTests {
     #expect(await server.finish().status == 0)
   }
 
-  @Test func whereTheTokenIsIsTold() async throws {
+  @Test func tokenPathPrintsThePath() async throws {
     #expect(try await sandbox.telpher("token", "path").text == file + "\n")
     let other = try await sandbox.telpher(
       "token", "path", environment: ["TELPHER_TOKEN_FILE": "/a/b"])
@@ -48,7 +48,7 @@ struct TokenTests {
     #expect(try await sandbox.telpher("token", "path", "--token-file", "c").text == "c\n")
   }
 
-  @Test func aTokenFileThatOthersCouldKnowIsTakenByNeitherSide() async throws {
+  @Test func bothSidesRefuseATokenFileThatIsNotSafe() async throws {
     let (server, addresses) = try await sandbox.serve("--listen", "tcp:127.0.0.1:0")
     let address = try #require(addresses.first)
     let fifo = sandbox.folder + "/fifo"
@@ -58,7 +58,7 @@ struct TokenTests {
     let open = sandbox.folder + "/open"
     sandbox.write(try await text(file), to: open)
     chmod(open, 0o644)
-    var faults = [(fifo, "no regular file"), (link, "symbolic link"), (open, "chmod 600")]
+    var faults = [(fifo, "not a regular file"), (link, "symbolic link"), (open, "chmod 600")]
     if geteuid() == 0 {
       let foreign = sandbox.folder + "/foreign"
       sandbox.write(try await text(file), to: foreign)

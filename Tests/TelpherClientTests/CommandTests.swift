@@ -3,7 +3,7 @@ import Testing
 @testable import TelpherClient
 
 @Suite struct CommandTests {
-  @Test func aNegativeDrainIsForEver() {
+  @Test func aNegativeDrainHasNoLimit() {
     var command = Command("true")
     command.drain = .milliseconds(-1)
     #expect(command.request.drainMS == -1)

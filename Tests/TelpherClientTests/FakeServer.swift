@@ -3,15 +3,16 @@ import TelpherTestSupport
 import TelpherTransport
 import TelpherTransportTesting
 
-/// A server that says what the test says, in bytes, and a client connected to it.
+/// A server whose bytes the test controls, and a client that is connected to it.
 struct FakeServer: Sendable {
   let connection: Connection
   let peer: RawPeer
   let network: MemoryNetwork
 
-  /// Runs `body` with a server that has said HELLO, if it `greets`.
+  /// Runs `body` with a server, which has sent its HELLO if `greets` is true.
   ///
-  /// - Parameter trustedUsers: whom the client lets listen besides its own user and root.
+  /// - Parameter trustedUsers: the users whose servers the client accepts, besides its own and
+  ///   root.
   static func with(
     greets: Bool = true, prepare: (MemoryNetwork) -> Void = { _ in },
     trustedUsers: Set<UInt32> = [],
@@ -40,7 +41,7 @@ struct FakeServer: Sendable {
   }
 }
 
-/// Takes connections.
+/// Accepts connections.
 actor Door {
   nonisolated let loop: any EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -66,7 +67,7 @@ actor Door {
   /// The number of connections so far.
   var count: Int { taken.count }
 
-  /// The client of the connection of this number, the first of which is 0; waits for it.
+  /// Waits for the connection of this number and returns its server end. The first number is 0.
   func peer(_ number: Int = 0) async -> RawPeer {
     await withCheckedContinuation { continuation in
       if number < taken.count {

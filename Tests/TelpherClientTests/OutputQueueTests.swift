@@ -4,7 +4,7 @@ import Testing
 @testable import TelpherClient
 
 struct OutputQueueTests {
-  @Test func whatArrivedIsTakenInItsOrder() throws {
+  @Test func chunksAreTakenInOrder() throws {
     let queue = OutputQueue(.stream)
     for byte in UInt8(0)..<100 {
       #expect(try queue.receive(Chunk([byte])) == 0)
@@ -19,8 +19,8 @@ struct OutputQueueTests {
     #expect(queue.unread == 0)
   }
 
-  /// Memory that nobody will read any more would count as in use, and make all reads small.
-  @Test func whatWasTakenIsLetGoThoughMoreWaits() throws {
+  /// Otherwise memory that is not needed any more would count as used and make all reads small.
+  @Test func aTakenChunkIsReleasedWhileOthersWait() throws {
     let queue = OutputQueue(.stream)
     _ = try queue.receive(Chunk([1]))
     _ = try queue.receive(Chunk([2]))

@@ -8,7 +8,7 @@ import Testing
     hello() + data(1, 1, Array("out".utf8)) + data(1, 1, fin: true) + data(1, 2, fin: true)
     + close(1, #"{"result":"exited","code":0,"bytes":{"1":3,"2":0}}"#)
 
-  @Test func aWholeAnswerIsAResult() async throws {
+  @Test func aCompleteAnswerIsAResult() async throws {
     try await FakeServer.with(greets: false) { server in
       let connection = server.connection
       let running = Task { try await connection.run(Command("x")) }
@@ -22,12 +22,12 @@ import Testing
   }
 
   @Test(arguments: [true, false])
-  func anAnswerThatIsCutAtAnyByteIsLost(isOrderly: Bool) async throws {
+  func anAnswerThatIsCutOffAtAnyByteIsLost(isOrderly: Bool) async throws {
     for count in 0..<Self.answer.count {
       try await FakeServer.with(greets: false) { server in
         let connection = server.connection
         let running = Task { try await connection.run(Command("x")) }
-        // The request first: before it there would be nothing to be lost.
+        // Wait for the request: without one there is no result that could be lost.
         try await server.peer.until { peer in peer.frames.contains { $0.type == 2 } }
         await server.peer.send(Array(Self.answer.prefix(count)))
         if isOrderly { await server.peer.finishWriting() } else { await server.peer.close() }
@@ -41,7 +41,7 @@ import Testing
     }
   }
 
-  /// What a server may answer in the place of a good result, and the error that is.
+  /// Wrong or bad answers of a server, and the error for each.
   static let faults: [(answer: [UInt8], code: ClientError.Code)] = [
     (close(1, #"{"result":"exited","code":0,"bytes":{"1":1,"2":0}}"#), .lost),
     (data(1, 1, [1]) + close(1, #"{"result":"exited","code":0,"bytes":{"1":0,"2":0}}"#), .lost),
@@ -104,8 +104,8 @@ import Testing
     try await FakeServer.with { server in
       let connection = server.connection
       let running = Task { try await connection.run(Command("x")) { _ in throw Stop() } }
-      let word = try await server.peer.frame(5, 1).text
-      #expect(word.contains(#""cancel":true"#))
+      let message = try await server.peer.frame(5, 1).text
+      #expect(message.contains(#""cancel":true"#))
       await server.peer.send(close(1, #"{"result":"canceled","signal":15,"bytes":{"1":0,"2":0}}"#))
       await #expect(throws: Stop.self) { _ = try await running.value }
     }
@@ -117,8 +117,8 @@ import Testing
       let running = Task { try await connection.run(Command("x"), limit: 2) }
       try await server.peer.until { peer in peer.frames.contains { $0.type == 2 } }
       await server.peer.send(data(1, 1, [1, 2, 3]))
-      let word = try await server.peer.frame(5, 1).text
-      #expect(word.contains(#""cancel":true"#))
+      let message = try await server.peer.frame(5, 1).text
+      #expect(message.contains(#""cancel":true"#))
       await server.peer.send(close(1, #"{"result":"canceled","signal":15,"bytes":{"1":0,"2":0}}"#))
       await #expect { try await running.value } throws: {
         ($0 as? ClientError)?.code == .outputLimit
@@ -126,7 +126,7 @@ import Testing
     }
   }
 
-  @Test func outputComesInOrderToATaskThatDoesNotPreferTheLoop() async throws {
+  @Test func aTaskThatDoesNotPreferTheLoopReadsOutputInOrder() async throws {
     try await FakeServer.with { server in
       let connection = server.connection
       let running = Task {
@@ -145,7 +145,7 @@ import Testing
     }
   }
 
-  @Test func inputWaitsForCreditAndEndsWhereTheCommandStopsReading() async throws {
+  @Test func inputWaitsForCreditAndEndsWhenTheCommandStopsReading() async throws {
     try await FakeServer.with(greets: false) { server in
       await server.peer.send(hello(#"{"version":1,"window":100}"#))
       let connection = server.connection
@@ -163,7 +163,7 @@ import Testing
     }
   }
 
-  @Test func everythingEndsWithTheConnection() async throws {
+  @Test func allRequestsFailWhenTheConnectionEnds() async throws {
     try await FakeServer.with { server in
       let connection = server.connection
       let runs = (0..<20).map { _ in Task { try await connection.run(Command("x")) } }

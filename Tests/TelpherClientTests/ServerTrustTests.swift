@@ -8,7 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(15))) struct ServerTrustTests {
   private static let stranger: UInt32 = 12_345
 
-  @Test func aServerOfAnotherUserGetsNoByte() async throws {
+  @Test func nothingIsSentToAServerOfAnotherUser() async throws {
     let network = MemoryNetwork()
     network.setListeningPeer(.user(uid: Self.stranger, pid: 1))
     let (loop, serverLoop) = (MemoryLoop(network: network), MemoryLoop(network: network))
@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test(arguments: [geteuid(), 0, stranger])
-  func aServerOfAUserThatIsTrustedIsAccepted(_ user: UInt32) async throws {
+  func aServerOfATrustedUserIsAccepted(_ user: UInt32) async throws {
     try await FakeServer.with(
       prepare: { $0.setListeningPeer(.user(uid: user, pid: 1)) }, trustedUsers: [Self.stranger]
     ) { server in

@@ -4,7 +4,7 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// Servers that end a transfer well and have not moved all of it.
+/// Servers that report success although they have not transferred everything.
 @Suite(.timeLimit(.minutes(1))) struct TreeAccountTests {
   private static let none = #"{"files":0,"folders":0,"links":0}"#
   private static let one = #"{"files":1,"folders":0,"links":0}"#
@@ -12,7 +12,7 @@ import Testing
   {
     #"{"stored":\#(stored),"skipped":\#(none),"failed":\#(failed),"unsent":0,"bytes":\#(bytes),"changed":0}"#
   }
-  /// Records of `stream`, the ends of its channels, and its result.
+  /// The records of `stream`, the ends of its channels, and its result.
   private static func answer(
     _ stream: UInt32, _ kind: String, _ tree: String?, lines: [String] = [], ends: Bool = true
   ) -> [UInt8] {
@@ -29,26 +29,26 @@ import Testing
   }
   private static let oneLink = #"{"files":0,"folders":0,"links":1}"#
 
-  /// What a server may send for the wanted file `x`.
+  /// Wrong answers of a server to a `get` of the file `x`.
   private static let answers: [[UInt8]] = [
-    // Nothing at all, with and without counts.
+    // No records, with and without counts.
     answer(1, "ok", nil, ends: false), answer(1, "ok", counts(), ends: false),
     answer(1, "ok", counts()),
-    // No word of what was announced.
+    // No record of how many entries were announced.
     answer(1, "ok", counts(stored: oneLink), lines: [link]),
-    // Nothing was announced, and that is true.
+    // No entries, correctly counted: but the file was requested.
     answer(1, "ok", counts(), lines: [complete(none)]),
-    // One entry came, and two were announced.
+    // One entry arrived, but two were announced.
     answer(
       1, "ok", counts(stored: oneLink),
       lines: [link, complete(#"{"files":1,"folders":0,"links":1}"#)]),
-    // The link came, but the server counts a file.
+    // A link arrived, but the server counts a file.
     answer(1, "ok", counts(stored: one), lines: [link, complete(oneLink)]),
     answer(1, "ok", nil, lines: [link, complete(oneLink)]),
   ]
 
   @Test(arguments: answers.indices)
-  func aGetOfWhichNotAllCameHasFailed(_ number: Int) async throws {
+  func anIncompleteGetFails(_ number: Int) async throws {
     try await Self.with { server, folder in
       let connection = server.connection
       let running = Task { try await connection.get(["x"], to: folder) }
@@ -61,31 +61,31 @@ import Testing
 
   private static func settled(_ counts: String) -> String { #"{"settled":\#(counts)}"# }
 
-  /// What a server may say of the one file that it was sent.
+  /// Wrong answers of a server to a `put` of one file.
   private static let settlements: [[UInt8]] = [
     answer(3, "stored", nil, ends: false), answer(3, "stored", counts(), ends: false),
-    // It settles the file, but in another way than it counts.
+    // The record of the file contradicts the counts.
     answer(
       3, "stored", counts(stored: one),
       lines: [#"{"file":0,"failed":"no"}"#, settled(counts(stored: one))]),
     answer(3, "stored", counts(), lines: [#"{"skip":0}"#, settled(counts())]),
-    // It says that the file is stored, and has not taken it.
+    // The file is reported as stored, but the server did not ask for its bytes.
     answer(
       3, "stored", counts(stored: one), lines: [#"{"stored":0}"#, settled(counts(stored: one))]),
-    // Its records and its result say different things.
+    // The records contradict the result.
     answer(
       3, "stored", counts(stored: one),
       lines: [#"{"file":0,"failed":"no"}"#, settled(counts(failed: one))]),
   ]
 
   @Test(arguments: settlements.indices)
-  func aPutThatTheServerDoesNotAccountForHasFailed(_ number: Int) async throws {
+  func aPutWithWrongCountsFails(_ number: Int) async throws {
     try await Self.with { server, folder in
       let source = folder + "/source"
       Glibc.close(Glibc.open(source, O_WRONLY | O_CREAT, 0o644))
       let connection = server.connection
       let running = Task { try await connection.put([source], to: "") }
-      // The destination is looked at first.
+      // The client first asks for the status of the destination.
       try await server.peer.frame(2, 1)
       await server.peer.send(
         TelpherTestSupport.close(

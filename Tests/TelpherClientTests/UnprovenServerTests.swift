@@ -6,12 +6,12 @@ import TelpherTransportTesting
 import TelpherWire
 import Testing
 
-/// What a program gets that listens on a server's TCP port in its place.
+/// A program that listens on the server's TCP port but does not know the token.
 @Suite(.timeLimit(.minutes(15))) struct UnprovenServerTests {
   private static let address = SocketAddress.tcp(host: "127.0.0.1", port: 7_000)
   private static let nonce = String(repeating: "0a", count: 32)
 
-  /// What such a program may answer to the client's HELLO.
+  /// Answers of such a program to the client's HELLO.
   static let answers: [(name: String, bytes: [UInt8])] = [
     ("a HELLO without a proof", hello()),
     ("a nonce without a proof", hello(#"{"version":1,"auth":{"nonce":"\#(nonce)"}}"#) + ping(1)),
@@ -27,7 +27,7 @@ import Testing
   ]
 
   @Test(arguments: answers.indices)
-  func itGetsNeitherTokenNorRequestAndIsNotBelieved(_ index: Int) async throws {
+  func itReceivesNoTokenAndNoRequestAndIsNotTrusted(_ index: Int) async throws {
     let network = MemoryNetwork()
     let (loop, serverLoop) = (MemoryLoop(network: network), MemoryLoop(network: network))
     let door = Door(loop: serverLoop)
@@ -54,8 +54,8 @@ import Testing
     await serverLoop.shutDown()
   }
 
-  /// Full places are a matter of moments: others, who need not be honest, have taken them.
-  @Test func aServerWithoutAPlaceIsAskedAgain() async throws {
+  /// The server is full only for a moment: other connections, honest or not, have taken all places.
+  @Test func aFullServerIsTriedAgain() async throws {
     let token = Token.random()
     try await withDoor { door, loop in
       let connecting = Task {
@@ -74,7 +74,7 @@ import Testing
     }
   }
 
-  @Test func aServerThatNeverHasAPlaceIsGivenUp() async throws {
+  @Test func aServerThatStaysFullIsAnError() async throws {
     try await withDoor { door, loop in
       let connecting = Task {
         try await Connection.connect(to: .socket(Self.address), on: loop, token: .random())

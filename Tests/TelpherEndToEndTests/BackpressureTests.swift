@@ -3,28 +3,29 @@ import TelpherClient
 import TelpherTestSupport
 import Testing
 
-/// Clients that don't read: their commands wait, and the server holds next to nothing for them.
+/// Clients that do not read: their commands are blocked, and the server uses little memory for
+/// them.
 @Suite struct BackpressureTests {
-  /// What keeps the bytes of a command from its client.
+  /// Why the output of a command does not reach its client.
   enum Stall: CaseIterable, Sendable {
-    /// Each on a connection whose socket is never read.
+    /// Each command has its own connection, and the client never reads the socket.
     case socket
-    /// All on one connection, whose client grants no credit.
+    /// All commands share one connection, and the client grants no credit.
     case credit
   }
 
-  /// How many commands. The end of each is a walk through all processes where there are no groups.
+  /// The number of commands. Without control groups, ending each one scans all processes.
   private static func commands(_ backend: SystemBackend) -> Int {
     backend == .nio && !Scale.isFull ? 80 : 200
   }
 
   @Test(arguments: SystemBackend.all, Stall.allCases)
-  func commandsOfClientsThatDoNotReadAreBlocked(_ backend: SystemBackend, _ stall: Stall)
+  func commandsAreBlockedWhileTheirClientsDoNotRead(_ backend: SystemBackend, _ stall: Stall)
     async throws
   {
     try await ServerProcess.with(backend) { server in
       let connection = try await server.connect()
-      // Warm: what every server has after a few commands.
+      // Warm up: allocate what every server has after a few commands.
       for _ in 0..<20 { _ = try await connection.run(Command("true")) }
       let before = server.view.residentKiB
       switch stall {
@@ -60,14 +61,15 @@ import Testing
     }
   }
 
-  /// All commands run, none of them uses processor time any more, and the server is small.
+  /// Checks that all commands run, that none of them uses processor time, and that the server is
+  /// small.
   private static func check(
     _ server: ServerProcess, _ commands: Int, _ before: Int, _ connection: Connection
   ) async throws {
     func ticks() -> [Int] { server.view.children.map { ProcessView(pid: $0).ticks } }
     var last: [Int] = []
     var lastChange = ContinuousClock.now
-    try await eventually("the children stand still") {
+    try await eventually("the commands use no processor time") {
       let now = ticks()
       if now != last || now.count < commands { lastChange = .now }
       last = now
@@ -82,7 +84,9 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all, [true, false])
-  func oneReaderOfTwoFullOutputsGetsBoth(_ backend: SystemBackend, _ readsOutputFirst: Bool)
+  func oneTaskCanReadTwoFullOutputsOneAfterTheOther(
+    _ backend: SystemBackend, _ readsOutputFirst: Bool
+  )
     async throws
   {
     try await Fixture.with(backend) { fixture in

@@ -11,13 +11,14 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func aServerOutOfDescriptorsRestsAndComesBack(_ backend: SystemBackend) async throws {
+  func aServerWithoutDescriptorsIsIdleAndRecovers(_ backend: SystemBackend) async throws {
     try await ServerProcess.with(backend, wrapper: Self.limited("-n 64")) { server in
       let first = try await server.connect()
       #expect(try await first.run(Command("true")).result.isSuccess)
       var clients: [Connection] = []
       for _ in 0..<100 {
-        // The kernel takes them all; what the server can't is closed, or waits.
+        // The kernel accepts all of them; the server closes those that it can't accept, or lets
+        // them wait.
         clients.append(try await server.connect())
       }
       let ticks = server.view.ticks
@@ -42,7 +43,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func commandsWithoutDescriptorsAreNotStartedAndLaterOnesWork(_ backend: SystemBackend)
+  func withoutDescriptorsCommandsFailToStartAndLaterOnesWork(_ backend: SystemBackend)
     async throws
   {
     try await ServerProcess.with(backend, wrapper: Self.limited("-n 64")) { server in
@@ -57,7 +58,7 @@ import Testing
   }
 
   @Test(.enabled(if: OtherUser.isPossible), arguments: SystemBackend.all)
-  func commandsWithoutProcessesAreNotStartedAndLaterOnesWork(_ backend: SystemBackend) async throws
+  func pastTheProcessLimitCommandsFailToStartAndLaterOnesWork(_ backend: SystemBackend) async throws
   {
     let limit = ["prlimit", "--nproc=40", "--"]
     try await ServerProcess.with(
@@ -72,7 +73,7 @@ import Testing
   }
 
   @Test(.enabled(if: OtherUser.isPossible), arguments: SystemBackend.all)
-  func filesWithoutThreadsAreRefusedAndLaterOnesComeThrough(_ backend: SystemBackend) async throws {
+  func withoutThreadsFileRequestsAreRefusedAndLaterOnesWork(_ backend: SystemBackend) async throws {
     let asUser = OtherUser.wrapper()
     try await ServerProcess.with(
       backend, wrapper: asUser, program: try OtherUser.program(of: backend),
@@ -94,9 +95,9 @@ import Testing
     }
   }
 
-  /// Not on the other backend, whose library starts threads of its own with the first command.
+  /// Not with NIO, because its library starts threads with the first command.
   @Test(.enabled(if: OtherUser.isPossible))
-  func theFirstCommandWithoutProcessesIsNotStarted() async throws {
+  func pastTheProcessLimitTheFirstCommandFailsToStart() async throws {
     let asUser = OtherUser.wrapper()
     try await ServerProcess.with(
       .uv, wrapper: asUser, program: try OtherUser.program(of: .uv)
@@ -126,9 +127,9 @@ import Testing
     let message: String
   }
 
-  /// Starts `count` commands at once that go on until all have started, or were refused.
+  /// Starts `count` commands at once, which run until all have started or were refused.
   ///
-  /// - Returns: the refusal of each; nil where it ran.
+  /// - Returns: the refusal of each command; nil for those that ran.
   private static func runMany(
     _ count: Int, on connection: Connection
   ) async throws -> [Refusal?] {
@@ -139,7 +140,7 @@ import Testing
           let (_, result) = try await connection.run(
             Command(shell: "echo; exec cat"), hasInput: true
           ) { process in
-            // Its first line, or the end of a command that is not there.
+            // Wait for the first line, or for the end of a command that was not started.
             for try await _ in process.output { break }
             await all.arrive()
             await process.input.finish()
@@ -155,7 +156,7 @@ import Testing
     }
   }
 
-  /// The server takes connections and commands, and holds nothing of what was.
+  /// Checks that the server accepts connections and commands, and has released all earlier ones.
   private static func works(_ server: ServerProcess, _ connection: Connection) async throws {
     try await eventually("nothing runs") { try await connection.info().running == 0 }
     for _ in 0..<20 { #expect(try await connection.run(Command("true")).result.isSuccess) }

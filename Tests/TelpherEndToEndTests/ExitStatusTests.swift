@@ -2,14 +2,14 @@ import TelpherClient
 import TelpherTestSupport
 import Testing
 
-/// Exit codes and signals are those that the same command has without Telpher.
+/// A command has the same exit code or signal as without Telpher.
 @Suite struct ExitStatusTests {
-  /// A random command; the seed makes it the same each time.
+  /// A random command, the same for the same seed.
   struct Example: CustomStringConvertible, Sendable {
     let arguments: [String]
     var description: String { arguments.joined(separator: " ") }
 
-    /// Signals that end a process.
+    /// Signals that end a process by default.
     private static let signals = [
       "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
       "PIPE", "ALRM", "TERM", "STKFLT", "XCPU", "XFSZ", "VTALRM", "PROF", "IO", "PWR", "SYS", "40",
@@ -73,7 +73,7 @@ import Testing
   }
 }
 
-/// Steele, Lea and Flood's generator: the same numbers for the same seed, everywhere.
+/// The generator of Steele, Lea and Flood: the same numbers for the same seed.
 struct SplitMix64: RandomNumberGenerator {
   var state: UInt64
 
@@ -87,7 +87,7 @@ struct SplitMix64: RandomNumberGenerator {
 }
 
 extension String {
-  /// As it stands within single quotes of a shell.
+  /// The text for use within single quotes of a shell.
   fileprivate func replacingQuotes() -> String {
     split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#)
   }

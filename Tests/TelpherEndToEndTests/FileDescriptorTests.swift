@@ -4,19 +4,19 @@ import TelpherFiles
 import TelpherTestSupport
 import Testing
 
-/// Trees through servers and clients that may have few descriptors.
+/// Transfers of trees with a low limit of descriptors.
 @Suite(.timeLimit(.minutes(5))) struct FileDescriptorTests {
-  /// Runs the rest of a command line with 40 descriptors.
+  /// A command that runs its arguments with a limit of 40 descriptors.
   private static let wrapper = ["/bin/sh", "-c", "ulimit -n 40; exec \"$@\"", "sh"]
 
   @Test(arguments: SystemBackend.all)
-  func aTreeOf200FilesComesThroughWith40Descriptors(_ backend: SystemBackend) async throws {
+  func aTreeOf200FilesIsTransferredWith40Descriptors(_ backend: SystemBackend) async throws {
     try await FileServer.with { files in
       let (tree, there, back) = (files.local + "/tree", files.root + "/tree", files.local + "/back")
       for path in [tree, back] { mkdir(path, 0o755) }
       var folder = tree
       for number in 0..<200 {
-        // Some of them deep below each other.
+        // Some of the folders are deeply nested.
         if number % 10 == 0 {
           folder = (number % 20 == 0 ? folder : tree) + "/\(number)"
           mkdir(folder, 0o755)

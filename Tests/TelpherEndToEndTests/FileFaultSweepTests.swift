@@ -4,14 +4,15 @@ import TelpherFiles
 import TelpherTestSupport
 import Testing
 
-/// Every system call that a receiver makes on files fails once: the first of its kind, the second, and so
-/// on until a transfer meets no fault any more. The program's status is 0 if and only if the destination
-/// is the same as the source.
+/// Makes every system call of a receiver on files fail once: the first call of its kind, then the
+/// second, and so on until a transfer makes fewer calls. The program's status must be 0 if and only
+/// if the destination is the same as the source.
 @Suite(
   .timeLimit(.minutes(60)),
   .enabled(if: FaultInjector.isPossible, "the kernel does not let calls be injected"))
 struct FileFaultSweepTests {
-  /// The calls, and how they fail. The first way is tried each time, the others with TELPHER_SLOW=1.
+  /// The calls and their errors. The first error is tried always, the others if TELPHER_SLOW is
+  /// set.
   private static let faults: [(call: String, errors: [Int32])] = [
     ("openat", [EMFILE, EACCES, EROFS, ENOSPC, EDQUOT, EIO, EOPNOTSUPP]),
     ("openat2", [EACCES, EMFILE, EIO]),
@@ -36,14 +37,14 @@ struct FileFaultSweepTests {
     ("flock", [ENOLCK]),
     ("lseek", [EIO]),
   ]
-  /// What fails here may leave the files in their place all the same: only the promise that they are on
-  /// the storage is not kept, and the status says so.
+  /// If one of these calls fails, the files may be correct all the same. The status still reports a
+  /// failure, because they may not be on the disk.
   private static let syncs = ["fsync", "fdatasync", "syncfs"]
-  /// A transfer makes fewer calls of one kind.
+  /// More calls than a transfer makes of one kind.
   private static let mostTurns = 500
 
   @Test(arguments: SystemBackend.whereHeavy, FaultSubject.Transfer.allCases)
-  func eachCallOfAReceiverMayFail(
+  func aFailureOfAnyCallOfAReceiverIsReported(
     _ backend: SystemBackend, _ transfer: FaultSubject.Transfer
   ) async throws {
     try await FileServer.with { files in
@@ -65,7 +66,8 @@ struct FileFaultSweepTests {
     }
   }
 
-  /// Lets one call after the other fail; returns how many did.
+  /// Makes each call of one kind fail in a separate transfer; returns the number of calls that
+  /// failed.
   private static func sweep(
     _ subject: FaultSubject, _ backend: SystemBackend, _ injector: FaultInjector?, _ call: String,
     _ error: Int32
@@ -91,7 +93,7 @@ struct FileFaultSweepTests {
           Int(String(decoding: subject.files.read(report) ?? [], as: UTF8.self).dropLast()))
       }
       let isSame = try subject.check(before: before, mayLeavePartials: call == "unlinkat", what)
-      // A file that is the same already and cannot be looked at is a failure too.
+      // It is also a failure if fstat fails on a file that is the same already.
       let isOfSameFile = call == "fstat" && run.message.contains("there/same")
       let mayBeSame = (syncs.contains(call) || isOfSameFile) && count >= turn
       #expect(
@@ -102,7 +104,7 @@ struct FileFaultSweepTests {
         let isNamed = [subject.name, subject.folder].contains { run.message.contains($0) }
         #expect(isNamed, "\(what): no path in '\(run.message)'")
       }
-      // Nothing of the fault is left in the way.
+      // The fault must not leave anything that makes the next transfer fail.
       let next = try self.run(subject, backend)
       let isSameNow = try subject.check(before: [:], mayLeavePartials: call == "unlinkat", what)
       #expect(next.status == 0 && isSameNow, "the transfer after \(what): \(next)")
@@ -115,7 +117,7 @@ struct FileFaultSweepTests {
     return mostTurns
   }
 
-  /// Runs the program; returns its status and what it wrote to its standard error.
+  /// Runs the program; returns its status and the text of its standard error.
   private static func run(
     _ subject: FaultSubject, _ backend: SystemBackend, through wrapper: [String] = []
   ) throws -> (status: Int32, message: String) {

@@ -4,15 +4,17 @@ import TelpherFiles
 import TelpherTestSupport
 import Testing
 
-/// A server that dies, or whose storage fails, at each system call of a transfer: the old file or the
-/// whole new one, and nothing else.
+/// A server that is killed, or whose disk fails, at each system call of a transfer: the file must
+/// be the old one or the complete new one.
 @Suite(.timeLimit(.minutes(10)), .enabled(if: FileServer.hasTracer, "strace(1) is not installed"))
 struct FileFaultTests {
-  /// The system calls of storing a file, in the order of the ways to store one.
+  /// The system calls that store a file.
   static let calls = ["pwrite64", "fsync", "syncfs", "renameat"]
 
   @Test(arguments: calls, [true, false])
-  func aServerThatIsKilledAtACallLeavesNothingTorn(_ call: String, _ asTree: Bool) async throws {
+  func aServerThatIsKilledAtACallLeavesTheOldOrTheNewFile(_ call: String, _ asTree: Bool)
+    async throws
+  {
     let (old, new) = (noise(100_000, seed: 1), noise(700_000, seed: 2))
     try await FileServer.with { files in
       files.write(files.local + "/file", new)
@@ -33,7 +35,7 @@ struct FileFaultTests {
         }
         let found = files.read(files.root + "/file")
         #expect(found == new || (!isStored && found == old), "\(call) \(turn)")
-        // The next transfer takes up what was left.
+        // The next transfer resumes from the partial file.
         try await files.serve { connection in
           var options = TransferOptions()
           options.resume = true
@@ -55,7 +57,7 @@ struct FileFaultTests {
     ("fsync", "EIO", 5), ("syncfs", "EIO", 5), ("renameat", "EXDEV", 18),
     ("renameat", "ENOSPC", 28),
   ])
-  func whatFailsIsToldAndHarmsNobody(_ call: String, _ name: String, _ number: Int32)
+  func aFailedCallIsReportedAndHarmsNothingElse(_ call: String, _ name: String, _ number: Int32)
     async throws
   {
     let (old, new) = (noise(1_000, seed: 1), noise(700_000, seed: 2))
@@ -63,9 +65,9 @@ struct FileFaultTests {
       files.write(files.local + "/file", new)
       files.write(files.root + "/file", old)
       try await files.serve(faults: ["\(call):error=\(name)"]) { connection in
-        try await Self.besideACommand(connection) {
+        try await Self.whileACommandRuns(connection) {
           if call != "fsync" {
-            // The file alone fails, or with all of its group the transfer.
+            // Either only the file fails, or the whole transfer fails with the file's group.
             let message: String
             do {
               let report = try await connection.put([files.local + "/file"], to: "file")
@@ -86,7 +88,7 @@ struct FileFaultTests {
   }
 
   @Test(.enabled(if: QuotaFileSystem.isPossible, "no btrfs can be made and mounted"))
-  func aFullQuotaIsToldAndHarmsNobody() async throws {
+  func aFullQuotaIsReportedAndHarmsNothingElse() async throws {
     try await FileServer.with { files in
       let (old, new) = (noise(1_000, seed: 1), noise(2 * QuotaFileSystem.limit, seed: 2))
       let quota = QuotaFileSystem(image: files.folder + "/image", place: files.root)
@@ -94,7 +96,7 @@ struct FileFaultTests {
       files.write(files.local + "/file", new)
       let isAlive = try await files.serve(wrapper: quota.wrapper) { connection in
         try await connection.write(old, to: "file")
-        try await Self.besideACommand(connection) {
+        try await Self.whileACommandRuns(connection) {
           let report = try await connection.put([files.local + "/file"], to: "file")
           #expect(report.counts.failed == 1)
           let message = try #require(report.failures.first?.message)
@@ -111,7 +113,7 @@ struct FileFaultTests {
   }
 
   @Test(.enabled(if: !Sanitizer.isPresent, "a sanitizer's own files are larger"))
-  func aLimitOfFileSizesEndsTheTransferAndNotTheServer() async throws {
+  func aFileSizeLimitEndsTheTransferButNotTheServer() async throws {
     try await FileServer.with { files in
       files.write(files.local + "/file", noise(700_000, seed: 2))
       let isAlive = try await files.serve(
@@ -130,14 +132,14 @@ struct FileFaultTests {
     }
   }
 
-  /// One after the other: each takes twice its size on the disk.
+  /// Serialized, because each case needs twice the size of the file on the disk.
   @Test(.serialized, arguments: 0..<Scale.pick(fast: 3, full: 20))
-  func aTransferThatIsKilledAtAnyMomentIsTakenUp(_ number: Int) async throws {
+  func aTransferThatIsKilledAtAnyMomentCanBeResumed(_ number: Int) async throws {
     let size = Scale.pick(fast: 64 << 20, full: 2 << 30)
     try await FileServer.with { files in
       let (source, copy) = (files.local + "/file", files.root + "/file")
       Self.fill(source, size, seed: number)
-      // A write stores what came together, some 110 KiB.
+      // A write stores about 110 KiB, the bytes that arrived together.
       let moment = Int.random(in: 1...(size / (128 * 1024)))
       let isAlive = try await files.serve(faults: ["pwrite64:signal=SIGKILL:when=\(moment)"]) {
         connection in
@@ -165,8 +167,8 @@ struct FileFaultTests {
     }
   }
 
-  /// Runs `body` beside a command that has started before it, goes on meanwhile and ends well.
-  private static func besideACommand(
+  /// Runs `body` while a command runs, and checks that the command then succeeds.
+  private static func whileACommandRuns(
     _ connection: Connection, _ body: () async throws -> Void
   ) async throws {
     let (hasBegun, isOver) = (Gathering(2), Gathering(2))
@@ -186,7 +188,7 @@ struct FileFaultTests {
     try result.get()
   }
 
-  /// `bytes` can't be stored as the file `file`, with the error `number`, which is told.
+  /// Checks that storing `bytes` as `file` throws an error with `number` and the file's name.
   private static func expect(
     _ number: Int32, writing bytes: [UInt8], _ connection: Connection
   ) async throws {
@@ -197,7 +199,7 @@ struct FileFaultTests {
     #expect(error?.message.contains("file") == true)
   }
 
-  /// Writes a file of `size` bytes, each MiB of which is another.
+  /// Writes a file of `size` bytes, in which each MiB is different.
   private static func fill(_ path: String, _ size: Int, seed: Int) {
     var block = noise(1 << 20, seed: seed)
     let descriptor = open(path, O_WRONLY | O_CREAT, 0o644)

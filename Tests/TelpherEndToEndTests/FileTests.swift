@@ -7,9 +7,9 @@ import Testing
 
 @testable import TelpherClient
 
-/// Files through a real server and a real socket, by the client library.
+/// File requests of the client library to a real server over a real socket.
 @Suite(.timeLimit(.minutes(5))) struct FileTests {
-  /// Runs `body` with a connection to a server of the folder `root`, and a folder of the client's.
+  /// Runs `body` with a connection to a server of the folder `root`, and a folder for the client.
   static func with(
     _ backend: SystemBackend,
     _ body: (_ connection: Connection, _ root: String, _ local: String) async throws -> Void
@@ -39,7 +39,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func bytesGoThereAndBack(_ backend: SystemBackend) async throws {
+  func bytesAreStoredAndReadBack(_ backend: SystemBackend) async throws {
     try await Self.with(backend) { connection, _, _ in
       for count in [0, 1, 4_096, 262_144, 1_500_000] {
         let bytes = noise(count)
@@ -56,8 +56,8 @@ import Testing
     }
   }
 
-  /// More puts than a server takes at once, each larger than its first credit: the client has them
-  /// wait for their turn, and none waits for ever.
+  /// More puts than a server accepts at once, each larger than its first window: the client lets
+  /// the others wait, and all finish.
   @Test(arguments: SystemBackend.all)
   func manyPutsAtOnceAreAllStored(_ backend: SystemBackend) async throws {
     try await Self.with(backend) { connection, root, _ in
@@ -95,7 +95,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func aFolderGoesThereAndBack(_ backend: SystemBackend) async throws {
+  func aFolderIsStoredAndFetchedBack(_ backend: SystemBackend) async throws {
     try await Self.with(backend) { connection, root, local in
       mkdir(local + "/a", 0o755)
       mkdir(local + "/a/b", 0o700)
@@ -124,7 +124,7 @@ import Testing
         #expect(first.st_mtim.tv_sec == second.st_mtim.tv_sec, "\(path)")
         #expect(first.st_mtim.tv_nsec == second.st_mtim.tv_nsec, "\(path)")
       }
-      // Into a folder that is there it goes under its own name.
+      // In an existing folder it is stored under its own name.
       _ = try await connection.put([local + "/a"], to: "copy", recursively: true)
       #expect(try await connection.status(of: "copy/a/b/link").link == PathText("../one"))
     }
@@ -139,7 +139,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func smallRequests(_ backend: SystemBackend) async throws {
+  func smallFileRequestsWork(_ backend: SystemBackend) async throws {
     try await Self.with(backend) { connection, _, _ in
       try await connection.makeFolder("a/b/c", withParents: true)
       try await connection.write([1, 2, 3], to: "a/file")
@@ -186,7 +186,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func whatIsNoFileIsRefused(_ backend: SystemBackend) async throws {
+  func aPathThatIsNoFileIsRefused(_ backend: SystemBackend) async throws {
     try await Self.with(backend) { connection, root, local in
       mkfifo(root + "/fifo", 0o600)
       symlink("/dev/zero", root + "/zero")
@@ -202,7 +202,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func aServerWithoutFilesSaysSo(_ backend: SystemBackend) async throws {
+  func aServerWithoutFilesRefusesFileRequestsWithAReason(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend, configure: { $0.whyNoFiles = "no files here" }) { fixture in
       let connection = try await fixture.connect()
       let error = await #expect(throws: FileError.self) { _ = try await connection.list("") }
@@ -212,7 +212,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func aCanceledTransferLeavesTheOldFileAndWhatHadCome(_ backend: SystemBackend) async throws {
+  func aCanceledTransferKeepsTheOldFileAndThePartialFile(_ backend: SystemBackend) async throws {
     try await Self.with(backend) { connection, root, local in
       Self.write(local + "/big", noise(20_000_000))
       Self.write(root + "/big", [7])
@@ -225,7 +225,7 @@ import Testing
         break
       }
       guard case .failure = await transfer.result else { return }
-      // The cancel may have come behind the last byte.
+      // The cancellation may have arrived after the last byte.
       let found = try await connection.read("big", limit: 30_000_000)
       #expect(found == [7] || found == noise(20_000_000))
       #expect(try await connection.list("").count == 1)
@@ -240,12 +240,12 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func whatIsThereIsLeftOrRefused(_ backend: SystemBackend) async throws {
+  func existingFilesAreSkippedOrRefused(_ backend: SystemBackend) async throws {
     try await Self.with(backend) { connection, _, _ in
       try await connection.write([1], to: "file")
       var options = TransferOptions()
       options.ifExists = .skip
-      // More than goes out before the server says that it needs none of it.
+      // More bytes than the client sends before the server answers that it does not need them.
       try await connection.write(noise(5_000_000), to: "file", options: options)
       #expect(try await connection.read("file") == [1])
       options.ifExists = .fail
@@ -258,7 +258,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func manyTransfersAndCommandsAtOnce(_ backend: SystemBackend) async throws {
+  func manyTransfersAndCommandsRunAtOnce(_ backend: SystemBackend) async throws {
     try await Self.with(backend) { connection, _, _ in
       let bytes = noise(300_000)
       try await withThrowingTaskGroup { group in

@@ -5,7 +5,7 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// A server and a client in this process, on loops of their own, over a real socket.
+/// A server and a client in this process, each on its own loop, over a real socket.
 struct Fixture {
   let server: Server
   let clientLoop: any EventLoop
@@ -13,11 +13,11 @@ struct Fixture {
 
   /// A new connection to the server.
   func connect() async throws -> Connection {
-    // A busy machine is not to look like a silent server.
+    // On a busy machine a slow server must not look like a silent one.
     try await Connection.connect(to: .socket(address), on: clientLoop, timeout: .seconds(600))
   }
 
-  /// Runs `body` with a server, and checks that everything ends behind it.
+  /// Runs `body` with a server, and checks that everything ends after it.
   static func with<Value>(
     _ backend: SystemBackend,
     configure: (inout ServerConfiguration) -> Void = { _ in },
@@ -27,7 +27,7 @@ struct Fixture {
     let clientLoop = try backend.makeLoop()
     var configuration = ServerConfiguration()
     configuration.environment = ["PATH": "/usr/bin:/bin"]
-    // A busy machine is not to look like a silent client.
+    // On a busy machine a slow client must not look like a silent one.
     configuration.helloTimeout = 600_000_000_000
     configuration.link.lostAfter = 3_600_000_000_000
     configure(&configuration)

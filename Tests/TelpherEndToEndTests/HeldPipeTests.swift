@@ -5,16 +5,16 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// Processes that a command leaves behind, with its output open.
+/// Background processes that keep the output of their command open.
 @Suite struct HeldPipeTests {
-  /// Runs `body`, then ends the processes with `mark` in their arguments.
+  /// Runs `body` and then ends the processes with `mark` in their arguments.
   private static func endingMarked(
     _ mark: String, _ body: () async throws -> Void
   ) async throws {
     let result: Result<Void, any Error>
     do { result = .success(try await body()) } catch { result = .failure(error) }
     for pid in ProcessView.marked(mark) { kill(pid, SIGKILL) }
-    try await eventually("what was left behind is gone") { ProcessView.marked(mark).isEmpty }
+    try await eventually("the background processes have ended") { ProcessView.marked(mark).isEmpty }
     try result.get()
   }
 
@@ -40,10 +40,10 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func aPipeThatIsLetGoWithinTheDrainWasNotHeld(_ backend: SystemBackend) async throws {
+  func aPipeThatIsClosedWithinTheDrainIsNotReportedAsHeld(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
-      // What is left behind writes once the command has ended.
+      // The background process writes after the command has ended.
       var command = Command(shell: "(\(EndedCommand.wait(for: "$$")); echo y) & echo x")
       command.drain = .seconds(60)
       let result = try await connection.run(command)
@@ -53,7 +53,9 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all, [0, 100])
-  func aGrandchildThatKeepsWritingIsCutOff(_ backend: SystemBackend, _ drain: Int) async throws {
+  func outputOfABackgroundProcessEndsWithTheDrain(_ backend: SystemBackend, _ drain: Int)
+    async throws
+  {
     let mark = "endless-\(unusualDuration())"
     try await Fixture.with(backend) { fixture in
       try await Self.endingMarked(mark) {
@@ -73,10 +75,10 @@ import Testing
     }
   }
 
-  /// What it writes is read and dropped for as long as it lives. Four times what a pipe holds shows
-  /// that somebody reads.
+  /// The server reads and drops its output. The process can write four times the size of a pipe
+  /// only if the pipe is read.
   @Test(arguments: SystemBackend.all)
-  func aProcessInTheBackgroundGoesOnWriting(_ backend: SystemBackend) async throws {
+  func aBackgroundProcessCanContinueToWrite(_ backend: SystemBackend) async throws {
     let file = "/tmp/telpher-held-\(UInt64.random(in: 0 ... .max))"
     defer {
       for name in [".go", ".done"] { unlink(file + name) }
@@ -99,7 +101,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func nothingWrittenBeforeTheExitIsLostToASlowReader(_ backend: SystemBackend) async throws {
+  func aSlowReaderReceivesAllOutputWrittenBeforeTheExit(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
     try await Fixture.with(backend) { fixture in
       try await Self.endingMarked(mark) {

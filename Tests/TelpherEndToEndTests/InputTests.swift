@@ -4,21 +4,21 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// What commands read.
+/// Standard input of commands.
 @Suite struct InputTests {
   @Test(
     arguments: SystemBackend.all,
     [
       ("cat", "x", "x"),
       ("cat", "", ""),
-      // These say nothing before the end of their input.
+      // These print nothing before the end of their input.
       ("sort", "b\nc\na\n", "a\nb\nc\n"),
       ("wc -c", "12345", "5\n"),
       ("cat | sort | head -n 1", "b\na\n", "a\n"),
-      // It reads its first line only; the rest stays for the next one.
+      // `read` takes only the first line; the rest is left for the next command.
       ("read a; echo $a; cat", "1\n2\n3\n", "1\n2\n3\n"),
     ])
-  func inputIsReadToItsEnd(
+  func inputReachesCommandsUpToItsEnd(
     _ backend: SystemBackend, _ command: (line: String, input: String, output: String)
   ) async throws {
     try await Fixture.with(backend) { fixture in
@@ -31,7 +31,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func outputComesOnAfterTheHalfClose(_ backend: SystemBackend) async throws {
+  func outputContinuesAfterTheHalfClose(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let (output, result) = try await connection.run(
@@ -48,10 +48,10 @@ import Testing
     }
   }
 
-  /// More than all the windows and pipes on the way hold.
+  /// The input is longer than all windows and pipes together.
   @Test(
     arguments: SystemBackend.all, ["exec <&-; sleep 0.05; exit 4", "head -c 10 >/dev/null; exit 4"])
-  func aCommandThatStopsReadingEndsByItself(_ backend: SystemBackend, _ line: String) async throws {
+  func aCommandThatStopsReadingEndsNormally(_ backend: SystemBackend, _ line: String) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let result = try await connection.run(
@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func aCommandThatNeverReadsHoldsItsWriterUp(_ backend: SystemBackend) async throws {
+  func aCommandThatNeverReadsBlocksItsWriter(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let (taken, result) = try await connection.run(Command("sleep", "600"), hasInput: true) {
@@ -78,7 +78,7 @@ import Testing
               taken += piece.count
             }
           }
-          // Other commands are served meanwhile.
+          // Other commands run in the meantime.
           #expect(try await connection.run(Command("echo", "x")).output == Array("x\n".utf8))
           await process.signal(SIGTERM)
           return try await group.next() ?? 0
@@ -90,8 +90,8 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func muchGoesThroughCatBothWays(_ backend: SystemBackend) async throws {
-    // The server of its own shows that nothing is piled up there.
+  func largeInputAndOutputPassThroughCat(_ backend: SystemBackend) async throws {
+    // A separate server process shows that its memory does not grow.
     try await ServerProcess.with(backend) { server in
       let connection = try await server.connect()
       let pattern = Pattern()
@@ -128,7 +128,7 @@ import Testing
   }
 }
 
-/// Bytes by their offset, such that a piece that is missing or comes twice shows.
+/// Bytes that depend on their offset, so that missing and repeated pieces are detected.
 struct Pattern: Sendable {
   /// A prime, so that no power of two is a multiple of the period.
   private static let period = 1_048_583
@@ -141,7 +141,7 @@ struct Pattern: Sendable {
     chunk = Chunk(once + once)
   }
 
-  /// The bytes from `offset`; `count` is less than the period.
+  /// The bytes at `offset`; `count` must be less than the period.
   func piece(at offset: Int, count: Int) -> Chunk {
     let start = offset % Self.period
     return chunk.slice(start..<(start + count))

@@ -6,7 +6,8 @@ import Testing
 
 /// A server that is killed with SIGKILL.
 @Suite struct KilledServerTests {
-  /// Its commands end with it. What a finished command left in the background goes on.
+  /// Checks that its commands end with it, and that background processes of finished commands
+  /// continue.
   private static func endsItsCommands(
     _ backend: SystemBackend, wrapper: [String] = [], program: String? = nil
   ) async throws {
@@ -28,8 +29,8 @@ import Testing
     defer { left.kill() }
     try await eventually("the daemon runs") { ProcessIdentities(marked: daemon).count == 1 }
 
-    // swift-subprocess gives a child its tag some time after its start: until then it has the server's
-    // limit.
+    // With swift-subprocess a child gets its tag some time after its start; until then it has the
+    // server's limit.
     let limit = { (pid: String) in "$(grep 'file locks' /proc/\(pid)/limits)" }
     let wait: String =
       backend == .nio ? "while [ \"\(limit("self"))\" = \"\(limit("$PPID"))\" ]; do :; done; " : ""

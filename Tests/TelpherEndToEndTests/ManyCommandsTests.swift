@@ -4,13 +4,13 @@ import TelpherTestSupport
 import TelpherWire
 import Testing
 
-/// Many commands beside each other, and one after the other.
+/// Many commands, at once and one after the other.
 @Suite struct ManyCommandsTests {
-  /// More than `maxStrangers`: the server accepts them all before it reads a HELLO.
+  /// More connections than `maxStrangers`; the server accepts all of them before it reads a HELLO.
   @Test(arguments: SystemBackend.all)
-  func aBurstOfConnectionsIsServed(_ backend: SystemBackend) async throws {
+  func aBurstOfConnectionsIsAccepted(_ backend: SystemBackend) async throws {
     try await ServerProcess.with(backend) { server in
-      // Stopped, so that all wait in the socket's queue when it goes on.
+      // Stop the server, so that all connections wait in the socket's queue when it continues.
       server.program.signal(SIGSTOP)
       var clients: [(RawClient, StreamID)] = []
       for _ in 0..<200 {
@@ -34,7 +34,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func aThousandFinishBesideAStalledAndABulkStream(_ backend: SystemBackend) async throws {
+  func aThousandCommandsFinishBesideAStalledAndABusyStream(_ backend: SystemBackend) async throws {
     try await ServerProcess.with(backend) { server in
       let connection = try await server.connect()
       let stalled = Task {
@@ -49,7 +49,7 @@ import Testing
           return count
         }
       }
-      try await eventually("both stand") { try await connection.info().running == 2 }
+      try await eventually("both commands run") { try await connection.info().running == 2 }
       try await withThrowingTaskGroup { group in
         for number in 0..<1_000 {
           group.addTask {
@@ -69,38 +69,40 @@ import Testing
   }
 
   @Test(arguments: zip([SystemBackend.uv, .uv, .nio], [true, false, false]))
-  func nothingIsLeftBehindByCommands(_ backend: SystemBackend, _ hasGroups: Bool) async throws {
+  func finishedCommandsLeaveNoResourcesInTheServer(_ backend: SystemBackend, _ hasGroups: Bool)
+    async throws
+  {
     let warmUp = backend == .nio ? 500 : 1_000
     let count = Scale.pick(fast: 2 * warmUp, full: 100_000)
     let wrapper = hasGroups ? [] : OtherUser.wrapper()
     let program = hasGroups ? backend.program : try OtherUser.program(of: backend)
     try await ServerProcess.with(backend, wrapper: wrapper, program: program) { server in
       let connection = try await server.connect()
-      // The pools of groups and buffers fill up to the commands there are at once.
+      // Fill the pools of groups and buffers, which grow to the number of commands at once.
       try await Self.run(warmUp, on: connection)
       let before = Leftovers(server)
       let start = ContinuousClock.now
       try await Self.run(count, on: connection)
       let after = Leftovers(server)
-      // The last ones may still be on their way out.
+      // The last commands may not be cleaned up yet.
       try await eventually("no descriptor is left") {
         Leftovers(server).descriptors <= before.descriptors
       }
-      // As many are kept as there were commands at once; a few wait to be swept.
+      // The pool keeps as many groups as there were commands at once; a few wait to be removed.
       #expect(after.groups <= 32)
-      try await eventually("nobody is left") { server.view.children.isEmpty }
-      // A page of memory for eight commands would be a leak; what the allocator keeps is not. A
-      // sanitizer keeps far more.
+      try await eventually("no process is left") { server.view.children.isEmpty }
+      // A page of memory for every eight commands would be a leak; less may be kept by the
+      // allocator. A sanitizer keeps far more.
       if !Sanitizer.isPresent { #expect(after.residentKiB - before.residentKiB < 6_144) }
       #expect(try await connection.info().running == 0)
       print("\(count) commands: \(start.duration(to: .now)), \(before), then \(after)")
     }
   }
 
-  /// What commands could leave behind in a server.
+  /// The resources that finished commands could leave in a server.
   private struct Leftovers {
     let residentKiB: Int
-    /// Without those of the groups that are kept for the next commands, two for each.
+    /// Open descriptors without those of the kept groups, two for each group.
     let descriptors: Int
     let groups: Int
 
@@ -122,7 +124,7 @@ import Testing
             case 1: _ = try await connection.run(Command(shell: "cat"), input: [1, 2, 3])
             case 2: _ = try await connection.run(Command(shell: "kill -9 $$"))
             case 3:
-              // Output that nobody waits for.
+              // The client does not read this output.
               _ = try await connection.run(Command("seq", "1", "2000")) { _ in }
             case 4:
               var command = Command(shell: "sleep 9 & sleep 9")

@@ -6,14 +6,14 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// A command's end is the end of all that came from it.
+/// When a command is ended, all its processes are ended.
 @Suite struct NoSurvivorTests {
   static let scopes = SystemBackend.allCases
-  /// Processes of `tree` that sleep.
+  /// The number of sleeping processes in `tree`.
   private static let sleepers = 4
 
-  /// One in a session of its own, one orphaned there, one that ignores SIGTERM, and one in the
-  /// shell's group.
+  /// A shell line that starts four sleeping processes: one in its own session, one orphaned in its
+  /// own session, one that ignores SIGTERM, and one in the shell's process group.
   private static func tree(_ mark: String) -> String {
     """
     echo early; setsid sleep \(mark) & setsid sh -c 'sleep \(mark) & exit' & sleep \(mark) &
@@ -21,13 +21,13 @@ import Testing
     """
   }
 
-  /// How many processes of the tree sleep; the shells around them have the mark as well.
+  /// The number of sleeping processes of the tree, without the shells, which have the mark too.
   private static func sleeping(_ mark: String) -> Int {
     ProcessView.marked(mark).count { text("/proc/\($0)/cmdline").hasPrefix("sleep\0") }
   }
 
   @Test(arguments: scopes)
-  func aKilledClientLeavesNobody(_ backend: SystemBackend) async throws {
+  func allProcessesEndWhenTheClientIsKilled(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
     try await Fixture.with(backend) { fixture in
       let client = try LocalProgram([
@@ -35,18 +35,20 @@ import Testing
         Self.tree(mark),
       ])
       #expect(try await client.line() == "early")
-      try await eventually("the tree has grown") { Self.sleeping(mark) == Self.sleepers }
+      try await eventually("all processes of the tree run") { Self.sleeping(mark) == Self.sleepers }
       client.signal(SIGKILL)
       let killed = ContinuousClock.now
-      try await eventually("nobody is left") { Self.sleeping(mark) == 0 }
-      print("nobody is left of a killed client after \(killed.duration(to: .now))")
+      try await eventually("no process is left") { Self.sleeping(mark) == 0 }
+      print("no process of a killed client is left after \(killed.duration(to: .now))")
       let connection = try await fixture.connect()
-      try await eventually("the server knows") { try await connection.info().running == 0 }
+      try await eventually("the server runs no commands") {
+        try await connection.info().running == 0
+      }
     }
   }
 
   @Test(arguments: scopes)
-  func theDeadlineLeavesNobodyAndKeepsTheOutput(_ backend: SystemBackend) async throws {
+  func allProcessesEndAtTheDeadlineAndTheOutputIsKept(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
@@ -63,14 +65,16 @@ import Testing
   }
 
   @Test(arguments: scopes)
-  func cancelLeavesNobodyAndKeepsTheOutput(_ backend: SystemBackend) async throws {
+  func allProcessesEndWhenCanceledAndTheOutputIsKept(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       var command = Command(shell: Self.tree(mark))
       command.grace = .milliseconds(100)
       let (output, result) = try await connection.run(command) { process in
-        try await eventually("the tree has grown") { Self.sleeping(mark) == Self.sleepers }
+        try await eventually("all processes of the tree run") {
+          Self.sleeping(mark) == Self.sleepers
+        }
         await process.cancel()
         var output: [UInt8] = []
         for try await chunk in process.output { output.append(contentsOf: chunk) }
@@ -83,14 +87,14 @@ import Testing
     }
   }
 
-  /// Cancels a command that has left something behind by `way`, once both sleep.
+  /// Checks that a cancel also ends a process that has left its parent, session and environment.
   private static func cancelEnds(_ way: String, on connection: Connection, _ mark: String)
     async throws
   {
     var command = Command(shell: "\(way); exec sleep \(mark)")
     command.grace = .milliseconds(50)
     let (processes, result) = try await connection.run(command) { process in
-      try await eventually("both sleep") { Self.sleeping(mark) == 2 }
+      try await eventually("both processes sleep") { Self.sleeping(mark) == 2 }
       let processes = ProcessIdentities(marked: mark)
       await process.cancel()
       for try await _ in process.output {}
@@ -107,9 +111,9 @@ import Testing
     "(env -i setsid sleep MARK </dev/null >/dev/null 2>&1 &)",
   ]
 
-  /// swift-subprocess and uv_spawn give a child its tag some time after its start.
-  @Test(arguments: [SystemBackend.uv, .uvWalks], waysOut)
-  func whoLeavesEverythingBehindIsEnded(
+  /// Not with swift-subprocess and uv_spawn: they start a child before it has its tag.
+  @Test(arguments: scopes.filter { $0 != .nio && $0 != .uvSpawn }, waysOut)
+  func aDetachedProcessIsEnded(
     _ backend: SystemBackend, _ way: String
   ) async throws {
     let mark = unusualDuration()
@@ -121,7 +125,7 @@ import Testing
   }
 
   @Test(.enabled(if: OtherUser.isPossible), arguments: [SystemBackend.uv], waysOut)
-  func whoLeavesEverythingBehindIsEndedWithoutControlGroups(
+  func aDetachedProcessIsEndedWithoutControlGroups(
     _ backend: SystemBackend, _ way: String
   ) async throws {
     let mark = unusualDuration()
@@ -134,8 +138,8 @@ import Testing
     }
   }
 
-  /// It needs the right to write to a group above its own, which a root server's commands have.
-  @Test func whoLeavesTheControlGroupIsEnded() async throws {
+  /// The process needs the right to write to a parent group, which commands of a root server have.
+  @Test func aProcessThatLeavesTheControlGroupIsEnded() async throws {
     let mark = unusualDuration()
     try await Fixture.with(.uv) { fixture in
       let connection = try await fixture.connect()
@@ -151,27 +155,27 @@ import Testing
   }
 
   @Test(arguments: scopes)
-  func theServersStopLeavesNobody(_ backend: SystemBackend) async throws {
+  func allProcessesEndWhenTheServerStops(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let running = Task { try await connection.run(Command(shell: Self.tree(mark))) }
-      try await eventually("the tree has grown") { Self.sleeping(mark) == Self.sleepers }
+      try await eventually("all processes of the tree run") { Self.sleeping(mark) == Self.sleepers }
       await fixture.server.stop()
       #expect(Self.sleeping(mark) == 0)
       await #expect(throws: ClientError.self) { _ = try await running.value }
     }
   }
 
-  /// A control group that was killed and lives on is one that newer kernels start nothing below.
-  @Test func aServerInAGroupThatWasKilledStartsCommands() async throws {
+  /// Newer kernels start no processes below a control group that was killed and still exists.
+  @Test func aServerInAKilledControlGroupStartsCommands() async throws {
     let line = """
       group=/sys/fs/cgroup$1; [ -d "$group" ] || group=/sys/fs/cgroup/unified$1; shift
       { echo 1 >"$group/cgroup.kill" && echo $$ >"$group/cgroup.procs"; } 2>/dev/null; exec "$@"
       """
     let launcher = try Launcher()
     guard launcher.killScope == .cgroup else { return }
-    // A group that nobody is in.
+    // Make an empty group.
     let other = try launcher.launch(
       SpawnRequest(
         arguments: ["cat", "/proc/self/cgroup"], environment: ["PATH": "/bin:/usr/bin"]))

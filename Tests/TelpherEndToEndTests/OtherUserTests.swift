@@ -3,10 +3,10 @@ import TelpherClient
 import TelpherTestSupport
 import Testing
 
-/// A server of a user who may make no control groups.
+/// A server of a user who may not create control groups.
 @Suite(.enabled(if: OtherUser.isPossible)) struct OtherUserTests {
   @Test(arguments: SystemBackend.all)
-  func everythingWorksWithoutControlGroups(_ backend: SystemBackend) async throws {
+  func commandsRunWithoutControlGroups(_ backend: SystemBackend) async throws {
     try await ServerProcess.with(
       backend, wrapper: OtherUser.wrapper(), program: try OtherUser.program(of: backend)
     ) { server in
@@ -22,7 +22,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func nobodySurvivesADeadlineThere(_ backend: SystemBackend) async throws {
+  func allProcessesEndAtTheDeadlineWithoutControlGroups(_ backend: SystemBackend) async throws {
     let mark = unusualDuration()
     try await ServerProcess.with(
       backend, wrapper: OtherUser.wrapper(), program: try OtherUser.program(of: backend)
@@ -37,16 +37,16 @@ import Testing
       command.grace = .milliseconds(100)
       let result = try await connection.run(command)
       #expect(result.result.status == .timedOut)
-      try await eventually("nobody is left") {
+      try await eventually("no process is left") {
         ProcessView.marked(mark).isEmpty
       }
       try await eventually("orphans are waited for") { server.view.children.isEmpty }
     }
   }
 
-  /// As with sudo(8): the server may not signal it.
+  /// As with sudo(8), the server may not signal the command's process.
   @Test(arguments: SystemBackend.all)
-  func theResultComesThoughACommandOfAnotherUserCannotBeEnded(
+  func theResultArrivesAlthoughACommandOfAnotherUserCannotBeEnded(
     _ backend: SystemBackend
   ) async throws {
     let mark = unusualDuration()

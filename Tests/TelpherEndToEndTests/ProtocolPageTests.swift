@@ -6,7 +6,7 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// docs/PROTOCOL.md ends with a whole client in Python: it is run here as it stands on the page.
+/// Runs the complete Python client at the end of docs/PROTOCOL.md.
 @Suite struct ProtocolPageTests {
   @Test(arguments: SystemBackend.all, [false, true])
   func theClientOnThePageRunsACommand(_ backend: SystemBackend, overTCP: Bool) async throws {
@@ -19,11 +19,11 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func theClientOnThePagePassesInputAndLargeOutputOn(_ backend: SystemBackend) async throws {
+  func theClientOnThePagePassesOnInputAndLargeOutput(_ backend: SystemBackend) async throws {
     try await Self.withClient(backend) { run in
       let input = (0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
       let result = try await run(["cat"], input)
-      // Not within the macro, which would look for the differences of megabytes.
+      // Compare outside of the macro, which would compute the differences of megabytes.
       let isSame = result.output == input
       #expect(isSame, "\(result.output.count) bytes of \(input.count), \(result.result)")
       #expect(result.result.isSuccess)
@@ -31,7 +31,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func theClientOnThePageTellsSignalsAndMissingPrograms(_ backend: SystemBackend) async throws {
+  func theClientOnThePageReportsSignalsAndMissingPrograms(_ backend: SystemBackend) async throws {
     try await Self.withClient(backend) { run in
       for (command, code) in [
         (["sh", "-c", "kill -9 $$"], 137), (["no-such-program"], 127), (["/"], Int32(126)),
@@ -43,7 +43,8 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func theClientOnThePageTellsAServerWithAnotherTokenNothing(_ backend: SystemBackend) async throws
+  func theClientOnThePageSendsNothingToAServerWithAnotherToken(_ backend: SystemBackend)
+    async throws
   {
     try await Self.withClient(backend, overTCP: true, token: .random()) { run in
       let result = try await run(["echo", "out"], nil)
@@ -59,9 +60,10 @@ import Testing
     #expect(lines.count - 1 <= 80)
   }
 
-  /// Calls `body` with what runs the page's client, itself a command of the server it speaks to.
+  /// Calls `body` with a function that runs the page's client as a command of the server that it
+  /// connects to.
   ///
-  /// - Parameter token: that of the server on TCP, if it is not the client's.
+  /// - Parameter token: the server's token on TCP, if it is not the client's.
   private static func withClient(
     _ backend: SystemBackend, overTCP: Bool = false, token: Token? = nil,
     _ body: (([String], [UInt8]?) async throws -> CollectedResult) async throws -> Void
@@ -115,7 +117,7 @@ import Testing
   }
 }
 
-/// The whole of a text file; nil where it can't be read.
+/// The contents of a text file; nil if it can't be read.
 private func readText(_ path: String) -> String? {
   guard let file = fopen(path, "re") else { return nil }
   defer { fclose(file) }

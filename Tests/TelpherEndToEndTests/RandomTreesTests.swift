@@ -2,8 +2,9 @@ import Glibc
 import TelpherTestSupport
 import Testing
 
-/// Random trees there and back by the program itself: names of any bytes, holes, links, empty
-/// folders, over a Unix socket, TCP, and the standard input and output that ssh would bring.
+/// Sends random trees to a server and fetches them again with the program: names of any bytes,
+/// holes, links, empty folders; over a Unix socket, over TCP, and over standard input and output as
+/// with ssh.
 @Suite(
   .timeLimit(.minutes(10)),
   .enabled(if: access("/usr/bin/python3", X_OK) == 0, "Python 3 is not installed"))
@@ -13,7 +14,7 @@ struct RandomTreesTests {
     + "/Programs/random_trees.py"
 
   @Test(arguments: [SystemBackend.uv, .nio])
-  func treesComeBackAsTheyWere(_ backend: SystemBackend) {
+  func treesAreTheSameAfterPutAndGet(_ backend: SystemBackend) {
     let count = Scale.pick(fast: 2, full: 34)
     let seed = UInt32.random(in: 0 ... .max)
     let output = LocalShell.output(

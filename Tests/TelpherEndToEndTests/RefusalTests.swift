@@ -4,9 +4,9 @@ import TelpherTestSupport
 import Testing
 
 struct RefusalTests {
-  /// A server that sends GOAWAY and keeps the connection open, by hand.
+  /// The test plays a server that sends GOAWAY and keeps the connection open.
   @Test(arguments: SystemBackend.all)
-  func whyTheServerRefusesIsToldToEveryCommand(_ backend: SystemBackend) async throws {
+  func everyCommandThrowsTheReasonOfARefusal(_ backend: SystemBackend) async throws {
     var ends: [Int32] = [-1, -1]
     #expect(
       socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
@@ -19,7 +19,7 @@ struct RefusalTests {
 
     let loop = try backend.makeLoop()
     let connection = try await Connection.adopt(reading: ends[0], writing: ends[0], on: loop)
-    // The first may be on its way when the GOAWAY comes; the second is not sent at all.
+    // The first request may be sent before the GOAWAY arrives; the second is not sent at all.
     for _ in 0..<2 {
       await #expect {
         try await connection.run(Command("true"))

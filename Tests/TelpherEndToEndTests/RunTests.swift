@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct RunTests {
   @Test(arguments: SystemBackend.all)
-  func aCommandsOutputAndExitCodeComeBack(_ backend: SystemBackend) async throws {
+  func outputAndExitCodeAreReturned(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let result = try await connection.run(
@@ -28,12 +28,12 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func inputGoesThroughAndHalfCloses(_ backend: SystemBackend) async throws {
+  func inputReachesTheCommandAndHalfCloses(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let input = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
       let result = try await connection.run(Command("cat"), input: input)
-      // Not within the macro, which would look for the differences of megabytes.
+      // Compare outside of the macro, which would compute the differences of megabytes.
       let isSame = result.output == input
       #expect(isSame, "\(result.output.count) bytes of \(input.count), \(result.result)")
       #expect(result.result.isSuccess)
@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func aGrandchildThatHoldsTheOutputDelaysNoLongerThanTheDrain(_ backend: SystemBackend)
+  func aGrandchildThatHoldsTheOutputDelaysTheResultOnlyForTheDrain(_ backend: SystemBackend)
     async throws
   {
     try await Fixture.with(backend) { fixture in
@@ -119,7 +119,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func anOutputThatIsLeftIsStopped(_ backend: SystemBackend) async throws {
+  func anOutputThatIsReadInPartIsStopped(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let (count, result) = try await connection.run(Command("yes")) { process in
@@ -144,7 +144,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func infoTellsOfTheServer(_ backend: SystemBackend) async throws {
+  func infoDescribesTheServer(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let info = try await connection.info()

@@ -4,22 +4,22 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// What a server makes of the surroundings that its process is started in.
+/// A server process with inherited signal settings, and as the first process of a container.
 @Suite struct ServerProcessTests {
-  /// `ServerProcess.with` ends it by SIGTERM.
+  /// `ServerProcess.with` ends the server with SIGTERM, which the wrapper ignores.
   @Test(arguments: SystemBackend.all)
-  func inheritedSignalsAreItsOwn(_ backend: SystemBackend) async throws {
+  func inheritedSignalSettingsAreReset(_ backend: SystemBackend) async throws {
     let wrapper = ["env", "--block-signal", "--ignore-signal=TERM,USR1,CHLD,ALRM,XFSZ"]
     try await ServerProcess.with(backend, wrapper: wrapper) { server in
       let connection = try await server.connect()
       let status = text("/proc/\(server.view.pid)/status").split(separator: "\n")
       #expect(status.contains("SigBlk:\t0000000000000000"))
-      // A signal that is neither an error of a call nor of the terminal.
+      // The server ignores SIGXFSZ but resets SIGUSR1.
       let ignored = status.first { $0.hasPrefix("SigIgn:") }?.dropFirst("SigIgn:\t".count)
       let set = ignored.flatMap { UInt64($0, radix: 16) } ?? .max
       #expect(set & (1 << UInt64(SIGUSR1 - 1)) == 0)
       #expect(set & (1 << UInt64(SIGXFSZ - 1)) != 0)
-      // Its commands have the default of all, but for 32 and 33, which are the C library's own.
+      // Its commands have the defaults of all signals except 32 and 33, which the C library uses.
       let result = try await connection.run(
         Command("sed", "-n", "s/^Sig[BI][lg][kn]:.*\\(.\\{8\\}\\)/\\1/p", "/proc/self/status"))
       #expect(
@@ -28,7 +28,7 @@ import Testing
     }
   }
 
-  /// The first process of a container is handed all orphans, with control groups as well.
+  /// The first process of a container becomes the parent of all orphans, also with control groups.
   @Test(.enabled(if: geteuid() == 0), arguments: SystemBackend.all)
   func theFirstProcessOfAPIDNamespaceWaitsForOrphans(_ backend: SystemBackend) async throws {
     let socket = "/tmp/telpher-test-\(UInt64.random(in: 0 ... .max)).sock"
@@ -44,7 +44,7 @@ import Testing
     #expect(try await connection.run(Command(shell: "echo $PPID")).output == Array("1\n".utf8))
     let orphans = "for i in 1 2 3 4 5; do setsid -f sleep 0; done"
     #expect(try await connection.run(Command(shell: orphans)).result.status == .exited(0))
-    // The guard is an orphan as well, and lives.
+    // The guard is also an orphan, and keeps running.
     try await eventually("orphans are waited for") {
       server.children.allSatisfy { text("/proc/\($0)/comm") == "telpher-guard\n" }
     }

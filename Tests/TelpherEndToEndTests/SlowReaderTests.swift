@@ -4,7 +4,7 @@ import Testing
 
 struct SlowReaderTests {
   @Test(arguments: SystemBackend.all)
-  func aSlowReaderHoldsTheCommandAndLosesNothing(_ backend: SystemBackend) async throws {
+  func aSlowReaderBlocksTheCommandAndLosesNothing(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let command = Command("head", "-c", "150000000", "/dev/zero")
@@ -12,8 +12,8 @@ struct SlowReaderTests {
         async let errors = Self.count(handle.error)
         var count = 0
         for try await chunk in handle.output {
-          // The other reader waits the while, and more would come than is kept for a reader of one
-          // output only.
+          // The reader of the other output waits in the meantime. More bytes arrive than would be
+          // kept if only one output had a reader.
           if count == 0 { try await Task.sleep(for: .milliseconds(300)) }
           count += chunk.count
         }
@@ -26,7 +26,7 @@ struct SlowReaderTests {
   }
 
   @Test(arguments: SystemBackend.all)
-  func aReaderThatTurnsToTheOtherOutputIsNotStuck(_ backend: SystemBackend) async throws {
+  func aTaskCanSwitchToTheOtherOutput(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let line = "echo start; head -c 8000000 /dev/zero; echo end >&2"

@@ -5,13 +5,15 @@ import TelpherSystem
 import TelpherTestSupport
 import Testing
 
-/// What a command finds around it.
+/// The descriptors, environment and arguments of a command.
 @Suite struct SurroundingsTests {
   @Test(arguments: SystemBackend.all, [true, false])
-  func itsDescriptorsAreZeroOneAndTwo(_ backend: SystemBackend, _ hasInput: Bool) async throws {
+  func aCommandHasOnlyDescriptorsZeroOneAndTwo(_ backend: SystemBackend, _ hasInput: Bool)
+    async throws
+  {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
-      // Others come and go meanwhile, whose pipes must not be inherited.
+      // Other commands start and end in the meantime; their pipes must not be inherited.
       try await withThrowingTaskGroup { group in
         for _ in 0..<20 {
           group.addTask {
@@ -26,21 +28,21 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.allCases)
-  func itsEnvironmentIsTheConfiguredOne(_ backend: SystemBackend) async throws {
+  func aCommandHasTheConfiguredEnvironment(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       var command = Command("env")
       command.environment = ["ADDED": "a=b c", "GONE": nil]
       let output = try await connection.run(command).output
       let lines = String(decoding: output, as: UTF8.self).split(separator: "\n").sorted()
-      // Where processes are found by a mark, the mark is in the environment.
+      // The server may add its mark, by which it finds the command's processes.
       #expect(
         lines.filter { !$0.hasPrefix("TELPHER_JOB=") } == ["ADDED=a=b c", "PATH=/usr/bin:/bin"])
     }
   }
 
   @Test(arguments: SystemBackend.all)
-  func itsArgumentsFolderAndVariablesMayBeAnyBytes(_ backend: SystemBackend) async throws {
+  func argumentsFolderAndVariablesMayBeAnyBytes(_ backend: SystemBackend) async throws {
     let folder = ByteText(
       Array("/tmp/telpher-test-\(UInt64.random(in: 0 ... .max))-".utf8) + [0xFE])
     try await Fixture.with(backend) { fixture in
@@ -61,9 +63,9 @@ import Testing
     }
   }
 
-  /// Linux takes 2 MiB of both together by default, and 128 KiB in one string.
+  /// Linux accepts 2 MiB for both together by default, and 128 KiB in one string.
   @Test(arguments: SystemBackend.all)
-  func itsArgumentsAndVariablesReachToTheKernelsLimit(_ backend: SystemBackend) async throws {
+  func argumentsAndVariablesMayHaveTheKernelsMaximumSize(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       let long = ByteText([UInt8](repeating: 1, count: 120_000))
@@ -74,13 +76,13 @@ import Testing
       command = Command(
         arguments: ["sh", "-c", "echo $#"] + (0..<100_000).map { ByteText("\($0)") })
       #expect(try await connection.run(command).output == Array("99999\n".utf8))
-      // Past it, the kernel says so.
+      // Past the limit, the kernel returns E2BIG.
       command = Command(arguments: ["echo"] + Array(repeating: long, count: 30))
       guard
         case .notStarted(let number, "execute", _) = try await connection.run(command).result
           .status
       else {
-        Issue.record("more was taken than the kernel takes")
+        Issue.record("the command started although its arguments exceed the kernel's limit")
         return
       }
       #expect(number == E2BIG)
@@ -88,7 +90,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func itMayStartFromNoVariables(_ backend: SystemBackend) async throws {
+  func aCommandCanStartWithAnEmptyEnvironment(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend, configure: { $0.environment["SERVERS"] = "yes" }) { fixture in
       let connection = try await fixture.connect()
       var command = Command("/usr/bin/env")
@@ -100,9 +102,9 @@ import Testing
     }
   }
 
-  /// PWD names the working directory or is not there (environ(7)).
+  /// PWD is the working directory, or is removed (environ(7)).
   @Test(arguments: SystemBackend.all)
-  func itsPWDIsItsFolder(_ backend: SystemBackend) async throws {
+  func pwdIsTheFolderOfTheCommand(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend, configure: { $0.environment["PWD"] = "/stale" }) { fixture in
       let connection = try await fixture.connect()
       var command = Command("env")
@@ -122,7 +124,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func theServersTokenIsInNoneOfItsCommands(_ backend: SystemBackend) async throws {
+  func noCommandHasTheServersTokenInItsEnvironment(_ backend: SystemBackend) async throws {
     let environment = ["HOME": "/tmp", "KEPT": "yes"]
     try await ServerProcess.with(backend, environment: environment) { server in
       let connection = try await server.connect()
@@ -143,7 +145,7 @@ import Testing
       ("exec 3<>/dev/stdout 4<>/dev/stderr; echo a >&3; echo b >&4", "a\n", "b\n"),
       ("printf %s a | tee /dev/stderr", "a", "a"),
     ])
-  func itsPipesCanBeReopened(
+  func theStandardStreamsCanBeReopened(
     _ backend: SystemBackend, _ command: (line: String, output: String, error: String)
   ) async throws {
     try await Fixture.with(backend) { fixture in

@@ -4,7 +4,7 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// The bytes of `seq 1 2000000`, compared as they come.
+/// The bytes of `seq 1 2000000`, compared with chunks as they arrive.
 struct ExpectedOutput {
   static let sequence = LocalShell.output(of: "seq 1 2000000")
 
@@ -14,7 +14,7 @@ struct ExpectedOutput {
 
   init(_ bytes: [UInt8] = Self.sequence) { self.bytes = bytes }
 
-  /// Whether all of it came, and nothing else.
+  /// Whether exactly these bytes have arrived.
   var isComplete: Bool { isSame && position == bytes.count }
 
   mutating func take(_ chunk: Chunk) {
@@ -29,19 +29,19 @@ struct ExpectedOutput {
   }
 }
 
-/// Output arrives whole, however its reader stops and goes.
+/// Output arrives complete, however often its reader pauses.
 @Suite struct ThrottledReaderTests {
-  /// How a reader takes its pieces.
+  /// The speed of a reader.
   enum Pace: CaseIterable, Sendable {
-    /// As they come.
+    /// Without pauses.
     case steady
-    /// Others run between any two.
+    /// Other tasks run between chunks.
     case yielding
-    /// A nap after each.
+    /// With a short pause before each chunk.
     case napping
-    /// Sixteen at once, then a longer nap.
+    /// With a longer pause after every sixteen chunks.
     case stopAndGo
-    /// The command is blocked before the first one is taken.
+    /// With a pause before the first chunk, in which the command is blocked.
     case lateStart
 
     func pause(before piece: Int) async throws {
@@ -55,11 +55,11 @@ struct ExpectedOutput {
     }
   }
 
-  /// Which of the two ends of a command comes first.
+  /// Whether the exit or the end of the output comes first.
   enum Order: String, CaseIterable, Sendable {
-    /// The last bytes are in the pipe when the process has gone.
+    /// The last bytes are still in the pipe when the process exits.
     case exitFirst = "seq 1 2000000"
-    /// The process closes its output, and exits when its input ends, which is behind that.
+    /// The process closes its output and exits later, when its input ends.
     case endOfOutputFirst = "seq 1 2000000; exec >&- 2>&-; read line; exit 0"
   }
 
@@ -70,7 +70,7 @@ struct ExpectedOutput {
   }
 
   @Test(arguments: SystemBackend.all, ways)
-  func theSameBytesComeEachTime(
+  func readersOfAnySpeedReceiveTheSameBytes(
     _ backend: SystemBackend, _ way: (pace: Pace, order: Order)
   ) async throws {
     try await Fixture.with(backend) { fixture in
@@ -82,7 +82,7 @@ struct ExpectedOutput {
   }
 
   @Test(arguments: SystemBackend.whereHeavy)
-  func theSameBytesComeToManyAtOnce(_ backend: SystemBackend) async throws {
+  func manyReadersAtOnceReceiveTheSameBytes(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()
       for _ in 0..<Scale.pick(fast: 1, full: 10) {
@@ -100,7 +100,7 @@ struct ExpectedOutput {
   }
 
   @Test(arguments: SystemBackend.all)
-  func aSocketThatIsNotReadForAWhileGetsAllOfIt(_ backend: SystemBackend) async throws {
+  func aSocketThatIsReadWithPausesReceivesAllBytes(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       for _ in 0..<Scale.pick(fast: 1, full: 20) {
         let client = try await RawClient.connect(to: fixture.address, on: fixture.clientLoop)
@@ -120,9 +120,9 @@ struct ExpectedOutput {
     }
   }
 
-  /// The command has ended and the drain is over long before the reader takes its last bytes.
+  /// The drain is over long before the reader takes the last bytes.
   @Test(arguments: SystemBackend.all, [Duration.zero, .milliseconds(50)])
-  func whatAReaderTakesAfterTheDrainIsWhole(_ backend: SystemBackend, _ drain: Duration)
+  func outputThatIsReadAfterTheDrainIsComplete(_ backend: SystemBackend, _ drain: Duration)
     async throws
   {
     try await Fixture.with(backend) { fixture in
@@ -138,19 +138,19 @@ struct ExpectedOutput {
       }
       #expect(output.isComplete)
       #expect(result.status == .exited(0))
-      // Nobody but the reader was slow.
+      // No process held the pipe; only the reader was slow.
       #expect(result.details.pipeHeld == nil)
     }
   }
 
-  /// Another stream has filled the connection, so that the bytes of a short command wait in the
-  /// server, where its result must not overtake them once its drain is over.
+  /// Another stream has filled the connection, so the bytes of a short command wait in the server.
+  /// Its result must not be sent before them, although its drain is over.
   @Test(arguments: SystemBackend.all)
-  func aResultDoesNotOvertakeTheOutput(_ backend: SystemBackend) async throws {
+  func aResultIsSentAfterTheOutput(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in
       let client = try await RawClient.connect(to: fixture.address, on: fixture.clientLoop)
       _ = await client.run(#"{"op":"run","argv":["yes"]}"#)
-      // The socket is full: nothing has been read of it.
+      // Wait until the socket is full: the client has not read from it.
       try await Task.sleep(for: .milliseconds(100))
       let ended = EndedCommand("echo x")
       let stream = await client.run(#"{"op":"run","shell":"\#(ended.line)","drain_ms":0}"#)
@@ -163,8 +163,8 @@ struct ExpectedOutput {
     }
   }
 
-  /// Its output is more than the window and less than window and pipe together: the process ends
-  /// while nobody reads, and leaves some in the pipe.
+  /// A command whose output is longer than the window but shorter than window and pipe together: it
+  /// exits although no one reads, and leaves bytes in the pipe.
   static let overfull = "seq 1 2000000 2>/dev/null | head -c \((1 << 20) + 48 * 1_024)"
 
   private static func run(_ command: Command, on connection: Connection, _ pace: Pace) async throws

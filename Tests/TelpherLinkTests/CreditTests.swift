@@ -5,13 +5,13 @@ import TelpherWire
 import Testing
 
 @Suite(.timeLimit(.minutes(15))) struct CreditTests {
-  @Test func creditThatComesWhileTheConnectionIsBlockedIsUsedAfterwards() async throws {
+  @Test func creditGrantedWhileBlockedIsUsedAfterwards() async throws {
     try await LinkFixture.with { fixture in
       let peer = fixture.peer
       await peer.send(hello(#"{"version":1,"window":300000}"#), open(1, "{}"), open(3, "{}"))
       try await peer.frame(1)
       await peer.pauseReading()
-      // The first fills the connection; the second is out of credit as well.
+      // The first stream fills the connection; the second is also out of credit.
       await fixture.source.produce(1, total: 300_000)
       await fixture.source.produce(3, total: 700_000)
       await peer.send(window(3, 1, 700_000), window(1, 1, 700_000))
@@ -32,12 +32,12 @@ import Testing
       await peer.resumeReading()
       try await peer.until { $0.output(3).count == 1_000 }
       let before = await peer.frames.prefix { $0.stream != 3 }.reduce(0) { $0 + $1.payload.count }
-      // What was on its way before the second stream had anything, and one turn.
+      // The bytes sent before the second stream had data, plus one turn.
       #expect(before < 400_000)
     }
   }
 
-  @Test func aPeerThatSendsPingsAndReadsNothingIsNotReadFor() async throws {
+  @Test func aPeerThatSendsPingsAndReadsNothingIsNoLongerRead() async throws {
     try await LinkFixture.with(configure: { $0.maxQueuedAnswers = 10_000 }) { fixture in
       let peer = fixture.peer
       await peer.send(hello())
@@ -52,8 +52,8 @@ import Testing
     }
   }
 
-  /// Random credit of channels and connection, given while the peer reads and while it doesn't: in
-  /// the end every byte has come.
+  /// Grants random credit to channels and the connection, while the peer reads and while it
+  /// doesn't. In the end every byte must have arrived.
   @Test(arguments: 0..<30)
   func noWakeupIsLost(_ seed: Int) async throws {
     try await LinkFixture.with { fixture in

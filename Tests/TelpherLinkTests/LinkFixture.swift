@@ -4,7 +4,7 @@ import TelpherTransport
 import TelpherTransportTesting
 import TelpherWire
 
-/// A link, of a server unless it is said otherwise, and a raw peer at the other end.
+/// A link, by default a server's, with a raw peer at the other end.
 struct LinkFixture: Sendable {
   let source: Source
   let peer: RawPeer
@@ -15,7 +15,8 @@ struct LinkFixture: Sendable {
     _ body: (LinkFixture) async throws -> Void
   ) async throws {
     var configuration = LinkConfiguration()
-    // A peer that doesn't read doesn't answer either; on a busy machine that may take long.
+    // A peer that doesn't read doesn't answer PINGs either, and on a busy machine that may take
+    // long.
     configuration.lostAfter = 3_600_000_000_000
     configure(&configuration)
     let network = MemoryNetwork()
@@ -37,7 +38,7 @@ struct LinkFixture: Sendable {
   }
 }
 
-/// Sends as many bytes as it is told, as a pump does: when it may.
+/// Sends a given number of bytes whenever the link allows it, as a pump does.
 actor Source {
   nonisolated let loop: any EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -97,7 +98,7 @@ actor Source {
     if count == 0 { outbound.finish() }
   }
 
-  /// How the link ended, if it has.
+  /// How the link ended; nil while it is open.
   var end: LinkEnd? { delegate.end }
 
   /// Waits for `nanoseconds` on the loop.
@@ -107,10 +108,10 @@ actor Source {
     }
   }
 
-  /// A turn of the loop.
+  /// Waits for one turn of the loop.
   func turn() throws {}
 
-  /// Waits until the link reads no more.
+  /// Waits until the link has stopped reading.
   func untilPaused() async {
     while link?.isReadingPaused == false {
       await wait(1_000_000)
@@ -118,7 +119,7 @@ actor Source {
   }
 }
 
-/// Announces itself, and takes whatever comes.
+/// A delegate that announces the link and accepts all events.
 final class Delegate: LinkDelegate {
   private(set) var end: LinkEnd?
 

@@ -5,7 +5,8 @@ import Testing
 
 @Suite(.timeLimit(.minutes(15))) struct OpeningTests {
   @Test(arguments: [0, 1, hello().count - 1], [false, true])
-  func aServerThatDoesNotFinishItsHelloIsLeft(_ count: Int, beginsWithFirstByte: Bool) async throws
+  func aServerThatDoesNotFinishItsHelloIsDropped(_ count: Int, beginsWithFirstByte: Bool)
+    async throws
   {
     guard count > 0 || !beginsWithFirstByte else { return }
     try await LinkFixture.with(
@@ -22,7 +23,7 @@ import Testing
     }
   }
 
-  @Test func theTimeMayBeginWithTheFirstByte() async throws {
+  @Test func theTimeLimitCanStartWithTheFirstByte() async throws {
     try await LinkFixture.with(
       role: .client,
       configure: {
@@ -37,7 +38,7 @@ import Testing
     }
   }
 
-  @Test func aServerThatHasSaidHelloInTimeMayBeSilent() async throws {
+  @Test func aServerMayBeSilentAfterItsHello() async throws {
     try await LinkFixture.with(
       role: .client,
       configure: {

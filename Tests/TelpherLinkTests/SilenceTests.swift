@@ -3,7 +3,7 @@ import TelpherTestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(15))) struct SilenceTests {
-  @Test func aPeerThatSaysNothingIsAsked() async throws {
+  @Test func aSilentPeerGetsAPing() async throws {
     try await LinkFixture.with(configure: { $0.pingAfter = 1_000_000 }) { fixture in
       await fixture.peer.send(hello())
       try await fixture.peer.until { peer in peer.frames.filter { $0.type == 8 }.count >= 3 }
@@ -11,8 +11,8 @@ import Testing
     }
   }
 
-  /// As a process that was stopped: its system ends the connection when it is gone.
-  @Test func aPeerThatDoesNotAnswerIsSlowAsLongAsTheConnectionStands() async throws {
+  /// The peer behaves like a stopped process: its system keeps the connection open.
+  @Test func anUnresponsivePeerIsKeptWhileItsSystemAcknowledges() async throws {
     try await LinkFixture.with(configure: {
       $0.pingAfter = 1_000_000
       $0.lostAfter = 5_000_000
@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  @Test func aPeerThatDoesNotAnswerIsLostAfterTheLimitForIt() async throws {
+  @Test func anUnresponsivePeerIsLostAfterItsLimit() async throws {
     try await LinkFixture.with(configure: {
       $0.pingAfter = 50_000_000
       $0.stoppedAfter = 1_000_000_000
@@ -38,8 +38,8 @@ import Testing
         Issue.record("a silent peer counts as lost")
         return
       }
-      #expect(why.contains("though the connection stands"))
-      // It is told why, should it go on one day.
+      #expect(why.contains("though the connection is intact"))
+      // The GOAWAY carries the reason, for a peer that continues later.
       #expect(frames.contains { $0.type == 10 })
     }
   }

@@ -3,8 +3,8 @@ import TelpherTransport
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct DatagramTests {
-  /// NIO closes a channel that could not send.
-  @Test func aSocketGoesOnAfterASendThatWasRefused() async throws {
+  /// NIO closes a channel when a send fails.
+  @Test func aSocketStillWorksAfterARefusedSend() async throws {
     try await withLoop { loop in
       let (error, text): (TransportError?, String) = await loop.run { done in
         let here = DatagramAddress(host: "127.0.0.1", port: 0)
@@ -19,7 +19,7 @@ import Testing
           let sender = try loop.openDatagramSocket(at: any) { _, _ in }
           sockets = [receiver, sender]
           do {
-            // Broadcasts are for those who have asked for them.
+            // The system refuses a broadcast from a socket without SO_BROADCAST.
             try sender.send(Chunk("x"), to: DatagramAddress(host: "255.255.255.255", port: 9))
           } catch let refused {
             refusal = refused as? TransportError

@@ -2,7 +2,7 @@ import Glibc
 import TelpherTransport
 import Testing
 
-/// What swift-subprocess does not do by itself.
+/// Tests of features that swift-subprocess lacks (see `SubprocessLauncher`).
 @Suite(.timeLimit(.minutes(5))) struct LaunchTests {
   private static let environment = ["PATH": "/usr/bin:/bin"]
 
@@ -22,10 +22,10 @@ import Testing
     }
   }
 
-  @Test func aLimitThatCantBeSetIsTheLimitsFault() async throws {
+  @Test func aLimitThatCannotBeSetIsReported() async throws {
     try await withLoop { loop in
       var request = Self.shell("echo never")
-      // More descriptors than the kernel has for any process.
+      // More descriptors than the kernel allows for any process.
       request.limits = [ResourceLimit(.openFiles, UInt64(Int64.max))]
       let error = await #expect(throws: SpawnError.self) { try await loop.collect(request).get() }
       #expect(error?.stage == .limit)
@@ -37,7 +37,7 @@ import Testing
     ("/no/such", ENOENT), ("no-such-program", ENOENT), ("/etc/passwd", EACCES), ("/", EACCES),
     ("/etc/passwd/x", ENOTDIR), ("", ENOENT),
   ])
-  func whyAProgramIsNotExecutedIsTold(_ program: String, _ number: Int32) async throws {
+  func theReasonWhyAProgramDoesNotRunIsReported(_ program: String, _ number: Int32) async throws {
     try await withLoop { loop in
       for limits in [[], [ResourceLimit(.coreBytes, 0)]] {
         let request = SpawnRequest(
@@ -50,7 +50,8 @@ import Testing
   }
 
   @Test(arguments: [("/no/such", ENOENT), ("/etc/passwd", ENOTDIR)])
-  func whyADirectoryIsNotEnteredIsTold(_ directory: String, _ number: Int32) async throws {
+  func theReasonWhyADirectoryIsRefusedIsReported(_ directory: String, _ number: Int32) async throws
+  {
     try await withLoop { loop in
       var request = Self.shell("pwd")
       request.directory = SystemString(directory)
@@ -60,7 +61,7 @@ import Testing
     }
   }
 
-  @Test func aRelativeProgramIsThatOfItsDirectory() async throws {
+  @Test func aRelativeProgramIsFoundInTheWorkingDirectory() async throws {
     try await withLoop { loop in
       let request = SpawnRequest(
         arguments: ["./sh", "-c", "echo $0; pwd"], environment: Self.environment, directory: "/bin")
@@ -69,7 +70,7 @@ import Testing
     }
   }
 
-  @Test func whatAChildUsedIsTold() async throws {
+  @Test func theResourceUsageOfAChildIsReported() async throws {
     try await withLoop { loop in
       let request = Self.shell("i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done")
       let usage = try await loop.collect(request).get().exit.usage
@@ -78,8 +79,8 @@ import Testing
     }
   }
 
-  /// swift-subprocess takes none whose name begins with a digit.
-  @Test func aVariableThatIsRefusedIsTold() async throws {
+  /// swift-subprocess refuses variables whose names begin with a digit.
+  @Test func aRefusedVariableIsReported() async throws {
     try await withLoop { loop in
       var request = Self.shell("true")
       request.environment["1ST"] = "x"

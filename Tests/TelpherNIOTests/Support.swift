@@ -1,7 +1,7 @@
 import TelpherNIO
 import TelpherTransport
 
-/// Runs `body` with a loop that starts children, and ends the loop after it.
+/// Runs `body` with a loop that starts children, then shuts the loop down.
 func withLoop<Result>(_ body: (NIOLoop) async throws -> Result) async throws -> Result {
   let loop = NIOLoop(launcher: try SubprocessLauncher())
   let result: Swift.Result<Result, any Error>
@@ -11,7 +11,7 @@ func withLoop<Result>(_ body: (NIOLoop) async throws -> Result) async throws -> 
 }
 
 extension NIOLoop {
-  /// Runs `body` on the loop and returns what it passes to its argument, now or in a callback.
+  /// Runs `body` on the loop and returns the value that is passed to `done`, now or in a callback.
   func run<Result: Sendable>(
     _ body: @escaping @Sendable (_ done: @escaping @Sendable (Result) -> Void) -> Void
   ) async -> Result {
@@ -20,7 +20,7 @@ extension NIOLoop {
     }
   }
 
-  /// Starts a command and returns how it ended and what it wrote, or why it was not started.
+  /// Runs a command and returns how it ended and what it wrote, or why it was not started.
   func collect(_ request: SpawnRequest) async -> Result<Collected, SpawnError> {
     await run { done in
       self.spawn(request) { spawned in
@@ -33,13 +33,13 @@ extension NIOLoop {
   }
 }
 
-/// What a command did.
+/// The exit and output of a command.
 struct Collected: Sendable {
   var exit: ProcessExit
   var output: String
 }
 
-/// Gathers what a child does; its closures keep it.
+/// Collects the exit and output of a child. Its closures keep it alive.
 private final class Collector {
   private let child: any ChildProcess
   private let done: (Collected) -> Void

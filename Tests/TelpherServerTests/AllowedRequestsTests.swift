@@ -12,7 +12,7 @@ import Testing
     #"{"op":"stat","path":"a"}"#,
   ]
 
-  @Test func aServerWithoutCommandsRunsNone() async throws {
+  @Test func aServerThatAllowsNoCommandsRunsNone() async throws {
     try await Fixture.inMemory(configure: { $0.runsCommands = false }) { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  @Test func aServerToReadFromChangesNothing() async throws {
+  @Test func aReadOnlyServerRefusesChanges() async throws {
     try await Fixture.inMemory(configure: { $0.isReadOnly = true }) { fixture in
       let client = try await fixture.client()
       for (number, request) in (Self.changes + Self.reads).enumerated() {
@@ -33,7 +33,7 @@ import Testing
         await client.send(open(stream, request))
         let result = try await client.result(stream)
         #expect(result.contains("refused"))
-        // This server has no files; those that read get as far as that.
+        // This server has no files, so requests that read are refused for that reason.
         #expect(result.contains("--read-only") == Self.changes.contains(request), "\(request)")
       }
     }

@@ -4,7 +4,7 @@ import Testing
 @testable import TelpherServer
 
 @Suite struct CommandStateTests {
-  /// All that can happen to a command.
+  /// The events of a command.
   enum Input: CaseIterable {
     case start, fail, exit, outputEnd, cancel, kill, grace, tree, drain, lastWait
   }
@@ -64,13 +64,13 @@ import Testing
     ([.start, .cancel, .grace], .kill, [], .killed),
     ([.start, .cancel, .grace], .drain, [.takeLastOutput, .startLastWait], .killed),
     ([.start, .cancel, .grace, .exit], .drain, .takeLastOutput, .killed),
-    // The process does not die at all.
+    // The process does not exit at all.
     ([.start, .cancel, .grace, .outputEnd, .outputEnd, .drain], .lastWait, .finish, .finished),
     ([.start, .cancel, .grace, .drain, .lastWait, .outputEnd], .outputEnd, .finish, .finished),
     ([.start, .cancel, .grace, .drain, .exit], .lastWait, [], .killed),
     ([.start, .exit], .lastWait, [], .draining),
     ([.start, .cancel], .lastWait, [], .terminating),
-    // The process took longer to die than the drain after SIGKILL.
+    // The process exits after the drain that follows SIGKILL.
     ([.start, .cancel, .grace, .drain, .outputEnd, .outputEnd], .exit, .finish, .finished),
     ([.start, .cancel, .grace, .drain, .exit, .outputEnd], .outputEnd, .finish, .finished),
     ([.start, .cancel, .grace, .exit, .outputEnd, .outputEnd], .tree, .finish, .finished),
@@ -81,7 +81,7 @@ import Testing
   ]
 
   @Test(arguments: table.indices)
-  func eachInputHasItsActions(_ index: Int) {
+  func eachEventReturnsItsActions(_ index: Int) {
     let row = Self.table[index]
     var state = CommandState()
     for input in row.before { _ = Self.apply(input, to: &state) }
@@ -91,7 +91,7 @@ import Testing
     #expect(state.phase == row.phase, "\(row)")
   }
 
-  @Test func theFirstReasonCounts() {
+  @Test func theFirstReasonIsKept() {
     var state = CommandState()
     _ = state.didStart(outputs: 2)
     _ = state.end(.deadline)
@@ -99,10 +99,10 @@ import Testing
     #expect(state.reason == .deadline)
   }
 
-  /// Any order of events that can happen: timers fire once each time they were started, and the
-  /// tree is looked at only where that was asked for.
+  /// Runs random but possible orders of events: each started timer fires once, and the tree is
+  /// checked only after `watchTree`.
   @Test(arguments: 0..<200)
-  func everyOrderFinishesExactlyOnce(_ seed: Int) {
+  func everyOrderOfEventsFinishesExactlyOnce(_ seed: Int) {
     var generator = SeededGenerator(seed: UInt64(seed))
     for _ in 0..<20 {
       var state = CommandState()

@@ -3,7 +3,7 @@ import TelpherTestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(15))) struct DrainTests {
-  @Test func runningCommandsFinishAndNewOnesAreNotTaken() async throws {
+  @Test func aDrainLetsCommandsFinishAndRefusesNewOnes() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -24,7 +24,7 @@ import Testing
     }
   }
 
-  @Test func theLimitEndsACommandWhoseClientNeverReads() async throws {
+  @Test func theDrainLimitEndsACommandWhoseClientNeverReads() async throws {
     try await Fixture.inMemory(configure: { $0.drainLimit = 1_000_000 }) { fixture in
       let client = try await fixture.client(#"{"version":1,"window":10}"#)
       await client.send(open(1, #"{"op":"run","argv":["yes"],"on_disconnect":"kill"}"#))
@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  @Test func theLimitDoesNotWaitForALongGrace() async throws {
+  @Test func theDrainLimitDoesNotWaitForALongGrace() async throws {
     try await Fixture.inMemory(configure: { $0.drainLimit = 1_000_000 }) { fixture in
       let puppet = fixture.puppet()
       await puppet.ignoreSignals()
@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  @Test func aClientThatGivesUpItsLastStreamIsLetGo() async throws {
+  @Test func aDrainClosesAConnectionThatResetsItsLastStream() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -59,7 +59,7 @@ import Testing
     }
   }
 
-  @Test func stoppingDoesNotWaitForSomebodyToTakeTheOutputOfAKeptJob() async throws {
+  @Test func aStopDoesNotWaitForAClientToReadTheOutputOfAKeptJob() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       await puppet.ignoreSignals()
@@ -70,13 +70,13 @@ import Testing
       await puppet.started()
       await client.send(control(1, #"{"detach":true}"#))
       _ = try await client.result(1)
-      await puppet.print("nobody reads this")
+      await puppet.print("unread output")
       await fixture.server.stop()
       #expect(await !puppet.isRunning)
     }
   }
 
-  @Test func aStopCutsADrainShort() async throws {
+  @Test func aStopEndsADrainAtOnce() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       await puppet.ignoreSignals()
@@ -91,7 +91,7 @@ import Testing
     }
   }
 
-  @Test func aStrangerIsToldThatTheServerEnds() async throws {
+  @Test func aStrangerReceivesTheReasonOfAShutdown() async throws {
     try await Fixture.inMemory { fixture in
       let stranger = try await fixture.stranger()
       await stranger.send([UInt8("T".utf8.first!)])

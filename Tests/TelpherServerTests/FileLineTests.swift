@@ -5,14 +5,14 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// Who waits for whom where files are concerned: nobody for the threads that another client holds.
+/// The queues of file requests: no client waits for threads that another client uses.
 @Suite(.timeLimit(.minutes(15))) struct FileLineTests {
-  /// A file of which a worker can't queue all for a client that reads nothing.
+  /// The size of a file that is too large for a worker to queue as a whole, in bytes.
   private static let size = 8 << 20
   private static let silent = #"{"version":1,"window":0}"#
   private static let get = #"{"op":"get","path":"big"}"#
 
-  /// Runs `body` with a server of few threads, and one file `big`, and many of a folder `many`.
+  /// Runs `body` with a server of few threads, a file `big`, and a folder `many` with many entries.
   private static func with(
     _ configure: (inout ServerConfiguration) -> Void = { _ in },
     _ body: (Fixture) async throws -> Void
@@ -24,7 +24,7 @@ import Testing
     ftruncate(file, off_t(size))
     close(file)
     mkdir("\(folder)/many", 0o755)
-    // More than a worker queues: 4 reads of 256 KiB at most.
+    // A listing that is longer than a worker queues, which is at most 4 reads of 256 KiB.
     close(creat("\(folder)/many/small", 0o644))
     for number in 0..<1_500 {
       symlink(String(repeating: "y", count: 1_000), "\(folder)/many/\(number)")
@@ -55,14 +55,14 @@ import Testing
   }
 
   @Test(arguments: [get, #"{"op":"list","path":"many"}"#])
-  func aClientThatReadsNothingKeepsNoOtherOneWaiting(_ request: String) async throws {
+  func aClientThatDoesNotReadDoesNotDelayOthers(_ request: String) async throws {
     try await Self.with { fixture in
       let silent = try await fixture.client(Self.silent)
       for stream in 0..<40 { await silent.send(open(UInt32(stream) * 2 + 1, request)) }
       try await silent.sync()
       let other = try await fixture.client()
       try await Self.stat(other)
-      // A thread of the same kind is left for it, too.
+      // A thread for requests of the same kind is free too.
       await other.send(open(3, #"{"op":"list","path":"big"}"#))
       #expect(try await other.result(3).contains(#""result":"ok""#))
       await other.send(
@@ -71,7 +71,7 @@ import Testing
     }
   }
 
-  /// Though transfers hold all of their threads, none of which is left for a connection.
+  /// The transfers use all threads of their pool.
   @Test func smallRequestsNeverWaitForTransfers() async throws {
     try await Self.with { fixture in
       for _ in 0..<3 {
@@ -84,21 +84,21 @@ import Testing
     }
   }
 
-  @Test func whatWaitsInLineStartsWhenAnotherOneHasFinished() async throws {
+  @Test func aWaitingRequestStartsWhenAnotherHasFinished() async throws {
     try await Self.with { fixture in
       let client = try await fixture.client(Self.silent)
       for stream in [1, 3, 5] as [UInt32] { await client.send(open(stream, Self.get)) }
       try await client.frame(5, 1)
       try await client.frame(5, 3)
       try await client.sync()
-      // CONTROL `opened` is what a worker says first.
+      // A worker first sends CONTROL `opened`.
       #expect(await client.frames.contains { $0.type == 5 && $0.stream == 5 } == false)
       await client.send(reset(1))
       try await client.frame(5, 5)
     }
   }
 
-  @Test func whatWaitsInLineCanBeCanceledAndIsForgotten() async throws {
+  @Test func aWaitingRequestCanBeCanceledOrReset() async throws {
     try await Self.with { fixture in
       let client = try await fixture.client(Self.silent)
       for stream in [1, 3, 5, 7] as [UInt32] { await client.send(open(stream, Self.get)) }
@@ -109,8 +109,8 @@ import Testing
     }
   }
 
-  /// A put that waited would take the credit of those that must go on before it.
-  @Test func aPutTooManyIsRefusedAndWorksLater() async throws {
+  /// A waiting put would use up the credit that the running ones need.
+  @Test func aPutPastTheLimitIsRefusedAndWorksLater() async throws {
     try await Self.with { fixture in
       let client = try await fixture.client()
       for stream in [1, 3, 5] as [UInt32] {
@@ -127,8 +127,8 @@ import Testing
     }
   }
 
-  /// One that waited when its connection ended is over: a drain does not wait for it.
-  @Test func aConnectionThatEndsTakesItsLineWithIt() async throws {
+  /// A drain does not wait for requests that were waiting when their connection ended.
+  @Test func waitingRequestsEndWithTheirConnection() async throws {
     try await Self.with { fixture in
       let client = try await fixture.client(Self.silent)
       for stream in 0..<10 { await client.send(open(UInt32(stream) * 2 + 1, Self.get)) }

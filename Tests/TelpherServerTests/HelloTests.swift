@@ -7,7 +7,7 @@ import TelpherTransportTesting
 import Testing
 
 @Suite(.timeLimit(.minutes(15))) struct HelloTests {
-  /// What a stranger may say wrong, and the code of the GOAWAY for it.
+  /// Faults of a client before its HELLO, and the code of the GOAWAY for each.
   static let faults: [(name: String, bytes: [UInt8], code: UInt32)] = [
     ("another protocol", Array("GET / HTTP/1.1\r\n\r\n".utf8), 1),
     ("4 GiB", preface + [255, 255, 255, 255, 0, 0, 0, 0, 1, 0, 0, 0], 4),
@@ -18,7 +18,7 @@ import Testing
   ]
 
   @Test(arguments: faults.indices)
-  func aStrangersFaultEndsItsConnectionAlone(_ index: Int) async throws {
+  func aStrangersFaultEndsOnlyItsOwnConnection(_ index: Int) async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  @Test func aStrangerThatIsTooSlowIsTold() async throws {
+  @Test func aStrangerThatIsTooSlowReceivesTheReason() async throws {
     try await Fixture.inMemory(configure: { $0.helloTimeout = 20_000_000 }) { fixture in
       let stranger = try await fixture.stranger()
       await stranger.send(Array(preface.prefix(3)))
@@ -43,24 +43,28 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func aHelloThatArrivedWhileTheServerStoodStillIsInTime(_ backend: SystemBackend) async throws {
-    // On a busy machine the time may be over before the standstill has begun: then it is tried with
-    // more of it.
+  func aHelloThatArrivesWhileTheServerIsBlockedIsInTime(_ backend: SystemBackend) async throws {
+    // On a busy machine the timeout may end before the server is blocked. Then try a longer
+    // timeout.
     for timeout in [500_000_000, 2_000_000_000, 10_000_000_000, 60_000_000_000] as [UInt64] {
-      if try await standsStill(backend, timeout) { return }
+      if try await acceptsHelloAfterBlocking(backend, timeout) { return }
     }
     Issue.record("the machine is too busy")
   }
 
-  /// Whether a HELLO was in time that arrived during a standstill of the server, which lasted for
-  /// longer than the server waits for it; false where it began too late.
-  private func standsStill(_ backend: SystemBackend, _ timeout: UInt64) async throws -> Bool {
+  /// Blocks the server's loop until after its timeout, sends a HELLO in the meantime, and checks
+  /// that the server accepts it.
+  ///
+  /// - Returns: false if the loop was blocked too late for a valid test.
+  private func acceptsHelloAfterBlocking(_ backend: SystemBackend, _ timeout: UInt64) async throws
+    -> Bool
+  {
     var isInTime = false
     try await Fixture.withProcesses(backend, configure: { $0.helloTimeout = timeout }) { fixture in
       let loop = fixture.serverLoop
       let end = loop.now + timeout + 100_000_000
       let stranger = try await fixture.stranger()
-      // The second turn is behind the accept.
+      // The server has accepted the connection before the second turn.
       for _ in 0..<2 { await withCheckedContinuation { done in loop.execute { done.resume() } } }
       let sent = Flag()
       let beganAt = await withCheckedContinuation { done in
@@ -80,7 +84,7 @@ import Testing
     return isInTime
   }
 
-  @Test func nothingOfOneThatMayNotConnectIsLookedAt() async throws {
+  @Test func requestsOfARefusedUserAreIgnored() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       fixture.network?.setPeer(.user(uid: 12_345, pid: 1))
@@ -92,7 +96,7 @@ import Testing
     }
   }
 
-  @Test func requestsStraightBehindTheHelloAreAnswered() async throws {
+  @Test func requestsDirectlyAfterTheHelloAreAnswered() async throws {
     try await Fixture.inMemory { fixture in
       let client = try await fixture.stranger()
       let echo = open(3, #"{"op":"run","argv":["echo","x"]}"#)
@@ -102,7 +106,7 @@ import Testing
     }
   }
 
-  @Test func oneByteAtATimeIsNoFault() async throws {
+  @Test func readsOfOneByteWork() async throws {
     var options = MemoryNetwork.Options()
     options.maximumRead = 1
     try await Fixture.inMemory(options: options) { fixture in
@@ -112,7 +116,7 @@ import Testing
     }
   }
 
-  @Test func theAnswersReachAClientThatEndsItsSideAtOnce() async throws {
+  @Test func aClientThatHalfClosesAtOnceReceivesItsAnswers() async throws {
     try await Fixture.inMemory { fixture in
       let client = try await fixture.stranger()
       await client.send(hello(), open(1, #"{"op":"info"}"#))
@@ -121,13 +125,13 @@ import Testing
     }
   }
 
-  @Test func connectionsPastTheLimitAreToldAndTheLimitIsGivenBack() async throws {
+  @Test func connectionsPastTheLimitAreRefusedUntilOthersEnd() async throws {
     try await Fixture.inMemory(configure: { $0.maxConnections = 2 }) { fixture in
       let first = try await fixture.client()
       let second = try await fixture.client()
       let third = try await fixture.stranger()
-      let told = try await third.frame(10).text
-      #expect(told.contains("max_connections"))
+      let reason = try await third.frame(10).text
+      #expect(reason.contains("max_connections"))
       await second.close()
       await third.close()
       while try await connections(first) > 1 {}
@@ -135,7 +139,7 @@ import Testing
     }
   }
 
-  @Test func commandsPastTheLimitAreRefusedAndTheLimitIsGivenBack() async throws {
+  @Test func commandsPastTheLimitAreRefusedUntilOthersEnd() async throws {
     try await Fixture.inMemory(configure: { $0.maxCommands = 1 }) { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -170,7 +174,7 @@ import Testing
     #"{"op":"run","argv":["a"],"on_disconnect":"keep"}"#,
     #"{"op":"run","argv":["a"],"must":["wings"]}"#,
   ])
-  func aRequestThatMakesNoSenseIsRefusedAlone(_ request: String) async throws {
+  func anInvalidRequestHarmsOnlyItsOwnStream(_ request: String) async throws {
     try await Fixture.inMemory { fixture in
       let client = try await fixture.client()
       await client.send(open(1, request), open(3, #"{"op":"run","argv":["true"]}"#))
@@ -179,7 +183,7 @@ import Testing
     }
   }
 
-  /// The number of connections by `info`'s word.
+  /// The number of connections that `info` reports.
   private func connections(_ client: RawPeer) async throws -> Int {
     let stream = UInt32(await client.frames.filter { $0.type == 6 }.count * 2 + 1)
     await client.send(open(stream, #"{"op":"info"}"#))
@@ -196,7 +200,7 @@ extension String {
   }
 }
 
-/// Set once, by one thread for another.
+/// A flag that one thread sets for another.
 private final class Flag: Sendable {
   private let state = Atomic<Bool>(false)
   var isSet: Bool { state.load(ordering: .acquiring) }

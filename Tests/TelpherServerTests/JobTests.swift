@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  @Test func inputThatAnEarlierStreamSentIsNotGrantedToTheNext() async throws {
+  @Test func inputOfAnEarlierStreamGivesNoCreditToTheNext() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let first = try await fixture.client()
@@ -46,7 +46,7 @@ import Testing
     }
   }
 
-  @Test func inputAfterTheEndThatAnEarlierStreamToldIsDropped() async throws {
+  @Test func inputIsDroppedIfAnEarlierStreamEndedTheInput() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let first = try await fixture.client()
@@ -58,8 +58,8 @@ import Testing
       try await second.frame(5, 1)
       await second.send(data(1, 0, [2, 3]))
       try await second.sync()
-      let words = await second.frames.filter { $0.type == 5 }.map(\.text)
-      #expect(words.contains { $0.contains(#""stop_sending":0"#) })
+      let messages = await second.frames.filter { $0.type == 5 }.map(\.text)
+      #expect(messages.contains { $0.contains(#""stop_sending":0"#) })
       await puppet.readInput()
       await puppet.until { $0.inputHasEnded }
       #expect(await puppet.input == [1])
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  @Test func aKeptResultComesWithItsOffsets() async throws {
+  @Test func aKeptResultIsSentWithItsOffsets() async throws {
     try await Fixture.inMemory { fixture in
       let client = try await fixture.client()
       await client.send(open(1, #"{"op":"run","argv":["echo","x"],"job":"\#(job)"}"#))
@@ -81,7 +81,7 @@ import Testing
     }
   }
 
-  @Test func aJobThatCouldNotStartMayBeTriedAgain() async throws {
+  @Test func aJobThatFailedToStartCanBeTriedAgain() async throws {
     try await Fixture.inMemory { fixture in
       let client = try await fixture.client()
       await client.send(open(1, #"{"op":"run","argv":["nothing"],"job":"\#(job)"}"#))
@@ -91,7 +91,7 @@ import Testing
     }
   }
 
-  @Test func aKeptJobGoesOnWithoutItsConnection() async throws {
+  @Test func aKeptJobContinuesWithoutItsConnection() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let more = #""job":"\#(job)","on_disconnect":"keep""#
@@ -103,7 +103,7 @@ import Testing
       await first.close()
       await puppet.print("two")
       let second = try await fixture.client()
-      // Until the server has seen the end of the first.
+      // Wait until the server has noticed the end of the first connection.
       while !(try await info(second)).contains(#""connections":1,"#) {}
       await second.send(TelpherServerTests.puppet(99_999, more))
       try await second.until { $0.output(99_999) == Array("two".utf8) }
@@ -113,7 +113,7 @@ import Testing
     }
   }
 
-  @Test func aJobThatIsLetGoBeforeItStartedKeepsItsOutput() async throws {
+  @Test func aJobThatIsDetachedBeforeItsStartKeepsItsOutput() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -129,7 +129,7 @@ import Testing
     }
   }
 
-  @Test func aStreamThatIsResetEndsItsJob() async throws {
+  @Test func aResetEndsTheJob() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -142,7 +142,7 @@ import Testing
     }
   }
 
-  @Test func aKeptJobThatNoClientComesBackToIsEnded() async throws {
+  @Test func aKeptJobIsEndedIfNoClientAttaches() async throws {
     try await Fixture.inMemory(configure: { $0.keepDetachedFor = 1_000_000 }) { fixture in
       let puppet = fixture.puppet()
       let more = #""job":"\#(job)","on_disconnect":"keep""#
@@ -161,7 +161,7 @@ import Testing
     }
   }
 
-  @Test func resultsAreKeptOnlyUpToTheLimit() async throws {
+  @Test func onlyTheNewestResultsAreKept() async throws {
     try await Fixture.inMemory(configure: { $0.maxKeptResults = 2 }) { fixture in
       let client = try await fixture.client()
       let ids = (0..<3).map { String(repeating: "\($0)", count: 32) }
@@ -177,7 +177,7 @@ import Testing
     }
   }
 
-  /// The answer to `info`, on a stream of its own.
+  /// Requests `info` on a new stream and returns the answer.
   private func info(_ client: RawPeer) async throws -> String {
     let stream = UInt32(await client.frames.filter { $0.type == 6 }.count * 2 + 1)
     await client.send(open(stream, #"{"op":"info"}"#))

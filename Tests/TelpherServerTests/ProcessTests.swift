@@ -2,18 +2,18 @@ import Glibc
 import TelpherTestSupport
 import Testing
 
-/// What only real processes and pipes show.
+/// Behaviour that needs real processes and pipes.
 @Suite(.timeLimit(.minutes(15))) struct ProcessTests {
   @Test(arguments: SystemBackend.all)
-  func aSlowReaderIsNoHeldPipe(_ backend: SystemBackend) async throws {
+  func aSlowReaderIsNotReportedAsAHeldPipe(_ backend: SystemBackend) async throws {
     try await Fixture.withProcesses(backend) { fixture in
       let client = try await fixture.client(#"{"version":1,"window":10}"#)
       let ended = EndedCommand("head -c 30 /dev/zero")
       let request = #"{"op":"run","shell":\#(quoted(ended.line)),"drain_ms":100}"#
       await client.send(open(1, request))
       try await client.until { $0.dataBytes == 10 }
-      // Until the drain is over. It is not too short: a process that is launched at that moment has
-      // copies of all descriptors until it executes its program.
+      // Wait until the drain is over. The drain must not be too short: a process that is being
+      // launched has copies of all descriptors until it executes its program.
       await client.send(
         open(3, #"{"op":"run","shell":\#(quoted(ended.waiter)),"drain_ms":100}"#))
       _ = try await client.result(3)
@@ -25,7 +25,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func whatWasWrittenUntilTheDrainComesThoughThePipeIsHeldAndTheClientSlow(_ backend: SystemBackend)
+  func aSlowClientReceivesAllOutputUntilTheEndOfTheDrain(_ backend: SystemBackend)
     async throws
   {
     try await Fixture.withProcesses(backend) { fixture in
@@ -58,7 +58,7 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func aScriptWithoutAnInterpreterIsRunByTheShell(_ backend: SystemBackend) async throws {
+  func theShellRunsAScriptWithoutAnInterpreter(_ backend: SystemBackend) async throws {
     let script = "/tmp/telpher-script-\(UInt64.random(in: 0 ... .max))"
     let made = Glibc.open(script, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o700)
     let text = Array("echo \"$1\" \"$#\"\n".utf8)
@@ -86,7 +86,7 @@ import Testing
     }
   }
 
-  /// A line of a shell as JSON.
+  /// A shell line as a JSON string.
   private func quoted(_ line: String) -> String {
     "\"" + line.split(separator: "\n").joined(separator: "\\n") + "\""
   }

@@ -5,7 +5,7 @@ import TelpherTestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(15))) struct RefusalLogTests {
-  @Test func whatStrangersSayIsEscapedInTheLogAndDoesNotFillIt() async throws {
+  @Test func textOfStrangersIsEscapedAndLimitedInTheLog() async throws {
     let lines = Lines()
     let logger = Logger(label: "test") { _ in CollectingLogHandler(lines: lines) }
     try await Fixture.inMemory(logger: logger) { fixture in
@@ -18,16 +18,16 @@ import Testing
       let client = try await fixture.client()
       try await client.sync()
     }
-    let told = lines.all.filter { $0.contains("must be understood") }
-    #expect((1...10).contains(told.count))
-    for line in told {
+    let refusals = lines.all.filter { $0.contains("must be understood") }
+    #expect((1...10).contains(refusals.count))
+    for line in refusals {
       #expect(line.contains("a\\x0ab\\x1b[2J"))
       #expect(!line.contains("\n") && !line.contains("\u{1B}"))
     }
   }
 }
 
-/// Lines of a log.
+/// Collects the lines of a log.
 private final class Lines: Sendable {
   private let lines = Mutex<[String]>([])
   var all: [String] { lines.withLock { $0 } }

@@ -10,7 +10,7 @@ import Testing
 
   private func id(_ number: Int) -> ObjectIdentifier { ObjectIdentifier(things[number]) }
 
-  @Test func theOldestOfASourceGoesWhereTheSourceHasTooMany() {
+  @Test func aFullSourceLosesItsOldestStranger() {
     var quota = StrangerQuota(perListener: 10, perSource: 2)
     let here = ObjectIdentifier(here)
     #expect(quota.admit(id(0), from: "b", at: here) == nil)
@@ -21,29 +21,29 @@ import Testing
     #expect(quota.count == 3)
   }
 
-  @Test func oneThatWasNotHeardYetKeepsItsPlace() {
+  @Test func aStrangerWithUnreadBytesIsNotEvictedFirst() {
     var quota = StrangerQuota(perListener: 10, perSource: 3)
     let here = ObjectIdentifier(here)
     for number in 0...2 { _ = quota.admit(id(number), from: "a", at: here) }
     let unheard: Set = [id(0), id(2), id(3)]
     #expect(quota.admit(id(3), from: "a", at: here, hasUnread: unheard.contains) == id(1))
-    // All of them: then the oldest.
+    // All have unread bytes, so the oldest is evicted.
     #expect(quota.admit(id(4), from: "a", at: here, hasUnread: unheard.contains) == id(0))
   }
 
-  @Test func aFullListenerTakesThePlaceFromTheLargestSource() {
+  @Test func aFullListenerEvictsFromTheLargestSource() {
     var quota = StrangerQuota(perListener: 4, perSource: 3)
     let here = ObjectIdentifier(here)
     _ = quota.admit(id(0), from: "honest", at: here)
     for number in 1...3 { #expect(quota.admit(id(number), from: "a", at: here) == nil) }
     #expect(quota.admit(id(4), from: "b", at: here) == id(1))
     #expect(quota.admit(id(5), from: "c", at: here) == id(2))
-    // As many of each now: one of them, and never more places than there are.
+    // All sources have one stranger each now: any of them is evicted, and the limit holds.
     #expect(quota.admit(id(6), from: "d", at: here) != nil)
     #expect(quota.count == 4)
   }
 
-  @Test func listenersHavePlacesOfTheirOwn() {
+  @Test func listenersHaveSeparateLimits() {
     var quota = StrangerQuota(perListener: 1, perSource: 1)
     #expect(quota.admit(id(0), from: "a", at: ObjectIdentifier(here)) == nil)
     #expect(quota.admit(id(1), from: "a", at: ObjectIdentifier(there)) == nil)
@@ -51,7 +51,7 @@ import Testing
     #expect(quota.count == 2)
   }
 
-  @Test func aPlaceThatWasGivenBackIsFree() {
+  @Test func aRemovedStrangerFreesItsPlace() {
     var quota = StrangerQuota(perListener: 1, perSource: 1)
     let here = ObjectIdentifier(here)
     _ = quota.admit(id(0), from: "a", at: here)
@@ -63,7 +63,7 @@ import Testing
 }
 
 @Suite struct LogBudgetTests {
-  @Test func linesPastTheBudgetAreCountedAndANewPeriodHasItsOwn() {
+  @Test func linesPastTheBudgetAreCountedAndANewPeriodStartsAgain() {
     var budget = LogBudget()
     #expect(budget.admit() == .log(startsPeriod: true))
     for _ in 1..<LogBudget.lines { #expect(budget.admit() == .log(startsPeriod: false)) }

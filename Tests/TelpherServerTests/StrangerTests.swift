@@ -7,7 +7,7 @@ import TelpherTransportTesting
 import TelpherWire
 import Testing
 
-/// Clients on TCP, who are strangers until they have proven that they know the token.
+/// Clients on TCP: they are strangers until they have proven that they know the token.
 @Suite(.timeLimit(.minutes(15))) struct StrangerTests {
   private static let token = Token.random()
 
@@ -18,7 +18,7 @@ import Testing
 
     func stranger() async throws -> RawPeer { try await .connect(to: tcp, on: fixture.clientLoop) }
 
-    /// A client that has proven itself.
+    /// A client that has authenticated.
     func client() async throws -> RawPeer {
       let peer = try await stranger()
       try await peer.prove(StrangerTests.token, at: tcp)
@@ -33,7 +33,7 @@ import Testing
   ) async throws {
     try await Fixture.inMemory(configure: {
       $0.tokens = TokenSource(Self.token)
-      // One that is closed at once does not wait for this.
+      // A connection that lingers would make the tests time out.
       $0.link.lingerFor = 3_600_000_000_000
       configure(&$0)
     }) { fixture in
@@ -46,7 +46,7 @@ import Testing
     UInt32(number(try await peer.frame(10).payload[4..<8]))
   }
 
-  @Test func aClientThatKnowsTheTokenGetsIn() async throws {
+  @Test func aClientThatKnowsTheTokenIsAccepted() async throws {
     try await withStage { stage in
       let client = try await stage.client()
       await client.send(open(1, #"{"op":"run","argv":["echo","x"]}"#))
@@ -54,7 +54,7 @@ import Testing
     }
   }
 
-  @Test func noRequestIsTakenBeforeTheProof() async throws {
+  @Test func requestsBeforeTheProofAreRefused() async throws {
     try await withStage { stage in
       let puppet = stage.fixture.puppet()
       for first in [hello(), hello(provingHello), hello(#"{"version":1,"auth":{"token":"ab"}}"#)] {
@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  @Test func aClientThatKnowsAnotherTokenIsRefused() async throws {
+  @Test func aClientWithAnotherTokenIsRefused() async throws {
     try await withStage { stage in
       let stranger = try await stage.stranger()
       await stranger.send(hello(provingHello))
@@ -82,7 +82,7 @@ import Testing
     }
   }
 
-  @Test func whatOneConnectionHasSentIsOfNoUseOnAnother() async throws {
+  @Test func aProofOfOneConnectionIsRefusedOnAnother() async throws {
     try await withStage { stage in
       let client = try await stage.stranger()
       let auth = try await client.prove(Self.token, at: stage.tcp)
@@ -94,7 +94,7 @@ import Testing
     }
   }
 
-  @Test func theServersOwnProofIsNotTheClients() async throws {
+  @Test func theServersOwnProofIsRefused() async throws {
     try await withStage { stage in
       let stranger = try await stage.stranger()
       await stranger.send(hello(provingHello))
@@ -116,7 +116,7 @@ import Testing
     }
   }
 
-  @Test func aStrangerThatDoesNotProveItselfInTimeIsTold() async throws {
+  @Test func aStrangerWithoutAProofReceivesATimeout() async throws {
     try await withStage(configure: { $0.helloTimeout = 50_000_000 }) { stage in
       let stranger = try await stage.stranger()
       await stranger.send(hello(provingHello))
@@ -125,7 +125,7 @@ import Testing
     }
   }
 
-  @Test func aNewTokenCountsForNewConnectionsAlone() async throws {
+  @Test func aNewTokenAppliesOnlyToNewConnections() async throws {
     let path = "/tmp/telpher-rotated-\(UInt64.random(in: 0 ... .max))"
     let file = TokenFile(path)
     defer { unlink(path) }
@@ -159,7 +159,7 @@ import Testing
       await client.send(open(1, #"{"op":"info"}"#))
       #expect(try await client.result(1).contains(#""connections":2"#))
       try await owner.sync()
-      // One that has proven itself is told that there is no room, like any other.
+      // A client that has authenticated is refused like any other if the limit is reached.
       let third = try await stage.stranger()
       try await third.prove(Self.token, at: stage.tcp)
       #expect(try await code(third) == 7)
@@ -167,7 +167,7 @@ import Testing
     }
   }
 
-  @Test func pastTheLimitTheOldestStrangerIsClosedAtOnce() async throws {
+  @Test func theOldestStrangerIsClosedPastTheLimit() async throws {
     try await withStage(configure: {
       $0.maxStrangers = 2
       $0.helloTimeout = 3_600_000_000_000
@@ -186,14 +186,15 @@ import Testing
       #expect(try await oldest.frame(10).text.contains("max_strangers"))
       try await oldest.end()
       for other in others { #expect(await !other.hasEnded) }
-      // While all places are taken, the honest get in, and who is known stays.
+      // Although all places are taken, honest clients can authenticate, and known ones stay
+      // connected.
       for _ in 0..<3 { try await stage.client().close() }
       try await client.sync()
       #expect(await !client.hasEnded)
     }
   }
 
-  @Test func aStrangersFaultIsClosedAtOnce() async throws {
+  @Test func aStrangerIsClosedAtOnceAfterAFault() async throws {
     try await withStage { stage in
       for bytes in [
         Array("GET / HTTP/1.1\r\n\r\n".utf8), hello("{"), hello(), preface + open(1, ""),
@@ -206,7 +207,7 @@ import Testing
     }
   }
 
-  @Test func aPeerFromElsewhereIsRefusedUnheard() async throws {
+  @Test func aPeerOfAnotherMachineIsRefused() async throws {
     try await withStage { stage in
       stage.fixture.network?.setPeer(.network(address: "192.0.2.1", isLoopback: false))
       let stranger = try await stage.stranger()

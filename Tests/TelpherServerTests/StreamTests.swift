@@ -3,7 +3,7 @@ import TelpherTestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(15))) struct StreamTests {
-  @Test func outputThatIsNotWantedBeforeTheStartIsStopped() async throws {
+  @Test func outputCanBeStoppedBeforeTheStart() async throws {
     try await Fixture.inMemory { fixture in
       let client = try await fixture.client()
       await client.send(
@@ -12,8 +12,8 @@ import Testing
     }
   }
 
-  /// Else a client that opens and resets in a loop has any number of commands.
-  @Test func commandsThatAreStillEndingCountForTheLimitOfStreams() async throws {
+  /// Otherwise a client that opens and resets streams in a loop could have any number of commands.
+  @Test func commandsThatAreEndingCountTowardsMaxStreams() async throws {
     try await Fixture.inMemory(configure: { $0.maxStreams = 2 }) { fixture in
       let puppets = [fixture.puppet("one"), fixture.puppet("two")]
       let client = try await fixture.client()
@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  @Test func outputThatIsNotWantedBreaksThePipe() async throws {
+  @Test func stoppedOutputBreaksThePipe() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -61,9 +61,9 @@ import Testing
     }
   }
 
-  /// What a client can have the server keep for commands that do not read is bounded by the credit of
-  /// its connection, and that of one command is small until it has read as much.
-  @Test func inputIsLittleUntilTheCommandReads() async throws {
+  /// The input that a server holds for commands that do not read is limited by the connection's
+  /// window. The window of one command is small until the command has read that much.
+  @Test func theInputWindowGrowsWhenTheCommandReads() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  @Test func theErrorChannelEndsAtOnceWhereItIsMerged() async throws {
+  @Test func aMergedErrorChannelEndsAtOnce() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -97,7 +97,7 @@ import Testing
     }
   }
 
-  @Test func everyOutputHasItsFinBeforeTheResultThoughTheConnectionWasBlocked() async throws {
+  @Test func everyOutputEndsBeforeTheResultOnABlockedConnection() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -105,7 +105,7 @@ import Testing
       await puppet.started()
       await client.pauseReading()
       await client.send(open(3, #"{"op":"run","argv":["yes"]}"#))
-      // What bulk there is fills the connection, and then nothing more goes.
+      // The output of `yes` fills the connection until it is blocked.
       let other = try await fixture.client()
       try await waitUntilBlocked(fixture)
       await puppet.print("last")
@@ -121,13 +121,13 @@ import Testing
     }
   }
 
-  /// Until the connection takes no more: a chain of turns in which `yes` fills it.
+  /// Waits for many turns of the loop, in which `yes` fills the connection.
   private func waitUntilBlocked(_ fixture: Fixture) async throws {
     let peer = try await fixture.client()
     for _ in 0..<300 { try await peer.sync() }
   }
 
-  @Test func aBadWordEndsItsStreamAndCommandOnly() async throws {
+  @Test func anInvalidControlEndsOnlyItsOwnStream() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -167,7 +167,7 @@ import Testing
     }
   }
 
-  @Test func aCommandThatDoesNotReadStopsItsClientAndNobodyElse() async throws {
+  @Test func aCommandThatDoesNotReadStopsOnlyItsOwnInput() async throws {
     try await Fixture.inMemory(configure: { $0.window = 100_000 }) { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -177,7 +177,7 @@ import Testing
       await client.send(open(3, #"{"op":"run","argv":["cat"]}"#, noInput: false))
       await client.send(data(3, 0, [5], fin: true))
       #expect(try await client.result(3).contains(#""bytes":{"1":1,"2":0}"#))
-      // No more is granted than the command's pipe has taken.
+      // The server grants no more than the command's pipe has accepted.
       let grants = await client.frames.filter { $0.type == 4 && $0.stream == 1 }
       #expect(grants.allSatisfy { number($0.payload) <= 165_536 })
       await puppet.readInput()
@@ -187,7 +187,7 @@ import Testing
     }
   }
 
-  @Test func inputThatTheCommandClosesIsStopped() async throws {
+  @Test func aCommandThatClosesItsInputStopsTheClient() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
@@ -208,7 +208,7 @@ import Testing
       let client = try await fixture.client()
       await client.send(TelpherServerTests.puppet(noInput: false))
       await puppet.started()
-      // In the middle of a frame.
+      // The connection ends within a frame.
       await client.send(Array(data(1, 0, [1, 2, 3]).dropLast()))
       await client.close()
       await puppet.until { !$0.signals.isEmpty || !$0.isRunning }

@@ -22,7 +22,7 @@ extension SystemTests {
       #expect(ControlGroupMount.ownFolder(mounts: mounts, groups: "0::/../other\n") == nil)
     }
 
-    @Test func ownFolderIsRelativeToWhatIsMounted() {
+    @Test func ownFolderIsRelativeToTheRootOfTheMount() {
       let mounts = "41 31 0:38 /pod /mnt/with\\040space rw - cgroup2 cgroup2 rw"
       #expect(
         ControlGroupMount.ownFolder(mounts: mounts, groups: "0::/pod/a\n") == "/mnt/with space/a")
@@ -43,14 +43,15 @@ extension SystemTests {
   @Suite(.enabled(if: scopes.contains(.cgroup))) struct ControlGroupPoolTests {
     private static let ownGroup = SpawnRequest.shell("sed -n 's/^0:://p' /proc/self/cgroup")
 
-    /// Where the control group `group` is in the file system: a sibling of ours is a folder below ours.
+    /// The folder of the control group `group`. A group that is a sibling of ours has its folder
+    /// below our folder.
     private func folder(ofGroup group: String) throws -> String {
       let own = try #require(ControlGroupMount.ownFolder())
       let parts = group.split(separator: "/").suffix(2)
       return own + "/" + parts.joined(separator: "/").trimmingNewline()
     }
 
-    @Test func anEmptyGroupIsUsedAgain() throws {
+    @Test func anEmptyGroupIsReused() throws {
       let launcher = try Launcher(scope: .cgroup)
       let first = try launcher.run(Self.ownGroup).output
       #expect(first.hasSuffix("/job-1\n"))
@@ -62,14 +63,14 @@ extension SystemTests {
       #expect(access(String(folder.dropLast("/job-1".count)), F_OK) != 0)
     }
 
-    @Test func aGroupBeyondTheLimitIsRemoved() throws {
+    @Test func aGroupAboveTheIdleLimitIsRemoved() throws {
       let launcher = try Launcher(scope: .cgroup, options: .init(idleGroups: 0))
       let folder = try folder(ofGroup: try launcher.run(Self.ownGroup).output)
       #expect(access(folder, F_OK) != 0)
       launcher.shutDown()
     }
 
-    @Test func aGroupWithSurvivorsIsSweptWhenTheyAreGone() throws {
+    @Test func aGroupWithSurvivorsIsRemovedAfterTheyEnd() throws {
       let launcher = try Launcher(scope: .cgroup)
       let process = try launcher.launch(
         .shell("setsid sleep 1000 >/dev/null 2>&1 & echo $!; sed -n 's/^0:://p' /proc/self/cgroup"))
@@ -90,7 +91,7 @@ extension SystemTests {
       launcher.shutDown()
     }
 
-    @Test func aGroupThatWasKilledIsNotUsedAgain() throws {
+    @Test func aKilledGroupIsNotReused() throws {
       let launcher = try Launcher(scope: .cgroup)
       let process = try launcher.launch(
         .shell("sed -n 's/^0:://p' /proc/self/cgroup; exec sleep 1000"))
@@ -106,11 +107,12 @@ extension SystemTests {
       launcher.shutDown()
     }
 
-    @Test func aGroupThatItsCommandKilledStillStartsOthers() throws {
+    @Test func aGroupThatItsCommandKilledStillTakesTheNextCommand() throws {
       let launcher = try Launcher(scope: .cgroup)
       let first = try launcher.run(Self.ownGroup).output
       let group = try folder(ofGroup: first)
-      // While nobody is in it: the group stays in the pool, and its count of kills is ahead of ours.
+      // Killed while the group is empty: it stays in the pool, but its count of kills differs from
+      // ours.
       #expect(writeSmallFile(in: AT_FDCWD, group + "/cgroup.kill", "1") == 0)
       let second = try launcher.run(Self.ownGroup)
       #expect(second.code == 0)
@@ -118,22 +120,22 @@ extension SystemTests {
       launcher.shutDown()
     }
 
-    @Test func aGroupThatCannotBeUsedAgainIsReplaced() throws {
+    @Test func aGroupThatCannotBeReusedIsReplaced() throws {
       let launcher = try Launcher(scope: .cgroup)
       let first = try launcher.run(Self.ownGroup).output
-      // What a command run as the same user could have done to its own group.
+      // A command that runs as the same user could do this to its own group.
       rmdir(try folder(ofGroup: first))
       #expect(try launcher.run(Self.ownGroup).code == 0)
       launcher.shutDown()
     }
 
-    @Test func groupsOfAGoneServerAreRemoved() throws {
+    @Test func groupsOfAnEndedServerAreRemoved() throws {
       let own = try #require(ControlGroupMount.ownFolder())
       let stale = own + "/telpher-1-stale"
       mkdir(stale, 0o755)
       mkdir(stale + "/job-1", 0o755)
       let living = try Launcher(scope: .cgroup)
-      // Or another test's launcher, starting at this moment, is the one that removes it.
+      // Another test's launcher that starts at this moment may be the one that removes it.
       try eventually { access(stale, F_OK) != 0 }
       let folder = try folder(ofGroup: try living.run(Self.ownGroup).output)
       _ = try Launcher(scope: .cgroup)

@@ -4,7 +4,8 @@ import TelpherSystem
 import TelpherTransport
 import Testing
 
-/// Each in a process of its own: they look at, or change, what all of a process shares.
+/// Tests of state that a whole process shares. Those that change or count it run in a process of
+/// their own.
 extension SystemTests {
   @Suite struct DescriptorTests {
     @Test func launchesLeakNoDescriptor() async {
@@ -15,7 +16,7 @@ extension SystemTests {
           let before = openDescriptors()
           for round in 0..<1000 {
             if round % 4 == 0 {
-              // Fails after everything was made for it.
+              // Fails after all resources for the launch were created.
               #expect(throws: SpawnError.self) {
                 try launcher.launch(SpawnRequest(arguments: ["/no/such"], environment: [:]))
               }
@@ -31,7 +32,7 @@ extension SystemTests {
       }
     }
 
-    @Test func runningOutOfDescriptorsIsReportedAndPasses() async {
+    @Test func runningOutOfDescriptorsIsReportedAndTemporary() async {
       await #expect(processExitsWith: .success) {
         #expect(telpher_set_soft_limit(telpher_limit_nofile, 64) == 0)
         for scope in scopes {
@@ -61,12 +62,12 @@ extension SystemTests {
       }
     }
 
-    @Test func standardDescriptorsMayBeClosedInUs() async {
+    @Test func launchesWorkIfOurStandardDescriptorsAreClosed() async {
       await #expect(processExitsWith: .success) {
         let launcher = try Launcher()
         close(0)
         close(1)
-        // Pipes now get the numbers 0 and 1 themselves.
+        // Pipes now get the numbers 0 and 1.
         var request = SpawnRequest.shell("cat; echo err >&2")
         request.input = .pipe
         let process = try launcher.launch(request)
@@ -89,7 +90,7 @@ extension SystemTests {
       }
     }
 
-    @Test func peerOfAUnixSocketIsKnown() {
+    @Test func thePeerOfAUnixSocketIsReported() {
       var ends: [Int32] = [-1, -1]
       #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
       var uid: UInt32 = 0
@@ -100,7 +101,7 @@ extension SystemTests {
       for end in ends { close(end) }
     }
 
-    @Test func pipesTellAndTakeTheirSize() {
+    @Test func theSizeAndUnreadBytesOfAPipeAreReported() {
       var ends: [Int32] = [-1, -1]
       #expect(telpher_pipe(&ends) == 0)
       #expect(telpher_set_pipe_size(ends[1], 1 << 18) == 1 << 18)

@@ -3,7 +3,7 @@ import Glibc
 import TelpherSystem
 import TelpherTransport
 
-/// The scopes that can be had on this machine.
+/// The scopes that this machine supports.
 let scopes: [Launcher.Scope] =
   (try? Launcher(scope: .cgroup)) == nil
   ? [.descendants] : [.cgroup, .descendants]
@@ -11,12 +11,12 @@ let scopes: [Launcher.Scope] =
 /// The scopes, each with and without clone3.
 let launchers: [(Launcher.Scope, Bool)] = scopes.flatMap { [($0, false), ($0, true)] }
 
-/// A launcher that does without clone3 where `withoutClone3` is true.
+/// Makes a launcher. It acts as if clone3 were refused if `withoutClone3` is true.
 func makeLauncher(_ scope: Launcher.Scope, withoutClone3: Bool = false) throws -> Launcher {
   try Launcher(scope: scope, options: .init(withoutClone3: withoutClone3))
 }
 
-/// How long a condition is waited for before the test fails: far more than it takes.
+/// How many seconds to wait for a condition before the test fails: far more than it takes.
 private let patience: Double = 300
 
 /// What a command wrote, and how it ended.
@@ -25,7 +25,7 @@ struct Outcome {
   var output: String
   var error: String
 
-  /// The exit code, or nil where a signal ended it.
+  /// The exit code. Nil if a signal ended the command.
   var code: Int32? {
     if case .exited(let code) = exit.status { code } else { nil }
   }
@@ -33,7 +33,7 @@ struct Outcome {
 
 struct TimedOut: Error {}
 
-/// Asks `condition` again and again, until it is true.
+/// Checks `condition` again and again until it is true.
 func eventually(_ condition: () throws -> Bool) throws {
   let end = now() + patience
   while try !condition() {
@@ -48,13 +48,13 @@ private func now() -> Double {
   return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
-/// Waits until `descriptor` can be read, or has ended.
+/// Waits until `descriptor` is readable or has ended.
 func awaitReadable(_ descriptor: Int32) throws {
   var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
   guard Glibc.poll(&poll, 1, Int32(patience * 1000)) == 1 else { throw TimedOut() }
 }
 
-/// Reads what is there, up to one line or the end. The descriptor stays open.
+/// Reads up to the end of a line or the end of the bytes. The descriptor stays open.
 func readLine(_ descriptor: Int32) throws -> String {
   var bytes: [UInt8] = []
   var byte: UInt8 = 0
@@ -66,7 +66,7 @@ func readLine(_ descriptor: Int32) throws -> String {
   return String(decoding: bytes, as: UTF8.self)
 }
 
-/// Reads to the end and closes.
+/// Reads to the end and closes the descriptor.
 func readAll(_ descriptor: Int32) throws -> String {
   defer { close(descriptor) }
   var bytes: [UInt8] = []
@@ -106,23 +106,23 @@ extension Launcher {
     return Outcome(exit: exit, output: output, error: error)
   }
 
-  /// Runs a shell's script to its end.
+  /// Runs a shell script to its end.
   func run(shell script: String) throws -> Outcome {
     try run(.shell(script))
   }
 }
 
 extension SpawnRequest {
-  /// A shell's script.
+  /// A request that runs a shell script.
   static func shell(_ script: String) -> SpawnRequest {
     SpawnRequest(arguments: ["/bin/sh", "-c", script], environment: searchPath)
   }
 }
 
-/// An environment in which programs are found.
+/// An environment with a PATH.
 let searchPath = ["PATH": "/usr/local/bin:/usr/bin:/bin"]
 
-/// A folder that is gone after `body`.
+/// Calls `body` with a new folder and removes it afterwards.
 func withTemporaryFolder<R>(_ body: (String) throws -> R) throws -> R {
   var template = Array("/tmp/telpher-test-XXXXXX".utf8CString)
   guard mkdtemp(&template) != nil else { throw TimedOut() }

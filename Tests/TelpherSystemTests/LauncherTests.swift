@@ -7,7 +7,7 @@ import Testing
 extension SystemTests {
   @Suite struct LauncherTests {
     @Test(arguments: launchers)
-    func exitCodeAndOutputsComeBack(scope: Launcher.Scope, withoutClone3: Bool) throws {
+    func theExitCodeAndOutputsAreReturned(scope: Launcher.Scope, withoutClone3: Bool) throws {
       let launcher = try makeLauncher(scope, withoutClone3: withoutClone3)
       let outcome = try launcher.run(shell: "echo out; echo err >&2; exit 7")
       #expect(outcome.code == 7)
@@ -16,25 +16,26 @@ extension SystemTests {
       launcher.shutDown()
     }
 
-    @Test func theLargestResidentSetIsTheChildsOrNotTold() throws {
+    @Test func theLargestResidentSetIsTheChildsOrIsNotReported() throws {
       let launcher = try makeLauncher(.automatic)
       let small = try launcher.run(shell: "exit 0")
       #expect(small.exit.usage.maxResidentKiB == nil)
-      // A variable of 256 MB: more than this process has.
+      // The shell holds a large variable: more memory than this process has.
       let large = try launcher.run(shell: "x=$(head -c 128000000 /dev/zero | tr '\\0' x); exit 0")
-      // Under a sanitizer this process may be the larger one; then it is not told.
+      // Under a sanitizer this process may be larger than the child. The value is not reported
+      // then.
       var own = rusage()
       getrusage(Int32(RUSAGE_SELF.rawValue), &own)
       #expect(large.exit.usage.maxResidentKiB ?? Int64(own.ru_maxrss) > 100_000)
       launcher.shutDown()
     }
 
-    @Test func signalComesBack() throws {
+    @Test func theSignalThatEndedAChildIsReported() throws {
       let outcome = try Launcher().run(shell: "kill -USR1 $$")
       #expect(outcome.exit.status == .signaled(SIGUSR1, coreDumped: false))
     }
 
-    @Test func exitCanBeAskedForAgain() throws {
+    @Test func theExitCanBeReadAgain() throws {
       let process = try Launcher().launch(.shell("exit 3"))
       let first = try process.awaitExit()
       #expect(process.reap() == first)
@@ -44,7 +45,7 @@ extension SystemTests {
     }
 
     @Test(arguments: [false, true])
-    func missingProgramIsReported(withoutClone3: Bool) throws {
+    func aMissingProgramIsReported(withoutClone3: Bool) throws {
       let launcher = try makeLauncher(.automatic, withoutClone3: withoutClone3)
       for program in ["/no/such/program", "no-such-program", ""] {
         let error = #expect(throws: SpawnError.self) {
@@ -55,7 +56,7 @@ extension SystemTests {
       }
     }
 
-    @Test func fileWithoutPermissionIsReported() throws {
+    @Test func aFileWithoutExecutePermissionIsReported() throws {
       try withTemporaryFolder { folder in
         write("#!/bin/sh\n", to: folder + "/tool", mode: 0o644)
         let error = #expect(throws: SpawnError.self) {
@@ -67,7 +68,7 @@ extension SystemTests {
       }
     }
 
-    @Test func fileWithoutPermissionDoesNotEndTheSearch() throws {
+    @Test func aFileWithoutExecutePermissionDoesNotEndTheSearch() throws {
       try withTemporaryFolder { folder in
         write("#!/bin/sh\n", to: folder + "/true", mode: 0o644)
         let outcome = try Launcher().run(
@@ -76,9 +77,9 @@ extension SystemTests {
       }
     }
 
-    /// As execvp(3), env(1) and every shell do.
+    /// execvp(3), env(1) and every shell do the same.
     @Test(arguments: [false, true])
-    func aScriptWithoutAnInterpreterIsRunByTheShell(withoutClone3: Bool) throws {
+    func theShellRunsAScriptWithoutAnInterpreter(withoutClone3: Bool) throws {
       try withTemporaryFolder { folder in
         write("echo \"$0\" \"$#\" \"$1\" \"$2\"\n", to: folder + "/tool", mode: 0o755)
         let launcher = try makeLauncher(.automatic, withoutClone3: withoutClone3)
@@ -99,7 +100,7 @@ extension SystemTests {
     }
 
     /// A client may have opened and reset a thousand streams before the first command is launched.
-    @Test func whatWasGivenUpIsNotStarted() throws {
+    @Test func aCanceledRequestIsNotStarted() throws {
       try withTemporaryFolder { folder in
         var request = SpawnRequest.shell("echo x >\(folder)/file")
         request.isCanceled = { true }
@@ -114,7 +115,7 @@ extension SystemTests {
       }
     }
 
-    @Test func missingDirectoryIsReported() throws {
+    @Test func aMissingDirectoryIsReported() throws {
       let error = #expect(throws: SpawnError.self) {
         try Launcher().launch(
           SpawnRequest(arguments: ["true"], environment: [:], directory: "/no/such/folder"))
@@ -124,13 +125,13 @@ extension SystemTests {
       #expect(error?.message == "cannot enter '/no/such/folder': No such file or directory")
     }
 
-    @Test func directoryIsEntered() throws {
+    @Test func theChildRunsInTheGivenDirectory() throws {
       let outcome = try Launcher().run(
         SpawnRequest(arguments: ["/bin/pwd"], environment: [:], directory: "/usr"))
       #expect(outcome.output == "/usr\n")
     }
 
-    @Test func programIsSearchedInTheChildsPath() throws {
+    @Test func theProgramIsSearchedInTheChildsPath() throws {
       try withTemporaryFolder { folder in
         write("#!/bin/sh\necho mine\n", to: folder + "/true", mode: 0o755)
         let launcher = try Launcher()
@@ -143,7 +144,7 @@ extension SystemTests {
       }
     }
 
-    @Test func withoutPathTheUsualFoldersAreSearched() throws {
+    @Test func withoutPATHTheDefaultFoldersAreSearched() throws {
       #expect(try Launcher().run(SpawnRequest(arguments: ["true"], environment: [:])).code == 0)
     }
 
@@ -154,7 +155,7 @@ extension SystemTests {
       #expect(outcome.output == arguments.map { "[\($0)]" }.joined())
     }
 
-    @Test func environmentIsWhatWasGiven() throws {
+    @Test func theChildGetsOnlyTheGivenEnvironment() throws {
       let outcome = try makeLauncher(.automatic).run(
         SpawnRequest(
           arguments: ["/usr/bin/env"], environment: ["A": "1", "B": "x=y\nz"], tracksTree: false))
@@ -176,7 +177,7 @@ extension SystemTests {
       }
     }
 
-    @Test func tooLongArgumentsAreReported() throws {
+    @Test func argumentsThatAreTooLongAreReported() throws {
       let error = #expect(throws: SpawnError.self) {
         try Launcher().launch(
           SpawnRequest(
@@ -228,7 +229,7 @@ extension SystemTests {
       #expect(outcome.error == "b\n")
     }
 
-    @Test func inputIsAPipeOrNothing() throws {
+    @Test func inputIsAPipeOrEmpty() throws {
       var request = SpawnRequest.shell("cat")
       #expect(try Launcher().run(request).output == "")
       request.input = .pipe
@@ -241,7 +242,7 @@ extension SystemTests {
       process.finish()
     }
 
-    @Test func errorsCanGoWithTheOutput() throws {
+    @Test func standardErrorCanBeMergedIntoTheOutput() throws {
       var request = SpawnRequest.shell("echo a; echo b >&2; echo c")
       request.error = .sameAsOutput
       let outcome = try Launcher().run(request)
@@ -249,7 +250,7 @@ extension SystemTests {
       #expect(outcome.error == "")
     }
 
-    @Test func ourEndsOfPipesNeverWait() throws {
+    @Test func ourEndsOfPipesAreNonblocking() throws {
       var request = SpawnRequest.shell("cat")
       request.input = .pipe
       let process = try Launcher().launch(request)
@@ -266,10 +267,10 @@ extension SystemTests {
     }
 
     @Test(arguments: launchers)
-    func aTrackedChildIsApartAndAnUntrackedOneStaysWithUs(
+    func onlyATrackedChildLeavesOurGroupAndSession(
       scope: Launcher.Scope, withoutClone3: Bool
     ) throws {
-      // Its group, its session and its terminal: 0 is none.
+      // The child's group, session and terminal; 0 means none.
       var request = SpawnRequest.shell("cut -d ' ' -f 5,6,7 /proc/$$/stat; echo $$")
       let launcher = try makeLauncher(scope, withoutClone3: withoutClone3)
       let lines = try launcher.run(request).output.split(separator: "\n")
@@ -288,15 +289,15 @@ extension SystemTests {
       #expect(try Launcher().run(request).output == "77\n77\n2048\n0\n9\n")
     }
 
-    @Test func limitOfProcessorTimeEndsTheChild() throws {
+    @Test func theLimitOfProcessorTimeEndsTheChild() throws {
       var request = SpawnRequest.shell("while :; do :; done")
       request.limits = [.init(.cpuSeconds, 1), .init(.coreBytes, 0)]
       let status = try Launcher().run(request).exit.status
-      // Soft and hard fall together, and the kernel looks at the hard one first.
+      // The soft and the hard limit are equal, and the kernel checks the hard one first.
       #expect(status == .signaled(SIGKILL, coreDumped: false))
     }
 
-    @Test func impossibleLimitIsReported() throws {
+    @Test func aLimitThatCannotBeSetIsReported() throws {
       var request = SpawnRequest.shell("true")
       request.limits = [.init(.openFiles, 1 << 40)]
       let error = #expect(throws: SpawnError.self) { try Launcher().launch(request) }
@@ -304,7 +305,7 @@ extension SystemTests {
       #expect(error?.errno == EPERM)
     }
 
-    @Test func softDescriptorLimitIsRestored() throws {
+    @Test func childrenGetTheLaunchersSoftDescriptorLimit() throws {
       let launcher = try Launcher(scope: .descendants, softDescriptorLimit: 123)
       var request = SpawnRequest.shell("ulimit -n; ulimit -Hn")
       var soft: UInt64 = 0

@@ -7,7 +7,8 @@ import Testing
 
 extension SystemTests {
   @Suite struct ProcessTreeTests {
-    /// Leaves processes in every way that keeps the environment, and says `ready` once all run.
+    /// Starts processes that leave the tree in every way that keeps the environment. Prints `ready`
+    /// when all run.
     private static let bush = """
       sleep 1000 &
       setsid sleep 1000 &
@@ -17,13 +18,13 @@ extension SystemTests {
       """
 
     @Test(arguments: launchers)
-    func killReachesAllThatLeft(scope: Launcher.Scope, withoutClone3: Bool) throws {
+    func killReachesAllProcessesThatLeft(scope: Launcher.Scope, withoutClone3: Bool) throws {
       let launcher = try makeLauncher(scope, withoutClone3: withoutClone3)
       let process = try launcher.launch(.shell(Self.bush))
       #expect(try readLine(process.output!) == "ready")
       #expect(process.hasSurvivors)
       process.signalTree(SIGKILL)
-      // All of them hold the pipe: its end comes when the last is gone.
+      // All of them hold the pipe, so it ends when the last one has ended.
       _ = try readAll(process.output!)
       _ = try readAll(process.error!)
       #expect(try process.awaitExit().status == .signaled(SIGKILL, coreDumped: false))
@@ -33,7 +34,7 @@ extension SystemTests {
     }
 
     @Test(arguments: scopes)
-    func killReachesThoseWhoseLeaderHasEnded(scope: Launcher.Scope) throws {
+    func killReachesProcessesWhoseLeaderHasEnded(scope: Launcher.Scope) throws {
       let launcher = try Launcher(scope: scope)
       let process = try launcher.launch(.shell("(setsid sleep 1000 &); sleep 1000 & exit 5"))
       #expect(try process.awaitExit().status == .exited(code: 5))
@@ -45,7 +46,7 @@ extension SystemTests {
       process.finish()
     }
 
-    /// Ways to leave parents, session and environment behind.
+    /// Ways to leave one's parents, session and environment.
     private static let waysOut = [
       "(env -i setsid /bin/sh -c 'echo $$; exec /bin/sleep 1000' &)",
       "env -i setsid -f setsid -f /bin/sh -c 'echo $$; exec /bin/sleep 1000'",
@@ -53,7 +54,7 @@ extension SystemTests {
     ]
 
     @Test(arguments: scopes, waysOut)
-    func killReachesWhoClearedTheEnvironment(scope: Launcher.Scope, way: String) throws {
+    func killReachesProcessesThatClearedTheEnvironment(scope: Launcher.Scope, way: String) throws {
       for leader in ["exit 0", "exec sleep 1000"] {
         let launcher = try Launcher(scope: scope)
         let process = try launcher.launch(.shell("\(way); \(leader)"))
@@ -76,9 +77,9 @@ extension SystemTests {
       return try #require(ProcessTable.entry(of: pid)).identity
     }
 
-    /// As the user that the server runs as may do.
+    /// A process may do this if it runs as the server's user.
     @Test(.enabled(if: scopes.contains(.cgroup)))
-    func whoLeavesTheControlGroupIsReachedToo() throws {
+    func signalsReachProcessesThatLeftTheControlGroup() throws {
       let group = try #require(ControlGroupMount.ownFolder())
       let launcher = try Launcher(scope: .cgroup)
       let leave = "echo $$ >\(group)/cgroup.procs"
@@ -106,10 +107,10 @@ extension SystemTests {
     }
 
     @Test(arguments: scopes)
-    func otherSignalsReachAllToo(scope: Launcher.Scope) throws {
+    func otherSignalsReachAllProcesses(scope: Launcher.Scope) throws {
       let launcher = try Launcher(scope: scope)
-      // With `exec`, since who is forked while the signal goes round is not reached; SIGKILL goes
-      // round again for that.
+      // With `exec`, because a process that is forked while the signal is sent is not reached.
+      // SIGKILL repeats its walk for that case.
       let process = try launcher.launch(
         .shell(
           "(setsid sh -c 'trap \"echo got; exit\" TERM; echo ready; while :; do sleep 0.01; done' &); exec sleep 1000"
@@ -125,7 +126,7 @@ extension SystemTests {
     }
 
     @Test(arguments: scopes)
-    func groupSignalLeavesOtherGroupsAlone(scope: Launcher.Scope) throws {
+    func aGroupSignalDoesNotReachOtherGroups(scope: Launcher.Scope) throws {
       let launcher = try Launcher(scope: scope)
       let process = try launcher.launch(
         .shell("(setsid sh -c 'echo ready; exec sleep 1000' &); sleep 1000"))
@@ -139,9 +140,9 @@ extension SystemTests {
       process.finish()
     }
 
-    /// proc(5) calls it a zombie, but for its other threads.
+    /// proc(5) shows such a process as a zombie although its other threads run.
     @Test(arguments: scopes)
-    func aProcessWhoseFirstThreadHasEndedIsReached(scope: Launcher.Scope) throws {
+    func killReachesAProcessWhoseFirstThreadHasEnded(scope: Launcher.Scope) throws {
       let launcher = try Launcher(scope: scope)
       let process = try launcher.launch(
         .shell(
@@ -164,7 +165,7 @@ extension SystemTests {
       process.finish()
     }
 
-    @Test func anUntrackedChildIsSignaledAlone() throws {
+    @Test func onlyTheChildIsSignaledIfItsTreeIsNotTracked() throws {
       var request = SpawnRequest.shell("echo ready; exec sleep 1000")
       request.tracksTree = false
       let process = try Launcher().launch(request)
@@ -179,7 +180,7 @@ extension SystemTests {
     }
 
     @Test(arguments: scopes)
-    func releaseLeavesSurvivorsAlone(scope: Launcher.Scope) throws {
+    func survivorsKeepRunningAfterRelease(scope: Launcher.Scope) throws {
       let launcher = try Launcher(scope: scope)
       let process = try launcher.launch(
         .shell("(setsid sleep 1000 >/dev/null 2>&1 & echo $!)"))
@@ -198,7 +199,7 @@ extension SystemTests {
     }
 
     @Test(arguments: scopes)
-    func aZombieIsNoSurvivor(scope: Launcher.Scope) throws {
+    func aZombieIsNotASurvivor(scope: Launcher.Scope) throws {
       let process = try Launcher(scope: scope).launch(.shell("exit 0"))
       try awaitReadable(process.pidDescriptor)
       #expect(!process.hasSurvivors)
@@ -208,7 +209,7 @@ extension SystemTests {
       process.finish()
     }
 
-    @Test func orphansAreReapedAndLiveProcessesAreNot() async {
+    @Test func orphansAreReapedAndLaunchedProcessesAreNot() async {
       await #expect(processExitsWith: .success) {
         try Launcher.becomeSubreaper()
         let launcher = try Launcher(scope: .descendants)
@@ -224,8 +225,8 @@ extension SystemTests {
       }
     }
 
-    /// With 16 commands in flight there is always some launch under way.
-    @Test func orphansAreReapedThoughLaunchesOverlapForEver() async {
+    /// With 16 concurrent commands some launch is always under way.
+    @Test func orphansAreReapedEvenIfSomeLaunchIsAlwaysUnderWay() async {
       await #expect(processExitsWith: .success) {
         try Launcher.becomeSubreaper()
         let launcher = try Launcher(scope: .descendants)
@@ -233,7 +234,7 @@ extension SystemTests {
         let first = table.willLaunch()
         let process = try launcher.launch(.shell("(sh -c 'exit 0' & echo $!); exec sleep 1000"))
         let orphan = Int32(try readLine(process.output!))!
-        // Of this table the process is no orphan either.
+        // This table must not treat the process as an orphan either.
         table.didLaunch(table.willLaunch(), process.pid)
         try eventually { table.reapOrphans() }
         let second = table.willLaunch()

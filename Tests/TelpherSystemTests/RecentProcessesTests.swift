@@ -5,13 +5,13 @@ import Testing
 @testable import TelpherSystem
 
 struct RecentProcessesTests {
-  /// Walks that show what the test says, on a clock that it moves.
+  /// Simulates walks with given results, on a clock that the test moves.
   private final class Machine: Sendable {
     let time = Mutex<UInt64>(1)
-    /// What each walk shows; the last is shown again.
+    /// What each walk shows. The last result is repeated.
     let walks: Mutex<[[ProcessTable.Entry]]>
     let walked = Mutex(0)
-    /// Who was sent a signal.
+    /// The processes that were sent a signal.
     let reached = Mutex<[Int32]>([])
 
     init(_ walks: [ProcessTable.Entry]...) {
@@ -55,7 +55,7 @@ struct RecentProcessesTests {
       mark: mark)
   }
 
-  @Test func oneWalkServesAllThatHaveEndedAtOnce() {
+  @Test func commandsThatEndAtOnceShareOneWalk() {
     let machine = Machine((100..<300).map { Self.entry($0, isZombie: true) })
     let processes = machine.recent()
     for leader in Int32(100)..<300 {
@@ -67,20 +67,20 @@ struct RecentProcessesTests {
     #expect(machine.takeReached == [])
   }
 
-  @Test func oneWalkServesAllThatAreAskedToEndAtOnce() {
+  @Test func signalsToManyCommandsAtOnceShareOneWalk() {
     let machine = Machine(
       (100..<300).flatMap { [Self.entry($0), Self.entry($0 + 1_000, group: $0)] })
     let processes = machine.recent()
     for leader in Int32(100)..<300 { machine.tree(leader, processes).signal(SIGTERM) }
     #expect(machine.count == 1)
     #expect(machine.takeReached.sorted() == Array(100..<300) + Array(1_100..<1_300))
-    machine.pass(ProcessTree.oldestOfLiving)
+    machine.pass(ProcessTree.maximumAgeOfRunning)
     machine.tree(100, processes).signal(SIGTERM)
     #expect(machine.count == 2)
   }
 
-  /// It was started behind the walk.
-  @Test func whomAWalkDoesNotShowIsLookedForAnew() {
+  /// The process was started after the walk.
+  @Test func aNewWalkIsMadeForALeaderThatTheLastOneDoesNotShow() {
     let machine = Machine([Self.entry(100)], [Self.entry(100), Self.entry(200)])
     let processes = machine.recent()
     machine.tree(100, processes).signal(SIGTERM)
@@ -89,7 +89,7 @@ struct RecentProcessesTests {
     #expect(machine.count == 2)
   }
 
-  @Test func killLooksAgainUntilNobodyIsNew() {
+  @Test func killRepeatsWalksUntilOneFindsNoNewProcess() {
     let first = [Self.entry(100), Self.entry(101, parent: 100)]
     let second = first + [Self.entry(102, parent: 101)]
     let third = second + [Self.entry(103, parent: 102)]
@@ -98,27 +98,27 @@ struct RecentProcessesTests {
     machine.tree(100, processes).signal(SIGTERM)
     #expect(machine.takeReached == [100, 101])
     machine.tree(100, processes).signal(SIGKILL)
-    // The first look is at the walk of before; the last one shows nobody new.
+    // The first round uses the previous walk. The last round finds no new process.
     #expect(machine.takeReached == [100, 101, 102, 103])
     #expect(machine.count == 4)
   }
 
-  @Test func aWalkFromBeforeTheEndDoesNotServe() {
+  @Test func aWalkFromBeforeTheLeadersEndIsNotReused() {
     let left = [Self.entry(100, isZombie: true), Self.entry(101, group: 100)]
     let machine = Machine([Self.entry(100)], left, [Self.entry(100, isZombie: true)])
     let processes = machine.recent()
     #expect(machine.tree(100, processes).hasSurvivors)
     #expect(machine.tree(100, processes).hasSurvivors)
     #expect(machine.count == 2)
-    // By now that one may be gone as well, which a walk of the same moment does not show.
+    // The survivor may have ended by now, but a walk of the same moment is reused.
     #expect(machine.tree(100, processes).hasSurvivors)
     #expect(machine.count == 2)
-    machine.pass(ProcessTree.oldestOfEnded)
+    machine.pass(ProcessTree.maximumAgeOfEnded)
     #expect(!machine.tree(100, processes).hasSurvivors)
     #expect(machine.count == 3)
   }
 
-  @Test func aTableTellsEachTreeFromTheOthers() {
+  @Test func aTableSeparatesTheTrees() {
     let table = ProcessTable([
       Self.entry(100), Self.entry(101, parent: 100),
       Self.entry(102, parent: 1, mark: "a"), Self.entry(103, parent: 102, isZombie: true),
@@ -133,8 +133,8 @@ struct RecentProcessesTests {
     #expect(members(400, "c") == [])
   }
 
-  /// A walk that takes 10 ms leaves the loop alone for 90.
-  @Test func walksThatAreNotNeededTakeATenthOfTheTime() {
+  /// After a walk of 10 ms no optional walk is made for 90 ms.
+  @Test func optionalWalksTakeAtMostATenthOfTheTime() {
     let machine = Machine([Self.entry(100, isZombie: true)])
     let processes = RecentProcesses {
       machine.pass(10_000_000)
@@ -148,7 +148,7 @@ struct RecentProcessesTests {
     machine.pass(89_000_000)
     #expect(tree.mayHaveSurvivors)
     #expect(machine.count == 1)
-    // What must be known costs what it costs.
+    // A caller that needs the exact answer always walks.
     #expect(!tree.hasSurvivors)
     #expect(machine.count == 2)
     machine.pass(90_000_000)
@@ -156,7 +156,7 @@ struct RecentProcessesTests {
     #expect(machine.count == 3)
   }
 
-  @Test func aTagIsEnoughToBelong() {
+  @Test func aTagAloneMakesAProcessAMember() {
     var left = Self.entry(102)
     left.tag = 7
     var other = Self.entry(103)
@@ -166,8 +166,8 @@ struct RecentProcessesTests {
     #expect(table.members(leader: 100, mark: nil).map(\.pid) == [100])
   }
 
-  /// By its id and its start time: the id alone may be a stranger's by now.
-  @Test func whomAWalkHasFoundStaysInTheTree() {
+  /// It is identified by its id and start time: the id may belong to another process by now.
+  @Test func aProcessThatAWalkHasFoundStaysInTheTree() {
     var child = Self.entry(101, parent: 100)
     child.startTime = 5
     var orphan = Self.entry(101)
@@ -180,12 +180,12 @@ struct RecentProcessesTests {
     for reached in [[101], [101], []] as [[Int32]] {
       tree.signal(SIGTERM)
       #expect(machine.takeReached == reached)
-      machine.pass(ProcessTree.oldestOfEnded)
+      machine.pass(ProcessTree.maximumAgeOfEnded)
     }
     #expect(!tree.hasSurvivors)
   }
 
-  @Test func theTableOfThisMachineHasThisProcess() throws {
+  @Test func theTableOfThisMachineContainsThisProcess() throws {
     let own = try #require(ProcessTable().entries.first { $0.pid == getpid() })
     #expect(own.parent == getppid())
     #expect(own.group == getpgrp())

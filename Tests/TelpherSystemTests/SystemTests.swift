@@ -1,5 +1,5 @@
 import Testing
 
-/// The tests of processes, one after the other: they block their thread while they wait for a child,
-/// and tests have no more threads than the machine has cores.
+/// The tests of processes run one after the other: each blocks its thread while it waits for a
+/// child, and tests have only as many threads as the machine has cores.
 @Suite(.serialized) enum SystemTests {}

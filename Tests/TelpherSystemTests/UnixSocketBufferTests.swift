@@ -4,20 +4,20 @@ import Testing
 @testable import TelpherSystem
 
 struct UnixSocketBufferTests {
-  @Test func aSocketHoldsAFrameWhereTheSystemAllowsIt() throws {
+  @Test func anEnlargedSocketBufferHoldsAFrameIfTheSystemAllowsIt() throws {
     var pair: [Int32] = [-1, -1]
     try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
     defer { pair.forEach { close($0) } }
     let before = try Self.size(pair[0])
     UnixSocketBuffer.enlarge(pair[0])
-    // Not to be seen in every network namespace.
+    // This file is not visible in every network namespace.
     let most = readSmallText("/proc/sys/net/core/wmem_max").flatMap { Int32($0.dropLast()) }
     let wanted = min(UnixSocketBuffer.size, most ?? before / 2)
     #expect(try Self.size(pair[0]) >= max(before, 2 * wanted))
-    #expect(try Self.size(pair[1]) == before, "the other way has its own")
+    #expect(try Self.size(pair[1]) == before, "the other direction has its own buffer")
   }
 
-  @Test func aLargerOneStaysAsItIs() throws {
+  @Test func aLargerBufferKeepsItsSize() throws {
     var pair: [Int32] = [-1, -1]
     try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
     defer { pair.forEach { close($0) } }

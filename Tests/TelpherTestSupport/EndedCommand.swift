@@ -1,14 +1,14 @@
 import Glibc
 
-/// A command whose end another one waits for, and the end of its drain, so that a test need not guess
-/// how long that takes.
+/// A shell command, and a second one (`waiter`) whose result arrives only after the first command
+/// has ended and its drain is over. With it a test need not guess how long that takes.
 public final class EndedCommand: Sendable {
-  /// The line of the command, for a shell.
+  /// The shell line of the command.
   public let line: String
-  /// Where the command leaves its process id when it ends.
+  /// The file to which the command writes its process id when it ends.
   private let file: String
 
-  /// A command that does what `line` says, and ends with status 0.
+  /// Creates a command that runs `line` and ends with status 0.
   public init(_ line: String) {
     file = "/tmp/telpher-ended-\(UInt64.random(in: 0 ... .max))"
     self.line = "\(line); echo $$ >\(file).new; mv \(file).new \(file)"
@@ -16,15 +16,15 @@ public final class EndedCommand: Sendable {
 
   deinit { unlink(file) }
 
-  /// A line of shell that is over when the process `pid` has ended. It may still be a zombie: a server
-  /// keeps it as one as long as its output is open.
+  /// Returns a shell line that ends when the process `pid` has ended. The process may still be a
+  /// zombie: a server does not reap a command before its outputs have ended.
   public static func wait(for pid: String) -> String {
     "while grep -qs '^State:.[^ZX]' /proc/\(pid)/status; do sleep 0.01; done"
   }
 
-  /// A line for a command of the same server and with the same drain, or a longer one. It ends
-  /// behind the other, and leaves its output open. So its result comes behind its own drain, which
-  /// began behind the other's.
+  /// The shell line of a command that ends after the other and leaves its output open. Run it on
+  /// the same server with the same drain or a longer one. Its result then arrives after its own
+  /// drain, which began after the drain of the other command.
   public var waiter: String {
     """
     until [ -e \(file) ]; do sleep 0.01; done

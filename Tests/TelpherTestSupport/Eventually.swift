@@ -1,14 +1,14 @@
-/// What a test waited for did not come.
+/// The error of `eventually` if the condition does not become true in time.
 public struct NotInTime: Error, CustomStringConvertible {
-  /// What it was, and how long it was waited for.
+  /// The condition, and how long the test waited for it.
   public let description: String
 }
 
-/// Looks again and again until `condition` holds: for what another process or thread is to bring
-/// about, of which there is no event.
+/// Checks `condition` every 5 ms until it is true. For changes by other processes or threads that
+/// cause no event.
 ///
-/// - Throws: `NotInTime` where it does not hold within `limit`, far longer than it takes; what
-///   `condition` throws.
+/// - Throws: `NotInTime` if it is not true within `limit`, which is far longer than necessary; any
+///   error of `condition`.
 public func eventually(
   within limit: Duration = .seconds(300), _ what: String, _ condition: () async throws -> Bool
 ) async throws {

@@ -1,4 +1,4 @@
-/// Bytes that don't repeat, the same for the same seed.
+/// Returns pseudorandom bytes, the same for the same seed.
 public func noise(_ count: Int, seed: Int = 1) -> [UInt8] {
   var state = UInt64(bitPattern: Int64(seed)) &* 0x9E37_79B9_7F4A_7C15 | 1
   return [UInt8](unsafeUninitializedCapacity: count + 8) { buffer, filled in

@@ -1,23 +1,23 @@
 public import TelpherTransport
 public import TelpherTransportTesting
 
-/// A program of the memory backend that does what a test says. On the loop that runs it.
+/// A program of the memory backend that a test controls. It runs on the loop that starts it.
 public actor Puppet {
   public nonisolated let loop: any EventLoop
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
     loop.asUnownedSerialExecutor()
   }
-  /// The bytes that it read.
+  /// The bytes that it has read.
   public private(set) var input: [UInt8] = []
   public private(set) var inputHasEnded = false
   public private(set) var outputIsBroken = false
-  /// The signals that it got.
+  /// The signals that it has received.
   public private(set) var signals: [Int32] = []
   public private(set) var starts = 0
-  /// Whether it goes on after SIGTERM.
+  /// Whether it continues after a signal.
   public var ignoresSignals = false
 
-  /// Its loop keeps it while it runs.
+  /// Weak because the loop owns the process while it runs.
   private weak var process: MemoryProcess?
   private var waiters: [CheckedContinuation<Void, Never>] = []
 
@@ -25,7 +25,8 @@ public actor Puppet {
     self.loop = loop
     loop.network.register(
       name,
-      // Weakly: it has the loop, which has the network, which has this closure.
+      // Weak because of a cycle: the puppet owns the loop, the loop owns the network, and the
+      // network owns this closure.
       MemoryProgram { [weak self] process in
         guard let self else { preconditionFailure("a test keeps its puppet") }
         nonisolated(unsafe) let process = process
@@ -73,10 +74,10 @@ public actor Puppet {
 
   public func ignoreSignals() { ignoresSignals = true }
 
-  /// Waits until `isThere` holds. A test that waits in vain is ended by its time limit.
+  /// Waits until `isThere` is true. If it never becomes true, the test's time limit ends the test.
   public func until(_ isThere: @Sendable (isolated Puppet) -> Bool) async {
     while !isThere(self) {
-      // A task that doesn't prefer the loop may get to the closure a turn later: asked again there.
+      // Check again: a task that does not prefer the loop may run this closure one turn later.
       await withCheckedContinuation { continuation in
         if isThere(self) { continuation.resume() } else { waiters.append(continuation) }
       }

@@ -1,5 +1,4 @@
-/// A frame as bytes, written and read without the code under test: the tests' own reading of
-/// docs/PROTOCOL.md.
+/// A frame as bytes, encoded and decoded without the code under test, as docs/PROTOCOL.md says.
 public struct RawFrame: Sendable, Equatable, CustomStringConvertible {
   public var type: UInt8
   public var stream: UInt32
@@ -31,7 +30,7 @@ public struct RawFrame: Sendable, Equatable, CustomStringConvertible {
     return type == 3 ? "\(head) [\(payload.count)]" : "\(head) \(text)"
   }
 
-  /// Takes the first whole frame off `bytes`.
+  /// Removes and returns the first frame of `bytes`; nil if it is not complete yet.
   public static func take(from bytes: inout [UInt8]) -> RawFrame? {
     guard bytes.count >= 12 else { return nil }
     let length = Int(number(bytes[0..<4]))

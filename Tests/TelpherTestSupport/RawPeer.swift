@@ -1,13 +1,13 @@
 public import TelpherTransport
 
-/// One end of a connection that speaks bytes: it sends what a test says, well-formed or not, and
-/// keeps the frames that come.
+/// One end of a connection that a test controls byte by byte: it sends any bytes, valid frames or
+/// not, and keeps the frames that arrive.
 public actor RawPeer {
-  /// What a test waited for did not come; with all that did.
+  /// The error if an expected frame does not arrive; it lists the frames that did.
   public struct Missing: Error, CustomStringConvertible {
     public let description: String
 
-    /// Something that a test waited for.
+    /// Creates an error with this description.
     public init(description: String) { self.description = description }
   }
 
@@ -16,15 +16,15 @@ public actor RawPeer {
     loop.asUnownedSerialExecutor()
   }
 
-  /// Frames that came, in order.
+  /// The frames that have arrived, in order.
   public private(set) var frames: [RawFrame] = []
-  /// Whether the other end has ended its side, or broken the connection.
+  /// Whether the other end has ended its side or closed the connection.
   public private(set) var hasEnded = false
-  /// Whether it answers the PINGs that ask for life signs.
+  /// Whether it answers the link's keep-alive PINGs.
   private var answersPings = true
-  /// Bytes that came.
+  /// The number of bytes that have arrived.
   public private(set) var receivedBytes = 0
-  /// Bytes of payload that came by DATA.
+  /// The number of payload bytes that have arrived in DATA frames.
   public private(set) var dataBytes = 0
 
   private var stream: (any ByteStream)?
@@ -35,7 +35,7 @@ public actor RawPeer {
 
   private init(loop: any EventLoop) { self.loop = loop }
 
-  /// Longer than anything takes on a busy machine.
+  /// How long to wait for a frame, in nanoseconds: longer than anything takes on a busy machine.
   static let patience: UInt64 = 300_000_000_000
 
   public static func connect(to address: SocketAddress, on loop: any EventLoop) async throws
@@ -46,7 +46,7 @@ public actor RawPeer {
     return peer
   }
 
-  /// Over a stream of `loop`; on its thread.
+  /// Creates a peer over a stream of `loop`. Call it on the loop's thread.
   public static func adopt(_ stream: any ByteStream, on loop: any EventLoop) -> RawPeer {
     let peer = RawPeer(loop: loop)
     nonisolated(unsafe) let stream = stream
@@ -86,7 +86,7 @@ public actor RawPeer {
     }
     while sawPreface, let frame = RawFrame.take(from: &bytes) {
       if frame.type == 3 { dataBytes += frame.payload.count }
-      // On a busy machine a test may take longer than its peer bears silence, and asks by 0.
+      // PING 0 is a keep-alive. Answer it: on a busy machine a test may be silent for a long time.
       if frame.type == 8, number(frame.payload) == 0, answersPings {
         send(RawFrame(type: 9, payload: frame.payload).bytes)
       }
@@ -116,7 +116,7 @@ public actor RawPeer {
   public func finishWriting() { stream?.finishWriting() }
   public func pauseReading() { stream?.pauseReading() }
   public func resumeReading() { stream?.resumeReading() }
-  /// Bytes that were sent and that the other end has no room for.
+  /// The number of sent bytes that still wait because the other end has no room for them.
   public var queuedBytes: Int { stream?.queuedBytes ?? 0 }
 
   public func close() {
@@ -127,7 +127,9 @@ public actor RawPeer {
 
   // MARK: Waiting
 
-  /// Waits until `isThere` holds for what came.
+  /// Waits until `isThere` is true.
+  ///
+  /// - Throws: `Missing` after 300 s.
   public func until(
     _ what: String = "it", _ isThere: @Sendable (isolated RawPeer) -> Bool
   ) async throws {
@@ -137,7 +139,7 @@ public actor RawPeer {
       let timer = loop.schedule(after: Self.patience) { [self] in
         assumeIsolated { _ = $0.waiters.removeValue(forKey: number)?.resume(returning: false) }
       }
-      // A task that doesn't prefer the loop may get to the closure a turn later: asked again there.
+      // Check again: a task that does not prefer the loop may run this closure one turn later.
       let isWoken = await withCheckedContinuation { continuation in
         if isThere(self) {
           continuation.resume(returning: true)
@@ -150,7 +152,7 @@ public actor RawPeer {
     }
   }
 
-  /// The first frame of a type for a stream, waited for.
+  /// Waits for the first frame of a type on a stream and returns it.
   @discardableResult
   public func frame(_ type: UInt8, _ stream: UInt32 = 0) async throws -> RawFrame {
     try await until("frame \(type) of stream \(stream)") { peer in
@@ -162,12 +164,13 @@ public actor RawPeer {
     return frame
   }
 
-  /// The result of a stream, waited for; its JSON.
+  /// Waits for the CLOSE of a stream and returns its JSON.
   public func result(_ stream: UInt32) async throws -> String { try await frame(6, stream).text }
 
   public func end() async throws { try await until("the end") { $0.hasEnded } }
 
-  /// Sends a PING and waits for its answer: everything sent before has been looked at then.
+  /// Sends a PING and waits for its PONG; the peer has then handled everything that was sent
+  /// before.
   public func sync(_ number: UInt64 = .random(in: 1...UInt64.max)) async throws {
     send(ping(number))
     let payload = big(number)
@@ -176,7 +179,7 @@ public actor RawPeer {
     }
   }
 
-  /// The bytes of a channel.
+  /// The bytes that have arrived on a channel.
   public func output(_ stream: UInt32, _ channel: UInt8 = 1) -> [UInt8] {
     frames.filter { $0.type == 3 && $0.stream == stream && $0.channel == channel }
       .flatMap(\.payload)

@@ -1,4 +1,4 @@
-/// SplitMix64: random numbers that a failing test can repeat from its seed.
+/// SplitMix64: pseudorandom numbers, so that a failing test can be repeated with its seed.
 public struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
 

@@ -4,25 +4,26 @@ internal import TelpherSystem
 public import TelpherTransport
 internal import TelpherUV
 
-/// A backend over the operating system, and the way it keeps track of processes: what tests of real
-/// sockets and processes run on, by parameter.
+/// A backend with real sockets and processes, and its way to find the processes of a command. It is
+/// a parameter of many tests.
 public enum SystemBackend: String, Sendable, CaseIterable {
-  /// libuv, with control groups where they can be had.
+  /// libuv, with control groups if the system allows them.
   case uv
-  /// libuv, where processes are found by walks.
+  /// libuv, which finds processes by scanning /proc.
   case uvWalks = "uv, by walks"
-  /// libuv, which starts processes by uv_spawn: that knows only walks.
+  /// libuv, which starts processes with uv_spawn and finds them by scanning /proc.
   case uvSpawn = "uv, by uv_spawn"
-  /// SwiftNIO and swift-subprocess, which knows only walks.
+  /// SwiftNIO and swift-subprocess, which finds processes by scanning /proc.
   case nio
 
   /// Each backend once.
   public static let all: [SystemBackend] = [.uv, .nio]
 
-  /// For what takes seconds: each backend once with TELPHER_SLOW=1 in the environment, else libuv.
+  /// The backends for slow tests: each once if TELPHER_SLOW is in the environment, otherwise libuv
+  /// only.
   public static let whereHeavy: [SystemBackend] = getenv("TELPHER_SLOW") != nil ? all : [.uv]
 
-  /// A running loop.
+  /// Creates a running loop.
   ///
   /// - Parameter startsPrograms: whether `spawn` must work on it.
   public func makeLoop(startsPrograms: Bool = false) throws -> any EventLoop {
@@ -36,7 +37,7 @@ public enum SystemBackend: String, Sendable, CaseIterable {
     }
   }
 
-  /// The program of this package that runs on it: beside the tests.
+  /// The path of this package's program with this backend, in the folder of the test program.
   public var program: String { "\(Self.folder)/\(self == .nio ? "telpher-nio" : "telpher")" }
 
   private static let folder: String = {

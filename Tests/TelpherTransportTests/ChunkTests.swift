@@ -34,7 +34,7 @@ struct ChunkTests {
     #expect(rest.isEmpty)
   }
 
-  @Test func fillingInPlaceKeepsWhatWasWritten() {
+  @Test func fillingInPlaceKeepsTheWrittenBytes() {
     let chunk = Chunk(capacity: 100) { memory in
       memory[0] = 7
       memory[1] = 8
@@ -84,7 +84,7 @@ struct ChunkTests {
   }
 
   @Test func bytesInUseCountsLivingStorage() {
-    // More than all other tests, which run at the same time, give back meanwhile.
+    // More than all other tests, which run at the same time, can release meanwhile.
     let size = 1 << 30
     let chunk = Chunk(storage: ChunkStorage(capacity: size), range: 0..<0)
     #expect(ChunkStorage.bytesInUse >= size)

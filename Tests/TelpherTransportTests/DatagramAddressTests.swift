@@ -3,7 +3,7 @@ import Testing
 
 struct DatagramAddressTests {
   @Test(arguments: ["udp:127.0.0.1:53", "udp:localhost:0", "udp:[::1]:65535"])
-  func whatIsReadIsWritten(_ text: String) throws {
+  func aParsedAddressPrintsTheSameText(_ text: String) throws {
     #expect(try DatagramAddress(parsing: text).description == text)
   }
 

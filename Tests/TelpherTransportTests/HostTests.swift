@@ -3,8 +3,8 @@ import Testing
 
 struct HostTests {
   @Test(arguments: ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-  func staysHere(_ host: String) { #expect(Host.isLoopback(host)) }
+  func loopbackHostsAreRecognized(_ host: String) { #expect(Host.isLoopback(host)) }
 
   @Test(arguments: ["0.0.0.0", "::", "10.0.0.1", "example.org", "128.0.0.1", "::ffff:10.0.0.1"])
-  func leavesTheMachine(_ host: String) { #expect(!Host.isLoopback(host)) }
+  func otherHostsAreNotLoopback(_ host: String) { #expect(!Host.isLoopback(host)) }
 }

@@ -2,7 +2,7 @@ import TelpherTransport
 import Testing
 
 struct ReadBufferTests {
-  @Test func inTheSteadyStateTheSameMemoryServesEachRead() {
+  @Test func theSameMemoryServesEachReadIfNoChunkIsKept() {
     var buffer = ReadBuffer()
     let first = buffer.prepare(limit: 1000)
     let storage = ObjectIdentifier(buffer.didFill(1000).storage)
@@ -13,7 +13,7 @@ struct ReadBufferTests {
     }
   }
 
-  @Test func aReadWithoutBytesTakesNothing() {
+  @Test func aReadWithoutBytesUsesNoMemory() {
     var buffer = ReadBuffer()
     let kept = buffer.read([1, 2, 3])
     let first = buffer.prepare(limit: 1000)
@@ -43,8 +43,8 @@ struct ReadBufferTests {
     #expect([UInt8](second) == [2])
   }
 
-  @Test func memoryThatIsLetGoServesALaterRead() {
-    // Other tests take and give as well: what is asked for is that it comes back, not when.
+  @Test func releasedMemoryServesALaterRead() {
+    // Other tests use the memory too, so this checks only that it is reused, not when.
     var seen: Set<UnsafeMutableRawPointer> = []
     var isReused = false
     for _ in 0..<1_000 where !isReused {
@@ -76,11 +76,11 @@ struct ReadBufferTests {
     withExtendedLifetime((busy, crowded)) {}
   }
 
-  @Test func freshMemoryIsSmallWhileMuchIsHeld() {
+  @Test func newMemoryIsSmallWhileMuchIsHeld() {
     let crowded = ChunkStorage(capacity: ReadBuffer.crowdedBytes)
     var buffer = ReadBuffer()
     var kept: [Chunk] = []
-    // Past the first memory, which is large, each piece is a small one.
+    // After the first memory, which is large, each piece is small.
     for _ in 0..<40 { kept.append(buffer.read([UInt8](repeating: 0, count: 16 * 1024))) }
     #expect(kept.last?.storage.capacity == ReadBuffer.smallRead)
     withExtendedLifetime(crowded) {}
@@ -88,7 +88,7 @@ struct ReadBufferTests {
 }
 
 extension ReadBuffer {
-  /// What a loop does for a read that brings `bytes`.
+  /// Does what a loop does for a read that returns `bytes`.
   fileprivate mutating func read(_ bytes: [UInt8]) -> Chunk {
     prepare(limit: bytes.count).copyBytes(from: bytes)
     return didFill(bytes.count)

@@ -3,10 +3,10 @@ import TelpherTransport
 import TelpherUV
 import Testing
 
-/// Addresses, Unix sockets' files, and accepting.
+/// Tests of addresses, the files of Unix sockets, and accepting connections.
 @Suite(.timeLimit(.minutes(15))) struct ListenerTests {
   @Test(arguments: ["127.0.0.1", "localhost", "::1"])
-  func tcpPeersKnowEachOther(host: String) async throws {
+  func bothEndsOfATCPConnectionReportTheirPeer(host: String) async throws {
     try await withLoop { loop in
       let peers: [PeerIdentity] = await loop.run { done in
         loop.connectPair(.tcp(host: host, port: 0)) { client, server in
@@ -18,7 +18,7 @@ import Testing
     }
   }
 
-  @Test func unixPeersKnowEachOther() async throws {
+  @Test func bothEndsOfAUnixConnectionReportTheirPeer() async throws {
     try await withSocketPath { path in
       try await withLoop { loop in
         let peers: [PeerIdentity] = await loop.run { done in
@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  @Test func aUnixSocketIsItsOwnersOnlyAndGoesWithIt() async throws {
+  @Test func theFileOfAUnixSocketHasMode0600AndIsRemovedOnClose() async throws {
     try await withSocketPath { path in
       try await withLoop { loop in
         let mode: mode_t = await loop.run { done in
@@ -47,7 +47,7 @@ import Testing
     }
   }
 
-  @Test func aDeadServersSocketIsReplacedAndALiveOnesIsNot() async throws {
+  @Test func bindReplacesTheSocketOfADeadServerButNotOfALiveOne() async throws {
     try await withSocketPath { path in
       try await leaveDeadSocket(at: path)
       try await withLoop { loop in
@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  /// A server that dies leaves its file behind.
+  /// Creates the socket file that a dead server leaves.
   private func leaveDeadSocket(at path: String) async throws {
     let dead = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_un()
@@ -76,11 +76,12 @@ import Testing
     }
     try #require(bound == 0)
     Glibc.close(dead)
-    // A child that another test is just launching may have a copy, with which the server would live.
+    // Another test may be launching a child that has a copy of the descriptor; the socket lives
+    // until that closes.
     while try isBound(path) { try await Task.sleep(for: .milliseconds(1)) }
   }
 
-  /// Whether some process has a socket of that name: proc(5), "/proc/net/unix".
+  /// Whether some process has a socket with this path: proc(5), "/proc/net/unix".
   private func isBound(_ path: String) throws -> Bool {
     let file = try #require(fopen("/proc/net/unix", "re"))
     defer { fclose(file) }
@@ -91,7 +92,7 @@ import Testing
     return false
   }
 
-  @Test func aFileThatIsNoSocketIsLeftAlone() async throws {
+  @Test func bindKeepsAFileThatIsNotASocket() async throws {
     try await withSocketPath { path in
       Glibc.close(open(path, O_CREAT | O_WRONLY, 0o644))
       try await withLoop { loop in
@@ -107,7 +108,7 @@ import Testing
     }
   }
 
-  @Test func aSocketsFileThatAnotherServerOwnsNowStays() async throws {
+  @Test func closeKeepsTheSocketFileOfAnotherServer() async throws {
     try await withSocketPath { path in
       try await withLoop { loop in
         await loop.run { done in
@@ -128,7 +129,7 @@ import Testing
     (.unix(path: ""), "empty"), (.unix(path: "a\0b"), "NUL"),
     (.tcp(host: "example.org", port: 1), "neither a numeric address nor localhost"),
   ])
-  func aBadAddressIsRefusedWithTheReason(address: SocketAddress, reason: String) async throws {
+  func aBadAddressFailsWithTheReason(address: SocketAddress, reason: String) async throws {
     try await withLoop { loop in
       let errors: [TransportError] = await loop.run { done in
         let bound = #expect(throws: TransportError.self) { try loop.bind(to: address, backlog: 8) }
@@ -144,7 +145,7 @@ import Testing
     }
   }
 
-  @Test func nobodyThereIsUnreachable() async throws {
+  @Test func connectingToAnAddressWithoutAServerFailsAsUnreachable() async throws {
     try await withSocketPath { path in
       try await withLoop { loop in
         for address in [SocketAddress.unix(path: path), .tcp(host: "127.0.0.1", port: 1)] {
@@ -160,7 +161,7 @@ import Testing
     }
   }
 
-  @Test func aFullBacklogIsWaitedFor() async throws {
+  @Test func connectWaitsWhileTheBacklogIsFull() async throws {
     try await withSocketPath { path in
       try await withLoop { loop in
         let accepted: Int = await loop.run { done in
@@ -176,7 +177,7 @@ import Testing
               check()
             }
           }
-          // By then most have been refused once.
+          // By then most connects have been refused once.
           _ = loop.schedule(after: 10_000_000) {
             _ = try! loop.serve(socket) { _ in
               accepted.value += 1
@@ -226,7 +227,7 @@ import Testing
     }
   }
 
-  @Test func acceptingGoesOnAfterDescriptorsRanOut() async {
+  @Test func acceptingContinuesAfterDescriptorsRanOut() async {
     await #expect(processExitsWith: .success) {
       try await withLoop { loop in
         let served: Bool = await loop.run { done in
@@ -236,7 +237,7 @@ import Testing
             precondition(!isFull, "there was no descriptor for this one")
             done(true)
           }
-          // A client's socket first, then everything else that can be had.
+          // Open the client's socket first, then use up all other descriptors.
           var limit = rlimit(rlim_cur: 64, rlim_max: 64)
           setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
           loop.connect(to: socket.address) { _ in }

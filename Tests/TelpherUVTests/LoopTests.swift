@@ -4,9 +4,9 @@ import TelpherTransport
 import TelpherUV
 import Testing
 
-/// The loop as an executor, and its end.
+/// Tests of the loop as an executor and of its shutdown.
 @Suite(.timeLimit(.minutes(15))) struct LoopTests {
-  /// An actor on a loop, as a session is.
+  /// An actor on a loop, like a session.
   actor Counter {
     let loop: UVLoop
     var count = 0
@@ -20,7 +20,7 @@ import Testing
     }
   }
 
-  @Test func anActorRunsOnTheThread() async throws {
+  @Test func anActorRunsOnTheLoopsThread() async throws {
     try await withLoop { loop in
       let counter = Counter(loop: loop)
       for _ in 0..<100 { #expect(await counter.increment()) }
@@ -28,7 +28,7 @@ import Testing
     }
   }
 
-  @Test func aTaskThatPrefersTheLoopStaysOnTheThread() async throws {
+  @Test func aTaskThatPrefersTheLoopStaysOnItsThread() async throws {
     try await withLoop { loop in
       let counter = Counter(loop: loop)
       let stayed = await Task(executorPreference: loop) {
@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  @Test func aCallbackMayAssumeTheActorsIsolation() async throws {
+  @Test func aCallbackCanAssumeTheIsolationOfAnActor() async throws {
     try await withLoop { loop in
       let counter = Counter(loop: loop)
       let count: Int = await loop.run { done in
@@ -57,11 +57,11 @@ import Testing
     }
   }
 
-  @Test func bodiesRunInTheOrderOfTheCallsFromInsideAndOutside() async throws {
+  @Test func bodiesFromTheLoopAndFromOtherThreadsRunInTheOrderOfTheCalls() async throws {
     try await withLoop { loop in
       let order = Mutex<[Int]>([])
       let all: [Int] = await loop.run { done in
-        // Sent from another thread while this callback keeps the loop busy.
+        // Sent by another thread while this callback blocks the loop.
         let isSent = Atomic(false)
         let sender = OtherThread {
           loop.execute { order.withLock { $0.append(1) } }
@@ -76,7 +76,7 @@ import Testing
     }
   }
 
-  @Test func bodiesOfManyThreadsAllRun() async throws {
+  @Test func allBodiesOfManyThreadsRun() async throws {
     try await withLoop { loop in
       let (threads, bodies) = (4, 1000)
       let count = Atomic(0)
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  @Test func jobsThatMakeJobsForEverDoNotKeepTheLoopFromItsTimers() async throws {
+  @Test func jobsThatAlwaysCreateNewJobsDoNotDelayTimers() async throws {
     try await withLoop { loop in
       let isOver = Atomic(false)
       async let spinning: Void = Task(executorPreference: loop) {
@@ -108,7 +108,7 @@ import Testing
     }
   }
 
-  @Test func aTimerIsNeverEarly() async throws {
+  @Test func aTimerNeverFiresEarly() async throws {
     try await withLoop { loop in
       for nanoseconds: UInt64 in [0, 1, 999_999, 1_000_000, 1_000_001, 3_500_000] {
         let elapsed: UInt64 = await loop.run { done in
@@ -131,7 +131,7 @@ import Testing
     }
   }
 
-  @Test func shutDownLetsGoOfWhatItsHandlesHold() async throws {
+  @Test func shutDownReleasesTheCallbacksOfItsHandles() async throws {
     final class Witness: Sendable {}
     weak var witness: Witness?
     do {
@@ -145,10 +145,10 @@ import Testing
           _ = try! loop.serve(socket) { _ in _ = held }
           loop.connectPair { client, server in
             client.onRead = { _ in _ = held }
-            client.onEnd = { _ in Issue.record("no callback follows the end") }
+            client.onEnd = { _ in Issue.record("no callback may run after the end") }
             client.resumeReading()
             server.onWritable = { _ = held }
-            // More than the sockets hold: some is left to be dropped.
+            // More than the socket buffers hold, so that some bytes are queued at shutdown.
             server.write(.init(start: nil, count: 0), Chunk([UInt8](repeating: 0, count: 32 << 20)))
             client.pauseReading()
             done(())
@@ -159,7 +159,7 @@ import Testing
     #expect(witness == nil)
   }
 
-  @Test func aTaskThatOutlivesItsLoopComesToItsEnd() async throws {
+  @Test func aTaskThatOutlivesItsLoopFinishes() async throws {
     let loop = try UVLoop()
     let counter = Counter(loop: loop)
     #expect(await counter.increment())
@@ -168,11 +168,11 @@ import Testing
     #expect(await Task(executorPreference: loop) { await counter.count }.value == 2)
   }
 
-  @Test func whatIsAskedAfterTheEndFails() async throws {
+  @Test func operationsFailAfterShutDown() async throws {
     let loop = try UVLoop()
     await loop.shutDown()
     await loop.shutDown()
-    loop.execute { Issue.record("a body is dropped after the end") }
+    loop.execute { Issue.record("a body must be dropped after the end") }
     await Task(executorPreference: loop) {
       let code = await withCheckedContinuation { continuation in
         loop.connect(to: .tcp(host: "127.0.0.1", port: 1)) { result in
@@ -185,11 +185,11 @@ import Testing
     }.value
   }
 
-  @Test func shutDownCompletesAConnectThatIsUnderWay() async throws {
+  @Test func shutDownCompletesAPendingConnect() async throws {
     let loop = try UVLoop()
     let codes = Mutex<[TransportError.Code]>([])
     await loop.run { done in
-      // A network for documentation, RFC 5737: nobody answers, or the route is missing.
+      // A network for documentation, RFC 5737: no host answers, or there is no route.
       loop.connect(to: .tcp(host: "192.0.2.1", port: 9)) { result in
         if case .failure(let error) = result { codes.withLock { $0.append(error.code) } }
       }
@@ -199,7 +199,7 @@ import Testing
     #expect(codes.withLock { $0.count } == 1)
   }
 
-  @Test func aSignalReachesEachWatchUntilItIsCanceled() async throws {
+  @Test func eachWatchReceivesASignalUntilItIsCanceled() async throws {
     try await withLoop { loop in
       let counts: [Int] = await loop.run { done in
         let (first, second) = (Box(0), Box(0))

@@ -4,11 +4,11 @@ import TelpherTransport
 import TelpherUV
 import Testing
 
-/// Children, launched on either kind of thread.
+/// Tests of children, with each launch site.
 @Suite(.timeLimit(.minutes(15))) struct ProcessTests {
   static let sites: [UVLoop.LaunchSite] = [.loopThread, .workerThreads, .uvSpawn]
 
-  /// Everything that a child wrote, and how it ended.
+  /// What a child wrote, and how it ended.
   struct Outcome: Sendable {
     var text = ""
     var count = 0
@@ -61,14 +61,14 @@ import Testing
   }
 
   @Test(arguments: sites)
-  func aChildsOutputAndExitArrive(site: UVLoop.LaunchSite) async throws {
+  func theOutputAndExitOfAChildArrive(site: UVLoop.LaunchSite) async throws {
     let outcome = try await run(["sh", "-c", "echo out; echo err >&2; exit 7"], launchSite: site)
     #expect(outcome.text == "out\nerr\n")
     #expect(outcome.exit?.status == .exited(code: 7))
   }
 
   @Test(arguments: sites)
-  func moreThanAPipeGoesThroughAChildAndBack(site: UVLoop.LaunchSite) async throws {
+  func moreBytesThanAPipeHoldsPassThroughAChild(site: UVLoop.LaunchSite) async throws {
     let count = 8 << 20
     let outcome = try await run(
       ["cat"], input: Chunk([UInt8](repeating: 65, count: count)), launchSite: site)
@@ -76,9 +76,9 @@ import Testing
     #expect(outcome.exit?.status == .exited(code: 0))
   }
 
-  // In a process of its own: the memory that other tests hold makes reads smaller.
+  // In a process of its own, because the memory that other tests hold makes reads smaller.
   @Test(.enabled(if: access("/usr/bin/python3", X_OK) == 0))
-  func aBulkPipeIsEnlargedAndASmallOneIsNot() async {
+  func onlyAPipeThatIsReadInBulkIsEnlarged() async {
     await #expect(processExitsWith: .success) {
       let launcher = try Launcher(scope: .descendants)
       defer { launcher.shutDown() }
@@ -93,7 +93,7 @@ import Testing
   }
 
   @Test(arguments: sites)
-  func aProgramThatIsNotThereFailsLater(site: UVLoop.LaunchSite) async throws {
+  func launchingAMissingProgramFailsInALaterCallback(site: UVLoop.LaunchSite) async throws {
     let launcher = try Launcher(scope: .descendants)
     defer { launcher.shutDown() }
     try await withLoop(launcher: launcher, launchSite: site) { loop in
@@ -110,7 +110,7 @@ import Testing
     }
   }
 
-  @Test func aChildEndsByASignalToItsTree() async throws {
+  @Test func aSignalToItsTreeEndsAChild() async throws {
     let launcher = try Launcher(scope: .descendants)
     defer { launcher.shutDown() }
     try await withLoop(launcher: launcher) { loop in
@@ -131,7 +131,7 @@ import Testing
     }
   }
 
-  @Test func shutDownCompletesALaunchThatIsUnderWay() async throws {
+  @Test func shutDownCompletesAPendingLaunch() async throws {
     let launcher = try Launcher(scope: .descendants)
     defer { launcher.shutDown() }
     let loop = try UVLoop(launcher: launcher)
@@ -152,7 +152,8 @@ import Testing
   }
 }
 
-/// What a child says of its standard output's pipe, after one read brought `count` bytes of it.
+/// Returns the size that a child reports for the pipe of its standard output, after one read
+/// brought `count` bytes from it.
 private func pipeSize(afterReading count: Int, on loop: UVLoop) async -> String {
   // 1032 is F_GETPIPE_SZ.
   let script = """
@@ -167,7 +168,7 @@ private func pipeSize(afterReading count: Int, on loop: UVLoop) async -> String 
     loop.spawn(request) { result in
       let child = try! result.get()
       var bytes: [UInt8] = []
-      // Reading starts once all of it is in the pipe, so that one read brings it.
+      // Starts reading when all bytes are in the pipe, so that one read brings them all.
       func start() {
         guard child.output!.unreadBytes == count else {
           _ = loop.schedule(after: 1_000_000, start)

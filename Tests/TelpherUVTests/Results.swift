@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Process ids from callbacks, nil where there was none.
+/// Process ids from callbacks; nil if the launch failed.
 final class Results: Sendable {
   private let list = Mutex<[Int32?]>([])
 

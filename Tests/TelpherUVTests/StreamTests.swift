@@ -3,10 +3,10 @@ import TelpherTransport
 import TelpherUV
 import Testing
 
-/// Streams over real sockets and pipes.
+/// Tests of streams over real sockets and pipes.
 @Suite(.timeLimit(.minutes(15))) struct StreamTests {
   @Test(arguments: [0, 1, 64, 65, 4096])
-  func aHeadAndABodyArriveInOrderThroughAFullSocket(headCount: Int) async throws {
+  func headsAndBodiesArriveInOrderThroughAFullSocket(headCount: Int) async throws {
     try await withLoop { loop in
       let received: [UInt8] = await loop.run { done in
         loop.connectPair { client, server in
@@ -40,7 +40,7 @@ import Testing
     }
   }
 
-  @Test func onWritableFollowsOnceForOneBacklog() async throws {
+  @Test func onWritableIsCalledOnceForAllQueuedWrites() async throws {
     try await withLoop { loop in
       let calls: Int = await loop.run { done in
         loop.connectPair { client, server in
@@ -48,7 +48,7 @@ import Testing
           client.onWritable = { calls += 1 }
           server.onRead = { chunk in
             left -= chunk.count
-            // Two timers later, so that a second call would have had its chance.
+            // Waits a little, so that a second call would be noticed.
             if left == 0 { _ = loop.schedule(after: 2_000_000) { done(calls) } }
           }
           server.resumeReading()
@@ -63,7 +63,7 @@ import Testing
     }
   }
 
-  @Test func aFailedWriteIsReportedLaterAndOnce() async throws {
+  @Test func aFailedWriteIsReportedOnceInALaterCallback() async throws {
     try await withLoop { loop in
       let code: TransportError.Code = await loop.run { done in
         let pipe = makePipe()
@@ -83,15 +83,15 @@ import Testing
             done(error.code)
           }
         }
-        stream.send("nobody reads this")
-        stream.send("nor this")
+        stream.send("this is never read")
+        stream.send("this neither")
         isInside = false
       }
       #expect(code == .broken)
     }
   }
 
-  @Test func whatIsQueuedIsDroppedWhenThePeerGoes() async throws {
+  @Test func queuedBytesAreDroppedWhenThePeerCloses() async throws {
     try await withLoop { loop in
       let queued: Int = await loop.run { done in
         loop.connectPair { client, server in
@@ -111,7 +111,7 @@ import Testing
     }
   }
 
-  @Test func readsKeepToTheLimit() async throws {
+  @Test func readsRespectTheReadLimit() async throws {
     try await withLoop { loop in
       let sizes: [Int] = await loop.run { done in
         loop.connectPair { client, server in
@@ -137,7 +137,7 @@ import Testing
     }
   }
 
-  @Test func aPauseInTheCallbackHoldsAtOnce() async throws {
+  @Test func pausingInTheCallbackTakesEffectAtOnce() async throws {
     try await withLoop { loop in
       let sizes: [Int] = await loop.run { done in
         loop.connectPair { client, server in
@@ -160,7 +160,7 @@ import Testing
     }
   }
 
-  @Test func closingInACallbackIsTheEndOfCallbacks() async throws {
+  @Test func noCallbackFollowsACloseInACallback() async throws {
     try await withLoop { loop in
       await loop.run { done in
         loop.connectPair { client, server in
@@ -182,7 +182,7 @@ import Testing
     }
   }
 
-  @Test func writingGoesOnAfterThePeersEnd() async throws {
+  @Test func writingContinuesAfterThePeersEnd() async throws {
     try await withLoop { loop in
       let text: String = await loop.run { done in
         loop.connectPair { client, server in
@@ -203,14 +203,14 @@ import Testing
     }
   }
 
-  @Test func anAdoptedPairEndsItsOutputAlone() async throws {
+  @Test func anAdoptedPairCanEndOnlyItsOutput() async throws {
     try await withLoop { loop in
       await loop.run { done in
         let (upward, downward) = (makePipe(), makePipe())
         let stream = try! loop.adopt(reading: downward.input, writing: upward.output)
         let peer = try! loop.adopt(reading: upward.input, writing: downward.output)
         #expect(stream.peer == .inherited)
-        // More than a pipe holds, so that the end has to wait for it.
+        // More than a pipe holds, so that the end must wait for the bytes.
         let total = 1 << 20
         var count = 0
         stream.write(.init(start: nil, count: 0), Chunk([UInt8](repeating: 1, count: total)))
@@ -228,12 +228,12 @@ import Testing
     }
   }
 
-  /// Of two streams with much to read, neither is read for longer than its share of a turn.
-  @Test func streamsWithMuchToReadTakeTurns() async throws {
+  /// If two streams have much to read, neither is read beyond its share of a turn.
+  @Test func streamsWithMuchToReadShareATurn() async throws {
     let total = 1 << 20
     let pipes = [makePipe(), makePipe()]
     for pipe in pipes {
-      // F_SETPIPE_SZ of fcntl(2), which Glibc does not show.
+      // F_SETPIPE_SZ of fcntl(2), which Glibc does not export.
       try #require(fcntl(pipe.output, 1_031, Int32(total)) >= total)
       let zeros = [UInt8](repeating: 0, count: total)
       #expect(write(pipe.output, zeros, total) == total)
@@ -268,7 +268,7 @@ import Testing
     }
   }
 
-  @Test func anAdoptedDescriptionIsBlockingAgainAfterwards() async throws {
+  @Test func closingAnAdoptedStreamRestoresBlockingMode() async throws {
     let pipe = makePipe()
     let shared = dup(pipe.input)
     try await withLoop { loop in
@@ -284,7 +284,7 @@ import Testing
     Glibc.close(shared)
   }
 
-  @Test func aFileIsNotAdopted() async throws {
+  @Test func adoptingAFileFails() async throws {
     try await withLoop { loop in
       let message: String = await loop.run { done in
         let file = open("/dev/null", O_RDWR)
@@ -298,7 +298,7 @@ import Testing
     }
   }
 
-  @Test func theStandardDescriptorsPlacesAreTakenByNull() async {
+  @Test func adoptedStandardDescriptorsAreReplacedByDevNull() async {
     await #expect(processExitsWith: .success) {
       let (upward, downward) = (makePipe(), makePipe())
       dup2(downward.input, 0)
@@ -329,8 +329,8 @@ import Testing
     }
   }
 
-  @Test func aTerminalIsAdopted() async throws {
-    // TIOCSPTLCK and TIOCGPTN, ioctl_tty(2): unlock the terminal, and tell its number.
+  @Test func aTerminalCanBeAdopted() async throws {
+    // TIOCSPTLCK and TIOCGPTN, ioctl_tty(2): unlock the terminal and read its number.
     let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
     var (locked, number): (Int32, Int32) = (0, -1)
     _ = ioctl(master, 0x4004_5431, &locked)

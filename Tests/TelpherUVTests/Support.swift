@@ -4,7 +4,7 @@ import TelpherSystem
 import TelpherTransport
 import TelpherUV
 
-/// Runs `body` with a loop, and ends the loop after it.
+/// Runs `body` with a loop, then shuts the loop down.
 func withLoop<Result>(
   launcher: Launcher? = nil, launchSite: UVLoop.LaunchSite = .workerThreads,
   _ body: (UVLoop) async throws -> Result
@@ -22,7 +22,7 @@ func withLoop<Result>(
 }
 
 extension UVLoop {
-  /// Runs `body` on the loop and returns what it passes to its argument, now or in a callback.
+  /// Runs `body` on the loop and returns the value that is passed to `done`, now or in a callback.
   func run<Result: Sendable>(
     _ body: @escaping @Sendable (_ done: @escaping @Sendable (Result) -> Void) -> Void
   ) async -> Result {
@@ -31,7 +31,8 @@ extension UVLoop {
     }
   }
 
-  /// A client's and a server's end of a connection to `address` (port 0 and all).
+  /// Connects a client to a listener at `address` and calls `body` with both ends. The port may be
+  /// 0.
   func connectPair(
     _ address: SocketAddress = .tcp(host: "127.0.0.1", port: 0),
     _ body: @escaping (_ client: any ByteStream, _ server: any ByteStream) -> Void
@@ -65,15 +66,15 @@ extension ByteStream {
   }
 }
 
-/// A pipe: what is written to `output` is read from `input`. Both block, and no other test's child
-/// inherits them, which would keep the pipe from ending.
+/// Makes a pipe from `output` to `input`. Both ends block. They are close-on-exec: a child of
+/// another test would otherwise keep the pipe open.
 func makePipe() -> (input: Int32, output: Int32) {
   var ends: [Int32] = [-1, -1]
   precondition(uv_pipe(&ends, 0, 0) == 0)
   return (ends[0], ends[1])
 }
 
-/// A path for a Unix socket in a folder of its own, which is removed after `body`.
+/// Calls `body` with a path for a Unix socket in a new folder, and removes the folder afterwards.
 func withSocketPath<Result>(_ body: (String) async throws -> Result) async throws -> Result {
   var template = Array("/tmp/telpher-XXXXXX".utf8CString)
   precondition(mkdtemp(&template) != nil)
@@ -85,7 +86,7 @@ func withSocketPath<Result>(_ body: (String) async throws -> Result) async throw
   return try await body(folder + "/s")
 }
 
-/// Somebody to look at from several closures.
+/// A value that several closures share.
 final class Box<Value> {
   var value: Value
   init(_ value: Value) { self.value = value }

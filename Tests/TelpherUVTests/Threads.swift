@@ -1,6 +1,6 @@
 import CLibUV
 
-/// A thread that is nobody's loop.
+/// A thread that does not belong to a loop.
 final class OtherThread {
   private var thread = uv_thread_t()
 

@@ -3,7 +3,7 @@ import Testing
 @testable import TelpherUV
 
 struct TurnShareTests {
-  @Test func whoeverHasMuchSharesATurn() {
+  @Test func theShareShrinksWithTheNumberOfStreamsThatUseItUp() {
     var share = TurnShare()
     var sizes: [Int] = []
     for users in [1, 2, 4, 8, 100, 3, 0] {
@@ -15,7 +15,7 @@ struct TurnShareTests {
     #expect(share.turn == 7)
   }
 
-  @Test func whatIsUsedUpCountsForTheNextTurn() {
+  @Test func usedUpSharesChangeOnlyTheNextTurn() {
     var share = TurnShare()
     for _ in 0..<8 { share.didUseUp() }
     #expect(share.size == 256 << 10)

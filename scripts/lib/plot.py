@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Draws a benchmark's results: a bar chart for each suite, and the latency curves of those that have
-them: plot.py RESULTS.json FOLDER. For scripts/bench --plot, with matplotlib."""
+"""Draws the results of a benchmark with matplotlib: a bar chart for each suite, and latency curves
+for suites that measured latencies. scripts/bench --plot calls it: plot.py RESULTS.json FOLDER."""
 
 import json
 import math
@@ -11,9 +11,9 @@ import sys
 import matplotlib
 
 matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
+import matplotlib.pyplot as plt  # noqa: E402  (set the backend before this import)
 
-# One color for each contestant in all charts, told apart by those who see few colors too.
+# Each contestant has the same color in all charts; color-blind readers can tell the colors apart.
 COLORS = {"limit": "#999999", "cp": "#bbbbbb", "uv": "#0072b2", "nio": "#d55e00"}
 OTHERS = ["#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
 
@@ -26,7 +26,7 @@ def color(name, others):
 
 
 def measured(comparison):
-    """The entries that have figures, medians first."""
+    """Yields (median, values, entry) for each entry that has figures."""
     for entry in comparison["entries"]:
         values = [value for value in entry["values"] if isinstance(value, (int, float))]
         if values:
@@ -76,7 +76,7 @@ def draw_curves(suite, folder):
                 continue
             points = [p for p in entry["latency"]["curve"] if p["percentile"] < 100]
             shade = color(entry["name"], others)
-            # Several curves of one contestant have one color.
+            # Curves of the same contestant share a color and differ in line style.
             style = ["-", "--", ":"][styles.setdefault(shade, 0) % 3]
             styles[shade] += 1
             across = [1 / (1 - p["percentile"] / 100) for p in points]
@@ -96,7 +96,7 @@ def draw_curves(suite, folder):
 def save(figure, title, path):
     figure.suptitle(title, fontsize=11)
     figure.tight_layout()
-    # Without the date the same figures give the same file.
+    # Leaves out the date, so that the same figures always produce the same file.
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
     print(path)
@@ -105,7 +105,7 @@ def save(figure, title, path):
 def main():
     results, folder = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     plt.rcParams["svg.hashsalt"] = "telpher"
-    # Text as text: a third of the size, and it can be searched.
+    # Stores text as text instead of outlines: the file is a third as large and searchable.
     plt.rcParams["svg.fonttype"] = "none"
     for suite in json.loads(results.read_text())["suites"]:
         draw_bars(suite, folder)

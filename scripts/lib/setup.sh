@@ -1,7 +1,7 @@
-# What every script needs: the repository as working directory, Swift, and the libraries' headers.
-# To be sourced, after `set -euo pipefail`.
+# Functions for every script: they change to the repository, find Swift and install the libraries'
+# headers. Source this file after `set -euo pipefail`.
 
-# One clear line, and the end.
+# Prints an error and exits with status 1.
 die() {
   echo "$(basename "$0"): $*" >&2
   exit 1
@@ -9,7 +9,7 @@ die() {
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
-# Swift, where it is on PATH or where its own installers put it.
+# Finds Swift on PATH or in the folders that its installers use, and checks its version.
 find_swift() {
   local folder
   if ! command -v swift >/dev/null 2>&1; then
@@ -25,7 +25,7 @@ find_swift() {
   local version
   version=$(swift --version 2>&1) || die "swift does not run: ${version%%$'\n'*}"
   [[ $version =~ Swift\ version\ ([0-9]+)\.([0-9]+) ]] ||
-    die "swift tells no version: ${version%%$'\n'*}"
+    die "swift prints no version: ${version%%$'\n'*}"
   if ((BASH_REMATCH[1] * 100 + BASH_REMATCH[2] < 602)); then
     die "Swift ${BASH_REMATCH[1]}.${BASH_REMATCH[2]} is too old: 6.2 or later is needed"
   fi
@@ -42,7 +42,8 @@ as_root() {
   fi
 }
 
-# The Debian packages whose headers are missing, and pkg-config, by which the build finds them.
+# Prints the Debian packages whose headers are missing. They include pkg-config, which the build
+# uses to find the headers.
 missing_packages() {
   command -v pkg-config >/dev/null 2>&1 || { echo libssl-dev libuv1-dev libxxhash-dev pkg-config && return; }
   pkg-config --exists libuv || echo libuv1-dev
@@ -50,14 +51,15 @@ missing_packages() {
   pkg-config --exists libxxhash || echo libxxhash-dev
 }
 
-# Installs Debian packages; nothing but the status tells whether that worked. `reason` is why not.
+# Installs Debian packages. The status says whether that worked; if not, `reason` is the error.
 try_install() {
   local log status=0
   reason="there is no apt-get"
   command -v apt-get >/dev/null 2>&1 || return 1
   log=$(mktemp)
   echo "$(basename "$0"): installing $*" >&2
-  # A fresh system has no package lists yet; one that can't fetch them may have the packages.
+  # A new system has no package lists yet. If they cannot be fetched, the install may still work
+  # with the lists that are there.
   as_root env DEBIAN_FRONTEND=noninteractive apt-get update >"$log" 2>&1 </dev/null || true
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
     "$@" >>"$log" 2>&1 </dev/null || status=1
@@ -66,7 +68,7 @@ try_install() {
   return "$status"
 }
 
-# Installs the libraries' headers where they are missing.
+# Installs the libraries' headers if they are missing.
 install_libraries() {
   local packages reason
   mapfile -t packages < <(missing_packages | tr ' ' '\n')
@@ -78,7 +80,7 @@ install_libraries() {
   fi
 }
 
-# All of it.
+# Changes to the repository, finds Swift and installs the headers.
 set_up() {
   cd "$root"
   find_swift

@@ -1,4 +1,4 @@
-// A library without an interface: LD_PRELOAD puts it before the C library's allocator.
+// The library has no functions to call: LD_PRELOAD makes it replace the C library's allocator.
 #ifndef CTELPHERBENCHALLOCATIONS_H
 #define CTELPHERBENCHALLOCATIONS_H
 #endif

@@ -1,23 +1,23 @@
 internal import Glibc
 internal import TelpherClient
 
-/// Command-line arguments as text, without loss. An argument of execve(2) is any bytes but NUL, and
-/// the argument parser takes `String`, so what is not UTF-8 is escaped before parsing and restored
-/// afterwards.
+/// Converts command-line arguments to text and back without loss. An argument of execve(2) may have
+/// any bytes but NUL, and the argument parser takes `String`. So bytes that are not UTF-8 are
+/// escaped before parsing and restored afterwards.
 ///
-/// Each byte `b` of what is not UTF-8 becomes the code point U+10FE00 + `b`, which is of private use:
+/// Each such byte `b` becomes the private-use code point U+10FE00 + `b`:
 ///
 ///     61 FF        ->  "a" U+10FEFF
 ///     F4 8F BA 80  ->  U+10FEF4 U+10FE8F U+10FEBA U+10FE80     (U+10FE80 itself)
 ///
-/// A code point from U+10FE80 to U+10FEFF that stands in an argument is escaped too, byte by byte, so
-/// that every such code point in the text stands for one byte, and `bytes(of: text(of: x)) == x` for
-/// all bytes. Bytes below 0x80 are always UTF-8 and are never escaped.
+/// If an argument contains a code point from U+10FE80 to U+10FEFF, its bytes are escaped too. So
+/// each such code point in the text is exactly one byte, and `bytes(of: text(of: x)) == x` for all
+/// bytes. Bytes below 0x80 are always UTF-8 and are never escaped.
 enum ArgumentText {
   private static let base: UInt32 = 0x10FE00
   private static let escapes: ClosedRange<UInt32> = (base + 0x80)...(base + 0xFF)
 
-  /// The arguments of this process, without its name, as text for the parser.
+  /// The arguments of this process as text for the parser, without the program's name.
   static func ofProcess() -> [String] {
     (0..<Int(CommandLine.argc)).dropFirst().compactMap { number in
       CommandLine.unsafeArgv[number].map { argument in
@@ -68,7 +68,7 @@ enum ArgumentText {
     !text.unicodeScalars.contains { escapes.contains($0.value) }
   }
 
-  /// A message of the parser, which may quote arguments, for a person.
+  /// A message of the parser for the user, with the bytes that are not UTF-8 shown as escapes.
   static func shown(_ message: String) -> String {
     isPlain(message)
       ? message : PathText(bytes(of: message)).shown(escapingBackslashes: false)

@@ -1,3 +1,3 @@
-/// A command that restores the bytes of its arguments with `ArgumentText.bytes(of:)` if they may be
-/// other than UTF-8. Arguments of other commands must be UTF-8.
+/// A command whose arguments may be bytes that are not UTF-8: it restores them with
+/// `ArgumentText.bytes(of:)`. Arguments of other commands must be UTF-8.
 protocol TakesByteArguments {}

@@ -1,20 +1,21 @@
 internal import TelpherClassic
 internal import TelpherTransport
 
-/// A friend's side of a chat, on this process's standard streams.
+/// A friend's side of a chat, on standard input and output.
 struct ChatClient {
   let socket: ChatSocket
   let friends: ChatFriends
 
-  /// How long a reply is waited for before the next line is asked for, in nanoseconds.
+  /// How long to wait for a reply before the next prompt, in nanoseconds.
   private static let patience: UInt64 = 10_000_000_000
 
-  /// Talks until `quit` at the list, or the end of standard input.
+  /// Runs until the user types `quit` at the list, or standard input ends.
   ///
-  /// - Throws: `Failure`, `TransportError` where no socket can be opened.
+  /// - Throws: `TransportError` if the socket cannot be opened, `Failure` if standard input or
+  ///   output fails.
   func run() async throws {
     try await socket.open(for: friends)
-    // What nobody waits for, a second reply say, is printed when it comes.
+    // Messages that no `talk` waits for, such as a second reply, are printed when they arrive.
     let picked = Picked()
     Task {
       for await message in socket.messages { try? show(message, picked: await picked.name) }
@@ -44,7 +45,7 @@ struct ChatClient {
     }
   }
 
-  /// - Parameter picked: the friend that is talked to, of those at one address.
+  /// - Parameter picked: the friend to name if several friends have the sender's address.
   private func show(_ message: ChatMessage, picked: String?) throws(Failure) {
     let name = friends.name(of: message.sender, picked: picked)
     try Descriptor.output.print(message.shown(from: name))
@@ -56,7 +57,7 @@ struct ChatClient {
   }
 }
 
-/// The friend that was picked last.
+/// The friend that the user picked last.
 private actor Picked {
   private(set) var name: String?
 

@@ -2,11 +2,11 @@ internal import Glibc
 internal import TelpherClassic
 internal import TelpherTransport
 
-/// The operator's side of a chat, on this process's standard streams.
+/// The operator's side of a chat, on standard input and output.
 struct ChatOperator {
   let socket: ChatSocket
 
-  /// Something that the operator's desk hears of.
+  /// An event that the operator's loop handles.
   private enum Event: Sendable {
     case message(ChatMessage)
     case line(String)
@@ -14,12 +14,13 @@ struct ChatOperator {
     case failure(Failure)
   }
 
-  /// Talks until `quit`, or a signal to end. The end of standard input ends the replies only.
+  /// Runs until the user types `quit`, or SIGINT or SIGTERM arrives. After the end of standard
+  /// input it still prints messages.
   ///
-  /// - Throws: `Failure`, `ClassicError`, `TransportError` where it can't listen.
+  /// - Throws: `Failure`, `ClassicError` or `TransportError` if it cannot listen.
   func run(at address: ClassicAddress) async throws {
     guard case .datagrams(let address) = address else {
-      throw Failure("chat is not spoken at \(address), but at udp:HOST:PORT")
+      throw Failure("'chat' cannot use \(address): use udp:HOST:PORT")
     }
     try Announcement.print(try await socket.listen(at: address))
     let (events, continuation) = AsyncStream.makeStream(of: Event.self)

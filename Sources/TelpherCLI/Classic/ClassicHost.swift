@@ -1,17 +1,19 @@
 internal import Logging
 internal import TelpherClassic
 
-/// A server of a tutorial's dialect as a program: its addresses, its signals and its end.
+/// Runs a server of a tutorial's dialect as a program: warns the user, listens, and ends it on a
+/// signal.
 struct ClassicHost {
   let backend: any Backend
   let dialect: ClassicDialect
   let options: ClassicServerOptions
   let logger: Logger
 
-  /// Serves until it is told to end.
+  /// Serves until a signal ends it.
   ///
-  /// - Parameter isAccepted: whether the user knows who can run commands or store files then.
-  /// - Throws: `Failure`, `ClassicError`, `TransportError` where it can't listen.
+  /// - Parameter isAccepted: whether the user has accepted that any client can run commands or
+  ///   store files (`--i-know`).
+  /// - Throws: `Failure`, with the message of any error.
   func serve(at addresses: [ClassicAddress], isAccepted: Bool) async throws {
     do {
       for address in addresses { try warn(address, isAccepted: isAccepted) }
@@ -20,7 +22,7 @@ struct ClassicHost {
       let server = try ClassicServer(dialect, on: parts.loops[0], options: options, logger: logger)
       for address in addresses { try Announcement.print(try await server.listen(at: address)) }
       await signals.run(until: nil, ending: server, logger)
-      // Not the loop: with it the signals' default action would come back.
+      // The loop keeps running: ending it would restore the default action of the signals.
       parts.shutDown()
     } catch {
       throw Failure(error)
@@ -29,7 +31,7 @@ struct ClassicHost {
 
   private func warn(_ address: ClassicAddress, isAccepted: Bool) throws(Failure) {
     guard let warning = dialect.warning(at: address, root: options.root) else { return }
-    guard isAccepted else { throw Failure("\(warning); say --i-know to start it all the same") }
+    guard isAccepted else { throw Failure("\(warning); use --i-know to start it anyway") }
     Descriptor.complain("warning: \(warning)")
   }
 }

@@ -1,7 +1,7 @@
 internal import TelpherClassic
 internal import TelpherTransport
 
-/// A client of a tutorial's server, connected to this process's standard streams.
+/// Connects a client of a tutorial's server to standard input, output and error.
 struct ClassicTalk {
   let client: ClassicClient
   private let output = AnswerSink(.output)
@@ -11,27 +11,27 @@ struct ClassicTalk {
     self.client = client
   }
 
-  /// Asks what is typed, until `quit` or the end.
+  /// Sends each line that the user types, until `quit` or the end of standard input.
   ///
-  /// - Parameter takesEmptyLines: whether an empty line is sent, too.
+  /// - Parameter takesEmptyLines: whether empty lines are sent, too.
   /// - Throws: `ClassicError`, `Failure`.
-  func askWhatIsTyped(takesEmptyLines: Bool = false) async throws {
+  func askTypedLines(takesEmptyLines: Bool = false) async throws {
     let prompt = Prompt(takesEmptyLines: takesEmptyLines)
     try await untilOutputCloses {
       while let line = try await prompt.next() {
         do {
           try await pass(line, isLast: false, endsLine: true)
         } catch let error as ClassicError where error.code == .silent {
-          // A datagram was lost; the next may not be.
+          // A datagram may be lost; the next line can still succeed.
           Descriptor.complain(error.message)
         }
       }
     }
   }
 
-  /// Asks once, and passes the answer on as it comes.
+  /// Sends `text` once and prints the answer as it arrives.
   ///
-  /// - Parameter endsLine: whether a line's end is added to an answer without one.
+  /// - Parameter endsLine: whether to add a line's end to an answer without one.
   /// - Throws: `ClassicError`, `Failure`.
   func askOnce(_ text: String, endsLine: Bool = false) async throws {
     try await untilOutputCloses { try await pass(text, isLast: true, endsLine: endsLine) }
@@ -47,16 +47,17 @@ struct ClassicTalk {
     }
   }
 
-  /// That nobody reads the answers any more is no failure: `... | head -1` ends so.
+  /// Runs `body` and closes the client. If the reader of the answers ends first, as in `... | head
+  /// -1`, this is not a failure.
   private func untilOutputCloses(_ body: () async throws -> Void) async throws {
     do { try await body() } catch is AnswerSink.Closed {}
     await client.close()
   }
 }
 
-/// Where answers go.
+/// Writes answers to a descriptor.
 actor AnswerSink {
-  /// Nobody reads what is written.
+  /// The reader of the descriptor has closed it.
   struct Closed: Error {}
 
   private let sink: DescriptorSink
@@ -72,7 +73,7 @@ actor AnswerSink {
     guard try await sink.write(chunk) else { throw Closed() }
   }
 
-  /// Ends a line that has begun.
+  /// Writes a line's end, unless the last answer ended with one or was empty.
   func endLine() async throws {
     if let lastByte, lastByte != UInt8(ascii: "\n") { try await write(Chunk("\n")) }
     lastByte = nil

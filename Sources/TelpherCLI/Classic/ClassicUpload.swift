@@ -1,21 +1,22 @@
 internal import TelpherClassic
 
-/// A client of an upload server, on this process's standard streams.
+/// Uploads files, and prints the results on standard output.
 struct ClassicUpload {
   let uploader: ClassicUploader
 
-  /// Sends `files`, and tells what the server says of them.
+  /// Sends `files`, then prints the server's report.
   ///
-  /// - Throws: `ClassicError`, `Failure`, also where a file was not stored.
+  /// - Throws: `ClassicError`; `Failure`, also if the server did not store a file.
   func send(_ files: [String]) async throws {
     for file in files { try await send(file) }
     try await finish()
   }
 
-  /// Lists the files of `folder` and sends those that are picked by number, until `quit` or the end.
+  /// Lists the files of `folder` and sends those that the user picks by number, until `quit` or the
+  /// end of standard input.
   ///
-  /// - Throws: `ClassicError`, `Failure`, also where a file was not stored.
-  func sendWhatIsPicked(from folder: String) async throws {
+  /// - Throws: `ClassicError`; `Failure`, also if the server did not store a file.
+  func sendPickedFiles(from folder: String) async throws {
     let prompt = Prompt()
     var entries = try await list(folder)
     while let line = try await prompt.next() {

@@ -4,18 +4,19 @@ internal import ArgumentParser
 struct GetCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "get",
-    abstract: "Fetches files from a server, verified and whole or not at all.",
+    abstract: "Copies files from a server to this machine and verifies each with a checksum.",
     usage: "telpher get [OPTIONS] SOURCE ... DESTINATION",
     discussion: """
-      Each SOURCE is a path on the server. As with scp, a relative one and ~ start in the home of the \
-      server's user, and an absolute one in /; of a server with 'telpher serve --root' all start in \
-      that root. If DESTINATION is a folder, what comes goes into it under its own name.
+      Each SOURCE is a path on the server. As with scp, relative paths and ~ start in the home \
+      folder of the server's user, and absolute paths start at /. If the server runs with --root, \
+      all paths start in that root. If DESTINATION is an existing folder, the files go into it and \
+      keep their names. A file appears under its name only when it is complete and verified.
 
-        telpher get --on ssh://me@host report.pdf .      from my home there
+        telpher get --on ssh://me@host report.pdf .      from my home on host
         telpher get --on ssh://me@host /var/log/syslog . an absolute path
-        telpher get -r --on ssh://me@host site /srv      a folder; as /srv/site if /srv is there
-        telpher get -r --checksum site /srv              only files that hold something else
-        telpher get log.txt - | tail                     to standard output, as its bytes come
+        telpher get -r --on ssh://me@host site /srv      a folder; to /srv/site if /srv exists
+        telpher get -r --checksum site /srv              only files whose content differs
+        telpher get log.txt - | tail                     to standard output, as it arrives
 
       \(PutCommand.exitStatusHelp)
       """)
@@ -24,7 +25,8 @@ struct GetCommand: AsyncParsableCommand, TakesByteArguments {
   @OptionGroup var flags: TransferFlags
 
   @Argument(
-    help: ArgumentHelp("Files there, and behind them the destination here.", valueName: "path"),
+    help: ArgumentHelp(
+      "One or more paths on the server, then the destination on this machine.", valueName: "path"),
     completion: .file(), transform: PathArgument.parse)
   var paths: [PathArgument] = []
 
@@ -32,10 +34,10 @@ struct GetCommand: AsyncParsableCommand, TakesByteArguments {
     try TransferRun.check(paths)
     guard paths.last?.path == FileTransfer.stream else { return }
     guard paths.count == 2, !flags.recursive else {
-      throw ValidationError("Only one file goes to standard output")
+      throw ValidationError("Only one file can be written to standard output (-), without -r")
     }
     guard !flags.json else {
-      throw ValidationError("Standard output is for the file or for JSON records, not for both")
+      throw ValidationError("--json cannot be used if the file itself goes to standard output (-)")
     }
   }
 

@@ -5,7 +5,7 @@ internal import TelpherWire
 /// `telpher info`
 struct InfoCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "info", abstract: "Tells what a server is, and its limits.")
+    commandName: "info", abstract: "Prints a server's version, host, load and limits.")
 
   @OptionGroup var server: ServerOptions
 
@@ -34,7 +34,7 @@ struct InfoCommand: AsyncParsableCommand {
       ("running", "\(info.running)"), ("started", "\(info.started)"),
     ]
     let limits = info.limits.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
-    // The server's words, which may be anything.
+    // The texts come from the server: escape what could change the terminal.
     return (lines + limits).map { "\(ShownText.escaped("\($0.0): \($0.1)"))\n" }.joined()
   }
 }

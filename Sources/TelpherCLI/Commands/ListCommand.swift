@@ -6,33 +6,37 @@ internal import TelpherClient
 struct ListCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "ls",
-    abstract: "Lists a folder of a server.",
+    abstract: "Lists a folder on a server.",
     usage: "telpher ls [OPTIONS] [PATH]",
     discussion: """
-      PATH is on the server; without it the home of its user is listed, or its root. One name a line, \
-      sorted, folders with a slash after them; on a terminal, control characters and what is not UTF-8 \
-      are escaped. -R gives paths below PATH, each folder before what it holds.
+      PATH is on the server; without it, the home folder of the server's user is listed, or the \
+      server's --root. Names are sorted, one a line; a slash marks a folder. On a terminal, \
+      control characters and bytes that are not UTF-8 are escaped. -R prints paths relative to \
+      PATH, each folder before its contents.
 
-        telpher ls --on ssh://me@host                    my home there
-        telpher ls -l backup                             with mode, size, time and links' targets
-        telpher ls -R --json backup                      all that is below, a JSON object a line
+        telpher ls --on ssh://me@host                    my home on host
+        telpher ls -l backup                             with mode, size, time and link target
+        telpher ls -R --json backup                      the whole tree, one JSON object a line
       """)
 
   @OptionGroup var server: ServerOptions
 
-  @Flag(name: .customShort("l"), help: "Tells mode, size in bytes, local time and links' targets.")
+  @Flag(
+    name: .customShort("l"),
+    help: "Also prints mode, size in bytes, local time and the target of a link.")
   var long = false
 
-  @Flag(name: [.customShort("R"), .long], help: "Lists the folders below, too.")
+  @Flag(name: [.customShort("R"), .long], help: "Also lists the contents of all subfolders.")
   var recursive = false
 
-  @Flag(name: .shortAndLong, help: "Lists names that begin with a dot, too; --json always does.")
+  @Flag(
+    name: .shortAndLong, help: "Also lists names that begin with a dot. --json always lists them.")
   var all = false
 
-  @Flag(help: "Prints one JSON object a line.")
+  @Flag(help: "Prints one JSON object for each entry, one a line.")
   var json = false
 
-  @Argument(help: "The folder or file.", transform: PathArgument.parse)
+  @Argument(help: "The folder or file to list.", transform: PathArgument.parse)
   var path = PathArgument(path: PathText(""))
 
   func run() async throws {

@@ -5,19 +5,20 @@ internal import TelpherClient
 struct MakeFolderCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "mkdir",
-    abstract: "Makes folders on a server.",
+    abstract: "Creates folders on a server.",
     discussion: """
-      Each PATH is on the server, where a relative one starts in the home of its user, or in its root.
+      Each PATH is on the server. Relative paths start in the home folder of the server's user, or \
+      in the server's --root.
       """)
 
   @OptionGroup var server: ServerOptions
 
   @Flag(
     name: [.customShort("p"), .long],
-    help: "Makes missing parents, too; a folder that is there is fine.")
+    help: "Also creates missing parent folders; a folder that exists is no error.")
   var parents = false
 
-  @Argument(help: "The folders.", transform: PathArgument.parse)
+  @Argument(help: "The folders to create.", transform: PathArgument.parse)
   var path: [PathArgument]
 
   func run() async throws {

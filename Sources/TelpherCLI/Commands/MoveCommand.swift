@@ -5,19 +5,19 @@ internal import TelpherClient
 struct MoveCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "mv",
-    abstract: "Renames a file or folder of a server.",
+    abstract: "Renames a file or folder on a server.",
     discussion: """
-      Both paths are on the server, where relative ones start in the home of its user, or in its root. \
-      DESTINATION is the new path, in full: a folder that is there takes nothing in. It happens in one \
-      step.
+      Both paths are on the server. Relative paths start in the home folder of the server's user, \
+      or in the server's --root. DESTINATION is the complete new path: unlike mv(1), telpher does \
+      not move SOURCE into an existing folder. The rename is atomic.
       """)
 
   @OptionGroup var server: ServerOptions
 
-  @Flag(name: .shortAndLong, help: "Fails where there is something at DESTINATION.")
+  @Flag(name: .shortAndLong, help: "Fails if DESTINATION exists, instead of replacing it.")
   var noClobber = false
 
-  @Argument(help: "What to rename.", transform: PathArgument.parse)
+  @Argument(help: "The file or folder to rename.", transform: PathArgument.parse)
   var source: PathArgument
 
   @Argument(help: "Its new path.", transform: PathArgument.parse)

@@ -5,12 +5,13 @@ internal import TelpherClient
 struct PickCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "pick",
-    abstract: "Shows a numbered list of files, and moves those you pick.",
+    abstract: "Shows a numbered list of files and copies those you choose.",
     usage: "telpher pick [--on ADDRESS] [put|get] DIRECTORY",
     discussion: """
-      get, the default, lists a folder of the server and fetches into the working directory. put \
-      lists a folder here and stores in the home of the server's user, or in its root. An empty line shows the list again; q, or \
-      the end of the input, ends. The exit status is 1 where a file could not be moved.
+      get, the default, lists a folder on the server and copies files into the working directory. \
+      put lists a folder on this machine and copies files into the home folder of the server's \
+      user, or into the server's --root. Type a number to copy that file, an empty line to see the \
+      list again, and q or Ctrl-D to end. The exit status is 1 if a file could not be copied.
 
         telpher pick --on ssh://me@host get reports
         telpher pick put .
@@ -19,15 +20,16 @@ struct PickCommand: AsyncParsableCommand, TakesByteArguments {
   @OptionGroup var server: ServerOptions
 
   @Argument(
-    help: ArgumentHelp("put or get, and the folder.", valueName: "put|get directory"),
+    help: ArgumentHelp(
+      "put or get (the default), then the folder to list.", valueName: "put|get directory"),
     completion: .file(), transform: PathArgument.parse)
   var words: [PathArgument]
 
   func validate() throws {
     if words.count == 1, Self.directions[words[0].path] != nil {
-      throw ValidationError("Missing the folder after '\(words[0].path)'")
+      throw ValidationError("Missing the folder to list after '\(words[0].path)'")
     }
-    guard words.count <= 2 else { throw ValidationError("Only one folder is listed") }
+    guard words.count <= 2 else { throw ValidationError("Name only one folder to list") }
     if words.count == 2, Self.directions[words[0].path] == nil {
       throw ValidationError("'\(words[0].path)' is neither put nor get")
     }

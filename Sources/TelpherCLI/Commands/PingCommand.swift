@@ -4,19 +4,19 @@ internal import TelpherClient
 /// `telpher ping`
 struct PingCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ping", abstract: "Measures the way to a server and back.")
+    commandName: "ping", abstract: "Measures the round-trip time to a server.")
 
   @OptionGroup var server: ServerOptions
 
-  @Option(help: ArgumentHelp("How many times.", valueName: "n"))
+  @Option(help: ArgumentHelp("How many times to ask the server; 1 by default.", valueName: "n"))
   var count = 1
 
-  @Flag(help: "Prints one JSON object.")
+  @Flag(help: "Prints one JSON object with all times, in milliseconds.")
   var json = false
 
   func validate() throws {
     guard (1...1_000_000).contains(count) else {
-      throw ValidationError("--count is from 1 to 1000000")
+      throw ValidationError("--count must be from 1 to 1000000")
     }
   }
 
@@ -41,7 +41,7 @@ struct PingCommand: AsyncParsableCommand {
 
 /// What `ping --json` prints.
 struct PingReport: Encodable {
-  /// Where the server is.
+  /// The address of the server.
   var address: String
   /// How long each answer took, in milliseconds.
   var timesMS: [Double]

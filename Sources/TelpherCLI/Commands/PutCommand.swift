@@ -4,22 +4,26 @@ internal import ArgumentParser
 struct PutCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "put",
-    abstract: "Stores files on a server, verified and whole or not at all.",
+    abstract: "Copies files from this machine to a server and verifies each with a checksum.",
     usage: "telpher put [OPTIONS] SOURCE ... DESTINATION",
     discussion: """
-      DESTINATION is a path on the server. As with scp, a relative one and ~ start in the home of the \
-      server's user, and an absolute one in /; of a server with 'telpher serve --root' all start in \
-      that root. If it is a folder, what comes goes into it under its own name; a file that is there \
-      is replaced, or the file that a link there leads to. Without --on and $TELPHER_ON it is the server at the default socket, or one that is \
-      started for this command.
+      DESTINATION is a path on the server. As with scp, relative paths and ~ start in the home \
+      folder of the server's user, and absolute paths start at /. If the server runs with --root, \
+      all paths start in that root. If DESTINATION is an existing folder, the files go into it and \
+      keep their names. An existing file is replaced; if DESTINATION is a link to a file, that \
+      file is replaced. A file appears under its name only when it is complete and verified.
 
-        telpher put --on ssh://me@host report.pdf .      into my home there
-        telpher put -r --on ssh://me@host src backup     a folder; as backup/src if backup is there
-        telpher put --resume disk.img images/            goes on where Ctrl-C stopped it
-        pg_dump shop | telpher put - shop.sql            standard input, as one file
+      Without --on and $TELPHER_ON, telpher uses your running 'telpher serve', or else starts a \
+      temporary server for this command.
 
-      Named files are always copied. With -r, files that have the same size and time there are \
-      skipped; --checksum compares what they hold, and --if-exists says what else is to stay.
+        telpher put --on ssh://me@host report.pdf .      into my home on host
+        telpher put -r --on ssh://me@host src backup     a folder; to backup/src if backup exists
+        telpher put --resume disk.img images/            continues where Ctrl-C stopped it
+        pg_dump shop | telpher put - shop.sql            standard input, stored as one file
+
+      Without -r, every file is copied. With -r, a file is skipped if the server's file has the \
+      same size and time; --checksum compares the contents instead, and --if-exists sets another \
+      rule.
 
       \(exitStatusHelp)
       """)
@@ -28,7 +32,8 @@ struct PutCommand: AsyncParsableCommand, TakesByteArguments {
   @OptionGroup var flags: TransferFlags
 
   @Argument(
-    help: ArgumentHelp("Files here, and behind them the destination there.", valueName: "path"),
+    help: ArgumentHelp(
+      "One or more paths on this machine, then the destination on the server.", valueName: "path"),
     completion: .file(), transform: PathArgument.parse)
   var paths: [PathArgument] = []
 
@@ -38,10 +43,10 @@ struct PutCommand: AsyncParsableCommand, TakesByteArguments {
     try await TransferRun(direction: .put, paths: paths, server: server, flags: flags).run()
   }
 
-  /// What `put` and `get` end with.
+  /// The exit statuses of `put` and `get`, for their help texts.
   static let exitStatusHelp = """
-    The exit status is 0 where all is in its place; 1 where something is not, which is told; 125 \
-    where telpher or the connection failed; 128 + n where signal n stopped it. What is half stored \
-    then has no name yet, and --resume takes it up.
+    The exit status is 0 if everything was stored; 1 if some entries failed (listed on standard \
+    error); 125 if telpher or the connection failed; 128 + n if signal n stopped the transfer. \
+    Partial files stay hidden; --resume continues with them.
     """
 }

@@ -5,19 +5,19 @@ internal import TelpherClient
 struct RemoveCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "rm",
-    abstract: "Removes files, links and folders of a server.",
+    abstract: "Removes files, links and folders on a server.",
     discussion: """
-      Each PATH is on the server, where a relative one starts in the home of its user, or in its root. \
-      Links are removed, not what they lead to. An empty folder needs no -r. What can't be removed is \
-      told, and the rest is removed all the same.
+      Each PATH is on the server. Relative paths start in the home folder of the server's user, or \
+      in the server's --root. A link is removed, not its target. An empty folder needs no -r. If \
+      an entry cannot be removed, telpher reports it, removes the rest and exits with status 1.
       """)
 
   @OptionGroup var server: ServerOptions
 
-  @Flag(name: [.customShort("r"), .long], help: "Removes folders with all that they hold.")
+  @Flag(name: [.customShort("r"), .long], help: "Removes folders and everything in them.")
   var recursive = false
 
-  @Argument(help: "What to remove.", transform: PathArgument.parse)
+  @Argument(help: "The files, links and folders to remove.", transform: PathArgument.parse)
   var path: [PathArgument]
 
   func run() async throws {

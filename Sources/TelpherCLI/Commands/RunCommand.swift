@@ -7,38 +7,45 @@ internal import TelpherTransport
 struct RunCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "run",
-    abstract: "Runs a command and passes its output on.",
+    abstract: "Runs a command on a server and prints its output.",
     usage: "telpher run [OPTIONS] [--] COMMAND [ARG ...]",
     discussion: """
-      All that follows COMMAND belongs to it, options included. Without --on and $TELPHER_ON the \
-      server at the default socket runs it, or one that is started for this command; either way in \
-      this folder and with exactly this environment. A server that is named runs it in its own \
-      folder and with its own environment, which --cwd and --env change.
+      Everything after COMMAND is passed to the command, including options. Without --on and \
+      $TELPHER_ON, telpher uses your running 'telpher serve', or else starts a temporary server \
+      for this command; in both cases the command gets your working directory and your \
+      environment. A server that you name runs the command in the server's own folder and \
+      environment; --cwd and --env change them.
 
-      The exit status is the command's; 128 + n if signal n ended it; 124 if its time was over; 125 \
-      if telpher failed; 126 if the command can't be executed; 127 if it is not there. Each of the \
-      last four comes with a line on standard error that says so; --json and --status-fd tell who \
-      the status is from.
+      The exit status is that of the command; 128 + n if signal n ended the command; 124 if the \
+      command reached its --timeout; 125 if telpher failed; 126 if the command exists but cannot \
+      be executed; 127 if the command was not found. When telpher itself sets one of the last \
+      four, a line on standard error gives the reason; --json and --status-fd say whether the \
+      status comes from the command or from telpher.
 
-      SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to the command. A second \
-      one of the first four ends telpher at once, and the server ends the command.
+      telpher sends SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the \
+      command. A second SIGINT, SIGTERM, SIGHUP or SIGQUIT ends telpher at once; the server then \
+      ends the command.
       """)
 
   @OptionGroup var server: ServerOptions
 
   @Option(
     help: ArgumentHelp(
-      "The working directory; by default this one if no server is named, else the server's own.",
+      "The working directory of the command.",
+      discussion: "Default: yours if you name no server, else the server's own.",
       valueName: "dir"))
   var cwd: String?
 
   @Option(
     name: .customLong("env"),
-    help: ArgumentHelp("Adds a variable to the command's environment.", valueName: "name=value"),
+    help: ArgumentHelp(
+      "Sets a variable in the command's environment. May be repeated.", valueName: "name=value"),
     transform: EnvironmentVariable.parse)
   var variables: [EnvironmentVariable] = []
 
-  @Flag(name: .customShort("i"), help: "Passes standard input on to the command.")
+  @Flag(
+    name: .customShort("i"),
+    help: "Sends standard input to the command; without it, the command's input is empty.")
   var forwardsInput = false
 
   @Option(
@@ -49,49 +56,54 @@ struct RunCommand: AsyncParsableCommand, TakesByteArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The time from SIGTERM to SIGKILL when it is ended; 2s by default.", valueName: "duration"),
+      "The time between SIGTERM and SIGKILL when the command is ended; 2s by default.",
+      valueName: "duration"),
     transform: DurationArgument.parse)
   var grace: Duration?
 
   @Option(
     help: ArgumentHelp(
-      "How long to wait after the command's exit for processes that it left behind and that hold its output.",
-      discussion: "500ms by default; 'forever' waits until they have closed it.",
+      "How long to read output after the command has exited.",
+      discussion: """
+        A background process of the command may hold the output open. Default: 500ms; 'forever' \
+        waits until every process has closed it.
+        """,
       valueName: "duration"),
     transform: DurationArgument.parseOrForever)
   var drain: Duration?
 
-  @Flag(help: "Puts standard error into standard output, in the order of writing.")
+  @Flag(help: "Merges standard error into standard output, in the order of writing.")
   var merge = false
 
-  @Flag(help: "Runs COMMAND as a line for /bin/sh; several words are joined by spaces.")
+  @Flag(help: "Runs COMMAND as a line of shell code, by /bin/sh; joins several words with spaces.")
   var shell = false
 
-  @Flag(help: "Prints one JSON object with the result and the output.")
+  @Flag(help: "Prints one JSON object with the result and the output, when the command has ended.")
   var json = false
 
   @Option(
     help: ArgumentHelp(
-      "Writes the JSON object with the result, without the output, to this open descriptor.",
+      "Writes the result (without the output) as a JSON object to file descriptor N.",
       valueName: "n"))
   var statusFD: Int32?
 
   @Argument(
     parsing: .captureForPassthrough,
-    help: ArgumentHelp("The command and its arguments.", valueName: "command"))
+    help: ArgumentHelp("The command to run, and its arguments.", valueName: "command"))
   var words: [String] = []
 
   func validate() throws {
-    // The parser takes an option it doesn't know for the first word of the command, and leaves even
-    // --help to it.
+    // The parser takes an unknown option, and even --help, for the first word of the command.
     if words.first == "--help" || words.first == "-h" { throw CleanExit.helpRequest(self) }
     if let first = words.first, first.hasPrefix("-"), first != "--" {
       throw ValidationError(
-        "Unknown option '\(first)'; write '-- \(first)' where it is the command")
+        "Unknown option '\(first)'; if it is the command to run, write '-- \(first)'")
     }
-    if commandWords.isEmpty { throw ValidationError("Missing the command to run") }
+    if commandWords.isEmpty {
+      throw ValidationError("Missing the command to run, as in 'telpher run -- ls -l'")
+    }
     for text in [server.address, server.tokenFile] where text.map(ArgumentText.isPlain) == false {
-      throw ValidationError("'\(text ?? "")' is not UTF-8, which this option does not take")
+      throw ValidationError("'\(text ?? "")' is not UTF-8; --on and --token-file accept only UTF-8")
     }
   }
 
@@ -139,11 +151,11 @@ struct RunCommand: AsyncParsableCommand, TakesByteArguments {
     Dictionary(variables.map { ($0.name, $0.value) }) { $1 }
   }
 
-  /// Where no server is named, the command runs in this folder and with this environment.
-  private func takeOverSurroundings(_ command: inout Command, _ place: ServerReach.Place) throws {
+  /// Gives the command this process's working directory and environment: the user named no server.
+  private func useLocalSurroundings(_ command: inout Command, _ place: ServerReach.Place) throws {
     let absolute = cwd?.hasPrefix("/") == true
     if !absolute { command.directory = try LocalSurroundings().resolve(command.directory) }
-    // An embedded server has this environment already.
+    // A temporary server has inherited this environment already.
     guard place == .byDefault else { return }
     let (variables, unsendable) = LocalSurroundings.environment()
     for name in unsendable {
@@ -159,7 +171,7 @@ struct RunCommand: AsyncParsableCommand, TakesByteArguments {
     do {
       let reached = try await ServerReach(options: server).connect(.allowed)
       var command = command
-      if reached.place != .named { try takeOverSurroundings(&command, reached.place) }
+      if reached.place != .named { try useLocalSurroundings(&command, reached.place) }
       let run = CommandRun(
         command: command, forwardsInput: forwardsInput, output: output, error: error,
         giveUp: { [json] in Self.giveUp($0, printsReport: json, statusFile) })
@@ -172,17 +184,17 @@ struct RunCommand: AsyncParsableCommand, TakesByteArguments {
     }
   }
 
-  /// Ends this process because of a second signal. The connection ends with it, and by that the
-  /// command.
+  /// Ends this process because of a second signal. The connection ends with the process, and the
+  /// server then ends the command.
   private static func giveUp(
     _ signal: Int32, printsReport: Bool, _ statusFile: StatusFile?
   ) -> Never {
     let status = ExitStatus.signalBase + signal
     let failure = Failure(
-      "ended by a second signal; the server ends the command, and how is not known",
+      "ended by a second signal; the server ends the command, and its result is unknown",
       kind: "interrupted")
     let report = RunReport(outcome: .failure(failure), status: status)
-    // What is asked for is to end at once: what can't be written is left.
+    // The user wants to end at once, so a report that can't be written is dropped.
     if printsReport { try? JSONText.print(report) } else { Descriptor.complain(failure.message) }
     try? statusFile?.write(report)
     _exit(status)

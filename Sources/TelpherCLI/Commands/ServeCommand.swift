@@ -6,17 +6,18 @@ internal import TelpherServer
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve",
-    abstract: "Serves commands and files, in the foreground.",
+    abstract: "Runs a server for commands and files in the foreground.",
     discussion: """
-      Prints one line 'listening on ADDRESS' for each address, and logs to standard error. SIGTERM \
-      or SIGINT lets running commands finish; a second one ends them at once.
+      Prints the line 'listening on ADDRESS' for each address, and logs to standard error. After \
+      SIGTERM or SIGINT (Ctrl-C) the server accepts nothing new, waits up to 10 s for running \
+      commands and transfers, and exits. A second signal ends them at once.
       """)
 
   @Option(
     help: ArgumentHelp(
-      "Where to listen: unix:PATH, tcp:HOST:PORT (this machine only) or stdio.",
+      "The address to listen at: unix:PATH, tcp:HOST:PORT (this machine only) or stdio.",
       discussion: """
-        May be repeated. stdio serves one connection on standard input and output. Default: \
+        May be repeated. stdio serves a single connection on standard input and output. Default: \
         unix:$XDG_RUNTIME_DIR/telpher.sock, else unix:/tmp/telpher-UID/telpher.sock.
         """,
       valueName: "address"),
@@ -25,55 +26,57 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The file with the token that TCP clients must know; made if it is not there.",
+      "The file with the secret token that TCP clients must know; created if missing.",
       discussion:
-        "It must be yours, and closed to all others. Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token.",
+        "The file must be yours and readable only by you. Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token.",
       valueName: "file"),
     completion: .file())
   var tokenFile: String?
 
   @Option(
     help: ArgumentHelp(
-      "The folder that all paths of clients are in, and nothing gets out of; none for no files.",
+      "Confines file access to this folder; 'none' serves no files.",
       discussion: """
-        Clients' paths start in it: /x, ~/x and x are its x. It confines what is done with files, not \
-        commands, which may do whatever the server's user may: see --no-commands. Default: all files \
-        of the user that the server runs as, with relative paths and ~ from that user's home; with \
-        --no-commands or --read-only that home is the root.
+        All paths of clients start in this folder: /x, ~/x and x all mean DIR/x. Nothing outside \
+        can be reached, not even through links. Commands are not confined: they may do whatever \
+        the server's user may (see --no-commands). Default: all files that the server's user can \
+        reach, with relative paths and ~ starting in that user's home folder; with --no-commands \
+        or --read-only, only the home folder.
         """,
       valueName: "dir"),
     completion: .directory, transform: PathArgument.parseOption)
   var root: PathArgument?
 
-  @Flag(help: "Runs no commands for clients, which can only work with files then.")
+  @Flag(help: "Serves files only: clients cannot run commands.")
   var noCommands = false
 
-  @Flag(help: "Lets clients read files only, not store or change any. Runs no commands either.")
+  @Flag(help: "Lets clients only read files: no changes to files, and no commands.")
   var readOnly = false
 
-  @Option(help: ArgumentHelp("The number of event loops, each a thread.", valueName: "n"))
+  @Option(help: ArgumentHelp("The number of event-loop threads; 1 by default.", valueName: "n"))
   var loops = 1
 
   @Option(
     help: ArgumentHelp(
-      "What starts commands: clone (Telpher's own launcher) or uv (the loop library's own way).",
+      "How to start commands: clone (Telpher's launcher) or uv (the library function uv_spawn).",
       discussion: """
-        clone by default. uv is slower the more memory the server has, and commands get no control \
-        groups.
+        Default: clone. uv gets slower as the server uses more memory, and commands then do not \
+        run in control groups (see 'kill scope' in the output of 'telpher info').
         """,
       valueName: "way"),
     completion: .list(SpawnMethod.allCases.map(\.rawValue)), transform: parseSpawnMethod)
   var spawn: SpawnMethod?
 
-  @Option(help: ArgumentHelp("Connections at once; further ones are refused.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("The most connections at a time; further ones are refused.", valueName: "n"))
   var maxConnections = ServerConfiguration().maxConnections
 
   @Option(
     help: ArgumentHelp(
-      "Ends the connection of a client that was silent for so long, with its commands.",
+      "Disconnects a client that is silent for this long, and ends its commands.",
       discussion: """
-        Also if its process was stopped only, as by Ctrl-Z. Default: never; a client whose process \
-        or machine is gone is noticed anyway.
+        This includes a client that is only suspended, for example with Ctrl-Z. Default: never. \
+        The server notices a client whose process or machine is gone even without this option.
         """,
       valueName: "duration"),
     transform: DurationArgument.parse)
@@ -81,16 +84,16 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What is logged: this level and graver ones.",
+      "Logs messages of this level and of more severe ones.",
       discussion: "One of \(levelNames); info by default.", valueName: "level"),
     completion: .list(Logger.Level.allCases.map(\.rawValue)), transform: parseLevel)
   var logLevel = Logger.Level.info
 
   func validate() throws {
-    guard (1...256).contains(loops) else { throw ValidationError("--loops is from 1 to 256") }
-    guard maxConnections > 0 else { throw ValidationError("--max-connections is at least 1") }
+    guard (1...256).contains(loops) else { throw ValidationError("--loops must be from 1 to 256") }
+    guard maxConnections > 0 else { throw ValidationError("--max-connections must be at least 1") }
     if listen.contains(.stdio) && listen.count > 1 {
-      throw ValidationError("--listen stdio serves one connection and stands alone")
+      throw ValidationError("--listen stdio cannot be combined with another --listen")
     }
   }
 
@@ -100,7 +103,7 @@ struct ServeCommand: AsyncParsableCommand {
     let host = ServerHost(
       backend: CurrentBackend.require(), environment: Environment.current(), tokenFile: tokenFile,
       loops: loops, spawn: spawn, maxConnections: maxConnections, clientTimeout: clientTimeout,
-      // A command could change any file.
+      // --read-only excludes commands: a command could change any file.
       runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
       files: root.map(ServedFiles.init) ?? (noCommands || readOnly ? .home : .all), logger: logger)
     try await host.serve(listen)
@@ -108,7 +111,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   static func parseSpawnMethod(_ text: String) throws -> SpawnMethod {
     guard let method = SpawnMethod(rawValue: text) else {
-      throw ValidationError("there is no way '\(text)' to start commands, only clone and uv")
+      throw ValidationError("'\(text)' is not a way to start commands; use clone or uv")
     }
     return method
   }
@@ -119,7 +122,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   static func parseLevel(_ text: String) throws -> Logger.Level {
     guard let level = Logger.Level(rawValue: text) else {
-      throw ValidationError("there is no level '\(text)', only \(levelNames)")
+      throw ValidationError("'\(text)' is not a log level; use \(levelNames)")
     }
     return level
   }

@@ -5,22 +5,23 @@ internal import TelpherClient
 struct StatCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "stat",
-    abstract: "Tells what there is at a path of a server.",
+    abstract: "Prints the kind, size, mode and time of files on a server.",
     discussion: """
-      Each PATH is on the server, where a relative one starts in the home of its user, or in its root. \
-      The exit status is 1 if one is not there.
+      Each PATH is on the server. Relative paths start in the home folder of the server's user, or \
+      in the server's --root. The exit status is 1 if a path does not exist.
       """)
 
   @OptionGroup var server: ServerOptions
 
   @Flag(
-    name: [.customShort("L"), .customLong("follow")], help: "Follows a link at the end of PATH.")
+    name: [.customShort("L"), .customLong("follow")],
+    help: "If PATH is a link, describes its target instead of the link.")
   var follows = false
 
-  @Flag(help: "Prints one JSON object a line.")
+  @Flag(help: "Prints one JSON object for each path, one a line.")
   var json = false
 
-  @Argument(help: "What to tell of.", transform: PathArgument.parse)
+  @Argument(help: "The files, links and folders to describe.", transform: PathArgument.parse)
   var path: [PathArgument]
 
   func run() async throws {

@@ -5,15 +5,16 @@ internal import TelpherAccess
 struct TokenCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "token",
-    abstract: "Shows where the token for TCP is, or replaces it.",
+    abstract: "Prints the path of the token file for TCP, or makes a new token.",
     discussion: """
-      A server on TCP and its clients prove to each other that they know the token, a file that only \
-      their user can read. The token itself is never sent.
+      A server on TCP and its clients share a secret, the token. It is in a file that only its \
+      owner can read; 'telpher serve --listen tcp:HOST:PORT' makes it at its first start. Both \
+      sides prove that they know the token, without sending it.
       """,
     subcommands: [TokenPathCommand.self, TokenRotateCommand.self])
 }
 
-/// Which token file.
+/// The option that names the token file.
 struct TokenOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -32,7 +33,7 @@ struct TokenOptions: ParsableArguments {
 /// `telpher token path`
 struct TokenPathCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "path", abstract: "Prints the path of the token's file.")
+    commandName: "path", abstract: "Prints the path of the token file.")
 
   @OptionGroup var options: TokenOptions
 
@@ -45,10 +46,10 @@ struct TokenPathCommand: AsyncParsableCommand {
 struct TokenRotateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rotate",
-    abstract: "Puts a fresh token in the place of the old one.",
+    abstract: "Replaces the token with a new random one.",
     discussion: """
-      A server that runs wants the new token of each new connection. Connections that are open go on: \
-      restart the server to end them.
+      A running server requires the new token from each new connection. Open connections continue; \
+      to end them, restart the server. The command makes the file if it does not exist.
       """)
 
   @OptionGroup var options: TokenOptions

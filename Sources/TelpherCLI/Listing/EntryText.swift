@@ -1,10 +1,10 @@
 internal import Glibc
 internal import TelpherClient
 
-/// What is told of a file in text.
+/// Formats a file's properties as text.
 enum EntryText {
-  /// As ls(1) has it: `-rw-r--r--`. A kind that has no letter there is `?`, as are permissions that
-  /// nobody told.
+  /// The kind and permissions in the format of ls(1): `-rw-r--r--`. Unknown kinds and permissions
+  /// are `?`.
   static func mode(_ entry: FileEntry) -> String {
     let kind =
       switch entry.kind {
@@ -32,13 +32,13 @@ enum EntryText {
     return text
   }
 
-  /// A time as `2026-11-21 09:41:51`, in this process's time zone.
+  /// A time in nanoseconds since 1970, as `2026-11-21 09:41:51` in the local time zone.
   static func localTime(_ nanoseconds: Int128) -> String {
     guard let time = broken(nanoseconds) else { return "-" }
     return format(time, "%Y-%m-%d %H:%M:%S")
   }
 
-  /// What `stat` prints: a line for each thing that is known.
+  /// The text that `stat` prints: a line for each known property.
   static func paragraph(_ entry: FileEntry) -> String {
     var lines = [
       "path: \(entry.path.bytes.isEmpty ? "." : entry.path.description)", "kind: \(entry.kind)",
@@ -59,10 +59,10 @@ enum EntryText {
     return lines.map { $0 + "\n" }.joined()
   }
 
-  /// Whole seconds and the rest, which counts upward before 1970, too.
+  /// Whole seconds, rounded down, and the rest; so the rest is never negative, even before 1970.
   private static func parts(_ nanoseconds: Int128) -> (seconds: Int, nanoseconds: Int) {
     let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-    // The number is the server's, which may be further away than any time.
+    // The number comes from the server and may be too large for `Int`.
     return rest < 0
       ? (Int(clamping: seconds - 1), Int(rest) + 1_000_000_000)
       : (Int(clamping: seconds), Int(rest))

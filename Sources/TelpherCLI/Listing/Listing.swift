@@ -1,15 +1,15 @@
 internal import TelpherClient
 
-/// What `ls` prints.
+/// Formats the output of `ls`.
 struct Listing {
-  /// The path that was asked for: names are told from there on.
+  /// The path that the user named; printed names are relative to it.
   let base: [UInt8]
   let isLong: Bool
   let showsHidden: Bool
-  /// Whether names that would move the cursor are escaped; else they are told as they are.
+  /// Whether control characters and bytes that are not UTF-8 are escaped in names.
   let isForTerminal: Bool
 
-  /// The lines; bytes, since a name may be any.
+  /// The lines, as bytes, because a name may have bytes that are not UTF-8.
   func text(of entries: [FileEntry]) -> [UInt8] {
     let base = (try? RequestedPath(base))?.written ?? []
     let named = entries.map { (entry: $0, name: name($0.path.bytes, from: base)) }
@@ -38,7 +38,7 @@ struct Listing {
     return Array(path.dropFirst(folder.count))
   }
 
-  /// Whether it, or a folder on the way to it, begins with a dot.
+  /// Whether a part of the relative path begins with a dot.
   private func isHidden(_ name: [UInt8]) -> Bool {
     name.split(separator: slash).contains { $0.first == UInt8(ascii: ".") }
   }

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import TelpherClassic
 
-/// Addresses of the tutorials' dialects on the command line.
+/// Reads addresses of the `classic` commands.
 enum ClassicAddressArgument {
   /// Reads `tcp:HOST:PORT`, `udp:HOST:PORT` or `unix:PATH`.
   ///
@@ -15,7 +15,7 @@ enum ClassicAddressArgument {
   }
 }
 
-/// The kinds of `--ack` on the command line.
+/// Reads values of `--ack`.
 enum ClassicAcknowledgementArgument {
   /// Reads a kind.
   ///
@@ -23,15 +23,15 @@ enum ClassicAcknowledgementArgument {
   static func parse(_ text: String) throws -> ClassicAcknowledgement {
     guard let kind = ClassicAcknowledgement(rawValue: text) else {
       let kinds = ClassicAcknowledgement.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("'\(text)' is no kind of acknowledgement, only \(kinds)")
+      throw ValidationError("'\(text)' is not a value of --ack; use one of: \(kinds)")
     }
     return kind
   }
 }
 
-/// Names of the tutorials' dialects on the command line.
+/// Reads names of the tutorials' protocols (dialects).
 enum ClassicDialectArgument {
-  /// The names, for a shell to complete.
+  /// All names, for shell completion.
   static let names = ClassicDialect.allCases.map(\.rawValue)
 
   /// Reads a name.
@@ -39,15 +39,16 @@ enum ClassicDialectArgument {
   /// - Throws: `ValidationError` that lists the names.
   static func parse(_ text: String) throws -> ClassicDialect {
     guard let dialect = ClassicDialect(rawValue: text) else {
-      throw ValidationError("there is no dialect '\(text)', only \(names.joined(separator: ", "))")
+      throw ValidationError(
+        "'\(text)' is not a dialect; use one of: \(names.joined(separator: ", "))")
     }
     return dialect
   }
 }
 
 extension Duration {
-  /// It in nanoseconds, for a time from the command line: `DurationArgument` has checked that it is
-  /// neither negative nor longer than a week.
+  /// The duration in whole nanoseconds. It must come from `DurationArgument`, which has checked
+  /// that it is not negative and at most a week.
   var wholeNanoseconds: UInt64 {
     UInt64(components.seconds) * 1_000_000_000 + UInt64(components.attoseconds / 1_000_000_000)
   }

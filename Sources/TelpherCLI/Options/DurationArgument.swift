@@ -2,10 +2,10 @@ internal import ArgumentParser
 
 /// Times on the command line: `5` and `5s`, `1.5s`, `200ms`, `2m`, `1h`.
 enum DurationArgument {
-  /// The longest time the protocol takes: a week.
+  /// The longest time that the protocol allows: a week.
   private static let longest = Duration.seconds(7 * 24 * 3_600)
 
-  /// Reads a time, or `forever`, which is any negative one.
+  /// Reads a time, or `forever`, for which it returns a negative time.
   ///
   /// - Throws: `ValidationError` that says what is expected.
   static func parseOrForever(_ text: String) throws -> Duration {
@@ -16,23 +16,24 @@ enum DurationArgument {
   ///
   /// - Throws: `ValidationError` that says what is expected.
   static func parse(_ text: String) throws -> Duration {
-    // Longer units first: `ms` ends with `s` too.
-    // A number alone is seconds, as for timeout(1) and sleep(1).
+    // Longer units come first, because `ms` also ends with `s`. A number without a unit is seconds,
+    // as in timeout(1) and sleep(1).
     let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3_600), ("", 1)]
     for (unit, seconds) in units where text.hasSuffix(unit) {
       let digits = text.dropLast(unit.count)
       guard isNumber(digits), let number = Double(digits) else { break }
       let duration = Duration.seconds(number * seconds)
       guard duration <= longest else {
-        throw ValidationError("'\(text)' is longer than a week")
+        throw ValidationError("'\(text)' is longer than a week, the longest time allowed")
       }
       return duration
     }
-    throw ValidationError("'\(text)' is no time: write 5, 1.5s, 200ms, 2m or 1h")
+    throw ValidationError(
+      "'\(text)' is not a time; write for example 5 (seconds), 1.5s, 200ms, 2m or 1h")
   }
 
-  /// Digits with at most one point among them: no sign, no exponent, no `inf`. Short enough that
-  /// no Duration overflows.
+  /// Whether `text` is digits with at most one point: no sign, no exponent, no `inf`. The limit of
+  /// 12 bytes keeps `Duration` from overflowing.
   private static func isNumber(_ text: Substring) -> Bool {
     text.utf8.count <= 12 && text.utf8.contains { $0 != UInt8(ascii: ".") }
       && text.utf8.filter { $0 == UInt8(ascii: ".") }.count <= 1

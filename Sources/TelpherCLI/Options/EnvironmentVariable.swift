@@ -6,7 +6,7 @@ struct EnvironmentVariable: Sendable, Equatable {
   var name: String
   var value: ByteText
 
-  /// Reads `NAME=VALUE`; the value may be empty and may hold more equals signs.
+  /// Reads `NAME=VALUE`. The value may be empty, and may contain equals signs.
   ///
   /// - Throws: `ValidationError` that says what is missing.
   static func parse(_ text: String) throws -> EnvironmentVariable {
@@ -19,7 +19,7 @@ struct EnvironmentVariable: Sendable, Equatable {
     }
     let name = text[..<equals]
     guard ArgumentText.isPlain(name) else {
-      throw ValidationError("the name of a variable is UTF-8, and '\(name)' is not")
+      throw ValidationError("the variable name '\(name)' is not UTF-8")
     }
     let value = ByteText(ArgumentText.bytes(of: text[text.index(after: equals)...]))
     return EnvironmentVariable(name: String(name), value: value)

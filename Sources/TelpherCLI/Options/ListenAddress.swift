@@ -1,11 +1,11 @@
 internal import ArgumentParser
 internal import TelpherTransport
 
-/// Where `serve` listens.
+/// An address at which `serve` listens.
 enum ListenAddress: Sendable, Equatable {
-  /// A socket.
+  /// A Unix or TCP socket.
   case socket(SocketAddress)
-  /// Standard input and output are a connection.
+  /// Standard input and output, which form one connection.
   case stdio
 
   /// Reads `unix:PATH`, `tcp:HOST:PORT` or `stdio`.

@@ -1,20 +1,21 @@
 internal import ArgumentParser
 internal import TelpherClient
 
-/// Where the server is, and how to be let in.
+/// The options that say which server to use and how to connect to it.
 struct ServerOptions: ParsableArguments {
   @Option(
     name: .customLong("on"),
     help: ArgumentHelp(
       "The server: unix:PATH, tcp:HOST:PORT or ssh://[USER@]HOST[:PORT].",
-      discussion: "Default: $TELPHER_ON, else the server at the default socket.",
+      discussion: "Default: $TELPHER_ON, else your own 'telpher serve' on this machine.",
       valueName: "address"))
   var address: String?
 
   @Option(
     help: ArgumentHelp(
-      "The file with the server's token, for tcp addresses.",
-      discussion: "Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token.",
+      "The file with the server's secret token, needed for tcp addresses.",
+      discussion:
+        "Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token. The server makes the file.",
       valueName: "file"),
     completion: .file())
   var tokenFile: String?
@@ -22,22 +23,23 @@ struct ServerOptions: ParsableArguments {
   @Option(
     name: .customLong("trust-uid"),
     help: ArgumentHelp(
-      "A user whose server is accepted on a Unix socket, by its number.",
+      "Also accepts a server of this user (a numeric ID) on a Unix socket.",
       discussion:
-        "May be repeated. A server must run as you or as root otherwise, or nothing is sent to it.",
+        "May be repeated. Without it, telpher uses only servers that run as you or as root.",
       valueName: "uid"))
   var trustedUsers: [UInt32] = []
 
   @Option(
     help: ArgumentHelp(
-      "How long the server may take to answer at first; 10s by default.",
-      discussion: "Through ssh: how long ssh may take to connect.", valueName: "duration"),
+      "The longest time to wait until the server answers; 10s by default.",
+      discussion: "For ssh addresses: the longest time that ssh may take to connect.",
+      valueName: "duration"),
     transform: DurationArgument.parse)
   var connectTimeout: Duration?
 
   func validate() throws {
     guard ArgumentText.isPlain(address ?? ""), ArgumentText.isPlain(tokenFile ?? "") else {
-      throw ValidationError("--on and --token-file take UTF-8 only")
+      throw ValidationError("The values of --on and --token-file must be UTF-8")
     }
   }
 }

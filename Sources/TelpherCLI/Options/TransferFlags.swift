@@ -1,50 +1,52 @@
 internal import ArgumentParser
 internal import TelpherClient
 
-/// How files are moved.
+/// The options that `put` and `get` share.
 struct TransferFlags: ParsableArguments {
   @Flag(
     name: [.customShort("r"), .long],
-    help: "Takes folders, with all that they hold; without it a folder is an error.")
+    help: "Copies folders with everything in them. Without it, a folder is an error.")
   var recursive = false
 
-  @Flag(help: "Takes up what an interrupted transfer left, and sends only what is missing.")
+  @Flag(help: "Continues an interrupted transfer and sends only what is missing.")
   var resume = false
 
   @Option(
     help: ArgumentHelp(
-      "The digest that every file is verified by: \(Choice<DigestAlgorithm>.names).",
+      "The checksum that verifies each file: \(Choice<DigestAlgorithm>.names).",
       discussion: "Default: xxh128.", valueName: "name"),
     completion: .list(DigestAlgorithm.allCases.map(\.rawValue)),
     transform: Choice<DigestAlgorithm>.parse)
   var digest: DigestAlgorithm?
 
-  @Flag(help: "Skips files that hold the same there, by their digest, instead of by size and time.")
+  @Flag(help: "Skips a file if the destination has the same content, found by checksum.")
   var checksum = false
 
-  @Flag(help: "Makes missing folders on the way to DESTINATION.")
+  @Flag(help: "Creates missing parent folders of DESTINATION.")
   var parents = false
 
   @Option(
     help: ArgumentHelp(
-      "What happens to a file that is there: \(Choice<FileRequest.IfExists>.names).",
+      "What to do if the destination file exists: \(Choice<FileRequest.IfExists>.names).",
       discussion: """
-        newer replaces it if the new one's time is later; changed, if size or time is another one \
-        (what it holds, with --checksum). What is not replaced is skipped, which the summary counts. \
-        Default: replace; changed with -r. The old one stays until the new one is whole.
+        newer replaces it if the source has a later time; changed replaces it if size or time \
+        differ (with --checksum: if the content differs). Otherwise the file is skipped and \
+        counted in the summary. Default: replace; with -r: changed. The old file stays until the \
+        new one is complete.
         """,
       valueName: "what"),
     completion: .list(FileRequest.IfExists.allCases.map(\.rawValue)),
     transform: Choice<FileRequest.IfExists>.parse)
   var ifExists: FileRequest.IfExists?
 
-  @Flag(help: "Does not wait until all is on the disk.")
+  @Flag(
+    help: "Does not wait until the data is on the disk: faster, but a power cut may lose files.")
   var noSync = false
 
-  @Flag(help: "Shows no progress and no summary; failures are reported.")
+  @Flag(help: "Prints no progress and no summary, only failures.")
   var quiet = false
 
-  @Flag(help: "Prints JSON records, one a line: of the progress, and last of the result.")
+  @Flag(help: "Prints progress and each file as JSON objects, one a line; the last is the result.")
   var json = false
 
   /// The options for the client.
@@ -60,17 +62,17 @@ struct TransferFlags: ParsableArguments {
   }
 }
 
-/// One of a few words on the command line.
+/// An option's value that is one of a few words.
 enum Choice<Value: RawRepresentable<String> & CaseIterable> {
-  /// All of them.
+  /// All the words, for help texts and messages.
   static var names: String { Value.allCases.map(\.rawValue).joined(separator: ", ") }
 
   /// Reads a word.
   ///
-  /// - Throws: `ValidationError` that names those there are.
+  /// - Throws: `ValidationError` that lists the words.
   static func parse(_ text: String) throws -> Value {
     guard let value = Value(rawValue: text) else {
-      throw ValidationError("there is no '\(text)', only \(names)")
+      throw ValidationError("'\(text)' is not one of: \(names)")
     }
     return value
   }

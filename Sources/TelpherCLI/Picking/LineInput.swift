@@ -1,8 +1,9 @@
 internal import TelpherTransport
 
-/// Reads standard input line by line, on a thread of its own: a terminal may wait for ever.
+/// Reads standard input line by line on its own thread, because a read from a terminal may block
+/// forever.
 actor LineInput {
-  /// The longest line that is looked at: nobody's number is longer.
+  /// The longest line in bytes, far longer than any number to pick.
   private static let longest = 4_096
 
   private let thread = ThreadExecutor.ofItsOwn()
@@ -10,9 +11,9 @@ actor LineInput {
   private var rest: [UInt8] = []
   private var isAtEnd = false
 
-  /// The next line without its end; nil at the end of the input.
+  /// The next line without its line feed; nil at the end of the input.
   ///
-  /// - Throws: `Failure` where it can't be read.
+  /// - Throws: `Failure` if standard input can't be read.
   func next() throws -> String? {
     while true {
       if let end = rest.firstIndex(of: UInt8(ascii: "\n")) {

@@ -1,6 +1,6 @@
 internal import TelpherClient
 
-/// The dialogue of `pick`: the list, a number, the file, and again.
+/// The dialogue of `pick`: shows the list, reads a number, copies that file, and repeats.
 struct PickDialogue {
   let direction: FileTransfer.Direction
   let folder: PathText
@@ -8,10 +8,10 @@ struct PickDialogue {
   let input = LineInput()
   let terminal = Terminal.ofStandardError(Environment.current())
 
-  /// Asks until the input ends or the user quits.
+  /// Repeats until the input ends or the user quits.
   ///
-  /// - Returns: the status for the process: that of the last file that could not be moved.
-  /// - Throws: `FileError` where the folder can't be listed; `Failure`, `ClientError`.
+  /// - Returns: the exit status: that of the last file that could not be copied, else 0.
+  /// - Throws: `FileError` if the folder can't be listed; `Failure`, `ClientError`.
   func run() async throws -> Int32 {
     var status: Int32 = 0
     var list = try await show()
@@ -30,7 +30,7 @@ struct PickDialogue {
         outcome.complaints.forEach(Descriptor.complain)
         switch outcome {
         case .finished(let report) where report.isComplete:
-          let what = report.counts.skipped > 0 ? "is there already" : verb
+          let what = report.counts.skipped > 0 ? "exists already" : verb
           try Descriptor.output.print("\(PathText(item.name)) \(what)\n")
         case .finished, .failed: status = outcome.status
         case .interrupted, .broken: return outcome.status
@@ -45,11 +45,11 @@ struct PickDialogue {
     let list = PickList(items: try await items())
     try Descriptor.output.print(
       list.items.isEmpty
-        ? "no files in \(folder)\n" : "files in \(folder):\n" + list.text)
+        ? "no files to pick in \(folder)\n" : "files in \(folder):\n" + list.text)
     return list
   }
 
-  /// The regular files of the folder that are not hidden, sorted by name.
+  /// The regular files of the folder whose names do not begin with a dot.
   private func items() async throws -> [PickList.Item] {
     let all: [PickList.Item]
     switch direction {

@@ -8,19 +8,19 @@ struct PickList {
     var size: Int64
   }
 
-  /// What a person answered.
+  /// The meaning of a line that the user typed.
   enum Answer: Equatable {
     case item(Item)
     case quit
-    /// To see the list again.
+    /// Show the list again.
     case list
-    /// This can't be taken.
+    /// The line is not valid, for this reason.
     case wrong(String)
   }
 
   let items: [Item]
 
-  /// The list, a line for each file.
+  /// The list with a line for each file: number, name and size.
   var text: String {
     let width = "\(items.count)".utf8.count
     return items.enumerated().map { number, item in
@@ -29,7 +29,7 @@ struct PickList {
     }.joined()
   }
 
-  /// What `line` means.
+  /// Interprets `line`.
   func answer(_ line: String) -> Answer {
     let words = line.split { $0 == " " || $0 == "\t" || $0 == "\r" }
     guard let word = words.first else { return .list }
@@ -40,7 +40,7 @@ struct PickList {
       let shown = PathText(line).description
       return .wrong(
         items.isEmpty
-          ? "there are no files to pick" : "'\(shown)' is no number from 1 to \(items.count)")
+          ? "there are no files to pick" : "'\(shown)' is not a number from 1 to \(items.count)")
     }
     return .item(items[number - 1])
   }

@@ -1,4 +1,4 @@
-/// Numbers as a person reads them.
+/// Formats numbers for people.
 enum Amount {
   private static let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
 
@@ -6,7 +6,7 @@ enum Amount {
   static func bytes(_ count: Int64) -> String {
     var value = Double(count.magnitude)
     var unit = 0
-    // What would be rounded to 1000 is 1.0 of the next unit.
+    // A value that would be rounded to 1000 is shown as 1.0 of the next unit.
     while value >= 999.5, unit < units.count - 1 {
       value /= 1_000
       unit += 1
@@ -17,13 +17,13 @@ enum Amount {
     return "\(count < 0 ? "-" : "")\(text) \(units[unit])"
   }
 
-  /// Bytes in a second.
+  /// A rate in bytes per second, such as `1.0 kB/s`; `-` if it is not finite.
   static func rate(_ bytesPerSecond: Double) -> String {
     guard bytesPerSecond.isFinite, bytesPerSecond < 9e18 else { return "-" }
     return bytes(Int64(max(0, bytesPerSecond))) + "/s"
   }
 
-  /// A time in whole seconds: `0:07`, `12:34`, `1:02:03`.
+  /// A duration in whole seconds, rounded up: `0:07`, `12:34`, `1:02:03`.
   static func clock(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds < 1e9 else { return "-" }
     let whole = Int(max(0, seconds).rounded(.up))
@@ -32,14 +32,14 @@ enum Amount {
       ? "\(hours):\(twoDigits(minutes)):\(twoDigits(rest))" : "\(minutes):\(twoDigits(rest))"
   }
 
-  /// A time that has passed: `0.12 s`, `9.9 s`, `2:03`.
+  /// An elapsed time: `0.12 s`, `9.90 s`, `2:03`.
   static func elapsed(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds < 60 else { return clock(seconds) }
     let hundredths = Int((max(0, seconds) * 100).rounded())
     return "\(hundredths / 100).\(twoDigits(hundredths % 100)) s"
   }
 
-  /// A number of things: `1 file`, `2 files`.
+  /// A number with its noun: `1 file`, `2 files`.
   static func count(_ number: Int, _ thing: String) -> String {
     "\(number) \(thing)\(number == 1 ? "" : "s")"
   }

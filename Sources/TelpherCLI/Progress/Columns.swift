@@ -1,10 +1,10 @@
-/// How wide text is on a terminal.
+/// Measures and fits text by its width on a terminal.
 enum Columns {
-  /// The columns that `text`, without control characters, takes.
+  /// The width of `text`, which has no control characters, in columns.
   static func count(_ text: String) -> Int { text.unicodeScalars.reduce(0) { $0 + width($1) } }
 
-  /// `text` in at most `limit` columns; of a longer one the beginning and the end, since names often
-  /// differ there.
+  /// Shortens `text` to at most `limit` columns. It replaces the middle with `…`, because names
+  /// often differ at the beginning and the end.
   static func shortened(_ text: String, to limit: Int) -> String {
     guard count(text) > limit else { return text }
     guard limit > 1 else { return limit == 1 ? "…" : "" }
@@ -17,7 +17,7 @@ enum Columns {
     return String(short)
   }
 
-  /// `text` with blanks behind it up to `width` columns, or before it.
+  /// Pads `text` with spaces to `width` columns, after it or, if right-aligned, before it.
   static func padded(_ text: String, to width: Int, isRightAligned: Bool = false) -> String {
     let blanks = String(repeating: " ", count: max(0, width - count(text)))
     return isRightAligned ? blanks + text : text + blanks
@@ -35,8 +35,8 @@ enum Columns {
     return taken
   }
 
-  /// None for marks on the letter before, two for the scripts whose letters fill a square, and
-  /// pictures.
+  /// The width of a character: 0 for combining marks, 2 for wide East Asian characters and emoji,
+  /// else 1.
   private static func width(_ scalar: Unicode.Scalar) -> Int {
     guard scalar.value >= 0x300 else { return 1 }
     switch scalar.properties.generalCategory {

@@ -1,19 +1,19 @@
 internal import TelpherClient
 
-/// Shows how a transfer goes, as it is to be shown.
+/// Displays the progress of a transfer.
 struct ProgressDisplay {
-  /// How.
+  /// How the progress is displayed.
   enum Style {
     /// A live line on a terminal.
     case line(Terminal)
     /// JSON records on standard output.
     case records
-    /// Not at all.
+    /// Nothing is displayed.
     case silent
   }
 
   let style: Style
-  /// The least time between two of them, in seconds.
+  /// The least time between two updates, in seconds.
   private static let interval = 0.1
 
   private let start = ContinuousClock.now
@@ -26,7 +26,7 @@ struct ProgressDisplay {
   /// Seconds since the start.
   var seconds: Double { (ContinuousClock.now - start) / .seconds(1) }
 
-  /// Shows it, unless that was just done.
+  /// Displays the progress, unless it was displayed less than `interval` ago.
   mutating func show(_ progress: TransferProgress) {
     let now = seconds
     rate.add(progress.movedBytes, at: now)
@@ -38,24 +38,24 @@ struct ProgressDisplay {
         ProgressLine.text(progress, rate: rate.bytesPerSecond, width: terminal.width))
       isShown = true
     case .records:
-      // Where it can't be written, the result will tell: that can't be either.
+      // A write error is ignored here: writing the result at the end then fails too.
       try? JSONText.print(ProgressRecord(progress: progress, seconds: now))
     case .silent: break
     }
   }
 
-  /// Takes the live line away.
+  /// Removes the live line.
   mutating func clear() {
     if case .line(let terminal) = style, isShown { terminal.replaceLine("") }
     isShown = false
   }
 }
 
-/// One record of `--json` while a transfer goes.
+/// The record of `--json` for the progress of a transfer.
 struct ProgressRecord: Encodable {
-  /// How far it is.
+  /// The progress.
   let progress: TransferProgress
-  /// Since its start.
+  /// Seconds since the start of the transfer.
   let seconds: Double
 
   private enum CodingKeys: String, CodingKey {

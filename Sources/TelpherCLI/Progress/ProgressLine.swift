@@ -1,13 +1,13 @@
 internal import TelpherClient
 
-/// The live line of a transfer: what is worked on, how much of it is done, how fast it goes and how
-/// long it will take.
+/// Formats the live line of a transfer: the current file, the amount done, the rate and the time
+/// left.
 enum ProgressLine {
-  /// Columns of a name that are worth their place.
+  /// If fewer columns than these are left for the name, it is not shown.
   private static let shortestName = 8
 
-  /// The line for a terminal of `width` columns, of which it leaves the last one free: a full line
-  /// would make some of them go to the next.
+  /// The line for a terminal of `width` columns. It leaves the last column free, because some
+  /// terminals move to the next line after a full one.
   static func text(_ progress: TransferProgress, rate: Double?, width: Int) -> String {
     let figures = figures(progress, rate)
     let room = max(0, width - 1)
@@ -33,8 +33,8 @@ enum ProgressLine {
     return parts.joined(separator: "  ")
   }
 
-  /// Nil while it is not known how much there is: it would fall again and again. 100 only where
-  /// nothing is left.
+  /// The percentage done; nil until the total is known, because it would go down as the total
+  /// grows. It is 100 only if nothing is left.
   private static func percent(_ progress: TransferProgress) -> Int? {
     guard progress.isTotalKnown, progress.totalBytes > 0 else { return nil }
     let done = min(max(0, progress.bytes), progress.totalBytes)

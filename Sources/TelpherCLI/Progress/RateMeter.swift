@@ -1,20 +1,20 @@
-/// How fast it went lately: over the last few seconds, so that the figure neither jumps nor clings to
-/// a beginning that is long past.
+/// Measures the rate of the last few seconds. The figure is smooth, and the beginning of a long
+/// transfer does not affect it.
 struct RateMeter {
-  /// The time that counts, in seconds.
+  /// The time over which the rate is measured, in seconds.
   private static let window = 3.0
 
   private var samples: [(seconds: Double, bytes: Int64)] = [(0, 0)]
 
-  /// At `seconds` since the start, `bytes` have been moved in all.
+  /// Adds a sample: the total of `bytes` moved until `seconds` after the start.
   mutating func add(_ bytes: Int64, at seconds: Double) {
     samples.append((seconds, bytes))
-    // The youngest of the old ones stays, as the beginning of the window.
+    // The latest sample before the window is kept: it marks the window's beginning.
     let isOld = samples.dropFirst().prefix { $0.seconds <= seconds - Self.window }.count
     samples.removeFirst(isOld)
   }
 
-  /// Bytes in a second; nil while there is nothing to tell it from.
+  /// The rate; nil if the samples don't show one yet.
   var bytesPerSecond: Double? {
     guard let first = samples.first, let last = samples.last, last.seconds > first.seconds,
       last.bytes > first.bytes

@@ -1,8 +1,9 @@
 internal import TelpherClient
 
-/// What is said of a transfer at its end.
+/// The summary at the end of a transfer.
 enum SummaryLine {
-  /// The line, without its end: files, bytes, time and rate, and what was skipped or has failed.
+  /// The line without a line feed: files, bytes, time, rate, and the numbers of skipped, changed
+  /// and failed files.
   static func text(_ counts: TreeCounts, seconds: Double) -> String {
     var text = Amount.count(counts.files, "file")
     if counts.links > 0 { text += ", " + Amount.count(counts.links, "link") }

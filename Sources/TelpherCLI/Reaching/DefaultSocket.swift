@@ -1,20 +1,20 @@
 internal import Glibc
 
-/// The socket that server and client use unless told otherwise.
+/// The socket that server and client use if the user names no address.
 struct DefaultSocket: Sendable {
-  /// The folder, which must be the user's own and closed to all others.
+  /// The socket's folder, which must belong to the user and be closed to all others.
   let folder: String
-  /// The socket in it.
+  /// The path of the socket.
   var path: String { folder + "/telpher.sock" }
-  /// A file that every server at this socket holds a lock of (flock(2)) as long as it lives: longer
-  /// than it listens, since one that is ending lets its commands finish first.
+  /// A file that every server at this socket locks with flock(2) until its process ends. A draining
+  /// server still holds the lock after it has stopped listening.
   private var lockPath: String { folder + "/telpher.lock" }
 
   private init(folder: String) { self.folder = folder }
 
-  /// The sockets at which a server of this user's may be, the likelier first. XDG_RUNTIME_DIR is
-  /// missing after su(1), in cron(8) and in services, and the server may have been started where it
-  /// was not: then it is at the place that systemd gives each user (pam_systemd(8)).
+  /// The sockets at which the user's server may listen, the likelier first. XDG_RUNTIME_DIR is
+  /// missing after su(1), in cron(8) and in services. If the server was started with it, its socket
+  /// is in the folder that systemd gives each user (pam_systemd(8)).
   static func candidates(
     environment: [String: String], user: uid_t = geteuid()
   ) -> [DefaultSocket] {
@@ -23,9 +23,9 @@ struct DefaultSocket: Sendable {
     return hasFolder ? [first] : [first, DefaultSocket(folder: "/run/user/\(user)")]
   }
 
-  /// Takes this server's share of the lock, for as long as this process lives.
+  /// Takes a shared lock that this process holds until it ends.
   ///
-  /// - Throws: `Failure` where the file can't be made.
+  /// - Throws: `Failure` if the lock file can't be made or locked.
   func holdLock() throws(Failure) {
     let file = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0, flock(file, LOCK_SH) == 0 else {
@@ -33,7 +33,7 @@ struct DefaultSocket: Sendable {
     }
   }
 
-  /// Whether a server lives that belongs to this socket, whether or not it listens.
+  /// Whether the process of a server of this socket runs, even if it does not listen any more.
   var hasServer: Bool {
     guard faultOfFolder() == nil else { return false }
     let file = open(lockPath, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
@@ -44,7 +44,8 @@ struct DefaultSocket: Sendable {
 
   /// `$XDG_RUNTIME_DIR/telpher.sock`, else `/tmp/telpher-UID/telpher.sock`.
   init(environment: [String: String], user: uid_t = geteuid()) {
-    // "All paths must be absolute; relative ones are ignored": the XDG base directory specification.
+    // "All paths must be absolute; relative ones are ignored": the XDG base directory
+    // specification.
     if let folder = environment["XDG_RUNTIME_DIR"], folder.hasPrefix("/") {
       self.folder = folder
     } else {
@@ -52,36 +53,38 @@ struct DefaultSocket: Sendable {
     }
   }
 
-  /// Makes the folder where it is not there, and checks it.
+  /// Makes the folder if it is missing, and checks it.
   ///
-  /// - Throws: `Failure` where it can't be made or others could get at it.
+  /// - Throws: `Failure` if it can't be made, or if other users could enter it.
   func prepareFolder() throws(Failure) {
     guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
-      throw Failure("cannot make the folder \(folder): \(String(cString: strerror(errno)))")
+      throw Failure(
+        "cannot make the folder \(folder): \(String(cString: strerror(errno))); to use another folder, give --listen unix:PATH"
+      )
     }
     if let fault = faultOfFolder() {
-      throw Failure("\(fault); choose another with --listen unix:PATH")
+      throw Failure("\(fault); to use another folder, give --listen unix:PATH")
     }
   }
 
-  /// Whether there may be a server of this user's there: nobody else can have put the socket there.
+  /// Whether the socket exists and only this user can have put it there.
   var isTrusted: Bool { access(path, F_OK) == 0 && faultOfFolder() == nil }
 
-  /// Why a socket that is there is not used; nil if there is none, or it is used.
-  var whyDistrusted: String? { access(path, F_OK) == 0 ? faultOfFolder() : nil }
+  /// Why an existing socket is not used; nil if it is used or does not exist.
+  var distrustReason: String? { access(path, F_OK) == 0 ? faultOfFolder() : nil }
 
   private func faultOfFolder() -> String? {
-    // /tmp belongs to all: somebody may have put a link or a folder of theirs there first.
+    // Every user can write to /tmp: another one may have made a link or a folder of this name.
     var status = stat()
     guard lstat(folder, &status) == 0 else {
       return "cannot look at \(folder): \(String(cString: strerror(errno)))"
     }
     guard status.st_mode & S_IFMT == S_IFDIR else { return "\(folder) is not a folder" }
     guard status.st_uid == geteuid() else {
-      return "the folder \(folder) belongs to user \(status.st_uid)"
+      return "the folder \(folder) belongs to user \(status.st_uid), not to you"
     }
     guard status.st_mode & 0o077 == 0 else {
-      return "others can enter the folder \(folder) (chmod 700 it)"
+      return "others can enter the folder \(folder) (run 'chmod 700 \(folder)')"
     }
     return nil
   }

@@ -1,18 +1,18 @@
 internal import Glibc
 
-/// A server for one client, in a process of its own: the same program as `serve --listen stdio`, at
-/// the other end of a pair of sockets.
+/// A temporary server for one client: a separate process that runs `serve --listen stdio` at the
+/// other end of a socket pair.
 ///
-/// Not a second loop in this process: whoever ends this process with SIGKILL would leave the
-/// command's processes behind. The server sees its connection end and ends them.
+/// It is not a second loop in this process, because a SIGKILL of this process would then leave the
+/// command's processes running. The separate server sees the connection end and ends them.
 enum EmbeddedServer {
   /// POSIX_SPAWN_SETSID of <spawn.h>, which Swift's Glibc module lacks.
   private static let newSession: Int16 = 0x80
 
-  /// Starts the server.
+  /// Starts the server process.
   ///
-  /// - Returns: this side's end of the connection.
-  /// - Throws: `Failure`.
+  /// - Returns: the descriptor of this side of the connection; the caller owns it.
+  /// - Throws: `Failure` if the socket pair or the process can't be made.
   static func start() throws(Failure) -> Int32 {
     var ends: [Int32] = [-1, -1]
     let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
@@ -33,7 +33,8 @@ enum EmbeddedServer {
     posix_spawn_file_actions_adddup2(&actions, end, STDIN_FILENO)
     posix_spawn_file_actions_adddup2(&actions, end, STDOUT_FILENO)
 
-    // A session of its own: Ctrl-C is for the client, who passes it on. No signal stays blocked.
+    // In its own session the server gets no Ctrl-C from the terminal; the client forwards it. The
+    // server starts with no signal blocked.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -50,6 +51,6 @@ enum EmbeddedServer {
   }
 
   private static func failure(_ error: Int32) -> Failure {
-    Failure("cannot start an embedded server: \(String(cString: strerror(error)))")
+    Failure("cannot start a temporary server: \(String(cString: strerror(error)))")
   }
 }

@@ -1,14 +1,13 @@
 internal import ArgumentParser
 internal import TelpherClient
 
-/// Small requests about the files of a server, one after the other.
+/// Makes small requests about files on a server, one after the other.
 struct FileReach {
   let server: ServerOptions
 
-  /// Connects and does `work` for each of `paths`. One that fails is told and holds up none of the
-  /// others.
+  /// Connects and calls `work` for each of `paths`. Reports a request that fails, and goes on.
   ///
-  /// - Throws: `ExitCode` where something failed; `Failure` where telpher or the connection did.
+  /// - Throws: `ExitCode` if a request failed; `Failure` if telpher or the connection failed.
   func perform(
     for paths: [PathText], _ work: (Connection, PathText) async throws -> Void
   ) async throws {

@@ -1,7 +1,7 @@
-/// Which hosts TCP is used with: this one only.
+/// The rule that TCP is used only within this machine.
 enum Loopback {
-  /// Why `address` is not used.
+  /// The message that refuses `address`.
   static func refusal(_ address: String) -> String {
-    "\(address) is refused: TCP is not encrypted, and everybody on the way could read and change what is sent; TCP serves 127.0.0.1, ::1 and localhost, use ssh://HOST for another machine"
+    "\(address) is refused: TCP is not encrypted, so telpher uses it only within this machine (127.0.0.1, ::1, localhost); between machines, clients connect with --on ssh://HOST"
   }
 }

@@ -3,34 +3,34 @@ internal import TelpherAccess
 internal import TelpherClient
 internal import TelpherTransport
 
-/// The way to a server: which one, and a connection to it.
+/// Finds the server that the options name and connects to it.
 struct ServerReach {
   let options: ServerOptions
   let backend = CurrentBackend.require()
   let environment = Environment.current()
 
-  /// Whether a server is started for a client that names none and finds none.
+  /// Whether a temporary server is started if the user names no server and none runs.
   enum Embedding {
     case allowed
     case forbidden
   }
 
-  /// Which server a connection leads to.
+  /// The kind of server that a connection leads to.
   enum Place {
-    /// One that the user named.
+    /// A server that the user named.
     case named
-    /// The one at the default socket, which the user did not name.
+    /// The server at the default socket; the user named no server.
     case byDefault
-    /// One that was started for this client, with this process's environment.
+    /// A temporary server that was started for this client, with this process's environment.
     case embedded
   }
 
-  /// What a connection leads to.
+  /// A connection and the server at its other end.
   struct Reached {
     let connection: Connection
-    /// A name for it.
+    /// The name of the server, for messages.
     let name: String
-    /// Which server it is.
+    /// The kind of server.
     var place = Place.named
   }
 
@@ -66,15 +66,16 @@ struct ServerReach {
 
   private var timeout: Duration { options.connectTimeout ?? Connection.defaultTimeout }
 
-  /// `error` with what the user can do about it.
+  /// Adds to `error` what the user can do about it.
   private static func advise(_ error: ClientError, _ endpoint: Endpoint) -> ClientError {
     guard case .socket(let address) = endpoint else { return error }
     return ClientError(
       error.code, "\(error.message); start a server there with 'telpher serve --listen \(address)'")
   }
 
-  /// Finds the user's own server. One that lives is never passed by in silence: the command would run
-  /// beside it, and differently.
+  /// Connects to the user's own server, or else to a temporary one. If the user's own server runs
+  /// but takes no connections, this fails: in a temporary server the command could behave
+  /// differently.
   private func connectByDefault(_ embedding: Embedding) async throws -> Reached {
     let sockets = DefaultSocket.candidates(environment: environment)
     var loop: (any EventLoop)?
@@ -93,31 +94,35 @@ struct ServerReach {
     }
     if let socket = sockets.first(where: \.hasServer) {
       throw Failure(
-        "your server at unix:\(socket.path) takes no connections: it is starting, or ending and waits for what runs there; wait for it, or name another one with --on",
+        "your server at unix:\(socket.path) takes no connections: it is starting, or it is ending and waits for its commands; try again later, or name another server with --on",
         kind: "unreachable")
     }
     guard embedding == .allowed else {
       throw Failure(
-        "no server answers at unix:\(sockets[0].path): start one with 'telpher serve', or name one with --on",
+        "no server answers at unix:\(sockets[0].path); start one with 'telpher serve', or name another with --on",
         kind: "unreachable")
     }
-    if let reason = whyUnusual(sockets, silent) {
-      Descriptor.complain("\(reason): a server is started for this command alone")
+    if let reason = reasonToReport(sockets, silent) {
+      Descriptor.complain("\(reason); telpher starts a temporary server for this command")
     }
     return try await embed(on: loop)
   }
 
-  /// Why it may surprise the user that no server was found; nil if there is none.
-  private func whyUnusual(_ sockets: [DefaultSocket], _ silent: DefaultSocket?) -> String? {
-    if let silent { return "no server answers at unix:\(silent.path), which one has left behind" }
+  /// Why the user may have expected to reach a running server; nil if there is no such reason.
+  private func reasonToReport(_ sockets: [DefaultSocket], _ silent: DefaultSocket?) -> String? {
+    if let silent {
+      return "no server answers at unix:\(silent.path), a socket that an earlier server left"
+    }
     let first = sockets[0]
-    if let fault = first.whyDistrusted { return "unix:\(first.path) is not used, since \(fault)" }
+    if let fault = first.distrustReason {
+      return "the socket unix:\(first.path) is not used because \(fault)"
+    }
     guard environment["XDG_RUNTIME_DIR"]?.hasPrefix("/") != true else { return nil }
     return "XDG_RUNTIME_DIR is not set, and no server is at unix:\(first.path)"
   }
 
   private func embed(on loop: (any EventLoop)?) async throws -> Reached {
-    // First, so that it starts while this process sets up the rest.
+    // Started first: the server starts while this process makes its loop.
     let end = try EmbeddedServer.start()
     let loop = try loop ?? backend.makeClientLoop(startsPrograms: false)
     let connection = try await Connection.adopt(reading: end, writing: end, on: loop)
@@ -125,14 +130,20 @@ struct ServerReach {
   }
 
   private func readToken() throws(Failure) -> Token {
+    let path = Self.tokenPath(options.tokenFile, environment)
+    if access(path, F_OK) != 0, errno == ENOENT {
+      throw Failure(
+        "there is no token file \(path): the server makes it when 'telpher serve --listen tcp:HOST:PORT' first starts; if its token is in another file, name that with --token-file",
+        kind: "not_authenticated")
+    }
     do throws(SecretFile.Failure) {
-      return try TokenFile(Self.tokenPath(options.tokenFile, environment)).read()
+      return try TokenFile(path).read()
     } catch {
       throw Failure(error.description, kind: "not_authenticated")
     }
   }
 
-  /// The token's file as the user says, or else.
+  /// The path of the token file: `option`, else $TELPHER_TOKEN_FILE, else the default path.
   static func tokenPath(_ option: String?, _ environment: [String: String]) -> String {
     option ?? environment["TELPHER_TOKEN_FILE"].flatMap(nonEmpty)
       ?? TokenFile.defaultPath(environment: environment)

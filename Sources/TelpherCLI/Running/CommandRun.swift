@@ -1,18 +1,18 @@
 internal import TelpherClient
 internal import TelpherTransport
 
-/// One command, connected to this process's standard streams and signals.
+/// Runs one command, connected to this process's standard streams and signals.
 struct CommandRun {
   let command: Command
   let forwardsInput: Bool
   let output: any OutputSink
   let error: any OutputSink
-  /// Ends this process at the second signal that asks for an end.
+  /// Ends this process; called with the second terminating signal.
   let giveUp: @Sendable (Int32) -> Never
 
-  /// Runs the command and passes everything on until it has ended.
+  /// Runs the command, and forwards input, output and signals until it has ended.
   ///
-  /// - Returns: how it ended.
+  /// - Returns: the result of the command.
   /// - Throws: `ClientError`, `Failure`.
   @concurrent
   func perform(on connection: Connection) async throws -> CommandResult {
@@ -25,19 +25,19 @@ struct CommandRun {
         do {
           for _ in work(of: handle) { _ = try await group.next() }
         } catch {
-          // The others wait for the command, which would wait for its outputs to be read.
+          // The other tasks wait for the command, and the command waits until its output is read.
           await handle.cancel()
           for output in [handle.output, handle.error] { await output.stop() }
           throw error
         }
-        // The signals' task ends by being canceled.
+        // The task that forwards signals ends only when it is canceled.
         group.cancelAll()
       }
     }.result
   }
 
-  /// What must be done before the command is over: its outputs may end long before it, which still
-  /// reads its input then.
+  /// The tasks to wait for: both outputs and the result. The outputs may end long before the
+  /// command, which may still read input then.
   private func work(of handle: RunningCommand) -> [@Sendable () async throws -> Void] {
     [
       { try await pass(handle.output, to: output) },
@@ -48,13 +48,13 @@ struct CommandRun {
 
   private func pass(_ output: CommandOutput, to sink: any OutputSink) async throws {
     for try await chunk in output where try await !sink.write(chunk) {
-      // What still comes is dropped, and ends with the command, or with its SIGPIPE.
+      // The sink takes no more: further output is dropped.
       await output.stop()
     }
   }
 
-  /// Not awaited by anyone: a read from a terminal may never return, and the process does not wait
-  /// for it when the command ends first.
+  /// Starts a task that forwards standard input. The task is not awaited: a read from a terminal
+  /// may never return, and the process must end when the command does.
   private func forwardInput(to handle: RunningCommand) {
     Task(executorPreference: handle.loop) {
       do {

@@ -2,28 +2,28 @@ internal import Glibc
 internal import TelpherClient
 internal import TelpherTransport
 
-/// The signals to this process that are meant for its command.
+/// The signals that this process receives and forwards to its command.
 struct ForwardedSignals {
-  /// They come as they arrived.
+  /// The signal numbers in the order of arrival.
   let numbers: AsyncStream<Int32>
 
-  /// Those that ask for an end.
+  /// The signals that normally end a process.
   private static let ending = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
-  /// Those that mean what the command makes of them.
+  /// The signals whose meaning the command defines.
   private static let others = [SIGUSR1, SIGUSR2]
 
-  /// Takes the signals from now on, for the rest of the process's life.
+  /// Watches the signals from now on until the process ends.
   ///
-  /// - Parameter giveUp: called with the second signal that asks for an end, on the loop's thread: the
-  ///   server may not answer, and the user does not want to wait for it.
+  /// - Parameter giveUp: called on the loop's thread with the second terminating signal: the
+  ///   server may not answer, and the user does not want to wait.
   static func watch(
     on loop: any EventLoop, orGiveUp giveUp: @escaping @Sendable (Int32) -> Never
   ) -> ForwardedSignals {
     let (numbers, continuation) = AsyncStream.makeStream(of: Int32.self)
     loop.execute {
       let requests = EndRequests()
-      // What is ignored stays so: nohup(1), and a shell's background jobs. The loop keeps an active
-      // watch; the process ends with it.
+      // Signals that are ignored stay so, as under nohup(1) and in a shell's background jobs. The
+      // loop keeps the watches until the process ends.
       for number in ending where !isIgnored(number) {
         _ = try? loop.watch(signal: number) {
           switch requests.receive(number, at: loop.now) {
@@ -40,12 +40,12 @@ struct ForwardedSignals {
     return ForwardedSignals(numbers: numbers)
   }
 
-  /// Sends each signal on to `command`, until this task is canceled.
+  /// Forwards each signal to `command` until this task is canceled.
   func forward(to command: RunningCommand) async {
     for await number in numbers { await command.signal(number) }
   }
 
-  /// Whether whoever started this process had it ignore a signal.
+  /// Whether this process ignores the signal, because its parent did.
   static func isIgnored(_ number: Int32) -> Bool {
     var action = sigaction()
     guard sigaction(number, nil, &action) == 0 else { return false }
@@ -54,28 +54,28 @@ struct ForwardedSignals {
   }
 }
 
-/// What is done with the signals that ask for an end, in their order.
+/// Decides what to do with each terminating signal.
 final class EndRequests {
-  /// What is done with one.
+  /// What to do with a signal.
   enum Action: Equatable {
-    /// The command gets it.
+    /// Forward it to the command.
     case pass
-    /// It is the one before, delivered twice.
+    /// Ignore it: it is the previous signal, delivered twice.
     case drop
-    /// This process ends.
+    /// End this process.
     case giveUp
   }
 
-  /// Two of the same signal within this time are one request: timeout(1) sends its signal to the
-  /// process and then to the group that the process is in.
-  static let oneRequest: UInt64 = 50_000_000
+  /// The time in nanoseconds within which two equal signals are one request: timeout(1) sends its
+  /// signal to the process and then to its process group.
+  static let repeatInterval: UInt64 = 50_000_000
 
   private var last: (number: Int32, at: UInt64)?
 
-  /// A signal arrived, at `now` on a monotonic clock in nanoseconds.
+  /// Decides about a signal that arrived at `now`, in nanoseconds on a monotonic clock.
   func receive(_ number: Int32, at now: UInt64) -> Action {
     defer { last = (number, now) }
     guard let last else { return .pass }
-    return last.number == number && now - last.at < Self.oneRequest ? .drop : .giveUp
+    return last.number == number && now - last.at < Self.repeatInterval ? .drop : .giveUp
   }
 }

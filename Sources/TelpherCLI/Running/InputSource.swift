@@ -2,9 +2,9 @@ internal import TelpherClient
 internal import TelpherTransport
 
 /// Reads this process's standard input with blocking reads, which work for terminals, pipes and
-/// files alike.
+/// files.
 actor InputSource {
-  /// What one read may bring: as much as a pipe holds.
+  /// The most bytes of one read: the capacity of a pipe.
   private static let readSize = 64 << 10
 
   private let thread = ThreadExecutor.ofItsOwn()
@@ -18,13 +18,13 @@ actor InputSource {
     }
   }
 
-  /// Sends all there is to `input`, each piece once the command has room for the one before, and
-  /// ends it.
+  /// Sends all input to `input` and then finishes it. Each chunk waits for credit before the next
+  /// one is read.
   ///
-  /// - Throws: `Failure` where it can't be read.
+  /// - Throws: `Failure` if standard input can't be read.
   nonisolated func forward(to input: CommandInput) async throws {
     while let chunk = try await read() {
-      // A command that reads no more, or a lost connection: that is told elsewhere.
+      // The command reads no more, or the connection is lost, which is reported elsewhere.
       do { try await input.write(chunk) } catch { return }
     }
     await input.finish()

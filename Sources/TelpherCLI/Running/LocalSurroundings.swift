@@ -1,28 +1,30 @@
 internal import Glibc
 internal import TelpherClient
 
-/// What a command takes over from this process if the user named no server: it runs in this folder
-/// and with this environment, whether a server of the user's runs it or one that was started for it.
+/// The working directory and environment that a command gets from this process if the user named no
+/// server. They are the same with the user's own server and with a temporary one.
 struct LocalSurroundings {
   /// The absolute path of this process's working directory.
   let directory: ByteText
 
-  /// - Throws: `Failure` if the folder has no path: it was removed, or can't be reached from the root.
+  /// Finds the working directory.
+  ///
+  /// - Throws: `Failure` if it has no path: it was removed, or can't be reached from the root.
   init() throws(Failure) {
     directory = try Self.workingDirectory()
   }
 
-  /// The path of the folder that `path`, an option of the user's, names.
+  /// The absolute path for the value of --cwd; nil is the working directory.
   func resolve(_ path: ByteText?) -> ByteText {
     guard let path else { return directory }
     if path.bytes.first == UInt8(ascii: "/") { return path }
     return ByteText(directory.bytes + [UInt8(ascii: "/")] + path.bytes)
   }
 
-  /// This process's variables for a command that starts from none. PWD is left to the server, which
-  /// sets it to the working directory.
+  /// This process's variables, for a command that does not inherit those of the server. PWD is left
+  /// out: the server sets it to the working directory.
   ///
-  /// - Returns: beside the variables, the names that can't be passed on, since they are not UTF-8.
+  /// - Returns: the variables, and the names that can't be sent because they are not UTF-8.
   static func environment() -> (variables: [String: ByteText?], unsendable: [SystemString]) {
     var variables: [String: ByteText?] = [:]
     var unsendable: [SystemString] = []
@@ -36,8 +38,8 @@ struct LocalSurroundings {
     return (variables, unsendable)
   }
 
-  /// PWD if it names the working directory, as `pwd -L` has it: it may lead through symlinks that the
-  /// user knows the folder by. Else getcwd(3).
+  /// $PWD if it is a path of the working directory, as in `pwd -L`, because the user may know the
+  /// folder by a path with symlinks. Else the result of getcwd(3).
   private static func workingDirectory() throws(Failure) -> ByteText {
     if let path = getenv("PWD"), let here = identity("."), identity(path) == here {
       let path = ByteText(bytes(path))
@@ -45,14 +47,14 @@ struct LocalSurroundings {
     }
     guard let path = getcwd(nil, 0) else {
       throw Failure(
-        "the working directory can't be passed on to the command: \(String(cString: strerror(errno))); change to another folder, or name one with --cwd",
+        "the working directory can't be passed on to the command: \(String(cString: strerror(errno))); change to another folder, or name an absolute path with --cwd",
         kind: "no_directory")
     }
     defer { free(path) }
     return ByteText(bytes(path))
   }
 
-  /// Whether a path is absolute, and no part of it is `.` or `..`.
+  /// Whether a path is absolute and has no part `.` or `..`.
   private static func isPlain(_ path: ByteText) -> Bool {
     path.bytes.first == UInt8(ascii: "/")
       && !path.bytes.split(separator: UInt8(ascii: "/")).contains {
@@ -64,7 +66,7 @@ struct LocalSurroundings {
     Array(UnsafeRawBufferPointer(start: text, count: strlen(text)))
   }
 
-  /// Which folder a path leads to.
+  /// The device and inode of the folder at `path`; nil if there is none.
   private static func identity(_ path: UnsafePointer<CChar>) -> [UInt64]? {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }

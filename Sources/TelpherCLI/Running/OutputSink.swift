@@ -1,16 +1,16 @@
 internal import Glibc
 internal import TelpherTransport
 
-/// Where an output of a command goes.
+/// Takes an output of a command.
 protocol OutputSink: Sendable {
-  /// Takes a piece.
+  /// Takes a chunk.
   ///
-  /// - Returns: whether more is wanted.
-  /// - Throws: `Failure` where the piece could not be kept.
+  /// - Returns: whether the sink takes more.
+  /// - Throws: `Failure` if the chunk can't be written or kept.
   func write(_ chunk: Chunk) async throws -> Bool
 }
 
-/// Passes an output on to a descriptor of this process, with blocking writes.
+/// Writes an output to a descriptor of this process with blocking writes.
 actor DescriptorSink: OutputSink {
   private let descriptor: Descriptor
   private let thread = ThreadExecutor.ofItsOwn()
@@ -27,14 +27,14 @@ actor DescriptorSink: OutputSink {
       }
       return true
     } catch {
-      // Nobody reads it any more, which is how `yes | head -1` ends; SIGPIPE is ignored here.
+      // The reader has closed the pipe, as in `yes | head -1`. SIGPIPE is ignored here.
       if error.number == EPIPE { return false }
       throw Failure("cannot write \(descriptor.name): \(error.text)")
     }
   }
 }
 
-/// Keeps an output, up to a limit.
+/// Keeps an output in memory, up to a limit.
 actor MemorySink: OutputSink {
   /// The most bytes of one output that `--json` keeps.
   static let limit = 64 << 20
@@ -49,7 +49,7 @@ actor MemorySink: OutputSink {
   func write(_ chunk: Chunk) throws -> Bool {
     guard bytes.count + chunk.count <= Self.limit else {
       throw Failure(
-        "\(name) is longer than the \(Self.limit >> 20) MiB that --json keeps: run it without --json",
+        "\(name) is longer than the \(Self.limit >> 20) MiB that --json can keep; run the command without --json",
         kind: "output_limit")
     }
     bytes.append(contentsOf: chunk)

@@ -1,16 +1,16 @@
 internal import TelpherClient
 internal import TelpherWire
 
-/// What `run --json` prints: all of the result that the server told, and the output. Without the
-/// output, what goes to `--status-fd`.
+/// The JSON object of `run --json`: the server's result and the output. `--status-fd` gets the same
+/// object without the output.
 struct RunReport: Encodable {
-  /// How the command ended, or why that is not known.
+  /// The result of the command, or why there is none.
   let outcome: Result<CommandResult, Failure>
-  /// What came of standard output; nil if it was not kept.
+  /// The standard output; nil if it was not kept.
   var output: [UInt8]?
-  /// What came of standard error; nil if it was not kept.
+  /// The standard error; nil if it was not kept.
   var error: [UInt8]?
-  /// What this process ends with.
+  /// The exit status of this process.
   let status: Int32
 
   private enum CodingKeys: String, CodingKey {
@@ -29,13 +29,13 @@ struct RunReport: Encodable {
       try container.encode(failure.message, forKey: .message)
     }
     try container.encode(status, forKey: .status)
-    try container.encode(isOfCommand ? "command" : "telpher", forKey: .statusFrom)
+    try container.encode(isStatusOfCommand ? "command" : "telpher", forKey: .statusFrom)
     if let output { try encode(output, .stdout, .stdoutBase64, into: &container) }
     if let error { try encode(error, .stderr, .stderrBase64, into: &container) }
   }
 
-  /// Whether the status says how the command ended by itself, and not what Telpher has to say.
-  private var isOfCommand: Bool {
+  /// Whether the exit status comes from the command and not from Telpher.
+  private var isStatusOfCommand: Bool {
     guard case .success(let result) = outcome else { return false }
     return switch result.status {
     case .exited, .signaled: true

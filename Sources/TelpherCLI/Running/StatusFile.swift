@@ -1,18 +1,20 @@
 internal import Glibc
 
-/// The descriptor of `--status-fd`, which this process inherited, and gets the result object.
+/// The inherited descriptor of `--status-fd`, to which the result object is written.
 struct StatusFile: Sendable {
   private let descriptor: Descriptor
 
+  /// Checks the descriptor.
+  ///
   /// - Throws: `Failure` if `number` is not open for writing.
   init(_ number: Int32) throws(Failure) {
     let flags = fcntl(number, F_GETFL)
     guard flags >= 0, flags & O_ACCMODE != O_RDONLY else {
       throw Failure(
-        "descriptor \(number) is not open for writing: a shell opens one with \(number)>FILE")
+        "descriptor \(number) is not open for writing; open it in the shell with \(number)>FILE")
     }
-    // A server that is started for this command must not hold it open, or its reader would wait for
-    // that one's end. The standard ones are passed on by name.
+    // A temporary server must not inherit the descriptor: its reader would wait for the server's
+    // end. The standard streams are replaced in the server anyway.
     if number > STDERR_FILENO { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
     descriptor = Descriptor(number: number, name: "descriptor \(number)")
   }

@@ -1,12 +1,12 @@
 internal import Logging
 internal import TelpherWire
 
-/// A log on standard error, in which nothing of what clients or the system said can begin a line of
-/// its own or reach a terminal as more than text.
+/// Logs to standard error and escapes control characters, so that text from clients can't start a
+/// new line or change the terminal.
 struct EscapingLogHandler: LogHandler {
   private var handler: StreamLogHandler
 
-  /// A logger that writes so.
+  /// A logger with this handler.
   static func logger(level: Logger.Level) -> Logger {
     var logger = Logger(label: "telpher") { label in
       EscapingLogHandler(handler: StreamLogHandler.standardError(label: label))

@@ -1,16 +1,17 @@
 internal import Glibc
 
-/// The signal mask and dispositions that a process inherits from its parent, which may have blocked or
-/// ignored what this program lives by.
+/// Resets the signal mask and dispositions that this process inherited: its parent may have blocked
+/// or ignored signals that this program needs.
 enum InheritedSignals {
-  /// Signals whose inherited "ignored" is kept: the parent says that this process is to outlive its
-  /// terminal (nohup(1), a shell's background jobs).
+  /// Signals that stay ignored if they were inherited so: with nohup(1) or a shell's background
+  /// job, the parent wants this process to outlive its terminal.
   private static let kept = [SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU]
-  /// Signals that are errors of the call that caused them: a write to a peer that is gone, and one
-  /// past the limit of a file's size. Their default action would end the whole process.
+  /// Signals that a failed write causes: to a closed connection, and past the limit of a file's
+  /// size. They are ignored, so that the write fails with EPIPE or EFBIG and the process does not
+  /// end.
   private static let errors = [SIGPIPE, SIGXFSZ]
 
-  /// Blocks no signal. To be called on the first thread, before there are others, which inherit its
+  /// Unblocks all signals. Called on the first thread before there are others: they inherit its
   /// mask.
   static func unblockAll() {
     var none = sigset_t()
@@ -29,6 +30,6 @@ enum InheritedSignals {
     }
   }
 
-  /// From here on signals have no meaning of their own: signal(7).
+  /// The first real-time signal (signal(7)); these have no predefined meaning.
   private static let firstRealTimeSignal: Int32 = 32
 }

@@ -4,15 +4,15 @@ internal import TelpherFiles
 internal import TelpherServer
 internal import TelpherWire
 
-/// Which files a server serves.
+/// The files that a server serves.
 enum ServedFiles: Sendable, Equatable {
-  /// All that its user may reach; relative paths start in the user's home.
+  /// All files that the server's user can reach; relative paths start in the user's home folder.
   case all
-  /// Those below the user's home: what clients of a server get that may run no commands.
+  /// Only the files in the user's home folder: the default of a server that runs no commands.
   case home
-  /// Those below this folder.
+  /// Only the files in this folder.
   case folder([UInt8])
-  /// None.
+  /// No files.
   case none
 
   /// Reads the value of `--root`.
@@ -20,10 +20,10 @@ enum ServedFiles: Sendable, Equatable {
     self = argument.path == PathText("none") ? .none : .folder(argument.path.bytes)
   }
 
-  /// Opens what is served.
+  /// Opens the served folder and puts it into `configuration`.
   ///
-  /// - Throws: `Failure` where it can't be opened. A home that only relative paths start in is left out
-  ///   then, and clients that use one are told why.
+  /// - Throws: `Failure` if it can't be opened. With `.all`, a home folder that can't be opened is
+  ///   only logged; a client that uses a relative path then gets the reason.
   func configure(
     _ configuration: inout ServerConfiguration, environment: [String: String], _ logger: Logger
   ) throws(Failure) {
@@ -39,7 +39,7 @@ enum ServedFiles: Sendable, Equatable {
         let home = Self.home(environment)
         let scope = try FileScope(home: Array(home.utf8))
         if let fault = scope.faultOfHome {
-          logger.warning("the home is not served", metadata: ["reason": "\(fault.message)"])
+          logger.warning("the home folder is not served", metadata: ["reason": "\(fault.message)"])
         }
         configuration.files = FileService(scope)
         logger.debug("serving all files", metadata: ["home": "\(home)"])
@@ -49,7 +49,7 @@ enum ServedFiles: Sendable, Equatable {
     }
   }
 
-  /// Where HOME leads, else what the system's table of users says.
+  /// $HOME if it is absolute, else the home folder in the password database, else `/`.
   private static func home(_ environment: [String: String]) -> String {
     if let home = environment["HOME"], home.hasPrefix("/") { return home }
     guard let entry = getpwuid(geteuid()), let folder = entry.pointee.pw_dir else { return "/" }

@@ -4,25 +4,26 @@ internal import TelpherAccess
 internal import TelpherServer
 internal import TelpherTransport
 
-/// A server as a program: its addresses, its token, its signals and its end.
+/// Runs a server as this process: addresses, token, signals and shutdown.
 struct ServerHost {
   let backend: any Backend
   let environment: [String: String]
   let tokenFile: String?
   let loops: Int
-  /// What starts commands; nil for the usual way.
+  /// How commands are started; nil for the backend's default.
   let spawn: SpawnMethod?
   let maxConnections: Int
-  /// After what silence a client is given up whose connection stands; nil for never.
+  /// How long a connected client may be silent before it is disconnected; nil for no limit.
   let clientTimeout: Duration?
   let runsCommands: Bool
   let isReadOnly: Bool
   let files: ServedFiles
   let logger: Logger
 
-  /// Serves until it is told to end, or its one client on standard input and output has.
+  /// Serves until a signal ends the server, or, with stdio, until its client disconnects.
   ///
-  /// - Throws: `Failure` where it can't listen or has no such root, `TransportError`.
+  /// - Throws: `Failure` if an address is refused or in use, the root can't be opened or there is no
+  ///   token; `TransportError` if the server can't listen for another reason.
   func serve(_ addresses: [ListenAddress]) async throws {
     let sockets = try sockets(addresses)
     var configuration = ServerConfiguration()
@@ -34,7 +35,7 @@ struct ServerHost {
     if let clientTimeout {
       let limit = UInt64(clientTimeout / .nanoseconds(1))
       configuration.link.stoppedAfter = limit
-      // It has to be asked before it can fail to answer.
+      // The client must get a PING before its silence can count as a missing answer.
       configuration.link.pingAfter = min(configuration.link.pingAfter, limit / 3)
     }
     configuration.environment = Environment.all()
@@ -50,26 +51,33 @@ struct ServerHost {
       await signals.run(
         until: {
           await server.idle()
-          // Who waits for the end of our standard error need not wait for a process that the command
-          // left behind.
-          Descriptor.letGoOfError()
+          // The client need not wait for the end of our standard error while a background process
+          // of the command still runs.
+          Descriptor.redirectErrorToNull()
           await server.unheld()
         }, ending: server, logger)
     } else {
       for address in sockets {
-        let address = try await server.listen(at: address)
-        logger.info("listening", metadata: ["address": "\(address)"])
-        try Announcement.print(address)
+        let bound: SocketAddress
+        do {
+          bound = try await server.listen(at: address)
+        } catch let error as TransportError
+          where error.code == .addressInUse || error.code == .notPermitted
+        {
+          throw Failure("\(error.message); choose another address with --listen")
+        }
+        logger.info("listening", metadata: ["address": "\(bound)"])
+        try Announcement.print(bound)
       }
       await signals.run(until: nil, ending: server, logger)
     }
-    // All but the loop that watches the signals: with it their default action would come back, and a
-    // second SIGTERM end the process as if it had not ended in order.
+    // The loop that watches the signals keeps running. Without it the default action of the signals
+    // would return, and a second SIGTERM would end this process with a signal instead of status 0.
     for loop in parts.loops.dropFirst() { await loop.shutDown() }
     parts.shutDown()
   }
 
-  /// The sockets to listen on; their hosts and folders are checked.
+  /// The sockets to listen at, after a check of their hosts and folders.
   private func sockets(_ addresses: [ListenAddress]) throws(Failure) -> [SocketAddress] {
     if addresses.isEmpty {
       let socket = DefaultSocket(environment: environment)
@@ -82,13 +90,26 @@ struct ServerHost {
       if case .tcp(let host, _) = address, !Host.isLoopback(host) {
         throw Failure(Loopback.refusal("\(address)"))
       }
+      if case .unix(let path) = address { try Self.checkFolder(of: path) }
       sockets.append(address)
     }
     return sockets
   }
 
-  /// The descriptors that strangers at one listener may occupy: a quarter of the process's, so that
-  /// the others are left for clients and their commands.
+  /// Checks that the folder of the socket at `path` exists.
+  ///
+  /// - Throws: `Failure` if it does not. Other faults are left to bind(2), which reports them.
+  private static func checkFolder(of path: String) throws(Failure) {
+    guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return }
+    let folder = String(path[..<slash])
+    guard access(folder, F_OK) != 0, errno == ENOENT else { return }
+    throw Failure(
+      "cannot listen at unix:\(path): the folder \(folder) is missing; make it with 'mkdir -p \(folder)'"
+    )
+  }
+
+  /// The descriptors that unauthenticated connections at one listener may use: a quarter of the
+  /// process's limit. The rest is for clients and their commands.
   private static var descriptorsForStrangers: Int {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1 }
@@ -99,7 +120,7 @@ struct ServerHost {
     let file = TokenFile(ServerReach.tokenPath(tokenFile, environment))
     do throws(SecretFile.Failure) {
       _ = try file.readOrMake()
-      logger.info("TCP clients need the token", metadata: ["file": "\(file.file.path)"])
+      logger.info("TCP clients must know the token", metadata: ["file": "\(file.file.path)"])
       return TokenSource(file)
     } catch {
       throw Failure(error.description)
@@ -108,7 +129,7 @@ struct ServerHost {
 }
 
 extension SocketAddress {
-  /// Whether anyone who reaches the port can connect.
+  /// Whether it is a TCP address, to which every user of the machine can connect.
   fileprivate var isTCP: Bool {
     switch self {
     case .tcp: true

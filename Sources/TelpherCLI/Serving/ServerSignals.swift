@@ -3,13 +3,13 @@ internal import Logging
 internal import TelpherServer
 internal import TelpherTransport
 
-/// What signals end.
+/// A server that signals can end.
 protocol EndableServer: Sendable {
-  /// Takes nothing new, brings what is under way to its end, and returns when nothing is left.
+  /// Accepts nothing new, and returns when running commands and transfers have ended.
   func endInOrder() async
-  /// Makes an `endInOrder()` that is under way end at once.
+  /// Ends commands and transfers now, so that a pending `endInOrder()` returns.
   func endAtOnce() async
-  /// What `endInOrder()` would wait for now, for a person.
+  /// The commands and transfers that `endInOrder()` waits for, as text for a log line.
   var remaining: String { get }
 }
 
@@ -19,21 +19,22 @@ extension Server: EndableServer {
   var remaining: String {
     let (connections, commands) = load
     return
-      "\(commands) running commands and the transfers of \(connections) connections, for \(drainLimit / 1_000_000_000) s at most"
+      "\(Amount.count(commands, "running command")) and the transfers of \(Amount.count(connections, "connection")), for \(drainLimit / 1_000_000_000) s at most"
   }
 }
 
-/// The signals that end a server: the first lets commands finish, the second does not.
+/// The signals that end a server: the first lets commands finish, the second ends them at once.
 struct ServerSignals {
   private let numbers: AsyncStream<Int32>
 
-  /// Orphans are waited for so long after a SIGCHLD, together: each time costs a look at all
-  /// processes.
+  /// The delay between a SIGCHLD and the search for orphans, in nanoseconds. One search serves all
+  /// signals of that time, because each search reads the list of all processes.
   private static let reapDelay: UInt64 = 100_000_000
 
-  /// Takes the signals from now on, for the rest of the process's life.
+  /// Watches the signals from now on until the process ends.
   ///
-  /// - Parameter reapOrphans: called on `loop` some time after children have ended.
+  /// - Parameter reapOrphans: called on `loop`, `reapDelay` after a child has ended; it returns
+  ///   whether it must be called again.
   static func watch(
     on loop: any EventLoop, reapOrphans: (@Sendable () -> Bool)?
   ) -> ServerSignals {
@@ -57,7 +58,7 @@ struct ServerSignals {
     return ServerSignals(numbers: numbers)
   }
 
-  /// Waits for the first signal, or for `end`, and ends the server.
+  /// Waits for the first signal and ends the server in order, or returns when `end` returns.
   func run(
     until end: (@Sendable () async -> Void)?, ending server: any EndableServer, _ logger: Logger
   ) async {
@@ -65,7 +66,7 @@ struct ServerSignals {
       group.addTask {
         guard let number = await next() else { return }
         logger.info(
-          "ending: nothing new is taken; waits for \(server.remaining); a second Ctrl-C or SIGTERM ends them at once",
+          "ending: nothing new is accepted; waiting for \(server.remaining); a second Ctrl-C or SIGTERM ends them at once",
           metadata: ["signal": "\(number)"])
         await withTaskGroup { group in
           group.addTask { await server.endInOrder() }

@@ -1,9 +1,9 @@
 internal import TelpherClient
 
-/// One record of `put --json` and `get --json`: what became of one file.
+/// The record of `put --json` and `get --json` for the outcome of one file.
 struct FileRecord: Encodable {
   let report: FileReport
-  /// Whether it stands by itself, not in the record of the result.
+  /// Whether it is a record of its own, not a part of the result's record.
   var isEvent = true
 
   private enum CodingKeys: String, CodingKey {

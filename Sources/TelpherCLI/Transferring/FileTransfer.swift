@@ -1,13 +1,13 @@
 internal import Glibc
 internal import TelpherClient
 
-/// One transfer, connected to this process's signals and to what shows its progress.
+/// Runs one transfer, which signals can cancel and whose progress is displayed.
 struct FileTransfer: Sendable {
-  /// Which way.
+  /// The direction of a transfer.
   enum Direction: Sendable {
-    /// From here to the server.
+    /// To the server.
     case put
-    /// From the server to here.
+    /// From the server.
     case get
   }
 
@@ -16,7 +16,7 @@ struct FileTransfer: Sendable {
   let destination: PathText
   var isRecursive = false
   var options = TransferOptions()
-  /// Takes what became of each file.
+  /// Receives the outcome of each file.
   var onFile: FileReportHandler?
 
   private enum Step: Sendable {
@@ -24,14 +24,14 @@ struct FileTransfer: Sendable {
     case signaled(Int32?)
   }
 
-  /// Moves the files and shows how it goes. A signal cancels it.
+  /// Copies the files and shows the progress. SIGINT, SIGTERM or SIGHUP cancels the transfer.
   func perform(
     on connection: Connection, showing display: inout ProgressDisplay
   ) async -> TransferOutcome {
     let meter = TransferMeter()
     let signals = InterruptWatch(on: connection.loop)
     async let outcome = perform(on: connection, meter, until: signals)
-    // They end with the transfer.
+    // The updates end with the transfer.
     for await progress in meter.updates { display.show(progress) }
     let ending = await outcome
     await signals.end()
@@ -46,7 +46,7 @@ struct FileTransfer: Sendable {
       group.addTask { .signaled(await signals.first()) }
       var result: Result<TransferReport, any Error>?
       var signal: Int32?
-      // Whichever comes first ends the other.
+      // The first task to end cancels the other.
       for await step in group {
         switch step {
         case .ended(let ended): result = ended
@@ -93,7 +93,7 @@ struct FileTransfer: Sendable {
     }
   }
 
-  /// The name of standard input as a source, and of standard output as a destination.
+  /// `-`: standard input as a source, standard output as a destination.
   static let stream = PathText("-")
 
   private func finished(_ file: FileReport) -> TransferReport {

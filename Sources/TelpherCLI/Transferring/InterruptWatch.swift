@@ -1,9 +1,9 @@
 internal import Glibc
 internal import TelpherTransport
 
-/// The signals that stop a transfer: the first is told, the second ends the process.
+/// Watches the signals that stop a transfer. The first cancels it; the second ends the process.
 ///
-/// `@unchecked Sendable`: `watches` and `count` are touched on the loop's thread only.
+/// `@unchecked Sendable`: `watches` and `count` are used only on the loop's thread.
 final class InterruptWatch: @unchecked Sendable {
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
 
@@ -13,11 +13,11 @@ final class InterruptWatch: @unchecked Sendable {
   private var watches: [any SignalWatch] = []
   private var count = 0
 
-  /// Takes the signals from now on, until `end()`.
+  /// Watches the signals from now on until `end()`.
   init(on loop: any EventLoop) {
     self.loop = loop
     (numbers, continuation) = AsyncStream.makeStream()
-    // What is ignored stays so: nohup(1), and a shell's background jobs.
+    // Signals that are ignored stay so, as under nohup(1) and in a shell's background jobs.
     let wanted = Self.signals.filter { !ForwardedSignals.isIgnored($0) }
     loop.execute { [self] in
       watches = wanted.compactMap { number in
@@ -26,8 +26,8 @@ final class InterruptWatch: @unchecked Sendable {
     }
   }
 
-  /// Leaves the signals to the system again; returns when that is done, since a process that ends
-  /// just then takes from under the loop what it needs for it.
+  /// Stops watching, and returns when that is done. If the process ended earlier, the loop would
+  /// use memory that is already freed.
   func end() async {
     await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
       loop.execute { [self] in
@@ -38,7 +38,7 @@ final class InterruptWatch: @unchecked Sendable {
     }
   }
 
-  /// The first one, waited for; nil where the task is canceled before it.
+  /// Waits for the first signal; nil if the task is canceled before.
   func first() async -> Int32? {
     var iterator = numbers.makeAsyncIterator()
     return await iterator.next()
@@ -46,7 +46,7 @@ final class InterruptWatch: @unchecked Sendable {
 
   private func didReceive(_ number: Int32) {
     count += 1
-    // Whoever asks twice has waited long enough for an orderly end.
+    // After a second signal the user no longer wants to wait for an orderly end.
     if count > 1 { _exit(ExitStatus.signalBase + number) }
     continuation.yield(number)
   }

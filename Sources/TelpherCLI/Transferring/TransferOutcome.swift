@@ -2,16 +2,16 @@ internal import TelpherClient
 
 /// How a transfer ended.
 enum TransferOutcome {
-  /// It went through; entries may have failed.
+  /// The transfer ran to its end; some entries may have failed.
   case finished(TransferReport)
-  /// This signal stopped it, when it was so far.
+  /// This signal stopped the transfer, at this progress.
   case interrupted(Int32, TransferProgress)
-  /// Nothing could be stored or sent.
+  /// The transfer as a whole failed: nothing was stored.
   case failed(FileError)
-  /// Telpher failed, or the connection.
+  /// Telpher or the connection failed.
   case broken(Failure)
 
-  /// What a transfer came to that a signal may have stopped.
+  /// Makes the outcome from the result and the signal, at least one of which is given.
   init(
     _ result: Result<TransferReport, any Error>?, signal: Int32?, at progress: TransferProgress
   ) {
@@ -21,11 +21,11 @@ enum TransferOutcome {
     case (.failure(let error as FileError), nil) where error.code != .protocolError:
       self = .failed(error)
     case (.failure(let error), nil): self = .broken(Failure(error))
-    case (nil, nil): preconditionFailure("a transfer that nobody stopped ends")
+    case (nil, nil): preconditionFailure("a transfer without a signal has a result")
     }
   }
 
-  /// What the process ends with.
+  /// The exit status of the process.
   var status: Int32 {
     switch self {
     case .finished(let report): report.isComplete ? 0 : ExitStatus.filesFailed
@@ -35,23 +35,23 @@ enum TransferOutcome {
     }
   }
 
-  /// What became of the entries; nothing where that was not told.
+  /// The counts of the entries; all zero if the transfer did not run to its end.
   var counts: TreeCounts {
     if case .finished(let report) = self { return report.counts }
     return TreeCounts()
   }
 
-  /// Failures of which each has a line.
-  static let toldFailures = 20
+  /// The greatest number of failures that are listed.
+  static let listedFailures = 20
 
-  /// Lines of the first of `count` failures.
+  /// A line for each listed failure, and one line for the number of the others.
   static func lines(of failures: [TransferFailure], count: Int) -> [String] {
-    let told = failures.prefix(toldFailures)
-    let rest = count - told.count
-    return told.map(\.line) + (rest > 0 ? ["and \(rest) more"] : [])
+    let listed = failures.prefix(listedFailures)
+    let rest = count - listed.count
+    return listed.map(\.line) + (rest > 0 ? ["and \(rest) more failures"] : [])
   }
 
-  /// What there is to complain of, by lines.
+  /// The lines for standard error.
   var complaints: [String] {
     switch self {
     case .finished(let report):
@@ -60,7 +60,7 @@ enum TransferOutcome {
     case .interrupted(_, let progress):
       guard !progress.path.isEmpty, progress.pathBytes > 0 else { return ["interrupted"] }
       return [
-        "interrupted: up to \(Amount.bytes(progress.pathBytes)) of '\(progress.path)' are kept; run the same command with --resume to go on"
+        "interrupted: up to \(Amount.bytes(progress.pathBytes)) of '\(progress.path)' are kept; run the same command with --resume to continue"
       ]
     case .failed(let error):
       let line = TransferFailure(path: error.path ?? "", message: error.message).line
@@ -71,7 +71,7 @@ enum TransferOutcome {
 }
 
 extension TransferFailure {
-  /// One line that names the path. The words may be the server's, who is not to move the cursor.
+  /// One line that names the path, with control characters escaped: the text may be the server's.
   var line: String {
     let text = path.isEmpty || message.contains("'\(path)'") ? message : "\(path): \(message)"
     return PathText(text).shown(escapingBackslashes: false)

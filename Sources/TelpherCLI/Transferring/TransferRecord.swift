@@ -1,9 +1,9 @@
 internal import TelpherClient
 
-/// The last record of `put --json` and `get --json`: all of the result.
+/// The last record of `put --json` and `get --json`: the result of the whole transfer.
 struct TransferRecord: Encodable {
   let outcome: TransferOutcome
-  /// How long it took.
+  /// The duration.
   let seconds: Double
 
   private enum CodingKeys: String, CodingKey {

@@ -1,28 +1,29 @@
 internal import ArgumentParser
 internal import TelpherClient
 
-/// What `put` and `get` do: connect, move the files, and tell how that ended.
+/// Does the work of `put` and `get`: connects, copies the files and reports the outcome.
 struct TransferRun {
   let direction: FileTransfer.Direction
-  /// The sources, and after them the destination.
+  /// The sources, then the destination.
   let paths: [PathArgument]
   let server: ServerOptions
   let flags: TransferFlags
 
-  /// Refuses paths that are too few.
+  /// Checks that there are a source and a destination.
   ///
   /// - Throws: `ValidationError`.
   static func check(_ paths: [PathArgument]) throws {
     guard paths.count >= 2 else {
       throw ValidationError(
         paths.isEmpty
-          ? "Missing what to move, and where to" : "Missing where to move '\(paths[0].path)'")
+          ? "Missing the source and the destination"
+          : "Missing the destination for '\(paths[0].path)'")
     }
   }
 
-  /// Moves the files.
+  /// Copies the files.
   ///
-  /// - Throws: `ExitCode` with the status where it is not 0; `Failure` where standard output can't
+  /// - Throws: `ExitCode` with the exit status if it is not 0; `Failure` if standard output can't
   ///   be written.
   func run() async throws {
     let terminal = flags.quiet ? nil : Terminal.ofStandardError(Environment.current())
@@ -56,8 +57,8 @@ struct TransferRun {
     }
   }
 
-  /// Prints what became of a file. If that cannot be written, the result cannot be written either, which
-  /// is reported.
+  /// Prints the outcome of a file. A write error is ignored here: writing the result at the end
+  /// then fails too, and that is reported.
   @Sendable private static func print(_ report: FileReport) {
     try? JSONText.print(FileRecord(report: report))
   }

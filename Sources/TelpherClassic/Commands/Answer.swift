@@ -1,22 +1,22 @@
 internal import TelpherFiles
 internal import TelpherTransport
 
-/// All that a command brought, standard output before standard error, and its length in bytes.
+/// The complete output of a command: standard output, then standard error.
 struct Answer {
   private let parts: [Spool]
 
-  /// The number of bytes: not of characters, whatever the encoding.
+  /// The number of bytes, not of characters.
   var count: Int64 { parts.reduce(0) { $0 + $1.count } }
 
-  /// An answer that is a note.
+  /// An answer that consists of a note.
   init(note: [UInt8]) {
     parts = [Spool(note)]
   }
 
-  /// Gathers the whole output of `command`.
+  /// Collects the whole output of `command`.
   ///
-  /// - Throws: `ClassicError` where it is longer than `limit` or can't be kept; the command was ended
-  ///   then.
+  /// - Throws: `ClassicError`: `limit` if the output is longer than `limit` bytes, `system` if it
+  ///   cannot be stored. The command is ended first.
   init(of command: ShellCommand, limit: Int64, _ limits: ClassicLimits) async throws(ClassicError) {
     let standard = Spool(memoryLimit: limits.keptInMemory)
     let error = Spool(memoryLimit: limits.keptInMemory)
@@ -37,11 +37,11 @@ struct Answer {
 
   private static func reason(_ limit: Int64, _ limits: ClassicLimits) -> String {
     limit == limits.announcedBytes
-      ? "which a length of 4 bytes can't announce: use the dialect 'size' or 'header'"
-      : "and no more is kept until its length is known: use the dialect 'raw'"
+      ? "the most that a length of 4 bytes can announce: use the dialect 'size' or 'header'"
+      : "the most that is stored before it is sent: use the dialect 'raw'"
   }
 
-  /// Its MD5 (RFC 1321) in hexadecimal digits.
+  /// The MD5 (RFC 1321) of the answer in hexadecimal digits.
   func md5() async throws(ClassicError) -> String {
     var digest = FileHasher(.md5)
     for part in parts {
@@ -53,7 +53,7 @@ struct Answer {
     return digest.digest
   }
 
-  /// Writes all of it to `client`, no faster than that takes it.
+  /// Writes the answer to `client`, as fast as the client reads.
   func write(to client: PulledStream) async throws(ClassicError) {
     for part in parts {
       try await part.forEach { (chunk) throws(ClassicError) in try await client.write(chunk) }
@@ -62,7 +62,7 @@ struct Answer {
 }
 
 extension FileHasher {
-  /// This, with the bytes of `chunk` behind those it has seen.
+  /// A copy of this hasher that has also read the bytes of `chunk`.
   func updated(with chunk: Chunk) -> FileHasher {
     var copy = self
     chunk.withUnsafeBytes { copy.update($0) }

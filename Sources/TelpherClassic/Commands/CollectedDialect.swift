@@ -1,14 +1,14 @@
 internal import TelpherTransport
 
-/// A dialect that tells how long an answer is before it sends it, so that the answer has to be whole
-/// first.
+/// A dialect that announces the length of an answer. The server collects the whole answer before it
+/// sends it.
 protocol CollectedDialect: CommandDialect {
-  /// The longest answer it can announce, or that is kept.
+  /// The longest answer that the dialect can announce or the server stores, in bytes.
   func longestAnswer(_ limits: ClassicLimits) -> Int64
 
   /// Sends `answer`.
   ///
-  /// - Throws: `ClassicError` (`lost`) where the client is gone.
+  /// - Throws: `ClassicError` (`lost`) if the client is gone.
   func send(_ answer: Answer, to client: PulledStream) async throws(ClassicError)
 }
 
@@ -21,7 +21,7 @@ extension CollectedDialect {
     let answer = try await Answer(
       of: command, limit: longestAnswer(shell.limits), shell.limits)
     guard !command.wasEnded else {
-      throw ClassicError(.lost, "the client went while its command ran")
+      throw ClassicError(.lost, "the command was ended before its answer was complete")
     }
     try await send(answer, to: client)
   }

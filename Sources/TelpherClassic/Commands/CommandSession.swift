@@ -1,22 +1,24 @@
 internal import Logging
 internal import TelpherTransport
 
-/// How a dialect answers commands. Everything else about them is the same for all.
+/// How a dialect answers commands. `CommandSession` does everything that is the same for all
+/// dialects.
 protocol CommandDialect {
-  /// Sends what `command`, which has started, brings.
+  /// Sends the output of `command`, which has started.
   ///
-  /// - Throws: `ClassicError`: `lost` where the client is gone; any other becomes a note.
+  /// - Throws: `ClassicError`: `lost` if the client is gone. The session sends the message of any
+  ///   other error as a note.
   func answer(
     _ command: ShellCommand, to client: PulledStream, _ shell: Shell
   ) async throws(ClassicError)
 
-  /// Sends a note in the place of an answer.
+  /// Sends a note instead of an answer.
   func send(note: [UInt8], to client: PulledStream) async throws(ClassicError)
 
-  /// What one read of the client brought that is to be a command, without what the dialect has other
-  /// uses for; nil when nothing is left.
+  /// Takes the dialect's own messages, such as acknowledgements, out of the bytes of one read.
+  /// Returns the command that is left; nil if none is.
   ///
-  /// - Throws: `ClassicError` (`lost`) when the connection breaks.
+  /// - Throws: `ClassicError` (`lost`) if the connection fails.
   func command(in read: Chunk, from client: PulledStream) async throws(ClassicError) -> Chunk?
 }
 
@@ -26,8 +28,8 @@ extension CommandDialect {
   }
 }
 
-/// A client of a command dialect: what one read brings is one command, as in the tutorials, or with
-/// `readsLines` each line. One command runs at a time; the next waits.
+/// Serves one client of a dialect that runs commands. One read is one command, as in the tutorials;
+/// with `readsLines` one line is. One command runs at a time; later ones wait.
 final class CommandSession {
   private let client: PulledStream
   private let dialect: any CommandDialect
@@ -37,10 +39,10 @@ final class CommandSession {
   private let logger: Logger
   private var command: ShellCommand?
   private var firstBytes = FirstBytes()
-  /// Reads that were judged and are yet to be taken.
-  private var judged: [Chunk] = []
-  /// Reads that are held at most while their bytes are unclear: empty lines never become clear.
-  private static let mostJudged = 16
+  /// Reads that `firstBytes` has judged and that have not run yet.
+  private var heldReads: [Chunk] = []
+  /// The most reads to hold while their bytes are unclear. Empty lines never become clear.
+  private static let maxHeldReads = 16
   private var lines = LineBuffer()
   private var endTimer: (any LoopTimer)?
   private var isGone = false
@@ -57,8 +59,8 @@ final class CommandSession {
     self.logger = logger
   }
 
-  /// The bytes that one read of a command dialect's client may bring: one more than a command has,
-  /// so that a longer one is seen to be longer.
+  /// The most bytes of one read from a client: one more than a command may have, so that the server
+  /// notices a command that is too long.
   static func readLimit(_ limits: ClassicLimits) -> Int { limits.commandBytes + 1 }
 
   /// Serves the client until it is gone.
@@ -72,7 +74,7 @@ final class CommandSession {
     do throws(ClassicError) {
       while !isGone, let bytes = try await nextCommand() { try await serve(bytes) }
     } catch {
-      // The client is gone, or said what nobody can go on after.
+      // The client is gone, or what it sent makes it impossible to continue.
     }
   }
 
@@ -93,7 +95,7 @@ final class CommandSession {
 
   private func nextLine() async throws(ClassicError) -> [UInt8]? {
     while true {
-      // An empty line is no command.
+      // An empty line is not a command.
       if let line = lines.next() {
         guard line.count <= shell.limits.commandBytes else { try await refuseLength() }
         if line.isEmpty { continue }
@@ -106,16 +108,17 @@ final class CommandSession {
     }
   }
 
-  /// The next read of the client. While its bytes may be the beginning of another protocol, the read
-  /// is held until the ones after it tell, or for a moment. They stay separate reads.
+  /// Returns the next read of the client. While the bytes may be the beginning of another protocol,
+  /// it holds the read until later reads decide, or until `ClassicLimits.firstBytes` has passed.
+  /// The held reads stay separate.
   private func firstRead() async throws(ClassicError) -> Chunk? {
-    if !judged.isEmpty { return judged.removeFirst() }
+    if !heldReads.isEmpty { return heldReads.removeFirst() }
     guard let first = try await client.read() else { return nil }
     var verdict = firstBytes.receive([UInt8](first))
-    reading: while verdict == .unclear, judged.count < Self.mostJudged {
+    reading: while verdict == .unclear, heldReads.count < Self.maxHeldReads {
       switch try await client.read(within: shell.limits.firstBytes, on: loop) {
       case .piece(let piece):
-        judged.append(piece)
+        heldReads.append(piece)
         verdict = firstBytes.receive([UInt8](piece))
       case .end, .silence: break reading
       }
@@ -124,13 +127,15 @@ final class CommandSession {
     return first
   }
 
-  /// Logs that the connection is closed because its client speaks another protocol, of that name.
+  /// Logs that the server closes the connection of a client that speaks the protocol `name`.
+  /// Returns the error to throw.
   private func closing(_ name: String) -> ClassicError {
     logger.warning("\(ClassicError.foreign(name).message): the connection is closed")
     return .foreign(name)
   }
 
-  /// What follows would be the rest of the command, and must not be taken for another one.
+  /// Refuses a command that is too long and ends the session: the next bytes are the rest of this
+  /// command and must not run as another one.
   private func refuseLength() async throws(ClassicError) -> Never {
     let error = ClassicError(
       .limit, "a command has at most \(shell.limits.commandBytes) bytes; this ends the connection")
@@ -150,7 +155,7 @@ final class CommandSession {
       client.isPeerWaiting = true
       try await shell.start(command, line)
       try await dialect.answer(command, to: client, shell)
-      // An answer that was broken off is none.
+      // After an incomplete answer the client still waits for one.
       client.isPeerWaiting = command.wasEnded
     } catch {
       if error.code == .busy { logger.warning("a client is dropped: \(error.message)") }
@@ -160,13 +165,14 @@ final class CommandSession {
     }
   }
 
-  /// The client's bytes have ended. Whether it is gone can't be told where they ended in order.
+  /// The client has ended its sending side. An orderly end does not show whether the client is
+  /// gone.
   private func didEnd(_ end: PulledStream.End) {
     switch end {
     case .failed: leave()
     case .orderly:
       endTimer = loop.schedule(after: shell.limits.goesOnAfterEnd) { [unowned self] in
-        // It still reads, as long as the kernel says that it is there.
+        // The client still reads as long as a process has its end open.
         if client.hasPeer { didEnd(.orderly) } else { leave() }
       }
     }
@@ -179,9 +185,9 @@ final class CommandSession {
 }
 
 extension ClassicError {
-  /// What a client meets whose first bytes are another protocol's.
+  /// The client's first bytes belong to another protocol, of that name.
   static func foreign(_ name: String) -> ClassicError {
     ClassicError(
-      .violation, "the first bytes are those of \(name) and of no client of this dialect")
+      .violation, "the client speaks \(name) instead of this dialect")
   }
 }

@@ -1,17 +1,17 @@
 internal import TelpherTransport
 
-/// One output of a command: read when it is wanted, in the encoding that is wanted.
+/// One output of a command. It is read on request, and converted to the clients' encoding.
 final class OutputPipe {
-  /// Whether no more will come.
+  /// Whether the output has ended.
   private(set) var hasEnded = false
 
   private let stream: any ByteStream
   private let transcoder: Transcoder?
   private let didRead: (Chunk?) -> Void
-  /// Bytes that are still to be read before the end, once the drain is over.
+  /// The bytes left to read after the drain is over. Nil before that.
   private var lastBytes: Int?
 
-  /// - Parameter didRead: gets each piece, and nil after the last.
+  /// - Parameter didRead: receives each piece, and nil after the last one.
   init(
     _ stream: any ByteStream, transcoder: Transcoder?, didRead: @escaping (Chunk?) -> Void
   ) {
@@ -30,8 +30,8 @@ final class OutputPipe {
     if !hasEnded { stream.pauseReading() }
   }
 
-  /// What the pipe holds at this moment is the last that is taken, where other processes than the
-  /// command still hold it open.
+  /// Reads only the bytes that the pipe holds now, and then ends, if other processes than the
+  /// command still hold the pipe open.
   func takeLastOutput() {
     guard !hasEnded, lastBytes == nil, stream.hasWriters else { return }
     let count = stream.unreadBytes
@@ -40,7 +40,7 @@ final class OutputPipe {
     stream.readLimit = count
   }
 
-  /// Closes the pipe; nothing more is told.
+  /// Closes the pipe. `didRead` is not called any more.
   func close() {
     hasEnded = true
     stream.close()
@@ -49,7 +49,7 @@ final class OutputPipe {
   private func receive(_ chunk: Chunk) {
     if let transcoder {
       let bytes = chunk.withUnsafeBytes { transcoder.convert($0) }
-      // Half a character, say, is no piece yet.
+      // The bytes may be only part of a character.
       if !bytes.isEmpty { didRead(Chunk(bytes)) }
     } else {
       didRead(chunk)

@@ -1,14 +1,15 @@
 internal import TelpherTransport
 
-/// Starts the commands of one server, and knows which are left.
+/// Starts the commands of one server, limits how many run at once, and keeps track of those that
+/// are left.
 final class Shell {
   let limits: ClassicLimits
-  /// The encoding that the clients want, where it isn't UTF-8.
+  /// The clients' encoding. Nil for UTF-8.
   let encoding: String?
   private let loop: any EventLoop
   private let environment: [String: String]
   private var running: [ObjectIdentifier: ShellCommand] = [:]
-  /// Commands that wait until fewer run, the longest waiting first.
+  /// Commands that wait to run, the longest waiting first.
   private var waiting: [(command: ShellCommand, bell: Bell)] = []
   private let bell = Bell()
 
@@ -21,19 +22,20 @@ final class Shell {
     self.limits = limits
   }
 
-  /// A command that is yet to be started, so that it can be ended even before it has.
+  /// Creates a command. It can be ended even before it is started.
   func makeCommand() -> ShellCommand {
     ShellCommand(on: loop, limits: limits) { [weak self] in self?.didFinish($0) }
   }
 
-  /// Starts `command`, when fewer than `ClassicLimits.commands` run: until then it waits its turn.
+  /// Starts `command`. If `ClassicLimits.commands` commands run already, it first waits until it
+  /// may run.
   ///
-  /// - Throws: `ClassicError`: `busy` when too many wait, `lost` when it was ended while it waited,
-  ///   `system` when it can't be started.
+  /// - Throws: `ClassicError`: `busy` if too many commands wait, `lost` if this one was ended while
+  ///   it waited, `system` if it cannot be started.
   func start(_ command: ShellCommand, _ line: String) async throws(ClassicError) {
     try await waitForTurn(of: command)
     try await command.start(line, environment: environment) { [encoding] in
-      // The name was looked up when the server started.
+      // The server checks the encoding when it starts, so the transcoder exists.
       encoding.flatMap { try? Transcoder(from: "UTF-8", to: $0) }
     }
   }
@@ -44,7 +46,7 @@ final class Shell {
       return
     }
     guard waiting.count < limits.waitingCommands else {
-      throw ClassicError(.busy, "\(waiting.count) commands wait already")
+      throw ClassicError(.busy, "\(waiting.count) commands are already waiting")
     }
     let bell = Bell()
     waiting.append((command, bell))
@@ -65,33 +67,33 @@ final class Shell {
     }
   }
 
-  /// The command in `bytes`: UTF-8, or else the clients' own encoding. Line ends behind it, which
-  /// nc and telnet send, don't count.
+  /// The command in `bytes`, as UTF-8 or else in the clients' encoding. Line ends after it, which
+  /// nc and telnet send, are removed.
   ///
-  /// - Throws: `ClassicError` (`violation`) where it can't be one.
+  /// - Throws: `ClassicError` (`violation`) if `bytes` cannot be a command.
   func line(_ bytes: [UInt8]) throws(ClassicError) -> String {
     var bytes = bytes[...]
     while let last = bytes.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: "\r") {
       bytes.removeLast()
     }
     guard !bytes.contains(0) else {
-      throw ClassicError(.violation, "a command with a NUL byte can't be run")
+      throw ClassicError(.violation, "a command must not have a NUL byte")
     }
     if let line = String(validating: bytes, as: UTF8.self) { return line }
     guard let encoding else {
-      throw ClassicError(.violation, "a command is UTF-8 text, and this one is not")
+      throw ClassicError(.violation, "a command must be UTF-8 text")
     }
     let transcoder = try Transcoder(from: encoding, to: "UTF-8")
     let text = bytes.withUnsafeBytes { transcoder.convert($0) } + transcoder.finish()
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// A note for a client, in its encoding.
+  /// A note for a client, in the clients' encoding.
   func note(_ text: String) -> [UInt8] {
     Self.encode("telpher: \(text)\n", in: encoding)
   }
 
-  /// `text` in `encoding`, or in UTF-8.
+  /// `text` in `encoding`, or in UTF-8 if `encoding` is nil.
   static func encode(_ text: String, in encoding: String?) -> [UInt8] {
     let bytes = Array(text.utf8)
     guard let encoding, let transcoder = try? Transcoder(from: "UTF-8", to: encoding) else {
@@ -102,17 +104,17 @@ final class Shell {
 
   // MARK: The end
 
-  /// Ends all commands: SIGTERM, the grace, SIGKILL.
+  /// Ends all commands: SIGTERM, then SIGKILL after `ClassicLimits.grace`.
   func endAll() {
     for command in Array(running.values) + waiting.map(\.command) { command.end() }
   }
 
-  /// Ends all commands without a grace.
+  /// Sends SIGKILL to all running commands.
   func killAll() {
     for command in running.values { command.kill() }
   }
 
-  /// Returns once no command is left. For one caller.
+  /// Returns when no command is left. For one caller.
   func idle() async {
     while !running.isEmpty || !waiting.isEmpty { await bell.wait() }
   }

@@ -1,29 +1,29 @@
 internal import TelpherTransport
 
-/// A command of a client, run by /bin/sh with nothing on its input. Its output is pulled; what is
-/// not pulled stays in its pipes, and the command waits.
+/// A client's command. It runs in /bin/sh with empty standard input. Output that is not read stays
+/// in its pipes, and then the command waits.
 final class ShellCommand {
-  /// Where a piece of output comes from.
+  /// The output that a piece comes from.
   enum Output: Sendable {
     case standard
     case error
   }
 
-  /// The next thing that a command brings.
+  /// What `next(within:)` returns.
   enum Event {
     /// A piece of output.
     case piece(Output, Chunk)
-    /// All is over: it has exited and its outputs have ended, or it was ended from here.
+    /// The command has exited and its outputs have ended, or `end()` or `kill()` was called.
     case over
-    /// Nothing came in time.
+    /// Nothing happened in time.
     case silence
   }
 
-  /// Called when it is ended before it was started.
+  /// Called by `end()` and `kill()`, to stop a wait for the start.
   var didEndUnstarted: (() -> Void)?
-  /// How it ended; nil while it runs.
+  /// How the command's process ended. Nil while it runs.
   private(set) var exit: ProcessExit?
-  /// Whether it was ended from here.
+  /// Whether `end()` or `kill()` was called.
   private(set) var wasEnded = false
   private var wasKilled = false
 
@@ -36,12 +36,12 @@ final class ShellCommand {
   private let bell = Bell()
   private var timer: (any LoopTimer)?
   private var treeTimer: (any LoopTimer)?
-  /// How often a tree that was asked to end is looked at.
+  /// How often the server checks whether processes of an ended command are left, in nanoseconds.
   private static let treeInterval: UInt64 = 20_000_000
   private var isReleased = false
   private var failure: SpawnError?
 
-  /// - Parameter didFinish: told once, when nothing of it is left to look after.
+  /// - Parameter didFinish: called once, when the command needs no more attention.
   init(
     on loop: any EventLoop, limits: ClassicLimits, didFinish: @escaping (ShellCommand) -> Void
   ) {
@@ -52,8 +52,9 @@ final class ShellCommand {
 
   /// Launches the command.
   ///
-  /// - Parameter makeTranscoder: makes what each output is turned into another encoding with.
-  /// - Throws: `ClassicError` (`system`) where that fails.
+  /// - Parameter makeTranscoder: creates the transcoder of an output. Nil leaves the output
+  ///   unchanged.
+  /// - Throws: `ClassicError` (`system`) if the launch fails.
   func start(
     _ line: String, environment: [String: String], makeTranscoder: @escaping () -> Transcoder?
   ) async throws(ClassicError) {
@@ -62,7 +63,7 @@ final class ShellCommand {
     await withCheckedContinuation { continuation in
       loop.spawn(request) { [self] result in
         switch result {
-        // At once: its exit may be told before whoever waits here goes on.
+        // Set the callbacks at once: the exit may be reported before the awaiting task continues.
         case .success(let child): adopt(child, makeTranscoder)
         case .failure(let error): failure = error
         }
@@ -96,14 +97,14 @@ final class ShellCommand {
 
   // MARK: Output
 
-  /// The next piece of output; nil when all is over: it has exited and its outputs have ended, or it
-  /// was ended from here.
+  /// The next piece of output. Nil when the command has exited and its outputs have ended, or after
+  /// `end()` or `kill()`.
   func next() async -> (output: Output, chunk: Chunk)? {
     guard case .piece(let output, let chunk) = await next(within: nil) else { return nil }
     return (output, chunk)
   }
 
-  /// The next piece of output, or the end, or silence when neither comes within so many nanoseconds.
+  /// The next piece of output, the end, or silence if neither comes within that time.
   func next(within nanoseconds: UInt64?) async -> Event {
     var isLate = false
     let timer = nanoseconds.map {
@@ -129,9 +130,9 @@ final class ShellCommand {
     return .over
   }
 
-  /// No more of `output` is wanted: who writes to it gets SIGPIPE.
+  /// Closes `output`: a process that writes to it gets SIGPIPE.
   func stop(_ output: Output) {
-    // In the order in which `adopt` makes them.
+    // The order is that of `adopt`.
     guard pipes.count == 2 else { return }
     pipes[output == .standard ? 0 : 1].close()
     pieces.removeAll { $0.0 == output }
@@ -150,8 +151,9 @@ final class ShellCommand {
     }
   }
 
-  /// Ends it, with all that came from it: SIGTERM, the grace, SIGKILL. Its output is dropped.
-  /// Harmless when it has finished; what it left behind on purpose goes on then.
+  /// Ends the command and all processes that it started: SIGTERM, then SIGKILL after
+  /// `ClassicLimits.grace`. Drops its output. After a command has finished on its own, this does
+  /// nothing, and processes that it left running continue.
   func end() {
     guard !wasEnded, !isReleased else { return }
     wasEnded = true
@@ -162,7 +164,7 @@ final class ShellCommand {
     if child != nil { terminate() }
   }
 
-  /// As `end()`, without the grace.
+  /// Like `end()`, but sends SIGKILL at once.
   func kill() {
     wasKilled = true
     end()
@@ -175,7 +177,7 @@ final class ShellCommand {
     guard let child else { return }
     pipes.forEach { $0.close() }
     child.signalTree(15)
-    // A stopped process would not notice.
+    // SIGCONT: a stopped process would not react to SIGTERM.
     child.signalTree(18)
     if wasKilled { child.signalTree(9) }
     timer?.cancel()
@@ -183,8 +185,8 @@ final class ShellCommand {
     if exit != nil { checkTree() }
   }
 
-  /// After the exit of one that is to end: the others may have gone with it. After SIGKILL nobody is
-  /// left to look after.
+  /// After the exit of a command that was ended: checks whether other processes of it are left.
+  /// After SIGKILL none can be.
   private func checkTree() {
     guard !isReleased else { return }
     if wasKilled || child?.hasSurvivors != true { return release() }

@@ -1,37 +1,37 @@
 internal import Glibc
 internal import TelpherTransport
 
-/// Bytes that are kept until their number is known: in memory, past a limit in a file that has no
-/// name any more, so that nothing is left of it whatever happens.
+/// Stores bytes until their number is known: in memory up to a limit, the rest in an unnamed file.
+/// Without a name, the file disappears even if the server crashes.
 final class Spool {
-  /// How many bytes there are.
+  /// The number of stored bytes.
   private(set) var count: Int64 = 0
 
   private let memoryLimit: Int
   private var pieces: [Chunk] = []
   private var inMemory = 0
-  /// What comes behind `pieces`.
+  /// The bytes after those of `pieces`.
   private var file: SpoolFile?
   private var inFile: Int64 = 0
 
-  /// How much of the file is read at a time.
+  /// The bytes of one read of the file.
   private static let readSize = 256 * 1024
-  /// Pieces that are shorter are gathered, since each would have memory of its own.
+  /// Shorter pieces are joined, since each piece has an allocation of its own.
   private static let gatheredSize = 16 * 1024
 
   init(memoryLimit: Int) {
     self.memoryLimit = memoryLimit
   }
 
-  /// A spool of `bytes`.
+  /// Creates a spool that contains `bytes`.
   convenience init(_ bytes: [UInt8]) {
     self.init(memoryLimit: .max)
     keep(Chunk(bytes))
   }
 
-  /// Adds `chunk` behind what there is.
+  /// Appends `chunk`.
   ///
-  /// - Throws: `ClassicError` (`system`) where the disk does not take it.
+  /// - Throws: `ClassicError` (`system`) if the file cannot be written.
   func append(_ chunk: Chunk) async throws(ClassicError) {
     if file == nil, inMemory + chunk.count <= memoryLimit { return keep(chunk) }
     let file: SpoolFile
@@ -61,7 +61,7 @@ final class Spool {
     count += Int64(chunk.count)
   }
 
-  /// Calls `body` with all that there is, piece by piece.
+  /// Calls `body` with all bytes, in pieces.
   func forEach(
     _ body: (Chunk) async throws(ClassicError) -> Void
   ) async throws(ClassicError) {
@@ -88,7 +88,7 @@ private final class SpoolFile: Sendable {
     let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     let path = "\(folder.isEmpty ? "/tmp" : folder)/telpher-\(UInt64.random(in: 0 ... .max))"
     descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw Self.error("make the file \(path)") }
+    guard descriptor >= 0 else { throw Self.error("create the file \(path)") }
     unlink(path)
   }
 
@@ -123,6 +123,6 @@ private final class SpoolFile: Sendable {
 
   private static func error(_ attempt: String) -> ClassicError {
     ClassicError(
-      .system, "the output can't be kept: cannot \(attempt): \(String(cString: strerror(errno)))")
+      .system, "cannot store the output: cannot \(attempt): \(String(cString: strerror(errno)))")
   }
 }

@@ -1,30 +1,30 @@
 public import TelpherTransport
 
-/// Sends and receives the texts of a chat. From any thread; its loop stays the caller's.
+/// Sends and receives the messages of a chat. Any thread may call it. The caller owns its loop.
 public actor ChatSocket {
-  /// The loop that the socket lives on.
+  /// The loop of the socket.
   public nonisolated let loop: any EventLoop
-  /// The loop.
+  /// The loop, as the actor's executor.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
-  /// What comes, but for what `send(_:to:waiting:)` returns. Of what nobody takes in time, the oldest
-  /// is lost.
+  /// The received messages, except for the replies that `send(_:to:waiting:)` returns. If too many
+  /// wait here, the oldest are lost.
   public nonisolated let messages: AsyncStream<ChatMessage>
 
   private let encoding: String?
   private let continuation: AsyncStream<ChatMessage>.Continuation
   private var socket: (any DatagramSocket)?
-  /// Whose next message is waited for.
+  /// The friend whose next message `send(_:to:waiting:)` waits for.
   private var expected: DatagramAddress?
   private var reply: ChatMessage?
   private let bell = Bell()
 
-  /// Messages that wait to be taken.
+  /// The most messages that wait in `messages`.
   private static let mostMessages = 1_000
 
-  /// A socket that is not open yet.
+  /// Creates a socket that is not open yet.
   ///
-  /// - Parameter encoding: the encoding of the texts on their way; nil for UTF-8.
-  /// - Throws: `ClassicError` (`badRequest`) where there is no such encoding.
+  /// - Parameter encoding: the encoding of the texts in datagrams. Nil for UTF-8.
+  /// - Throws: `ClassicError` (`badRequest`) if the encoding is unknown.
   public init(on loop: any EventLoop, encoding: String? = nil) throws(ClassicError) {
     if let encoding {
       _ = try Transcoder(from: encoding, to: "UTF-8")
@@ -36,20 +36,20 @@ public actor ChatSocket {
       bufferingPolicy: .bufferingNewest(Self.mostMessages))
   }
 
-  /// Opens it at an address that only this machine reaches, for an operator.
+  /// Opens the socket for an operator, at an address that only this machine can reach.
   ///
-  /// - Returns: the address with the real port.
-  /// - Throws: `ClassicError` (`badRequest`) for any other address; `TransportError` where it can't
-  ///   be opened.
+  /// - Returns: the address with the actual port.
+  /// - Throws: `ClassicError` (`badRequest`) for an address that other machines can reach;
+  ///   `TransportError` if the socket cannot be opened.
   public func listen(at address: DatagramAddress) throws -> DatagramAddress {
     let classic = ClassicAddress.datagrams(address)
-    guard classic.staysHere else { throw ClassicError.notHere(classic) }
+    guard classic.staysHere else { throw ClassicError.notLocal(classic) }
     return try open(at: address)
   }
 
-  /// Opens it at a free port for the replies of `friends`.
+  /// Opens the socket at a free port, for replies from `friends`.
   ///
-  /// - Throws: `TransportError` where it can't be opened.
+  /// - Throws: `TransportError` if the socket cannot be opened.
   public func open(for friends: ChatFriends) throws {
     _ = try open(at: friends.replyAddress)
   }
@@ -81,17 +81,17 @@ public actor ChatSocket {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Sends `text`.
+  /// Sends `text`. Does nothing if the socket is not open.
   ///
-  /// - Throws: `TransportError` where it is too long or can't be sent.
+  /// - Throws: `TransportError` if the text is too long or cannot be sent.
   public func send(_ text: String, to address: DatagramAddress) throws {
     try socket?.send(Chunk(Shell.encode(text, in: encoding)), to: address)
   }
 
-  /// Sends `text` and waits for what that friend writes next. For one caller at a time.
+  /// Sends `text` and waits for that friend's next message. For one caller at a time.
   ///
-  /// - Returns: what it writes; nil where nothing comes within so many nanoseconds.
-  /// - Throws: `TransportError` where the text can't be sent.
+  /// - Returns: the message; nil if none arrives within that many nanoseconds.
+  /// - Throws: `TransportError` if the text cannot be sent.
   public func send(
     _ text: String, to friend: DatagramAddress, waiting nanoseconds: UInt64
   ) async throws -> ChatMessage? {
@@ -109,7 +109,7 @@ public actor ChatSocket {
     bell.ring()
   }
 
-  /// Closes it; the messages end.
+  /// Closes the socket and ends `messages`.
   public func close() {
     socket?.close()
     socket = nil

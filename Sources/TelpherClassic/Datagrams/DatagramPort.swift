@@ -1,6 +1,6 @@
 internal import TelpherTransport
 
-/// A UDP socket for questions to one server. For one caller at a time, on the loop.
+/// A UDP socket for requests to one server. For one caller at a time, on the loop.
 final class DatagramPort {
   private let loop: any EventLoop
   private let server: DatagramAddress
@@ -8,13 +8,13 @@ final class DatagramPort {
   private var received: [Chunk] = []
   private let bell = Bell()
 
-  /// What may wait to be taken; the rest is lost, as datagrams are.
+  /// The most datagrams that wait to be read. Further ones are dropped.
   private static let longestQueue = 64
 
-  /// A socket at a free port: the loopback's where the server is there, so that nobody else reaches
-  /// it.
+  /// Opens a socket at a free port. If the server is on a loopback address, the socket is too, so
+  /// that other machines cannot reach it.
   ///
-  /// - Throws: `TransportError` where it can't be opened.
+  /// - Throws: `TransportError` if the socket cannot be opened.
   init(to server: DatagramAddress, on loop: any EventLoop) throws(TransportError) {
     self.loop = loop
     self.server = server
@@ -26,7 +26,7 @@ final class DatagramPort {
     }
   }
 
-  /// Sends `payload`, and forgets what came before as no answer to it.
+  /// Sends `payload`. Datagrams that arrived before are dropped: they are not answers to it.
   func ask(_ payload: [UInt8]) throws(TransportError) {
     received = []
     try socket?.send(Chunk(payload), to: server)
@@ -34,7 +34,7 @@ final class DatagramPort {
 
   /// The next datagram from the server.
   ///
-  /// - Throws: `ClassicError` (`silent`) where none comes within so many nanoseconds.
+  /// - Throws: `ClassicError` (`silent`) if none arrives within that many nanoseconds.
   func answer(within nanoseconds: UInt64) async throws(ClassicError) -> Chunk {
     var isOver = false
     let timer = loop.schedule(after: nanoseconds) { [weak self] in
@@ -45,7 +45,7 @@ final class DatagramPort {
     while received.isEmpty {
       guard !isOver, socket != nil else {
         let seconds = nanoseconds / 1_000_000_000
-        throw ClassicError(.silent, "\(server) has not answered for \(seconds) s")
+        throw ClassicError(.silent, "\(server) did not answer within \(seconds) s")
       }
       await bell.wait()
     }
@@ -59,7 +59,8 @@ final class DatagramPort {
   }
 
   private func receive(_ payload: Chunk, from sender: DatagramAddress) {
-    // Anybody may send here. `localhost` answers by its number.
+    // Any program may send to this socket. A server at `localhost` answers from its numeric
+    // address.
     guard sender.port == server.port, sender.host == server.host || Host.isLoopback(server.host),
       received.count < Self.longestQueue
     else { return }

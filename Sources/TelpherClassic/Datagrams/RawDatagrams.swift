@@ -1,12 +1,12 @@
 internal import TelpherTransport
 
-/// The commands of `raw` on datagrams: see `RawDialect`.
+/// Runs the commands of `raw` on datagrams: see `RawDialect`.
 enum RawDatagrams {
   /// Runs the command in `payload`.
   ///
-  /// - Returns: the two datagrams of its answer.
-  /// - Throws: `ClassicError` when it is not answered: `violation` when it speaks another protocol,
-  ///   `busy` when too many commands wait.
+  /// - Returns: the two datagrams of the answer.
+  /// - Throws: `ClassicError` if the datagram gets no answer: `violation` if it belongs to another
+  ///   protocol, `busy` if too many commands wait, `lost` if the command was ended while it waited.
   static func answer(
     _ payload: [UInt8], _ shell: Shell, on loop: any EventLoop
   ) async throws(ClassicError) -> [[UInt8]] {
@@ -37,24 +37,24 @@ enum RawDatagrams {
       var text = output == .standard ? standard : error
       text.append(chunk)
       if output == .standard { standard = text } else { error = text }
-      // Who writes more than there is room for gets SIGPIPE, as with head(1).
+      // The command gets SIGPIPE if it writes more than fits, as with head(1).
       if text.isCut { command.stop(output) }
     }
     if command.wasEnded {
       let seconds = shell.limits.datagramCommand / 1_000_000_000
-      error.note = shell.note("the command was ended after \(seconds) s")
+      error.note = shell.note("the command was stopped after \(seconds) s")
     }
     let cut = shell.note(
       "the output is cut off here: a datagram has at most \(DatagramLimits.payloadBytes) bytes")
-    return [error.bytes(noteWhereCut: cut), standard.bytes(noteWhereCut: cut)]
+    return [error.bytes(noteIfCut: cut), standard.bytes(noteIfCut: cut)]
   }
 }
 
-/// What goes into one datagram.
+/// Collects an output for one datagram.
 struct DatagramText {
-  /// A note for its end.
+  /// A note for the end of the datagram.
   var note: [UInt8] = []
-  /// Whether more came than fits.
+  /// Whether the output did not fit.
   private(set) var isCut = false
   private var kept: [UInt8] = []
   private let limit: Int
@@ -63,23 +63,26 @@ struct DatagramText {
     self.limit = limit
   }
 
-  /// Adds what fits.
+  /// Appends the bytes that fit.
   mutating func append(_ chunk: Chunk) {
     let room = limit - kept.count
     if chunk.count > room { isCut = true }
     chunk.withUnsafeBytes { kept.append(contentsOf: $0.prefix(room)) }
   }
 
-  /// The datagram. What has no room beside a note goes by whole lines, else by whole characters of
-  /// UTF-8, so that what is left can still be decoded.
-  func bytes(noteWhereCut cut: [UInt8]) -> [UInt8] {
+  /// The datagram. If there is no room for the output and the notes, it drops the output's last
+  /// lines; if there is no line's end to cut at, it cuts between characters of UTF-8.
+  ///
+  /// - Parameter cut: a note for the end of an output that did not fit.
+  func bytes(noteIfCut cut: [UInt8]) -> [UInt8] {
     let end = isCut ? note + cut : note
     guard kept.count + end.count > limit else { return kept + end }
     var head = kept.prefix(max(0, limit - end.count))
     if let line = head.lastIndex(of: UInt8(ascii: "\n")) {
       head = head[...line]
     } else {
-      // A continuation byte of UTF-8 is 10xxxxxx; the byte behind the cut tells whether one is cut.
+      // A continuation byte of UTF-8 is 10xxxxxx. If the byte after the cut is one, the cut is
+      // inside a character.
       while head.endIndex < kept.endIndex, !head.isEmpty, kept[head.endIndex] & 0xC0 == 0x80 {
         head.removeLast()
       }

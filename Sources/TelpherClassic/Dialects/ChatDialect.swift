@@ -1,26 +1,26 @@
 public import TelpherTransport
 
-/// `chat` on datagrams
+/// A message of the dialect `chat`, on datagrams.
 ///
 ///     friend:    a text in one datagram
 ///     operator:  a reply in one datagram
 ///
-/// Each side's address is the other one's name for it; nothing says who somebody is. Several friends
-/// may write at once.
+/// Each side knows the other only by its address; a message does not identify its sender. Several
+/// friends may write at once.
 public struct ChatMessage: Sendable, Equatable {
-  /// What was written, in UTF-8.
+  /// The text.
   public var text: String
-  /// Who wrote it.
+  /// The address that it came from.
   public var sender: DatagramAddress
 
-  /// A message.
+  /// Creates a message.
   public init(text: String, sender: DatagramAddress) {
     self.text = text
     self.sender = sender
   }
 
-  /// The message for a terminal, each of its lines with who it came from. What would steer the
-  /// terminal is replaced, so that nobody writes what looks like another's line.
+  /// The message for a terminal, each line after the sender's name. Control characters are
+  /// replaced, so that a message cannot control the terminal or imitate another sender's line.
   public func shown(from name: String) -> String {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     return (lines.last == "" && lines.count > 1 ? lines.dropLast() : lines)
@@ -37,46 +37,47 @@ public struct ChatMessage: Sendable, Equatable {
   }
 }
 
-/// The operator's side of a chat: whose message is to be answered next.
+/// The operator's side of a chat: decides which friend receives each reply.
 public struct ChatDesk: Sendable {
-  /// What becomes of a line that the operator typed.
+  /// What happens to a line that the operator typed.
   public enum Reply: Sendable, Equatable {
-    /// It goes to somebody.
+    /// Send the text to this address.
     case send(String, to: DatagramAddress)
-    /// It can't; this says why.
+    /// The line cannot be sent; the text gives the reason.
     case refuse(String)
   }
 
-  /// Friends whose messages wait for an answer; beyond that the oldest is forgotten.
+  /// Messages that wait for a reply. At this limit the oldest is forgotten.
   private static let mostWaiting = 1_000
 
-  /// Who waits for an answer, once for each message, the longest waiting first.
+  /// The senders of the messages that wait for a reply, oldest message first. A friend occurs once
+  /// for each message.
   private var waiting: [DatagramAddress] = []
   private var last: DatagramAddress?
 
-  /// A desk where nobody has written.
+  /// Creates a desk without messages.
   public init() {}
 
-  /// A message has come.
+  /// Records a message that has arrived.
   public mutating func receive(_ message: ChatMessage) {
     if waiting.count == Self.mostWaiting { waiting.removeFirst() }
     waiting.append(message.sender)
     last = message.sender
   }
 
-  /// The operator's line: for who waits longest, or else for who wrote last. `@HOST:PORT TEXT` is for
-  /// who is named.
+  /// Decides where a line of the operator goes: to the friend whose message waits longest, or, if
+  /// no message waits, to the friend who wrote last. `@HOST:PORT TEXT` goes to that address.
   public mutating func reply(_ line: String) -> Reply {
     if line.hasPrefix("@") {
       let words = line.dropFirst().split(separator: " ", maxSplits: 1)
       guard words.count == 2, let address = Self.address(words[0]) else {
-        return .refuse("write @HOST:PORT and then the text")
+        return .refuse("to write to an address, type @HOST:PORT TEXT")
       }
       if let index = waiting.firstIndex(of: address) { waiting.remove(at: index) }
       return .send(String(words[1]), to: address)
     }
     guard let friend = waiting.isEmpty ? last : waiting.removeFirst() else {
-      return .refuse("nobody has written yet")
+      return .refuse("no friend has written yet")
     }
     return .send(line, to: friend)
   }
@@ -87,23 +88,24 @@ public struct ChatDesk: Sendable {
   }
 }
 
-/// The friends that a client can write to.
+/// The list of friends that a client can write to.
 public struct ChatFriends: Sendable {
-  /// A friend.
+  /// An entry of the list.
   public struct Friend: Sendable, Equatable {
-    /// The name to pick it by.
+    /// The name that the user picks.
     public var name: String
-    /// Where it receives.
+    /// The address that the friend receives at.
     public var address: DatagramAddress
   }
 
   /// The friends, in the order of the list.
   public let list: [Friend]
 
-  /// Reads a list: on each line a name, blanks and HOST:PORT. Empty lines and what follows a `#` at
-  /// a line's beginning don't count.
+  /// Parses a list. Each line has a name, blanks and HOST:PORT. Empty lines and lines that begin
+  /// with `#` are ignored.
   ///
-  /// - Throws: `ClassicError` (`badRequest`) that names the line.
+  /// - Throws: `ClassicError` (`badRequest`) for a bad line, an empty list, or a list that mixes
+  ///   IPv4 and IPv6 addresses.
   public init(parsing text: String) throws(ClassicError) {
     var list: [Friend] = []
     for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
@@ -111,7 +113,7 @@ public struct ChatFriends: Sendable {
       guard case .text(let line) = PromptLine(String(line)), !line.hasPrefix("#") else { continue }
       let words = line.split { $0 == " " || $0 == "\t" }
       guard words.count > 1, let address = words.last.flatMap(ChatDesk.address) else {
-        throw ClassicError(.badRequest, "line \(number + 1): write a name and HOST:PORT")
+        throw ClassicError(.badRequest, "line \(number + 1): expected a name and HOST:PORT")
       }
       let name = words.dropLast().joined(separator: " ")
       guard !list.contains(where: { $0.name == name }) else {
@@ -119,9 +121,9 @@ public struct ChatFriends: Sendable {
       }
       list.append(Friend(name: name, address: address))
     }
-    guard !list.isEmpty else { throw ClassicError(.badRequest, "there are no friends in the list") }
+    guard !list.isEmpty else { throw ClassicError(.badRequest, "the list has no friends") }
     guard Set(list.map { $0.address.host.contains(":") }).count == 1 else {
-      throw ClassicError(.badRequest, "friends have IPv4 addresses all, or IPv6 addresses")
+      throw ClassicError(.badRequest, "the friends' addresses must be all IPv4 or all IPv6")
     }
     self.list = list
   }
@@ -129,14 +131,15 @@ public struct ChatFriends: Sendable {
   /// The friend of that name.
   public subscript(name: String) -> Friend? { list.first { $0.name == name } }
 
-  /// What a friend at `address` is called: by its name, or else by the address. Of several friends
-  /// at that address it is the one of that name who is `picked`.
+  /// The name to show for `address`: the name of the friend there, or the address itself. If
+  /// several friends have this address, the `picked` one is preferred.
   public func name(of address: DatagramAddress, picked: String? = nil) -> String {
     let there = list.filter { $0.address.isSame(as: address) }
     return (there.first { $0.name == picked } ?? there.first)?.name ?? address.hostAndPort
   }
 
-  /// Where a client listens for their replies: on the loopback interface where all friends are there.
+  /// The address that a client listens at for replies: on the loopback interface if all friends are
+  /// there, otherwise on all interfaces.
   public var replyAddress: DatagramAddress {
     let isSix = list.contains { $0.address.host.contains(":") }
     let staysHere = list.allSatisfy { Host.isLoopback($0.address.host) }
@@ -149,7 +152,7 @@ extension DatagramAddress {
   /// `HOST:PORT`.
   public var hostAndPort: String { String(description.dropFirst("udp:".count)) }
 
-  /// Whether both are one: `localhost` is 127.0.0.1.
+  /// Whether both are the same address; `localhost` equals 127.0.0.1.
   func isSame(as other: DatagramAddress) -> Bool {
     func number(_ host: String) -> String { host == "localhost" ? "127.0.0.1" : host }
     return port == other.port && number(host) == number(other.host)

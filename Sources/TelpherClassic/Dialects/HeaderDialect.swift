@@ -1,20 +1,20 @@
 internal import TelpherFiles
 internal import TelpherTransport
 
-/// `header`
+/// The dialect `header`.
 ///
 ///     client:  the command
 ///     server:  +-------------+---------------------+----------------------------------------+
 ///              | length (4)  | a dictionary (JSON) | standard output, then standard error   |
 ///              +-------------+---------------------+----------------------------------------+
 ///
-/// The length is that of the dictionary, as in `length`. The dictionary has the length of what
-/// follows, in bytes and without a bound, as `data_size` and as `total_size` (tutorials differ); a
-/// `filename`; and the `md5` of what follows, in hexadecimal digits. A client needs one of the
-/// sizes, and checks the digest if there is one: the tutorials' servers send a placeholder, which is
-/// anything but 32 hexadecimal digits.
+/// The length is the dictionary's, in the form of the dialect `length`. The dictionary contains the
+/// number of bytes that follow it, of any size, as `data_size` and as `total_size` (tutorials
+/// differ); a `filename`; and the `md5` of these bytes in hexadecimal digits. A client needs one of
+/// the sizes. It checks the digest if the dictionary has one; the tutorials' servers send a
+/// placeholder that is not 32 hexadecimal digits.
 struct HeaderDialect: CollectedDialect {
-  /// The name that an answer would have as a file. The tutorials send one, and nobody uses it.
+  /// The value of `filename`. The tutorials' servers send one; no client uses it.
   private static let fileName = "output.txt"
 
   func send(_ answer: Answer, to client: PulledStream) async throws(ClassicError) {
@@ -28,7 +28,8 @@ struct HeaderDialect: CollectedDialect {
 
   /// Sends `command` and delivers the answer.
   ///
-  /// - Throws: `ClassicError`, `damaged` where the digest says that the answer isn't what was sent.
+  /// - Throws: `ClassicError`: `damaged` if the answer does not match its digest, after all of it
+  ///   was delivered.
   static func ask(
     _ command: [UInt8], on server: PulledStream, _ limits: ClassicLimits,
     notice: (String) -> Void, _ deliver: (Chunk) async throws -> Void
@@ -38,7 +39,7 @@ struct HeaderDialect: CollectedDialect {
       throw ClassicError.endedBeforeAnswer
     }
     if case .placeholder(let text) = dictionary.digest {
-      notice("the server's md5 \(text) is no checksum, and the answer is not checked")
+      notice("the server's md5 \(text) is not a checksum; the answer is not checked")
     }
     var digest = FileHasher(.md5)
     try await server.deliver(try dictionary.size()) { chunk in
@@ -47,18 +48,18 @@ struct HeaderDialect: CollectedDialect {
     }
     guard case .digits(let md5) = dictionary.digest, md5 != digest.digest else { return }
     throw ClassicError(
-      .damaged, "the answer's md5 is \(digest.digest), and the server announced \(md5)")
+      .damaged, "the answer's md5 is \(digest.digest), but the server announced \(md5)")
   }
 }
 
-/// The dictionary before an answer.
+/// The dictionary that precedes an answer.
 struct AnswerDictionary: Codable {
   var dataSize: Int64?
   var totalSize: Int64?
   var filename: String?
   var md5: MD5Field?
 
-  /// What is known of the answer's digest.
+  /// The answer's digest, as far as the dictionary has one.
   var digest: MD5Field { md5 ?? .missing }
 
   private enum CodingKeys: String, CodingKey {
@@ -74,7 +75,7 @@ struct AnswerDictionary: Codable {
     self.md5 = md5
   }
 
-  /// The name is of no use here, whatever it is.
+  /// A `filename` of any type is accepted, since it is not used.
   init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     dataSize = try values.decodeIfPresent(Int64.self, forKey: .dataSize)
@@ -83,9 +84,9 @@ struct AnswerDictionary: Codable {
     md5 = try values.decodeIfPresent(MD5Field.self, forKey: .md5)
   }
 
-  /// The length of the answer.
+  /// The length of the answer in bytes.
   ///
-  /// - Throws: `ClassicError` (`violation`) where the dictionary has none that makes sense.
+  /// - Throws: `ClassicError` (`violation`) if the dictionary has no size, or a negative one.
   func size() throws(ClassicError) -> Int64 {
     guard let size = dataSize ?? totalSize, size >= 0 else {
       throw ClassicError(
@@ -94,14 +95,15 @@ struct AnswerDictionary: Codable {
     return size
   }
 
-  /// Reads a length and a dictionary; nil where the peer's bytes have ended instead.
+  /// Reads a length and a dictionary. Nil if the peer ended its side before them.
   static func read(
     from stream: PulledStream, _ limits: ClassicLimits
   ) async throws(ClassicError) -> AnswerDictionary? {
     guard let length = try await LengthPrefix.read(from: stream) else { return nil }
     guard length <= limits.dictionaryBytes else {
       throw ClassicError(
-        .violation, "a dictionary of \(length) bytes was announced, more than any has")
+        .violation,
+        "a dictionary has at most \(limits.dictionaryBytes) bytes, not \(length)")
     }
     let what = "a dictionary"
     guard let json = try await stream.read(exactly: length, of: what), !json.isEmpty else {

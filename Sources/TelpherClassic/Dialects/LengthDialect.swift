@@ -1,15 +1,15 @@
 internal import TelpherTransport
 
-/// `length`
+/// The dialect `length`.
 ///
 ///     client:  the command
 ///     server:  +------------------+----------------------------------------+
 ///              | length (4)       | standard output, then standard error   |
 ///              +------------------+----------------------------------------+
 ///
-/// The length counts bytes. It is a little-endian signed 32-bit integer, Python's struct 'i' on
-/// every machine of today, and so ends at 2,147,483,647. An answer that is longer is not sent: in
-/// its place comes a note that says so, with a length of its own.
+/// The length counts bytes. It is a little-endian signed 32-bit integer, as Python's struct 'i' on
+/// today's machines, so at most 2,147,483,647. The server does not send a longer answer; it sends a
+/// note that says so instead, with the note's length.
 struct LengthDialect: CollectedDialect {
   func longestAnswer(_ limits: ClassicLimits) -> Int64 {
     min(limits.announcedBytes, limits.collectedBytes)

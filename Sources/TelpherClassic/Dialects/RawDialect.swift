@@ -1,28 +1,31 @@
 internal import TelpherTransport
 
-/// `raw` on streams
+/// The dialect `raw`, on streams and on datagrams.
+///
+/// On streams:
 ///
 ///     client:  the command
-///     server:  standard error and then standard output, in one piece; a line where there was none
+///     server:  standard error and then standard output, in one piece; a note if both are empty
 ///
-/// Nothing tells where an answer ends, and what a reader leaves comes before the next one: this is
-/// the dialect in which packets stick. What one read of the server brings is one command, so that
-/// two that are sent quickly may become one, or one in pieces two; or each line is one (`--line`).
+/// Nothing marks the end of an answer. Bytes that a client does not read at once precede the next
+/// answer: in this dialect answers stick together. The server takes what one read brings as one
+/// command, so two commands sent quickly may become one, and a command sent in pieces may become
+/// two. With `--line` each line is a command.
 ///
-/// A tutorial's client calls recv once for each command. So the server gathers the output until the
-/// command has exited, as the tutorials' servers do, and a client stays in step as long as each
-/// answer fits its recv. Output of more than `heldBytes`, or of a command that goes on for longer
-/// than `heldOutput` after the first byte that is held, is sent in pieces: a log that grows would
-/// never be seen otherwise.
+/// A tutorial's client calls recv once for each command. Therefore the server, like the tutorials'
+/// servers, collects the output until the command has exited: a client stays in step as long as
+/// each answer fits its recv. The server sends output in pieces if it has `heldBytes` or more, or
+/// if the command still runs `heldOutput` after the first held byte. Otherwise the user would never
+/// see the output of a command that does not end.
 ///
-/// `raw` on datagrams
+/// On datagrams:
 ///
 ///     client:  the command, in one datagram, which may be empty
 ///     server:  standard error in one datagram, then standard output in one
 ///
-/// What does not fit into a datagram is left out, and a note at its end says so.
+/// The server cuts an output that does not fit a datagram, and ends it with a note that says so.
 struct RawDialect: CommandDialect {
-  /// How long output is held, in nanoseconds; nil for `ClassicLimits.heldOutput`.
+  /// How long output is held, in nanoseconds. Nil for `ClassicLimits.heldOutput`.
   let pause: UInt64?
   let loop: any EventLoop
 
@@ -32,7 +35,7 @@ struct RawDialect: CommandDialect {
     let limits = shell.limits
     var held = HeldOutput()
     var hasSent = false
-    /// When what is held has waited for long enough; nil while nothing is held.
+    /// When the held output must be sent. Nil while nothing is held.
     var deadline: UInt64?
     gathering: while true {
       let isDue: Bool
@@ -62,8 +65,8 @@ struct RawDialect: CommandDialect {
     try await client.write(note)
   }
 
-  /// Sends `command` and delivers what one read brings, as the tutorials' recv does: the beginning of
-  /// the answer, or what the last read left of the one before.
+  /// Sends `command` and delivers what one read brings, as the tutorials' recv does: the beginning
+  /// of the answer, or the rest of an earlier one.
   static func askOnce(
     _ command: [UInt8], on server: PulledStream, _ deliver: (Chunk) async throws -> Void
   ) async throws {
@@ -72,15 +75,15 @@ struct RawDialect: CommandDialect {
     try await deliver(chunk)
   }
 
-  /// Sends `command`, the last one, and delivers the answer.
+  /// Sends `command`, the last one on the connection, and delivers the answer.
   ///
-  /// After the first byte, or after a silence, the client ends its side: a tutorial's server reads
-  /// that after the answer and ends the connection, which is the one sure end of an answer. A server
-  /// that does not end the connection is silent after the answer: that is the best guess, and
-  /// `notice` is called with it.
+  /// After the first byte, or after a silence, the client ends its sending side. A tutorial's
+  /// server reads this end after it has sent the answer, and then closes the connection; only this
+  /// close marks the end of the answer reliably. If the server does not close the connection, the
+  /// client assumes after a silence that the answer is complete, and calls `notice`.
   ///
-  /// - Throws: `ClassicError`: `lost` when the server ends before this side has, `silent` when
-  ///   nothing comes and nothing ends.
+  /// - Throws: `ClassicError`: `lost` if the server closes the connection without an answer while
+  ///   this side is still open, `silent` if neither bytes nor an end arrive.
   static func askLast(
     _ command: [UInt8], on server: PulledStream, _ wait: RawWait,
     notice: (String) -> Void, _ deliver: (Chunk) async throws -> Void
@@ -94,18 +97,19 @@ struct RawDialect: CommandDialect {
       case .piece(let chunk):
         hasAnswer = true
         try await deliver(chunk)
-      // Only Telpher serves Unix sockets, and it sends something for every command.
+      // An empty answer is possible only over TCP: Unix sockets belong to Telpher's servers, which
+      // send something for every command.
       case .end where hasAnswer || (hasFinished && server.isNetwork): return
       case .end: throw ClassicError.endedBeforeAnswer
       case .silence where !hasFinished: break
       case .silence where hasAnswer:
         return notice(
-          "the server was silent for \(Self.seconds(patience)), and the answer is taken to end there"
+          "the server was silent for \(Self.seconds(patience)); the answer is taken as complete"
         )
       case .silence:
         throw ClassicError(
           .silent,
-          "the server has sent nothing for \(Self.seconds(patience)) and has not ended the connection; --silence waits longer"
+          "the server has sent nothing for \(Self.seconds(patience)) and has not closed the connection; use --silence to wait longer"
         )
       }
       if !hasFinished { server.finishWriting() }
@@ -118,12 +122,13 @@ struct RawDialect: CommandDialect {
   }
 }
 
-/// How long a client of `raw` waits where nothing tells the end of an answer, in nanoseconds.
+/// How long a client of `raw` waits, since nothing marks the end of an answer. Times are in
+/// nanoseconds.
 struct RawWait {
   let loop: any EventLoop
-  /// For more of an answer, or for the first byte before this side is ended.
+  /// For more of the answer; also for its first byte, before this side has ended.
   let silence: UInt64
-  /// For the first byte after that.
+  /// For the first byte, after this side has ended.
   let firstAnswer: UInt64
 }
 
@@ -132,7 +137,7 @@ private struct HeldOutput {
   private var error: [UInt8] = []
   private var standard: [UInt8] = []
 
-  /// How many bytes are held.
+  /// The number of held bytes.
   var count: Int { error.count + standard.count }
 
   mutating func append(_ chunk: Chunk, from output: ShellCommand.Output) {
@@ -142,20 +147,20 @@ private struct HeldOutput {
     }
   }
 
-  /// All that is held: standard error first, as the tutorials' servers read and send it.
+  /// Takes all held bytes, standard error first: the tutorials' servers read and send it first.
   mutating func take() -> [UInt8] {
     defer { (error, standard) = ([], []) }
     return error + standard
   }
 }
 
-/// Reads with an end to its patience. Once that is over the stream is closed.
+/// Reads with a time limit. When the limit passes, it closes the stream.
 struct Silence {
   let loop: any EventLoop
-  /// How long nothing may come, in nanoseconds.
+  /// How long each read may wait, in nanoseconds.
   let longest: UInt64
 
-  /// What comes next; nil at the end, or where nothing came in time.
+  /// The next bytes. Nil at the end of the stream, or if nothing arrived in time.
   func read(_ stream: PulledStream) async throws(ClassicError) -> Chunk? {
     var isOver = false
     let timer = loop.schedule(after: longest) {

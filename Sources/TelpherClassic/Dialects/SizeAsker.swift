@@ -2,25 +2,25 @@ internal import TelpherTransport
 
 /// The client's side of `size`, for one connection.
 ///
-/// A server either waits for an acknowledgement of the size or sleeps before the answer. Nothing
-/// tells which, and an acknowledgement to a server that sleeps would be its next command. So, with
-/// `automatic`, the client waits for longer than such servers sleep before it acknowledges the first
-/// size, and remembers which kind the server is.
+/// A server either waits for an acknowledgement of the size, or sleeps before it sends the answer.
+/// Nothing on the wire shows which, and a server that sleeps would run an acknowledgement as its
+/// next command. So with `automatic` the client waits longer than such servers sleep before it
+/// acknowledges the first size, and then remembers the kind of server.
 final class SizeAsker {
-  /// What is known of the server.
+  /// The kind of server, as far as the client knows it.
   private enum Server {
-    /// Nothing yet.
+    /// Nothing is known yet.
     case unknown
-    /// It waits for acknowledgements.
+    /// The server waits for acknowledgements.
     case waits
-    /// It sleeps, and takes an acknowledgement for a command.
+    /// The server sleeps, and would run an acknowledgement as a command.
     case sleeps
-    /// It was acknowledged, and its answer came so late that it may sleep for long: then it answers
-    /// the acknowledgement as a command.
+    /// The client has acknowledged, but the answer came so late that the server may have slept
+    /// instead. Then it also answers the acknowledgement as a command.
     case doubtful
   }
 
-  /// More digits than any size has.
+  /// The longest text of a size; no size has as many digits.
   private static let longestNumber = 64
 
   private let stream: PulledStream
@@ -45,7 +45,8 @@ final class SizeAsker {
 
   /// Sends `command` and delivers the answer.
   ///
-  /// - Throws: `ClassicError`; what `deliver` throws.
+  /// - Parameter isLast: whether no other command follows on the connection.
+  /// - Throws: `ClassicError`, or the error that `deliver` throws.
   func ask(
     _ command: [UInt8], isLast: Bool, _ deliver: (Chunk) async throws -> Void
   ) async throws {
@@ -64,7 +65,8 @@ final class SizeAsker {
     try await stream.deliver(size, to: deliver)
   }
 
-  /// Waits for the answer, and acknowledges when it does not come.
+  /// Waits for the answer, and acknowledges the size if it does not come. Records the kind of
+  /// server.
   private func findOut() async throws(ClassicError) {
     if try await hasMore(within: limits.sleepingServer) {
       server = .sleeps
@@ -74,7 +76,8 @@ final class SizeAsker {
     server = try await hasMore(within: limits.promptAnswer) ? .waits : .doubtful
   }
 
-  /// After an empty answer nothing separates the acknowledgement from the next command but a pause.
+  /// Acknowledges the size 0, then waits so that the server does not read the acknowledgement and
+  /// the next command together: no answer comes between them.
   private func separateEmptyAnswer() async throws(ClassicError) {
     if case .sleeps = server { return }
     try await stream.write(Acknowledgement.ready)
@@ -83,7 +86,7 @@ final class SizeAsker {
     if case .unknown = server { server = try await answersStray() ? .sleeps : .waits }
   }
 
-  /// Whether the server answers the last acknowledgement as a command. That answer is dropped.
+  /// Whether the server answers the last acknowledgement as a command. Drops that answer.
   private func answersStray() async throws(ClassicError) -> Bool {
     guard try await hasMore(within: limits.strayAnswer) else { return false }
     guard let size = try await readSize() else { throw ClassicError.endedBeforeAnswer }
@@ -97,7 +100,8 @@ final class SizeAsker {
     return true
   }
 
-  /// Whether the server sends something, or ends, within so many nanoseconds. It stays to be read.
+  /// Whether the server sends something, or ends its side, within that time. Keeps what it sent for
+  /// the next read.
   private func hasMore(within nanoseconds: UInt64) async throws(ClassicError) -> Bool {
     switch try await stream.read(within: nanoseconds, on: loop) {
     case .piece(let piece):
@@ -113,14 +117,14 @@ final class SizeAsker {
     return try Self.size([UInt8](read))
   }
 
-  /// The number that `bytes` are the text of.
+  /// The number that `bytes` contain as decimal text.
   ///
-  /// - Throws: `ClassicError` (`violation`) where they are no size.
+  /// - Throws: `ClassicError` (`violation`) if they are not a size.
   static func size(_ bytes: [UInt8]) throws(ClassicError) -> Int64 {
     let text = String(decoding: bytes.prefix(longestNumber), as: UTF8.self)
     let digits = text.filter { !$0.isWhitespace }
     guard bytes.count <= longestNumber, let size = Int64(digits), size >= 0 else {
-      throw ClassicError(.violation, "the server sent no size but \(text.debugDescription)")
+      throw ClassicError(.violation, "the server sent \(text.debugDescription) instead of a size")
     }
     return size
   }

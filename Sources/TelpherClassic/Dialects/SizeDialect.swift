@@ -1,44 +1,46 @@
 internal import TelpherTransport
 
-/// `size`
+/// The dialect `size`.
 ///
 ///     client:  the command
 ///     server:  the number of bytes of the answer, as decimal text
-///     client:  anything: `recv_ready`, a sentence; or nothing
+///     client:  an acknowledgement (any text, such as `recv_ready`), or nothing
 ///     server:  the bytes: standard output, then standard error
 ///
-/// The number has no end of its own: it is what one read brings. Something has to separate it from
-/// the answer. In some tutorials the client acknowledges it, in others the server sleeps. This
-/// server serves both: it sends the answer after an acknowledgement or after a pause. Once a client
-/// has acknowledged, it always does, and is waited for without end.
+/// The number has no end mark: a client takes what one read brings. So something must separate it
+/// from the answer. In some tutorials the client acknowledges the number, in others the server
+/// sleeps after it. This server works with both kinds of client: it sends the answer after an
+/// acknowledgement or after a pause. After a client has acknowledged once, the server always waits
+/// for its acknowledgement, without a time limit.
 ///
-/// An acknowledgement may come late: after the pause, or after an empty answer, which nothing
-/// separates from the next command. It must not be run then. So the first message after such an
-/// answer is compared with what this client acknowledged with before, or at first with what the
-/// tutorials' clients send (`Acknowledgement`); a command that sticks to it is separated from it.
-/// From a client that has sent nothing to compare with, a message that another one follows at once
-/// is an acknowledgement, since a client that has sent a command waits for its size. Only a late
-/// acknowledgement of unknown text that nothing follows is taken for a command.
+/// An acknowledgement may come late: after the pause, or after an empty answer, where nothing
+/// separates it from the next command. The server must not run it as a command. So it compares the
+/// first message after such an answer with this client's earlier acknowledgement, or, without one,
+/// with the texts that the tutorials' clients send (`Acknowledgement`). If a command follows in the
+/// same read, the server separates the two. If the text is unknown and another message follows at
+/// once, the first was an acknowledgement: a client that has sent a command waits for the size.
+/// Only a late acknowledgement of unknown text that nothing follows is run as a command.
 final class SizeDialect: CollectedDialect {
-  /// What is known of the client.
+  /// The kind of client, as far as the server knows it.
   private enum Client {
-    /// Nothing yet.
+    /// Nothing is known yet.
     case unknown
-    /// It acknowledges, with this text.
+    /// The client acknowledges each size with this text.
     case acknowledges([UInt8])
-    /// It waits for the answer.
+    /// The client waits for the answer and sends no acknowledgement.
     case waits
   }
 
   private let loop: any EventLoop
   private let limits: ClassicLimits
-  /// How long an acknowledgement is waited for, in nanoseconds.
+  /// How long the server waits for an acknowledgement, in nanoseconds.
   private let pause: UInt64
   private var client = Client.unknown
-  /// Whether an acknowledgement may come where a command is expected.
-  private var isOwed = false
+  /// Whether the next message may be a late acknowledgement instead of a command.
+  private var mayAcknowledgeLate = false
 
-  /// - Parameter pause: nil for `ClassicLimits.acknowledgement`.
+  /// - Parameter pause: how long to wait for an acknowledgement, in nanoseconds. Nil for
+  ///   `ClassicLimits.acknowledgement`.
   init(pause: UInt64?, limits: ClassicLimits, on loop: any EventLoop) {
     self.pause = pause ?? limits.acknowledgement
     self.limits = limits
@@ -48,7 +50,7 @@ final class SizeDialect: CollectedDialect {
   func send(_ answer: Answer, to client: PulledStream) async throws(ClassicError) {
     try await client.write(String(answer.count))
     guard answer.count > 0 else {
-      isOwed = true
+      mayAcknowledgeLate = true
       return
     }
     if case .acknowledges = self.client {
@@ -60,15 +62,15 @@ final class SizeDialect: CollectedDialect {
       switch try await client.read(within: pause, on: loop) {
       case .piece(let read): accept(read, from: client)
       case .end: throw ClassicError.endedBeforeAcknowledgement
-      case .silence: isOwed = true
+      case .silence: mayAcknowledgeLate = true
       }
     }
     try await answer.write(to: client)
   }
 
-  /// Takes an acknowledgement, and puts back a command that sticks to it.
+  /// Takes an acknowledgement, and puts back a command that follows it in the same read.
   private func accept(_ read: Chunk, from stream: PulledStream) {
-    isOwed = false
+    mayAcknowledgeLate = false
     let bytes = [UInt8](read)
     let text = known(at: bytes) ?? bytes
     if case .waits = client {} else { client = .acknowledges(text) }
@@ -76,8 +78,8 @@ final class SizeDialect: CollectedDialect {
   }
 
   func command(in read: Chunk, from stream: PulledStream) async throws(ClassicError) -> Chunk? {
-    guard isOwed else { return read }
-    isOwed = false
+    guard mayAcknowledgeLate else { return read }
+    mayAcknowledgeLate = false
     let bytes = [UInt8](read)
     if let text = known(at: bytes) {
       client = .acknowledges(text)
@@ -93,7 +95,7 @@ final class SizeDialect: CollectedDialect {
     return next
   }
 
-  /// The acknowledgement that `bytes` are or begin with.
+  /// The known acknowledgement that `bytes` are or begin with.
   private func known(at bytes: [UInt8]) -> [UInt8]? {
     switch client {
     case .unknown:
@@ -105,17 +107,17 @@ final class SizeDialect: CollectedDialect {
   }
 }
 
-/// What the clients of the tutorials acknowledge a size with.
+/// The acknowledgements that the tutorials' clients send.
 enum Acknowledgement {
-  /// What Telpher's client sends, and most of the tutorials' do.
+  /// The acknowledgement that Telpher's client sends. Most of the tutorials' clients send it too.
   static let ready = Array("recv_ready".utf8)
-  /// All that are recognized where a command is expected.
+  /// The texts that the server recognizes as acknowledgements when it expects a command.
   static let words: Set<[UInt8]> = Set(
     ["recv_ready", "ready", "ok", "ack", "准备好接收了", "准备好了", "收到"].map { Array($0.utf8) })
 }
 
 extension ClassicError {
-  /// What a server meets whose client ends in the place of an acknowledgement.
+  /// The client ended its side instead of acknowledging a size.
   fileprivate static let endedBeforeAcknowledgement = ClassicError(
-    .lost, "the client ended before its acknowledgement")
+    .lost, "the client ended its side before its acknowledgement")
 }

@@ -1,32 +1,34 @@
 internal import TelpherFiles
 internal import TelpherTransport
 
-/// `upload`
+/// The dialect `upload`.
 ///
-///     client:  +-------------+---------------------+------------------+  and so on, file after file
-///              | length (4)  | a dictionary (JSON) | the file's bytes |
+///     client:  +-------------+---------------------+------------------+  the same for each further
+///              | length (4)  | a dictionary (JSON) | the file's bytes |  file
 ///              +-------------+---------------------+------------------+
-///     server:  nothing, until the client ends its side; then a line a file, `stored NAME` or
+///     server:  nothing until the client ends its side; then a line for each file, `stored NAME` or
 ///              `failed NAME: REASON`
 ///
-/// The length is that of the dictionary, as in `length`. The dictionary has the number of bytes,
-/// `size` or `file_size`; the name, `filename` or `file_name`, of which what is behind the last `/`
-/// or `\` counts; and perhaps the `md5` in hexadecimal digits.
+/// The length is the dictionary's, in the form of the dialect `length`. The dictionary contains the
+/// size of the file in bytes, as `size` or `file_size`; its name, as `filename` or `file_name`; and
+/// optionally its `md5` in hexadecimal digits. Only the part of the name after the last `/` or `\`
+/// counts.
 ///
-/// The tutorials' clients read nothing, and bytes that nobody read would have their close reset the
-/// connection, with files that are still on the way. So the server is silent until nothing more
-/// comes: Telpher's client waits for its lines, and the others are gone by then.
+/// The tutorials' clients read nothing. If the server sent a line at once, a client that closes the
+/// connection with the line unread would reset it, and files on the way would be lost. So the
+/// server sends nothing until the client has ended its side. Telpher's client then waits for the
+/// lines; the tutorials' clients have closed the connection.
 ///
-/// A file is stored under a name that is free. Without `overwrites` a name that begins with a dot is
-/// refused, since shells and other programs read such files and run what is in them.
+/// The server does not replace a file, and refuses names that begin with a dot, since shells and
+/// other programs run such files. With `overwrites` it replaces files and accepts such names.
 struct UploadDialect {
   let folder: Folder
   let overwrites: Bool
   let limits: ClassicLimits
 
-  /// Opens the folder that files go to.
+  /// Opens the folder that files are stored in.
   ///
-  /// - Throws: `ClassicError` (`system`) where that can't be done.
+  /// - Throws: `ClassicError` (`system`) if it cannot be opened.
   init(root: String, overwrites: Bool, limits: ClassicLimits) throws(ClassicError) {
     do throws(FileError) {
       folder = try Root(root).folder(.root)
@@ -37,9 +39,10 @@ struct UploadDialect {
     self.limits = limits
   }
 
-  /// Takes a client's files until it ends.
+  /// Stores a client's files until the client ends its side.
   ///
-  /// - Parameter report: told of each file: its line, and whether it was stored.
+  /// - Parameter report: called after each file with its line, and whether the file was stored.
+  /// - Throws: `ClassicError` if the client is gone or breaks the rules of the dialect.
   func serve(
     _ client: PulledStream, report: (String, Bool) -> Void
   ) async throws(ClassicError) {
@@ -59,10 +62,12 @@ struct UploadDialect {
     try await client.write(lines)
   }
 
-  /// Stores one file, and takes all its bytes even where that fails: another one may follow.
+  /// Stores one file. It reads all of the file's bytes even if storing fails, since another file
+  /// may follow.
   ///
-  /// - Returns: its name.
-  /// - Throws: `ClassicError`: `lost` where the client is gone; any other is this file's alone.
+  /// - Returns: the file's name.
+  /// - Throws: `ClassicError`: `lost` if the client is gone. Any other error concerns only this
+  ///   file.
   private func store(
     _ dictionary: UploadDictionary, from client: PulledStream
   ) async throws(ClassicError) -> String {
@@ -104,16 +109,16 @@ struct UploadDialect {
   }
 }
 
-/// The dictionary before a file, as a server understands it.
+/// The dictionary that precedes a file, as the server reads it.
 struct UploadDictionary: Sendable, Equatable {
-  /// The file's own name.
+  /// The last part of the file's name.
   let name: String
-  /// The number of its bytes.
+  /// The size of the file in bytes.
   let size: Int64
-  /// Their MD5.
+  /// The MD5 of the file.
   let md5: MD5Field
 
-  /// All keys that a dictionary may have.
+  /// All keys of a dictionary.
   private struct Keys: Codable {
     var size: Int64?
     var fileSize: Int64?
@@ -128,9 +133,10 @@ struct UploadDictionary: Sendable, Equatable {
     }
   }
 
-  /// Reads the dictionary `json`.
+  /// Parses the dictionary `json`.
   ///
-  /// - Throws: `ClassicError` (`violation`, `limit`) where nobody could tell what follows it.
+  /// - Throws: `ClassicError` (`violation`, `limit`) if it has no usable size or name. The
+  ///   connection cannot continue then, since the server does not know how many bytes follow.
   init(parsing json: [UInt8], _ limits: ClassicLimits) throws(ClassicError) {
     let keys = try ClassicJSON.decode(Keys.self, from: json)
     guard let size = keys.size ?? keys.fileSize, size >= 0 else {
@@ -149,13 +155,13 @@ struct UploadDictionary: Sendable, Equatable {
     md5 = keys.md5 ?? .missing
   }
 
-  /// Writes the dictionary of a file under all names that servers look for.
+  /// The dictionary of a file. It has every key that servers look for.
   static func json(name: String, size: Int64, md5: String) -> [UInt8] {
     ClassicJSON.encode(
       Keys(size: size, fileSize: size, filename: name, fileName: name, md5: .digits(md5)))
   }
 
-  /// Reads a length and a dictionary; nil where the client has ended its side instead.
+  /// Reads a length and a dictionary. Nil if the client ended its side before them.
   static func read(
     from stream: PulledStream, _ limits: ClassicLimits
   ) async throws(ClassicError) -> UploadDictionary? {
@@ -164,7 +170,8 @@ struct UploadDictionary: Sendable, Equatable {
     guard let length = try? LengthPrefix.decode(prefix), length > 0,
       length <= limits.dictionaryBytes
     else { throw foreign(prefix) }
-    // The first byte shows what is no dictionary, before the rest is waited for.
+    // The first byte shows that the bytes are not a dictionary, before the server waits for the
+    // rest.
     guard let first = try await stream.read(exactly: 1, of: "a dictionary") else {
       throw ClassicError(.lost, "the connection ended before a dictionary")
     }
@@ -174,7 +181,7 @@ struct UploadDictionary: Sendable, Equatable {
     return try UploadDictionary(parsing: first + rest, limits)
   }
 
-  /// What a client meets whose bytes are no length and no dictionary.
+  /// The error for bytes that are not a length and a dictionary.
   private static func foreign(_ bytes: [UInt8]) -> ClassicError {
     var firstBytes = FirstBytes()
     switch firstBytes.receive(bytes) {
@@ -182,12 +189,12 @@ struct UploadDictionary: Sendable, Equatable {
     case .client, .unclear:
       return ClassicError(
         .violation,
-        "the bytes before a file are no length and no dictionary, but perhaps those of HTTP")
+        "the bytes before a file are not a length and a dictionary; the client may speak HTTP")
     }
   }
 }
 
 extension ClassicError {
-  /// What could not be done with a file.
+  /// A failed operation on a file.
   init(_ error: FileError) { self.init(.system, error.message) }
 }

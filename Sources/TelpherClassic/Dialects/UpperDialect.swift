@@ -1,12 +1,13 @@
 internal import TelpherTransport
 
-/// `upper`
+/// The dialect `upper`.
 ///
 ///     client:  any bytes                         UDP: one datagram
-///     server:  as many, with a-z made A-Z        UDP: one datagram
+///     server:  the bytes with a-z made A-Z       UDP: one datagram
 ///
-/// On streams there are no boundaries: what the server reads it answers, until the client ends. All
-/// other bytes stay as they are (Python's bytes.upper()), those of characters outside ASCII too.
+/// A stream has no message boundaries: the server answers each read until the client ends its side.
+/// All other bytes stay unchanged, also those of characters outside ASCII (as with Python's
+/// bytes.upper()).
 enum UpperDialect {
   /// `bytes` with a-z made A-Z.
   static func upperCase(_ bytes: Chunk) -> Chunk {
@@ -23,12 +24,12 @@ enum UpperDialect {
       })
   }
 
-  /// Answers a client until it ends. One that reads slowly is read slowly.
+  /// Answers a client until it ends its side. The server reads no faster than the client reads.
   static func serve(_ client: PulledStream) async throws(ClassicError) {
     while let bytes = try await client.read() { try await client.write(upperCase(bytes)) }
   }
 
-  /// Sends `bytes` and delivers as many.
+  /// Sends `bytes` and delivers the same number of bytes.
   static func ask(
     _ bytes: [UInt8], on server: PulledStream, _ deliver: (Chunk) async throws -> Void
   ) async throws {

@@ -2,29 +2,29 @@ internal import Glibc
 internal import TelpherFiles
 internal import TelpherTransport
 
-/// A regular file that is to be sent. Its calls block.
+/// A regular file to send. Its calls block, except for the `async` ones.
 final class LocalFile: Sendable {
-  /// Its own name.
+  /// The last part of its path.
   let name: String
-  /// The number of its bytes when it was opened.
+  /// Its size in bytes when it was opened.
   let size: Int64
   private let path: String
   private let descriptor: Int32
 
-  /// How much is read at a time.
+  /// The bytes of one read.
   private static let readSize = 256 * 1024
 
-  /// - Throws: `ClassicError` (`system`) where it can't be read or is no regular file.
+  /// - Throws: `ClassicError` (`system`) if the file cannot be read or is not a regular file.
   init(_ path: String) throws(ClassicError) {
     self.path = path
     name = path.split(separator: "/").last.map(String.init) ?? path
-    // Not waiting for a FIFO's writer.
+    // With O_NONBLOCK, opening a FIFO does not wait for a writer.
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw Self.error(path, String(cString: strerror(errno))) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
-      throw Self.error(path, "it is no regular file")
+      throw Self.error(path, "it is not a regular file")
     }
     size = Int64(status.st_size)
   }
@@ -33,22 +33,22 @@ final class LocalFile: Sendable {
     close(descriptor)
   }
 
-  /// Some of the bytes from `offset` on, at least one before `size`.
+  /// Bytes from `offset` on: at least one if `offset` is less than `size`.
   ///
-  /// - Throws: `ClassicError` (`system`), also where the file has become shorter.
+  /// - Throws: `ClassicError` (`system`) if reading fails or the file has become shorter.
   func read(at offset: Int64) throws(ClassicError) -> Chunk {
     let wanted = Int(min(Int64(Self.readSize), size - offset))
     return try Chunk(capacity: wanted) { (memory) throws(ClassicError) in
       while true {
         let count = pread(descriptor, memory.baseAddress, memory.count, Int(offset))
         if count > 0 { return count }
-        if count == 0 { throw Self.error(path, "it has become shorter meanwhile") }
+        if count == 0 { throw Self.error(path, "it became shorter while it was sent") }
         if errno != EINTR { throw Self.error(path, String(cString: strerror(errno))) }
       }
     }
   }
 
-  /// The MD5 of its `size` bytes.
+  /// The MD5 of the file's `size` bytes, in hexadecimal digits.
   func md5() async throws(ClassicError) -> String {
     var digest = FileHasher(.md5)
     try await forEach { (chunk) throws(ClassicError) in
@@ -58,7 +58,7 @@ final class LocalFile: Sendable {
     return digest.digest
   }
 
-  /// Calls `body` with all `size` bytes, piece by piece.
+  /// Calls `body` with all `size` bytes, in pieces.
   func forEach(_ body: (Chunk) async throws(ClassicError) -> Void) async throws(ClassicError) {
     var offset: Int64 = 0
     while offset < size {

@@ -1,36 +1,38 @@
 internal import TelpherFiles
 internal import TelpherTransport
 
-/// A file on its way into the folder: hidden beside its destination until it is whole, checked, and
-/// on the storage. Its calls block.
+/// A file that is being uploaded. It is hidden beside its destination until all of it is written,
+/// checked, and on the disk. Its calls block.
 ///
-/// `@unchecked Sendable`: one call is made at a time, each on whatever thread, and waited for.
+/// `@unchecked Sendable`: callers make one call at a time, on any thread, and wait for each.
 final class UploadedFile: @unchecked Sendable {
   private let folder: Folder
   private let name: [UInt8]
-  /// What the hidden file becomes first, where that isn't `name`.
+  /// The name that the hidden file gets first, if not `name`.
   private let detour: [UInt8]?
   private let partial: Partial
   private let overwrites: Bool
   private var hasher = FileHasher(.md5)
 
-  /// The permissions of an uploaded file: its owner writes it, all may read it.
+  /// The permissions of an uploaded file: its owner may write it, everyone may read it.
   private static let mode: UInt32 = 0o644
 
-  /// - Parameter overwrites: whether it may replace a file, and have a name that begins with a dot.
-  /// - Throws: `ClassicError` where the name is none or not allowed, or the folder takes no files.
+  /// - Parameter overwrites: whether the file may replace an existing one, and may have a name that
+  ///   begins with a dot.
+  /// - Throws: `ClassicError` if the name is not valid or not allowed, or the file cannot be
+  ///   created.
   init(_ name: String, in folder: Folder, overwrites: Bool) throws(ClassicError) {
     let bytes = Array(name.utf8)
     if !overwrites {
       guard bytes.first != UInt8(ascii: ".") else {
         throw ClassicError(
-          .violation, "a name that begins with a dot is stored only by a server with --overwrite")
+          .violation, "only a server with --overwrite stores names that begin with a dot")
       }
-      // What comes there meanwhile is not replaced either: see `commit`.
+      // `commit` checks again, since a file may appear in the meantime.
       if (try? folder.status(of: bytes)) != nil { throw Self.exists }
     }
     guard !Partial.isPartial(bytes) else {
-      throw ClassicError(.violation, "that is the name of a file that is not whole yet")
+      throw ClassicError(.violation, "the name is reserved for partial files")
     }
     self.folder = folder
     self.overwrites = overwrites
@@ -39,7 +41,7 @@ final class UploadedFile: @unchecked Sendable {
   }
 
   private static let exists = ClassicError(
-    .violation, "it is there already, and is replaced only by a server with --overwrite")
+    .violation, "a file of that name exists; only a server with --overwrite replaces it")
 
   private static func open(
     _ name: [UInt8], in folder: Folder
@@ -47,7 +49,8 @@ final class UploadedFile: @unchecked Sendable {
     do throws(FileError) {
       return (try Partial.open(for: name, in: folder, keeping: false), nil)
     } catch {
-      // A name has room for a few transfers at once, and silent clients may hold them all.
+      // A name has room for a few transfers at once, which clients that send nothing more may
+      // occupy.
       guard error.code == .busy else { throw ClassicError(error) }
     }
     do throws(FileError) {
@@ -58,7 +61,7 @@ final class UploadedFile: @unchecked Sendable {
     }
   }
 
-  /// Writes `chunk` behind what there is.
+  /// Appends `chunk`.
   func write(_ chunk: Chunk) throws(ClassicError) {
     do throws(FileError) {
       try chunk.withUnsafeBytes { (bytes) throws(FileError) in
@@ -70,15 +73,15 @@ final class UploadedFile: @unchecked Sendable {
     }
   }
 
-  /// Gives the file its name, once it is on the storage; in the place of one that has it if it may.
+  /// Gives the file its name, after its bytes are on the disk.
   ///
-  /// - Throws: `ClassicError`: `damaged` where the digest isn't `md5`, `violation` where a file is
-  ///   there that it may not replace.
+  /// - Throws: `ClassicError`: `damaged` if the MD5 of the bytes is not `md5`, `violation` if a
+  ///   file of that name exists and may not be replaced, `system` if a file operation fails.
   func commit(md5: MD5Field) throws(ClassicError) {
     if case .digits(let md5) = md5, md5 != hasher.digest {
       throw ClassicError(
         .damaged,
-        "the md5 of what came is \(hasher.digest), and \(md5.debugDescription) was announced")
+        "the received bytes have the md5 \(hasher.digest), not \(md5.debugDescription)")
     }
     do throws(FileError) {
       try partial.finish(mode: Self.mode, modifiedNS: nil)
@@ -100,6 +103,6 @@ final class UploadedFile: @unchecked Sendable {
     }
   }
 
-  /// Removes what there is of it.
+  /// Removes the hidden file.
   func discard() { partial.discard() }
 }

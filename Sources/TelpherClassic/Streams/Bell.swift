@@ -1,13 +1,13 @@
-/// What a task on a loop waits at until a callback there has something for it. For one waiter.
+/// Wakes one task that waits on a loop when a callback on the loop has something for it.
 ///
-/// It remembers that it was rung: on its way into the wait a task may leave the loop's thread for a
-/// moment, and callbacks come meanwhile. So a wait may also end for nothing, and whoever waits looks
-/// again at what it waits for.
+/// A ring without a waiter is remembered, since a callback may run while the task is on its way
+/// into `wait()`. So `wait()` may return without news: the task checks its condition again after
+/// each wait.
 final class Bell {
   private var wasRung = false
   private var waiter: CheckedContinuation<Void, Never>?
 
-  /// Ends the wait that is on, or else the next one.
+  /// Ends the current wait, or else the next one.
   func ring() {
     guard let waiter else {
       wasRung = true
@@ -17,7 +17,7 @@ final class Bell {
     waiter.resume()
   }
 
-  /// Returns once it has been rung.
+  /// Returns after a ring.
   func wait() async {
     await withCheckedContinuation { continuation in
       if wasRung {

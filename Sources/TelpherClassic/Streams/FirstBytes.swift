@@ -1,31 +1,31 @@
-/// Tells from the first bytes of a connection whether its client speaks another protocol than the
-/// tutorials' clients do.
+/// Recognizes clients of other protocols by the first bytes of a connection.
 ///
-/// A web page may send requests to any port of this machine, and a server that runs what it reads
-/// would run the request. So a request must be recognized before any part of it runs, however many
-/// reads it comes in: the bytes are judged together until they are clear.
+/// A web page can send requests to any port of this machine, and a server that runs what it reads
+/// would run such a request. A request must be recognized before any part of it runs, even if it
+/// arrives in several reads. So this type judges all bytes so far together, until the result is
+/// certain.
 struct FirstBytes {
-  /// What the bytes so far are.
+  /// What the first bytes are.
   enum Verdict: Equatable {
-    /// They may be the beginning of another protocol: the next bytes decide.
+    /// They may be the beginning of another protocol; more bytes are needed.
     case unclear
-    /// They are the client's own.
+    /// They come from a client of the dialect.
     case client
-    /// They are another protocol's: its name.
+    /// They belong to another protocol, of this name.
     case foreign(String)
   }
 
-  /// What the bytes so far are. `client` and `foreign` are final.
+  /// The result for all bytes so far. `client` and `foreign` are final.
   private(set) var verdict = Verdict.unclear
   private var bytes: [UInt8] = []
 
-  /// The names of methods have fewer bytes than this; longer words are none.
+  /// More bytes than the name of any method has. A longer word is not a method.
   private static let longestMethod = 32
 
-  /// Judges the bytes so far with `more` after them.
+  /// Adds `more` to the bytes so far and judges them.
   mutating func receive(_ more: some Sequence<UInt8>) -> Verdict {
     guard verdict == .unclear else { return verdict }
-    // Blanks and empty lines may come before a request (RFC 9112, 2.2).
+    // Blanks and empty lines may precede a request (RFC 9112, 2.2).
     bytes += bytes.isEmpty ? Array(more.drop { Self.isBlank($0) }) : Array(more)
     verdict = Self.judge(bytes)
     if verdict != .unclear { bytes = [] }
@@ -52,9 +52,9 @@ struct FirstBytes {
     return isRequestLine(bytes) ? .foreign("HTTP") : .client
   }
 
-  /// What a first word may be.
+  /// What the first word may be.
   private enum Method {
-    /// A method, with anything after it.
+    /// A method, whatever follows it.
     case known
     /// A method if a path follows: any word in upper case, or a method in lower case.
     case withPath
@@ -79,7 +79,7 @@ struct FirstBytes {
   }
 
   /// Whether the first line of `bytes` has the form of a request in HTTP, RTSP or SIP: a word, a
-  /// target, and a protocol with its version. Any word may be a method.
+  /// target, and a protocol with its version. The word may be any.
   static func isRequestLine(_ bytes: [UInt8]) -> Bool {
     let line = bytes.drop { isBlank($0) }.prefix { $0 != UInt8(ascii: "\n") }
     let words = line.split { isBlank($0) }
@@ -96,7 +96,7 @@ struct FirstBytes {
   }
 
   /// The name of the binary protocol that `bytes` begin, or nil. No command begins with a control
-  /// byte: TLS and DTLS begin with 0x16, STUN, TURN and most others with a byte below 9.
+  /// byte. TLS and DTLS begin with 0x16; STUN, TURN and most others with a byte below 9.
   private static func binaryProtocol(_ bytes: [UInt8], _ first: UInt8) -> String? {
     let escape: UInt8 = 0x1B
     if first == 0x16 { return "TLS" }
@@ -122,20 +122,22 @@ struct FirstBytes {
     (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
   }
 
-  /// Whether a method of a known protocol may have the byte in its name.
+  /// Whether the name of a method may contain the byte.
   private static func isMethodByte(_ byte: UInt8) -> Bool {
     isUpperCase(byte & ~0x20) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
   }
 
-  /// Methods that count in lower case, too, before a `/` or `*`: those that are no commands.
+  /// Methods that are also recognized in lower case before a `/` or `*`: those that are not names
+  /// of commands.
   private static let lowerCaseMethods: Set<String> = [
     "connect", "delete", "get", "options", "post", "propfind", "put",
   ]
 
-  /// Words that begin a request with anything after them. HTTP's methods (the registry of RFC 9110
-  /// and those in use beside it) and the preface of HTTP/2; those of RTSP and SIP; the first words of
-  /// other line protocols that programs can be made to speak to any port: FTP, SMTP, IRC, DICT, and
-  /// the line that proxies send first. Any other word in upper case counts before a `/` or `*`.
+  /// Words that begin a request, whatever follows them: the methods of HTTP (the registry of RFC
+  /// 9110, and others in use), the preface of HTTP/2, the methods of RTSP and SIP, the first words
+  /// of other line protocols that programs can be made to speak to any port (FTP, SMTP, IRC, DICT),
+  /// and the line that proxies send first. Any other word in upper case is a method only before a
+  /// `/` or `*`.
   private static let methods: Set<String> = [
     "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "CONNECT", "COPY", "DELETE", "GET",
     "HEAD", "LABEL", "LINK", "LOCK", "M-SEARCH", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL",

@@ -1,23 +1,24 @@
 internal import Glibc
 internal import TelpherTransport
 
-/// What the kernel says about the other end of a TCP connection when that end is on this machine:
+/// The state of the other end of a TCP connection, if that end is on this machine. It is read from
 /// /proc/net/tcp and /proc/net/tcp6, proc(5).
 ///
-/// A line has, in columns separated by blanks, `local_address` and `rem_address` (hexadecimal
-/// `ADDRESS:PORT`) as the second and third, the bytes that wait to be sent and to be read
-/// (hexadecimal `SENT:READ`) as the fifth, and the inode as the tenth, which is 0 once no process
-/// has the socket open.
+/// Each line has columns separated by blanks: the second and third are `local_address` and
+/// `rem_address` (hexadecimal `ADDRESS:PORT`); the fifth is the bytes that wait to be sent and to
+/// be read (hexadecimal `SENT:READ`); the tenth is the inode, which is 0 once no process has the
+/// socket open.
 struct LoopbackPeer: Equatable, Sendable {
   /// Whether a process has the peer's socket open.
   var isOpen: Bool
-  /// Bytes on their way to the peer's program: this end's unsent ones, and those that the peer has
-  /// not read. The end of the bytes counts as one.
+  /// The bytes that the peer's program has not read: those that this end has not sent yet, and
+  /// those that wait at the peer. The end of the stream counts as one byte.
   var unreadBytes: Int
 
-  /// Finds the peer of the connection with `ports`. It reads memory of the kernel and no disk.
+  /// Finds the peer of the connection with `ports`. It reads from the kernel's memory, not from a
+  /// disk.
   ///
-  /// - Returns: nil when the peer is not on this machine, is gone, or /proc can't be read.
+  /// - Returns: nil if the peer is not on this machine, no longer exists, or /proc cannot be read.
   static func find(_ ports: TCPPorts) -> LoopbackPeer? {
     for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
       if let text = read(file), let peer = LoopbackPeer(of: ports, in: text) { return peer }
@@ -25,7 +26,7 @@ struct LoopbackPeer: Equatable, Sendable {
     return nil
   }
 
-  /// Finds it in the text of such a file.
+  /// Finds the peer in the text of such a file.
   init?(of ports: TCPPorts, in text: String) {
     var peer: (unread: Int, inode: UInt64)?
     var unsent = 0
@@ -71,26 +72,27 @@ struct LoopbackPeer: Equatable, Sendable {
 }
 
 extension PulledStream {
-  /// Whether a process on this machine still has the other end open; false when that can't be found
-  /// out.
+  /// Whether a process on this machine still has the other end open. False if the system does not
+  /// report it.
   var hasPeer: Bool {
     switch stream.peer {
     case .user(_, let pid):
-      // The kernel does not tell it of a Unix socket; a process that has ended has none.
+      // The kernel does not report it for a Unix socket, but a process that has ended has no socket
+      // open.
       pid > 0 && (kill(pid, 0) == 0 || errno == EPERM)
     case .network: stream.tcpPorts.flatMap { LoopbackPeer.find($0) }?.isOpen ?? false
     case .inherited: false
     }
   }
 
-  /// Whether it is a TCP connection.
+  /// Whether this is a TCP connection.
   var isNetwork: Bool {
     if case .network = stream.peer { true } else { false }
   }
 
-  /// Waits until the peer's program has read all that was written, so that what is written next
-  /// comes with another read there. When that can't be found out, it waits for `pause` nanoseconds;
-  /// it never waits for more than `longest`.
+  /// Waits until the peer's program has read everything that was written, so that later bytes
+  /// arrive in another read. If the system does not report this, it waits for `pause` nanoseconds.
+  /// It never waits longer than `longest` nanoseconds.
   func waitUntilRead(
     on loop: any EventLoop, pause: UInt64, longest: UInt64
   ) async {
@@ -103,7 +105,7 @@ extension PulledStream {
     }
   }
 
-  /// How often the kernel is asked. It has no event for it.
+  /// How often the kernel's table is read, in nanoseconds. The kernel has no event for this.
   private static let pollInterval: UInt64 = 5_000_000
 
   private static func wait(_ nanoseconds: UInt64, on loop: any EventLoop) async {

@@ -1,9 +1,10 @@
 internal import TelpherTransport
 
 extension PulledStream {
-  /// Delivers exactly `count` bytes, in pieces as they come.
+  /// Delivers exactly `count` bytes, in pieces as they arrive.
   ///
-  /// - Throws: `ClassicError` (`lost`) that says how much was there; what `deliver` throws.
+  /// - Throws: `ClassicError` (`lost`) if the connection ends before all of them; the message says
+  ///   how many arrived. Also the error that `deliver` throws.
   func deliver(_ count: Int64, to deliver: (Chunk) async throws -> Void) async throws {
     var left = count
     while left > 0 {
@@ -18,6 +19,7 @@ extension PulledStream {
 }
 
 extension ClassicError {
-  /// What a client meets whose server ended the connection in the place of an answer.
-  static let endedBeforeAnswer = ClassicError(.lost, "the server ended the connection")
+  /// The server closed the connection without an answer.
+  static let endedBeforeAnswer = ClassicError(
+    .lost, "the server closed the connection without an answer")
 }

@@ -1,27 +1,28 @@
 internal import TelpherTransport
 
-/// A `ByteStream` whose bytes are pulled and pushed with `await`. For one reader and one writer at a
-/// time, on the stream's loop.
+/// A `ByteStream` that is read and written with `await`. It has at most one reader and one writer
+/// at a time, both on the stream's loop.
 ///
-/// It reads a little ahead, so that the end of a peer is noticed while nobody pulls: `didEnd`.
+/// It reads a little ahead, so that it notices the peer's end without a reader: see `didEnd`.
 final class PulledStream {
   /// How the peer's bytes ended.
   enum End {
-    /// In order, as far as one can tell: a peer that only stops writing looks like one that is gone.
+    /// With an orderly end. A peer that has only ended its sending side looks the same as one that
+    /// is gone.
     case orderly
-    /// By an error.
+    /// With an error.
     case failed(TransportError)
   }
 
-  /// Told once when the peer's bytes have ended, be it ahead of what was pulled.
+  /// Called once when the peer's bytes have ended, possibly before all of them were read here.
   var didEnd: ((End) -> Void)?
-  /// How they ended.
+  /// How the peer's bytes ended. Nil before the end.
   private(set) var end: End?
-  /// Whether the peer ever sent anything.
+  /// Whether the peer has ever sent anything.
   private(set) var hasReceived = false
   private(set) var isClosed = false
-  /// Whether the peer waits for something that it would miss: then `close()` resets the connection,
-  /// so that the peer does not take the end for that of an answer.
+  /// Whether the peer waits for an answer. Then `close()` resets the connection, so that the peer
+  /// does not take the end of the connection for the end of the answer.
   var isPeerWaiting = false
 
   /// The connection.
@@ -29,23 +30,24 @@ final class PulledStream {
   private let aheadBytes: Int
   private var pieces: [Chunk] = []
   private var heldBytes = 0
-  /// Whether somebody waits for the next piece.
+  /// Whether a reader waits for the next piece.
   private var isWanted = false
   private let reader = Bell()
   private let writer = Bell()
-  /// Whether the system has taken all that was written.
+  /// Whether the system has taken everything that was written.
   private var isDrained = true
   private var writeFailure: TransportError?
 
   /// - Parameters:
   ///   - readLimit: the most bytes of one read.
-  ///   - aheadBytes: reading goes on while less than this was not pulled yet. With 0 only what is
-  ///     pulled is read, and the rest stays in the system, where it sticks together.
+  ///   - aheadBytes: reading continues while fewer bytes than this wait here. With 0, the stream is
+  ///     read only for a waiting reader; other bytes stay in the system and stick together there.
   init(_ stream: any ByteStream, readLimit: Int = .max, aheadBytes: Int) {
     self.stream = stream
     self.aheadBytes = aheadBytes
     stream.readLimit = readLimit
-    // Weakly: whoever drops this without closing it leaves the stream to the end of the loop.
+    // Weak references: if this object is dropped without `close()`, its loop owns the stream until
+    // the loop ends.
     stream.onRead = { [weak self] chunk in self?.receive(chunk) }
     stream.onEnd = { [weak self] error in self?.finish(error.map { .failed($0) } ?? .orderly) }
     stream.onWritable = { [weak self] in
@@ -61,19 +63,19 @@ final class PulledStream {
 
   // MARK: Reading
 
-  /// What a read that waits for a limited time brought.
+  /// The result of a read with a time limit.
   enum TimedRead {
-    /// Bytes.
+    /// Bytes arrived.
     case piece(Chunk)
     /// The peer's bytes have ended in order.
     case end
-    /// Nothing came in time.
+    /// Nothing arrived in time.
     case silence
   }
 
-  /// What one read brought, which was not pulled yet; nil at the end.
+  /// The bytes of the next read of the connection. Nil at the end.
   ///
-  /// - Throws: `ClassicError` (`lost`) where the connection broke.
+  /// - Throws: `ClassicError` (`lost`) if the connection failed or was closed here.
   func read() async throws(ClassicError) -> Chunk? {
     while true {
       switch try takeNext() {
@@ -84,7 +86,7 @@ final class PulledStream {
     }
   }
 
-  /// As `read()`, but it waits for at most so many nanoseconds. The stream stays open.
+  /// Like `read()`, but waits for at most that many nanoseconds. The stream stays open.
   func read(
     within nanoseconds: UInt64, on loop: any EventLoop
   ) async throws(ClassicError) -> TimedRead {
@@ -101,7 +103,7 @@ final class PulledStream {
     }
   }
 
-  /// Takes what is there; `silence` where nothing is, and then the next read is asked for.
+  /// Takes the next piece. If there is none, returns `silence` and requests the next read.
   private func takeNext() throws(ClassicError) -> TimedRead {
     guard !pieces.isEmpty else {
       if isClosed { throw .closedHere }
@@ -121,7 +123,7 @@ final class PulledStream {
     return .piece(piece)
   }
 
-  /// As `read()`, but at most `count` bytes; the rest stays for the next call.
+  /// Like `read()`, but takes at most `count` bytes. The rest stays for the next call.
   func read(upTo count: Int) async throws(ClassicError) -> Chunk? {
     guard var piece = try await read() else { return nil }
     guard piece.count > count else { return piece }
@@ -130,10 +132,11 @@ final class PulledStream {
     return wanted
   }
 
-  /// Exactly `count` bytes, in however many reads they come.
+  /// Reads exactly `count` bytes, in any number of reads.
   ///
-  /// - Returns: nil where the peer's bytes ended in order before the first of them.
-  /// - Throws: `ClassicError` (`lost`) that says how much of `what` was there.
+  /// - Returns: nil if the peer's bytes ended in order before the first of them.
+  /// - Throws: `ClassicError` (`lost`) if they ended later. The message says how many bytes of
+  ///   `what` arrived.
   func read(exactly count: Int, of what: String) async throws(ClassicError) -> [UInt8]? {
     var bytes: [UInt8] = []
     while bytes.count < count {
@@ -147,7 +150,7 @@ final class PulledStream {
     return bytes
   }
 
-  /// Puts bytes back in front of what comes.
+  /// Puts bytes back, before the bytes of the next read.
   func unread(_ chunk: Chunk) {
     guard !chunk.isEmpty else { return }
     pieces.insert(chunk, at: 0)
@@ -156,7 +159,8 @@ final class PulledStream {
 
   private func receive(_ chunk: Chunk) {
     hasReceived = true
-    // What waits here may wait for long.
+    // A piece that no reader waits for may stay here for a long time, so it must not keep a whole
+    // read buffer in memory.
     pieces.append(isWanted ? chunk : chunk.compacted())
     heldBytes += chunk.count
     isWanted = false
@@ -181,19 +185,20 @@ final class PulledStream {
 
   // MARK: Writing
 
-  /// Writes `bytes`, and returns once the system has taken all: a slow peer makes its writer wait.
+  /// Writes `bytes`, and returns after the system has taken all of them: a slow peer makes the
+  /// writer wait.
   ///
-  /// - Throws: `ClassicError` (`lost`) where the peer is gone.
+  /// - Throws: `ClassicError` (`lost`) if the peer is gone or the connection was closed here.
   func write(_ bytes: [UInt8]) async throws(ClassicError) {
     try await push { bytes.withUnsafeBytes { stream.write($0, nil) } }
   }
 
-  /// Writes `text` in UTF-8.
+  /// Writes `text` in UTF-8, like `write(_:)` for bytes.
   func write(_ text: String) async throws(ClassicError) {
     try await write(Array(text.utf8))
   }
 
-  /// Writes `chunk`.
+  /// Writes `chunk`, like `write(_:)` for bytes.
   func write(_ chunk: Chunk) async throws(ClassicError) {
     try await push { stream.write(UnsafeRawBufferPointer(start: nil, count: 0), chunk) }
   }
@@ -206,12 +211,12 @@ final class PulledStream {
     if isClosed { throw .closedHere }
   }
 
-  /// Ends the writing side behind what was written.
+  /// Ends the sending side after everything that was written.
   func finishWriting() {
     if !isClosed { stream.finishWriting() }
   }
 
-  /// Closes both sides at once; who waits here is thrown out.
+  /// Closes both sides at once. A waiting reader or writer fails with `lost`.
   func close() {
     guard !isClosed else { return }
     isClosed = true
@@ -225,6 +230,6 @@ final class PulledStream {
 }
 
 extension ClassicError {
-  /// What a reader or writer meets whose own side closed the connection.
+  /// This side closed the connection during a read or write.
   fileprivate static let closedHere = ClassicError(.lost, "the connection was closed here")
 }

@@ -1,8 +1,9 @@
 private import FoundationEssentials
 
-/// The one place that codes JSON.
+/// Encodes and decodes the JSON of this module. Only this file imports FoundationEssentials
+/// (scripts/check).
 enum ClassicJSON {
-  /// Writes a dictionary, with sorted keys.
+  /// The JSON of `dictionary`, with sorted keys.
   static func encode(_ dictionary: some Encodable) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -13,9 +14,9 @@ enum ClassicJSON {
     }
   }
 
-  /// Reads a dictionary; keys that it doesn't know are no concern of it.
+  /// Decodes a dictionary. Unknown keys are ignored.
   ///
-  /// - Throws: `ClassicError` (`violation`) where `bytes` are no such dictionary.
+  /// - Throws: `ClassicError` (`violation`) if `bytes` are not such a dictionary.
   static func decode<Dictionary: Decodable>(
     _ type: Dictionary.Type, from bytes: [UInt8]
   ) throws(ClassicError) -> Dictionary {
@@ -23,9 +24,9 @@ enum ClassicJSON {
       return try JSONDecoder().decode(type, from: Data(bytes))
     } catch DecodingError.typeMismatch(_, let context) where !context.codingPath.isEmpty {
       let key = context.codingPath.map(\.stringValue).joined(separator: ".")
-      throw ClassicError(.violation, "the value of '\(key)' in the dictionary can't be used")
+      throw ClassicError(.violation, "the dictionary's value for '\(key)' cannot be used")
     } catch {
-      throw ClassicError(.violation, "what should be a dictionary is not one in JSON")
+      throw ClassicError(.violation, "the bytes of the dictionary are not a JSON dictionary")
     }
   }
 }

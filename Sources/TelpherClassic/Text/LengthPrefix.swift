@@ -1,23 +1,22 @@
-/// The 4 bytes that the tutorials put before what they send: its length in bytes, little-endian,
-/// signed (Python's struct 'i').
+/// The 4 bytes that announce a length in bytes: little-endian, signed (Python's struct 'i').
 enum LengthPrefix {
-  /// How many bytes they are.
+  /// The number of bytes of the prefix.
   static let size = 4
 
-  /// The bytes for `count`.
+  /// The prefix for `count`.
   ///
-  /// - Throws: `ClassicError` (`limit`) for a count that 31 bits can't say, instead of another one.
+  /// - Throws: `ClassicError` (`limit`) if `count` is negative or needs more than 31 bits.
   static func encode(_ count: Int64) throws(ClassicError) -> [UInt8] {
     guard let count = Int32(exactly: count), count >= 0 else {
       throw ClassicError(
-        .limit, "\(count) bytes are more than a length of 4 bytes can announce (\(Int32.max))")
+        .limit, "a length of 4 bytes announces 0 to \(Int32.max) bytes, not \(count)")
     }
     return withUnsafeBytes(of: count.littleEndian) { Array($0) }
   }
 
-  /// The count in `bytes`, of which there are four.
+  /// The length that `bytes`, exactly four, announce.
   ///
-  /// - Throws: `ClassicError` (`violation`) where it is negative.
+  /// - Throws: `ClassicError` (`violation`) if it is negative.
   static func decode(_ bytes: [UInt8]) throws(ClassicError) -> Int {
     precondition(bytes.count == size, "a length has 4 bytes")
     let count = bytes.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
@@ -28,7 +27,7 @@ enum LengthPrefix {
     return Int(count)
   }
 
-  /// Reads a length; nil where the peer's bytes have ended instead.
+  /// Reads a prefix. Nil if the peer ended its side first.
   static func read(from stream: PulledStream) async throws(ClassicError) -> Int? {
     guard let bytes = try await stream.read(exactly: size, of: "a length") else { return nil }
     return try decode(bytes)

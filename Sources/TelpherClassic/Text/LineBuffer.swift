@@ -1,16 +1,16 @@
-/// Lines out of bytes that come in pieces.
+/// Splits bytes that arrive in pieces into lines.
 struct LineBuffer {
   private var bytes: [UInt8] = []
 
-  /// How many bytes were added and not taken.
+  /// The number of bytes in the buffer.
   var count: Int { bytes.count }
 
-  /// Adds bytes behind those there are.
+  /// Adds bytes at the end.
   mutating func append(_ more: [UInt8]) {
     bytes += more
   }
 
-  /// The next whole line, without its end (LF, or CR and LF).
+  /// Takes the next complete line, without its end (LF, or CR and LF). Nil if there is none.
   mutating func next() -> [UInt8]? {
     guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
     var line = bytes[..<end]
@@ -19,7 +19,7 @@ struct LineBuffer {
     return Array(line)
   }
 
-  /// What is left when nothing more comes: a line without an end, or nil.
+  /// Takes the rest of the buffer after the last byte has arrived: a line without an end, or nil.
   mutating func rest() -> [UInt8]? {
     defer { bytes = [] }
     return bytes.isEmpty ? nil : bytes

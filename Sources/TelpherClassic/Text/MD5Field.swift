@@ -1,19 +1,19 @@
-/// The value of `md5` in a dictionary.
+/// The value of the key `md5` in a dictionary.
 enum MD5Field: Sendable, Equatable {
-  /// There is none.
+  /// The key is missing, or its value is null.
   case missing
-  /// A digest: 32 hexadecimal digits, in lower case.
+  /// A digest: 32 hexadecimal digits in lower case.
   case digits(String)
-  /// Anything else, which is no digest. The tutorials send a placeholder (`xxxdxxxx`). For a person,
-  /// quoted.
+  /// Any other value. The tutorials send a placeholder (`xxxdxxxx`). The text is a short form for
+  /// messages, in quotes and without control characters.
   case placeholder(String)
 
-  /// An MD5 has 16 bytes.
+  /// The hexadecimal digits of an MD5, which has 16 bytes.
   private static let digitCount = 32
-  /// A placeholder is shown as far as this many characters.
+  /// The characters of a placeholder that messages show.
   private static let shownCount = 40
 
-  /// The value that `text` is.
+  /// Creates the value that `text` stands for.
   init(_ text: String) {
     let isDigest =
       text.utf8.count == Self.digitCount && text.allSatisfy { $0.isASCII && $0.isHexDigit }
@@ -34,7 +34,7 @@ extension MD5Field: Codable {
     } else if let text = try? value.decode(String.self) {
       self.init(text)
     } else {
-      self = .placeholder("that is no text")
+      self = .placeholder("(not a text)")
     }
   }
 

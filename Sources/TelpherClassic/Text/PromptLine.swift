@@ -1,16 +1,16 @@
-/// A line that was typed at a prompt.
+/// A line that a user typed at a prompt.
 public enum PromptLine: Sendable, Equatable {
-  /// Something to send, without the blanks around it.
+  /// A text to send, without the blanks around it.
   case text(String)
-  /// Nothing, which is not sent: a peer that gets no bytes waits, and so would this side.
+  /// An empty line. It is not sent: a server that receives no bytes never answers.
   case empty
-  /// `quit`.
+  /// The word `quit`.
   case quit
 
-  /// What the prompts of all dialects show.
+  /// The prompt of all dialects.
   public static let prompt = ">>: "
 
-  /// A line, with or without its end.
+  /// Parses a line, with or without its end.
   public init(_ line: String) {
     let blanks: Set<Character> = [" ", "\t", "\r", "\n", "\r\n"]
     var text = line[...]

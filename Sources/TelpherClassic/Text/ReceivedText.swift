@@ -1,12 +1,12 @@
 internal import TelpherTransport
 
-/// One text of a server on its way to who wants it, in UTF-8.
+/// Converts one text from a server to UTF-8 and delivers it.
 final class ReceivedText {
   private let transcoder: Transcoder?
   private let deliver: (Chunk) async throws -> Void
 
-  /// - Parameter encoding: what it comes in; nil to deliver bytes as they are.
-  /// - Throws: `ClassicError` where there is no such encoding.
+  /// - Parameter encoding: the encoding of the text. If nil, bytes are delivered unchanged.
+  /// - Throws: `ClassicError` (`badRequest`) if the encoding is unknown.
   init(
     _ encoding: String?, deliver: @escaping (Chunk) async throws -> Void
   ) throws(ClassicError) {
@@ -16,13 +16,13 @@ final class ReceivedText {
     self.deliver = deliver
   }
 
-  /// Delivers a piece, as far as whole characters are there.
+  /// Delivers the complete characters of the text so far.
   func receive(_ chunk: Chunk) async throws {
     guard let transcoder else { return try await deliver(chunk) }
     try await deliver(bytes: chunk.withUnsafeBytes { transcoder.convert($0) })
   }
 
-  /// Delivers what is left at the end.
+  /// Delivers the rest at the end of the text.
   func finish() async throws {
     if let transcoder { try await deliver(bytes: transcoder.finish()) }
   }

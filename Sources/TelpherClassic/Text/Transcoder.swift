@@ -1,29 +1,32 @@
 internal import Glibc
 
-/// Turns text of one encoding into another, piece by piece, by iconv(3). A character whose bytes
-/// come in two pieces is kept until the second; what is no character becomes a replacement.
+/// Converts text from one encoding to another in pieces, with iconv(3).
+///
+/// It keeps a character that is split over two pieces until the second piece arrives. It replaces
+/// bytes that are not a character, and characters that the target encoding does not have.
 final class Transcoder {
   private let descriptor: iconv_t
   private let replacement: [UInt8]
-  /// The beginning of a character, whose rest is yet to come.
+  /// The beginning of a character whose rest has not arrived.
   private var kept: [UInt8] = []
 
-  /// Room for what one call of iconv brings.
+  /// The bytes that one call of iconv may produce.
   private static let roomForOutput = 16 * 1024
-  /// The longest character of any encoding that iconv knows is shorter.
+  /// More bytes than any character of iconv's encodings has.
   private static let longestCharacter = 16
-  /// iconv_open(3) and iconv(3) return -1 for an error.
+  /// The result of iconv_open(3) and iconv(3) for an error.
   private static let failure = -1
 
   /// - Parameters:
-  ///   - source: the name of the encoding of what comes, as `iconv -l` lists it.
-  ///   - target: that of what is wanted.
-  /// - Throws: `ClassicError` (`badRequest`) where there is no such encoding.
+  ///   - source: the encoding of the input, a name from `iconv -l`.
+  ///   - target: the encoding of the output.
+  /// - Throws: `ClassicError` (`badRequest`) if iconv cannot convert between them.
   init(from source: String, to target: String) throws(ClassicError) {
     guard let descriptor = iconv_open(target, source), Int(bitPattern: descriptor) != Self.failure
     else {
       throw ClassicError(
-        .badRequest, "there is no way from the encoding '\(source)' to '\(target)' (see iconv -l)")
+        .badRequest,
+        "cannot convert text from '\(source)' to '\(target)': 'iconv -l' lists the encodings")
     }
     self.descriptor = descriptor
     replacement = Self.isUTF8(target) ? Array("\u{FFFD}".utf8) : [UInt8(ascii: "?")]
@@ -38,7 +41,7 @@ final class Transcoder {
     return name == "UTF-8" || name == "UTF8"
   }
 
-  /// What `bytes` are in the target's encoding, as far as whole characters are there.
+  /// Converts `bytes`, up to the last complete character.
   func convert(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
     var input = kept
     input.append(contentsOf: bytes)
@@ -63,8 +66,8 @@ final class Transcoder {
     return output
   }
 
-  /// What is left at the end: a replacement for half a character, and what brings the target back
-  /// to its first state.
+  /// Ends the text. Returns a replacement for an incomplete character, and the bytes that bring the
+  /// target encoding back to its initial state.
   func finish() -> [UInt8] {
     var output = kept.isEmpty ? [] : replacement
     kept = []
@@ -72,7 +75,7 @@ final class Transcoder {
     return output
   }
 
-  /// One call of iconv: how many bytes it took, and the error number, or 0.
+  /// Calls iconv once. Returns the number of bytes it consumed and the error number, or 0.
   private func step(
     _ input: UnsafeMutableRawBufferPointer?, _ output: inout [UInt8]
   ) -> (used: Int, error: Int32) {

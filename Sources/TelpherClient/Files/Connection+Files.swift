@@ -5,13 +5,14 @@ public import TelpherWire
 extension Connection {
   // MARK: Small requests
 
-  /// What the server's folder `path` holds, sorted by name; of a file, the file itself.
+  /// Lists the entries of a folder on the server, sorted by name. The list for a file is the file
+  /// itself.
   ///
   /// - Parameters:
-  ///   - path: on the server; relative ones start in the home of its user, or in its root (see
-  ///     docs/PROTOCOL.md, "Paths"). Empty for where they start.
-  ///   - recursively: whether folders below are listed too, their entries behind them.
-  /// - Throws: `FileError`; `ClientError` where the connection fails; `CancellationError`.
+  ///   - path: a path on the server. A relative path starts in the home of the server's user, or in
+  ///     the server's root (see docs/PROTOCOL.md, "Paths"). An empty path is that folder itself.
+  ///   - recursively: whether to list the folders below too; their entries follow them.
+  /// - Throws: `FileError`; `ClientError` if the connection fails; `CancellationError`.
   public nonisolated func list(_ path: some PathRepresentable, recursively: Bool = false)
     async throws
     -> [FileEntry]
@@ -23,10 +24,10 @@ extension Connection {
     }.value
   }
 
-  /// What there is at `path`.
+  /// Returns the entry at `path` on the server.
   ///
-  /// - Parameter followsLink: whether a link at its end is followed.
-  /// - Throws: `FileError` (`notFound` by its `errno`, ENOENT); otherwise as `list`.
+  /// - Parameter followsLink: whether to follow a symbolic link at the end of the path.
+  /// - Throws: `FileError`, with `errno` ENOENT if there is no entry; otherwise as `list`.
   public nonisolated func status(
     of path: some PathRepresentable, followsLink: Bool = false
   ) async throws -> FileEntry {
@@ -35,7 +36,7 @@ extension Connection {
     return try await status(request).entry
   }
 
-  /// What there is at `path`, along links; of a folder with those that hold it.
+  /// Returns the entry at `path`, following links, and for a folder the folders that contain it.
   nonisolated func lineage(
     of path: PathText
   ) async throws -> (entry: FileEntry, lineage: FolderLineage) {
@@ -50,14 +51,17 @@ extension Connection {
   ) async throws -> (entry: FileEntry, result: CloseResult) {
     let result = try await perform(request)
     guard let entry = result.entry else {
-      throw ClientError(.protocolError, "the server told nothing of the file")
+      throw ClientError(.protocolError, "the server sent no information about the file")
     }
     return (entry, result)
   }
 
-  /// Makes the folder `path`, with its missing parents if `withParents`, in which case one that is
-  /// there is fine.
+  /// Creates a folder on the server.
   ///
+  /// - Parameters:
+  ///   - mode: the permission bits.
+  ///   - withParents: whether to create missing parents too; then it is no error if the folder
+  ///     exists.
   /// - Throws: as `list`.
   public nonisolated func makeFolder(
     _ path: some PathRepresentable, mode: UInt32 = 0o755, withParents: Bool = false
@@ -68,10 +72,12 @@ extension Connection {
     _ = try await perform(request)
   }
 
-  /// Removes a file, a link, an empty folder, or with `recursively` a folder and all that it holds.
-  /// What can't be removed does not hold up the rest.
+  /// Removes a file, a link or an empty folder on the server.
   ///
-  /// - Throws: `RemovalError` where something of a folder could not be removed; otherwise as `list`.
+  /// - Parameter recursively: whether to remove a folder with all its contents. If some entries
+  ///   can't be removed, the others are removed all the same.
+  /// - Throws: `RemovalError` if some contents of a folder could not be removed; otherwise as
+  ///   `list`.
   public nonisolated func remove(
     _ path: some PathRepresentable, recursively: Bool = false
   ) async throws {
@@ -91,9 +97,10 @@ extension Connection {
     if result.result.isFailure { throw FileError(result) }
   }
 
-  /// Renames `path` to `newPath`, atomically.
+  /// Renames `path` to `newPath` on the server, atomically.
   ///
-  /// - Parameter replacing: whether a file that is there is replaced.
+  /// - Parameter replacing: whether to replace an existing file at `newPath`; if false, that is an
+  ///   error.
   /// - Throws: as `list`.
   public nonisolated func move(
     _ path: some PathRepresentable, to newPath: some PathRepresentable, replacing: Bool = true
@@ -113,10 +120,11 @@ extension Connection {
 
   // MARK: Streams
 
-  /// Opens a stream for `request`, has a worker's thread do `work` at its port, and waits for both.
+  /// Opens a stream for `request`, runs `work` on a worker thread at the stream's port, and waits
+  /// for both to finish.
   ///
-  /// Canceling the task cancels both. Where both fail, what the server says goes before: the
-  /// worker's failure follows from it.
+  /// Canceling the task cancels both. If both fail, throws the server's error, because it caused
+  /// the failure of the worker.
   nonisolated func perform<Value: Sendable>(
     _ request: FileRequest, _ work: @escaping @Sendable (TransferPort) throws(FileError) -> Value
   ) async throws -> (value: Value, result: CloseResult) {
@@ -164,13 +172,14 @@ extension Connection {
   ) async throws -> (value: Value, result: CloseResult) {
     defer { session.forget(stream) }
     guard let file = session.fileStream(stream) else {
-      preconditionFailure("a file's stream is forgotten in the line above")
+      preconditionFailure("only the defer above forgets a file stream")
     }
     switch outcome {
     case .success(let value):
       let result = try await file.result()
       try Task.checkCancellation()
-      // A tree that failed in parts has been told of by its records; its counts are the caller's.
+      // If entries of a tree failed, its records have reported them, and the caller checks the
+      // counts.
       if result.result.isFailure && result.tree == nil { throw FileError(result) }
       return (value, result)
     case .failure(let error):
@@ -179,7 +188,7 @@ extension Connection {
         _ = try? await file.result()
         throw CancellationError()
       }
-      // The server is not to wait for more.
+      // Tell the server to stop waiting for data.
       file.cancel()
       let result = try await file.result()
       if error.code == .canceled || error.code == .remote, result.result.isFailure {
@@ -190,6 +199,7 @@ extension Connection {
   }
 }
 
-/// Where clients of this process work on files: apart from the workers of a server in the same
-/// process, and without a limit but that of streams, since a server's worker waits for one here.
+/// The threads for file requests of all clients in this process. They are separate from those of a
+/// server in the same process, and only the number of streams limits them: a server's worker waits
+/// for one of these threads, so none of them may have to wait in a queue.
 private let fileWorkers = WorkerPool(limit: .max)

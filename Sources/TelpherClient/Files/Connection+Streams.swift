@@ -4,22 +4,22 @@ internal import TelpherTransport
 public import TelpherWire
 
 extension Connection {
-  /// Stores what is read from an open descriptor as one file: a pipe, a terminal, or whatever else has an
-  /// end. Nothing has the file's name before all of it is there and verified.
+  /// Reads an open descriptor (a pipe, a terminal, a file) to its end and stores the bytes as one
+  /// file on the server. The file gets its name only after all bytes are stored and verified.
   ///
   /// - Parameters:
-  ///   - descriptor: stays the caller's, and is to be open until this returns.
-  ///   - name: what failures call the descriptor.
-  ///   - path: on the server: the name of the file.
+  ///   - descriptor: the caller owns it and keeps it open until this method returns.
+  ///   - name: the name of the descriptor in error messages.
+  ///   - path: the path of the file on the server.
   ///   - mode: the permission bits.
-  /// - Returns: what became of the file, with its digest.
+  /// - Returns: the outcome for the file, with its digest.
   /// - Throws: as `put`; `FileError` (`notAFile`) if `path` is a folder.
   public nonisolated func put(
     from descriptor: Int32, named name: String, to path: PathText, mode: UInt32 = 0o644,
     options: TransferOptions = TransferOptions()
   ) async throws -> FileReport {
     guard path.bytes.last != UInt8(ascii: "/") else {
-      throw FileError(.notAFile, "'\(path)' names a folder, and no file", path: "\(path)")
+      throw FileError(.notAFile, "'\(path)' names a folder, not a file", path: "\(path)")
     }
     var request = FileRequest(.put, path, options)
     (request.resume, request.mode) = (nil, mode)
@@ -31,20 +31,20 @@ extension Connection {
     }
     guard result.digest == sent.digest else {
       throw FileError(
-        .digestMismatch, "the server stored other bytes of '\(path)' than were sent",
+        .digestMismatch, "the server stored other bytes for '\(path)' than were sent",
         path: "\(path)")
     }
     return FileReport(path, .stored, options.digest, size: sent.count, digest: sent.digest)
   }
 
-  /// Writes one file of the server to an open descriptor, as its bytes come. Only the end tells whether
-  /// they are right: until this returns, what was written is not verified.
+  /// Writes the bytes of one file on the server to an open descriptor, as they arrive. The bytes
+  /// are verified only at the end: until this method returns, the written bytes are not verified.
   ///
   /// - Parameters:
-  ///   - path: on the server.
-  ///   - descriptor: stays the caller's, and is to be open until this returns.
-  ///   - name: what failures call the descriptor.
-  /// - Returns: what became of the file, with its digest.
+  ///   - path: the path of the file on the server.
+  ///   - descriptor: the caller owns it and keeps it open until this method returns.
+  ///   - name: the name of the descriptor in error messages.
+  /// - Returns: the outcome for the file, with its digest.
   /// - Throws: as `get`.
   public nonisolated func get(
     _ path: PathText, into descriptor: Int32, named name: String,
@@ -56,7 +56,8 @@ extension Connection {
     }
     guard result.digest == received.digest else {
       throw FileError(
-        .digestMismatch, "what arrived of '\(path)' is not what was sent", path: "\(path)")
+        .digestMismatch, "the bytes of '\(path)' that arrived differ from those that were sent",
+        path: "\(path)")
     }
     return FileReport(
       path, .stored, options.digest, size: received.count, digest: received.digest)

@@ -4,24 +4,28 @@ internal import TelpherTransport
 public import TelpherWire
 
 extension Connection {
-  /// Stores files of this machine on the server, folders with all that they hold.
+  /// Stores files and folders of this machine on the server.
   ///
-  /// As cp(1) does: a `destination` that is a folder takes them in under their names; else the one
-  /// source gets that name. Every file is verified by its digest and gets its name only once it is
-  /// whole. Canceling the task stops it; what is half stored is kept for `options.resume`.
+  /// The destination works as with cp(1): if it is a folder, the sources are stored in it under
+  /// their names; otherwise the only source gets that name. Every file is verified by its digest
+  /// and gets its name only when it is complete. Canceling the task stops the transfer; partial
+  /// files are kept for `options.resume`.
   ///
   /// - Parameters:
-  ///   - sources: paths on this machine, relative ones from the working directory.
-  ///   - destination: on the server; relative ones start in the home of its user, or in its root (see
-  ///     docs/PROTOCOL.md, "Paths"). Empty for where they start.
-  ///   - recursively: whether folders are sent; without it they are failures.
-  ///   - meter: counts while it goes; its updates end with the transfer.
-  ///   - onFile: takes what became of each file, with its digest, once that is known: from the thread that
-  ///     moves the files, which waits for it. The report keeps only the first ones.
-  /// - Returns: what became of it. Entries that fail don't stop the others: see `isComplete`.
-  /// - Throws: `FileError` where nothing can be stored there, two sources would get one name, or the
-  ///   destination is inside of a source; `ClientError` where the connection fails;
-  ///   `CancellationError`.
+  ///   - sources: paths on this machine; relative paths start in the working directory.
+  ///   - destination: a path on the server. A relative path starts in the home of the server's
+  ///     user, or in the server's root (see docs/PROTOCOL.md, "Paths"). An empty path is that
+  ///     folder itself.
+  ///   - recursively: whether to send folders with all their contents; if false, a folder is a
+  ///     failure.
+  ///   - meter: counts the progress; its updates end with the transfer.
+  ///   - onFile: called with the outcome of each file and its digest, on the thread that moves the
+  ///     files, which waits for it. The report keeps only the first 1,000 files.
+  /// - Returns: a report of the transfer. A failed entry does not stop the others: see
+  ///   `isComplete`.
+  /// - Throws: `FileError` if nothing can be stored at the destination, if two sources would get
+  ///   the same name, or if the destination is inside a source; `ClientError` if the connection
+  ///   fails; `CancellationError`.
   public nonisolated func put(
     _ sources: [some PathRepresentable], to destination: some PathRepresentable,
     recursively: Bool = false, options: TransferOptions = TransferOptions(),
@@ -93,7 +97,8 @@ extension Connection {
     _ meter: TransferMeter?, _ reports: FileReports
   ) async throws -> (TreeCounts, [TransferFailure]) {
     var request = FileRequest(.putTree, folder, options)
-    // Files that are what a folder holds were not named themselves.
+    // With an empty name the contents of a folder are sent. The user did not name these files, so
+    // links with their names are not followed.
     request.follow = name.isEmpty ? nil : true
     let (sent, result) = try await perform(request) { (port) throws(FileError) in
       var sender = TreeSender(
@@ -106,15 +111,16 @@ extension Connection {
     return sent
   }
 
-  /// Fetches files from the server, folders with all that they hold.
+  /// Fetches files and folders from the server.
   ///
-  /// As cp(1) does: a `destination` that is a folder takes them in under their names; else the one
-  /// source gets that name. Nothing is written but what was asked for, below that folder, whatever
-  /// the server sends.
+  /// The destination works as with cp(1): if it is a folder, the sources are stored in it under
+  /// their names; otherwise the only source gets that name. Whatever the server sends, only the
+  /// requested names are written, and only below the destination's folder.
   ///
   /// - Parameters:
-  ///   - sources: paths on the server; relative ones start in the home of its user, or in its root.
-  ///   - destination: on this machine, relative to the working directory.
+  ///   - sources: paths on the server. A relative path starts in the home of the server's user, or
+  ///     in the server's root.
+  ///   - destination: a path on this machine; a relative path starts in the working directory.
   /// - Returns, Throws: as `put`.
   public nonisolated func get(
     _ sources: [some PathRepresentable], to destination: some PathRepresentable,
@@ -191,12 +197,12 @@ extension Connection {
     return received
   }
 
-  /// A source of this machine.
+  /// A source on this machine.
   private enum LocalSource: Sendable {
     case place(LocalPlace)
     case pipe(PipeSource, name: [UInt8])
 
-    /// Its own name; empty where the contents of a folder are meant.
+    /// The source's own name; empty for the contents of a folder.
     var name: [UInt8] {
       switch self {
       case .place(let place): place.name
@@ -205,19 +211,21 @@ extension Connection {
     }
   }
 
-  /// One source of a transfer of several.
+  /// The transfer of one source.
   private struct Move: Sendable {
     var source: PathText
     var perform: @Sendable () async throws -> (TreeCounts, [TransferFailure])
   }
 
-  /// Sources that are moved at once. Each waits for answers and for the disk, and many of them wait
-  /// together; more would only take memory.
+  /// The number of sources that are transferred at once. Each one waits for answers and for the
+  /// disk, so several at once are faster; more than this would only use memory.
   private nonisolated var movesAtOnce: Int { 16 }
 
-  /// Moves the sources, and reports failures in their order.
+  /// Transfers the sources and reports their failures in the order of the sources.
   ///
-  /// - Throws: what ends all of them; a source's own failure, if asked to.
+  /// - Parameter throwingFailure: whether to throw the `FileError` of a source instead of reporting
+  ///   it.
+  /// - Throws: any other error, which ends all transfers.
   private nonisolated func perform(
     _ moves: [Move], throwingFailure: Bool, _ report: inout TransferReport
   ) async throws {
@@ -248,13 +256,13 @@ extension Connection {
     }
   }
 
-  /// Where things go to on the server.
+  /// The destination of a transfer on the server.
   struct RemoteTarget {
-    /// The folder.
+    /// The folder that receives the sources.
     var folder: PathText
-    /// The name that the source gets in there, where it isn't its own.
+    /// The new name of the source; nil if it keeps its own.
     var name: [UInt8]?
-    /// The folder's.
+    /// The folder and the folders that contain it.
     var lineage: FolderLineage
   }
 
@@ -265,7 +273,7 @@ extension Connection {
     let name = LocalPlace.lastPart(of: destination)
     let endsInSlash = destination.last == UInt8(ascii: "/")
     let parent = PathText(Array(destination.dropLast(endsInSlash ? 0 : name.count)))
-    // At once, since the way there may be long.
+    // Ask for both at once, because the round trip may be long.
     async let wholeStatus = status(ifThereIs: whole)
     async let parentStatus = parent == whole ? nil : status(ifThereIs: parent)
     let found = try await wholeStatus
@@ -299,7 +307,7 @@ extension Connection {
     return RemoteTarget(folder: parent, name: name, lineage: lineage)
   }
 
-  /// What is at `path`; nil where nothing is.
+  /// Returns the entry at `path`; nil if there is none.
   private nonisolated func status(
     ifThereIs path: PathText
   ) async throws -> (entry: FileEntry, lineage: FolderLineage)? {
@@ -310,7 +318,7 @@ extension Connection {
     }
   }
 
-  // MARK: Without a file on this side
+  // MARK: Bytes in memory
 
   /// Stores bytes as the file `path` on the server.
   ///
@@ -328,15 +336,15 @@ extension Connection {
     }
     guard result.result == .skipped || result.digest == digest else {
       throw FileError(
-        .digestMismatch, "the server stored other bytes of '\(path)' than were sent",
+        .digestMismatch, "the server stored other bytes for '\(path)' than were sent",
         path: "\(path)")
     }
   }
 
-  /// The bytes of the file `path` on the server.
+  /// Returns the bytes of the file `path` on the server.
   ///
-  /// - Parameter limit: the most bytes to take.
-  /// - Throws: as `put`; `FileError` (`tooLarge`) where it is longer.
+  /// - Parameter limit: the most bytes to read.
+  /// - Throws: as `put`; `FileError` (`tooLarge`) if the file is longer than `limit`.
   public nonisolated func read(
     _ path: some PathRepresentable, limit: Int = 16 << 20,
     options: TransferOptions = TransferOptions()
@@ -348,7 +356,7 @@ extension Connection {
     }
     guard result.digest == file.digest else {
       throw FileError(
-        .digestMismatch, "what arrived of '\(path)' is not what was sent",
+        .digestMismatch, "the bytes of '\(path)' that arrived differ from those that were sent",
         path: path.description)
     }
     return file.bytes
@@ -367,12 +375,12 @@ extension FileRequest {
 }
 
 extension PathText {
-  /// Without the slash at its end, for a person.
+  /// The path without a slash at its end, for messages.
   fileprivate var withoutSlash: PathText {
     bytes.count > 1 && bytes.last == UInt8(ascii: "/") ? PathText(Array(bytes.dropLast())) : self
   }
 
-  /// The path of `name` in the folder at this one.
+  /// The path of `name` in the folder that this path names.
   fileprivate func appending(_ name: [UInt8]) -> PathText {
     let slash = UInt8(ascii: "/")
     return PathText(bytes.isEmpty || bytes.last == slash ? bytes + name : bytes + [slash] + name)

@@ -1,16 +1,17 @@
 internal import TelpherFiles
 internal import TelpherWire
 
-/// The names that the sources of a transfer get at its destination: no two the same.
+/// The names that the sources of a transfer get at the destination. No two sources may get the same
+/// name.
 struct DestinationNames {
   private let destination: PathText
   private var sources: [[UInt8]: PathText] = [:]
 
   init(destination: PathText) { self.destination = destination }
 
-  /// Adds what `source` gets.
+  /// Adds the name that `source` gets.
   ///
-  /// - Throws: `FileError` (`exists`) where another source gets that name.
+  /// - Throws: `FileError` (`exists`) if another source gets the same name.
   mutating func add(_ name: [UInt8], of source: PathText) throws(FileError) {
     guard let other = sources.updateValue(source, forKey: name) else { return }
     let slash = UInt8(ascii: "/")
@@ -23,7 +24,7 @@ struct DestinationNames {
 }
 
 extension FileError {
-  /// The destination is inside of a source.
+  /// The error for a destination inside a source.
   init(intoItself source: PathText, _ destination: PathText) {
     let shown = destination.bytes.isEmpty ? "." : destination.description
     self.init(

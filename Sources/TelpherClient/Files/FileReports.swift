@@ -1,21 +1,21 @@
 internal import Synchronization
 internal import TelpherFiles
 
-/// Collects what became of the files of a transfer. From any thread.
+/// Collects the outcomes of the files of a transfer. May be used from any thread.
 final class FileReports: Sendable {
-  /// Files that are kept: enough to look at, and a bound to the memory that millions of files take.
+  /// The most reports that are kept; it limits the memory of a transfer of millions of files.
   private static let most = 1_000
 
   private let handler: FileReportHandler?
   private let files = Mutex<[FileReport]>([])
 
-  /// Passes each one on, too.
+  /// Creates a collector that also passes each report to `handler`.
   init(passingTo handler: FileReportHandler?) { self.handler = handler }
 
-  /// The first ones.
+  /// The reports of the first files.
   var kept: [FileReport] { files.withLock { $0 } }
 
-  /// One more.
+  /// Adds a report.
   @Sendable func add(_ report: FileReport) {
     files.withLock { if $0.count < Self.most { $0.append(report) } }
     handler?(report)

@@ -3,12 +3,12 @@ internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// One request about files as the client sees it. On the loop only; what is done with files is done
-/// by a worker's thread, at the other side of the pump's port.
+/// The client's side of one file request. Use it only on the loop's thread. A worker thread reads
+/// and writes the files, through the pump's port.
 final class FileStream {
   let stream: StreamID
   let pump: PortPump
-  /// How the server ended it, once that is known.
+  /// The server's result, or the error that ended the stream; nil while it is open.
   private(set) var outcome: Result<CloseResult, ClientError>?
 
   private let link: Link
@@ -20,15 +20,15 @@ final class FileStream {
     pump = PortPump(link: link, stream: stream, sends: [.file, .index])
   }
 
-  /// The server's last word, or what came in its place.
+  /// Ends the stream with the server's result, or with an error.
   func finish(_ outcome: Result<CloseResult, ClientError>) {
     guard self.outcome == nil else { return }
     self.outcome = outcome
     switch outcome {
-    // Of a tree that failed in parts, the records tell, all of which came before.
+    // If entries of a tree failed, its records have reported that before.
     case .success(let result) where result.result.isFailure && result.tree == nil:
       pump.end(FileError(result))
-    case .success: pump.peerIsContent()
+    case .success: pump.peerDidFinish()
     case .failure(let error): pump.end(FileError(.lost, error.message))
     }
     let waiting = waiters
@@ -36,7 +36,7 @@ final class FileStream {
     waiting.forEach { $0.resume(with: outcome.mapError { $0 }) }
   }
 
-  /// Asks the server to stop, and has the worker stop.
+  /// Asks the server to cancel the request, and ends the worker.
   func cancel() {
     guard outcome == nil else { return }
     var message = ControlMessage()
@@ -45,11 +45,12 @@ final class FileStream {
     pump.end(FileError(.canceled, "the transfer was canceled"))
   }
 
-  /// The server's last word, waited for.
+  /// Waits for the server's result.
   func result() async throws -> CloseResult {
     if let outcome { return try outcome.get() }
     return try await withCheckedThrowingContinuation { continuation in
-      // A task that doesn't prefer the loop may get here a turn of the loop later.
+      // Check again: a task that does not prefer the loop as its executor may get here one turn of
+      // the loop later.
       if let outcome {
         continuation.resume(with: outcome.mapError { $0 })
       } else {
@@ -60,12 +61,12 @@ final class FileStream {
 }
 
 extension CloseResult.Kind {
-  /// Whether what was asked of files was not done, or not all of it. An unknown word is a failure.
+  /// Whether a file request has failed in whole or in part. An unknown result is a failure.
   var isFailure: Bool { self != .ok && self != .stored && self != .skipped }
 }
 
 extension FileError {
-  /// What the server said of its failure.
+  /// The error for a failed result of the server.
   init(_ result: CloseResult) {
     let code: Code =
       switch result.result {
@@ -74,7 +75,7 @@ extension FileError {
       default: .remote
       }
     self.init(
-      code, ShownText.escaped(result.message ?? "the server ended it with '\(result.result)'"),
+      code, ShownText.escaped(result.message ?? "the server sent the result '\(result.result)'"),
       errno: result.errno, path: result.path.map { ShownText.escaped($0) })
   }
 }

@@ -1,6 +1,6 @@
 public import TelpherWire
 
-/// What a path is given as: `String`, if it is UTF-8, or `PathText` for any bytes.
+/// A type that can be given as a path: `String` for UTF-8, or `PathText` for any bytes.
 public protocol PathRepresentable: Sendable {
   /// The path's bytes.
   var pathText: PathText { get }

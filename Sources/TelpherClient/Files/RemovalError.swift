@@ -1,12 +1,12 @@
 public import TelpherFiles
 
-/// What of a folder could not be removed. All the rest is removed.
+/// The entries of a folder that could not be removed. All other entries were removed.
 public struct RemovalError: Error, Sendable, CustomStringConvertible {
-  /// What could not be removed, with the reasons; at most 1,000.
+  /// The entries that could not be removed, with the reasons; at most 1,000.
   public var failures: [TransferFailure]
-  /// How many there are in all.
+  /// The number of all entries that could not be removed.
   public var count: Int
-  /// The first of them, for a person.
+  /// The message of the first failure, and the number of further ones.
   public var description: String
 
   init(failures: [TransferFailure], count: Int, first: TransferFailure) {

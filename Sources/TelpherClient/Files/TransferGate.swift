@@ -1,42 +1,45 @@
 internal import DequeModule
 internal import TelpherWire
 
-/// Lets only as many puts of a connection begin as a server takes at once (`WireConstants.maxTransfers`);
-/// further ones wait for their turn. On the connection's loop only.
+/// Limits the `put` requests that run at once on a connection to the number that a server accepts
+/// (`WireConstants.maxTransfers`). Further ones wait here, first in, first out. Use it only on the
+/// connection's loop.
 final class TransferGate {
-  /// Names one that waits.
+  /// Identifies a request that waits.
   struct Ticket: Equatable { fileprivate let number: Int }
 
   private var begun = 0
   private var lastTicket = 0
   private var waiting: Deque<(ticket: Ticket, continuation: CheckedContinuation<Bool, Never>)> = []
 
-  /// Begins one at once, if none has to wait.
+  /// Begins a request if the limit is not reached.
+  ///
+  /// - Returns: whether it has begun; otherwise the caller waits with a `ticket()`.
   func tryEnter() -> Bool {
     guard begun < WireConstants.maxTransfers else { return false }
     begun += 1
     return true
   }
 
-  /// What one waits with.
+  /// Returns a new ticket for `wait`.
   func ticket() -> Ticket {
     lastTicket += 1
     return Ticket(number: lastTicket)
   }
 
-  /// Resumes `continuation` with true when it is its turn, which has begun then, and with false if
-  /// it is given up.
+  /// Resumes `continuation` with true when the request may begin, and with false if `giveUp` is
+  /// called before.
   func wait(_ ticket: Ticket, _ continuation: CheckedContinuation<Bool, Never>) {
     waiting.append((ticket, continuation))
   }
 
-  /// One that waits does so no longer.
+  /// Stops waiting; no effect if the request has begun.
   func giveUp(_ ticket: Ticket) {
     guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return }
     waiting.remove(at: index).continuation.resume(returning: false)
   }
 
-  /// One that had begun is over: the next one has its turn.
+  /// Ends a request that had begun; the next waiting one begins.
   func leave() {
     guard let next = waiting.popFirst() else {
       begun -= 1
@@ -47,16 +50,17 @@ final class TransferGate {
 }
 
 extension Connection {
-  /// Waits until a put may begin.
+  /// Waits until a `put` may begin.
   ///
-  /// - Throws: `CancellationError`.
+  /// - Throws: `CancellationError` if the task is canceled while it waits.
   func enterPut() async throws {
     guard !transferGate.tryEnter() else { return }
     let ticket = transferGate.ticket()
     let hasBegun = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         transferGate.wait(ticket, continuation)
-        // A task that was canceled before has been looked for in vain.
+        // If the task was canceled before it had begun to wait, `onCancel` has not found its
+        // ticket.
         if Task.isCancelled { transferGate.giveUp(ticket) }
       }
     } onCancel: {
@@ -65,6 +69,6 @@ extension Connection {
     guard hasBegun else { throw CancellationError() }
   }
 
-  /// A put is over.
+  /// Ends a `put`; the next one may begin.
   func leavePut() { transferGate.leave() }
 }

@@ -1,20 +1,20 @@
 public import TelpherFiles
 public import TelpherWire
 
-/// What became of a transfer.
+/// The outcome of a transfer.
 public struct TransferReport: Sendable, Equatable {
-  /// How many entries were stored, left and not stored, on the receiving side.
+  /// The numbers of entries that were stored, skipped and failed on the receiving side.
   public var counts = TreeCounts()
-  /// What could not be sent or stored, with the reasons; at most 1,000 for each source.
+  /// The entries that could not be sent or stored, with the reasons; at most 1,000 for each source.
   public var failures: [TransferFailure] = []
-  /// What became of each file, with its digest: the first 1,000 of them, in the order in which that was
-  /// known. `onFile` of `put` and `get` gets all.
+  /// The outcomes of the first 1,000 files with their digests, in the order in which they were
+  /// settled. The `onFile` parameter of `put` and `get` receives all of them.
   public var files: [FileReport] = []
 
-  /// Nothing yet.
+  /// Creates an empty report.
   public init() {}
 
-  /// What became of a transfer of one file that is no entry of a tree.
+  /// Creates the report of one file that was not sent as an entry of a tree.
   public init(of file: FileReport) {
     files = [file]
     switch file.outcome {
@@ -27,7 +27,7 @@ public struct TransferReport: Sendable, Equatable {
     counts.bytes = file.size ?? 0
   }
 
-  /// Whether everything is in its place.
+  /// Whether everything was stored or skipped, without failures.
   public var isComplete: Bool { counts.failed == 0 && failures.isEmpty }
 
   mutating func add(_ other: TreeCounts, _ failures: [TransferFailure]) {
@@ -57,26 +57,27 @@ extension EntryCounts {
 }
 
 extension CloseResult {
-  /// Makes sure that the server counts what became of a tree as this side does, and that there was
-  /// something: a source that is named is at least one entry.
+  /// Checks that the server's counts of a tree are those of this side, and that the tree is not
+  /// empty: a source is at least one entry.
   ///
-  /// - Throws: `FileError` (`protocolError`).
+  /// - Throws: `FileError` (`protocolError`) if they differ or are 0; the server's failure if it is
+  ///   not that of entries.
   func check(against counts: TreeCounts, of source: String) throws(FileError) {
     guard let tree else {
       throw FileError(
-        .protocolError, "the server does not say what became of '\(source)'", path: source)
+        .protocolError, "the server sent no counts for '\(source)'", path: source)
     }
     guard tree == counts else {
       throw FileError(
         .protocolError,
-        "the server counts other entries of '\(source)' than this side: \(tree.files) and "
+        "the server's counts for '\(source)' differ from those of this side: \(tree.files) and "
           + "\(counts.files) files stored, \(tree.skipped) and \(counts.skipped) entries skipped, "
           + "\(tree.failed) and \(counts.failed) failed", path: source)
     }
     guard counts != TreeCounts() else {
       throw FileError(.protocolError, "nothing was sent of '\(source)'", path: source)
     }
-    // A failure that is not among the counts.
+    // The server failed for a reason that is not a failed entry.
     guard !result.isFailure || counts.failed > 0 else { throw FileError(self) }
   }
 }

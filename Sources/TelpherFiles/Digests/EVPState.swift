@@ -2,13 +2,13 @@ internal import CTelpherCrypto
 
 /// The state of one digest that OpenSSL computes (EVP_DigestInit(3)).
 ///
-/// Unchecked: only `update` changes it, and its one owner, a `FileHasher`, calls that only while
-/// nothing else refers to it.
+/// Sendable is unchecked: only `update` changes the state, and `FileHasher` calls it only while it
+/// holds the only reference.
 final class EVPState: @unchecked Sendable {
   private let state: OpaquePointer
 
-  /// The state of no bytes yet of "SHA256" or "MD5". Stops the program if the library does not offer
-  /// the algorithm, for instance MD5 if only FIPS algorithms are allowed, or if there is no memory.
+  /// An empty state for the algorithm "SHA256" or "MD5". Stops the program if the library does not
+  /// offer the algorithm (for instance MD5 if only FIPS algorithms are allowed) or memory runs out.
   init(_ algorithm: String) {
     guard let state = telpher_digest_new(algorithm) else {
       preconditionFailure("OpenSSL does not offer \(algorithm), or there is no memory")
@@ -29,9 +29,9 @@ final class EVPState: @unchecked Sendable {
     }
   }
 
-  /// The digest of the bytes so far; more may follow.
+  /// The digest of the bytes so far. `update` may be called again afterwards.
   var digest: [UInt8] {
-    // Finishing ends a state, so a copy is finished.
+    // telpher_digest_finish ends a state, so this finishes a copy.
     let copy = EVPState(copying: self)
     return [UInt8](unsafeUninitializedCapacity: Int(TELPHER_DIGEST_MAX)) { buffer, count in
       count = telpher_digest_finish(copy.state, buffer.baseAddress)

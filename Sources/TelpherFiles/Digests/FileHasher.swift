@@ -1,17 +1,17 @@
 internal import CXXHash
 
-/// A digest that grows with the bytes it is given. A value: a copy goes on by itself.
+/// Computes a digest step by step. It is a value: a copy continues independently.
 public struct FileHasher: Sendable {
   private enum State {
     case xxh128(XXH128State)
     case evp(EVPState)
-    /// While `update` has the state in its hands, so that nobody else holds it and nothing is copied.
+    /// `update` has taken the state out, so that it holds the only reference and copies nothing.
     case taken
   }
 
   private var state: State
 
-  /// A digest of no bytes yet.
+  /// Creates a digest of no bytes.
   public init(_ algorithm: DigestAlgorithm) {
     switch algorithm {
     case .xxh128: state = .xxh128(XXH128State())
@@ -20,7 +20,7 @@ public struct FileHasher: Sendable {
     }
   }
 
-  /// Takes in the bytes that follow.
+  /// Adds the next bytes.
   public mutating func update(_ bytes: UnsafeRawBufferPointer) {
     let old = state
     state = .taken
@@ -37,8 +37,8 @@ public struct FileHasher: Sendable {
     }
   }
 
-  /// The digest of the bytes so far in lower-case hexadecimal: of `xxh128` as `xxhsum -H2` prints it.
-  /// More may follow.
+  /// The digest of the bytes so far in lower-case hexadecimal; for `xxh128` as `xxhsum -H2` prints
+  /// it. `update` may be called again afterwards.
   public var digest: String {
     switch state {
     case .xxh128(let hash): hash.digest.hexadecimal
@@ -49,7 +49,7 @@ public struct FileHasher: Sendable {
 }
 
 extension Sequence<UInt8> {
-  /// Two lower-case digits a byte.
+  /// The bytes as hexadecimal: two lower-case digits per byte.
   var hexadecimal: String {
     var text: [UInt8] = []
     for byte in self {

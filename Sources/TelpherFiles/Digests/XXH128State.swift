@@ -1,9 +1,9 @@
 internal import CXXHash
 
-/// The library's state of one digest.
+/// The state of one xxh128 digest that libxxhash computes.
 ///
-/// Unchecked: it changes in `update` alone, which its one owner, a `FileHasher`, calls only while
-/// nobody else refers to it.
+/// Sendable is unchecked: only `update` changes the state, and `FileHasher` calls it only while it
+/// holds the only reference.
 final class XXH128State: @unchecked Sendable {
   private let state: OpaquePointer
 
@@ -25,7 +25,7 @@ final class XXH128State: @unchecked Sendable {
     telpher_xxh128_update(state, bytes.baseAddress, bytes.count)
   }
 
-  /// 16 bytes, the most significant first.
+  /// The digest: 16 bytes, the most significant first.
   var digest: [UInt8] {
     [UInt8](unsafeUninitializedCapacity: 16) { buffer, count in
       telpher_xxh128_digest(state, buffer.baseAddress)

@@ -1,17 +1,17 @@
 internal import Glibc
 
-/// An open descriptor, closed with its owner.
+/// A file descriptor that is closed when its owner goes out of scope.
 struct Descriptor: ~Copyable, Sendable {
   let number: Int32
 
-  /// Takes a descriptor over.
+  /// Takes ownership of an open descriptor.
   init(owning number: Int32) { self.number = number }
 
   deinit { close(number) }
 }
 
 extension [UInt8] {
-  /// Calls `body` with these bytes and the NUL that C wants behind them.
+  /// Calls `body` with these bytes as a C string, with a final NUL.
   func withCPath<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
     withUnsafeTemporaryAllocation(byteCount: count + 1, alignment: 1) { buffer in
       buffer.copyBytes(from: self)

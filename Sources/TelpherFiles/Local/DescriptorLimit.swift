@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// How many descriptors this process may have open: RLIMIT_NOFILE of getrlimit(2).
+/// The maximum number of open descriptors of this process: RLIMIT_NOFILE of getrlimit(2).
 enum DescriptorLimit {
-  /// The limit now; `Int.max` if there is none.
+  /// The current limit; `Int.max` if there is none.
   static var current: Int {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1_024 }
@@ -11,6 +11,6 @@ enum DescriptorLimit {
 }
 
 extension FileError {
-  /// Whether the process, or the machine, has no descriptor left.
+  /// Whether the process or the system is out of descriptors.
   var isOutOfDescriptors: Bool { errno == EMFILE || errno == ENFILE }
 }

@@ -1,11 +1,13 @@
 internal import Glibc
 
-/// What of a mode is passed on.
+/// The mode bits that a transfer keeps.
 enum FileMode {
-  /// Files come without their set-user-ID and set-group-ID bits, as from cp(1), since the copy has
-  /// another owner. The umask takes bits from what a sender, who may be hostile, asks for.
+  /// The mode bits that a copied file keeps. As with cp(1), it loses the set-user-ID and
+  /// set-group-ID bits, since the copy has another owner. The umask applies, because the sender may
+  /// be hostile.
   static let keptOfFiles: UInt32 = 0o777 & ~mask
-  /// A folder's set-group-ID and sticky bits only rule over what is made in it, and are kept.
+  /// The mode bits that a copied folder keeps. Its set-group-ID and sticky bits only affect the
+  /// entries that are created in it, so they are kept.
   static let keptOfFolders: UInt32 = 0o3777 & ~mask
 
   /// The bits that this process does not give to what it creates: umask(2), which can only be read by

@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// What stat(2) tells of a file, folder or link.
+/// The status of a file, folder or link, from stat(2).
 public struct FileStatus: Sendable, Equatable {
-  /// What a name stands for.
+  /// The kind of an entry.
   public enum Kind: Sendable, Equatable {
     /// A regular file.
     case file
@@ -10,28 +10,29 @@ public struct FileStatus: Sendable, Equatable {
     case folder
     /// A symbolic link.
     case link
-    /// What is not transferred; with its name in a sentence: `a FIFO`, `a socket`, `a device`.
+    /// Another kind, which is not transferred. The value is for messages: `a FIFO`, `a socket` or
+    /// `a device`.
     case other(String)
   }
 
-  /// What it is.
+  /// The kind of the entry.
   public var kind: Kind
-  /// Its length in bytes; of a link, that of its target's path.
+  /// The length in bytes; for a link, the length of its target path.
   public var size: Int64
-  /// The bytes of storage it takes: less than `size` where it has holes.
+  /// The storage in use, in bytes. It is less than `size` if the file has holes.
   public var allocated: Int64
-  /// The permissions, with set-user-ID, set-group-ID and sticky bit: 0 to 0o7777.
+  /// The permissions with the set-user-ID, set-group-ID and sticky bits: 0 to 0o7777.
   public var mode: UInt32
-  /// When its bytes last changed: nanoseconds since 1970, negative before.
+  /// The modification time (mtime) in nanoseconds since 1970; negative before 1970.
   public var modifiedNS: Int128
-  /// When anything of it last changed, which nobody can set: nanoseconds since 1970.
+  /// The status change time (ctime) in nanoseconds since 1970. No program can set it.
   public var changedNS: Int128
-  /// The file system it is on.
+  /// The device number of the file system.
   public var device: UInt64
-  /// Its number there.
+  /// The inode number.
   public var inode: UInt64
 
-  /// A status.
+  /// Creates a status from its parts.
   public init(
     kind: Kind, size: Int64, allocated: Int64, mode: UInt32, modifiedNS: Int128, changedNS: Int128,
     device: UInt64, inode: UInt64
@@ -67,7 +68,7 @@ extension FileStatus.Kind {
     }
   }
 
-  /// Its name in a sentence.
+  /// The kind with its article, for messages.
   var description: String {
     switch self {
     case .file: "a file"
@@ -79,19 +80,19 @@ extension FileStatus.Kind {
 }
 
 extension timespec {
-  /// Since 1970.
+  /// The time in nanoseconds since 1970.
   var nanoseconds: Int128 { Int128(tv_sec) * 1_000_000_000 + Int128(tv_nsec) }
 
-  /// The time `nanoseconds` after 1970; as far away as the system's own times go at most.
+  /// The time `nanoseconds` after 1970, limited to the range of `timespec`.
   init(nanoseconds: Int128) {
     let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-    // The nanoseconds count upward, before 1970 too.
+    // tv_nsec is never negative, even before 1970.
     self =
       rest < 0
       ? timespec(tv_sec: Int(clamping: seconds - 1), tv_nsec: Int(rest) + 1_000_000_000)
       : timespec(tv_sec: Int(clamping: seconds), tv_nsec: Int(rest))
   }
 
-  /// Leaves the time of access as it is: UTIME_OMIT of utimensat(2), a macro that Swift lacks.
+  /// Leaves a time unchanged: UTIME_OMIT of utimensat(2), a macro that Swift can't import.
   static var unchanged: timespec { timespec(tv_sec: 0, tv_nsec: (1 << 30) - 2) }
 }

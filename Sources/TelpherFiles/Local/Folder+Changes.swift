@@ -2,7 +2,7 @@ internal import CTelpherSys
 internal import Glibc
 
 extension Folder {
-  /// Makes a folder. The process's umask takes bits from `mode`.
+  /// Makes a folder with `mode` (0 to 0o7777), reduced by the umask.
   ///
   /// - Throws: `.exists`, `.notPermitted`, `.noSpace`.
   public func makeFolder(_ name: [UInt8], mode: UInt32) throws(FileError) {
@@ -12,19 +12,20 @@ extension Folder {
     }
   }
 
-  /// Makes a symlink to `target`, whatever that is, in one step: with `replacing`, who looks sees
-  /// the old file or link, or the new one. `modifiedNS` is the link's own time.
+  /// Makes a symlink to `target`, which need not exist. With `replacing`, the link atomically
+  /// replaces a file or link of that name. `modifiedNS` is the modification time of the link
+  /// itself.
   ///
-  /// - Throws: `.exists` where it may not replace, `.notAFile` where a folder is in the way,
-  ///   `.badPath` where `target` is empty, too long or has a NUL, `.notPermitted`, `.noSpace`.
+  /// - Throws: `.exists` if something is there and `replacing` is false; `.notAFile` if a folder is
+  ///   there; `.badPath` if `target` is empty, too long or has a NUL; `.notPermitted`, `.noSpace`.
   public func makeLink(
     _ name: [UInt8], target: [UInt8], modifiedNS: Int128?, replacing: Bool
   ) throws(FileError) {
     let shown = try checked(name)
     guard !target.isEmpty, target.count <= RelativePath.maximumLength, !target.contains(0) else {
-      throw FileError(.badPath, "make the link", shown, "its target is no path")
+      throw FileError(.badPath, "make the link", shown, "its target is not a valid path")
     }
-    // Most often there is nothing, and no second name is needed.
+    // Usually the name is free, and no temporary name is needed.
     var error = makeLink(at: name, target: target)
     if error == 0 { return try setAttributes(of: name, mode: nil, modifiedNS: modifiedNS) }
     guard error == EEXIST && replacing else {
@@ -42,7 +43,7 @@ extension Folder {
     }
   }
 
-  /// 0, or the errno.
+  /// Makes a symlink. Returns 0, or the errno.
   private func makeLink(at name: [UInt8], target: [UInt8]) -> Int32 {
     let result = target.withCPath { target in
       name.withCPath { symlinkat(target, descriptor.number, $0) }
@@ -50,8 +51,8 @@ extension Folder {
     return result == 0 ? 0 : errno
   }
 
-  /// Sets the permissions (0 to 0o7777) and the time of the last change, each unless nil, of a file
-  /// or folder; a symlink has a time only, its own.
+  /// Sets the permissions (0 to 0o7777) and the modification time (nanoseconds since 1970) of a
+  /// file or folder, each unless nil. A symlink is not followed, and has no permissions to set.
   ///
   /// - Throws: `.notFound`, `.notPermitted`, `.unsupported` for the mode of a symlink.
   public func setAttributes(
@@ -73,7 +74,7 @@ extension Folder {
 
   /// Removes a file or link, or an empty folder.
   ///
-  /// - Throws: `.notFound`; `.notEmpty`; `.notAFile` or `.notAFolder` where it is the other;
+  /// - Throws: `.notFound`; `.notEmpty`; `.notAFile` or `.notAFolder` if `isFolder` is wrong;
   ///   `.notPermitted`, `.busy`.
   public func remove(_ name: [UInt8], isFolder: Bool) throws(FileError) {
     let shown = try checked(name)
@@ -81,18 +82,18 @@ extension Folder {
     guard error == 0 else { throw FileError("remove", shown, errno: error) }
   }
 
-  /// The same with a name that is known to be one. Returns 0, or the errno.
+  /// As `remove`, for a name that is known to be valid. Returns 0, or the errno.
   func removeUnchecked(_ name: [UInt8], isFolder: Bool) -> Int32 {
     let result = name.withCPath { unlinkat(descriptor.number, $0, isFolder ? AT_REMOVEDIR : 0) }
     return result == 0 ? 0 : errno
   }
 
-  /// Renames in one step. With `replacing` a file takes the place of a file, and a folder that of an
-  /// empty folder.
+  /// Renames an entry atomically. With `replacing`, a file replaces a file, and a folder replaces
+  /// an empty folder.
   ///
-  /// - Throws: `.exists` where it may not replace; `.notFound`; `.notAFile`, `.notAFolder` and
-  ///   `.notEmpty` for what can't be replaced; `.unsupported` across file systems; `.badPath` for a
-  ///   folder into itself; `.notPermitted`, `.noSpace`.
+  /// - Throws: `.exists` if something is there and `replacing` is false; `.notFound`; `.notAFile`,
+  ///   `.notAFolder` or `.notEmpty` if the existing entry can't be replaced; `.unsupported` across
+  ///   file systems; `.badPath` if a folder would move into itself; `.notPermitted`, `.noSpace`.
   public func rename(
     _ name: [UInt8], to folder: Folder, _ newName: [UInt8], replacing: Bool
   ) throws(FileError) {
@@ -107,7 +108,7 @@ extension Folder {
       errno: error, path: (isBlamedOnNew ? newShown : shown).description)
   }
 
-  /// The same with names that are known to be some. Returns 0, or the errno.
+  /// As `rename`, for names that are known to be valid. Returns 0, or the errno.
   func renameUnchecked(
     _ name: [UInt8], to folder: Folder, _ newName: [UInt8], replacing: Bool
   ) -> Int32 {
@@ -121,13 +122,13 @@ extension Folder {
 }
 
 extension FileError {
-  /// What an answer of rename(2) means, where the old or the new name may be to blame.
+  /// The reason for an errno of rename(2), which may concern the old or the new name.
   static func reason(renaming errno: Int32) -> String {
     switch errno {
-    case EISDIR: "there is a folder"
-    case ENOTDIR: "there is something that is no folder"
-    case ENOTEMPTY: "the folder there is not empty"
-    case EEXIST: "there is something of that name"
+    case EISDIR: "the destination is a folder"
+    case ENOTDIR: "the destination is not a folder"
+    case ENOTEMPTY: "the destination folder is not empty"
+    case EEXIST: "the destination exists already"
     case EXDEV: "it is on another file system"
     case EINVAL: "a folder can't be moved into itself"
     default: String(cString: strerror(errno))
@@ -136,6 +137,6 @@ extension FileError {
 }
 
 extension FileError.Code {
-  /// The code for an answer of rename(2).
+  /// The code for an errno of rename(2).
   init(renaming errno: Int32) { self = errno == EINVAL ? .badPath : .init(errno: errno) }
 }

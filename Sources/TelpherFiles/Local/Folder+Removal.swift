@@ -11,13 +11,13 @@ extension Folder {
     try remove(name, isFolder: status.kind == .folder)
   }
 
-  /// Removes a file or link, or a folder with all that is in it, however deep; symlinks in it are
-  /// removed and not followed. What vanishes meanwhile is removed too.
+  /// Removes a file or link, or a folder with all its contents at any depth. Symlinks are removed
+  /// and not followed. Entries that vanish during the removal count as removed.
   ///
-  /// What can't be removed is passed to `didFail`, and the rest is removed all the same. The folders
-  /// that hold it stay, and are no failures of their own.
+  /// Passes each failure to `didFail` and continues with the rest. The folders above an entry that
+  /// remains also remain, and are not reported as failures.
   ///
-  /// - Throws: what `didFail` throws; `.notFound` where there is nothing of that name.
+  /// - Throws: what `didFail` throws; `.notFound` if nothing has that name.
   func removeTree(
     _ name: [UInt8], didFail: (FileError) throws(FileError) -> Void
   ) throws(FileError) {
@@ -34,7 +34,7 @@ extension Folder {
     do throws(FileError) {
       isEmptied = try empty(folder(name), didFail)
     } catch {
-      // A folder that can't be read may be empty all the same.
+      // A folder that can't be read may still be empty, and can then be removed.
       guard removeUnchecked(name, isFolder: true) != 0 else { return }
       try didFail(error)
     }
@@ -44,12 +44,12 @@ extension Folder {
     }
   }
 
-  /// Removes all that is in `folder`; returns whether it is empty now.
+  /// Removes the contents of `folder`. Returns whether it is empty afterwards.
   private func empty(
     _ folder: Folder, _ didFail: (FileError) throws(FileError) -> Void
   ) throws(FileError) -> Bool {
     var descent = try TreeDescent(from: folder)
-    // For each level whether something in it stayed.
+    // For each level, whether one of its entries remains.
     var keeps = [false]
     while true {
       guard let name = descent.nextName() else {
@@ -73,16 +73,17 @@ extension Folder {
         switch here.removeUnchecked(name, isFolder: false) {
         case 0, ENOENT: break
         case EISDIR, EPERM, EACCES:
-          // A folder. POSIX has EPERM for it, and some file systems answer that. In a folder that may
-          // not be written to the answer is EACCES, and what a folder in there holds may go.
+          // It is probably a folder: Linux returns EISDIR, POSIX and some file systems EPERM.
+          // EACCES means that `here` is not writable, but the contents of a folder in it may be
+          // removable.
           do throws(FileError) {
             try descent.enter(name)
             keeps.append(false)
           } catch  where error.code == .notAFolder {
-            // Something else after all: what the system refused.
+            // It is not a folder. Repeat the removal to throw its error.
             try here.remove(name, isFolder: false)
           } catch {
-            // A folder that can't be read may be empty all the same.
+            // A folder that can't be read may still be empty, and can then be removed.
             if here.removeUnchecked(name, isFolder: true) != 0 { throw error }
           }
         case let number: throw FileError("remove", here.shown(name), errno: number)

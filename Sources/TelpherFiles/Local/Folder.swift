@@ -1,13 +1,14 @@
 internal import CTelpherSys
 internal import Glibc
 
-/// An open folder below a root. Its methods take the name of something in it, a single component,
-/// and never follow a symlink there unless they say so: `.badPath` where it is no such name.
+/// An open folder below a root. Its methods take the name of an entry, which must be a single
+/// component (else they throw `.badPath`). They do not follow a symlink of that name unless their
+/// documentation says so.
 ///
-/// It stays the same folder when somebody renames it or puts another one in its place. All calls
-/// block, and may come from any thread.
+/// The object continues to refer to the same folder if that is renamed or replaced. All methods
+/// block, and may be called from any thread.
 public final class Folder: Sendable {
-  /// Where it was opened, below the root.
+  /// The path below the root at which the folder was opened.
   public let path: RelativePath
   let root: Root
   let descriptor: Descriptor
@@ -18,23 +19,24 @@ public final class Folder: Sendable {
     self.descriptor = descriptor
   }
 
-  /// What `name` is, a symlink itself; nil where there is nothing.
+  /// Returns the status of `name`; of a symlink, that of the link itself. Nil if there is no entry.
   ///
-  /// - Throws: `FileError` where the system refuses.
+  /// - Throws: `FileError` if fstatat(2) fails for another reason.
   public func status(of name: [UInt8]) throws(FileError) -> FileStatus? {
     try check(name)
     var status = stat()
     let result = name.withCPath { fstatat(descriptor.number, $0, &status, AT_SYMLINK_NOFOLLOW) }
     if result == 0 { return FileStatus(status) }
     let error = errno
-    guard error == ENOENT else { throw FileError("look at", shown(name), errno: error) }
+    guard error == ENOENT else { throw FileError("read the status of", shown(name), errno: error) }
     return nil
   }
 
-  /// Opens a regular file to read, and nothing else: a device or FIFO is not touched. With
-  /// `followsLink`, also what a symlink stands for, inside of the root.
+  /// Opens a regular file for reading. Other kinds, such as a device or FIFO, are not opened. With
+  /// `followsLink`, follows a symlink; in a confined root only if it stays inside.
   ///
-  /// - Throws: `.notFound`, `.notAFile`, `.notPermitted`, and `.badPath` where a symlink leads out.
+  /// - Throws: `.notFound`, `.notAFile`, `.notPermitted`, and `.badPath` if a symlink leads out of
+  ///   the root.
   public func openFile(
     _ name: [UInt8], followsLink: Bool = false
   ) throws(FileError) -> SourceFile {
@@ -51,7 +53,7 @@ public final class Folder: Sendable {
 
   /// Opens the folder `name`.
   ///
-  /// - Throws: `.notFound`, `.notAFolder` (for a symlink too), `.notPermitted`.
+  /// - Throws: `.notFound`, `.notAFolder` (also for a symlink), `.notPermitted`.
   public func folder(_ name: [UInt8]) throws(FileError) -> Folder {
     let shown = try checked(name)
     let number = name.withCPath { telpher_open_child_folder(descriptor.number, $0) }
@@ -59,11 +61,11 @@ public final class Folder: Sendable {
     return Folder(root: root, path: shown, descriptor: Descriptor(owning: number))
   }
 
-  /// Opens the folder that `path`, which is below this folder, is in. No symlink is followed on the
-  /// way from here to there.
+  /// Opens the parent folder of `path`, which is below this folder. No symlink between this folder
+  /// and the parent is followed.
   ///
-  /// - Throws: `.notFound`, `.notAFolder`, `.notPermitted`, and `.badPath` where a symlink is on the
-  ///   way.
+  /// - Throws: `.notFound`, `.notAFolder`, `.notPermitted`, and `.badPath` if a component is a
+  ///   symlink.
   func parent(of path: RelativePath) throws(FileError) -> Folder {
     let parent = path.parent
     if parent == self.path { return self }
@@ -71,7 +73,7 @@ public final class Folder: Sendable {
     return try folder(below: Array(parent.bytes.dropFirst(ownLength)))
   }
 
-  /// Opens a folder farther below by a path without any symlink in it.
+  /// Opens the folder at the relative path `way`, in which no component may be a symlink.
   func folder(below way: [UInt8]) throws(FileError) -> Folder {
     let shown = path.appending(unchecked: way)
     let number = way.withCPath { telpher_open_folder_beneath(descriptor.number, $0, 0) }
@@ -79,9 +81,9 @@ public final class Folder: Sendable {
     return Folder(root: root, path: shown, descriptor: Descriptor(owning: number))
   }
 
-  /// What the symlink `name` stands for, whatever that is.
+  /// Returns the target of the symlink `name`. The target need not exist.
   ///
-  /// - Throws: `.notFound`, and `.system` where it is no symlink (EINVAL).
+  /// - Throws: `.notFound`, and `.system` if it is not a symlink (EINVAL).
   public func linkTarget(of name: [UInt8]) throws(FileError) -> [UInt8] {
     let shown = try checked(name)
     let target = name.withCPath { readLink(descriptor.number, $0) }
@@ -89,11 +91,12 @@ public final class Folder: Sendable {
     return target
   }
 
-  /// The names in the folder, sorted by bytes, without `.` and `..`. Partial files are among them.
+  /// Returns the names of the entries, sorted by bytes, without `.` and `..`. Partial files are
+  /// included.
   ///
   /// - Throws: `.notPermitted`, `.io`.
   public func names() throws(FileError) -> [[UInt8]] {
-    // A position of its own: several threads may read the same folder.
+    // Reopen the folder for a separate read position: several threads may read it at once.
     let number = telpher_open_at(descriptor.number, ".", O_RDONLY | O_DIRECTORY)
     guard number >= 0 else { throw FileError("list", path, errno: -number) }
     guard let stream = fdopendir(number) else {
@@ -116,12 +119,12 @@ public final class Folder: Sendable {
     return names
   }
 
-  /// Writes the folder itself, its names, to the storage: fsync(2).
+  /// Writes the folder's names to the storage with fsync(2).
   ///
-  /// - Throws: `.io` where that failed; `.notPermitted` where the folder may not be read.
+  /// - Throws: `.io` if that failed; `.notPermitted` if the folder may not be read.
   public func sync() throws(FileError) { try sync(try readable()) }
 
-  /// The folder, open to read, for a `sync(_:)` that is to need no descriptor any more.
+  /// Opens the folder for reading, so that a later `sync(_:)` needs no new descriptor.
   ///
   /// - Throws: `.notPermitted` if the folder may not be read.
   func readable() throws(FileError) -> Descriptor {
@@ -130,14 +133,14 @@ public final class Folder: Sendable {
     return Descriptor(owning: number)
   }
 
-  /// As `sync()`, by what `readable()` gave.
+  /// As `sync()`, with a descriptor from `readable()`.
   ///
   /// - Throws: `.io`.
   func sync(_ readable: borrowing Descriptor) throws(FileError) {
     guard fsync(readable.number) == 0 else { throw FileError("sync", path, errno: errno) }
   }
 
-  /// Writes all of the file system that this folder is on to the storage: syncfs(2).
+  /// Writes the whole file system of this folder to the storage with syncfs(2).
   ///
   /// - Throws: as `sync()`.
   public func syncFileSystem() throws(FileError) { try syncFileSystem(try readable()) }
@@ -147,20 +150,21 @@ public final class Folder: Sendable {
     guard result == 0 else { throw FileError("sync", path, errno: -result) }
   }
 
-  /// The path of `name`, which is made sure to be one.
+  /// Checks that `name` is a valid name and returns its path.
   func checked(_ name: [UInt8]) throws(FileError) -> RelativePath {
     try check(name)
     return shown(name)
   }
 
-  /// Makes sure that `name` is one.
+  /// Checks that `name` is a valid name.
   func check(_ name: [UInt8]) throws(FileError) { try RelativePath.checkName(name, shown(name)) }
 
-  /// The path of `name`.
+  /// Returns the path of `name`, for messages.
   func shown(_ name: [UInt8]) -> RelativePath { path.appending(unchecked: name) }
 }
 
-/// What a symlink says: readlinkat(2); nil with errno set. An empty `name` is the open link itself.
+/// Returns the target of a symlink (readlinkat(2)); nil with errno set if that fails. With an empty
+/// `name`, `folder` is the descriptor of the link itself.
 func readLink(_ folder: Int32, _ name: UnsafePointer<CChar>) -> [UInt8]? {
   var count = 0
   let target = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, filled in

@@ -1,33 +1,35 @@
 internal import CTelpherSys
 internal import Glibc
 
-/// The hidden file beside a destination that its bytes go to first. It takes the destination's name
-/// when it is whole, and stays where its transfer breaks off, for the next one to go on with.
+/// A hidden file in the destination's folder that receives the bytes first. When complete it is
+/// renamed to the destination. If the transfer breaks off the file remains, and the next transfer
+/// can resume it.
 ///
-/// The first of eight names that nobody has locked is used (`PartialName`), so a stale one is found
-/// again, and two transfers of one name at once never mix. The lock ends with the process.
+/// It uses the first of eight fixed names (`PartialName`) that is not locked. So the next transfer
+/// finds the file again, and simultaneous transfers of one destination use different files. The
+/// lock ends with the process.
 ///
-/// All calls block. From one thread at a time.
+/// All methods block. One thread at a time may use it.
 public final class Partial {
-  /// How many bytes an earlier transfer left, with `keeping`; else 0.
+  /// The bytes that an earlier transfer left, if opened with `keeping`; else 0.
   public let kept: Int64
-  /// Where the next write goes, in bytes; at first behind what was kept. What is behind a position
-  /// that was set back is dropped.
+  /// The offset of the next write in bytes; initially `kept`. If it is set to a smaller value, the
+  /// bytes after it are dropped.
   public var position: Int64 { didSet { valid = min(valid, position) } }
 
-  /// Nil where the file has no name yet.
+  /// The hidden name; nil if the file has no name yet.
   private let name: [UInt8]?
-  /// The mode that it was made with, where that is known.
+  /// The mode that the file was created with; nil if unknown.
   private var mode: UInt32?
   private let target: [UInt8]
   private let folder: Folder
   private var descriptor: Int32
-  /// What the file holds; the first `valid` bytes of that are ours.
+  /// The length of the file in bytes. Only the first `valid` bytes belong to this transfer.
   private var length: Int64
   private var valid: Int64
 
-  /// How long an earlier transfer is waited for, in nanoseconds: its connection has ended, and it
-  /// has the rest of a window to write. One that goes on is not waited for any longer.
+  /// The maximum time to wait for the lock of an earlier transfer, in nanoseconds. After its
+  /// connection ends, such a transfer still writes up to a window of data.
   static let patience: UInt64 = 2_000_000_000
 
   private init(_ claimed: PartialClaim, target: [UInt8], folder: Folder, keeping: Bool) {
@@ -42,7 +44,7 @@ public final class Partial {
     self.folder = folder
   }
 
-  /// A file without a name.
+  /// Takes ownership of an unnamed file.
   private init(unnamed descriptor: Int32, mode: UInt32, target: [UInt8], folder: Folder) {
     (name, self.descriptor, self.mode) = (nil, descriptor, mode)
     (length, kept, position, valid) = (0, 0, 0, 0)
@@ -52,12 +54,12 @@ public final class Partial {
 
   deinit { closeDescriptor() }
 
-  /// A partial file of `name` in `folder` that has no name at all before it is committed: nothing of
-  /// it is left where its transfer breaks off. It takes half the system calls, which counts for a
-  /// small file.
+  /// Creates a partial file for `name` in `folder` that has no name until it is committed
+  /// (O_TMPFILE of open(2)). It vanishes if the transfer breaks off. It needs half as many system
+  /// calls as `open`, which matters for small files.
   ///
-  /// - Parameter mode: what it is to have in the end.
-  /// - Returns: nil where the file system has no such files.
+  /// - Parameter mode: the mode that the file will have at the end.
+  /// - Returns: nil if the file system does not support unnamed files.
   /// - Throws: as `open`.
   public static func openUnnamed(
     for name: [UInt8], in folder: Folder, mode: UInt32
@@ -72,12 +74,12 @@ public final class Partial {
     throw FileError("write", folder.shown(name), errno: -descriptor)
   }
 
-  /// Makes the partial file of `name` in `folder`, or takes up one that was left there. With
-  /// `keeping`, its bytes stay and are `kept`; else they are dropped. Who `waits` gives a transfer
-  /// that has broken off, and has not let go of it yet, some time to do so.
+  /// Creates the partial file for `name` in `folder`, or opens one that an earlier transfer left.
+  /// With `keeping` its bytes remain (see `kept`); else they are dropped. With `waits`, it waits up
+  /// to 2 seconds for an earlier transfer that has broken off to release the file.
   ///
-  /// - Throws: `.busy` where eight transfers of that name are going on; `.badPath` where `name` is no
-  ///   name; `.notPermitted`, `.noSpace`.
+  /// - Throws: `.busy` if eight transfers of that name are running; `.badPath` if `name` is not a
+  ///   valid name; `.notPermitted`, `.noSpace`.
   public static func open(
     for name: [UInt8], in folder: Folder, keeping: Bool, waits: Bool = false
   ) throws(FileError) -> Partial {
@@ -89,13 +91,13 @@ public final class Partial {
     return partial
   }
 
-  /// Whether `name` is that of a partial file, of whatever destination.
+  /// Whether `name` is the name of a partial file or of a symlink that is not yet renamed.
   public static func isPartial(_ name: [UInt8]) -> Bool { PartialName.matches(name) }
 
-  /// Reads at most as much as `buffer` takes, from `offset` bytes on. Returns how many bytes it was,
-  /// 0 at the end and beyond.
+  /// Reads up to the size of `buffer` from the byte offset `offset`. Returns the number of bytes
+  /// read; 0 at or after the end.
   ///
-  /// - Throws: `.io`, or what else read(2) answers.
+  /// - Throws: `.io`, or another error of read(2).
   public func read(
     into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
   ) throws(FileError) -> Int {
@@ -106,7 +108,7 @@ public final class Partial {
     }
   }
 
-  /// Drops all bytes, and starts again at position 0.
+  /// Drops all bytes and continues at position 0.
   ///
   /// - Throws: `.io`.
   public func restart() throws(FileError) {
@@ -114,7 +116,8 @@ public final class Partial {
     try dropInvalid()
   }
 
-  /// Writes all of `bytes` at `position`, which moves on by what was written, before an error too.
+  /// Writes all of `bytes` at `position` and advances it by the bytes written, also before an
+  /// error.
   ///
   /// - Throws: `.noSpace`, `.tooLarge`, `.io`.
   public func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
@@ -134,11 +137,11 @@ public final class Partial {
     }
   }
 
-  /// Leaves a hole of `count` bytes, which read as zeros.
+  /// Skips `count` bytes. They become a hole, which reads as zeros.
   public func skip(_ count: Int64) { position += count }
 
-  /// Ends the file at `position`, and gives it its permissions (0 to 0o7777) and the time of its last
-  /// change. It still has its hidden name.
+  /// Truncates or extends the file to `position`, and sets its permissions (0 to 0o7777) and its
+  /// modification time (nanoseconds since 1970; nil to leave it). The file keeps its hidden name.
   ///
   /// - Throws: `.noSpace`, `.tooLarge`, `.io`, `.notPermitted`.
   public func finish(mode: UInt32, modifiedNS: Int128?) throws(FileError) {
@@ -157,14 +160,14 @@ public final class Partial {
     }
   }
 
-  /// Writes the file to the storage: fsync(2).
+  /// Writes the file to the storage with fsync(2).
   ///
-  /// - Throws: `.io`, `.noSpace`: what was written may be lost.
+  /// - Throws: `.io` or `.noSpace`; written data may be lost then.
   public func sync() throws(FileError) {
     guard fsync(descriptor) == 0 else { throw error("sync", errno) }
   }
 
-  /// Writes all of the file system that it is on to the storage: syncfs(2).
+  /// Writes the whole file system of the file to the storage with syncfs(2).
   ///
   /// - Throws: as `sync()`.
   func syncFileSystem() throws(FileError) {
@@ -172,11 +175,11 @@ public final class Partial {
     guard result == 0 else { throw error("sync", -result) }
   }
 
-  /// Gives the file its name, in one step, and closes it, unless its descriptor is kept for
-  /// `syncFileSystem()`. If that fails the partial file stays.
+  /// Renames the file to the destination atomically, and closes it. With `keepingDescriptor` it
+  /// stays open for `syncFileSystem()`. If the renaming fails, the partial file remains.
   ///
-  /// - Throws: `.exists` where it may not replace; `.notAFile` where a folder is in the way;
-  ///   `.notPermitted`, `.noSpace`, `.io`.
+  /// - Throws: `.exists` if something is there and `replacing` is false; `.notAFile` if a folder is
+  ///   there; `.notPermitted`, `.noSpace`, `.io`.
   public func commit(replacing: Bool, keepingDescriptor: Bool = false) throws(FileError) {
     let error =
       if let name {
@@ -192,22 +195,23 @@ public final class Partial {
     if keepingDescriptor { telpher_unlock(descriptor) } else { closeDescriptor() }
   }
 
-  /// Removes the file, and closes it. As far as that goes: what can't be removed stays as a stale
-  /// one. Otherwise a partial file stays when its `Partial` goes.
+  /// Removes and closes the file. If it can't be removed, it remains as a stale partial file.
+  /// Without this call, a named partial file remains after its `Partial` is released.
   public func discard() {
     guard descriptor >= 0 else { return }
     if let name { _ = folder.removeUnchecked(name, isFolder: false) }
     closeDescriptor()
   }
 
-  /// Gives an unnamed file its name: 0, or the errno.
+  /// Gives an unnamed file the destination's name. Returns 0, or the errno.
   private func nameUnnamed(replacing: Bool) -> Int32 {
     func give(_ name: [UInt8]) -> Int32 {
       -name.withCPath { telpher_name(descriptor, folder.descriptor.number, $0) }
     }
     var error = give(target)
     guard error == EEXIST, replacing else { return error }
-    // Only rename(2) replaces, and that wants a name: a partial's, locked so that nobody takes it up.
+    // Only rename(2) replaces, and it needs a name. So give the file a partial's name first, locked
+    // so that no other transfer claims it.
     error = -telpher_lock(descriptor)
     if error != 0 { return error }
     for slot in 0..<PartialName.slots {
@@ -222,7 +226,7 @@ public final class Partial {
     return error
   }
 
-  /// Where it is going to be.
+  /// The path of the destination.
   var path: RelativePath { folder.path.appending(unchecked: target) }
 
   private func dropInvalid() throws(FileError) {

@@ -1,36 +1,37 @@
 internal import CTelpherSys
 internal import Glibc
 
-/// A partial file that is open and locked, by us alone. Whoever takes it closes the descriptor.
+/// A partial file that this transfer has opened and locked. The owner closes the descriptor.
 struct PartialClaim {
   let name: [UInt8]
   let descriptor: Int32
   let length: Int64
 
-  /// What became of one attempt at one name.
+  /// The result of one attempt to claim one name.
   enum Outcome {
     case claimed(PartialClaim)
-    /// Another transfer has it.
+    /// Another transfer has locked the file.
     case locked
-    /// It is not ours: another user's, or one that has other names too.
+    /// The file is not usable: it belongs to another user, is not a regular file, or has other
+    /// names.
     case foreign
-    /// It was renamed or removed before it was locked.
+    /// The file was renamed or removed before it was locked.
     case gone
-    /// It can't be opened: the errno.
+    /// The file can't be opened or locked; the value is the errno.
     case refused(Int32)
   }
 
-  /// How often a name is tried that others finish with each time.
+  /// The number of attempts at one name, if other transfers rename or remove the file each time.
   private static let attempts = 16
-  /// Microseconds between two looks at a name that is waited for: flock(2) can't be told how long.
+  /// The time between two attempts at a locked file, in microseconds. flock(2) has no timeout.
   private static let pause: UInt32 = 5_000
 
-  /// Claims the first free slot of the destination `name`, at `path`, in `folder`. Until `deadline`
-  /// (of the monotonic clock, in nanoseconds) it is the first slot that is waited for, with a `pause`
-  /// between two looks at it. If something of another's has one of the names, a name that nothing has
-  /// is used after them: it can't be foreseen, so no planted file keeps a destination from being stored.
+  /// Claims the first free slot of the destination `name`, at `path`, in `folder`. It retries a
+  /// locked first slot until `deadline` (nanoseconds of the monotonic clock) and calls `pause`
+  /// between two attempts. If a foreign file has one of the names and no other slot is free, it
+  /// uses a random name. So files that others plant can't prevent a transfer.
   ///
-  /// - Throws: `.busy` if all slots are taken by transfers, or what opening one says.
+  /// - Throws: `.busy` if transfers have locked all slots, or the error of opening one.
   init(
     for name: [UInt8], in folder: Folder, _ path: RelativePath, deadline: UInt64 = 0,
     pause: () -> Void = { usleep(Self.pause) }
@@ -54,7 +55,7 @@ struct PartialClaim {
           isObstructed = true
           break attempts
         case .refused(let error) where [EACCES, EPERM, ELOOP, EISDIR, ENXIO].contains(error):
-          // Of this one file perhaps: another user's, or something else by that name.
+          // Probably only this file is the problem: it is another user's, or not a regular file.
           isObstructed = true
           break attempts
         case .refused(let error): throw FileError("write", path, errno: error)
@@ -62,9 +63,9 @@ struct PartialClaim {
       }
     }
     guard isObstructed else {
-      throw FileError(.busy, "write", path, "\(PartialName.slots) transfers of it are going on")
+      throw FileError(.busy, "write", path, "\(PartialName.slots) transfers of it are running")
     }
-    switch Self.claim(PartialName.unforeseen(), in: folder) {
+    switch Self.claim(PartialName.randomFile(), in: folder) {
     case .claimed(let claim): self = claim
     case .refused(let error): throw FileError("write", path, errno: error)
     case .locked, .foreign, .gone:
@@ -86,21 +87,22 @@ struct PartialClaim {
     if descriptor < 0 { return .refused(-descriptor) }
     let outcome = lock(descriptor, name, in: folder, isFresh: fresh != 0)
     if case .claimed = outcome { return outcome }
-    // What was made here and cannot be used would stay for good.
+    // Remove a file that was created here and can't be used, since nothing else would.
     if case .refused = outcome, fresh != 0 { _ = folder.removeUnchecked(name, isFolder: false) }
     telpher_unlock(descriptor)
     close(descriptor)
     return outcome
   }
 
-  /// Locks what was opened as `name`, and looks whether it still is that, and may be written to.
+  /// Locks the file that was opened as `name`. Checks that the name still refers to it, and that it
+  /// may be written to.
   static func lock(
     _ descriptor: Int32, _ name: [UInt8], in folder: Folder, isFresh: Bool
   ) -> Outcome {
     var ours = stat()
     var named = stat()
     guard fstat(descriptor, &ours) == 0 else { return .refused(errno) }
-    // A stranger may have laid a file of his there, locked or not, or a hard link to somebody's.
+    // Another user may have put a file there, locked or not, or a hard link to a user's file.
     guard ours.st_mode & S_IFMT == S_IFREG, ours.st_nlink <= 1, isFresh || ours.st_uid == geteuid()
     else { return .foreign }
     let locked = telpher_lock(descriptor)
@@ -110,11 +112,11 @@ struct PartialClaim {
     let result = name.withCPath {
       fstatat(folder.descriptor.number, $0, &named, AT_SYMLINK_NOFOLLOW)
     }
-    // Who had it locked before may have renamed it to its destination since.
+    // The previous owner of the lock may have renamed the file to its destination.
     guard result == 0, ours.st_ino == named.st_ino, ours.st_dev == named.st_dev else {
       return .gone
     }
-    // It may have got a second name before it was locked.
+    // A hard link may have been made before the file was locked.
     guard ours.st_nlink == 1 else { return .foreign }
     return .claimed(
       PartialClaim(name: name, descriptor: descriptor, length: Int64(ours.st_size)))

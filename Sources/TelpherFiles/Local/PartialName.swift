@@ -1,8 +1,10 @@
-/// The names of what is hidden beside a destination until it is whole:
-/// `.telpher.<32 digits>.<slot>.partial`, where the digits are the xxh128 of the destination's name,
-/// so that the next transfer of that name finds it; and `.telpher.<32 digits>.0.link`.
+/// The hidden names of files and links that are not complete yet.
+///
+/// A partial file is `.telpher.<32 hexadecimal digits>.<slot>.partial`. The digits are the xxh128
+/// of the destination's name, so that the next transfer finds the file. A link is `.telpher.<32
+/// hexadecimal digits>.0.link` with random digits.
 enum PartialName {
-  /// How many transfers of one name may go on at once: more than anybody wants.
+  /// The maximum number of simultaneous transfers to one destination.
   static let slots = 8
 
   private static let start = Array(".telpher.".utf8)
@@ -10,24 +12,24 @@ enum PartialName {
   private static let fileEnd = Array(".partial".utf8)
   private static let linkEnd = Array(".link".utf8)
 
-  /// The partial file of `name` in `slot`.
+  /// The name of the partial file of `name` in `slot`, 0 to 7.
   static func ofFile(_ name: [UInt8], slot: Int) -> [UInt8] {
     var hasher = FileHasher(.xxh128)
     name.withUnsafeBytes { hasher.update($0) }
     return start + Array("\(hasher.digest).\(slot)".utf8) + fileEnd
   }
 
-  /// A name for a partial file that was never used before: no later transfer finds it.
-  static func unforeseen() -> [UInt8] { start + Array("\(random()).0".utf8) + fileEnd }
+  /// A random name for a partial file. No later transfer finds it.
+  static func randomFile() -> [UInt8] { start + Array("\(random()).0".utf8) + fileEnd }
 
-  /// A name for a symlink until it is renamed, never used before.
+  /// A random name for a symlink until it is renamed.
   static func ofLink() -> [UInt8] { start + Array("\(random()).0".utf8) + linkEnd }
 
   private static func random() -> String {
     (0..<digits / 2).map { _ in UInt8.random(in: 0...255) }.hexadecimal
   }
 
-  /// Whether `name` is one of these.
+  /// Whether `name` has the form of one of these names.
   static func matches(_ name: [UInt8]) -> Bool {
     guard name.starts(with: start) else { return false }
     let digits = name.dropFirst(start.count).prefix(digits)

@@ -1,16 +1,16 @@
 internal import CTelpherSys
 internal import Glibc
 
-/// What `telpher stat`, `mkdir`, `rm` and `mv` do.
+/// The operations of `telpher stat`, `mkdir`, `rm` and `mv`.
 extension Root {
-  /// What is at `path`; of a symlink that is not followed, with its target.
+  /// Returns the status of the entry at `path`, and the target of a symlink that is not followed.
   ///
-  /// - Throws: `.notFound`, `.notPermitted`, and `.badPath` where a symlink leads out.
+  /// - Throws: `.notFound`, `.notPermitted`, and `.badPath` if a symlink leads out of the root.
   public func status(
     _ path: RelativePath, followsLink: Bool
   ) throws(FileError) -> (FileStatus, linkTarget: [UInt8]?) {
     let descriptor = try look(at: path, follows: followsLink)
-    let status = try FileStatus(of: descriptor, "look at", path)
+    let status = try FileStatus(of: descriptor, "read the status of", path)
     guard status.kind == .link else { return (status, nil) }
     // readlinkat(2): of an open link, the empty path.
     guard let target = [UInt8]().withCPath({ readLink(descriptor.number, $0) }) else {
@@ -19,18 +19,18 @@ extension Root {
     return (status, target)
   }
 
-  /// Makes a folder, and with `withParents` those on the way, where it is no error that it is there.
-  /// The process's umask takes bits from `mode`, which all of them get.
+  /// Makes a folder. With `withParents` it also makes missing parents, and it is no error if the
+  /// folder exists. All new folders get `mode`, reduced by the umask.
   ///
-  /// - Throws: `.exists`, `.notFound` where a parent is missing, `.notAFolder` where something else
-  ///   is on the way, `.notPermitted`, `.noSpace`, `.badPath`.
+  /// - Throws: `.exists`; `.notFound` if a parent is missing; `.notAFolder` if a parent is not a
+  ///   folder; `.notPermitted`, `.noSpace`, `.badPath`.
   public func makeFolder(
     _ path: RelativePath, mode: UInt32, withParents: Bool
   ) throws(FileError) {
     guard withParents else {
       return try parent(of: path).makeFolder(path.name, mode: mode)
     }
-    // From the deepest folder that is there: most often all but one are.
+    // Search upward for the deepest existing folder: usually only the last one is missing.
     var missing: [RelativePath] = []
     var here = path
     var folder: Folder?
@@ -46,17 +46,17 @@ extension Root {
       do {
         try folder?.makeFolder(path.name, mode: mode)
       } catch  where error.code == .exists {
-        // Somebody was faster; or it is a symlink to nothing, and the next line says so.
+        // Another process made it first; or it is a dangling symlink, and the next line fails.
       }
       folder = try self.folder(path)
     }
   }
 
-  /// Removes a file, link or empty folder; with `recursively`, a folder with all that is in it, whose
-  /// symlinks are removed and not followed. What can't be removed does not hold up the rest.
+  /// Removes a file, link or empty folder; with `recursively`, also a folder with all its contents.
+  /// Symlinks are removed and not followed. After a failure the rest is still removed.
   ///
-  /// - Throws: `.notFound`, `.notEmpty`, `.notPermitted`, `.busy`, and `.badPath` for the root; the
-  ///   first failure of several.
+  /// - Throws: `.notFound`, `.notEmpty`, `.notPermitted`, `.busy`, and `.badPath` for the root. If
+  ///   several removals fail, the first error.
   public func remove(_ path: RelativePath, recursively: Bool) throws(FileError) {
     let parent = try parent(of: path)
     guard recursively else { return try parent.removeOne(path.name) }
@@ -65,7 +65,7 @@ extension Root {
     if let first { throw first }
   }
 
-  /// Renames `path` to `newPath` in one step, as `Folder.rename`.
+  /// Renames `path` to `newPath` atomically, as `Folder.rename` does.
   ///
   /// - Throws: as `Folder.rename`; `.badPath` for the root.
   public func move(

@@ -2,14 +2,16 @@ internal import CTelpherSys
 internal import Glibc
 
 extension Root {
-  /// How often the file that a link leads to is looked for, if it is renamed each time meanwhile.
+  /// The number of attempts to find the target of a link, if it is renamed during each attempt.
   private static let linkAttempts = 16
 
-  /// The regular file that the symlink at `path` leads to, as a name in its own folder, so that another
-  /// file can take its place in one step. From a confined root only a file inside is found.
+  /// Returns the parent folder and the name of the regular file that the symlink at `path` leads
+  /// to, so that the caller can replace that file atomically. In a confined root the file must be
+  /// inside.
   ///
-  /// - Throws: `.notFound` where it leads to nothing; `.notAFile` where that is something else;
-  ///   `.badPath` where it leads out of the root; `.busy`, `.notPermitted`.
+  /// - Throws: `.notFound` if the target does not exist; `.notAFile` if it is not a regular file;
+  ///   `.badPath` if it is outside the root; `.busy` if it is renamed during all attempts;
+  ///   `.notPermitted`.
   func fileLinked(at path: RelativePath) throws(FileError) -> (folder: Folder, name: [UInt8]) {
     let attempt = "write through the link"
     for _ in 0..<Self.linkAttempts {
@@ -17,7 +19,7 @@ extension Root {
       do throws(FileError) {
         descriptor = try look(at: path, follows: true, for: attempt)
       } catch  where error.code == .notFound {
-        throw FileError(.notFound, attempt, path, "it leads to nothing")
+        throw FileError(.notFound, attempt, path, "its target does not exist")
       }
       let status = try FileStatus(of: descriptor, attempt, path)
       guard status.kind == .file else {
@@ -34,11 +36,12 @@ extension Root {
         return (folder, real.name)
       }
     }
-    throw FileError(.busy, attempt, path, "what it leads to is renamed all the time")
+    throw FileError(.busy, attempt, path, "its target is renamed again and again")
   }
 
-  /// Where the kernel says that an open file is, and the root that this is below; nil where that is
-  /// outside of a confined root. Whoever uses the path makes sure that the file is still there.
+  /// Returns the path of an open file, as the kernel reports it in /proc/self/fd, and the root that
+  /// the path is below; nil if it is outside a confined root. The caller must check that the file
+  /// is still at that path.
   private func realPath(
     of file: borrowing Descriptor
   ) throws(FileError) -> (root: Root, path: RelativePath)? {

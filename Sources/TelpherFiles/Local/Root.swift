@@ -2,33 +2,34 @@ internal import CTelpherSys
 internal import Glibc
 internal import TelpherWire
 
-/// The folder that paths are resolved from, by the kernel.
+/// The folder that relative paths are resolved in.
 ///
-/// A confined root holds everything: openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS.
-/// Symlinks are followed as long as they stay inside; absolute ones never do. From an unconfined root
-/// symlinks lead wherever this process may go.
+/// In a confined root the kernel rejects every path that leads out of the folder: openat2(2) with
+/// RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS. Symlinks are followed if they stay inside; absolute
+/// symlinks count as leading out. In an unconfined root symlinks may lead anywhere that this
+/// process has access.
 ///
-/// All calls block, and may come from any thread.
+/// All methods block, and may be called from any thread.
 public final class Root: Sendable {
-  /// The folder as it was named, for a person.
+  /// The path that the folder was opened with, as displayed to the user.
   public let path: String
-  /// Whether no path leads out of the folder.
+  /// Whether every path that leads out of the folder is rejected.
   public let isConfined: Bool
   let descriptor: Descriptor
 
   /// Opens the folder as a confined root.
   ///
-  /// - Throws: `FileError` where it can't be opened; `.unsupported` where the kernel, or what filters
-  ///   its calls, has no openat2.
+  /// - Throws: `FileError` if it can't be opened; `.unsupported` if the kernel has no openat2(2),
+  ///   or a system call filter (seccomp(2)) forbids it.
   public convenience init(_ path: [UInt8]) throws(FileError) {
     try self.init(path) { telpher_open_folder_beneath($0, ".", 1) }
   }
 
-  /// The same with a path in UTF-8.
+  /// As `init(_: [UInt8])`, with a path in UTF-8.
   public convenience init(_ path: String) throws(FileError) { try self.init(Array(path.utf8)) }
 
-  /// The same with another `probe`, which opens the folder itself by openat2 or returns the negated
-  /// errno.
+  /// As `init(_: [UInt8])`, with another `probe`. It opens the folder itself with openat2(2), and
+  /// returns the descriptor or the negated errno.
   init(_ path: [UInt8], probe: (_ folder: Int32) -> Int32) throws(FileError) {
     descriptor = try Self.open(path)
     let shown = PathText(path).description
@@ -39,21 +40,21 @@ public final class Root: Sendable {
       close(probed)
       return
     }
-    // What a kernel answers that lacks the call, or a filter that forbids it. Else the folder is to
-    // blame: one that may not be entered, for instance.
+    // A kernel without the call, or a filter that forbids it, returns one of these. Other errors
+    // concern the folder, for instance a missing search permission.
     let lacksCall = [ENOSYS, EPERM, EINVAL].contains(-probed)
     let reason = String(cString: strerror(-probed))
     throw FileError(
       lacksCall ? .unsupported : .init(errno: -probed),
       lacksCall
-        ? "cannot confine files to '\(shown)': openat2(2), of Linux 5.6 or later, answers '\(reason)'"
+        ? "cannot confine files to '\(shown)': openat2(2), which needs Linux 5.6, fails: \(reason)"
         : "cannot enter the root '\(shown)': \(reason)",
       errno: -probed, path: shown)
   }
 
   /// Opens the folder as an unconfined root.
   ///
-  /// - Throws: `FileError` where it can't be opened.
+  /// - Throws: `FileError` if it can't be opened.
   public init(unconfined path: [UInt8]) throws(FileError) {
     descriptor = try Self.open(path)
     self.path = PathText(path).description
@@ -72,9 +73,11 @@ public final class Root: Sendable {
     return Descriptor(owning: number)
   }
 
-  /// Opens an existing folder. Symlinks on the way are followed inside of the root.
+  /// Opens an existing folder. Symlinks in the path are followed; in a confined root they must stay
+  /// inside.
   ///
-  /// - Throws: `.notFound`, `.notAFolder`, `.notPermitted`, and `.badPath` where it leads out.
+  /// - Throws: `.notFound`, `.notAFolder`, `.notPermitted`, and `.badPath` if the path leads out of
+  ///   the root.
   public func folder(_ path: RelativePath) throws(FileError) -> Folder {
     let number = lookUpPath(path).withCPath {
       isConfined
@@ -85,19 +88,20 @@ public final class Root: Sendable {
     return Folder(root: self, path: path, descriptor: Descriptor(owning: number))
   }
 
-  /// Opens the folder that `path` is in, or would be.
+  /// Opens the parent folder of `path`. `path` itself need not exist.
   ///
-  /// - Throws: as `folder(_:)`; `.badPath` for the root itself, which has no name in any folder.
+  /// - Throws: as `folder(_:)`; `.badPath` for the root itself.
   public func parent(of path: RelativePath) throws(FileError) -> Folder {
     guard !path.isRoot else {
-      throw FileError(.badPath, "a name below the root is wanted, not the root itself", path: ".")
+      throw FileError(.badPath, "the path must be below the root, not the root itself", path: ".")
     }
     return try folder(path.parent)
   }
 
-  /// Opens whatever is at `path` to look at it, without touching it.
+  /// Opens the entry at `path`, of any kind, only to read its status (O_PATH of open(2)). `attempt`
+  /// is the verb of the message if that fails.
   func look(
-    at path: RelativePath, follows: Bool, for attempt: String = "look at"
+    at path: RelativePath, follows: Bool, for attempt: String = "read the status of"
   ) throws(FileError) -> Descriptor {
     let number = lookUpPath(path).withCPath {
       isConfined
@@ -108,9 +112,10 @@ public final class Root: Sendable {
     return Descriptor(owning: number)
   }
 
-  /// Opens a regular file, along symlinks inside of the root.
+  /// Opens a regular file for reading. Symlinks are followed; in a confined root they must stay
+  /// inside.
   func openFile(_ path: RelativePath) throws(FileError) -> SourceFile {
-    // Looking first: opening alone would already do something to a device or to a FIFO's writer.
+    // Check the kind first: opening a device or a FIFO already has effects.
     let kind = try FileStatus(of: look(at: path, follows: true, for: "read"), "read", path).kind
     try SourceFile.check(kind, path)
     let number = lookUpPath(path).withCPath {
@@ -128,7 +133,7 @@ public final class Root: Sendable {
 }
 
 extension FileStatus {
-  /// Of what is open.
+  /// The status of an open descriptor.
   init(
     of descriptor: borrowing Descriptor, _ attempt: String, _ path: RelativePath
   ) throws(FileError) {
@@ -141,13 +146,13 @@ extension FileStatus {
 }
 
 extension FileError {
-  /// What openat2(2) answered, whose numbers have meanings of their own.
+  /// An error of openat2(2), for which EXDEV and ELOOP have special meanings.
   init(lookup attempt: String, _ path: RelativePath, errno: Int32) {
     switch errno {
     case EXDEV:
       self.init(.badPath, attempt, path, "a symbolic link leads out of the root")
     case ELOOP:
-      self.init(.badPath, attempt, path, "a symbolic link that may not be followed is on the way")
+      self.init(.badPath, attempt, path, "a symbolic link in it may not be followed")
     default:
       self.init(attempt, path, errno: errno)
       return

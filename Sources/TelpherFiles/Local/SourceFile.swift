@@ -1,16 +1,18 @@
 internal import CTelpherSys
 internal import Glibc
 
-/// A regular file that is read.
+/// A regular file that is open for reading.
 ///
-/// All calls block, and may come from any thread.
+/// All methods block, and may be called from any thread.
 public final class SourceFile: Sendable {
-  /// What it was when it was opened.
+  /// The status at the time of opening.
   public let status: FileStatus
   private let path: RelativePath
   private let descriptor: Descriptor
 
-  /// - Throws: `.notAFile` where it is something else.
+  /// Takes ownership of the descriptor. `path` is for messages.
+  ///
+  /// - Throws: `.notAFile` if it is not a regular file.
   init(_ descriptor: consuming Descriptor, path: RelativePath) throws(FileError) {
     status = try FileStatus(of: descriptor, "read", path)
     self.path = path
@@ -23,10 +25,10 @@ public final class SourceFile: Sendable {
     throw FileError(.notAFile, "read", path, "it is \(kind.description), not a regular file")
   }
 
-  /// Reads at most as much as `buffer` takes, from `offset` bytes on. Returns how many bytes it was,
-  /// 0 at the end and beyond.
+  /// Reads up to the size of `buffer` from the byte offset `offset`. Returns the number of bytes
+  /// read; 0 at or after the end.
   ///
-  /// - Throws: `.io`, or what else read(2) answers.
+  /// - Throws: `.io`, or another error of read(2).
   public func read(
     into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
   ) throws(FileError) -> Int {
@@ -37,13 +39,14 @@ public final class SourceFile: Sendable {
     }
   }
 
-  /// The next bytes at or behind `offset` that are no hole, up to the size at the opening; nil where
-  /// there is nothing but a hole. A file system that does not know its holes has none.
+  /// Returns the next range of data (not a hole) at or after `offset`, limited to the size at the
+  /// time of opening; nil if only a hole follows. If the file system does not report holes, the
+  /// rest of the file counts as data.
   ///
-  /// - Throws: `.io`, or what else lseek(2) answers.
+  /// - Throws: `.io`, or another error of lseek(2).
   public func data(from offset: Int64) throws(FileError) -> Range<Int64>? {
     guard offset < status.size else { return nil }
-    // With storage for all of it there is no hole worth a look.
+    // A file whose size is fully allocated has no holes worth searching.
     if status.allocated >= status.size { return offset..<status.size }
     var start: Int64 = 0
     var end: Int64 = 0
@@ -55,7 +58,8 @@ public final class SourceFile: Sendable {
     }
   }
 
-  /// Fills `buffer` from `offset` on, less only at the end of the file. Returns how many bytes it was.
+  /// Fills `buffer` from `offset`, or reads less at the end of the file. Returns the number of
+  /// bytes read.
   ///
   /// - Throws: as `read(into:at:)`.
   func read(filling buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(FileError)
@@ -71,14 +75,14 @@ public final class SourceFile: Sendable {
     return count
   }
 
-  /// Whether the size says nothing about such a file of which `count` bytes were read: it holds more than
-  /// that, as those of proc(5), whose times say nothing either.
+  /// Whether the file has a reported size of 0 although `count` bytes were read, like the files of
+  /// proc(5). The times of such a file mean nothing either.
   func isOfNoSize(_ count: Int64) -> Bool { status.size == 0 && count > 0 }
 
-  /// What the file is now, if that is not what it was when it was opened: by its size and times, as far
-  /// as the clock of the file system tells.
+  /// Returns the current status if the size or a time differs from that at opening; else nil. The
+  /// clock of the file system limits how small a change is visible.
   ///
-  /// - Throws: what fstat(2) answers.
+  /// - Throws: the error of fstat(2).
   func statusIfChanged() throws(FileError) -> FileStatus? {
     let now = try FileStatus(of: descriptor, "read", path)
     let isSame =
@@ -87,13 +91,12 @@ public final class SourceFile: Sendable {
     return isSame ? nil : now
   }
 
-  /// The error of a file that changed.
+  /// The error for a file that changed while it was read.
   func changed() -> FileError { FileError(.changed, "read", path, "it changed while it was read") }
 
-  /// Makes sure that the file is as it was when it was opened: its size and times, and so its bytes,
-  /// as far as the clock of the file system tells.
+  /// Checks that the size and times are the same as at opening, as in `statusIfChanged()`.
   ///
-  /// - Throws: `.changed`.
+  /// - Throws: `.changed` if they differ.
   public func checkUnchanged() throws(FileError) {
     guard try statusIfChanged() == nil else { throw changed() }
   }

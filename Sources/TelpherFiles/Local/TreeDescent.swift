@@ -1,18 +1,18 @@
-/// The way down from a folder to one in it, however deep, and the names that are still to be visited
-/// at each level. Symlinks are no way down.
+/// The state of a depth-first walk: the folders from the start down to the current one, and the
+/// names that are still to be visited at each level. Symlinks are not followed.
 ///
-/// Only some levels stay open, the uppermost and the deepest. What is between them is opened again by
-/// its path when the descent comes back to it: the number of descriptors is bounded, and so is the
-/// memory, by the names in the folders on the way.
+/// Only the top and bottom levels stay open, to limit the number of descriptors. The levels between
+/// are reopened by path when the walk returns to them. The names of the folders on the current path
+/// are in memory.
 struct TreeDescent: Sendable {
-  /// How many levels stay open at the top, and how many at the bottom: together as deep as trees
-  /// mostly are. Fewer if the process may have few descriptors.
+  /// The number of levels that stay open at the top, and the same at the bottom. 16 each cover most
+  /// trees. It is less if the process may have few descriptors.
   static let openLevels = max(1, min(16, DescriptorLimit.current / 64))
 
   private struct Level {
-    /// Where the way to this level ends in `way`.
+    /// The end of this level's path in `way`.
     let wayEnd: Int
-    /// In reverse: the next one is the last.
+    /// The names still to visit, in reverse order.
     var names: [[UInt8]]
     var folder: Folder?
   }
@@ -22,7 +22,7 @@ struct TreeDescent: Sendable {
   /// The components below `start`, joined by `/`.
   private var way: [UInt8] = []
 
-  /// At `start`, whose names are read.
+  /// Begins at `start` and reads its names.
   init(from start: Folder) throws(FileError) {
     self.start = start
     levels = [Level(wayEnd: 0, names: try start.names().reversed(), folder: start)]
@@ -33,14 +33,14 @@ struct TreeDescent: Sendable {
     way.isEmpty ? start.path : start.path.appending(unchecked: way)
   }
 
-  /// The next name of the current folder, by bytes; nil behind the last.
+  /// Returns the next name of the current folder, in byte order; nil after the last.
   mutating func nextName() -> [UInt8]? { levels[levels.count - 1].names.popLast() }
 
-  /// The current folder, opened again where it was closed.
+  /// Returns the current folder, and reopens it if it was closed.
   mutating func folder() throws(FileError) -> Folder {
     let current = levels.count - 1
     if let folder = levels[current].folder { return folder }
-    // The levels right above will be wanted next, and are opened on the way to it: one long way for
+    // Also open the levels right above, which will be needed next. So one long path lookup serves
     // many levels.
     let first = current + 1 - Self.openLevels
     var level = current
@@ -55,14 +55,14 @@ struct TreeDescent: Sendable {
     return folder
   }
 
-  /// Opens a closed level from the nearest one above that is open.
+  /// Opens a closed level, starting from the nearest open level above it.
   private func open(_ level: Int) throws(FileError) -> Folder {
     guard let above = levels[..<level].lastIndex(where: { $0.folder != nil }),
       var folder = levels[above].folder
     else { preconditionFailure("the start is always open") }
     var position = levels[above].wayEnd
     let end = levels[level].wayEnd
-    // A way may be longer than the kernel takes at once.
+    // Split a path that is longer than the kernel's limit.
     while position < end {
       if position > 0 { position += 1 }  // the '/'
       var pieceEnd = end
@@ -79,9 +79,9 @@ struct TreeDescent: Sendable {
     return folder
   }
 
-  /// Goes down into `name` of the current folder, and reads its names.
+  /// Enters the folder `name` of the current folder, and reads its names.
   ///
-  /// - Throws: what opening or reading it says; the descent stays where it is then.
+  /// - Throws: the error of opening or reading it. The current folder then stays the same.
   mutating func enter(_ name: [UInt8]) throws(FileError) {
     let folder = try folder().folder(name)
     let names = try folder.names()
@@ -92,13 +92,14 @@ struct TreeDescent: Sendable {
     levels.append(Level(wayEnd: way.count, names: names.reversed(), folder: folder))
   }
 
-  /// The name of the folder that is `level`, in the one above.
+  /// The name of the folder at `level`.
   private func name(of level: Int) -> [UInt8] {
     let start = levels[level - 1].wayEnd
     return Array(way[(start == 0 ? 0 : start + 1)..<levels[level].wayEnd])
   }
 
-  /// Goes up again. Returns the name of the folder that was left; nil at the start, where it stays.
+  /// Returns to the parent level. Returns the name of the folder that was left; nil if the current
+  /// folder is the start.
   mutating func leave() -> [UInt8]? {
     guard levels.count > 1 else { return nil }
     let name = name(of: levels.count - 1)

@@ -1,16 +1,18 @@
-/// A walk through all that is in a folder: depth first, each folder before what is in it, sorted by
-/// the bytes of the names, partial files left out. Symlinks are reported and not followed.
+/// Walks through the contents of a folder at all depths. It reports a folder before its contents,
+/// sorts by the bytes of the names, and leaves out partial files. Symlinks are reported and not
+/// followed.
 ///
-/// It goes on step by step, as the caller wants. What is changed meanwhile is reported as before or
-/// as after, or not at all. `next` blocks; from one thread at a time.
+/// If an entry changes during the walk, the walk may report its old state, its new state or
+/// nothing. `next` blocks; one thread at a time may call it.
 public struct TreeWalker: Sendable {
-  /// What a walk comes to.
+  /// A step of the walk.
   public enum Step: Sendable {
-    /// Something, with the target of a symlink. What is in a folder comes next, then its `leave`.
+    /// An entry, with the target if it is a symlink. After a folder come its contents, then
+    /// `leave`.
     case entry(RelativePath, FileStatus, link: [UInt8]?)
-    /// The end of a folder that was an `entry`. (The start is neither.)
+    /// The end of a folder that was reported as an `entry`. The start folder is not reported.
     case leave(RelativePath)
-    /// What could not be looked at, or a folder that could not be read. The walk goes on.
+    /// An entry whose status, or a folder whose names, could not be read. The walk continues.
     case failed(RelativePath, FileError)
   }
 
@@ -23,18 +25,19 @@ public struct TreeWalker: Sendable {
   private let root: Root
   private let start: RelativePath
   private var state = State.starting
-  /// The folder that was reported last, to go into.
+  /// The folder that was reported last and is to be entered next.
   private var pending: [UInt8]?
-  /// The folder that could not be read, to leave.
+  /// The folder that could not be read and whose `leave` comes next.
   private var unread: RelativePath?
 
-  /// A walk through the folder `start`, along symlinks on the way to it.
+  /// Creates a walk through the folder `start`. Symlinks in the path `start` are followed.
   public init(root: Root, start: RelativePath) {
     self.root = root
     self.start = start
   }
 
-  /// The next step; nil behind the last. Where the start is no folder, the only step is `failed`.
+  /// Returns the next step; nil after the last. If the start can't be read as a folder, the only
+  /// step is `failed`.
   public mutating func next() -> Step? {
     switch state {
     case .finished: return nil
@@ -47,7 +50,7 @@ public struct TreeWalker: Sendable {
       }
       return next()
     case .walking(var descent):
-      state = .finished  // so that the descent has one owner, and nothing is copied
+      state = .finished  // keeps one reference to the descent, so that changing it copies nothing
       guard let step = next(&descent) else { return nil }
       state = .walking(descent)
       return step
@@ -72,7 +75,7 @@ public struct TreeWalker: Sendable {
       do {
         let path = try descent.path.appending(name)
         let folder = try descent.folder()
-        // Gone since its name was read: as if it had never been.
+        // Skip an entry that was removed since its name was read.
         guard let status = try folder.status(of: name) else { continue }
         if status.kind == .folder { pending = name }
         let target = status.kind == .link ? try folder.linkTarget(of: name) : nil

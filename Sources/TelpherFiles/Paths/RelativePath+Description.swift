@@ -1,7 +1,7 @@
 internal import TelpherWire
 
 extension RelativePath: CustomStringConvertible {
-  /// The path for a person: `.` for the root, if it was not written as `/`; else escaped as `PathText`
-  /// is.
+  /// The path as displayed to the user: `.` for the root, or `/` if it was written that way.
+  /// Other paths are escaped as in `PathText`.
   public var description: String { written.isEmpty ? "." : PathText(written).description }
 }

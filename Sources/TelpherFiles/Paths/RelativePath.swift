@@ -1,40 +1,42 @@
-/// A path below a root: components of any bytes but NUL and `/`, none of them `.` or `..`.
+/// A path below a root. A component may have any bytes except NUL and `/`, and is never `.` or
+/// `..`.
 public struct RelativePath: Sendable, Hashable {
-  /// The most bytes a path has: the kernel's PATH_MAX of 4,096 counts the NUL behind it.
+  /// The maximum length of a path in bytes. The kernel's PATH_MAX of 4,096 includes the final NUL.
   public static let maximumLength = 4095
-  /// The most bytes a component has: NAME_MAX of every file system that Linux has.
+  /// The maximum length of a component in bytes: NAME_MAX.
   public static let maximumNameLength = 255
   /// The root itself.
   public static let root = RelativePath(unchecked: [])
 
-  /// The components, joined by `/`; empty for the root.
+  /// The components joined by `/`; empty for the root.
   public let bytes: [UInt8]
-  /// Whether the path was written with a `/` at its start. Messages and listings show it so; where the
-  /// path leads does not depend on it, and it does not count for equality.
+  /// Whether the path was written with a leading `/`. Only messages and listings use this. It
+  /// affects neither resolution nor equality.
   public private(set) var isWrittenFromSlash = false
 
-  /// The path as it was written: `bytes`, after a `/` if it was written from there.
+  /// The path as it was written: `bytes`, with a leading `/` if `isWrittenFromSlash`.
   public var written: [UInt8] { isWrittenFromSlash ? [Self.slash] + bytes : bytes }
 
-  /// The same path, written with a `/` at its start or not.
+  /// Returns the same path with `isWrittenFromSlash` set to `fromSlash`.
   func written(fromSlash: Bool) -> RelativePath {
     var path = self
     path.isWrittenFromSlash = fromSlash
     return path
   }
 
-  /// Whether both lead to the same place below one root.
+  /// Whether both paths have the same components.
   public static func == (one: RelativePath, other: RelativePath) -> Bool {
     one.bytes == other.bytes
   }
 
-  /// Hashes what counts for equality.
+  /// Hashes the components.
   public func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
 
-  /// A path as a person or a peer wrote it. Components `.`, doubled and trailing slashes are dropped.
+  /// Parses a path from a user or a peer. Drops `.` components, repeated slashes and trailing
+  /// slashes.
   ///
-  /// - Throws: `FileError.Code.badPath` where it is absolute, has a component `..`, has a NUL, or is
-  ///   longer than the limits; the message says which.
+  /// - Throws: `FileError.Code.badPath` if the path is absolute, has a `..` component, has a NUL,
+  ///   or is longer than the limits; the message gives the reason.
   public init(_ bytes: [UInt8]) throws(FileError) {
     if bytes.count > Self.maximumLength {
       throw Self.refusal(bytes, "it is longer than \(Self.maximumLength) bytes")
@@ -56,12 +58,12 @@ public struct RelativePath: Sendable, Hashable {
     self.bytes = joined
   }
 
-  /// A path of UTF-8.
+  /// Parses a path in UTF-8.
   ///
   /// - Throws: as `init(_: [UInt8])`.
   public init(_ text: String) throws(FileError) { try self.init(Array(text.utf8)) }
 
-  /// A path that is known to keep the rules, or, for messages, one that is too long.
+  /// A path that is known to follow the rules, or one that is too long and only shown in a message.
   init(unchecked bytes: [UInt8]) { self.bytes = bytes }
 
   /// Whether this is the root itself.
@@ -73,13 +75,13 @@ public struct RelativePath: Sendable, Hashable {
     return Array(bytes[(slash + 1)...])
   }
 
-  /// The path without its last component; of the root, the root.
+  /// The path without its last component. The root's parent is the root.
   public var parent: RelativePath {
     let end = bytes.lastIndex(of: Self.slash) ?? 0
     return RelativePath(unchecked: Array(bytes[..<end])).written(fromSlash: isWrittenFromSlash)
   }
 
-  /// Whether this is something in `folder` itself, not farther below.
+  /// Whether this path is a direct child of `folder`.
   func isDirectly(in folder: RelativePath) -> Bool {
     if folder.isRoot { return !bytes.contains(Self.slash) }
     let end = folder.bytes.count
@@ -87,9 +89,10 @@ public struct RelativePath: Sendable, Hashable {
       && !bytes[(end + 1)...].contains(Self.slash)
   }
 
-  /// The path of `name` in this folder.
+  /// Returns the path of `name` in this folder.
   ///
-  /// - Throws: `FileError.Code.badPath` where `name` is not one component, or it gets too long.
+  /// - Throws: `FileError.Code.badPath` if `name` is not a single component, or the result is too
+  ///   long.
   public func appending(_ name: [UInt8]) throws(FileError) -> RelativePath {
     let path = appending(unchecked: name)
     try Self.checkName(name, path)
@@ -99,7 +102,8 @@ public struct RelativePath: Sendable, Hashable {
     return path
   }
 
-  /// The same for a name from the system, in messages and where the length was checked.
+  /// Returns the path of `name` in this folder without checking it. For names from the system, for
+  /// messages, and after the length was checked.
   func appending(unchecked name: [UInt8]) -> RelativePath {
     if isRoot { return RelativePath(unchecked: name).written(fromSlash: isWrittenFromSlash) }
     var bytes = [UInt8]()
@@ -110,9 +114,9 @@ public struct RelativePath: Sendable, Hashable {
     return RelativePath(unchecked: bytes).written(fromSlash: isWrittenFromSlash)
   }
 
-  /// The path of `other` if that is taken from this folder.
+  /// Returns the path of `other` relative to this folder.
   ///
-  /// - Throws: `FileError.Code.badPath` where it gets too long.
+  /// - Throws: `FileError.Code.badPath` if the result is too long.
   func appending(_ other: RelativePath) throws(FileError) -> RelativePath {
     if other.isRoot { return self }
     let path = appending(unchecked: other.bytes)
@@ -122,7 +126,10 @@ public struct RelativePath: Sendable, Hashable {
     return path
   }
 
-  /// Makes sure that `name`, part of `path`, is one component and leads nowhere else.
+  /// Checks that `name` is a single valid component.
+  ///
+  /// - Parameter path: the whole path, for the message.
+  /// - Throws: `FileError.Code.badPath` if it is not.
   static func checkName(
     _ name: [UInt8], _ path: @autoclosure () -> RelativePath
   ) throws(FileError) {
@@ -130,13 +137,13 @@ public struct RelativePath: Sendable, Hashable {
     if name.isEmpty {
       reason = "it has no name"
     } else if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) {
-      reason = "'.' and '..' are no names"
+      reason = "'.' and '..' are not allowed as names"
     } else if name.count > maximumNameLength {
       reason = "a component has more than \(maximumNameLength) bytes"
     } else if name.contains(0) {
       reason = "it has a NUL byte"
     } else if name.contains(slash) {
-      reason = "it is no single component"
+      reason = "it is not a single component"
     } else {
       return
     }
@@ -146,7 +153,7 @@ public struct RelativePath: Sendable, Hashable {
   static let slash = UInt8(ascii: "/")
 
   private static func refusal(_ bytes: [UInt8], _ reason: String) -> FileError {
-    // As much of an endless one as a person wants to see.
+    // Long paths are cut in the message.
     let shown = bytes.count > 400 ? Array(bytes.prefix(400)) + Array("...".utf8) : bytes
     let path = RelativePath(unchecked: shown).description
     return FileError(.badPath, "the path '\(path)' can't be used: \(reason)", path: path)

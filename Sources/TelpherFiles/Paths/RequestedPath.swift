@@ -1,35 +1,35 @@
-/// A path as a client asks for it, or a user writes it: where it starts, what is below there, and
-/// whether it must be a folder (docs/PROTOCOL.md, "Paths").
+/// A path in a client's request or from a user: its start, the path below that start, and whether
+/// it must be a folder (docs/PROTOCOL.md, "Paths").
 ///
 ///     a/b     from home     b of a
 ///     ~/a     from home     a
 ///     /a      from slash    a
 ///     a/      from home     a, which must be a folder
 public struct RequestedPath: Sendable, Equatable {
-  /// Where a path starts.
+  /// The folder that a path starts in.
   public enum Start: Sendable {
-    /// In the home of the server's user; in the server's root if it has one.
+    /// The home folder of the server's user, or the server's root if it has one.
     case home
-    /// In the folder `/`; in the server's root if it has one.
+    /// The folder `/`, or the server's root if it has one.
     case slash
   }
 
-  /// Where it starts.
+  /// The folder that the path starts in.
   public let start: Start
-  /// What is below there.
+  /// The path below the start.
   public let path: RelativePath
-  /// Whether only a folder may be there, because the path ends in `/` or `/.`, or is a start itself.
+  /// Whether the path must be a folder, because it ends in `/` or `/.`, or has no components.
   public let mustBeFolder: Bool
 
-  /// A path as it was written.
+  /// Parses a path.
   ///
-  /// - Throws: `FileError.Code.badPath` where it has a component `..`, has a NUL, or is longer than the
-  ///   limits of `RelativePath`; the message says which.
+  /// - Throws: `FileError.Code.badPath` if the path has a `..` component, has a NUL, or is longer
+  ///   than the limits of `RelativePath`; the message gives the reason.
   public init(_ bytes: [UInt8]) throws(FileError) {
     let slash = RelativePath.slash
     let isFromSlash = bytes.first == slash
     var below = bytes[...]
-    // A file of the name "~" is "./~".
+    // A file that is called "~" is written as "./~".
     let isFromHome = below.first == UInt8(ascii: "~") && (below.count == 1 || below[1] == slash)
     if isFromHome { below = below.dropFirst() }
     if isFromHome || isFromSlash { below = below.drop { $0 == slash } }
@@ -40,6 +40,7 @@ public struct RequestedPath: Sendable, Equatable {
       || below.suffix(2).elementsEqual([slash, UInt8(ascii: ".")])
   }
 
-  /// The path as bytes, without what does not count (`.`, doubled slashes), as entries are named.
+  /// The path as entries are named: as it was written, without `.` components, repeated slashes and
+  /// trailing slashes.
   public var written: [UInt8] { path.written }
 }

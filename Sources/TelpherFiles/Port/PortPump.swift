@@ -2,17 +2,19 @@ public import TelpherLink
 public import TelpherTransport
 public import TelpherWire
 
-/// The loop's side of a `TransferPort`: carries what the worker sends to the stream and what comes
-/// to the worker. On the link's loop only, which is why it may be named from elsewhere: only
-/// `announce` is called there, and that goes to the loop.
+/// The loop's side of a `TransferPort`. It passes data from the worker to the stream, and received
+/// data from the stream to the worker.
+///
+/// All methods are for the link's loop only. Sendable is unchecked because the port's `announce`
+/// closure captures the pump on other threads; that closure only schedules `pump` on the loop.
 public final class PortPump: @unchecked Sendable {
-  /// The credit of a file's bytes: enough that neither side waits for the other on one machine, where
-  /// a file over a Unix socket took a tenth longer with 1 MiB.
+  /// The window of the file channel in bytes, large enough that neither side waits for the other on
+  /// one machine. With 1 MiB, a file over a Unix socket took a tenth longer.
   static let window: UInt64 = 4 << 20
-  /// The credit of the records about files.
+  /// The window of the index channel, which carries the records about files, in bytes.
   static let indexWindow = WireConstants.defaultWindow
-  /// The part of the connection's credit that one stream's files and records may hold at most, since
-  /// all that a slow disk keeps is missing to the others.
+  /// The largest part of the connection's window (1/2 and 1/4) that these channels of one stream
+  /// may hold. A stream with a slow disk then leaves credit for the others.
   static let partOfConnection = (file: UInt64(2), index: UInt64(4))
 
   /// The worker's side.
@@ -25,7 +27,7 @@ public final class PortPump: @unchecked Sendable {
   private var unfinished = 0
   private var whenSent: (() -> Void)?
 
-  /// A pump for `stream` of `link`, which sends on `channels`.
+  /// Creates a pump and its port for `stream` of `link`. The worker sends on `channels`.
   public init(link: Link, stream: StreamID, sends channels: [Channel]) {
     self.link = link
     self.stream = stream
@@ -48,17 +50,17 @@ public final class PortPump: @unchecked Sendable {
       }
       outbound.onFinished = { [unowned self] in
         unfinished -= 1
-        tellIfSent()
+        reportIfSent()
       }
     }
   }
 
-  /// Bytes came.
+  /// Passes received bytes to the worker. Bytes of other channels, or after the end, are dropped.
   public func receive(_ chunk: Chunk, on channel: Channel) {
     guard channel == .file || channel == .index, !isOver else {
       return link.consume(stream, channel, chunk.count)
     }
-    // The worker may take its time, and a small piece should not pin a whole read buffer.
+    // The worker may keep a chunk for long; a small one should not hold a whole read buffer.
     port.deliver(chunk.compacted(), on: channel)
   }
 
@@ -67,42 +69,42 @@ public final class PortPump: @unchecked Sendable {
     if channel == .file || channel == .index { port.deliverEnd(of: channel) }
   }
 
-  /// A word came.
+  /// Passes a received control message to the worker.
   ///
-  /// - Throws: `WireError` where there are too many.
-  public func receive(_ word: ControlMessage) throws(WireError) { try port.deliver(word) }
+  /// - Throws: `WireError` if too many messages wait for the worker.
+  public func receive(_ message: ControlMessage) throws(WireError) { try port.deliver(message) }
 
-  /// The peer has ended the stream, and is content: what the worker still sends is dropped, and nothing
-  /// more comes to it.
-  public func peerIsContent() {
+  /// The peer has closed the stream successfully. Drops what the worker still sends, and ends its
+  /// incoming channels.
+  public func peerDidFinish() {
     isOver = true
     for channel in [Channel.file, .index] { port.deliverEnd(of: channel) }
-    port.ignoreSends()
+    port.discardSends()
   }
 
-  /// The stream is over; the worker is told why.
+  /// The stream has ended early; the worker's calls throw `error` from now on.
   public func end(_ error: FileError) {
     isOver = true
     port.end(error)
   }
 
-  /// Calls `body` once all that the worker has sent, the ends of its channels included, has gone.
+  /// Calls `body` once all channels of the worker have sent their data and their ends.
   public func whenSent(_ body: @escaping () -> Void) {
     whenSent = body
     pump()
-    tellIfSent()
+    reportIfSent()
   }
 
-  private func tellIfSent() {
+  private func reportIfSent() {
     guard unfinished == 0, let body = whenSent else { return }
     whenSent = nil
     body()
   }
 
   private func pump() {
-    let (words, taken) = port.monitor.withLock { $0.look() }
+    let (messages, taken) = port.monitor.withLock { $0.look() }
     guard !isOver else { return }
-    for word in words { link.control(stream, word) }
+    for message in messages { link.control(stream, message) }
     for (channel, count) in taken { link.consume(stream, channel, count) }
     for outbound in outbounds where !blocked.contains(outbound.channel) { send(outbound) }
   }

@@ -2,33 +2,33 @@ internal import DequeModule
 public import TelpherTransport
 public import TelpherWire
 
-/// One stream as a worker thread sees it: files are read and written by calls that wait, so the
-/// thread that makes them talks to its peer by calls that wait too. The loop's side of it is a
-/// `PortPump`.
+/// One stream as a worker thread uses it, with blocking calls to send and receive. (Calls that read
+/// and write files block too, so they run on a worker thread.) The loop's side is a `PortPump`.
 ///
-/// What waits here is bounded on both ways: what came in by the credit that the peer had, what goes
-/// out by `queuedReads` and what the worker queues between two waits. One worker thread uses a port at
-/// a time.
+/// Both queues are bounded. The peer's credit limits the received data. `queuedReads`, and what the
+/// worker queues between two waits, limit the data to send. One worker thread at a time uses a
+/// port.
 public final class TransferPort: Sendable {
-  /// Reads of one channel that wait for the connection before the worker waits, and those that are
-  /// left when it goes on: enough that neither of the two stands still for the other, and that they
-  /// need not wake each other for each. The size of a read falls as more memory is in use.
+  /// The worker waits for room while more than `most` reads of one channel are queued, and
+  /// continues at `least`. So neither the worker nor the connection runs idle, and they do not wake
+  /// each other for every read. A read is `ReadBuffer.readSize` bytes, which falls as more memory
+  /// is in use.
   static let queuedReads = (most: 4, least: 2)
-  /// The part of a channel's window that the worker takes before the loop is told, which grants it to
-  /// the peer anew: well below the half of a window that a grant is made for. Before the worker waits
-  /// the loop is told of any.
-  static let untoldPart: UInt64 = 8
+  /// The worker reports consumed bytes to the loop after each 1/8 of the channel's window, and
+  /// before it waits. The loop returns them to the peer as credit. 1/8 is well below the half of a
+  /// window at which the link sends credit.
+  static let unreportedPart: UInt64 = 8
 
-  /// One way of one channel.
+  /// The queued data of one channel in one direction.
   struct Lane {
     private var chunks: Deque<Chunk> = []
-    /// Bytes that wait.
+    /// The number of queued bytes.
     private(set) var count = 0
-    /// Nothing comes behind them.
+    /// Whether no data follows the queued chunks.
     var isFinished = false
 
-    /// Appends a piece, to the last one where it lies behind that in memory: what came in many small
-    /// reads is written by one call.
+    /// Appends a chunk, or joins it to the last one if both are adjacent in memory. The data of
+    /// many small reads is then written with one call.
     mutating func append(_ chunk: Chunk) {
       count += chunk.count
       if let joined = chunks.last?.joined(with: chunk) {
@@ -45,7 +45,7 @@ public final class TransferPort: Sendable {
     }
   }
 
-  /// The lanes of the two channels that files use.
+  /// The lanes of the file channel and the index channel.
   struct Lanes {
     private var file = Lane()
     private var index = Lane()
@@ -56,71 +56,71 @@ public final class TransferPort: Sendable {
     }
   }
 
-  /// What both sides share.
+  /// The state that the worker and the loop share.
   struct State {
     var incoming = Lanes()
     var outgoing = Lanes()
-    /// Words that came, and words that are to go.
-    var words: [ControlMessage] = []
-    var answers: [ControlMessage] = []
-    /// Bytes that the worker took and the peer was not granted anew.
+    /// Received control messages.
+    var messages: [ControlMessage] = []
+    /// Control messages to send.
+    var outgoingMessages: [ControlMessage] = []
+    /// Bytes that the worker took and that were not yet returned to the peer as credit.
     var taken: [Channel: Int] = [:]
-    /// The worker waits until less is queued.
+    /// Whether the worker waits until less is queued.
     var isFull = false
-    /// Nobody takes what is sent any more, and that is no fault.
-    var isDeaf = false
-    /// Why nothing goes any more.
+    /// Whether data to send is dropped without an error, because the peer has finished.
+    var discardsSends = false
+    /// The reason that the stream ended early.
     var end: FileError?
-    /// The loop has been told that there is something to do.
+    /// Whether the loop was notified and has not looked yet.
     var isAnnounced = false
 
-    /// What the loop is to do: words to send, and bytes to grant anew.
-    mutating func look() -> (words: [ControlMessage], taken: [Channel: Int]) {
-      defer { (answers, taken, isAnnounced) = ([], [:], false) }
-      return (answers, taken)
+    /// Takes the loop's work: control messages to send, and bytes to return as credit.
+    mutating func look() -> (messages: [ControlMessage], taken: [Channel: Int]) {
+      defer { (outgoingMessages, taken, isAnnounced) = ([], [:], false) }
+      return (outgoingMessages, taken)
     }
 
-    /// The bytes that are queued, of the channel that has more.
+    /// The queued bytes to send, of the channel that has more.
     var queued: Int { max(outgoing[.file].count, outgoing[.index].count) }
 
-    /// Whether the worker is to wait until some of it has gone, where a read is `size` bytes.
+    /// Whether the worker must wait until some data has been sent. A read is `size` bytes.
     mutating func hasNoRoom(_ size: Int = ReadBuffer.readSize) -> Bool {
       let reads = isFull ? TransferPort.queuedReads.least : TransferPort.queuedReads.most
-      isFull = end == nil && !isDeaf && queued > reads * size
+      isFull = end == nil && !discardsSends && queued > reads * size
       return isFull
     }
   }
 
   let monitor = Monitor(State())
-  /// Tells the loop's side that there is something to do; from any thread. Set before the worker
-  /// starts.
+  /// Notifies the loop's side that it has work. Called from any thread.
   private let announce: @Sendable () -> Void
-  /// Bytes that were taken and the loop is not told of.
-  private let mostUntold: (file: Int, index: Int)
+  /// The bytes that the worker takes before it notifies the loop.
+  private let reportThreshold: (file: Int, index: Int)
 
-  /// A port for channels of which the peer has `windows` bytes of credit; `announce` is called, from
-  /// any thread, when there is something for the loop's side to do, once until it has looked.
+  /// A port for channels with windows of `windows` bytes. `announce` is called from any thread when
+  /// the loop's side has work, and not again before the loop has looked.
   init(
     windows: (file: UInt64, index: UInt64) = (
       WireConstants.defaultWindow, WireConstants.defaultWindow
     ),
     announce: @escaping @Sendable () -> Void
   ) {
-    mostUntold = (
-      Int(windows.file / Self.untoldPart), Int(windows.index / Self.untoldPart)
+    reportThreshold = (
+      Int(windows.file / Self.unreportedPart), Int(windows.index / Self.unreportedPart)
     )
     self.announce = announce
   }
 
-  /// Words that may wait for the worker: a peer sends two at most.
-  private static let maxWords = 16
+  /// The maximum number of control messages for the worker. A well-behaved peer sends at most two.
+  private static let maxMessages = 16
 
   // MARK: The worker's side
 
-  /// Queues a piece to be sent. It does not wait: `waitForRoom` does, behind whatever else must go
-  /// first.
+  /// Queues a chunk to send, without waiting. Call `waitForRoom` after queuing what belongs
+  /// together.
   public func enqueue(_ chunk: Chunk, on channel: Channel) {
-    change { if !$0.isDeaf { $0.outgoing[channel].append(chunk) } }
+    change { if !$0.discardsSends { $0.outgoing[channel].append(chunk) } }
   }
 
   /// Queues the end of a channel.
@@ -128,20 +128,20 @@ public final class TransferPort: Sendable {
     change { $0.outgoing[channel].isFinished = true }
   }
 
-  /// Sends a word, ahead of what is queued.
-  public func send(_ word: ControlMessage) {
-    change { $0.answers.append(word) }
+  /// Sends a control message, ahead of the queued data.
+  public func send(_ message: ControlMessage) {
+    change { $0.outgoingMessages.append(message) }
   }
 
-  /// Waits until the connection has taken so much that more may be queued.
+  /// Waits until the connection has taken enough queued data.
   ///
   /// - Throws: `FileError` (`canceled`, `lost`) once the stream is over.
   public func waitForRoom() throws(FileError) {
     if let end = waitForRoomOrEnd() { throw end }
   }
 
-  /// The same for who is sent something meanwhile that must not wait: a piece of `channel` ends the
-  /// waiting too.
+  /// As `waitForRoom()`, but also returns when data of `channel` arrives, so that the worker can
+  /// handle it first.
   ///
   /// - Returns: whether there is room.
   /// - Throws: as `waitForRoom()`.
@@ -151,17 +151,17 @@ public final class TransferPort: Sendable {
     return hasRoom
   }
 
-  /// The same for who receives: what came before a connection was lost is still to be taken, so it
-  /// is `receive` that tells of the end.
+  /// As `waitForRoom()`, but does not throw. A receiver uses it to take the data that arrived
+  /// before a connection was lost; `receive` throws after that data.
   ///
-  /// - Returns: why the stream is over, if it is.
+  /// - Returns: the reason that the stream is over; nil if it is not.
   @discardableResult
   func waitForRoomOrEnd() -> FileError? { wait(orPieceOf: nil).end }
 
   private func wait(orPieceOf channel: Channel?) -> (hasRoom: Bool, end: FileError?) {
     let (isFull, end) = monitor.withLock { ($0.hasNoRoom(), $0.end) }
     guard isFull else { return (true, end) }
-    tellOfTaken()
+    announceTaken()
     return monitor.wait(until: nil) { state in
       if let channel, state.incoming[channel].count > 0 { return false }
       return state.hasNoRoom()
@@ -170,13 +170,13 @@ public final class TransferPort: Sendable {
     }
   }
 
-  /// The next piece that came, waited for; nil at the channel's end. What had come when the
-  /// connection was lost is still given out: a later transfer goes on behind it.
+  /// Waits for the next received chunk; nil at the channel's end. Data that arrived before a lost
+  /// connection is returned first, so that a later transfer can resume after it.
   ///
   /// - Throws: `FileError` (`canceled`, `lost`) once the stream is over.
   public func receive(_ channel: Channel) throws(FileError) -> Chunk? {
     if let chunk = try poll(channel) { return chunk }
-    tellOfTaken()
+    announceTaken()
     let taken = monitor.wait(until: nil) { state in
       state.end == nil && state.incoming[channel].count == 0 && !state.incoming[channel].isFinished
     } then: { state in
@@ -185,40 +185,41 @@ public final class TransferPort: Sendable {
     return try chunk(of: taken)
   }
 
-  /// The next piece, where one is there.
+  /// Returns the next received chunk without waiting; nil if there is none.
   ///
   /// - Throws: as `receive(_:)`.
   public func poll(_ channel: Channel) throws(FileError) -> Chunk? {
     try chunk(of: monitor.withLock { take(channel, &$0) })
   }
 
-  /// The first word for which `pick` has an answer, waited for until `deadline` (on the monotonic
-  /// clock, in nanoseconds); nil where none came.
+  /// Waits for a control message from which `pick` returns a value, and returns that value; nil if
+  /// none came until `deadline` (nanoseconds of the monotonic clock; nil for no limit).
   ///
   /// - Throws: as `receive(_:)`.
-  public func word<Value>(until deadline: UInt64?, _ pick: (ControlMessage) -> Value?)
+  public func message<Value>(until deadline: UInt64?, _ pick: (ControlMessage) -> Value?)
     throws(FileError) -> Value?
   {
-    tellOfTaken()
+    announceTaken()
     let (value, end): (Value?, FileError?) = monitor.wait(until: deadline) { state in
-      state.end == nil && !state.words.contains { pick($0) != nil }
+      state.end == nil && !state.messages.contains { pick($0) != nil }
     } then: { state in
-      (state.words.lazy.compactMap(pick).first, state.end)
+      (state.messages.lazy.compactMap(pick).first, state.end)
     }
     if let end { throw end }
     return value
   }
 
-  /// The first word for which `pick` has an answer, where one came, the stream being over or not.
-  func polledWord<Value>(_ pick: (ControlMessage) -> Value?) -> Value? {
-    monitor.withLock { $0.words.lazy.compactMap(pick).first }
+  /// Returns the value of the first received control message for which `pick` has one, without
+  /// waiting. It also works after the stream has ended.
+  func polledMessage<Value>(_ pick: (ControlMessage) -> Value?) -> Value? {
+    monitor.withLock { $0.messages.lazy.compactMap(pick).first }
   }
 
-  /// What a look for the next piece came to.
+  /// The result of taking the next chunk.
   private struct Taken {
     var chunk: Chunk?
     var end: FileError?
-    /// Whether the loop is to be told that bytes were taken.
+    /// Whether the loop must be notified of taken bytes.
     var isNew = false
   }
 
@@ -229,8 +230,8 @@ public final class TransferPort: Sendable {
     }
     let taken = state.taken[channel, default: 0] + chunk.count
     state.taken[channel] = taken
-    let most = channel == .file ? mostUntold.file : mostUntold.index
-    let isNew = taken >= most && !state.isAnnounced
+    let threshold = channel == .file ? reportThreshold.file : reportThreshold.index
+    let isNew = taken >= threshold && !state.isAnnounced
     if isNew { state.isAnnounced = true }
     return Taken(chunk: chunk, isNew: isNew)
   }
@@ -241,8 +242,9 @@ public final class TransferPort: Sendable {
     return taken.chunk
   }
 
-  /// Has the peer granted anew what the worker took: it may have to wait for that.
-  private func tellOfTaken() {
+  /// Notifies the loop of taken bytes before the worker waits: the peer may need the credit to
+  /// continue.
+  private func announceTaken() {
     let isNew = monitor.withLock { state in
       guard !state.taken.isEmpty, !state.isAnnounced else { return false }
       state.isAnnounced = true
@@ -251,7 +253,7 @@ public final class TransferPort: Sendable {
     if isNew { announce() }
   }
 
-  /// Changes something that the loop is to look at.
+  /// Changes the state and notifies the loop.
   private func change(_ body: (inout State) -> Void) {
     let isNew = monitor.withLock { state in
       body(&state)
@@ -263,7 +265,7 @@ public final class TransferPort: Sendable {
 
   // MARK: The loop's side
 
-  /// A piece came.
+  /// A chunk has arrived.
   func deliver(_ chunk: Chunk, on channel: Channel) {
     monitor.withLock { $0.incoming[channel].append(chunk) }
     monitor.signal()
@@ -275,28 +277,30 @@ public final class TransferPort: Sendable {
     monitor.signal()
   }
 
-  /// A word came.
+  /// A control message has arrived.
   ///
-  /// - Throws: `WireError` where there are too many.
-  func deliver(_ word: ControlMessage) throws(WireError) {
+  /// - Throws: `WireError` (`limitReached`) if more than `maxMessages` have arrived.
+  func deliver(_ message: ControlMessage) throws(WireError) {
     let isTooMuch = monitor.withLock { state in
-      guard state.words.count < Self.maxWords else { return true }
-      state.words.append(word)
+      guard state.messages.count < Self.maxMessages else { return true }
+      state.messages.append(message)
       return false
     }
     guard !isTooMuch else {
-      throw WireError(.limitReached, "more than \(Self.maxWords) CONTROLs for one file")
+      throw WireError(
+        .limitReached, "more than \(Self.maxMessages) CONTROL messages on one file stream")
     }
     monitor.signal()
   }
 
-  /// The peer needs no more: what is sent from now on is dropped, and nobody waits for it to go.
-  func ignoreSends() {
-    monitor.withLock { $0.isDeaf = true }
+  /// The peer needs no more data: further sends are dropped, and the worker does not wait for room.
+  func discardSends() {
+    monitor.withLock { $0.discardsSends = true }
     monitor.signal()
   }
 
-  /// The stream is over: the worker learns of it in its next call, or in the one that it waits in.
+  /// Ends the stream early. The worker's current or next call throws `error`, except that chunks
+  /// that have already arrived are still received if its code is `lost`.
   public func end(_ error: FileError) {
     monitor.withLock { state in
       if state.end == nil { state.end = error }

@@ -2,15 +2,17 @@ internal import DequeModule
 internal import Glibc
 internal import TelpherTransport
 
-/// Threads for work that waits for files and peers. They are started as they are needed, up to a
-/// limit, and end when they have had nothing to do for a while; work beyond the limit waits in line.
+/// A pool of threads for work that blocks on files and peers. It starts threads on demand up to a
+/// limit, and an idle thread ends after 5 seconds. Work beyond the limit waits in a queue.
 ///
-/// Not the loop's own workers: a slow disk or peer would keep commands from being launched there.
+/// It is separate from the loop's own workers, because a slow disk or peer would delay the
+/// launching of commands there.
 public final class WorkerPool: Sendable {
-  /// Threads at once: each waits for its peer or the disk most of the time, and takes about 20 KiB.
-  /// As many as one client may have streams, so that what waits in line waits for others.
+  /// The default number of threads: as many as one client may have streams, so a single client
+  /// does not fill the queue. A thread mostly waits for its peer or the disk, and takes about 20
+  /// KiB.
   public static let defaultLimit = 1_024
-  /// How long a thread waits for more work before it ends.
+  /// How long an idle thread waits for more work before it ends, in nanoseconds.
   private static let idleFor: UInt64 = 5_000_000_000
 
   private struct State {
@@ -19,7 +21,7 @@ public final class WorkerPool: Sendable {
     var idle = 0
   }
 
-  /// Starts a thread that calls `body` and ends: 0, or the error of pthread_create(3).
+  /// Starts a thread that calls `body` and then ends. Returns 0, or the error of pthread_create(3).
   typealias Starter = @Sendable (_ body: @escaping @Sendable () -> Void) -> Int32
 
   private let monitor = Monitor(State())
@@ -31,19 +33,19 @@ public final class WorkerPool: Sendable {
     self.init(limit: limit, starter: startThread)
   }
 
-  /// The same with threads from elsewhere.
+  /// A pool that starts its threads with `starter`.
   init(limit: Int, starter: @escaping Starter) {
     self.limit = limit
     start = starter
   }
 
-  /// Runs `body` on one of the threads, once one is free. From any thread.
+  /// Runs `body` on a thread of the pool as soon as one is free. May be called from any thread.
   ///
-  /// - Throws: `FileError` (`busy`) where one more thread is needed, and the system has none to give;
-  ///   `body` is dropped then. It does not wait for the others in that case: they may be waiting for
-  ///   a peer that waits for this one.
+  /// - Throws: `FileError` (`busy`) if the pool needs another thread and the system can't start
+  ///   one. `body` is then dropped. It is not queued for the existing threads, because they may
+  ///   wait for a peer that waits for this work.
   public func run(_ body: @escaping @Sendable () -> Void) throws(FileError) {
-    // The thread is started under the lock: what waits in line then always has one to wait for.
+    // Start the thread under the lock, so that queued work always has a thread that will take it.
     let error: Int32? = monitor.withLock { state in
       state.queue.append(body)
       guard state.queue.count > state.idle, state.threads < limit else { return nil }
@@ -55,15 +57,15 @@ public final class WorkerPool: Sendable {
     guard error != 0 else { return }
     throw FileError(
       .busy,
-      "no thread for files: \(String(cString: strerror(error))): the limit of processes and threads "
-        + "(RLIMIT_NPROC, pids.max), or of memory, is reached",
+      "cannot start a thread for files: \(String(cString: strerror(error))): the limit of "
+        + "processes and threads (RLIMIT_NPROC, pids.max), or of memory, is reached",
       errno: error)
   }
 
-  /// What a thread does, from its first work to its last.
+  /// The main function of a thread.
   private func work() {
-    // A write past the limit of a file's size (RLIMIT_FSIZE) is to fail, and not to end the process:
-    // the signal for it goes to the thread that writes. setrlimit(2).
+    // A write beyond RLIMIT_FSIZE should fail with an error and not end the process. The kernel
+    // sends SIGXFSZ to the writing thread (setrlimit(2)), so the thread blocks it.
     var signals = sigset_t()
     sigemptyset(&signals)
     sigaddset(&signals, SIGXFSZ)
@@ -85,13 +87,13 @@ public final class WorkerPool: Sendable {
   }
 }
 
-/// What a thread is started with, on its way through C.
+/// Holds a closure as the argument of pthread_create(3).
 private final class ThreadBody {
   let body: @Sendable () -> Void
   init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }
 
-/// Starts a thread that nobody joins: 0, or the error of pthread_create(3).
+/// Starts a detached thread. Returns 0, or the error of pthread_create(3).
 private func startThread(_ body: @escaping @Sendable () -> Void) -> Int32 {
   var attributes = pthread_attr_t()
   pthread_attr_init(&attributes)
@@ -110,7 +112,7 @@ private func startThread(_ body: @escaping @Sendable () -> Void) -> Int32 {
   return result
 }
 
-/// Nanoseconds of the monotonic clock.
+/// The monotonic clock in nanoseconds.
 func monotonicNow() -> UInt64 {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)

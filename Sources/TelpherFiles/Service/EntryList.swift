@@ -1,21 +1,22 @@
 public import TelpherWire
 
-/// The client's side of `list`.
+/// Receives a listing: the client's side of `list`.
 public enum EntryList {
-  /// What a listing may take of this side's memory, in bytes, about: half a million entries with
-  /// names of usual length. A server could list without end.
+  /// The approximate memory limit for a listing, in bytes: half a million entries with names of
+  /// usual length. It protects the client from a server that lists without end.
   static let limit = 96 << 20
-  /// What an entry takes beside the bytes of its path and its link.
+  /// The approximate size of an entry in bytes, without its path and its link target.
   private static let overhead = 160
 
-  /// Receives what the server lists.
+  /// Receives the entries until the server ends the listing. Blocks; for a worker's thread.
   ///
-  /// - Throws: `FileError`: `tooLarge` if it is more than this side keeps.
+  /// - Throws: `FileError`: `tooLarge` if the listing exceeds the limit; `protocolError`;
+  ///   `canceled` or `lost` if the stream ends.
   public static func receive(from port: TransferPort) throws(FileError) -> [FileEntry] {
     try receive(from: port, limit: limit)
   }
 
-  /// The same with another limit, in bytes.
+  /// As `receive(from:)` with another limit, in bytes.
   static func receive(from port: TransferPort, limit: Int) throws(FileError) -> [FileEntry] {
     port.finish(.file)
     port.finish(.index)

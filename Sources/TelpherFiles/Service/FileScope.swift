@@ -1,21 +1,21 @@
 internal import Glibc
 internal import TelpherWire
 
-/// Where the paths of clients lead (docs/PROTOCOL.md, "Paths").
+/// Maps the paths of client requests to roots (docs/PROTOCOL.md, "Paths").
 public struct FileScope: Sendable {
-  /// Where relative paths and `~` start; or why nothing is there.
+  /// The root of relative paths and `~`, or the reason that it can't be used.
   private let home: Result<Root, FileError>
-  /// Where absolute paths start.
+  /// The root of absolute paths.
   private let slash: Root
 
-  /// Everything below `root`: relative paths, `~` and `/` all start there. If the root is confined,
-  /// nothing outside is reached.
+  /// A scope in which relative paths, `~` and `/` all start in `root`. If the root is confined,
+  /// clients reach nothing outside it.
   public init(below root: Root) { (home, slash) = (.success(root), root) }
 
-  /// Every file that this process may reach. Relative paths and `~` start in the folder `home`; if that
-  /// can't be opened, only absolute paths work.
+  /// A scope of every file that this process may access. Relative paths and `~` start in the folder
+  /// `home`. If that can't be opened, only absolute paths work.
   ///
-  /// - Throws: `FileError` where the folder `/` can't be opened.
+  /// - Throws: `FileError` if the folder `/` can't be opened.
   public init(home: [UInt8]) throws(FileError) {
     slash = try Root(unconfined: [RelativePath.slash])
     do throws(FileError) { self.home = .success(try Root(unconfined: home)) } catch {
@@ -26,14 +26,15 @@ public struct FileScope: Sendable {
     }
   }
 
-  /// Why relative paths can't be used; nil where they can.
+  /// The reason that relative paths can't be used; nil if they can.
   public var faultOfHome: FileError? {
     if case .failure(let error) = home { error } else { nil }
   }
 
-  /// Where the path of a request leads.
+  /// Resolves the path of a request to a root and the path below it.
   ///
-  /// - Throws: `FileError`: `.badPath` where it is no path; what is wrong with the home.
+  /// - Throws: `FileError`: `.badPath` if the path is invalid; `faultOfHome` if the path starts in
+  ///   a home that can't be used.
   func place(_ text: PathText) throws(FileError) -> FilePlace {
     let requested = try RequestedPath(text.bytes)
     let root =
@@ -45,25 +46,27 @@ public struct FileScope: Sendable {
   }
 }
 
-/// A path of a request and the root that it starts from.
+/// A path of a request and the root that it starts in.
 struct FilePlace {
   let root: Root
   let path: RelativePath
-  /// Whether the path was written as that of a folder, as in `a/`.
+  /// Whether the path was written as a folder's, for example `a/`.
   let mustBeFolder: Bool
 
-  /// What is there. A symlink is followed if it was written with a slash behind it, too.
+  /// Returns the status of the file, folder or link. Follows a symlink if `followsLink`, or if the
+  /// path was written with a trailing slash.
   ///
-  /// - Throws: as `Root.status`; `.notAFolder` where only a folder may be there.
+  /// - Throws: as `Root.status`; `.notAFolder` if it must be a folder and is not.
   func status(followsLink: Bool) throws(FileError) -> (FileStatus, linkTarget: [UInt8]?) {
     let found = try root.status(path, followsLink: followsLink || mustBeFolder)
-    guard !mustBeFolder || found.0.kind == .folder else { throw notAFolder("look at") }
+    guard !mustBeFolder || found.0.kind == .folder else { throw notAFolder("read the status of") }
     return found
   }
 
-  /// The folder that it is in, for an operation that takes a file's name.
+  /// Opens the parent folder, for an operation on a file.
   ///
-  /// - Throws: as `Root.parent(of:)`; `.notAFolder` where it was written as a folder's name.
+  /// - Throws: as `Root.parent(of:)`. If the path was written as a folder's: `.notAFile` if a
+  ///   folder is there, else `.notAFolder`.
   func parentOfFile(_ attempt: String) throws(FileError) -> Folder {
     let parent = try root.parent(of: path)
     guard !mustBeFolder else {
@@ -75,9 +78,10 @@ struct FilePlace {
     return parent
   }
 
-  /// The folder that it is in, for an operation on the name itself: a symlink is never followed.
+  /// Opens the parent folder, for an operation on the name itself. A symlink of that name is not
+  /// followed.
   ///
-  /// - Throws: as `Root.parent(of:)`; `.notAFolder` where it was written as a folder's name, and
+  /// - Throws: as `Root.parent(of:)`; `.notAFolder` if the path was written as a folder's and
   ///   something else is there.
   func parent(_ attempt: String) throws(FileError) -> Folder {
     let parent = try root.parent(of: path)

@@ -2,21 +2,22 @@ internal import Glibc
 internal import TelpherTransport
 public import TelpherWire
 
-/// Does what clients ask of files (docs/PROTOCOL.md, "Files"). On a worker's thread, several at once.
+/// Performs the file requests of clients (docs/PROTOCOL.md, "Files").
 public struct FileService: Sendable {
-  /// Where the paths of clients lead.
+  /// The files that clients can reach.
   public let scope: FileScope
 
-  /// A service for what `scope` reaches.
+  /// A service for the files of `scope`.
   public init(_ scope: FileScope) { self.scope = scope }
 
-  /// A service for the files below `root`, which nothing gets out of.
+  /// A service in which all paths start in `root`.
   public init(root: Root) { scope = FileScope(below: root) }
 
-  /// Does what `request` asks, with the client at the other end of `port`.
+  /// Performs `request` for the client at the other end of `port`. Blocks, so call it on a worker's
+  /// thread; several threads may call it at once, each with its own port.
   ///
-  /// - Parameter announced: what the client has announced over all streams of its connection.
-  /// - Returns: what to tell the client; nil where nobody is there to be told.
+  /// - Parameter announced: the announced bytes of the client's connection, over all its streams.
+  /// - Returns: the result to send to the client; nil if the connection is lost.
   public func perform(
     _ request: FileRequest, on port: TransferPort, announced: AnnouncedBytes = AnnouncedBytes()
   ) -> CloseResult? {
@@ -63,7 +64,7 @@ public struct FileService: Sendable {
     _ request: FileRequest, _ place: FilePlace, _ port: TransferPort
   ) throws(FileError) -> CloseResult {
     let path = place.path
-    // Without -r a link that leads to nothing is not there, either.
+    // Without -r, a link with a missing target fails as not found.
     if request.recursive != true || place.mustBeFolder {
       let isFolder = try place.status(followsLink: true).0.kind == .folder
       if isFolder && request.recursive != true {
@@ -114,7 +115,7 @@ public struct FileService: Sendable {
     } else if isFolder {
       let folder = try root.folder(path)
       for name in try folder.names() where !Partial.isPartial(name) {
-        // One that is gone meanwhile is not there.
+        // Skip an entry that was removed since its name was read.
         guard let status = try folder.status(of: name) else { continue }
         let link = status.kind == .link ? try? folder.linkTarget(of: name) : nil
         output.write(TreeRecord(entry: FileEntry(try path.appending(name), status, link: link)))
@@ -129,7 +130,7 @@ public struct FileService: Sendable {
     return CloseResult(.ok)
   }
 
-  /// Removes a tree as far as it goes; what could not be removed is told in records.
+  /// Removes as much of a tree as possible, and sends a record for each failure.
   private func remove(_ place: FilePlace, _ port: TransferPort) throws(FileError) -> CloseResult {
     port.finish(.file)
     var output = RecordWriter(port: port)
@@ -157,7 +158,7 @@ public struct FileService: Sendable {
       try root.makeFolder(path, mode: request.mode ?? 0o755, withParents: request.parents == true)
     case .rm: try place.parent("remove").removeOne(path.name)
     case .mv:
-      guard let to = request.to else { preconditionFailure("the wire refuses an mv without it") }
+      guard let to = request.to else { preconditionFailure("the decoder refuses mv without 'to'") }
       try move(place, to: scope.place(to), replacing: request.ifExists ?? .replace == .replace)
     default:
       let (status, link) = try place.status(followsLink: request.follow == true)
@@ -188,7 +189,7 @@ public struct FileService: Sendable {
 }
 
 extension FileEntry {
-  /// An entry of what was found at `path`.
+  /// The entry for `path` with this status; `link` is the target of a symlink.
   init(_ path: RelativePath, _ status: FileStatus, link: [UInt8]?) {
     let kind: Kind =
       switch status.kind {

@@ -1,29 +1,28 @@
 internal import CTelpherSys
 internal import Glibc
 
-/// A folder and the folders that hold it, up to `/`, as opaque names: two are equal exactly if they
-/// stand for the same folder of the same running system. So a client sees that a destination is inside
-/// of its source, though it knows the one by a path of this machine and the other by one of the
-/// server's.
+/// A folder and its ancestors up to `/`, as opaque names. Two names are equal if and only if they
+/// stand for the same folder of the same running system. With them a client detects that a
+/// destination is inside its source, although one is a local path and the other a server's path.
 ///
-/// A name is a digest of the system's boot ID, the file system's number and the folder's number there,
-/// and tells nothing else.
+/// A name is a digest of the system's boot ID, the device number and the inode number, and reveals
+/// nothing else.
 package struct FolderLineage: Sendable, Equatable {
-  /// As deep as a path of the longest kind leads. More names would not fit into CLOSE.
+  /// The maximum number of names: the depth of the longest path. More would not fit into CLOSE.
   static let longest = RelativePath.maximumLength / 2
-  /// Characters of a name.
+  /// The number of characters in a name.
   private static let nameLength = 16
 
-  /// The names: that of the folder itself, then upward. Empty where the system can't be told from
-  /// others.
+  /// The name of the folder itself, then those of its ancestors, upward. Empty if the boot ID can't
+  /// be read.
   package let names: [String]
 
-  /// The lineage that a server told of.
+  /// The lineage that a server sent.
   package init(names: [String]) { self.names = names }
 
-  /// The lineage of a folder of this machine.
+  /// The lineage of a folder on this machine.
   ///
-  /// - Throws: `FileError` where a folder above can't be looked at.
+  /// - Throws: `FileError` if the status of the folder or an ancestor can't be read.
   package init(of root: Root, _ path: RelativePath) throws(FileError) {
     guard let system = Self.system else {
       names = []
@@ -33,13 +32,13 @@ package struct FolderLineage: Sendable, Equatable {
     var names: [String] = []
     var last: FileStatus?
     while names.count < Self.longest {
-      let status = try FileStatus(of: folder, "look at", path)
+      let status = try FileStatus(of: folder, "read the status of", path)
       if let last, last.inode == status.inode, last.device == status.device { break }
       last = status
       names.append(Self.name(system, status))
       let parent = telpher_open_folder_from(folder.number, "..")
       guard parent >= 0 else {
-        // One that may not be entered from below: no path from here leads there either.
+        // The parent can't be opened, so no path of this process leads through it.
         break
       }
       folder = Descriptor(owning: parent)
@@ -47,7 +46,7 @@ package struct FolderLineage: Sendable, Equatable {
     self.names = names
   }
 
-  /// Whether this folder is `other`, or inside of it.
+  /// Whether this folder is `other` or is inside it.
   package func isInside(_ other: FolderLineage) -> Bool {
     guard let name = other.names.first else { return false }
     return names.contains(name)
@@ -59,7 +58,7 @@ package struct FolderLineage: Sendable, Equatable {
     return String(hasher.digest.prefix(nameLength))
   }
 
-  /// What tells this running system from all others: proc(5), random(4).
+  /// The boot ID, which is unique for each running system (random(4)); nil if it can't be read.
   private static let system: [UInt8]? = {
     let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }

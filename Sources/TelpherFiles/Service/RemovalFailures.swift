@@ -1,11 +1,11 @@
 internal import TelpherWire
 
-/// The client's side of `rm` with `recursive`.
+/// Receives the failures of a recursive removal: the client's side of `rm` with `recursive`.
 package enum RemovalFailures {
-  /// Receives what the server could not remove.
+  /// Receives the failures until the server ends them. Blocks; for a worker's thread.
   ///
-  /// - Returns: the first failures, as many as are kept.
-  /// - Throws: `FileError`.
+  /// - Returns: the first failures, up to the limits of `FailureList`.
+  /// - Throws: `FileError`: `protocolError`; `canceled` or `lost` if the stream ends.
   package static func receive(from port: TransferPort) throws(FileError) -> [TransferFailure] {
     port.finish(.file)
     port.finish(.index)

@@ -1,23 +1,23 @@
 internal import TelpherTransport
 
-/// What one client has announced, over all streams of its connection, and the server keeps until it is
-/// stored: the paths of files and folders. From any thread.
+/// Counts the memory that the server holds for the announced entries of one client connection, over
+/// all its streams, until the entries are settled. Any thread may use it.
 public final class AnnouncedBytes: Sendable {
-  /// The most for one connection: some twenty trees of small files with paths of usual length at once,
-  /// each as far ahead as `TreeSender` goes.
+  /// The default limit for one connection, in bytes. It suffices for about twenty simultaneous
+  /// trees of small files with paths of usual length, announced as far ahead as `TreeSender` does.
   public static let limit = 32 << 20
-  /// What an entry takes beside its path, which is kept twice.
+  /// The approximate size of an entry in bytes, without its path. The path is stored twice.
   private static let overhead = 256
 
   private let limit: Int
   private let sum = Monitor(0)
 
-  /// Nothing announced yet.
+  /// Creates a counter at 0.
   ///
-  /// - Parameter limit: the most, in bytes.
+  /// - Parameter limit: the maximum, in bytes.
   public init(limit: Int = AnnouncedBytes.limit) { self.limit = limit }
 
-  /// The bytes that are announced.
+  /// The announced bytes that are not settled.
   var count: Int { sum.withLock { $0 } }
 
   fileprivate static func size(_ path: RelativePath) -> Int { overhead + 2 * path.bytes.count }
@@ -31,7 +31,7 @@ public final class AnnouncedBytes: Sendable {
     guard fits else {
       throw FileError(
         .tooLarge,
-        "more than \(limit) bytes of files and folders were announced over this connection and not sent"
+        "too many files and folders were announced ahead: their paths take over \(limit) bytes"
       )
     }
   }
@@ -39,8 +39,8 @@ public final class AnnouncedBytes: Sendable {
   fileprivate func remove(_ size: Int) { sum.withLock { $0 -= size } }
 }
 
-/// The part of a connection's announced bytes that one stream has. What is left of it when the stream
-/// is over is given back.
+/// The share of one stream in the announced bytes of its connection. Its rest is returned when the
+/// stream is over.
 final class AnnouncedShare {
   private let whole: AnnouncedBytes
   private var count = 0
@@ -49,16 +49,16 @@ final class AnnouncedShare {
 
   deinit { whole.remove(count) }
 
-  /// An entry was announced.
+  /// Adds an announced entry.
   ///
-  /// - Throws: `FileError` (`tooLarge`) if the connection has announced too much.
+  /// - Throws: `FileError` (`tooLarge`) if the connection exceeds its limit.
   func add(_ path: RelativePath) throws(FileError) {
     let size = AnnouncedBytes.size(path)
     try whole.add(size)
     count += size
   }
 
-  /// An entry that was added is settled.
+  /// Removes an entry that is settled.
   func remove(_ path: RelativePath) {
     let size = AnnouncedBytes.size(path)
     whole.remove(size)

@@ -1,16 +1,16 @@
 internal import TelpherTransport
 internal import TelpherWire
 
-/// What a receiver says of the entries that were announced: runs of the same answer become one record
-/// each.
+/// Writes a receiver's answers to announced entries. Equal answers to consecutive entries become
+/// one record.
 struct AnswerWriter {
-  /// What is said of an entry.
+  /// The answer to an entry.
   enum Answer: Equatable {
-    /// The file is to come.
+    /// The sender should send the file.
     case want
-    /// What is there stays.
+    /// The existing entry is kept.
     case skip(SkipReason)
-    /// It is in its place.
+    /// The entry is stored.
     case stored
   }
 
@@ -20,13 +20,13 @@ struct AnswerWriter {
 
   init(port: TransferPort) { self.port = port }
 
-  /// Bytes of answers that are gathered before they go.
+  /// The bytes of answers that are collected into one frame.
   private static let linesPerFrame = 32 * 1024
 
-  /// Whether it is time to flush.
-  var isMuch: Bool { lines.count >= Self.linesPerFrame }
+  /// Whether the collected answers fill a frame and should be flushed.
+  var isFrameFull: Bool { lines.count >= Self.linesPerFrame }
 
-  /// Says `answer` of the entry of this number.
+  /// Adds an answer to the entry `number`.
   mutating func add(_ answer: Answer, for number: Int) {
     if let run, run.answer == answer, run.first + run.count == number {
       self.run = (run.first, run.count + 1, answer)
@@ -36,7 +36,8 @@ struct AnswerWriter {
     }
   }
 
-  /// The file is to come from `offset` on, if what is there is its beginning.
+  /// Asks for the file from `offset` on. `prefixDigest` is the digest of the bytes before it that
+  /// the receiver has; if it does not match, the sender starts at 0.
   mutating func want(_ number: Int, offset: Int64, prefixDigest: String) {
     endRun()
     var record = TreeRecord()
@@ -44,7 +45,7 @@ struct AnswerWriter {
     lines += record.encoded()
   }
 
-  /// An entry has failed.
+  /// Reports that an entry failed.
   mutating func fail(_ number: Int, _ path: RelativePath, _ message: String) {
     endRun()
     var record = TreeRecord(file: number)
@@ -53,7 +54,7 @@ struct AnswerWriter {
     lines += record.encoded()
   }
 
-  /// All entries are settled: the last record.
+  /// Adds the last record: all entries are settled.
   mutating func end(_ counts: TreeCounts) {
     endRun()
     var record = TreeRecord()
@@ -74,7 +75,7 @@ struct AnswerWriter {
     lines += record.encoded()
   }
 
-  /// Queues what was said.
+  /// Queues the collected answers for sending.
   mutating func flush() {
     endRun()
     guard !lines.isEmpty else { return }

@@ -1,27 +1,27 @@
 internal import TelpherTransport
 internal import TelpherWire
 
-/// The bytes of channel 4, taken in the portions that records tell of.
+/// Reads the bytes of channel 4 in the portions that the records of channel 5 announce.
 struct ByteInput {
   private let port: TransferPort
   private var rest: Chunk?
 
   init(port: TransferPort) { self.port = port }
 
-  /// Makes sure that the stream is not over.
+  /// Checks that the stream is not over.
   ///
-  /// - Throws: `FileError`, why it is.
+  /// - Throws: `FileError`, the reason that it is.
   func checkOpen() throws(FileError) {
     if let end = port.monitor.withLock(\.end) { throw end }
   }
 
-  /// The next bytes, at most `limit` of them and at least one.
+  /// Waits for the next bytes and returns at least 1 and at most `limit` of them.
   ///
-  /// - Throws: `FileError` if none come any more.
+  /// - Throws: `FileError` if the channel or the stream has ended.
   mutating func next(atMost limit: Int64) throws(FileError) -> Chunk {
     if rest == nil { rest = try port.receive(.file) }
     guard var chunk = rest else {
-      throw FileError(.protocolError, "fewer bytes came than the records told of")
+      throw FileError(.protocolError, "fewer bytes arrived than the records announced")
     }
     rest = nil
     guard Int64(chunk.count) > limit else { return chunk }

@@ -1,19 +1,18 @@
 internal import Glibc
 
-/// Files that are whole and verified, and wait to get their names together: one syncfs(2) makes all
-/// of them durable, instead of an fsync(2) for each. What is to be set on folders waits behind them,
-/// since a name that is given changes its folder's time.
+/// A group of complete, verified files that are renamed to their destinations together. One
+/// syncfs(2) makes all of them durable, instead of one fsync(2) per file. The attributes of a
+/// folder are set after the files in it, since a rename changes the folder's time.
 struct CommitGroup {
-  /// Files in a group, at most. Each holds a descriptor, with which its partial is locked, and perhaps
-  /// its folder.
+  /// The maximum number of files in a group. Each holds the descriptor that locks its partial, and
+  /// perhaps that of its folder.
   static let mostFiles = 64
-  /// The part of the process's descriptors that a group may hold: other transfers and connections need
-  /// some as well.
+  /// A group may hold 1/16 of the process's descriptors. Other transfers and connections need some.
   private static let partOfDescriptors = 16
-  /// Bytes in a group: what is lost at most when the machine stops.
+  /// The maximum number of bytes in a group: the most that is lost if the machine crashes.
   private static let maxBytes: Int64 = 256 << 20
 
-  /// What became of a step: the number of its entry, and what failed, if anything.
+  /// The result of a step: the number of its entry, and the error if it failed.
   typealias Result = (number: Int, error: FileError?)
 
   private enum Step {
@@ -28,14 +27,14 @@ struct CommitGroup {
   private var steps: [Step] = []
   private var files = 0
   private var bytes: Int64 = 0
-  /// One folder of each file system that was written to.
+  /// One folder on each file system that was written to, by device number.
   private var folders: [UInt64: Folder] = [:]
   private var lastFolder: Folder?
-  /// A file that has its name, still open: by it the names are made durable in the end, though there may
-  /// be no descriptor left then.
+  /// A committed file that stays open for the final syncfs(2), so that this needs no new
+  /// descriptor.
   private var witness: Partial?
 
-  /// A group of files that are below `base`.
+  /// Creates an empty group for files below `base`. With `syncs`, the files are made durable.
   init(base: Folder, syncs: Bool, replaces: Bool) {
     self.base = base
     self.syncs = syncs
@@ -43,25 +42,26 @@ struct CommitGroup {
     maxFiles = max(1, min(Self.mostFiles, DescriptorLimit.current / Self.partOfDescriptors))
   }
 
-  /// Whether it is time to commit.
+  /// Whether the group should be committed.
   var isFull: Bool { files >= maxFiles || bytes >= Self.maxBytes }
-  /// Whether it holds descriptors of files.
+  /// Whether it holds files, and therefore descriptors.
   var holdsFiles: Bool { files > 0 }
 
-  /// A file that is whole: the entry `number`, in `folder`.
+  /// Adds a complete file in `folder` for the entry `number`.
   mutating func add(_ number: Int, _ partial: Partial, in folder: Folder) {
     steps.append(.commit(number, partial))
     files += 1
     bytes += partial.position
     if folder !== lastFolder {
       lastFolder = folder
-      // A folder whose file system is not known is taken for one of its own.
+      // If the device number is unknown, treat the folder as on a file system of its own.
       folders[folder.device ?? UInt64(folders.count)] = folder
     }
   }
 
-  /// A folder that nothing more comes to: the entry `number`. The result is nil if the folder has to
-  /// wait for files.
+  /// Finishes the folder of the entry `number`: no more entries come for it. If no files are
+  /// pending, sets its attributes now and returns the result. Else queues that for `commit` and
+  /// returns nil.
   mutating func leave(_ number: Int, _ attributes: TreeReceiver.FolderAttributes) -> Result? {
     guard files == 0 else {
       steps.append(.leave(number, attributes))
@@ -70,10 +70,11 @@ struct CommitGroup {
     return (number, set(attributes))
   }
 
-  /// Makes everything durable and gives it its name.
+  /// Makes the files durable, renames them to their destinations, and sets the queued attributes of
+  /// folders.
   ///
-  /// - Returns: what became of each step. If files cannot be made durable, none of the group has its
-  ///   name, and each has failed with that error.
+  /// - Returns: the result of each step. If the files can't be made durable, no file is renamed,
+  ///   and each fails with that error.
   mutating func commit() -> [Result] {
     let done = steps
     (steps, files, bytes) = ([], 0, 0)
@@ -101,15 +102,15 @@ struct CommitGroup {
     }
   }
 
-  /// Writes the steps' files to the storage: syncfs(2), by a descriptor that is open already if all are on
-  /// one file system.
+  /// Writes the steps' files to the storage with syncfs(2). If all are on one file system, uses a
+  /// descriptor that is already open.
   private func sync(_ steps: [Step]) throws(FileError) {
     guard syncs else { return }
     guard folders.count == 1 else { return try syncFolders() }
     for case .commit(_, let partial) in steps.prefix(1) { try partial.syncFileSystem() }
   }
 
-  /// Makes the names durable as well; after the last commit.
+  /// Makes the names durable. Call it after the last commit.
   ///
   /// - Throws: `FileError`.
   func syncNames() throws(FileError) {
@@ -137,14 +138,14 @@ struct CommitGroup {
 }
 
 extension FileError {
-  /// The same failure of a file that it befell together with others.
+  /// The failure of a whole group, reported for one of its files.
   fileprivate func about(_ path: RelativePath) -> FileError {
     FileError(code, "cannot write '\(path)': \(message)", errno: errno, path: "\(path)")
   }
 }
 
 extension Folder {
-  /// The file system that it is on; nil where that can't be told.
+  /// The device number of the folder's file system; nil if fstat(2) fails.
   fileprivate var device: UInt64? {
     var status = stat()
     return fstat(descriptor.number, &status) == 0 ? UInt64(status.st_dev) : nil

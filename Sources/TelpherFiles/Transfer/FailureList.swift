@@ -1,15 +1,15 @@
-/// What could not be sent or stored, as far as it is kept to be told: a peer may have millions fail.
+/// The first failures of a transfer. The list is limited, since a peer may cause millions.
 struct FailureList: Sendable {
-  /// Failures that are kept.
+  /// The maximum number of failures.
   static let maxKept = 1_000
-  /// Bytes of their paths and messages, about.
+  /// The approximate limit for the bytes of their paths and messages.
   static let maxBytes = 1 << 20
 
-  /// The first of them.
+  /// The first failures, in order.
   private(set) var kept: [TransferFailure] = []
   private var bytes = 0
 
-  /// Adds one; `message` has the path in it.
+  /// Adds a failure if there is room. `message` should contain the path.
   mutating func add(_ path: String, _ message: String) {
     guard kept.count < Self.maxKept, bytes < Self.maxBytes else { return }
     bytes += path.utf8.count + message.utf8.count

@@ -1,8 +1,9 @@
 internal import TelpherTransport
 internal import TelpherWire
 
-/// Stores one file: the server's side of `put` (docs/PROTOCOL.md, "put"). The bytes go to a partial
-/// beside the destination, and only what is whole, verified and on the disk gets the name.
+/// Receives one file: the server's side of `put` (docs/PROTOCOL.md, "put"). The bytes go to a
+/// partial file in the destination's folder. It is renamed to the destination after it is complete,
+/// verified and, if `sync` is set, on the disk.
 struct FileReceiver {
   let port: TransferPort
   let place: FilePlace
@@ -16,14 +17,16 @@ struct FileReceiver {
     options = TransferOptions(request)
   }
 
-  /// What a file gets that comes without permission bits.
+  /// The mode of a file that comes without one.
   private static let defaultMode: UInt32 = 0o644
-  /// How long the digest may take behind the last byte, in nanoseconds: the client has it already.
+  /// The maximum time from the last byte to the digest, in nanoseconds. The client computes the
+  /// digest while it sends, so it needs no time for it.
   private static let digestTimeout: UInt64 = 60_000_000_000
 
-  /// Stores it.
+  /// Receives and stores the file. Blocks; for a worker's thread.
   ///
-  /// - Throws: `FileError`; nothing is stored then.
+  /// - Throws: `FileError`. The destination is then unchanged, unless only the final fsync(2) of
+  ///   its folder failed.
   mutating func run() throws(FileError) -> CloseResult {
     port.finish(.file)
     port.finish(.index)
@@ -59,7 +62,7 @@ struct FileReceiver {
       )
       if options.sync {
         try partial.sync()
-        // Opened before the file has its name: after that nothing but the storage itself may fail.
+        // Open the folder before the rename, so that afterwards only the storage can fail.
         let names = try folder.readable()
         try partial.commit(replacing: options.existing.mayReplace)
         try folder.sync(names)
@@ -76,23 +79,23 @@ struct FileReceiver {
     }
   }
 
-  /// Takes the bytes in and compares their digest.
+  /// Receives the bytes into `partial` and checks their digest. Returns the digest.
   private mutating func receive(into partial: Partial, _ path: RelativePath) throws(FileError)
     -> String
   {
     var hasher = FileHasher(options.digest)
     if options.resume {
       try hasher.update(partial, length: partial.kept)
-      var word = ControlMessage()
-      word.opened = ControlMessage.Opened(
+      var message = ControlMessage()
+      message.opened = ControlMessage.Opened(
         committed: partial.kept, prefixDigest: hasher.digest)
-      port.send(word)
+      port.send(message)
     }
     var isFirst = true
     while true {
       let chunk = try port.receive(.file)
-      // Sent ahead of the first byte, so it is there with that, or with the end.
-      if isFirst, port.polledWord(\.restart) == true {
+      // The client sends it before the first byte, so it has arrived by then.
+      if isFirst, port.polledMessage(\.restart) == true {
         try partial.restart()
         hasher = FileHasher(options.digest)
       }
@@ -100,7 +103,7 @@ struct FileReceiver {
       guard let chunk else { break }
       if let size = request.size, Int64(chunk.count) > size - partial.position {
         throw FileError(
-          .protocolError, "more than the \(size) bytes that were announced came for '\(path)'",
+          .protocolError, "more than the announced \(size) bytes arrived for '\(path)'",
           path: "\(path)")
       }
       try chunk.withUnsafeBytes { (bytes) throws(FileError) in
@@ -110,14 +113,14 @@ struct FileReceiver {
     }
     if let size = request.size, partial.position != size {
       throw FileError(
-        .changed, "only \(partial.position) of the \(size) bytes of '\(path)' came",
+        .changed, "only \(partial.position) of the \(size) bytes of '\(path)' arrived",
         path: "\(path)")
     }
-    guard let told = try port.word(until: monotonicNow() + Self.digestTimeout, \.digest) else {
+    guard let sent = try port.message(until: monotonicNow() + Self.digestTimeout, \.digest) else {
       throw FileError(
-        .protocolError, "no digest came behind the bytes of '\(path)'", path: "\(path)")
+        .protocolError, "no digest arrived after the bytes of '\(path)'", path: "\(path)")
     }
-    guard told.lowercased() == hasher.digest else {
+    guard sent.lowercased() == hasher.digest else {
       throw FileError.mismatch(path, options.digest)
     }
     return hasher.digest
@@ -125,16 +128,17 @@ struct FileReceiver {
 }
 
 extension FileError {
-  /// The bytes that arrived are not those that were sent.
+  /// The received bytes do not have the sender's digest.
   static func mismatch(_ path: RelativePath, _ algorithm: DigestAlgorithm) -> FileError {
     FileError(
       .digestMismatch,
-      "what arrived of '\(path)' is not what was sent: its \(algorithm.rawValue) differs; try again",
+      "the received bytes of '\(path)' do not match the sender's \(algorithm.rawValue); try again",
       path: "\(path)")
   }
 
-  /// Whether a later transfer can go on with the bytes that have arrived. A lost connection leaves
-  /// them; other faults (a full disk) only where the client said that it would come back for them.
+  /// Whether the received bytes should be kept for a later transfer to resume. They are kept after
+  /// a lost connection or a cancellation. After other errors, such as a full disk, they are kept
+  /// only if the client set `resume`.
   func leavesResumable(_ options: TransferOptions, _ partial: Partial) -> Bool {
     guard partial.position > 0 else { return false }
     switch code {

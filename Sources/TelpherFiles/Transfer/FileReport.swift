@@ -1,32 +1,32 @@
 public import TelpherWire
 
-/// What became of one file of a transfer.
+/// The result of one file of a transfer.
 public struct FileReport: Sendable, Equatable {
-  /// What a file ends as.
+  /// The outcome of a file.
   public enum Outcome: Sendable, Equatable {
-    /// It is in its place, and verified.
+    /// The file is stored and verified.
     case stored
-    /// What is there was left.
+    /// The existing file was kept.
     case skipped(SkipReason)
-    /// It could not be sent or stored: why, for a person.
+    /// The file could not be sent or stored; the value is a message for the user.
     case failed(String)
   }
 
-  /// Its path, below the folder that the transfer goes to.
+  /// The path below the folder that the transfer goes to.
   public var path: PathText
-  /// What became of it.
+  /// The outcome.
   public var outcome: Outcome
-  /// Its length in bytes; nil if it was not moved.
+  /// The length in bytes; nil if the file was not stored.
   public var size: Int64?
-  /// Its digest in lower-case hexadecimal; nil if none was computed: of a file that failed, or that was
-  /// skipped by its size and time.
+  /// The digest in lower-case hexadecimal. Nil if none was computed: the file failed, or was
+  /// skipped without comparing digests.
   public var digest: String?
-  /// What computes the transfer's digests.
+  /// The algorithm of the digest.
   public var algorithm: DigestAlgorithm
-  /// How it changed while it was read; nil if it did not.
+  /// How the file changed while it was read; nil if it did not.
   public var change: TreeRecord.Change?
 
-  /// What became of a file that is no entry of a tree.
+  /// The report of a file that is not part of a tree.
   package init(
     _ path: PathText, _ outcome: Outcome, _ algorithm: DigestAlgorithm, size: Int64? = nil,
     digest: String? = nil
@@ -37,7 +37,7 @@ public struct FileReport: Sendable, Equatable {
     (self.size, self.digest) = (size, digest)
   }
 
-  /// Takes what a ledger says.
+  /// The report of a settled entry of a ledger.
   init(
     _ path: [UInt8], _ entry: TransferLedger.Entry, _ outcome: Outcome, _ algorithm: DigestAlgorithm
   ) {
@@ -52,6 +52,6 @@ public struct FileReport: Sendable, Equatable {
   }
 }
 
-/// Takes the report of each file as the file is settled, on the thread that moves the files: what it does
-/// holds the transfer up.
+/// Receives the report of each file when the file is settled. It is called on the thread of the
+/// transfer, which waits until it returns.
 public typealias FileReportHandler = @Sendable (FileReport) -> Void

@@ -17,24 +17,24 @@ struct FileSender {
     hasher = FileHasher(options.digest)
   }
 
-  /// Sends it.
+  /// Sends the file. Blocks; for a worker's thread.
   ///
-  /// - Throws: `FileError`.
+  /// - Throws: `FileError` if it can't be read or changes meanwhile, or the stream is over.
   mutating func run() throws(FileError) -> CloseResult {
     let file = try place.parentOfFile("read").openFile(place.path.name, followsLink: true)
     var offset = request.offset ?? 0
     let isPrefix =
       offset > file.status.size ? false : try matchesPrefix(of: file, length: offset)
     if !isPrefix {
-      // What the client has is not this file's beginning.
+      // The client's bytes are not the beginning of this file.
       offset = 0
       hasher = FileHasher(options.digest)
     }
-    var word = ControlMessage()
-    word.opened = ControlMessage.Opened(
+    var message = ControlMessage()
+    message.opened = ControlMessage.Opened(
       size: file.status.size, mode: file.status.mode, mtimeNS: file.status.modifiedNS,
       offset: offset)
-    port.send(word)
+    port.send(message)
     let end = try send(file, from: offset)
     if !file.isOfNoSize(end) {
       _ = try file.change(since: (end, hasher.digest), options.digest) { () throws(FileError) in
@@ -56,7 +56,8 @@ struct FileSender {
     return digest == hasher.digest
   }
 
-  /// Sends the bytes from `start` on; those of a file without a size to its end. Returns where it ended.
+  /// Sends the bytes from `start` to the file's size; if that is 0, to the end of the file. Returns
+  /// the offset at which it ended.
   private mutating func send(_ file: SourceFile, from start: Int64) throws(FileError) -> Int64 {
     var position = start
     let size = file.status.size == 0 ? Int64.max : file.status.size
@@ -79,9 +80,9 @@ struct FileSender {
 }
 
 extension FileHasher {
-  /// Takes in bytes `range` of `file`.
+  /// Adds the bytes `range` of `file`.
   ///
-  /// - Throws: `FileError` where they can't be read or are not there (any more).
+  /// - Throws: `FileError` if they can't be read, or the file has become shorter.
   mutating func update(_ file: SourceFile, _ range: Range<Int64>)
     throws(FileError)
   {
@@ -91,9 +92,9 @@ extension FileHasher {
     if !isWhole { try file.checkUnchanged() }
   }
 
-  /// Takes in the first `length` bytes of a partial.
+  /// Adds the first `length` bytes of a partial file.
   ///
-  /// - Throws: `FileError` where they can't be read.
+  /// - Throws: `FileError` if they can't be read.
   mutating func update(_ partial: Partial, length: Int64)
     throws(FileError)
   {
@@ -102,7 +103,8 @@ extension FileHasher {
     }
   }
 
-  /// Takes in what `read` brings; tells whether that was all of `range`.
+  /// Adds the bytes `range` that `read` returns. Returns false if `read` reports the end before
+  /// that.
   mutating func update(
     _ range: Range<Int64>,
     _ read: (UnsafeMutableRawBufferPointer, Int64) throws(FileError) -> Int
@@ -120,7 +122,7 @@ extension FileHasher {
     return true
   }
 
-  /// Takes in `count` zeros.
+  /// Adds `count` zeros.
   mutating func update(zeros count: Int64) {
     var left = count
     zeros.withUnsafeBytes { bytes in
@@ -133,5 +135,5 @@ extension FileHasher {
   }
 }
 
-/// What a hole reads as.
+/// The zeros that a hole reads as, for hashing.
 private let zeros = [UInt8](repeating: 0, count: 64 * 1024)

@@ -1,13 +1,13 @@
 internal import TelpherTransport
 internal import TelpherWire
 
-/// A file of a tree whose bytes are coming in.
+/// A file of a tree that is being received.
 struct IncomingFile {
-  /// What happens to the bytes.
+  /// What happens to received bytes.
   enum State {
-    /// They are written.
+    /// They are written to the partial file.
     case storing(PartialWriter)
-    /// They are dropped, because the file has failed and the failure is in the ledger.
+    /// They are dropped, because the file has failed and the ledger has the failure.
     case discarding(TransferLedger.FailureReceipt)
   }
 
@@ -15,9 +15,9 @@ struct IncomingFile {
   let path: RelativePath
   let entry: FileEntry
   private(set) var state: State
-  /// Where the next bytes of it belong.
+  /// The offset of the next bytes.
   var position: Int64 = 0
-  /// Bytes that came over the connection.
+  /// The bytes that arrived over the connection.
   var received: Int64 = 0
 
   init(number: Int, path: RelativePath, entry: FileEntry, state: State) {
@@ -27,7 +27,7 @@ struct IncomingFile {
     self.state = state
   }
 
-  /// What writes it; nil once it has failed.
+  /// The writer of the partial file; nil if the file has failed.
   var writer: PartialWriter? {
     switch state {
     case .storing(let writer): writer
@@ -35,8 +35,8 @@ struct IncomingFile {
     }
   }
 
-  /// It will not be stored: `receipt` shows that this was reported. What has come stays if a later
-  /// transfer can go on behind it after `error`.
+  /// Stops storing the file. `receipt` proves that the failure is in the ledger. The received bytes
+  /// are kept if a later transfer can resume after `error`.
   mutating func discard(
     _ error: FileError, _ receipt: TransferLedger.FailureReceipt, _ options: TransferOptions
   ) {
@@ -44,14 +44,14 @@ struct IncomingFile {
     state = .discarding(receipt)
   }
 
-  /// The stream is over while it comes in.
+  /// The stream has ended while the file was being received.
   func abandon(_ error: FileError, _ options: TransferOptions) {
     guard case .storing(let writer) = state else { return }
     if !error.leavesResumable(options, writer.partial) { writer.partial.discard() }
   }
 }
 
-/// A partial, and the digest of what it holds.
+/// Writes a partial file and computes the digest of its contents.
 final class PartialWriter {
   let partial: Partial
   private(set) var hasher: FileHasher
@@ -63,9 +63,10 @@ final class PartialWriter {
     hasher = FileHasher(algorithm)
   }
 
-  /// Goes on at `start`: at 0 with nothing, else behind what an earlier transfer left.
+  /// Begins at the offset `start`. 0 drops all bytes; another offset must be the end of the bytes
+  /// that an earlier transfer left.
   ///
-  /// - Throws: `FileError` (`changed`) if that is not where the kept bytes end.
+  /// - Throws: `FileError` (`changed`) if it is not.
   func begin(at start: Int64, _ path: RelativePath) throws(FileError) {
     guard start > 0 else {
       guard partial.position > 0 else { return }
@@ -74,7 +75,7 @@ final class PartialWriter {
     }
     guard start == partial.kept, start == partial.position else {
       throw FileError(
-        .changed, "what was kept of '\(path)' has changed: try again", path: "\(path)")
+        .changed, "the partial file of '\(path)' has changed: try again", path: "\(path)")
     }
     try hasher.update(partial, length: start)
   }
@@ -89,21 +90,21 @@ final class PartialWriter {
     }
   }
 
-  /// Leaves a hole of `count` bytes; `isOver` is asked between two parts of it and throws if the stream
-  /// has ended. A hole is only a few bytes for its sender, and may be hours of hashing for its receiver.
+  /// Leaves a hole of `count` bytes and hashes its zeros. Calls `checkOpen` after every 64 MiB,
+  /// which throws if the stream has ended: a sender can announce a hole that takes hours to hash.
   ///
-  /// - Throws: what `isOver` throws.
-  func skip(_ count: Int64, _ isOver: () throws(FileError) -> Void) throws(FileError) {
+  /// - Throws: what `checkOpen` throws.
+  func skip(_ count: Int64, _ checkOpen: () throws(FileError) -> Void) throws(FileError) {
     partial.skip(count)
     var left = count
     while left > 0 {
-      try isOver()
+      try checkOpen()
       let part = min(left, Self.hashedAtOnce)
       hasher.update(zeros: part)
       left -= part
     }
   }
 
-  /// Zeros that are hashed between two looks whether the stream is over: some milliseconds.
+  /// The zeros that are hashed between two calls of `checkOpen`; this takes some milliseconds.
   private static let hashedAtOnce: Int64 = 64 << 20
 }

@@ -1,22 +1,22 @@
 internal import Glibc
 internal import TelpherWire
 
-/// A path of this machine as the root and the path below it that engines work with: what a user names
-/// on a command line.
+/// A local path of a command line, as a root and a path below it.
 public struct LocalPlace: Sendable {
-  /// The folder that holds it.
+  /// The parent folder; the folder itself if its contents are meant.
   public let root: Root
-  /// Its name in there; the root itself where the contents of a folder are meant.
+  /// The name in the root; the root itself if the contents of a folder are meant.
   public let path: RelativePath
-  /// What it is called: the last part of what the user wrote; empty where contents are meant.
+  /// The last component of the path as the user wrote it; empty if the contents of a folder are
+  /// meant.
   public let name: [UInt8]
   /// Whether it is a folder.
   public let isFolder: Bool
 
-  /// The place of a source, which must be there. A link that is named is followed; `.`, `/` and what
-  /// ends in `/.` mean what the folder holds.
+  /// Resolves a source, which must exist. A symlink is followed. `.`, `/` and a path that ends in
+  /// `/.` mean the contents of the folder.
   ///
-  /// - Throws: `FileError`.
+  /// - Throws: `FileError` if it does not exist or can't be opened.
   public init(source: [UInt8]) throws(FileError) {
     guard let bytes = Self.realPath(source) else {
       throw FileError("read", named: PathText(source).description, errno: errno)
@@ -35,20 +35,21 @@ public struct LocalPlace: Sendable {
     name = written == Array("..".utf8) ? last : written
   }
 
-  /// The place of a destination: the folder itself where it is there, so that things go into it; else
-  /// the name in its folder.
+  /// Resolves a destination. An existing folder becomes the root, and entries go into it. Else the
+  /// root is the parent folder.
   ///
   /// - Parameters:
-  ///   - mustBeFolder: whether more than one thing goes there.
-  ///   - makesParents: whether missing folders on the way are made.
-  /// - Throws: `FileError`; `.noParent` where a folder on the way is missing; `.notAFile` where a
-  ///   device, FIFO or socket is there, or a link to one.
+  ///   - mustBeFolder: whether the destination must be a folder, because several entries go there.
+  ///   - makesParents: whether to make missing parent folders.
+  /// - Throws: `FileError`: `.noParent` if the parent folder is missing; `.notAFolder` if the
+  ///   destination must be a folder, or ends in a slash, and is none; `.notAFile` if a device, FIFO
+  ///   or socket is there, or a link to one.
   public init(
     destination: [UInt8], mustBeFolder: Bool, makesParents: Bool = false
   ) throws(FileError) {
     let shown = PathText(destination).description
     guard !destination.isEmpty else {
-      throw FileError(.notFound, "the destination has no name", errno: ENOENT, path: shown)
+      throw FileError(.notFound, "the destination is an empty path", errno: ENOENT, path: shown)
     }
     let endsInSlash = destination.last == RelativePath.slash
     var status = try Self.statusIfThere(destination)
@@ -64,7 +65,8 @@ public struct LocalPlace: Sendable {
       return
     case .other(let what):
       throw FileError(
-        .notAFile, "cannot write '\(shown)': it is \(what), which is not replaced", path: shown)
+        .notAFile, "cannot write '\(shown)': it is \(what), and only files are replaced",
+        path: shown)
     case .file, .link, nil: break
     }
     guard !mustBeFolder, !endsInSlash else {
@@ -76,19 +78,19 @@ public struct LocalPlace: Sendable {
     } catch  where error.errno == ENOENT {
       let parent = PathText(parent).description
       throw FileError(
-        .noParent, "cannot write '\(shown)': the folder '\(parent)' is not there", errno: ENOENT,
+        .noParent, "cannot write '\(shown)': the folder '\(parent)' does not exist", errno: ENOENT,
         path: shown)
     }
     path = try RelativePath(last)
     (name, isFolder) = (last, false)
   }
 
-  /// The folder and those that hold it.
+  /// The folder and its ancestors.
   ///
   /// - Throws: `FileError`.
   package func lineage() throws(FileError) -> FolderLineage { try lineage(of: path) }
 
-  /// The same of the folder that a destination is, or is in.
+  /// The folder that entries of a destination are stored in, and its ancestors.
   ///
   /// - Throws: `FileError`.
   package func lineageOfFolder() throws(FileError) -> FolderLineage { try lineage(of: .root) }
@@ -101,18 +103,18 @@ public struct LocalPlace: Sendable {
     }
   }
 
-  /// The names of what the folder holds.
+  /// The names of the folder's entries, sorted by bytes.
   ///
-  /// - Throws: `FileError`.
+  /// - Throws: `FileError` if it can't be read.
   package func names() throws(FileError) -> [[UInt8]] { try root.folder(path).names() }
 
-  /// The last part of a path, trailing slashes aside.
+  /// The last component of a path, without trailing slashes.
   public static func lastPart(of path: [UInt8]) -> [UInt8] {
     let end = path.lastIndex { $0 != UInt8(ascii: "/") }.map { $0 + 1 } ?? 0
     return Array(path[..<end].split(separator: UInt8(ascii: "/")).last ?? [])
   }
 
-  /// The folder and the name of a path without trailing slashes.
+  /// Splits a path without trailing slashes into its folder and its name.
   private static func split(_ path: [UInt8]) -> (folder: [UInt8], name: [UInt8]) {
     guard let slash = path.lastIndex(of: UInt8(ascii: "/")) else {
       return (Array(".".utf8), path)
@@ -121,7 +123,7 @@ public struct LocalPlace: Sendable {
     return (folder, Array(path[(slash + 1)...]))
   }
 
-  /// Where all links are followed: realpath(3); nil with errno set.
+  /// Resolves all symlinks with realpath(3); nil with errno set if that fails.
   private static func realPath(_ path: [UInt8]) -> [UInt8]? {
     guard let real = path.withCPath({ realpath($0, nil) }) else { return nil }
     defer { free(real) }
@@ -146,14 +148,14 @@ public struct LocalPlace: Sendable {
     }
   }
 
-  /// Makes the folder and those on the way that are missing, as mkdir(1) -p does.
+  /// Makes the folder and its missing parents, as `mkdir -p` does.
   private static func makeFolders(_ path: [UInt8]) throws(FileError) {
     let slashes = path.indices.dropFirst().filter { path[$0] == RelativePath.slash }
     for end in slashes + [path.count] {
       let folder = Array(path[..<end])
       guard folder.withCPath({ mkdir($0, 0o777) }) != 0 else { continue }
       let error = errno
-      // One that is there may be on a file system that can't be written to, too.
+      // For an existing folder, mkdir(2) may also fail with other errors, such as EROFS.
       if error == EEXIST { continue }
       if try statusIfThere(folder)?.kind == .folder { continue }
       throw FileError("make the folder", named: PathText(folder).description, errno: error)

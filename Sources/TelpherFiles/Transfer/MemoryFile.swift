@@ -1,12 +1,12 @@
 public import TelpherTransport
 public import TelpherWire
 
-/// The client's side of `put` and `get` where the bytes are in memory.
+/// The client's side of `put` and `get` for bytes in memory.
 public enum MemoryFile {
-  /// Sends `bytes` and their digest.
+  /// Sends `bytes` and their digest. Blocks; for a worker's thread.
   ///
   /// - Returns: the digest.
-  /// - Throws: `FileError` once the stream is over.
+  /// - Throws: `FileError` if the stream is over.
   public static func send(
     _ bytes: [UInt8], on port: TransferPort, digest algorithm: DigestAlgorithm
   ) throws(FileError) -> String {
@@ -20,16 +20,19 @@ public enum MemoryFile {
       try port.waitForRoom()
       position = end
     }
-    var word = ControlMessage()
-    word.digest = hasher.digest
-    port.send(word)
+    var message = ControlMessage()
+    message.digest = hasher.digest
+    port.send(message)
     port.finish(.file)
     return hasher.digest
   }
 
-  /// Receives a file and tells its digest.
+  /// Receives a file. Blocks; for a worker's thread.
   ///
-  /// - Throws: `FileError` (`tooLarge`) where it is longer than `limit`.
+  /// - Parameter limit: the maximum length, in bytes.
+  /// - Returns: the bytes and their digest, which the caller compares with the server's.
+  /// - Throws: `FileError`: `tooLarge` if the file is longer than `limit`; `canceled` or `lost` if
+  ///   the stream ends.
   public static func receive(
     from port: TransferPort, digest algorithm: DigestAlgorithm, limit: Int
   ) throws(FileError) -> (bytes: [UInt8], digest: String) {

@@ -1,25 +1,25 @@
 internal import Glibc
 
-/// A pipe that a user names as a source: what a shell makes of `<(command)`, or a FIFO.
+/// A pipe that a user names as a source: a FIFO, or the pipe that a shell makes for `<(command)`.
 package final class PipeSource: Sendable {
-  /// Where it is read.
+  /// The descriptor to read from.
   package let descriptor: Int32
   private let isOwned: Bool
 
-  /// The names of a process's own descriptors: proc(5).
+  /// The folders of a process's own descriptors (proc(5)).
   private static let ownFolders = ["/dev/fd/", "/proc/self/fd/"]
 
-  /// The pipe at `path`; nil if something else is there, or nothing. A FIFO without a writer is waited for
-  /// when it is read.
+  /// Opens the pipe at `path`; nil if `path` is not a pipe or does not exist. Opening a FIFO does
+  /// not wait for a writer.
   ///
-  /// - Throws: `FileError` if it cannot be opened.
+  /// - Throws: `FileError` if it can't be opened.
   package init?(_ path: [UInt8]) throws(FileError) {
     let text = String(decoding: path, as: UTF8.self)
     var status = stat()
     guard path.withCPath({ stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFIFO else {
       return nil
     }
-    // Opened anew, a pipe whose writer has ended would wait for another one.
+    // Use the own descriptor. A reopened pipe whose writer has ended would wait for a new writer.
     if let own = Self.ownDescriptor(text) {
       (descriptor, isOwned) = (own, false)
       return

@@ -1,14 +1,14 @@
 internal import TelpherTransport
 internal import TelpherWire
 
-/// Makes records of the bytes of channel 5.
+/// Decodes the records of channel 5 (docs/PROTOCOL.md, "Trees").
 struct RecordReader {
   private var rest: [UInt8] = []
 
-  /// Whether the last record was whole.
+  /// Whether the bytes so far end with a complete record.
   var isAtBoundary: Bool { rest.isEmpty }
 
-  /// The records that end in `chunk`.
+  /// Returns the records that end in `chunk`, and keeps an incomplete one for the next call.
   ///
   /// - Throws: `FileError` (`protocolError`).
   mutating func read(_ chunk: Chunk) throws(FileError) -> [TreeRecord] {

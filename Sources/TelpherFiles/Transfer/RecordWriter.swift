@@ -1,30 +1,30 @@
 internal import TelpherTransport
 internal import TelpherWire
 
-/// Gathers records into full frames of channel 5, and the bytes of small files into full frames of
+/// Collects records into full frames of channel 5, and the bytes of small files into full frames of
 /// channel 4.
 ///
-/// The two are flushed together: a receiver that has a record waits for its bytes, and one that has
-/// bytes for their record. Nothing waits here: who writes waits for room after each step, which
-/// queues a frame or two at most.
+/// It flushes both channels together, because the receiver needs a record and its bytes at the same
+/// time. Its methods do not wait; the caller waits for room after each step. A step queues one or
+/// two frames at most.
 struct RecordWriter {
-  /// Bytes of records that are gathered before they go.
+  /// The bytes of records that are collected into one frame.
   private static let linesPerFrame = 32 * 1024
 
   let port: TransferPort
   private var lines: [UInt8] = []
-  /// Files that were announced and did not go yet, and the most bytes that their names and numbers
-  /// take.
+  /// Announced files that are not yet written as a record, and an upper bound of the bytes that
+  /// their names and numbers take.
   private var batch: (files: FileBatch, length: Int)?
   private var buffer: ChunkStorage?
   private var filled = 0
-  /// Files that are whole and were not told of yet.
+  /// Completely sent files with consecutive numbers that are not yet written as a record.
   private var run: (first: Int, digests: [String])?
 
-  /// Files that one record tells of.
+  /// The maximum number of completed files in one record.
   private static let longestRun = 64
-  /// Bytes of the names and numbers in a record that announces several files: with its folder's path
-  /// it stays below what a record may have.
+  /// The maximum bytes of names and numbers in a record that announces several files. With the
+  /// folder's path it stays below the maximum length of a record.
   private static let longestBatch = 32 * 1024
 
   init(port: TransferPort) { self.port = port }
@@ -32,13 +32,13 @@ struct RecordWriter {
   /// Writes a record.
   mutating func write(_ record: TreeRecord) {
     endBatch()
-    // What is announced may go before what is told of files that were announced earlier.
+    // An announcement may go before the completion of files that were announced earlier.
     if record.entry == nil { endRun() }
     lines += record.encoded()
     if lines.count >= Self.linesPerFrame { flush() }
   }
 
-  /// Announces the file `name` of `folder`, which is a record together with its neighbours.
+  /// Announces the file `name` in `folder`. Consecutive files of a folder share a record.
   mutating func announce(_ name: String, in folder: [UInt8], _ status: FileStatus) {
     let length = FileBatch.length(of: name)
     if let batch,
@@ -64,10 +64,10 @@ struct RecordWriter {
     lines += record.encoded()
   }
 
-  /// Tells that the file `number`, whose bytes were appended, is whole and as announced.
-  mutating func tellWhole(_ number: Int, digest: String) {
-    if let told = run, told.first + told.digests.count == number,
-      told.digests.count < Self.longestRun
+  /// Reports that the file `number`, whose bytes were appended, is complete and as announced.
+  mutating func completeFile(_ number: Int, digest: String) {
+    if let open = run, open.first + open.digests.count == number,
+      open.digests.count < Self.longestRun
     {
       run?.digests.append(digest)
     } else {
@@ -78,17 +78,17 @@ struct RecordWriter {
   }
 
   private mutating func endRun() {
-    guard let told = run else { return }
+    guard let ended = run else { return }
     run = nil
-    var record = TreeRecord(file: told.first)
-    record.whole = told.digests
+    var record = TreeRecord(file: ended.first)
+    record.whole = ended.digests
     lines += record.encoded()
   }
 
-  /// Appends at most `most` bytes, at most a buffer's: those that `fill` writes. If it throws, there are
-  /// none.
+  /// Appends the bytes that `fill` writes to the memory that it gets: `most` bytes. If `fill`
+  /// throws, nothing is appended.
   ///
-  /// - Returns: how many `fill` says that it wrote.
+  /// - Returns: the number of bytes that `fill` wrote.
   mutating func append(
     upTo most: Int, _ fill: (UnsafeMutableRawBufferPointer) throws(FileError) -> Int
   ) throws(FileError) -> Int {
@@ -100,7 +100,7 @@ struct RecordWriter {
     return count
   }
 
-  /// Queues what was gathered.
+  /// Queues the collected records and bytes for sending.
   mutating func flush() {
     endBatch()
     endRun()

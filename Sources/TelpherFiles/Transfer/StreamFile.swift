@@ -2,28 +2,29 @@ internal import Glibc
 public import TelpherTransport
 public import TelpherWire
 
-/// The client's side of `put` and `get` if the bytes come from an open descriptor, or go to one: a pipe, a
-/// terminal, or a file of which only the end tells how long it is.
+/// The client's side of `put` and `get` for an open descriptor: a pipe, a terminal, or a file of
+/// unknown length.
 ///
-/// Reading and writing wait for the other end of a pipe, but look now and then whether the stream is over.
+/// While reading and writing wait for the other end of a pipe, they check five times a second
+/// whether the stream is over.
 public struct StreamFile: Sendable {
   private let descriptor: Int32
   private let name: String
 
-  /// The descriptor `descriptor`, which stays the caller's and is to be open while this is used. `name` is
-  /// what failures call it.
+  /// Uses `descriptor`. The caller still owns it, and must keep it open while this is in use.
+  /// `name` is its name in error messages.
   public init(_ descriptor: Int32, name: String) {
     self.descriptor = descriptor
     self.name = name
   }
 
-  /// Milliseconds between two looks whether the stream is over, while nothing comes or goes.
-  private static let patience: Int32 = 200
+  /// The time between two checks whether the stream is over, in milliseconds.
+  private static let checkInterval: Int32 = 200
 
-  /// Sends all bytes to the end, and their digest.
+  /// Sends all bytes up to the end of file, and their digest. Blocks; for a worker's thread.
   ///
-  /// - Returns: the digest and how many bytes there were.
-  /// - Throws: `FileError` if they cannot be read, or the stream is over.
+  /// - Returns: the digest and the number of bytes.
+  /// - Throws: `FileError` if reading fails, or the stream is over.
   public func send(
     on port: TransferPort, digest algorithm: DigestAlgorithm
   ) throws(FileError) -> (digest: String, count: Int64) {
@@ -41,18 +42,18 @@ public struct StreamFile: Sendable {
       try port.waitForRoom()
       total += Int64(count)
     }
-    var word = ControlMessage()
-    word.digest = hasher.digest
-    port.send(word)
+    var message = ControlMessage()
+    message.digest = hasher.digest
+    port.send(message)
     port.finish(.file)
     return (hasher.digest, total)
   }
 
-  /// Writes all bytes that come. They are written as they come, so they are there before the digest of the
-  /// whole is known: the caller compares it and tells.
+  /// Receives all bytes and writes them as they arrive, before the digest is verified: the caller
+  /// compares the digest with the server's. Blocks; for a worker's thread.
   ///
-  /// - Returns: the digest and how many bytes there were.
-  /// - Throws: `FileError` if they cannot be written, or the stream is over.
+  /// - Returns: the digest and the number of bytes.
+  /// - Throws: `FileError` if writing fails, or the stream is over.
   public func receive(
     from port: TransferPort, digest algorithm: DigestAlgorithm
   ) throws(FileError) -> (digest: String, count: Int64) {
@@ -73,13 +74,13 @@ public struct StreamFile: Sendable {
     return (hasher.digest, total)
   }
 
-  /// Makes a call that may have to wait, once the descriptor is ready for it.
+  /// Waits until the descriptor is ready for `events` (poll(2)), and then makes the call.
   private func repeating(
     _ attempt: String, _ events: Int32, _ port: TransferPort, _ call: () -> Int
   ) throws(FileError) -> Int {
     while true {
       var polled = pollfd(fd: descriptor, events: Int16(events), revents: 0)
-      let ready = poll(&polled, 1, Self.patience)
+      let ready = poll(&polled, 1, Self.checkInterval)
       if let end = port.monitor.withLock(\.end) { throw end }
       guard ready > 0 else {
         if ready == 0 || errno == EINTR { continue }

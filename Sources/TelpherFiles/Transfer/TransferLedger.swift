@@ -1,58 +1,58 @@
 internal import TelpherWire
 
-/// The account of a transfer's entries, at either end of it. An entry is opened when it is announced,
-/// and settled once: as stored, skipped or failed. Nothing leaves it in another way, so the counts of a
-/// ledger without open entries are those of all that was announced.
+/// Keeps account of a transfer's entries, at either end. An entry is opened when it is announced,
+/// and settled exactly once: as stored, skipped or failed. So when no entry is open, the counts
+/// cover all announced entries.
 struct TransferLedger {
-  /// What an entry is.
+  /// The kind of an entry.
   enum Kind {
     case file, folder, link
   }
 
-  /// What becomes of an entry.
+  /// The outcome of an entry.
   enum Outcome {
-    /// It is in its place.
+    /// The entry is stored.
     case stored
-    /// What is there stays.
+    /// The existing entry is kept.
     case skipped(SkipReason)
-    /// It could not be sent or stored.
+    /// The entry could not be sent or stored.
     case failed
   }
 
   /// An entry that is not settled.
   struct Entry {
     let kind: Kind
-    /// Where it is, at the end that keeps the ledger.
+    /// The path at the end that keeps the ledger.
     let path: RelativePath
-    /// Of a file that is compared by its digest: that of the source.
+    /// The digest of the source, for a file that is compared by digest.
     let announcedDigest: String?
-    /// Of a file, once all of it was sent or received: its digest.
+    /// The digest of a file that was completely sent or received.
     var digest: String?
-    /// Of such a file: how long it is.
+    /// The length of such a file, in bytes.
     var size: Int64 = 0
-    /// Of such a file: the bytes of it that went over the connection.
+    /// The bytes of such a file that went over the connection.
     var bytes: Int64 = 0
-    /// Of such a file: how it changed while it was read.
+    /// How such a file changed while it was read.
     var change: TreeRecord.Change?
   }
 
-  /// The proof that a failure is in the ledger. Only settling an entry as failed makes one, so what
-  /// demands it cannot hide a failure.
+  /// Proves that a failure is in the ledger. Only `settleFailure` creates one. Code that requires a
+  /// receipt can't forget to record the failure.
   struct FailureReceipt {
     fileprivate init() {}
   }
 
-  /// What was announced.
+  /// The counts of announced entries.
   private(set) var announced = TreeAnnouncement()
-  /// What became of the settled entries, and the things that were never announced.
+  /// The counts of settled entries, and of entries that could not be announced.
   private(set) var counts = TreeCounts()
   private var open: [Int: Entry] = [:]
-  /// The bytes of the paths of open files.
+  /// The total length of the paths of open files, in bytes.
   private(set) var openFileBytes = 0
 
-  /// The number that the next entry gets.
+  /// The number of the next entry.
   var nextNumber: Int { announced.entries.total }
-  /// How many entries are open.
+  /// The number of open entries.
   var openCount: Int { open.count }
 
   /// Opens the next entry and returns its number.
@@ -64,19 +64,19 @@ struct TransferLedger {
     return number
   }
 
-  /// Counts something that could not be announced: it has failed.
+  /// Counts an entry that could not be announced, as failed.
   mutating func addUnsent() {
     announced.unsent += 1
     counts.unsent += 1
   }
 
-  /// The open entry of this number; nil if there is none.
+  /// The open entry with this number; nil if there is none.
   subscript(number: Int) -> Entry? { open[number] }
 
-  /// Whether there is an open entry of this number.
+  /// Whether the entry with this number is open.
   func isOpen(_ number: Int) -> Bool { open[number] != nil }
 
-  /// All of a file has been sent or received.
+  /// Records that a file was completely sent or received.
   mutating func didMove(
     _ number: Int, bytes: Int64, digest: String, size: Int64, change: TreeRecord.Change?
   ) {
@@ -91,7 +91,7 @@ struct TransferLedger {
   @discardableResult
   mutating func settle(_ number: Int, _ outcome: Outcome) -> Entry {
     guard let entry = open.removeValue(forKey: number) else {
-      preconditionFailure("the caller has looked whether it is open; it is settled once")
+      preconditionFailure("the caller checks that the entry is open")
     }
     if entry.kind == .file { openFileBytes -= entry.path.bytes.count }
     switch outcome {
@@ -107,7 +107,7 @@ struct TransferLedger {
 
   /// Settles an open entry as failed.
   ///
-  /// - Returns: the entry, and the proof that this was done.
+  /// - Returns: the entry, and a receipt for the failure.
   mutating func settleFailure(_ number: Int) -> (entry: Entry, receipt: FailureReceipt) {
     (settle(number, .failed), FailureReceipt())
   }

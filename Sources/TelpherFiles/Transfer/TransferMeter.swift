@@ -1,58 +1,58 @@
 internal import TelpherTransport
 
-/// How far a transfer is.
+/// The progress of a transfer.
 public struct TransferProgress: Sendable, Equatable {
-  /// The path that is worked on, for a person.
+  /// The path of the current file, as displayed to the user.
   public var path = ""
-  /// Bytes of that file that are done with, those that an earlier transfer left included.
+  /// The finished bytes of the current file, including those that an earlier transfer left.
   public var pathBytes: Int64 = 0
-  /// Files that are done with: stored, left as they are, or failed.
+  /// The finished files: stored, skipped or failed.
   public var files = 0
-  /// Files that are known of so far.
+  /// The files that were found so far.
   public var totalFiles = 0
-  /// Bytes of files that are done with, those that did not have to be sent included.
+  /// The finished bytes of all files, including those that did not have to be sent.
   public var bytes: Int64 = 0
-  /// Bytes of the files that are known of so far.
+  /// The bytes of the files that were found so far.
   public var totalBytes: Int64 = 0
   /// Whether the totals are final.
   public var isTotalKnown = false
-  /// Bytes that went over the connection.
+  /// The bytes that went over the connection.
   public var movedBytes: Int64 = 0
 
-  /// Nothing yet.
+  /// Creates a progress of zero.
   public init() {}
 
-  /// Another file comes next.
+  /// Begins another file.
   mutating func begin(_ path: RelativePath) {
     self.path = path.description
     pathBytes = 0
   }
 
-  /// These bytes of the file went over the connection.
+  /// Counts bytes of the current file that went over the connection.
   mutating func move(_ count: Int64) {
     pass(count)
     movedBytes.add(count)
   }
 
-  /// These bytes of the file did not have to: a hole, or what was there before.
+  /// Counts bytes of the current file that were not sent: a hole, or bytes that the receiver had.
   mutating func pass(_ count: Int64) {
     bytes.add(count)
     pathBytes.add(count)
   }
 
-  /// The current file is sent anew from its beginning.
-  mutating func takeBack() {
+  /// Uncounts the bytes of the current file, which is sent again from its beginning.
+  mutating func restartFile() {
     bytes -= pathBytes
     pathBytes = 0
   }
 
-  /// There is one more file, of `size` bytes.
+  /// Adds a file of `size` bytes to the totals.
   mutating func announce(_ size: Int64) {
     totalFiles += 1
     totalBytes.add(size)
   }
 
-  /// A file of `size` bytes did not have to be sent.
+  /// Counts a file of `size` bytes that does not have to be sent as finished.
   mutating func skip(_ size: Int64) {
     files += 1
     bytes.add(size)
@@ -60,51 +60,51 @@ public struct TransferProgress: Sendable, Equatable {
 }
 
 extension Int64 {
-  /// Adds without a trap: the sizes are a peer's.
+  /// Adds without trapping on overflow, since the sizes come from a peer.
   fileprivate mutating func add(_ other: Int64) {
     let (sum, overflow) = addingReportingOverflow(other)
     self = overflow ? .max : sum
   }
 }
 
-/// Counts what a transfer does, and tells it to whoever reads `updates`. From any thread.
+/// Counts the progress of one transfer and publishes it as `updates`. Any thread may use it.
 public final class TransferMeter: Sendable {
-  /// The least time between two updates, in nanoseconds: a person reads no faster.
+  /// The minimum time between two updates, in nanoseconds. People can't read faster updates.
   private static let interval: UInt64 = 100_000_000
 
   private struct State {
     var progress = TransferProgress()
-    var toldAt: UInt64 = 0
+    var publishedAt: UInt64 = 0
   }
 
-  /// The progress, ten times a second at most, and how it ended. A slow reader misses what is
-  /// between, not the last one. For one reader.
+  /// The progress, at most ten times a second, and the final progress. A slow reader misses updates
+  /// in between, but gets the last one. For one reader only.
   public let updates: AsyncStream<TransferProgress>
   private let continuation: AsyncStream<TransferProgress>.Continuation
   private let state = Monitor(State())
 
-  /// A meter for one transfer.
+  /// Creates a meter for one transfer.
   public init() {
     (updates, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
-  /// How far it is now.
+  /// The current progress.
   public var progress: TransferProgress { state.withLock(\.progress) }
 
-  /// Changes the counts, and tells of it if it is time.
+  /// Changes the counts, and publishes them if the last update is old enough.
   func update(_ change: (inout TransferProgress) -> Void) {
     let now = monotonicNow()
     let news: TransferProgress? = state.withLock { state in
       change(&state.progress)
-      guard now - state.toldAt >= Self.interval else { return nil }
-      state.toldAt = now
+      guard now - state.publishedAt >= Self.interval else { return nil }
+      state.publishedAt = now
       return state.progress
     }
     if let news { continuation.yield(news) }
   }
 
-  /// The transfer is over: tells the last counts and ends `updates`. Whoever started the transfer
-  /// calls it.
+  /// Publishes the final counts and ends `updates`. The caller that started the transfer calls it
+  /// when the transfer is over.
   public func finish() {
     continuation.yield(progress)
     continuation.finish()

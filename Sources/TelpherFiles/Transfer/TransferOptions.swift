@@ -1,39 +1,40 @@
 public import TelpherWire
 
-/// How files are transferred.
+/// Options of a file transfer.
 public struct TransferOptions: Sendable {
-  /// The digest that verifies every file.
+  /// The digest that verifies each file.
   public var digest = DigestAlgorithm.xxh128
-  /// What happens to a file that is there already. Nil: it is replaced; in a transfer of trees only if
-  /// its size or time is another one (`changed`).
+  /// What to do with an existing file. If nil, it is replaced; in a recursive transfer only if its
+  /// size or modification time differs (`changed`).
   public var ifExists: FileRequest.IfExists?
-  /// Whether missing folders on the way to the destination are made.
+  /// Whether to make missing parent folders of the destination.
   public var makesParents = false
-  /// Whether a file that goes directly into the destination's folder takes the place of the file that a
-  /// symlink of its name leads to. Else, and farther below, it takes the place of the link.
+  /// Whether a file that goes directly into the destination's folder follows a symlink of its name
+  /// and replaces the file that the link leads to. Else, and deeper in a tree, it replaces the
+  /// link.
   package var followsLinks = false
-  /// Whether what an earlier transfer left is taken up.
+  /// Whether to resume from the partial file of an earlier transfer.
   public var resume = false
-  /// Whether files with equal digests are left as they are; with `ifExists` `changed`, the digest and
-  /// not size and time tells.
+  /// Whether to skip files with equal digests. If `ifExists` is `changed`, the digest is then
+  /// compared instead of the modification time.
   public var comparesDigests = false
-  /// Whether the result waits until all is on the disk.
+  /// Whether to report success only after all data is on the disk.
   public var sync = true
 
-  /// The defaults.
+  /// Creates the default options.
   public init() {}
 
-  /// These options with what `ifExists` means for named files, or for trees.
+  /// Returns these options with a nil `ifExists` replaced by its meaning for named files or trees.
   package func resolved(recursively: Bool) -> TransferOptions {
     var options = self
     options.ifExists = ifExists ?? (recursively ? .changed : .replace)
     return options
   }
 
-  /// What the receiving end does with a file that is there already.
+  /// What the receiver does with an existing file.
   var existing: FileRequest.IfExists { ifExists ?? .replace }
 
-  /// What a request asks for.
+  /// The options of a request.
   init(_ request: FileRequest) {
     digest = request.digest.flatMap(DigestAlgorithm.init) ?? .xxh128
     ifExists = request.ifExists
@@ -46,12 +47,12 @@ public struct TransferOptions: Sendable {
 
 /// An entry that could not be sent or stored.
 public struct TransferFailure: Sendable, Equatable {
-  /// The path, for a person.
+  /// The path, as displayed to the user.
   public var path: String
-  /// What was wrong, with the path.
+  /// The reason, including the path.
   public var message: String
 
-  /// A failure.
+  /// Creates a failure.
   public init(path: String, message: String) {
     self.path = path
     self.message = message
@@ -59,12 +60,12 @@ public struct TransferFailure: Sendable, Equatable {
 }
 
 extension FileRequest.IfExists {
-  /// Whether anything that is there may be replaced.
+  /// Whether an existing file may be replaced.
   var mayReplace: Bool { self == .replace || self == .newer || self == .changed }
 }
 
 extension FileStatus {
-  /// Makes sure that a file may take the place of this, which is at `path`.
+  /// Checks that a file may replace the entry with this status at `path`.
   ///
   /// - Throws: `.exists` for a folder; `.notAFile` for a device, FIFO or socket.
   func checkReplaceable(_ path: RelativePath) throws(FileError) {
@@ -72,7 +73,7 @@ extension FileStatus {
     case .file, .link: return
     case .folder: throw FileError(.exists, "store", path, "it is a folder")
     case .other(let what):
-      throw FileError(.notAFile, "store", path, "it is \(what), which is not replaced")
+      throw FileError(.notAFile, "store", path, "it is \(what), and only files are replaced")
     }
   }
 }

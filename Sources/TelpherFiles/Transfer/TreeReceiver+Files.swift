@@ -2,12 +2,12 @@ internal import TelpherTransport
 internal import TelpherWire
 
 extension TreeReceiver {
-  /// Files that come whole and as announced.
+  /// Receives files whose bytes come complete and as announced, one for each digest.
   mutating func takeWhole(_ first: Int, _ digests: [String]) throws(FileError) {
     for (offset, digest) in digests.enumerated() {
       let (number, overflow) = first.addingReportingOverflow(offset)
       guard !overflow, let file = wanted[number] else {
-        throw FileError(.protocolError, "bytes came for a file that was not asked for")
+        throw FileError(.protocolError, "bytes arrived for a file that was not requested")
       }
       var record = TreeRecord(file: number)
       (record.data, record.digest) = (file.entry.size, digest)
@@ -15,9 +15,10 @@ extension TreeReceiver {
     }
   }
 
-  /// What a record tells of a file that is being sent, its bytes included.
+  /// Handles a record about a file that is being sent, and receives the bytes that it announces.
   ///
-  /// - Throws: `FileError` if the stream is over. A failure of the file alone is reported.
+  /// - Throws: `FileError` if the stream is over or the sender violates the protocol. A failure of
+  ///   only this file is reported instead.
   mutating func takeFile(_ number: Int, _ record: TreeRecord) throws(FileError) {
     var file = try takeIncoming(number, record)
     do throws(FileError) {
@@ -39,7 +40,7 @@ extension TreeReceiver {
     if group.isFull { finishGroup() }
   }
 
-  /// The file that comes in, or the first word of it.
+  /// Returns the file that is being received, or begins it with its first record.
   private mutating func takeIncoming(_ number: Int, _ record: TreeRecord) throws(FileError)
     -> IncomingFile
   {
@@ -48,7 +49,7 @@ extension TreeReceiver {
       return file
     }
     guard incoming == nil, let file = wanted.removeValue(forKey: number) else {
-      throw FileError(.protocolError, "bytes came for file \(number), which was not asked for")
+      throw FileError(.protocolError, "bytes arrived for file \(number), which was not requested")
     }
     meter?.update { $0.begin(file.path) }
     let state: IncomingFile.State
@@ -62,7 +63,7 @@ extension TreeReceiver {
       }
       state = .storing(PartialWriter(partial, options.digest))
     } catch {
-      // The sender need not go on with it.
+      // The failure also tells the sender to stop sending this file.
       state = .discarding(fail(number, file.path, error))
     }
     return IncomingFile(number: number, path: file.path, entry: file.entry, state: state)
@@ -72,14 +73,17 @@ extension TreeReceiver {
     _ record: TreeRecord, into file: inout IncomingFile
   ) throws(FileError) {
     if let start = record.start {
-      guard start >= 0 else { throw FileError(.protocolError, "a start at \(start)") }
+      guard start >= 0 else {
+        throw FileError(.protocolError, "the start offset \(start) is negative")
+      }
       store(&file) { (writer, path) throws(FileError) in try writer.begin(at: start, path) }
-      if start == 0, file.position > 0 { meter?.update { $0.takeBack() } }
+      if start == 0, file.position > 0 { meter?.update { $0.restartFile() } }
       file.position = start
       if file.writer != nil { meter?.update { $0.pass(start) } }
     }
     if let hole = record.hole {
-      // The end of what was announced: a hole is a few bytes to send, and may be hours to hash.
+      // Limit the hole to the announced size: a hole costs the sender a few bytes, and may take the
+      // receiver hours to hash.
       guard hole >= 0, hole <= min(file.entry.size ?? 0, Self.longestFile) - file.position else {
         throw FileError(
           .protocolError,
@@ -91,7 +95,9 @@ extension TreeReceiver {
       try file.writer?.skip(hole) { () throws(FileError) in try input.checkOpen() }
     }
     guard var left = record.data else { return }
-    guard left >= 0 else { throw FileError(.protocolError, "\(left) bytes of data") }
+    guard left >= 0 else {
+      throw FileError(.protocolError, "a record announces \(left) bytes of data")
+    }
     while left > 0 {
       let chunk = try input.next(atMost: left)
       left -= Int64(chunk.count)
@@ -102,7 +108,7 @@ extension TreeReceiver {
     }
   }
 
-  /// Does a step of storing a file, unless it has failed. If the step fails, that is reported.
+  /// Performs a step of storing a file, unless the file has failed. Reports a failure of the step.
   private mutating func store(
     _ file: inout IncomingFile, _ step: (PartialWriter, RelativePath) throws(FileError) -> Void
   ) {
@@ -119,7 +125,7 @@ extension TreeReceiver {
     -> Partial
   {
     let (folder, name, _) = try spot(of: file.path)
-    // What is small is sent again rather than taken up.
+    // Small files are sent again instead of resumed.
     if file.isNew, file.entry.size ?? .max <= TreeSender.smallFile {
       let mode = (file.entry.mode ?? 0o644) & FileMode.keptOfFiles
       if let partial = try Partial.openUnnamed(for: name, in: folder, mode: mode) {
@@ -129,7 +135,7 @@ extension TreeReceiver {
     return try Partial.open(for: name, in: folder, keeping: record.start ?? 0 > 0)
   }
 
-  /// All bytes of a file have come.
+  /// Verifies a completely received file and adds it to the group.
   private mutating func finish(
     _ file: inout IncomingFile, _ writer: PartialWriter, _ record: TreeRecord, _ digest: String
   ) {
@@ -139,7 +145,7 @@ extension TreeReceiver {
       let mode = (record.mode ?? file.entry.mode ?? 0o644) & FileMode.keptOfFiles
       let position = writer.partial.position
       guard position == record.size ?? file.entry.size ?? position else {
-        throw FileError(.changed, "only a part of '\(path)' came", path: "\(path)")
+        throw FileError(.changed, "only a part of '\(path)' arrived", path: "\(path)")
       }
       try writer.partial.finish(mode: mode, modifiedNS: record.mtimeNS ?? file.entry.mtimeNS)
       let folder = try havingDescriptors { (receiver) throws(FileError) in
@@ -154,6 +160,6 @@ extension TreeReceiver {
     }
   }
 
-  /// The longest file: an exabyte, so that no sum of a few is too large.
+  /// The maximum file length: 1 EiB, so that sums of a few lengths can't overflow.
   private static let longestFile: Int64 = 1 << 60
 }

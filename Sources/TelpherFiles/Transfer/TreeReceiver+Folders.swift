@@ -1,12 +1,12 @@
 internal import TelpherWire
 
 extension TreeReceiver {
-  /// Makes a folder if there is none; returns whether there was none.
+  /// Makes a folder unless it exists. Returns whether it was made.
   mutating func makeFolder(_ path: RelativePath) throws(FileError) -> Bool {
     if path == base.path { return false }
     let folder = try parent(of: path).folder
     do throws(FileError) {
-      // Its owner writes into it, whatever its mode will be.
+      // The owner must be able to write into it until its final mode is set.
       try folder.makeFolder(path.name, mode: 0o700)
       return true
     } catch {
@@ -17,12 +17,12 @@ extension TreeReceiver {
     }
   }
 
-  /// Makes a link, or finds that nothing is to be done.
+  /// Makes a link, unless an equal one exists or the options keep the existing entry.
   mutating func makeLink(_ path: RelativePath, _ entry: FileEntry) throws(FileError)
     -> TransferLedger.Outcome
   {
     guard let target = entry.link else {
-      throw FileError(.protocolError, "the link '\(path)' leads nowhere", path: "\(path)")
+      throw FileError(.protocolError, "the link '\(path)' has no target", path: "\(path)")
     }
     let folder = try parent(of: path).folder
     if let status = try folder.status(of: path.name) {
@@ -50,10 +50,11 @@ extension TreeReceiver {
     return .stored
   }
 
-  /// The sender has no more entries for a folder: its attributes are set once its files are in place.
+  /// The sender has no more entries for a folder. Its attributes are set after its files are
+  /// stored.
   mutating func leaveFolder(_ number: Int) throws(FileError) {
     guard let folder = folders.removeValue(forKey: number) else {
-      throw FileError(.protocolError, "folder \(number) was left and not entered")
+      throw FileError(.protocolError, "the sender left folder \(number) without entering it")
     }
     guard case .made(let attributes) = folder else { return }
     if attributes.isNew {

@@ -1,7 +1,7 @@
 internal import TelpherWire
 
 extension TreeReceiver {
-  /// Settles an entry, and says so to the sender.
+  /// Settles an entry as stored or skipped, and reports it to the sender.
   mutating func settle(_ number: Int, _ outcome: TransferLedger.Outcome) {
     let entry = ledger.settle(number, outcome)
     announced.remove(entry.path)
@@ -21,12 +21,12 @@ extension TreeReceiver {
     onFile(FileReport(wirePath(of: entry.path), entry, outcome, options.digest))
   }
 
-  /// How the sender calls a path.
+  /// The path as the sender knows it.
   private func wirePath(of path: RelativePath) -> [UInt8] {
     base.path.isRoot ? path.bytes : Array(path.bytes.dropFirst(base.path.bytes.count + 1))
   }
 
-  /// Settles what a group came to.
+  /// Settles the results of a group.
   mutating func settle(_ results: [CommitGroup.Result]) {
     for (number, error) in results {
       if let error {
@@ -40,7 +40,8 @@ extension TreeReceiver {
     }
   }
 
-  /// Does what may fail for one entry alone, which is reported; returns the proof of that.
+  /// Performs a step of storing one entry. If it fails, reports the entry as failed and returns a
+  /// receipt for that.
   @discardableResult
   mutating func storing(
     _ number: Int, _ path: RelativePath,
@@ -54,7 +55,7 @@ extension TreeReceiver {
     }
   }
 
-  /// Settles an entry as failed, says so to the sender, and keeps the reason.
+  /// Settles an entry as failed, reports it to the sender, and adds the reason to `failures`.
   mutating func fail(
     _ number: Int, _ path: RelativePath, _ error: FileError
   ) -> TransferLedger.FailureReceipt {

@@ -1,30 +1,32 @@
 public import TelpherTransport
 public import TelpherWire
 
-/// Stores what a `TreeSender` sends: answers what it announces, takes the files in, verifies them and
-/// puts them in their place in groups (docs/PROTOCOL.md, "Trees"). Both ends of a connection use it;
-/// it runs on a worker's thread.
+/// Receives and stores a tree from a `TreeSender`: it answers announced entries, receives files,
+/// verifies them, and commits them in groups (docs/PROTOCOL.md, "Trees"). The server and the client
+/// both use it. Its methods block, so it runs on a worker's thread.
 ///
-/// Nothing gets outside `base`: its folder is opened once, and what is below it by paths on which no
-/// symlink is followed, whether it was there, or is swapped in meanwhile, or came from the sender.
+/// It writes nothing outside `base`. It opens `base` once, and everything below through paths in
+/// which no symlink is followed. This holds for existing symlinks, for those from the sender, and
+/// for those that another process puts there meanwhile. The only exception is a named file with
+/// `TransferOptions.followsLinks`.
 public struct TreeReceiver {
-  /// What is to become of a file that was answered with `want`.
+  /// A file that was answered with `want`.
   struct Wanted {
     var path: RelativePath
     var entry: FileEntry
-    /// Nothing was there of that name.
+    /// Whether the name was free.
     var isNew: Bool
   }
 
-  /// A folder that the sender has entered and not left.
+  /// A folder that the sender has entered and not yet left.
   enum OpenFolder {
-    /// It is there.
+    /// The folder exists.
     case made(FolderAttributes)
-    /// It could not be made, which is in the ledger.
+    /// The folder could not be made, and the ledger has the failure.
     case failed(TransferLedger.FailureReceipt)
   }
 
-  /// What is to be set on a folder once all in it is in its place.
+  /// The attributes to set on a folder after its contents are stored.
   struct FolderAttributes {
     var path: RelativePath
     var mode: UInt32?
@@ -44,7 +46,7 @@ public struct TreeReceiver {
   var answers: AnswerWriter
   var input: ByteInput
   var group: CommitGroup
-  /// What became of each entry.
+  /// The account of all entries.
   var ledger = TransferLedger()
   let announced: AnnouncedShare
   var wanted: [Int: Wanted] = [:]
@@ -52,35 +54,39 @@ public struct TreeReceiver {
   var incoming: IncomingFile?
   /// The folder that was used last, and whether this transfer has made it.
   var folder: (folder: Folder, isNew: Bool)?
-  /// Folders that this transfer made and did not leave yet. Nothing is looked for in them: what
-  /// somebody else puts there is found when a file is to get its name.
+  /// The folders that this transfer made and has not left. They are not searched for existing
+  /// entries. If another process puts one there, the rename of the file detects it.
   var newFolders: Set<RelativePath> = []
+  /// Hashes of the paths of folders from which stale partial files were removed.
   var cleaned: Set<Int> = []
-  /// Files that links lead to in whose place others are being put; at most as many as are wanted.
+  /// For wanted files whose name is a symlink: the file that the link leads to, which is replaced.
   var linkedFiles: [RelativePath: (folder: Folder, name: [UInt8])] = [:]
-  /// What the sender says that it has announced, once it has announced everything.
+  /// The sender's own counts of the entries that it announced; nil until it has announced all.
   private var announcement: TreeAnnouncement?
-  /// What became of the entries.
+  /// The counts of entries by outcome.
   public var counts: TreeCounts { ledger.counts }
   var failureList = FailureList()
-  /// What could not be sent or stored; the first of it, `counts` knows how much it was.
+  /// The first entries that could not be sent or stored. `counts` has the total number.
   public var failures: [TransferFailure] { failureList.kept }
 
-  /// Entries that may wait for the sender: what `TreeSender` announces ahead, and as much again. It
-  /// bounds what a sender can have this side keep.
+  /// The maximum number of wanted files: twice what `TreeSender` announces ahead. It limits the
+  /// memory that a sender can use here.
   static let maxWanted = 8_192
-  /// Folders that the sender is in at once: the depth of a tree, and what it announces ahead.
+  /// The maximum number of open folders: the depth of a tree, and those that are announced ahead.
   static let maxFolders = 16_384
 
   /// A receiver that stores below the folder `base` of `root`.
   ///
   /// - Parameters:
-  ///   - expected: the one name that entries may have or be below, if this side asked for it; empty for
-  ///     any: then a folder's contents were asked for. Nil if the sender chooses.
-  ///   - acceptsOnlyFile: whether one file of exactly the expected name was asked for, and no folder or
-  ///     link.
-  ///   - announced: what the peer has announced over all streams of its connection.
-  /// - Throws: `FileError` if `base` is no folder that can be opened.
+  ///   - expected: the name that this side requested; entries must have it or be below it. Empty if
+  ///     the contents of a folder were requested; nil if the sender chooses the names.
+  ///   - acceptsOnlyFile: whether exactly one file with the expected name was requested, and no
+  ///     folder or link.
+  ///   - options: the options of the transfer.
+  ///   - meter: counts the progress.
+  ///   - onFile: receives the report of each file.
+  ///   - announced: the announced bytes of the peer's connection, over all its streams.
+  /// - Throws: `FileError` if `base` can't be opened as a folder.
   public init(
     port: TransferPort, root: Root, base: RelativePath, expecting expected: [UInt8]? = nil,
     acceptsOnlyFile: Bool = false, options: TransferOptions, meter: TransferMeter? = nil,
@@ -100,20 +106,21 @@ public struct TreeReceiver {
       base: self.base, syncs: options.sync, replaces: options.existing.mayReplace)
   }
 
-  /// Stores it all.
+  /// Receives and stores the tree. Failures of single entries are reported to the sender and listed
+  /// in `failures`.
   ///
-  /// - Throws: `FileError` where nothing can be stored, or the stream is over. What was stored by
-  ///   then is whole.
+  /// - Throws: `FileError` if the stream is over, the sender violates the protocol, or the names
+  ///   can't be made durable. Files that were stored by then are complete.
   public mutating func run() throws(FileError) {
     do throws(FileError) {
       while let chunk = try nextRecords() {
         for record in try reader.read(chunk) {
           try take(record)
-          flushIfMuch()
+          flushFullFrame()
         }
       }
       guard reader.isAtBoundary, incoming == nil, wanted.isEmpty else {
-        throw FileError(.protocolError, "the sender ended in the midst of a file")
+        throw FileError(.protocolError, "the sender ended before all files were complete")
       }
       finishGroup()
       try group.syncNames()
@@ -125,26 +132,25 @@ public struct TreeReceiver {
     } catch {
       incoming?.abandon(error, options)
       incoming = nil
-      // These are whole and verified; the sender would send them again for nothing.
+      // Commit the complete, verified files, so that the sender need not send them again.
       settle(group.commit())
       throw error
     }
   }
 
-  /// Makes sure that what the sender says that it announced is what arrived, and that all of it is
-  /// settled.
+  /// Checks that all entries that the sender announced have arrived and are settled.
   private func checkLedger() throws(FileError) {
     guard announcement == ledger.announced else {
       throw FileError(
         .protocolError,
-        "the sender did not announce what it says: \(ledger.announced.entries.total) entries came")
+        "\(ledger.announced.entries.total) entries arrived, which is not what the sender counted")
     }
     guard ledger.openCount == 0 else {
       throw FileError(.protocolError, "the sender left \(ledger.openCount) folders open")
     }
   }
 
-  /// The next bytes of records; what was answered goes before it is waited for them.
+  /// Returns the next bytes of records; nil at their end. Flushes pending answers before waiting.
   mutating func nextRecords() throws(FileError) -> Chunk? {
     if let chunk = try port.poll(.index) { return chunk }
     answers.flush()
@@ -152,9 +158,9 @@ public struct TreeReceiver {
     return try port.receive(.index)
   }
 
-  /// Sends what was answered, and waits for room, where it is much.
-  mutating func flushIfMuch() {
-    guard answers.isMuch else { return }
+  /// If the pending answers fill a frame, sends them and waits for room.
+  mutating func flushFullFrame() {
+    guard answers.isFrameFull else { return }
     answers.flush()
     port.waitForRoomOrEnd()
   }
@@ -183,7 +189,7 @@ public struct TreeReceiver {
     }
   }
 
-  /// Files of one folder.
+  /// Handles the announcement of several files in one folder.
   mutating func announce(_ files: FileBatch) throws(FileError) {
     let folder = try place(of: files.folder)
     for (index, name) in files.names.enumerated() {
@@ -191,13 +197,13 @@ public struct TreeReceiver {
         path: files.folder, kind: .file, size: files.sizes[index], mode: files.mode,
         mtimeNS: files.mtimesNS[index])
       try announce(entry, at: folder.appending(Array(name.utf8)))
-      flushIfMuch()
+      flushFullFrame()
     }
   }
 
   mutating func announce(_ entry: FileEntry, at path: RelativePath) throws(FileError) {
     guard entry.kind == .directory || path != base.path else {
-      throw FileError(.protocolError, "an entry that is no folder has no name")
+      throw FileError(.protocolError, "an announced file or link has no name")
     }
     try announced.add(path)
     if acceptsOnlyFile,
@@ -205,7 +211,7 @@ public struct TreeReceiver {
         || path.parent != base.path
     {
       throw FileError(
-        .protocolError, "one file was asked for, and the sender sends '\(path)' (\(entry.kind))")
+        .protocolError, "one file was requested, but the sender sent '\(path)' (\(entry.kind))")
     }
     switch entry.kind {
     case .file:
@@ -233,22 +239,24 @@ public struct TreeReceiver {
         receiver.settle(number, try receiver.makeLink(path, entry))
       }
     case .other:
-      throw FileError(.protocolError, "'\(path)' is of a kind that is not transferred")
+      throw FileError(.protocolError, "'\(path)' has a kind that can't be transferred")
     }
   }
 
-  /// Where the root has what a record names; without a name, the base itself.
+  /// The path below the root for a path in a record. An empty path means the base itself.
+  ///
+  /// - Throws: `FileError` (`protocolError`) if this side did not request it.
   func place(of text: PathText) throws(FileError) -> RelativePath {
     let below = try RelativePath(text.bytes)
     if let expected, !expected.isEmpty, below.bytes != expected,
       !below.bytes.starts(with: expected + [UInt8(ascii: "/")])
     {
-      throw FileError(.protocolError, "'\(below)' was sent and not asked for")
+      throw FileError(.protocolError, "the sender sent '\(below)', which was not requested")
     }
     return try base.path.appending(below)
   }
 
-  /// The folder that `path` is in, and whether this transfer has made it.
+  /// Opens the parent folder of `path`. Also returns whether this transfer has made it.
   mutating func parent(of path: RelativePath) throws(FileError) -> (folder: Folder, isNew: Bool) {
     if let folder, path.isDirectly(in: folder.folder.path) { return folder }
     let parent = try base.parent(of: path)
@@ -260,15 +268,16 @@ public struct TreeReceiver {
     return (parent, isNew)
   }
 
-  /// The folder and the name that the file `path` gets: those of the file that a link at `path` leads
-  /// to, if `options` say so; and whether this transfer has made the folder.
+  /// The folder and the name under which the file `path` is stored, and whether this transfer has
+  /// made the folder. If `path` is a symlink and `options.followsLinks` applies, they are those of
+  /// the file that the link leads to.
   mutating func spot(
     of path: RelativePath, _ number: Int? = nil
   ) throws(FileError) -> (folder: Folder, name: [UInt8], isNew: Bool) {
     if let linked = linkedFiles[path] { return (linked.folder, linked.name, false) }
     let (folder, isNew) = try parent(of: path)
-    // Where this side asked for it, only the first entry is what it named: a sender must not make a
-    // link, and then have a file stored through it.
+    // If this side requested a name, follow a link only for the first entry. Else a sender could
+    // send a link first and then a file that is stored through it.
     guard let number, options.followsLinks, expected == nil || number == 0, !isNew,
       path.parent == base.path
     else { return (folder, path.name, isNew) }
@@ -278,23 +287,23 @@ public struct TreeReceiver {
     return (linked.folder, linked.name, false)
   }
 
-  /// Partials that nobody works on and that are older than this, in seconds, are removed from folders
-  /// that a tree goes to: a day, for who wants to go on with one.
+  /// The age in seconds at which unlocked partial files are removed from the folders of a tree: one
+  /// day, so that users have time to resume.
   static let staleAfter: Int64 = 24 * 3_600
 
   // MARK: Files
 
-  /// Decides whether a file is to come, and answers that.
+  /// Decides whether the sender should send a file, and answers it.
   mutating func wants(_ number: Int, _ path: RelativePath, _ entry: FileEntry)
     throws(FileError)
   {
-    // Without a size only the end of the file tells how long it is.
+    // A file without a size is sent until its end.
     let size = entry.size ?? 0
     guard size >= 0 else {
       throw FileError(.protocolError, "'\(path)' has a size of \(size)", path: "\(path)")
     }
     let (folder, name, isNew) = try spot(of: path, number)
-    // Who puts something into a folder that has just been made is noticed when the file gets its name.
+    // In a new folder no file is expected. If another process adds one, the rename detects it.
     let present = isNew ? nil : try folder.status(of: name)
     if let status = present {
       try status.checkReplaceable(path)
@@ -317,7 +326,7 @@ public struct TreeReceiver {
     answers.want(number, offset: length, prefixDigest: digest)
   }
 
-  /// Why the file that is there stays; nil if it does not.
+  /// The reason to keep the existing file; nil if it is replaced.
   private func stays(
     _ folder: Folder, _ name: [UInt8], _ status: FileStatus, _ entry: FileEntry
   ) throws(FileError) -> SkipReason? {
@@ -332,7 +341,8 @@ public struct TreeReceiver {
     }
   }
 
-  /// Whether size and time are those of the new file, or the digest is. Then mode and time become so.
+  /// Whether the existing file has the size and the time of the new one; with `comparesDigests`,
+  /// the size and the digest. If so, sets its mode and time to those of the new file.
   private func isUnchanged(
     _ folder: Folder, _ name: [UInt8], _ status: FileStatus, _ entry: FileEntry
   ) throws(FileError) -> Bool {
@@ -353,7 +363,8 @@ public struct TreeReceiver {
     return true
   }
 
-  /// What an earlier transfer left of a file.
+  /// The length and the digest of the partial file that an earlier transfer left; nil if there is
+  /// none.
   mutating func prefix(_ name: [UInt8], _ folder: Folder) throws(FileError)
     -> (Int64, String)?
   {
@@ -367,10 +378,11 @@ public struct TreeReceiver {
     return (partial.kept, hasher.digest)
   }
 
-  /// Puts what is whole in its place.
+  /// Commits the pending files and settles their entries.
   mutating func finishGroup() { settle(group.commit()) }
 
-  /// Does `body`, again if it has no descriptor and there are some that can be let go of.
+  /// Performs `body`. If it fails because no descriptor is left, commits the pending files, which
+  /// closes their descriptors, and repeats it.
   mutating func havingDescriptors<Value>(
     _ body: (inout TreeReceiver) throws(FileError) -> Value
   ) throws(FileError) -> Value {

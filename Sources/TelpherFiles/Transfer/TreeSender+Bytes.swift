@@ -2,8 +2,8 @@ internal import TelpherTransport
 internal import TelpherWire
 
 extension TreeSender {
-  /// Reads a small file into the frame that is being filled; its record says that its bytes came. What
-  /// has no bytes by its size is read on to its end.
+  /// Reads a small file into the current frame, and sets the length of its data in `record`. A file
+  /// with size 0 is read and sent until its end.
   mutating func sendSmall(
     _ number: Int, _ file: SourceFile, _ record: inout TreeRecord
   ) throws(FileError) -> (count: Int64, digest: String) {
@@ -12,7 +12,7 @@ extension TreeSender {
     guard size > 0 else { return try sendUnsized(number, file, &record) }
     let count = try output.append(upTo: size) { (memory) throws(FileError) in
       let count = try file.read(filling: memory, at: 0)
-      // Some files are shorter than they say and have not changed: those of sysfs(5).
+      // Files of sysfs(5) are shorter than their size without having changed.
       if count < size, try file.statusIfChanged() != nil { throw file.changed() }
       hasher.update(UnsafeRawBufferPointer(rebasing: memory[..<count]))
       return count
@@ -22,7 +22,7 @@ extension TreeSender {
     return (Int64(count), hasher.digest)
   }
 
-  /// Sends a file of which only its end tells how long it is: those of proc(5) have a size of 0.
+  /// Sends a file until its end, since files of proc(5) have a size of 0.
   private mutating func sendUnsized(
     _ number: Int, _ file: SourceFile, _ record: inout TreeRecord
   ) throws(FileError) -> (count: Int64, digest: String) {
@@ -48,6 +48,7 @@ extension TreeSender {
     throw FileError(.remote, "the receiver could not store it")
   }
 
+  /// Sends a file in pieces with a record for each. Holes are sent as records without data.
   mutating func sendLarge(
     _ number: Int, _ file: SourceFile, _ announced: FileStatus, _ answer: Answer
   ) throws(FileError) -> (count: Int64, digest: String) {
@@ -60,7 +61,8 @@ extension TreeSender {
       output.write(record)
     }
     let size = file.status.size
-    // A receiver takes no hole past the announced size: a file that has grown is sent as data.
+    // A receiver rejects a hole beyond the announced size, so a file that has grown is sent as
+    // data.
     let isSparse = file.status.allocated < size && size <= announced.size
     while position < size, ledger.isOpen(number) {
       let data = isSparse ? try file.data(from: position) : position..<size
@@ -88,7 +90,8 @@ extension TreeSender {
     return (size, hasher.digest)
   }
 
-  /// Where to begin: behind what the receiver has, if that is this file's beginning.
+  /// The offset to begin at: after the receiver's bytes if they are the beginning of this file,
+  /// else 0.
   private mutating func start(
     _ file: SourceFile, _ answer: Answer, _ hasher: inout FileHasher
   ) throws(FileError) -> Int64 {
@@ -102,7 +105,8 @@ extension TreeSender {
     return answer.offset
   }
 
-  /// Sends bytes that were promised; what the file turns out not to have is made up with zeros.
+  /// Sends the bytes `range`, which a record has announced. If the file can't be read that far,
+  /// sends zeros for the rest and then throws the error.
   private mutating func sendPiece(
     _ file: SourceFile, _ range: Range<Int64>, _ hasher: inout FileHasher
   ) throws(FileError) {

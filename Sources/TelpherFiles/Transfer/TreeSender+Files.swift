@@ -2,13 +2,13 @@ internal import TelpherTransport
 internal import TelpherWire
 
 extension TreeSender {
-  /// How often a file is read that changes each time while it is read: it may have been written once or
-  /// twice at the wrong moment, and one that is written all the time never holds still.
+  /// The maximum number of attempts to read a file that changes while it is read. A file that is
+  /// written once or twice at a bad moment then succeeds; one that is written all the time fails.
   static let attempts = 3
 
-  /// Sends a file that the receiver wants. It is read again if it changed while it was read.
+  /// Sends a file that the receiver wants. Reads it again if it changes while it is read.
   ///
-  /// - Throws: `FileError` if the stream is over. A failure of the file alone is reported.
+  /// - Throws: `FileError` if the stream is over. A failure of only this file is reported instead.
   mutating func send(
     _ number: Int, _ path: RelativePath, _ announced: FileStatus, _ answer: Answer
   ) throws(FileError) {
@@ -44,20 +44,20 @@ extension TreeSender {
         ledger.didMove(
           number, bytes: moved, digest: read.digest, size: read.count, change: record.change)
         if isSmall, attempt == 1, record.mtimeNS == nil, record.change == nil {
-          output.tellWhole(number, digest: read.digest)
+          output.completeFile(number, digest: read.digest)
         } else {
           output.write(record)
         }
         meter?.update { $0.files += 1 }
         return
       } catch {
-        // The stream itself is over, or this file is.
+        // Only these errors concern the whole stream.
         if error.code == .canceled || error.code == .lost { throw error }
         guard error.code == .changed, attempt < Self.attempts, ledger.isOpen(number) else {
           return try fail(number, path, error, sent: record.data)
         }
         if record.data != nil { output.write(record) }
-        meter?.update { $0.takeBack() }
+        meter?.update { $0.restartFile() }
         answer.offset = 0
       }
     }
@@ -65,12 +65,13 @@ extension TreeSender {
 
   // MARK: Failures
 
-  /// Tells the receiver that an entry can't be sent; `sent` bytes of it come all the same.
+  /// Reports to the receiver that an entry can't be sent. `number` is nil if it was not announced.
+  /// `sent` bytes of it are already queued, and the record announces them.
   mutating func fail(
     _ number: Int?, _ path: RelativePath, _ error: FileError, sent: Int64? = nil
   ) throws(FileError) {
     if let number {
-      // What the receiver has failed was noted then.
+      // If the receiver reported a failure of this entry, it is already noted.
       if ledger.isOpen(number) {
         unsendable.insert(number)
         note("\(path)", error.message)
@@ -93,15 +94,15 @@ extension TreeSender {
 }
 
 extension SourceFile {
-  /// Bytes that are read between two looks whether the stream is over.
+  /// The bytes that are read between two calls of `betweenPieces`.
   private static let piece: Int64 = 4 << 20
 
-  /// Whether a file of which `count` bytes with this digest were read is still what it was when it was
-  /// opened. One that has only grown since is: those bytes are its beginning, and are there a second time.
-  /// `betweenPieces` is called while they are read again.
+  /// Checks that the bytes that were read from the file, `count` bytes with this digest, are still
+  /// its beginning. If the size or a time has changed since opening, reads those bytes again and
+  /// compares the digest; `betweenPieces` is called meanwhile, after every 4 MiB.
   ///
-  /// - Returns: whether it has grown.
-  /// - Throws: `.changed` if what was read is not there any more; what `betweenPieces` throws.
+  /// - Returns: `.grew` if the file has only become longer; nil if its contents have not changed.
+  /// - Throws: `.changed` if the bytes have changed; what `betweenPieces` throws.
   func change(
     since read: (count: Int64, digest: String), _ algorithm: DigestAlgorithm,
     betweenPieces: () throws(FileError) -> Void
@@ -120,7 +121,7 @@ extension SourceFile {
       try betweenPieces()
     }
     guard hasher.digest == read.digest else { throw changed() }
-    // Otherwise something else of it has changed, such as its mode.
+    // With the same length, only attributes have changed, such as the mode.
     return now.size > read.count ? .grew : nil
   }
 }

@@ -3,35 +3,38 @@ public import TelpherTransport
 public import TelpherWire
 
 /// Sends files, folders and links over one stream, without a round trip for each (docs/PROTOCOL.md,
-/// "Trees"). It announces entries ahead, and sends the files that the receiver wants as its answers
-/// come. Both ends of a connection use it; it runs on a worker's thread.
+/// "Trees"). It announces entries ahead, and sends the files that the receiver wants as the answers
+/// arrive. The server and the client both use it. Its methods block, so it runs on a worker's
+/// thread.
 public struct TreeSender {
-  /// Files that are announced and not answered or not sent yet, at most: enough that a far receiver
-  /// never stands still, and a bound to what is kept.
+  /// The maximum number of items that are announced and not yet sent or skipped. It is large enough
+  /// to keep a distant receiver busy, and limits the memory at both ends.
   static let maxAhead = 4_096
-  /// Bytes of the paths of files that are announced and not settled, at most, since the receiver keeps
-  /// them: well above those of a group of its, which it settles at once.
+  /// The maximum total length of the paths of files that are announced and not settled, in bytes.
+  /// The receiver holds these paths. It is well above the paths of one group, which the receiver
+  /// settles together.
   static let maxOpenFileBytes = 1 << 20
-  /// Answers that may wait for their files: one for each, and many for entries that need none.
+  /// The maximum number of answers that wait for their files: one for each file, and many for
+  /// entries that need none.
   private static let maxAnswers = 16 * maxAhead
-  /// Entries that are announced and not settled, at most, before the receiver is waited for. It settles
-  /// them in groups that are much smaller.
+  /// The maximum number of announced entries that are not settled. The receiver settles them in
+  /// much smaller groups.
   private static let maxOpen = 65_536
-  /// Characters of a digest, at most: twice those of the longest.
+  /// The maximum number of characters in a digest: twice that of the longest algorithm.
   private static let maxDigest = 128
-  /// Files up to this size are read whole and sent side by side in full frames.
+  /// The maximum size in bytes of a small file. Small files are read at once and share full frames.
   static let smallFile: Int64 = 64 * 1024
-  /// Bytes that are promised at once: what has to be made up with zeros where a file turns out
-  /// shorter.
+  /// The bytes of a large file that one record announces. If the file turns out to be shorter, the
+  /// rest of the piece is sent as zeros.
   static let piece: Int64 = 4 << 20
 
-  /// What is announced and not done with.
+  /// An announced file that is not yet sent or skipped, or the end of a folder.
   enum Item {
     case file(Int, RelativePath, FileStatus)
     case leave(Int)
   }
 
-  /// What the receiver said of `count` files from number `first` on.
+  /// The receiver's answer to `count` entries from number `first` on.
   struct Answer {
     var first: Int
     var count: Int
@@ -50,30 +53,30 @@ public struct TreeSender {
   var port: TransferPort { output.port }
   var walker: TreeWalker
   var isWalkOver = false
-  /// What became of each entry.
+  /// The account of all entries.
   var ledger = TransferLedger()
-  /// What the receiver says that became of them, once it has said so.
+  /// The receiver's final counts; nil until they arrive.
   private var settled: TreeCounts?
   var openFolders: [Int] = []
   var items: Deque<Item> = []
   var reader = RecordReader()
   var answers: Deque<Answer> = []
-  /// The number behind the last answer.
+  /// The number after the last answered entry.
   private var nextAnswer = 0
-  /// Files that this side could not send, and which the receiver has not settled.
+  /// Files that this side could not send and that the receiver has not settled.
   var unsendable: Set<Int> = []
+  /// The folder that was used last.
   var folder: Folder?
-  /// Bytes of the current file that were sent.
+  /// The bytes of the current file that were sent.
   var moved: Int64 = 0
   var failureList = FailureList()
-  /// What could not be sent, or could not be stored by the receiver; the first of it, `counts` knows
-  /// how much it was.
+  /// The first entries that could not be sent or stored. `counts` has the total number.
   public var failures: [TransferFailure] { failureList.kept }
-  /// What became of the entries: the same as the receiver's counts after `run` has returned.
+  /// The counts of entries by outcome. After `run` has returned they equal the receiver's.
   public var counts: TreeCounts { ledger.counts }
 
-  /// A sender of what is at `source` below `root`, under the name `name` (empty: what the folder
-  /// `source` holds).
+  /// Creates a sender of the file, folder or link at `source` below `root`. `name` is its name at
+  /// the receiver; if empty, the contents of the folder `source` are sent.
   public init(
     port: TransferPort, root: Root, source: RelativePath, name: [UInt8],
     options: TransferOptions, meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
@@ -88,9 +91,11 @@ public struct TreeSender {
     walker = TreeWalker(root: root, start: source)
   }
 
-  /// Sends it all, and waits until the receiver has stored what it wanted.
+  /// Sends everything, and waits until the receiver has settled it. Failures of single entries are
+  /// listed in `failures`.
   ///
-  /// - Throws: `FileError` where nothing can be sent, or the stream is over.
+  /// - Throws: `FileError` if the source can't be found, the receiver violates the protocol, or the
+  ///   stream is over.
   public mutating func run() throws(FileError) {
     try announceSource()
     while true {
@@ -112,37 +117,37 @@ public struct TreeSender {
     try finish()
   }
 
-  /// All is sent: waits until the receiver has settled it.
+  /// Ends the channels, and waits until the receiver has settled all entries.
   mutating func finish() throws(FileError) {
     output.flush()
     port.finish(.index)
     port.finish(.file)
-    // The end of its records means that everything is in its place.
+    // The receiver ends its records after all entries are settled.
     while let chunk = try port.receive(.index) { try take(try reader.read(chunk)) }
     try checkLedger()
   }
 
-  /// Makes sure that the receiver has settled every entry, and counts the same.
+  /// Checks that the receiver has settled every entry, and that both sides have the same counts.
   private func checkLedger() throws(FileError) {
     guard ledger.openCount == 0, settled == ledger.counts else {
       let total = ledger.announced.entries.total
       throw FileError(
         .protocolError,
-        "the receiver accounts for \(total - ledger.openCount) of the \(total) entries that were sent"
+        "the receiver settled \(total - ledger.openCount) of the \(total) entries that were sent"
       )
     }
   }
 
   // MARK: Announcing
 
-  /// Announces the source itself. A link that is named is followed, as far as it leads somewhere.
+  /// Announces the source. If it is a symlink, it is followed.
   mutating func announceSource() throws(FileError) {
     var found = try root.status(source, followsLink: false)
     if found.0.kind == .link {
       do throws(FileError) {
         found = try root.status(source, followsLink: true)
       } catch {
-        // A link that leads nowhere, or out of the root, is sent as a link.
+        // A link with a missing target, or one outside the root, is sent as a link.
         guard error.code == .notFound || error.code == .badPath else { throw error }
       }
     }
@@ -161,7 +166,7 @@ public struct TreeSender {
 
   mutating func announceNext() throws(FileError) {
     guard let step = walker.next() else {
-      // The source's own end, which the walker does not tell.
+      // The walker does not report the end of the source itself.
       if let number = openFolders.popLast() { items.append(.leave(number)) }
       return try complete()
     }
@@ -195,7 +200,7 @@ public struct TreeSender {
     let digest = options.comparesDigests ? try? digest(of: path) : nil
     items.append(.file(ledger.announce(.file, path, digest: digest), path, status))
     meter?.update { $0.announce(status.size) }
-    // The source itself may be sent under another name.
+    // The source itself gets its own record, because it may have another name at the receiver.
     let isUnsized = status.size == 0 && isContentAt(path)
     if path != source, !options.comparesDigests, !isUnsized,
       let name = String(validating: path.name, as: UTF8.self)
@@ -203,17 +208,17 @@ public struct TreeSender {
       return output.announce(name, in: wirePath(of: path.parent), status)
     }
     var entry = entry(path, status, nil)
-    // How long it is shows when it is read.
+    // Its length is not known before it is read.
     if isUnsized { entry.size = nil }
     entry.digest = digest
     output.write(TreeRecord(entry: entry))
   }
 
-  /// Whether a file whose size is 0 holds something: one of proc(5) for instance. The receiver must not
-  /// take it for an unchanged empty one.
+  /// Whether a file whose size is 0 has contents, like the files of proc(5). The receiver must not
+  /// treat it as an unchanged empty file.
   private mutating func isContentAt(_ path: RelativePath) -> Bool {
     withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { byte in
-      // If it cannot be read, that shows when it is sent.
+      // An error shows again when the file is sent.
       (try? open(path).read(into: byte, at: 0)) ?? 0 > 0
     }
   }
@@ -224,7 +229,7 @@ public struct TreeSender {
     return entry
   }
 
-  /// How the receiver knows a path.
+  /// The path as the receiver knows it.
   func wirePath(of path: RelativePath) -> [UInt8] {
     var below = path.bytes.dropFirst(source.bytes.count)
     if below.first == UInt8(ascii: "/") { below = below.dropFirst() }
@@ -246,16 +251,17 @@ public struct TreeSender {
 
   // MARK: Answers
 
-  /// Waits until more may be queued. What the receiver says is taken meanwhile: it may be unable to
-  /// go on before.
+  /// Waits until more data may be queued. Handles the receiver's answers meanwhile, since the
+  /// receiver may be blocked until they are read.
   mutating func waitForRoom() throws(FileError) {
     while try !port.waitForRoom(orPieceOf: .index) { try takeAnswers(waiting: false) }
   }
 
+  /// Handles the answers that have arrived. With `waiting`, waits for at least one chunk.
   mutating func takeAnswers(waiting: Bool) throws(FileError) {
     if waiting {
       guard let chunk = try port.receive(.index) else {
-        throw FileError(.protocolError, "the receiver ended before it had answered")
+        throw FileError(.protocolError, "the receiver ended before it answered all entries")
       }
       try take(try reader.read(chunk))
     }
@@ -286,31 +292,32 @@ public struct TreeSender {
     }
   }
 
-  /// The numbers that an answer is about.
+  /// The numbers of the entries that an answer is about.
   private func numbers(_ first: Int, _ record: TreeRecord) throws(FileError) -> Range<Int> {
     let (end, overflow) = first.addingReportingOverflow(record.count ?? 1)
     guard first >= 0, end > first, !overflow, end <= ledger.nextNumber else {
-      throw FileError(.protocolError, "the receiver answered what was not asked")
+      throw FileError(.protocolError, "the receiver answered for an unknown or settled entry")
     }
     return first..<end
   }
 
   private mutating func add(_ answer: Answer) throws(FileError) {
     guard answers.count < Self.maxAnswers else {
-      throw FileError(.tooLarge, "more than \(Self.maxAnswers) answers of the receiver wait")
+      throw FileError(
+        .tooLarge, "the receiver sent more than \(Self.maxAnswers) answers ahead of the files")
     }
     nextAnswer = answer.first + answer.count
     answers.append(answer)
   }
 
-  /// The receiver says that an entry has failed. If it had not answered for it, that is the answer.
+  /// Handles the receiver's report of a failed entry. If the entry has no answer yet, this is it.
   private mutating func takeFailure(
     _ number: Int, _ path: PathText?, _ message: String
   ) throws(FileError) {
     guard let entry = ledger[number] else {
-      throw FileError(.protocolError, "the receiver answered what was not asked")
+      throw FileError(.protocolError, "the receiver answered for an unknown or settled entry")
     }
-    // What this side could not send was noted then.
+    // A failure to send is already noted.
     if unsendable.remove(number) == nil {
       note(path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "\(entry.path)", message)
     }
@@ -320,7 +327,7 @@ public struct TreeSender {
     }
   }
 
-  /// The receiver says what became of an entry.
+  /// Settles an entry with the outcome that the receiver reported.
   private mutating func settle(
     _ number: Int, _ outcome: TransferLedger.Outcome
   ) throws(FileError) {
@@ -344,9 +351,9 @@ public struct TreeSender {
     onFile(FileReport(wirePath(of: entry.path), entry, outcome, options.digest))
   }
 
-  /// Does what is first in line, where the receiver has answered.
+  /// Handles the first item of the queue, if the receiver has answered it.
   ///
-  /// - Returns: whether anything was done.
+  /// - Returns: whether an item was handled.
   mutating func sendNext() throws(FileError) -> Bool {
     guard let item = items.first else { return false }
     switch item {
@@ -367,13 +374,14 @@ public struct TreeSender {
     return true
   }
 
+  /// The answer to the file `number`; nil if it has not arrived.
   mutating func answer(for number: Int) throws(FileError) -> Answer? {
     while let answer = answers.first {
       guard number < answer.first + answer.count else {
         answers.removeFirst()
         continue
       }
-      // Folders and links in a run need no answer, and stand in none.
+      // This answer is for a later entry, so the one for this file is missing.
       guard answer.first <= number else {
         throw FileError(.protocolError, "the receiver did not answer in order")
       }

@@ -3,25 +3,26 @@ internal import TelpherAccess
 internal import TelpherTransport
 internal import TelpherWire
 
-/// Who may use this server: decided from what the system says of a peer, before a byte of it is
-/// read.
+/// Decides which peers may use this server, before it reads any of their bytes. The decision uses
+/// only what the kernel reports about the peer.
 struct Access: Sendable {
   /// The token of TCP clients, if they may connect.
   let tokens: TokenSource?
 
-  /// What is done with a new connection.
+  /// What the server does with a new connection.
   enum Decision {
-    /// The system says that it is one of those who may.
+    /// Accept it: the kernel reports a user who may use the server.
     case known
-    /// It is a stranger until it has proven itself.
+    /// Treat it as a stranger until it proves that it knows the token.
     case mustProve(TokenProver, source: String)
-    /// It is turned away. `cause` is for this server's owner alone.
+    /// Refuse it with this error. `cause` goes only to the server's log.
     case refused(WireError, cause: String?)
   }
 
   /// Decides about a new connection from `peer`.
   ///
-  /// - Parameter address: where it was accepted; nil of one that nobody connected to.
+  /// - Parameter address: the address of the listener that accepted it; nil if it runs over
+  ///   descriptors that the server inherited.
   func decide(_ peer: PeerIdentity, at address: SocketAddress?) -> Decision {
     switch peer {
     case .inherited: return .known

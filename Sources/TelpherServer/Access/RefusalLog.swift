@@ -1,8 +1,9 @@
 internal import Logging
 internal import TelpherTransport
 
-/// The log of what strangers do: a few lines of it, and the number of those that were left out. A
-/// stranger could fill the disk of the log otherwise. On its loop's thread only.
+/// Logs refused clients and faults of peers, at most `LogBudget.lines` per period, and then how
+/// many lines it left out. Without the limit any client could fill the disk with log lines. Use it
+/// only on its loop's thread.
 final class RefusalLog {
   private let logger: Logger
   private let loop: any EventLoop
@@ -13,7 +14,7 @@ final class RefusalLog {
     self.loop = loop
   }
 
-  /// Logs a line, unless there were too many lately.
+  /// Logs a line, or only counts it if the period's lines are used up.
   func record(_ message: Logger.Message, _ metadata: Logger.Metadata) {
     switch budget.admit() {
     case .log(let startsPeriod):
@@ -31,30 +32,30 @@ final class RefusalLog {
     let left = budget.periodDidEnd()
     guard left > 0 else { return }
     logger.warning(
-      "left out lines about clients that were turned away",
+      "left out log lines about refused clients",
       metadata: ["count": "\(left)", "seconds": "\(LogBudget.period / 1_000_000_000)"])
   }
 }
 
-/// How many lines may be logged in a time.
+/// Limits how many lines are logged in a period.
 struct LogBudget {
-  /// Lines in a period: enough to see what goes on.
+  /// Lines in a period: enough to see what is happening.
   static let lines = 10
   /// The length of a period, in nanoseconds.
   static let period: UInt64 = 10_000_000_000
 
   /// What to do with a line.
   enum Decision: Equatable {
-    /// Log it. If it starts a period, call `periodDidEnd()` after that time.
+    /// Log it. If it starts a period, call `periodDidEnd()` after `period`.
     case log(startsPeriod: Bool)
-    /// Don't; it was counted.
+    /// Do not log it; it was counted.
     case leaveOut
   }
 
   private var logged = 0
   private var leftOut = 0
 
-  /// A line is to be logged.
+  /// Counts a line and says whether to log it.
   mutating func admit() -> Decision {
     guard logged < Self.lines else {
       leftOut += 1
@@ -64,7 +65,7 @@ struct LogBudget {
     return .log(startsPeriod: logged == 1)
   }
 
-  /// The period is over.
+  /// Ends the period.
   ///
   /// - Returns: how many lines were left out in it.
   mutating func periodDidEnd() -> Int {

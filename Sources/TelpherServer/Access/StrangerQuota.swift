@@ -1,28 +1,27 @@
-/// The places for connections that have not proven yet who they are, on one loop.
+/// Limits the strangers on one loop: connections that have not authenticated yet.
 ///
-/// A new stranger always gets a place. If there are too many, the oldest one loses its own that has
-/// said nothing more since it was read last: an honest client needs its place for some milliseconds,
-/// while one that only wants to occupy it has to hold it. No place is taken from a client that is
-/// known already. Each listener has places of its own, and so has each source, so that one that
-/// connects without end displaces itself first.
+/// A new stranger always gets a place. If a limit is reached, the oldest stranger without unread
+/// bytes is evicted: an honest client needs its place for a few milliseconds, while an attacker has
+/// to hold it. Authenticated clients are never evicted. Each listener and each source has its own
+/// limit, so a source that connects again and again evicts its own connections first.
 struct StrangerQuota {
-  /// The places of a listener, at least 1.
+  /// The most strangers per listener, at least 1.
   let perListener: Int
-  /// Those of them that one source may have, at least 1.
+  /// The most strangers per listener from one source address, at least 1.
   let perSource: Int
 
-  /// Where a stranger came in, and from where.
+  /// The listener that accepted a stranger, and its source address.
   private struct Origin: Hashable {
     let listener: ObjectIdentifier
     let source: String
   }
 
-  /// The strangers of each origin, in the order in which they came.
+  /// The strangers of each origin, oldest first.
   private var queues: [Origin: [ObjectIdentifier]] = [:]
   private var origins: [ObjectIdentifier: Origin] = [:]
   private var counts: [ObjectIdentifier: Int] = [:]
 
-  /// The most strangers of which it is asked whether they were heard, each by a system call.
+  /// The most strangers that one eviction checks for unread bytes; each check is a system call.
   private static let longestSearch = 16
 
   init(perListener: Int, perSource: Int) {
@@ -34,11 +33,11 @@ struct StrangerQuota {
   /// The number of strangers.
   var count: Int { origins.count }
 
-  /// Gives `stranger` a place.
+  /// Adds `stranger`.
   ///
-  /// - Parameter hasUnread: whether a stranger has sent what was not read yet: it has not had its
-  ///   chance. Of several that came at once it may be the honest one.
-  /// - Returns: the one that loses its place for it, if any.
+  /// - Parameter hasUnread: whether a stranger has sent bytes that the server has not read yet.
+  ///   Such a stranger may be about to authenticate, so others are evicted first.
+  /// - Returns: the stranger that was evicted to make room, if any.
   mutating func admit(
     _ stranger: ObjectIdentifier, from source: String, at listener: ObjectIdentifier,
     hasUnread: (ObjectIdentifier) -> Bool = { _ in false }
@@ -48,7 +47,7 @@ struct StrangerQuota {
     if queues[origin]?.count ?? 0 >= perSource {
       evicted = evict(origin, hasUnread)
     } else if counts[listener] ?? 0 >= perListener {
-      // The source that has the most pays.
+      // Evict from the source that has the most strangers.
       let crowded = queues.filter { $0.key.listener == listener }
         .max { ($0.value.count, $1.key.source) < ($1.value.count, $0.key.source) }
       guard let crowded else { preconditionFailure("a listener that is full has a stranger") }
@@ -62,7 +61,7 @@ struct StrangerQuota {
     return evicted
   }
 
-  /// `stranger` is known now, or gone.
+  /// Removes `stranger`, which has authenticated or disconnected.
   mutating func remove(_ stranger: ObjectIdentifier) {
     guard let origin = origins.removeValue(forKey: stranger) else { return }
     queues[origin]?.removeAll { $0 == stranger }
@@ -70,7 +69,7 @@ struct StrangerQuota {
     counts[origin.listener, default: 0] -= 1
   }
 
-  /// Takes the place of the oldest one of `origin` that has been heard.
+  /// Removes the oldest stranger of `origin` without unread bytes, or else the oldest.
   private mutating func evict(
     _ origin: Origin, _ hasUnread: (ObjectIdentifier) -> Bool
   ) -> ObjectIdentifier? {

@@ -9,8 +9,9 @@ extension CloseResult {
     stage = failure.stage.rawValue
   }
 
-  /// The result of a command whose process ended with `exit`, and that was ended for `reason`, if it
-  /// was.
+  /// The result of a command whose process has exited.
+  ///
+  /// - Parameter reason: why the server ended the command; nil if it ended by itself.
   init(_ exit: ProcessExit, endedFor reason: CommandState.Reason?, limits: CommandLimits) {
     self.init(.exited)
     switch exit.status {
@@ -25,16 +26,16 @@ extension CloseResult {
     rusage = Usage(exit.usage)
   }
 
-  /// The result of a command that was to be ended for `reason` and whose process did not end by
-  /// SIGKILL.
+  /// The result of a command that the server tried to end for `reason`, but whose process did not
+  /// end after SIGKILL.
   init(unendedFor reason: CommandState.Reason, limits: CommandLimits) {
     self.init(.canceled)
     setReason(reason, limits)
-    let end = "its process did not end by SIGKILL"
+    let end = "its process did not end after SIGKILL"
     message = message.map { "\($0); \(end)" } ?? end
   }
 
-  /// The times that a command had.
+  /// The time limits of a command, in milliseconds.
   struct CommandLimits {
     let deadlineMS: Int64?
     let keptMS: Int64
@@ -57,7 +58,7 @@ extension CloseResult {
 }
 
 extension CloseResult.Usage {
-  /// The usage in the wire's units.
+  /// Converts the usage to the units of the protocol.
   init(_ usage: ResourceUsage) {
     self.init(
       userMS: Double(usage.userMicroseconds) / 1_000,

@@ -1,32 +1,34 @@
+internal import Glibc
 internal import Synchronization
 internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// One command: its process, its streams, its timers and its end. It belongs to a loop, not to a
-/// connection: a stream is attached to it and may be lost, replaced, or never come back.
+/// One command: it owns the process, its pipes and its timers, and performs what `CommandState`
+/// decides. A job belongs to a loop, not to a connection: its stream may be lost, and another
+/// stream may attach later. Use it only on its loop's thread.
 final class CommandJob {
-  /// Where a command's output and result go.
+  /// The stream that receives a command's output and result.
   struct Outlet {
     let connection: ServerConnection
     let stream: StreamID
     var link: Link { connection.link }
   }
 
-  /// What a job has of the server around it.
+  /// What a job needs from its server.
   struct Surroundings {
     let loop: any EventLoop
-    /// The environment that the command's own is added to.
+    /// The environment that commands start with; the request's variables are added to it.
     let environment: [SystemString: SystemString]
-    /// Takes outputs that are still held by others after the drain.
+    /// Reads outputs that background processes still hold after the drain.
     let heldOutputs: HeldOutputs
-    /// How long a kept job goes on without a stream, in nanoseconds.
+    /// How long a job runs without a stream before it is ended, in nanoseconds.
     let keepDetachedFor: UInt64
   }
 
-  /// What the client asked for; without its arguments and environment once it was launched.
+  /// The client's request; `start` removes its arguments and environment.
   private(set) var request: RunRequest
-  /// Called once the result is known, for a connection that has let go of the job.
+  /// Called when the result is known, for a connection whose stream of this job is gone.
   var whenFinished: (() -> Void)?
   private let surroundings: Surroundings
   private var loop: any EventLoop { surroundings.loop }
@@ -41,15 +43,15 @@ final class CommandJob {
   private var outputs: [OutputPump] = []
   private var exit: ProcessExit?
   private var failure: SpawnError?
-  private var earlySignals: [Int32] = []
-  /// Outputs that were not wanted before the command had started.
-  private var earlyStops: Set<UInt8> = []
-  /// Nobody will take the outputs.
-  private var isAbandoned = false
-  /// Bytes of input that the command took, or that were dropped.
+  private var signalsBeforeStart: [Int32] = []
+  /// Channels whose output the client stopped before the command had started.
+  private var channelsStoppedBeforeStart: Set<UInt8> = []
+  /// Whether the outputs are dropped because no client will read them.
+  private var dropsOutputs = false
+  /// Bytes of input that the command's pipe accepted, or that were dropped.
   private var inputTaken: UInt64 = 0
-  /// Read on the thread that launches: a command that was given up before is not started.
-  private let isGivenUp = Flag()
+  /// Set if the job was abandoned. The launching thread reads it and then starts no process.
+  private let launchIsCanceled = Flag()
   private let startedAt: UInt64
   private var endedAt: UInt64
   private var deadlineTimer: (any LoopTimer)?
@@ -57,23 +59,24 @@ final class CommandJob {
   private var treeTimer: (any LoopTimer)?
   private var detachTimer: (any LoopTimer)?
 
-  /// How often a tree that was asked to end is looked at.
+  /// The time between two checks whether the processes of the tree have ended, in nanoseconds.
   private static let treeInterval: UInt64 = 20_000_000
-  /// The drain after SIGKILL: whoever still holds an output then is out of reach.
+  /// The drain after SIGKILL, in nanoseconds. It bounds the wait for processes that can't be ended.
   private static let shortDrain: UInt64 = 500_000_000
-  /// The credit for a command that reads its input, in bytes, and the part of the connection's that it
-  /// is at most.
+  /// The larger window for a command that reads its input, in bytes, and the largest part of the
+  /// connection's window that it may be (1/4).
   private static let grownInputWindow = WireConstants.defaultWindow
   private static let inputPartOfConnection: UInt64 = 4
-  /// How long a process is waited for after that drain if it has not exited. It dies of SIGKILL in much
-  /// less, unless it hangs in the kernel (a dead network file system) or belongs to another user.
+  /// How long to wait after that drain for a process that has not exited, in nanoseconds. SIGKILL
+  /// ends a process much sooner, unless it hangs in the kernel (a dead network file system) or
+  /// belongs to another user.
   private static let lastWait: UInt64 = 5_000_000_000
-  /// Signals kept for a command that is still being launched.
-  private static let maxEarlySignals = 16
+  /// The most signals that are kept until the command has started.
+  private static let maxSignalsBeforeStart = 16
 
   /// - Parameters:
-  ///   - wasLaunched: called once, when the command has started or could not be.
-  ///   - didFinish: told once, when the result is known.
+  ///   - wasLaunched: called once, when the command has started or has failed to start.
+  ///   - didFinish: called once, when the result is known.
   init(
     request: RunRequest, surroundings: Surroundings, wasLaunched: @escaping () -> Void = {},
     didFinish: @escaping (CommandJob, CloseResult) -> Void
@@ -88,7 +91,9 @@ final class CommandJob {
 
   // MARK: Start
 
-  /// Launches the command, with a pipe for its input unless there is none.
+  /// Launches the command.
+  ///
+  /// - Parameter noInput: whether standard input is /dev/null instead of a pipe.
   func start(for outlet: Outlet, noInput: Bool) {
     self.outlet = outlet
     if !noInput {
@@ -107,7 +112,7 @@ final class CommandJob {
       }
     }
     let launch = spawnRequest(noInput: noInput)
-    // Up to 2 MiB, which a command that runs for long need not hold.
+    // Free up to 2 MiB that the job does not need any more.
     (request.argv, request.shell, request.env) = (nil, nil, nil)
     loop.spawn(launch) { [self] result in
       wasLaunched()
@@ -120,8 +125,8 @@ final class CommandJob {
     }
   }
 
-  /// A command that has read a whole window will read on, and a larger one serves it better on a long
-  /// way. One that does not read never costs more than the first.
+  /// Enlarges the input window once the command has read a whole window: a larger one is faster
+  /// over long round trips. A command that does not read never costs more than the first window.
   private func growInputWindow(_ outlet: Outlet) {
     guard inputTaken >= outlet.link.window(of: outlet.stream, .stdin) else { return }
     outlet.link.growWindow(
@@ -141,11 +146,11 @@ final class CommandJob {
       error: request.merge == true ? .sameAsOutput : .pipe,
       limits: (request.limits ?? [:]).map { name, value in
         guard let kind = ResourceLimit.Kind(rawValue: name) else {
-          preconditionFailure("the wire refuses limits of unknown names")
+          preconditionFailure("RunRequest.decode refuses unknown limits")
         }
         return ResourceLimit(kind, value)
       })
-    spawn.isCanceled = { [isGivenUp] in isGivenUp.isSet.load(ordering: .relaxed) }
+    spawn.isCanceled = { [launchIsCanceled] in launchIsCanceled.isSet.load(ordering: .relaxed) }
     return spawn
   }
 
@@ -169,44 +174,44 @@ final class CommandJob {
     }
     let actions = state.didStart(outputs: outputs.count)
     input?.start(child.input)
-    earlySignals.forEach { child.signal($0) }
-    earlySignals = []
+    signalsBeforeStart.forEach { child.signal($0) }
+    signalsBeforeStart = []
     if let outlet {
       connect(outlet)
     }
     for pump in outputs {
-      if isAbandoned { pump.discard() }
-      if earlyStops.contains(pump.channel.rawValue) { pump.stop() }
+      if dropsOutputs { pump.discard() }
+      if channelsStoppedBeforeStart.contains(pump.channel.rawValue) { pump.stop() }
     }
     perform(actions)
   }
 
   private func connect(_ outlet: Outlet) {
-    // It has no pipe of its own, and every output ends with a FIN.
+    // With `merge` standard error has no pipe, but its channel needs a FIN too.
     if request.merge == true { outlet.link.outbound(outlet.stream, .stderr).finish() }
     for pump in outputs { pump.attach(outlet.link.outbound(outlet.stream, pump.channel)) }
   }
 
-  // MARK: What the client says
+  // MARK: From the client
 
-  /// Bytes for standard input.
+  /// Handles DATA.
   func receive(_ chunk: Chunk, on channel: Channel) {
     if channel == .stdin, let input {
       input.receive(chunk)
     } else if let outlet {
-      // Nobody reads this channel of a command; its credit is not to be lost.
+      // A command does not read this channel. Grant the bytes again so that no credit is lost.
       outlet.link.consume(outlet.stream, channel, chunk.count)
     }
   }
 
-  /// The end of a channel.
+  /// Handles the FIN of a channel.
   func finish(_ channel: Channel) {
     if channel == .stdin { input?.finish() }
   }
 
-  /// A word about the command.
+  /// Handles a CONTROL message.
   ///
-  /// - Throws: `WireError` where it can't be done; the stream is then reset.
+  /// - Throws: `WireError` if the signal does not exist; the caller then resets the stream.
   func receive(_ message: ControlMessage) throws(WireError) {
     if let signal = message.signal {
       guard signal > 0, signal <= 64 else {
@@ -214,20 +219,21 @@ final class CommandJob {
       }
       if let child, exit == nil {
         child.signal(signal)
-      } else if child == nil, earlySignals.count < Self.maxEarlySignals {
-        earlySignals.append(signal)
+      } else if child == nil, signalsBeforeStart.count < Self.maxSignalsBeforeStart {
+        signalsBeforeStart.append(signal)
       }
     }
     if let number = message.stopSending {
-      if child == nil { earlyStops.insert(number) }
+      if child == nil { channelsStoppedBeforeStart.insert(number) }
       outputs.first { $0.channel.rawValue == number }?.stop()
     }
     if message.cancel == true { end(.canceled) }
   }
 
-  // MARK: Streams that come and go
+  // MARK: Attaching and detaching
 
-  /// Takes up with a new stream, which learns at which offset of each output it joins.
+  /// Attaches a new stream instead of the current one, and sends it the offset of each output at
+  /// which it begins.
   func attach(_ newOutlet: Outlet, noInput: Bool) {
     outputs.forEach { $0.detach() }
     input?.detach()
@@ -244,7 +250,7 @@ final class CommandJob {
     connect(newOutlet)
   }
 
-  /// The stream is gone. A command that was not asked to stay is ended, its output dropped.
+  /// Detaches the stream. Unless `keep` is set, ends the command and drops its output.
   func detach(keep: Bool, reason: CommandState.Reason = .disconnected) {
     outlet = nil
     input?.detach()
@@ -257,23 +263,24 @@ final class CommandJob {
       }
       return outputs.forEach { $0.settle() }
     }
-    // The state first: the end of the outputs must not look like the command's own.
+    // `end` comes first: dropping the outputs could finish the command, and its result needs the
+    // reason.
     end(reason)
     abandon()
   }
 
   private func abandon() {
-    isAbandoned = true
-    isGivenUp.isSet.store(true, ordering: .relaxed)
+    dropsOutputs = true
+    launchIsCanceled.isSet.store(true, ordering: .relaxed)
     outputs.forEach { $0.discard() }
   }
 
-  /// Ends the command: SIGTERM to its tree, the grace, SIGKILL.
+  /// Ends the command: SIGTERM to its tree, then SIGKILL after the grace.
   func end(_ reason: CommandState.Reason) {
     perform(state.end(reason))
   }
 
-  /// Ends the command without a grace, and without waiting for who might take its output.
+  /// Ends the command without a grace, and drops its output.
   func kill(_ reason: CommandState.Reason) {
     perform(state.kill(reason))
     abandon()
@@ -286,18 +293,18 @@ final class CommandJob {
     outlet.link.control(outlet.stream, message)
   }
 
-  // MARK: The end
+  // MARK: Ending
 
   private func perform(_ actions: CommandState.Actions) {
     if actions.contains(.terminate) {
-      child?.signalTree(15)
-      // A stopped process would not notice.
-      child?.signalTree(18)
+      child?.signalTree(SIGTERM)
+      // A stopped process handles SIGTERM only after it continues.
+      child?.signalTree(SIGCONT)
       startTimer(Self.nanoseconds(request.graceMS ?? RunRequest.defaultGraceMS)) { job in
         job.perform(job.state.graceDidExpire())
       }
     }
-    if actions.contains(.kill) { child?.signalTree(9) }
+    if actions.contains(.kill) { child?.signalTree(SIGKILL) }
     if actions.contains(.watchTree) { watchTree() }
     if actions.contains(.startDrain) {
       let drain = request.drainMS ?? RunRequest.defaultDrainMS
@@ -325,8 +332,8 @@ final class CommandJob {
   private func watchTree() {
     guard state.awaitsTree else { return }
     guard let child, child.mayHaveSurvivors else { return perform(state.treeIsGone()) }
-    // Who was forked since, or was missed.
-    if state.phase == .killed { child.signalTree(9) }
+    // Processes may have been forked since the last SIGKILL, or missed by it.
+    if state.phase == .killed { child.signalTree(SIGKILL) }
     treeTimer?.cancel()
     treeTimer = loop.schedule(after: Self.treeInterval) { [unowned self] in watchTree() }
   }
@@ -346,7 +353,7 @@ final class CommandJob {
   }
 
   private var counts: [String: UInt64] {
-    // With `merge` the error channel has no pipe, and no bytes.
+    // With `merge` channel 2 has no pipe, and its count is 0.
     var counts: [String: UInt64] = ["1": 0, "2": 0]
     for pump in outputs { counts["\(pump.channel.rawValue)"] = pump.count }
     return counts
@@ -370,8 +377,8 @@ final class CommandJob {
     return result
   }
 
-  /// Whether it is worth the price to look for processes that are left: without a control group that
-  /// is a walk through all processes, dearer than most commands.
+  /// Whether to look for processes that are left. Without a control group this scans all processes,
+  /// which takes longer than most commands.
   private var mayHaveSurvivors: Bool {
     switch state.tree {
     case .gone: false

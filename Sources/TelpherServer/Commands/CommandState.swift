@@ -1,24 +1,24 @@
-/// The life of one command, as pure decisions: what happened goes in, what to do comes out. The
-/// result may be sent when its process has exited AND every output has ended, whichever comes first.
+/// The state machine of one command: each event returns the actions that the owner performs. The
+/// result is sent when the process has exited and every output has ended, in either order.
 ///
 ///     starting ──▸ running ──exit──▸ draining ──▸ finished
 ///         │           │                  │            ▴
 ///         └───────────┴──end requested───┴▸ terminating ──▸ killed
 struct CommandState: ~Copyable {
-  /// Where the command is.
+  /// The phases of a command.
   enum Phase: Equatable {
     /// The process is being launched. Next: running, terminating, finished (it could not start).
     case starting
     /// The process runs. Next: draining, terminating, finished.
     case running
-    /// The process has exited by itself, an output is still open. Next: terminating, finished.
+    /// The process has exited by itself; an output is still open. Next: terminating, finished.
     case draining
-    /// The tree was asked to end (SIGTERM), and has until the grace is over. Next: killed, finished.
+    /// The tree was sent SIGTERM and has until the grace is over. Next: killed, finished.
     case terminating
-    /// The tree was ended (SIGKILL), or is gone; exit, outputs and its last process are awaited, each
-    /// for a limited time. Next: finished.
+    /// The tree was sent SIGKILL, or is gone. The state waits for the exit, the outputs and the
+    /// last process of the tree, each for a limited time. Next: finished.
     case killed
-    /// All is known. Nothing more.
+    /// The result is known. Next: nothing.
     case finished
   }
 
@@ -30,9 +30,9 @@ struct CommandState: ~Copyable {
     case canceled
     /// The connection was lost.
     case disconnected
-    /// The server ends.
+    /// The server shuts down.
     case shutdown
-    /// It was kept for a client that did not come back.
+    /// It ran without a stream for too long.
     case expired
   }
 
@@ -41,30 +41,29 @@ struct CommandState: ~Copyable {
     let rawValue: UInt8
     /// Send SIGTERM to the tree and start the grace timer.
     static let terminate = Actions(rawValue: 1)
-    /// Send SIGKILL to the tree. A short drain follows: whoever holds an output after it is out of
-    /// reach.
+    /// Send SIGKILL to the tree.
     static let kill = Actions(rawValue: 2)
-    /// Look now and then whether the tree is gone, and tell `treeIsGone`.
+    /// Check regularly whether the tree is gone, and then call `treeIsGone`.
     static let watchTree = Actions(rawValue: 4)
     /// Start the drain timer that the client asked for.
     static let startDrain = Actions(rawValue: 8)
-    /// Start a short drain: all who could write are dead, or soon will be.
+    /// Start a short drain timer: all processes that could write have ended, or soon will.
     static let startShortDrain = Actions(rawValue: 16)
-    /// Take what the outputs hold at this moment, then end them.
+    /// Read what the outputs hold at this moment, then end them.
     static let takeLastOutput = Actions(rawValue: 32)
-    /// Tell the result.
+    /// Send the result.
     static let finish = Actions(rawValue: 64)
-    /// Start the last wait: the process has not exited although it was sent SIGKILL.
+    /// Start the last timer: the process has not exited although it was sent SIGKILL.
     static let startLastWait = Actions(rawValue: 128)
   }
 
   /// What is known of the processes of a command that was ended.
   enum Tree: Equatable {
-    /// Some may be left, and may still end.
+    /// Some may be left and may still end.
     case unknown
     /// None is left.
     case gone
-    /// Some did not end by SIGKILL in time. They are not waited for.
+    /// Some did not end after SIGKILL in time. The state does not wait for them.
     case outOfReach
   }
 
@@ -73,19 +72,19 @@ struct CommandState: ~Copyable {
   private(set) var reason: Reason?
   private var openOutputs = 0
   private var hasExited = false
-  /// Its exit is not waited for any more.
-  private var isGivenUp = false
+  /// Whether the result no longer waits for the exit.
+  private var ignoresExit = false
   /// What is known of the processes of the tree.
   private(set) var tree = Tree.unknown
-  /// It is to be killed as soon as it runs.
+  /// Whether to send SIGKILL as soon as the process runs.
   private var skipsGrace = false
 
-  /// Whether someone should look now and then whether the tree is gone.
+  /// Whether the owner should check regularly whether the tree is gone.
   var awaitsTree: Bool {
     hasExited && tree == .unknown && (phase == .terminating || phase == .killed)
   }
 
-  /// The process runs, with this many outputs.
+  /// The process has started, with this many outputs.
   mutating func didStart(outputs: Int) -> Actions {
     precondition(phase == .starting, "a command starts once")
     openOutputs = outputs
@@ -104,7 +103,7 @@ struct CommandState: ~Copyable {
     return .finish
   }
 
-  /// Someone wants the command to end.
+  /// Ends the command with a grace; later calls have no effect.
   mutating func end(_ newReason: Reason) -> Actions {
     guard reason == nil, phase != .finished else { return [] }
     reason = newReason
@@ -113,7 +112,7 @@ struct CommandState: ~Copyable {
     return hasExited ? [.terminate, .watchTree] : .terminate
   }
 
-  /// Someone wants the command to end at once, without a grace.
+  /// Ends the command at once, without a grace.
   mutating func kill(_ newReason: Reason) -> Actions {
     if reason == nil { reason = newReason }
     switch phase {
@@ -138,7 +137,7 @@ struct CommandState: ~Copyable {
       return openOutputs == 0 ? finishIfDone() : .startDrain
     case .terminating: return .watchTree
     case .killed:
-      // It may have taken longer to die than the drain: then this was the last that was awaited.
+      // If the process took longer to exit than the drain, this may be the last event.
       let actions = finishIfDone()
       return actions == [] ? .watchTree : actions
     case .starting, .draining, .finished:
@@ -175,7 +174,7 @@ struct CommandState: ~Copyable {
     case .draining:
       return .takeLastOutput
     case .killed:
-      // What has not died by now is out of reach.
+      // This server can't end what is left by now.
       if tree == .unknown { tree = .outOfReach }
       return finishIfDone().union(hasExited ? .takeLastOutput : [.takeLastOutput, .startLastWait])
     case .starting, .running, .terminating, .finished:
@@ -183,17 +182,18 @@ struct CommandState: ~Copyable {
     }
   }
 
-  /// The last wait is over: a process that did not die by SIGKILL is not waited for any more.
+  /// The last wait is over: a process that did not end after SIGKILL is no longer waited for.
   mutating func lastWaitDidExpire() -> Actions {
     guard phase == .killed, !hasExited else { return [] }
-    isGivenUp = true
+    ignoresExit = true
     return finishIfDone()
   }
 
   private mutating func finishIfDone() -> Actions {
     switch phase {
     case .draining, .killed:
-      guard hasExited || isGivenUp, openOutputs == 0, tree != .unknown || phase == .draining else {
+      guard hasExited || ignoresExit, openOutputs == 0, tree != .unknown || phase == .draining
+      else {
         return []
       }
       phase = .finished

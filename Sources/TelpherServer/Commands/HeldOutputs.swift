@@ -1,19 +1,19 @@
 internal import TelpherTransport
 
-/// Outputs of finished commands that processes in the background still hold: they are read and
-/// dropped, so that such a process is not ended by SIGPIPE when it writes. On its loop's thread only.
+/// Reads and drops the outputs of finished commands that background processes still hold, so that
+/// SIGPIPE does not end such a process when it writes. Use it only on its loop's thread.
 final class HeldOutputs {
-  /// Outputs at once. Each costs a descriptor; one more is closed instead.
+  /// The most outputs at once. Each costs a descriptor; a further one is closed.
   static let limit = 1_024
-  /// The time between two reads of one output, in nanoseconds. A read takes what the pipe holds,
-  /// 64 KiB by default: a process that writes without end is slowed down to some 6 MB/s, and costs the
-  /// loop a hundred reads a second.
+  /// The time between two reads of one output, in nanoseconds. A read takes all that the pipe
+  /// holds, 64 KiB by default. So a process that writes without end is limited to about 6 MB/s, and
+  /// the loop to a hundred reads per second.
   static let pause: UInt64 = 10_000_000
 
   private let loop: any EventLoop
   private let didEmpty: () -> Void
   private var pipes: [ObjectIdentifier: any ByteStream] = [:]
-  /// Those that were read during this pause.
+  /// The outputs that were read since the timer started, and wait for it.
   private var paused: [ObjectIdentifier] = []
   private var timer: (any LoopTimer)?
 
@@ -23,7 +23,7 @@ final class HeldOutputs {
     self.didEmpty = didEmpty
   }
 
-  /// Whether there is none.
+  /// Whether no output is held.
   var isEmpty: Bool { pipes.isEmpty }
 
   /// Reads `pipe` to its end and closes it.
@@ -40,7 +40,7 @@ final class HeldOutputs {
     pipe.resumeReading()
   }
 
-  /// Closes all of them: the server ends, and with it their reader.
+  /// Closes all outputs, at the end of the server.
   func closeAll() {
     timer?.cancel()
     timer = nil

@@ -1,10 +1,10 @@
 internal import TelpherTransport
 
-/// Carries a command's standard input from its stream to its pipe. Bytes count as taken only when
-/// the pipe has them, so a command that doesn't read stops its client.
+/// Writes a command's standard input from its stream to its pipe. The client gets new credit only
+/// when the pipe has accepted the bytes, so a command that does not read stops its client.
 final class InputPump {
   private var pipe: (any ByteStream)?
-  /// What came before the command had started; the client's credit bounds it.
+  /// Bytes that arrived before the command had started; the client's window limits them.
   private var early: [Chunk] = []
   private var isFinished = false
   private var isBroken = false
@@ -13,14 +13,14 @@ final class InputPump {
   private let didBreak: () -> Void
 
   /// - Parameters:
-  ///   - didTake: told of bytes that the pipe took, or that were dropped.
-  ///   - didBreak: told once when the command reads no more.
+  ///   - didTake: called with the number of bytes that the pipe accepted, or that were dropped.
+  ///   - didBreak: called when the command reads no more input.
   init(didTake: @escaping (Int) -> Void, didBreak: @escaping () -> Void) {
     self.didTake = didTake
     self.didBreak = didBreak
   }
 
-  /// The command has started; nil if it has no input.
+  /// Starts writing to the command's pipe.
   func start(_ pipe: (any ByteStream)?) {
     self.pipe = pipe
     pipe?.onWritable = { [unowned self] in taken() }
@@ -31,31 +31,32 @@ final class InputPump {
     if isFinished { pipe?.finishWriting() }
   }
 
-  /// The stream is gone; what it sent and the pipe has not taken is not granted to another.
+  /// Forgets the stream's unwritten bytes, so that their credit does not go to the next stream.
   func detach() { untaken = 0 }
 
-  /// Another stream goes on.
+  /// Continues with the input of another stream.
   ///
-  /// - Parameter hasEnded: whether it brings nothing.
+  /// - Parameter hasEnded: whether the new stream sends no input (NO_INPUT).
   func attach(hasEnded: Bool) {
     if hasEnded { finish() } else if isFinished || isBroken { didBreak() }
   }
 
-  /// Bytes from the client. Those behind the end that an earlier stream told are dropped.
+  /// Writes bytes from the client. Drops them if the input has ended, also if an earlier stream
+  /// ended it.
   func receive(_ chunk: Chunk) {
     untaken += chunk.count
     guard !isBroken, !isFinished else { return taken() }
     if pipe == nil { early.append(chunk.compacted()) } else { write(chunk) }
   }
 
-  /// The client's end of input.
+  /// Ends the input.
   func finish() {
     guard !isFinished else { return }
     isFinished = true
     pipe?.finishWriting()
   }
 
-  /// The command is over, or reads no more: what comes from now on is dropped.
+  /// Closes the pipe and drops all further bytes: the command has ended or reads no more.
   func stop() {
     guard !isBroken else { return }
     isBroken = true
@@ -66,7 +67,8 @@ final class InputPump {
 
   private func write(_ chunk: Chunk) {
     guard let pipe else { return taken() }
-    // Behind bytes that wait already, it may wait for long: it should not pin a whole read buffer.
+    // The chunk may wait for long after queued bytes. Copy it so that it does not keep a whole read
+    // buffer alive.
     let chunk = pipe.queuedBytes > 0 ? chunk.compacted() : chunk
     if pipe.write(UnsafeRawBufferPointer(start: nil, count: 0), chunk) { taken() }
   }

@@ -1,16 +1,17 @@
 internal import Synchronization
 internal import TelpherWire
 
-/// Which jobs this server knows, for all its loops: so that a repeated OPEN never runs one twice.
-/// A running job is never forgotten; results are kept for a while, a bounded number of them.
+/// The jobs of all loops of a server, by id, so that a repeated OPEN never runs a job twice.
+/// Running jobs stay in the table; a limited number of results is kept for a limited time. May be
+/// used from any thread.
 final class JobTable: Sendable {
-  /// What is known of a job id.
+  /// The state of a job id.
   enum Claim: Equatable {
-    /// Nothing: the caller runs it now.
+    /// The id is new: the caller runs the job now.
     case new
-    /// It runs on the loop of this number.
+    /// The job runs on the loop of this number.
     case running(loop: Int)
-    /// It has this result.
+    /// The job has finished with this result.
     case finished(CloseResult)
   }
 
@@ -30,7 +31,7 @@ final class JobTable: Sendable {
     self.keepFor = keepFor
   }
 
-  /// Looks `job` up and, if it is new, books it for the loop of number `loop`.
+  /// Looks up the id `job` and, if it is new, records it as running on loop `loop`.
   func claim(_ job: String, loop: Int, now: UInt64) -> Claim {
     state.withLock { state in
       if let owner = state.running[job] { return .running(loop: owner) }
@@ -44,7 +45,7 @@ final class JobTable: Sendable {
     }
   }
 
-  /// Keeps the result of a job that was claimed.
+  /// Records the result of a claimed job.
   func finish(_ job: String, _ result: CloseResult, now: UInt64) {
     state.withLock { state in
       state.running[job] = nil
@@ -58,10 +59,10 @@ final class JobTable: Sendable {
     }
   }
 
-  /// Another loop may have read its clock later and got the lock earlier: then nothing has passed.
+  /// `now` may be before `at`: another loop may have read its clock later and got the lock earlier.
   private func isExpired(_ at: UInt64, _ now: UInt64) -> Bool { now > at && now - at >= keepFor }
 
-  /// Forgets a job that was claimed and did not start: it may be tried again.
+  /// Forgets a claimed job that did not start; its id may be used again.
   func release(_ job: String) {
     state.withLock { $0.running[job] = nil }
   }

@@ -2,42 +2,44 @@ internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// Carries one output of a command from its pipe to its stream: a read, a frame, a write, without a
-/// copy. Without credit the pipe is not read; it fills, and the command waits.
+/// Sends one output of a command from its pipe to its stream: each read becomes one frame and one
+/// write, without a copy. Without credit the pump does not read; the pipe fills, and the command
+/// waits.
 final class OutputPump {
-  /// Where an output is.
+  /// The states of an output.
   private enum State {
     /// The pipe is open. Next: `sending`, `ended`.
     case reading
-    /// The pipe has ended; what was read last, or the FIN, has not gone yet. Next: `ended`.
+    /// The pipe has ended; the last bytes or the FIN have not been sent yet. Next: `ended`.
     case sending
-    /// All of it has gone to a stream, or is dropped.
+    /// All bytes and the FIN have been sent, or were dropped. Next: nothing.
     case ended
   }
 
   let channel: Channel
-  /// Bytes of this output that went to streams, from the command's start.
+  /// Bytes of this output that were sent to streams since the command's start.
   var count: UInt64 { earlier + (outbound?.sentBytes ?? 0) }
-  /// Whether it ended with the pipe still held by another process.
+  /// Whether the output ended while another process still held the pipe.
   private(set) var wasHeld = false
 
   private let pipe: any ByteStream
   private var state = State.reading
   private var outbound: OutboundChannel?
-  /// Bytes that went to streams before the one that is attached.
+  /// Bytes that were sent to earlier streams.
   private var earlier: UInt64 = 0
-  /// What was read and did not go before its stream was lost: the next one's first bytes.
+  /// Bytes that were read but not sent before the stream was detached; the next stream gets them
+  /// first.
   private var leftover: Chunk?
-  /// Bytes that are still to be read before the end, once the drain is over.
+  /// Bytes still to be read after the drain is over; nil before that.
   private var lastBytes: Int?
   private let didHold: (any ByteStream) -> Void
   private let didEnd: () -> Void
 
   /// - Parameters:
-  ///   - didHold: is given the pipe if another process still holds it when the output ends, and
-  ///     closes it later.
-  ///   - didEnd: called once, when all of the output has gone to a stream, its FIN included, or was
-  ///     dropped: a result that is sent then comes after all of it.
+  ///   - didHold: called with the pipe if another process still holds it when the output ends; the
+  ///     callee then owns the pipe.
+  ///   - didEnd: called once, when all of the output, FIN included, was sent or dropped. A result
+  ///     that is sent then arrives after all of the output.
   init(
     channel: Channel, pipe: any ByteStream, didHold: @escaping (any ByteStream) -> Void,
     didEnd: @escaping () -> Void
@@ -50,7 +52,7 @@ final class OutputPump {
     pipe.onEnd = { [unowned self] _ in endReading() }
   }
 
-  /// Sends to `outbound` from now on.
+  /// Sends the output to `outbound` from now on.
   func attach(_ outbound: OutboundChannel) {
     self.outbound = outbound
     outbound.onReady = { [unowned self] in resume() }
@@ -62,7 +64,7 @@ final class OutputPump {
     if case .reading = state { resume() } else { outbound.finish() }
   }
 
-  /// Stops reading until `attach`: the command waits once the pipe is full.
+  /// Stops reading until `attach` is called; the command waits when the pipe is full.
   func detach() {
     guard let outbound else { return }
     self.outbound = nil
@@ -71,30 +73,31 @@ final class OutputPump {
     pipe.pauseReading()
   }
 
-  /// No stream will follow for now: an output of which nothing is left has ended.
+  /// Without a stream, ends an output whose pipe has ended and of which nothing is left to send.
   func settle() {
     if outbound == nil, leftover == nil { end() }
   }
 
-  /// The client wants no more of the output: who writes to it gets SIGPIPE.
+  /// Ends the output because the client does not want more of it. A process that writes to it then
+  /// gets SIGPIPE.
   func stop() {
     _ = outbound?.takeBack()
     endReading()
   }
 
-  /// Nobody will ever take the output: it ends at once, with what was read.
+  /// Ends the output at once and drops its unsent bytes: no client will read it.
   func discard() {
     stop()
     leftover = nil
     end()
   }
 
-  /// The drain is over: what the pipe holds at this moment is the last that is sent, however long
-  /// the client takes to read it.
+  /// Ends the output after the bytes that the pipe holds at this moment, however long the client
+  /// takes to read them. Called when the drain is over.
   func takeLastOutput() {
     guard case .reading = state, lastBytes == nil else { return }
-    // Where nobody can write to it any more, it is only the client that is slow. Asked first: what
-    // is written in between still counts.
+    // Without writers only the client is slow, and the pipe is not held. Ask for writers before
+    // counting, so that the count includes bytes written between the two calls.
     wasHeld = pipe.hasWriters
     lastBytes = pipe.unreadBytes
     if lastBytes == 0 { endReading() }

@@ -2,19 +2,19 @@ internal import TelpherTransport
 internal import TelpherWire
 
 extension RunRequest {
-  /// What is executed, the program first.
+  /// The arguments to execute, the program first.
   var arguments: [SystemString] {
     if let argv { return argv.map { SystemString($0.bytes) } }
     return ["/bin/sh", "-c", SystemString(shell?.bytes ?? [])]
   }
 
-  /// The whole environment of the command.
+  /// Returns the whole environment of the command.
   ///
-  /// - Parameter server: the variables that the server gives its commands.
+  /// - Parameter server: the environment that the server's commands start with.
   func environment(from server: [SystemString: SystemString]) -> [SystemString: SystemString] {
     var environment = cleanEnv == true ? [:] : server
-    // PWD names the working directory (environ(7)). The server's own is not that of a command that
-    // runs elsewhere, and a relative path can't be its value.
+    // PWD is the absolute path of the working directory (environ(7)). Remove the server's PWD if
+    // the command's directory is relative.
     if let cwd {
       environment["PWD"] = cwd.bytes.first == UInt8(ascii: "/") ? SystemString(cwd.bytes) : nil
     }

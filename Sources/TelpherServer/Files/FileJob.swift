@@ -3,12 +3,12 @@ internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// A client's request about files: a worker's thread does it, this is its end on the loop. On its
-/// loop's thread only.
+/// A client's file request. A worker thread performs it; this object connects the worker to the
+/// stream. Use it only on its loop's thread.
 final class FileJob {
-  /// What kind of worker it needs.
+  /// The kind of worker that the request needs.
   let kind: FileWorkers.Kind
-  /// Whether a worker has it, or had it.
+  /// Whether a worker has started it.
   private(set) var hasStarted = false
 
   private let request: FileRequest
@@ -18,10 +18,10 @@ final class FileJob {
   private let didFinish: (FileJob, CloseResult?) -> Void
   private var isOver = false
 
-  /// A request that waits for its worker.
+  /// Creates a request that has no worker yet.
   ///
-  /// - Parameter didFinish: called once, on the loop, when the worker is done, or when the stream ends
-  ///   before there is one: with the result, unless the client is gone.
+  /// - Parameter didFinish: called once, on the loop, when the worker is done, or when the stream
+  ///   ends before a worker has started. The result is nil if the client is gone.
   init(
     _ request: FileRequest, service: FileService, link: Link, stream: StreamID,
     didFinish: @escaping (FileJob, CloseResult?) -> Void
@@ -34,10 +34,11 @@ final class FileJob {
     pump = PortPump(link: link, stream: stream, sends: [.file, .index])
   }
 
-  /// Has one of `workers` do it.
+  /// Starts the request on one of `workers`.
   ///
-  /// - Parameter announced: what the client has announced over all streams of its connection.
-  /// - Throws: `FileError` (`busy`) if there is no thread for it; nothing has started then.
+  /// - Parameter announced: the bytes that the client has announced on all streams of its
+  ///   connection.
+  /// - Throws: `FileError` (`busy`) if the system can't start a thread; then nothing has started.
   func start(on workers: WorkerPool, announced: AnnouncedBytes) throws(FileError) {
     let (request, service, port, loop) = (request, service, pump.port!, loop)
     nonisolated(unsafe) let job = self
@@ -48,8 +49,8 @@ final class FileJob {
     hasStarted = true
   }
 
-  /// The worker is done. What it sent goes first, but for a failure of the whole: that is told
-  /// at once. (A tree that failed in parts has told of them in its records.)
+  /// Finishes the request: after the worker's bytes have been sent, or at once if the whole request
+  /// failed. (The failed entries of a tree are in its records.)
   private func didPerform(_ result: CloseResult?) {
     guard !isOver, let result,
       result.tree != nil || (result.result != .failed && result.result != .refused)
@@ -61,16 +62,16 @@ final class FileJob {
     }
   }
 
-  /// What is to be done where the stream ends while what the worker sent is still going out.
+  /// Called if the stream ends while the worker's bytes are still being sent.
   private var whenOver: ((FileError) -> Void)?
 
   func receive(_ chunk: Chunk, on channel: Channel) { pump.receive(chunk, on: channel) }
 
   func finish(_ channel: Channel) { pump.finish(channel) }
 
-  /// A word about the request.
+  /// Handles a CONTROL message.
   ///
-  /// - Throws: `WireError` where it can't be; the stream is then reset.
+  /// - Throws: `WireError` if the message is invalid; the caller then resets the stream.
   func receive(_ message: ControlMessage) throws(WireError) {
     if message.cancel == true {
       end(FileError(.canceled, "the client canceled"))
@@ -79,8 +80,8 @@ final class FileJob {
     }
   }
 
-  /// The stream is over, or is to be: the worker stops at its next step, and one that waits for a
-  /// worker needs none.
+  /// Ends the request: its worker stops at the next step. A request that waits for a worker
+  /// finishes at once.
   func end(_ error: FileError) {
     guard !isOver else { return }
     isOver = true

@@ -1,10 +1,9 @@
 internal import TelpherFiles
 
-/// The requests about files of one connection. As many of each kind are worked on at once as one
-/// connection may have threads for, so that one client never holds the threads of all. Further ones
-/// wait here, in the order in which they came; but a put is refused, since the bytes that come for it
-/// while it waits would use up the credit that those before it need to go on. On its loop's thread
-/// only.
+/// The queue of one connection's file requests. It limits how many requests of each kind run at
+/// once, so that one client never uses all threads. Further requests wait here, first in, first
+/// out. A further `put` is refused: bytes that arrive for a waiting `put` would use up the credit
+/// that the running ones need. Use it only on its loop's thread.
 final class FileLine {
   private struct Lane {
     var working = 0
@@ -16,7 +15,7 @@ final class FileLine {
   private let limits: [FileWorkers.Kind: Int]
   private var lanes: [FileWorkers.Kind: Lane] = [:]
 
-  /// A line for one connection to a server of this configuration.
+  /// Creates the queue of one connection, with the limits of the server's configuration.
   init(_ workers: FileWorkers, _ configuration: ServerConfiguration) {
     self.workers = workers
     limits = [
@@ -27,16 +26,16 @@ final class FileLine {
     ]
   }
 
-  /// Has `job` started, at once or when one before it has finished.
+  /// Starts `job`, at once or when an earlier one of its kind has finished.
   ///
-  /// - Throws: `FileError` (`busy`) if no thread is to be had, or the connection has as many puts as it
-  ///   may; then the job is not in the line.
+  /// - Throws: `FileError` (`busy`) if the system can't start a thread, or if the connection has as
+  ///   many `put` requests as it may have; then the job is not in the queue.
   func add(_ job: FileJob) throws(FileError) {
     guard mayStart(job.kind) else {
       if job.kind == .put {
         throw FileError(
           .busy,
-          "\(limits[.put] ?? 0) files or trees are being stored over this connection (max_transfers_per_connection): wait for one"
+          "\(limits[.put] ?? 0) files or trees are being stored over this connection (max_transfers_per_connection): wait until one has finished"
         )
       }
       lanes[job.kind, default: Lane()].waiting.append(job)
@@ -46,7 +45,7 @@ final class FileLine {
     lanes[job.kind, default: Lane()].working += 1
   }
 
-  /// `job` is over: it had a worker, or gave up waiting for one.
+  /// Removes a finished job, whether or not it had started, and starts the next ones.
   func remove(_ job: FileJob) {
     let kind = job.kind
     if let index = lanes[kind]?.waiting.firstIndex(where: { $0 === job }) {

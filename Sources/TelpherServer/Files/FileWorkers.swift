@@ -1,18 +1,18 @@
 internal import TelpherFiles
 internal import TelpherWire
 
-/// The threads that do what clients ask of files, in a pool for each kind of request, so that a
-/// request never waits for a thread that only a longer kind holds.
+/// The threads for file requests: one pool for small changes, one for listings and one for
+/// transfers, so that a short request never waits for long ones to finish.
 struct FileWorkers: Sendable {
-  /// Kinds of requests, by what their thread waits for.
+  /// Kinds of requests, by what their threads wait for.
   enum Kind: CaseIterable {
-    /// `stat`, `mkdir`, `rm`, `mv`: their thread waits for the disk alone.
+    /// `stat`, `mkdir`, `rm`, `mv`: the thread waits only for the disk.
     case change
-    /// `list`: its thread waits for the client to read, and has little to send.
+    /// `list`: the thread waits for the client to read, and has little to send.
     case list
-    /// `get` and `get_tree`: their thread waits for the client to read, for as long as it likes.
+    /// `get` and `get_tree`: the thread waits for the client to read, without a time limit.
     case get
-    /// `put` and `put_tree`: their thread waits for the client to send, for as long as it likes.
+    /// `put` and `put_tree`: the thread waits for the client to send, without a time limit.
     case put
 
     /// The kind of a request.
@@ -30,7 +30,7 @@ struct FileWorkers: Sendable {
   private let lists: WorkerPool
   private let transfers: WorkerPool
 
-  /// Pools with the limits of `configuration`.
+  /// Creates the pools with the limits of `configuration`.
   init(_ configuration: ServerConfiguration) {
     changes = WorkerPool(limit: configuration.maxSmallFileWorkers)
     lists = WorkerPool(limit: configuration.maxSmallFileWorkers)

@@ -1,21 +1,21 @@
-/// Files of one folder that are announced together, in one record of channel 5 (docs/PROTOCOL.md,
-/// "Trees"). An object for each would cost more than the file itself where files are small.
+/// Files of one folder that one record of channel 5 announces together (docs/PROTOCOL.md, "Trees").
+/// For small files, one JSON object per file would cost more than the file itself.
 public struct FileBatch: Sendable, Equatable, Codable {
-  /// Files that one record announces, at most.
+  /// The most files in one record.
   public static let maxFiles = 1_024
 
-  /// The folder that they are in, as an entry's path.
+  /// The folder that holds the files, as an entry's path.
   public let folder: PathText
-  /// The permission bits that all of them have.
+  /// The permission bits of all files.
   public let mode: UInt32
-  /// Their names. A name that is not UTF-8 stands in an entry of its own.
+  /// The names. A name that is not UTF-8 needs a record of its own, with an entry.
   public private(set) var names: [String] = []
-  /// Their lengths in bytes, in the order of the names.
+  /// The lengths in bytes, in the order of the names.
   public private(set) var sizes: [Int64] = []
-  /// When they were last modified, in nanoseconds since 1970, in the order of the names.
+  /// The times of the last modification, in nanoseconds since 1970, in the order of the names.
   public private(set) var mtimesNS: [Int128] = []
 
-  /// Files of `folder` with the permissions `mode`; none yet.
+  /// An empty batch of files in `folder` with the permission bits `mode`.
   public init(folder: PathText, mode: UInt32) {
     self.folder = folder
     self.mode = mode
@@ -28,8 +28,8 @@ public struct FileBatch: Sendable, Equatable, Codable {
     mtimesNS.append(mtimeNS)
   }
 
-  /// The most bytes that one more file of `name` makes a record longer: each byte may be six of JSON,
-  /// and two numbers have 20 and 40 digits.
+  /// The most bytes that a file called `name` adds to a record: JSON may write each byte of the
+  /// name as six, and the two numbers have up to 20 and 40 digits.
   public static func length(of name: String) -> Int { 6 * name.utf8.count + 72 }
 
   enum CodingKeys: String, CodingKey {
@@ -49,7 +49,7 @@ public struct FileBatch: Sendable, Equatable, Codable {
       throw DecodingError.dataCorruptedError(
         forKey: .names, in: container,
         debugDescription:
-          "\(names.count) names, \(sizes.count) sizes and \(mtimesNS.count) times are not as many")
+          "\(names.count) names, \(sizes.count) sizes and \(mtimesNS.count) times differ in number")
     }
     guard names.count <= Self.maxFiles else {
       throw DecodingError.dataCorruptedError(

@@ -1,7 +1,7 @@
-/// What there is to know of one file, folder or link: a record of channel 5, and the answer to `stat`
+/// The metadata of one file, folder or link: a record of channel 5, and the answer to `stat`
 /// (docs/PROTOCOL.md, "Files").
 public struct FileEntry: Sendable, Equatable, Codable {
-  /// What it is.
+  /// The kind of entry.
   public enum Kind: String, Sendable, Codable {
     /// A regular file.
     case file
@@ -9,23 +9,23 @@ public struct FileEntry: Sendable, Equatable, Codable {
     case directory
     /// A symbolic link.
     case symlink
-    /// A device, FIFO or socket: listed, never transferred.
+    /// A device, FIFO or socket: listed but never transferred.
     case other
   }
 
-  /// Where it is, below the path that the request names.
+  /// The path, relative to the path that the request names.
   public var path: PathText
-  /// What it is.
+  /// The kind of entry.
   public var kind: Kind
   /// The length of a file in bytes.
   public var size: Int64?
   /// The permission bits, 0 to 0o7777.
   public var mode: UInt32?
-  /// When it was last modified, in nanoseconds since 1970.
+  /// The time of the last modification, in nanoseconds since 1970.
   public var mtimeNS: Int128?
-  /// Where a link points.
+  /// The target of a link.
   public var link: PathText?
-  /// A file's digest, in lower-case hexadecimal.
+  /// The digest of a file, in lower-case hexadecimal.
   public var digest: String?
 
   /// An entry.

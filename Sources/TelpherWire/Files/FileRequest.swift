@@ -1,7 +1,7 @@
-/// What a client asks of the server's files: the keys of OPEN with one of the operations here
+/// A request about the server's files: the keys of an OPEN with one of the operations below
 /// (docs/PROTOCOL.md, "Files").
 public struct FileRequest: Sendable, Equatable, Codable {
-  /// What is to be done.
+  /// The operation.
   public enum Operation: String, Sendable, CaseIterable {
     /// Store one file.
     case put
@@ -11,15 +11,15 @@ public struct FileRequest: Sendable, Equatable, Codable {
     case putTree = "put_tree"
     /// Send files, folders and links.
     case getTree = "get_tree"
-    /// Tell what a folder holds.
+    /// List the entries of a folder.
     case list
-    /// Tell of one path.
+    /// Describe one path.
     case stat
     /// Make a folder.
     case mkdir
-    /// Remove.
+    /// Remove a file or folder.
     case rm
-    /// Rename.
+    /// Rename a file or folder.
     case mv
 
     /// Whether it stores, changes or removes anything.
@@ -31,63 +31,66 @@ public struct FileRequest: Sendable, Equatable, Codable {
     }
   }
 
-  /// What happens to a destination that is there already.
+  /// What the server does if the destination exists.
   public enum IfExists: String, Sendable, Codable, CaseIterable {
-    /// It is replaced by the whole new one.
+    /// Replace it, atomically, with the complete new file.
     case replace
-    /// The request fails.
+    /// Fail the request.
     case fail
-    /// It stays, and that is no failure.
+    /// Keep it and report success.
     case skip
-    /// It is replaced if the new one's time is later; else it stays, and that is no failure.
+    /// Replace it if the new file's modification time is later; otherwise keep it and report
+    /// success.
     case newer
-    /// It is replaced if its size or time is another one, or its digest with `compare_digests`; else it
-    /// stays, and that is no failure.
+    /// Replace it if its size or modification time differs (with `compare_digests`, its digest);
+    /// otherwise keep it and report success.
     case changed
   }
 
-  /// The digests that both sides know.
+  /// The names of the supported digests.
   public static let digests: Set<String> = ["xxh128", "sha256", "md5"]
-  /// The digest where none is named.
+  /// The digest that is used if a request names none.
   public static let defaultDigest = "xxh128"
 
-  /// What is to be done.
+  /// The operation.
   public var operation: Operation = .stat
-  /// The file or folder: relative paths and `~` start in the home of the server's user, absolute ones in
-  /// `/`; all of them in the server's root if it has one.
+  /// The file or folder. Relative paths and `~` start in the home of the server's user, absolute
+  /// ones in `/`. If the server has a root, all paths are inside it.
   public var path: PathText
   /// `mv`: the new path.
   public var to: PathText?
-  /// `get_tree`: the name that stands for `path` in the records.
+  /// `get_tree`: the name that replaces `path` in the records.
   public var name: PathText?
-  /// `put`: how many bytes follow, where that is known.
+  /// `put`: the number of bytes that follow, if known.
   public var size: Int64?
   /// `put`, `mkdir`: the permission bits.
   public var mode: UInt32?
   /// `put`: the time of the last modification, in nanoseconds since 1970.
   public var mtimeNS: Int128?
-  /// The algorithm of all digests of this stream.
+  /// The algorithm of all digests on this stream; `xxh128` if nil.
   public var digest: String?
-  /// Whether what an earlier transfer left is taken up.
+  /// Whether the transfer continues from the partial file that an earlier one left.
   public var resume: Bool?
-  /// What happens to a destination that is there already; `replace` where nil.
+  /// What the server does if the destination exists; `replace` if nil.
   public var ifExists: IfExists?
-  /// Whether the result waits until it is on the disk; it does where nil.
+  /// Whether the server flushes the data to disk before it sends the result; true if nil.
   public var sync: Bool?
-  /// `get`: the first byte that is wanted.
+  /// `get`: the offset of the first byte to send.
   public var offset: Int64?
-  /// `get`: the digest of the bytes before `offset` that the client has.
+  /// `get`: the digest of the bytes before `offset`, which the client has already.
   public var prefixDigest: String?
-  /// Trees: whether an equal digest, and not size and time, makes a file unchanged.
+  /// Trees: whether files are compared by digest instead of by size and modification time.
   public var compareDigests: Bool?
-  /// `mkdir`: whether missing parents are made, and a folder that is there is fine.
+  /// `mkdir`: whether to create missing parents and to accept an existing folder.
   public var parents: Bool?
-  /// `rm`: whether a folder goes with all that it holds. `list`: whether folders below are listed too.
+  /// `rm`: whether to remove a folder with its contents. `list`: whether to list subfolders too.
   public var recursive: Bool?
-  /// `stat`: whether a link at the end of the path is followed. `put_tree`: whether a file that is put
-  /// directly into `path` takes the place of the file that a link of its name leads to.
+  /// `stat`: whether to follow a link at the end of the path. `put_tree`: if a file goes directly
+  /// into `path` and a link of that name exists, whether to replace the link's target instead of
+  /// the link.
   public var follow: Bool?
-  /// `stat`: whether the folder is told with those that hold it, as opaque names.
+  /// `stat`: whether the answer names the folder and all folders that contain it, as opaque
+  /// strings.
   public var ancestors: Bool?
 
   /// A request.
@@ -106,7 +109,7 @@ public struct FileRequest: Sendable, Equatable, Codable {
   }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
 
-  /// The request itself where it makes sense.
+  /// Returns the request if its values are valid.
   func validated() throws(WireError) -> FileRequest {
     func refuse(_ message: String) -> WireError {
       WireError(.protocolError, "\(operation.rawValue): \(message)")

@@ -1,9 +1,10 @@
 extension PathText: CustomStringConvertible {
-  /// The path for a person: what is not UTF-8, a control character or a backslash is escaped, so that
-  /// it can neither hide nor move a terminal's cursor.
+  /// The path for display. Bytes that are not UTF-8, control characters and backslashes are
+  /// escaped, so that a name can't hide text or move a terminal's cursor.
   public var description: String { shown(escapingBackslashes: true) }
 
-  /// The same, or with backslashes as they are: of a sentence in which paths are escaped already.
+  /// The same with an option to leave backslashes unescaped, for a sentence whose paths are escaped
+  /// already.
   public func shown(escapingBackslashes: Bool) -> String {
     ShownText.escaped(bytes, escapingBackslashes: escapingBackslashes)
   }

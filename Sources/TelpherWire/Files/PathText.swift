@@ -1,13 +1,13 @@
-/// A string of the system's on the wire: an argument, a variable's value, a name or path. The system
-/// lets it be any bytes but NUL. In JSON it is a string, or `{"base64":"..."}` if the bytes are not
-/// UTF-8 or if that is shorter.
+/// A system string on the wire: an argument, a variable's value, a file name or a path. The system
+/// allows any bytes except NUL. In JSON it is a string, or `{"base64":"..."}` if the bytes are not
+/// UTF-8 or if that form is shorter.
 public struct ByteText: Sendable, Hashable, ExpressibleByStringLiteral {
   /// The bytes.
   public var bytes: [UInt8]
 
-  /// These bytes.
+  /// A string of these bytes.
   public init(_ bytes: [UInt8]) { self.bytes = bytes }
-  /// This text's UTF-8 bytes.
+  /// A string of the UTF-8 bytes of `text`.
   public init(_ text: String) { bytes = Array(text.utf8) }
   public init(stringLiteral text: String) { self.init(text) }
 }
@@ -32,14 +32,14 @@ extension ByteText: Codable {
     self.init(bytes)
   }
 
-  /// Whether base64 is shorter than a string of JSON, in which a control character takes six bytes:
-  /// what comes of the arguments of a command has a limit.
+  /// Whether base64 is shorter than a JSON string, in which a control character takes six bytes. It
+  /// matters because an OPEN has a maximum length.
   private var isShorterInBase64: Bool {
     let escaped = bytes.reduce(0) { $0 + ($1 < 0x20 ? 6 : 1) }
     return escaped > Self.base64Overhead + (bytes.count + 2) / 3 * 4
   }
 
-  /// The bytes of `{"base64":""}` but for two quotes.
+  /// The length of `{"base64":""}` minus the two quotes of a plain string.
   private static let base64Overhead = 11
 
   public func encode(to encoder: any Encoder) throws {

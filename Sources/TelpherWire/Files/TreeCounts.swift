@@ -1,4 +1,4 @@
-/// How many entries of each kind there are.
+/// A number of entries of each kind.
 public struct EntryCounts: Sendable, Equatable, Codable {
   /// Regular files.
   public var files = 0
@@ -7,54 +7,55 @@ public struct EntryCounts: Sendable, Equatable, Codable {
   /// Symbolic links.
   public var links = 0
 
-  /// None.
+  /// No entries.
   public init() {}
 
-  /// All of them together.
+  /// The sum of all kinds.
   public var total: Int { files + folders + links }
 }
 
-/// How many entries the sender of a tree has announced: the last record that it writes about entries.
-/// The receiver compares it with what arrived.
+/// The number of entries that the sender of a tree has announced. The receiver compares it with
+/// what arrived. It is the sender's last record about entries.
 public struct TreeAnnouncement: Sendable, Equatable, Codable {
-  /// The entries that have a number.
+  /// The announced entries. Each has a number.
   public var entries = EntryCounts()
-  /// The things that have none, because the sender could not announce them: what it could not read, and
-  /// what is never transferred.
+  /// Things that the sender could not announce: what it could not read, and what is never
+  /// transferred.
   public var unsent = 0
 
-  /// Nothing.
+  /// No entries.
   public init() {}
 }
 
-/// What became of the entries of a tree, as its receiver counts them. Each announced entry is counted
-/// exactly once: as stored, as skipped or as failed.
+/// The outcome of the entries of a tree, as the receiver counts them. Each announced entry counts
+/// exactly once: as stored, skipped or failed.
 public struct TreeCounts: Sendable, Equatable, Codable {
-  /// Entries that are in place: files and links that were stored, folders that were made or were there.
+  /// Entries that are in place: stored files and links, and folders that were created or existed.
   public var storedEntries = EntryCounts()
-  /// Entries that were left as they are: unchanged, or there already with `if_exists` `skip`.
+  /// Entries that were left as they are: unchanged ones, and ones that existed with `if_exists`
+  /// `skip`.
   public var skippedEntries = EntryCounts()
   /// Announced entries that could not be sent or stored.
   public var failedEntries = EntryCounts()
   /// Things that the sender could not announce.
   public var unsent = 0
-  /// Bytes of the stored files that came over the connection.
+  /// The bytes of stored files that were transferred.
   public var bytes: Int64 = 0
-  /// Stored files that changed while they were read: see `TreeRecord.Change`.
+  /// The number of stored files that changed while the sender read them: see `TreeRecord.Change`.
   public var changed = 0
 
-  /// Nothing yet.
+  /// All counts at 0.
   public init() {}
 
-  /// Files that were stored.
+  /// The number of stored files.
   public var files: Int { storedEntries.files }
-  /// Folders that were made, or were there.
+  /// The number of folders that were created or existed.
   public var folders: Int { storedEntries.folders }
-  /// Links that were made, or were there.
+  /// The number of links that were created or existed.
   public var links: Int { storedEntries.links }
   /// Entries that were left as they are.
   public var skipped: Int { skippedEntries.total }
-  /// What could not be sent or stored.
+  /// The number of entries and other things that could not be sent or stored.
   public var failed: Int { failedEntries.total + unsent }
 
   enum CodingKeys: String, CodingKey {
@@ -69,8 +70,9 @@ public struct TreeCounts: Sendable, Equatable, Codable {
 public enum SkipReason: String, Sendable, Codable {
   /// The destination has the same size and time, or the same digest.
   case unchanged
-  /// There is something at the destination, and the request says that it stays (`if_exists` `skip`).
+  /// The destination exists and the request keeps it (`if_exists` `skip`).
   case exists
-  /// The new one's time is not later, and the request says that the other stays then (`if_exists` `newer`).
+  /// The new file's modification time is not later, and the request then keeps the old one
+  /// (`if_exists` `newer`).
   case notNewer = "not_newer"
 }

@@ -7,60 +7,60 @@ public struct TreeRecord: Sendable, Equatable, Codable {
   public var files: FileBatch?
   /// The number of the entry that the record is about.
   public var file: Int?
-  /// From the sender: so many of the file's bytes come next on channel 4.
+  /// From the sender: the next `data` bytes on channel 4 belong to the file.
   public var data: Int64?
-  /// From the sender: so many zeros come next in the file, which are not sent.
+  /// From the sender: the next `hole` bytes of the file are zeros and are not sent.
   public var hole: Int64?
-  /// From the sender: the file is whole, and this is its digest.
+  /// From the sender: the file is complete, and this is its digest.
   public var digest: String?
-  /// From the sender: this file and those behind it, one for each digest, are whole: as announced, and
-  /// with all of their bytes one after the other next on channel 4.
+  /// From the sender: the digests of this file and of those after it, one each. The files are as
+  /// announced, and their complete contents come next on channel 4, one after the other.
   public var whole: [String]?
-  /// From the sender, with `digest`: what the file was when it was read, where that is not as
-  /// announced.
+  /// From the sender, with `digest`: the file's size when it was read, if it differs from the
+  /// announced one.
   public var size: Int64?
   /// See `size`.
   public var mode: UInt32?
   /// See `size`.
   public var mtimeNS: Int128?
-  /// From the sender, with `digest`: the file changed while it was read.
+  /// From the sender, with `digest`: how the file changed while it was read.
   public var change: Change?
   /// From the sender: the folder of this number has no more entries.
   public var leave: Int?
-  /// From the sender: all entries are announced, and these are their numbers.
+  /// From the sender: all entries have been announced, and these are their counts.
   public var complete: TreeAnnouncement?
-  /// From the receiver: it wants the file of this number, and `count - 1` behind it.
+  /// From the receiver: send the file of this number and the `count - 1` files after it.
   public var want: Int?
-  /// From the receiver: the entry of this number, and `count - 1` after it, stay as they are.
+  /// From the receiver: the entry of this number and the `count - 1` after it stay as they are.
   public var skip: Int?
-  /// With `skip`: why.
+  /// With `skip`: the reason.
   public var reason: SkipReason?
-  /// From the receiver: the entry of this number, and `count - 1` after it, are in their place.
+  /// From the receiver: the entry of this number and the `count - 1` after it are in place.
   public var stored: Int?
-  /// How many entries `want`, `skip` and `stored` are about; 1 if nil.
+  /// The number of entries that `want`, `skip` or `stored` is about; 1 if nil.
   public var count: Int?
-  /// From the receiver, its last record: what became of all entries.
+  /// From the receiver, as its last record: the outcome of all entries.
   public var settled: TreeCounts?
-  /// From the receiver, with `want`: how many of the bytes it has already.
+  /// From the receiver, with `want`: the number of bytes that it has already.
   public var offset: Int64?
-  /// From the receiver: the digest of those. The sender compares it, and answers with `start`.
+  /// From the receiver: the digest of those bytes. The sender compares it and answers with `start`.
   public var prefixDigest: String?
-  /// From the sender: from which offset on it sends: the one that was asked for, or 0.
+  /// From the sender: the offset from which it sends: the requested one, or 0.
   public var start: Int64?
-  /// From either side: the entry `file` could not be sent or stored, and this is why.
+  /// From either side: the reason why the entry `file` could not be sent or stored.
   public var failed: String?
-  /// With `failed`: the path, for a person.
+  /// With `failed`: the path, for the user.
   public var path: PathText?
 
   /// How a file changed while it was read.
   public enum Change: String, Sendable, Codable {
-    /// It grew. What was sent is what it held when it was opened.
+    /// It grew. The sender sent what it held when it was opened.
     case grew
-    /// Its bytes changed, so it was read anew, and what was sent last held still.
+    /// Its bytes changed, so the sender read it again. It did not change during the last read.
     case reread
   }
 
-  /// A record with nothing in it yet.
+  /// An empty record.
   public init() {}
 
   /// A record that announces an entry.
@@ -78,7 +78,7 @@ public struct TreeRecord: Sendable, Equatable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    // Entries are all of their record.
+    // A record with an entry has no other keys.
     if container.contains(.entry) {
       entry = try container.decode(FileEntry.self, forKey: .entry)
       return
@@ -106,25 +106,26 @@ public struct TreeRecord: Sendable, Equatable, Codable {
     (offset, prefixDigest) = (try value(.offset), try value(.prefixDigest))
   }
 
-  /// Bytes of the longest message of a failure: a sentence with a path in it, each byte of which may be
-  /// escaped. The receiver repeats the sender's, and is to stay below `maxLength` with a path beside it.
+  /// The longest message of a failure, in bytes: a sentence with a path, each byte of which may be
+  /// escaped. The receiver repeats the sender's message together with a path, and that record must
+  /// also fit into `maxLength`.
   private static let maxMessageLength = 20 * 1024
 
-  /// The record as a line, its end included; a message that is too long for that is cut.
+  /// The record as one line of JSON with its newline. A failure message that is too long is cut.
   public func encoded() -> [UInt8] {
     var bounded = self
     bounded.failed = failed?.cut(toUTF8: Self.maxMessageLength)
     return JSONCoding.encode(bounded) + [UInt8(ascii: "\n")]
   }
 
-  /// Bytes of the longest record, its line's end included. The longest that is written is one of
-  /// several files: their folder's path of 4 KiB, each byte of it as six of JSON, and 32 KiB of names
-  /// and numbers.
+  /// The longest record in bytes, including the newline. The longest one in practice announces
+  /// several files: a folder's path of 4 KiB, each byte as six in JSON, and 32 KiB of names and
+  /// numbers.
   public static let maxLength = 64 * 1024
 
-  /// Reads whole lines.
+  /// Decodes complete lines.
   ///
-  /// - Throws: `WireError` where they are not JSON of this shape, or one is longer than `maxLength`.
+  /// - Throws: `WireError` if a line is not JSON of this shape or is longer than `maxLength`.
   public static func decode(lines: [UInt8]) throws(WireError) -> [TreeRecord] {
     try JSONCoding.decodeLines(
       TreeRecord.self, from: lines, longest: maxLength, name: "a record of channel 5")

@@ -1,7 +1,7 @@
-/// What this side may still send on one channel, or on the connection (docs/PROTOCOL.md, "Flow
-/// control"). Offsets count payload bytes of DATA since the start.
+/// This side's credit on one channel or on the connection (docs/PROTOCOL.md, "Flow control").
+/// Offsets count the payload bytes of DATA since the start.
 struct SendWindow: Sendable, Equatable {
-  /// Bytes sent so far.
+  /// The number of bytes sent.
   private(set) var sent: UInt64 = 0
   /// The offset up to which the peer allows sending.
   private(set) var limit: UInt64
@@ -10,22 +10,23 @@ struct SendWindow: Sendable, Equatable {
     self.limit = limit
   }
 
-  /// Bytes that may go now.
+  /// The number of bytes that may be sent now.
   var credit: UInt64 { limit - sent }
 
-  /// Counts `count` bytes, for which there must be credit.
+  /// Counts `count` sent bytes. They must not exceed `credit`.
   mutating func didSend(_ count: UInt64) {
-    precondition(count <= credit, "whoever sends asks for the credit first")
+    precondition(count <= credit, "a caller sends no more than the credit")
     sent += count
   }
 
-  /// Takes the peer's new limit.
+  /// Sets the limit that the peer granted. Throws if it is lower than the current one or above
+  /// `WireConstants.maxOffset`.
   mutating func raise(to newLimit: UInt64) throws(WireError) {
     guard newLimit >= limit else {
       throw WireError(.flowControl, "a window fell from \(limit) to \(newLimit)")
     }
     guard newLimit <= WireConstants.maxOffset else {
-      throw WireError(.flowControl, "a window of \(newLimit) is past the highest offset")
+      throw WireError(.flowControl, "a window of \(newLimit) is above the highest offset")
     }
     limit = newLimit
   }

@@ -1,39 +1,40 @@
-/// Finds out whether a connection's windows are too small for its distance: it counts what arrives
-/// while a PING is under way. From that rate, and the shortest time that any PING took, follows what
-/// a sender can have under way; where that is most of a window, the windows are doubled.
+/// Detects whether a connection's windows are too small for its latency. It counts the bytes that
+/// arrive while a PING is unanswered. From that rate and the shortest round trip of any PING it
+/// computes how many bytes a sender can have in flight. If that is most of a window, it doubles the
+/// windows.
 ///
-/// The shortest time, because a PING also waits behind data: a busy peer at no distance would
-/// otherwise look like a far one, and memory would grow that only gets cold in the caches.
+/// It uses the shortest round trip because a PING also waits in line after data: a busy peer nearby
+/// would otherwise look distant, and the windows would grow without need and waste cache.
 public struct WindowProbe: Sendable {
-  /// The number of the PINGs that probe; those that ask for life signs have 0.
+  /// The number in the PINGs of a probe. Keep-alive PINGs have 0.
   public static let number: UInt64 = .max
 
-  /// Half windows between two PINGs, at most. Each PING that finds the window large enough doubles
-  /// the distance to the next.
+  /// The longest distance between two PINGs, in half windows. Each PING that finds the window large
+  /// enough doubles the distance to the next.
   static let longestPause: UInt64 = 64
 
-  /// The credit of a channel at present, in bytes.
+  /// The current window of a channel, in bytes.
   public private(set) var window: UInt64
   private let maxWindow: UInt64
-  /// When the PING under way was sent, in nanoseconds; nil where none is.
+  /// When the unanswered PING was sent, in nanoseconds; nil if there is none.
   private var sentAt: UInt64?
-  /// The shortest time to an answer, in nanoseconds.
+  /// The shortest round trip so far, in nanoseconds.
   private var shortest: UInt64 = .max
-  /// Bytes that arrived since the last PING, or its answer.
+  /// The bytes that arrived since the last PING or its answer.
   private var arrived: UInt64 = 0
-  /// Half windows from the last answer to the next PING.
+  /// The number of half windows from the last answer to the next PING.
   private var pause: UInt64 = 1
 
-  /// A probe for channels that begin with `window` bytes of credit and may come to have `maxWindow`.
+  /// A probe for channels whose window starts at `window` bytes and may grow to `maxWindow`.
   public init(window: UInt64, maxWindow: UInt64) {
     self.window = window
     self.maxWindow = maxWindow
   }
 
-  /// Bytes of DATA arrived; `now` is in nanoseconds of any steady clock, and is asked for only where
-  /// a PING is to be sent.
+  /// Counts `count` bytes of DATA that arrived. `now` is the time in nanoseconds of any steady
+  /// clock; it is evaluated only if a PING is due.
   ///
-  /// - Returns: whether a PING is to be sent.
+  /// - Returns: whether to send a PING.
   public mutating func didReceive(_ count: Int, at now: @autoclosure () -> UInt64) -> Bool {
     guard window < maxWindow else { return false }
     arrived += UInt64(count)
@@ -43,9 +44,9 @@ public struct WindowProbe: Sendable {
     return true
   }
 
-  /// The PING was answered, at `now` nanoseconds.
+  /// The answer to the PING arrived at `now` nanoseconds.
   ///
-  /// - Returns: the new window, where it grows.
+  /// - Returns: the new window in bytes if it grows; else nil.
   public mutating func didReceiveAnswer(at now: UInt64) -> UInt64? {
     guard let sentAt else { return nil }
     self.sentAt = nil

@@ -1,19 +1,20 @@
-/// Cuts a stream of bytes into frames, however the bytes come: this is where "sticky packets" end.
+/// Splits a stream of bytes into frames, whatever the sizes of the pieces in which the bytes
+/// arrive.
 ///
-/// Payload of DATA is passed on piece by piece as it arrives, as ranges of the input, so that it is
-/// never copied or waited for. The other frames are small and come whole. A frame that is too long
-/// is found at its header, before anything is kept for it.
+/// It passes the payload of DATA on in pieces, as ranges of the input, without a copy and without
+/// waiting for the rest. It collects all other frames whole, since they are small. It rejects a
+/// frame that is too long at its header, before it stores any of it.
 public struct FrameDecoder: ~Copyable {
   /// What `next(in:at:)` found.
   public enum Frame: Equatable {
-    /// Bytes `range` of the input are payload of a DATA frame. `offset` is where they lie in it: the
-    /// first piece has 0. An empty frame is one empty piece.
+    /// Bytes `range` of the input are payload of a DATA frame. `offset` is their position in the
+    /// payload; the first piece has 0. An empty frame yields one empty piece.
     case data(FrameHeader, range: Range<Int>, offset: UInt32)
     /// A WINDOW, PING or PONG with its number.
     case number(FrameHeader, UInt64)
     /// A HELLO, AUTH, OPEN, CONTROL, CLOSE, RESET or GOAWAY with its payload.
     case message(FrameHeader, [UInt8])
-    /// An OPEN that `admitsLongOpen` has no room for. Its payload is skipped.
+    /// An OPEN that `admitsLongOpen` rejected. The decoder skips its payload.
     case openWithoutRoom(FrameHeader)
   }
 
@@ -22,23 +23,24 @@ public struct FrameDecoder: ~Copyable {
     case preface
     /// `partial` holds the first bytes of a header.
     case header
-    /// `partial` holds the first bytes of the payload of a frame that comes whole.
+    /// `partial` holds the first bytes of the payload of a frame that is collected whole.
     case message(FrameHeader)
-    /// `done` bytes of a DATA frame's payload were passed on.
+    /// `done` bytes of a DATA frame's payload have been passed on.
     case data(FrameHeader, done: UInt32)
-    /// `left` bytes of a frame of unknown type are to be skipped.
+    /// `left` bytes remain to be skipped: of a frame of unknown type, or of a rejected OPEN.
     case skipping(left: UInt32)
   }
 
   private var state: State
   private var partial: [UInt8] = []
   private let maxFrame: UInt32
-  /// The longest OPEN.
+  /// The longest OPEN that is accepted at the moment, in bytes.
   private var maxOpen = WireConstants.maxShortOpenLength
-  /// Asked about each OPEN that is longer than `WireConstants.maxShortOpenLength`, with its length,
-  /// before any of it is kept.
+  /// Called for each OPEN longer than `WireConstants.maxShortOpenLength`, with its length in bytes,
+  /// before any of it is stored. Returns whether to accept it.
   var admitsLongOpen: (UInt32) -> Bool = { _ in true }
-  /// Which frame must come next. Known here, so that a stranger can occupy no more than that.
+  /// Which frame must come next. The decoder checks this so that an unknown peer can't make it
+  /// store anything else.
   private enum Awaited {
     /// A HELLO. Next: `proof` or `any`.
     case hello
@@ -50,7 +52,7 @@ public struct FrameDecoder: ~Copyable {
 
   private var awaited: Awaited
 
-  /// A decoder at the start of a connection, which accepts payloads of up to `maxFrame` bytes.
+  /// A decoder at the start of a connection that accepts DATA payloads of up to `maxFrame` bytes.
   ///
   /// - Parameter expectsPreface: whether the 8 bytes of the preface and a HELLO come first, as on a
   ///   connection.
@@ -61,21 +63,21 @@ public struct FrameDecoder: ~Copyable {
     partial.reserveCapacity(WireConstants.headerLength)
   }
 
-  /// Lets no other frame be the next than an AUTH, or a GOAWAY in its place. To be called after the
-  /// HELLO.
+  /// Requires that the next frame is an AUTH or a GOAWAY. Call it after the HELLO.
   mutating func awaitProof() { awaited = .proof }
-  /// Accepts OPENs up to the limit, once it is known who the peer is.
+  /// Accepts OPENs of up to `WireConstants.maxOpenLength` bytes. Call it once the peer is known.
   public mutating func acceptLongOpens() { maxOpen = WireConstants.maxOpenLength }
 
-  /// Whether the input so far ends between two frames: the only place for a connection to end.
+  /// Whether the input so far ends between two frames. A connection may end only there.
   public var isAtBoundary: Bool {
     if case .header = state { partial.isEmpty } else { false }
   }
 
-  /// The next frame, or piece of one, from `input` at `position`, which moves past what was taken.
+  /// Returns the next frame, or piece of a DATA frame, from `input` at `position`, and moves
+  /// `position` past it.
   ///
-  /// - Returns: nil when all of `input` was taken and more is needed.
-  /// - Throws: `WireError`, after which the connection can't go on.
+  /// - Returns: nil if all of `input` is consumed and more is needed.
+  /// - Throws: `WireError`; the connection can't continue after it.
   public mutating func next(in input: UnsafeRawBufferPointer, at position: inout Int)
     throws(WireError) -> Frame?
   {
@@ -118,18 +120,19 @@ public struct FrameDecoder: ~Copyable {
     }
   }
 
-  /// Refuses a frame that may not come yet. A peer that is turned away gets a GOAWAY at any time.
+  /// Throws if a frame of this type may not come yet. GOAWAY may come at any time, since a peer
+  /// that is rejected gets one.
   private mutating func checkOrder(_ type: FrameType) throws(WireError) {
     guard type != .goAway else { return }
     switch awaited {
     case .hello:
       guard type == .hello else {
-        throw WireError(.protocolError, "the first frame is a HELLO, and this one was not")
+        throw WireError(.protocolError, "the first frame must be a HELLO, but another frame came")
       }
       awaited = .any
     case .proof:
       guard type == .auth else {
-        throw WireError(.notAuthenticated, "an AUTH must follow the HELLO, and another frame did")
+        throw WireError(.notAuthenticated, "an AUTH must follow the HELLO, but another frame came")
       }
       awaited = .any
     case .any: break
@@ -145,7 +148,7 @@ public struct FrameDecoder: ~Copyable {
       guard input[position] == expected[partial.count] else {
         throw WireError(
           .protocolError,
-          "a Telpher connection starts with the 8 bytes TELPHER1, and this one did not")
+          "a Telpher connection starts with the 8 bytes TELPHER1, but this one does not")
       }
       partial.append(input[position])
       position += 1
@@ -169,8 +172,8 @@ public struct FrameDecoder: ~Copyable {
     return header
   }
 
-  /// What is needed of a payload that comes whole: a number in the frequent frames, so that these
-  /// allocate nothing, else the bytes.
+  /// The payload of a frame that is collected whole: a number for the frequent frames, so that
+  /// these allocate nothing, else the bytes.
   private enum Payload {
     case number(UInt64)
     case bytes([UInt8])
@@ -216,13 +219,13 @@ public struct FrameDecoder: ~Copyable {
     }
   }
 
-  /// Where the decoder goes once it has a header; all limits on lengths are here.
+  /// The state after a header. All limits on lengths are checked here.
   private static func state(
     after header: FrameHeader, maxFrame: UInt32, maxOpen: UInt32
   ) throws(WireError) -> State {
     func refuse(_ limit: UInt32, _ what: String) -> WireError {
       WireError(
-        .frameTooLarge, "\(what) of \(header.length) bytes: at most \(limit) are accepted")
+        .frameTooLarge, "\(what) of \(header.length) bytes is too long: the limit is \(limit)")
     }
     let limit: UInt32
     let name: String
@@ -253,7 +256,7 @@ public struct FrameDecoder: ~Copyable {
     default:
       guard !header.type.isCritical else {
         throw WireError(
-          .unknownCritical, "frame type \(header.type.rawValue) is not known and must be")
+          .unknownCritical, "frame type \(header.type.rawValue) must be understood but is unknown")
       }
       guard header.length <= maxFrame else { throw refuse(maxFrame, "a frame") }
       return .skipping(left: header.length)

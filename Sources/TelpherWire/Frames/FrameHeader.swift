@@ -6,15 +6,15 @@
 ///     | u32    | u32      | u8    | u8    | u8      | u8 = 0   |
 ///     +--------+----------+-------+-------+---------+----------+
 public struct FrameHeader: Sendable, Equatable {
-  /// Bytes of payload that follow.
+  /// The length of the payload that follows, in bytes.
   public var length: UInt32
-  /// The stream it belongs to; 0 for the connection.
+  /// The frame's stream; 0 for the connection.
   public var stream: StreamID
-  /// What it is.
+  /// The frame's type.
   public var type: FrameType
   /// Bits whose meaning depends on the type: `FrameFlags`.
   public var flags: UInt8
-  /// The channel's number, for DATA and WINDOW.
+  /// The number of the channel, for DATA and WINDOW; else 0.
   public var channel: UInt8
 
   /// A header.
@@ -29,7 +29,7 @@ public struct FrameHeader: Sendable, Equatable {
     self.channel = channel
   }
 
-  /// Reads a header from the first 12 of `bytes`, which must hold that many.
+  /// Reads a header from the first 12 bytes of `bytes`, which must hold at least 12.
   @inlinable
   public init(reading bytes: UnsafeRawBufferPointer) {
     precondition(bytes.count >= WireConstants.headerLength, "the decoder collects a whole header")
@@ -43,7 +43,7 @@ public struct FrameHeader: Sendable, Equatable {
   /// Appends the 12 bytes to `out`.
   @inlinable
   public func append(to out: inout [UInt8]) {
-    // As three words, so that the compiler makes three stores of it.
+    // Three words, so that the compiler emits three stores.
     let words: (UInt32, UInt32, UInt32) = (
       length.bigEndian, stream.bigEndian,
       (UInt32(type.rawValue) << 24 | UInt32(flags) << 16 | UInt32(channel) << 8).bigEndian

@@ -1,5 +1,6 @@
 extension String {
-  /// The longest start of the text that takes at most `count` bytes and ends between characters.
+  /// The longest prefix that takes at most `count` bytes of UTF-8 and does not split a Unicode
+  /// scalar.
   func cut(toUTF8 count: Int) -> String {
     guard var end = utf8.index(startIndex, offsetBy: count, limitedBy: endIndex) else {
       return self

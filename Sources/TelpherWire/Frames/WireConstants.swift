@@ -1,75 +1,81 @@
 /// Every constant of the protocol and every limit that a peer can reach, with the reason for each
-/// number. docs/PROTOCOL.md is the same list for strangers.
+/// number. docs/PROTOCOL.md lists them for other implementations.
 public enum WireConstants {
-  /// What each side sends first: the name and the version of the protocol.
+  /// The first bytes that each side sends: the name and the version of the protocol.
   public static let preface: [UInt8] = Array("TELPHER1".utf8)
-  /// The protocol version, as HELLO says it.
+  /// The protocol version in HELLO.
   public static let version = 1
-  /// Bytes of a frame header.
+  /// The length of a frame header in bytes.
   public static let headerLength = 12
 
-  /// The longest payload accepted unless HELLO says otherwise: large enough that headers and system
-  /// calls don't count, small enough that a short stream waits less than 0.2 ms for it at 2 GB/s.
+  /// The default for `max_frame`, in bytes: large enough that the cost of headers and system calls
+  /// is negligible, small enough that a short stream waits less than 0.2 ms for one frame at 2
+  /// GB/s.
   public static let defaultMaxFrame: UInt32 = 262_144
-  /// The longest payload that can ever be agreed on.
+  /// The largest `max_frame` accepted in a HELLO.
   public static let hardMaxFrame: UInt32 = 16_777_215
-  /// The shortest `max_frame` accepted in a HELLO: shorter frames would be mostly headers.
+  /// The smallest `max_frame` accepted in a HELLO: shorter frames would be mostly headers.
   public static let minMaxFrame: UInt32 = 65_536
 
-  /// The longest HELLO: a peer that is not known yet may occupy no more.
+  /// The longest HELLO in bytes: an unknown peer may occupy no more memory.
   public static let maxHelloLength: UInt32 = 4_096
-  /// The longest OPEN: all that Linux lets a command have of arguments and environment, 2 MiB by
-  /// default, and what JSON adds to it. Text in which each character is escaped takes three times its
-  /// bytes in UTF-8, base64 four thirds.
+  /// The longest OPEN in bytes: the most arguments and environment that Linux allows a command, 2
+  /// MiB by default, plus what JSON adds. Text with every character escaped takes three times its
+  /// UTF-8 bytes, base64 four thirds.
   public static let maxOpenLength: UInt32 = 8 << 20
-  /// The longest OPEN that takes no room of what the receiver has for long ones; and the longest
-  /// before the server's HELLO, by which it says that it knows the client.
+  /// The longest OPEN, in bytes, that needs no reservation in the receiver's budget for long ones.
+  /// Also the longest OPEN accepted before the server has sent its HELLO, which shows that it
+  /// accepts the client.
   public static let maxShortOpenLength: UInt32 = 65_536
-  /// The most values in the JSON of an OPEN. Linux counts 9 bytes at least for each argument and
+  /// The most values in the JSON of an OPEN. Linux counts at least 9 bytes for each argument and
   /// variable, so 2 MiB hold 233,016; a parser's memory grows with their number.
   public static let maxOpenValues = 262_144
-  /// The longest CONTROL.
+  /// The longest CONTROL in bytes.
   public static let maxControlLength: UInt32 = 4_096
-  /// The longest CLOSE.
+  /// The longest CLOSE in bytes.
   public static let maxCloseLength: UInt32 = 65_536
-  /// The longest RESET and GOAWAY: a code and a sentence.
+  /// The longest RESET and GOAWAY in bytes: numbers and a sentence.
   public static let maxReasonLength: UInt32 = 1_024
-  /// Bytes of a nonce, which HELLO has as twice as many hexadecimal digits.
+  /// The length of a nonce in bytes. HELLO carries it as twice as many hexadecimal digits.
   public static let nonceLength = 32
-  /// Bytes of an AUTH: HMAC-SHA256.
+  /// The length of an AUTH in bytes: HMAC-SHA256.
   public static let proofLength = 32
-  /// The longest message of an error: it may quote what the peer wrote, and goes back to it.
+  /// The longest error message in bytes. It has a limit because it may quote the peer's input and
+  /// is sent back.
   public static let maxErrorLength = 512
-  /// The longest `message` of a CLOSE, in bytes: it fits even where JSON writes each as six.
+  /// The longest `message` of a CLOSE in bytes: it fits into a CLOSE even if JSON writes each byte
+  /// as six.
   public static let maxCloseMessageLength = 8_192
   /// The deepest nesting of JSON.
   public static let maxJSONDepth = 16
 
-  /// The credit that a peer is given per channel at its start, unless HELLO says otherwise: 1 MiB
-  /// is what a loopback peer can have under way without ever waiting.
+  /// The default for `window`, the initial credit of each channel in bytes: 1 MiB is what a
+  /// loopback peer can have in flight without waiting.
   public static let defaultWindow: UInt64 = 1 << 20
-  /// The same for the connection as a whole: 16 busy channels.
+  /// The default for `connection_window` in bytes: 16 busy channels.
   public static let defaultConnectionWindow: UInt64 = 16 << 20
-  /// Streams that a peer may have open at once, unless HELLO says otherwise.
+  /// The default for `max_streams`, the number of streams that a peer may have open at once.
   public static let defaultMaxStreams: UInt32 = 1_024
-  /// Transfers of files or trees at once on one connection, each way: more than a client has any use
-  /// for, and few beside the threads of a server.
+  /// The most concurrent transfers of files or trees on one connection, in each direction: more
+  /// than a client needs, and few compared with a server's threads.
   public static let maxTransfers = 64
-  /// The highest offset of a window: no stream reaches it, and sums can't overflow.
+  /// The highest offset of a window, in bytes: no stream reaches it, and sums can't overflow.
   public static let maxOffset: UInt64 = 1 << 62
 }
 
-/// The number of a stream; 0 is the connection itself. A client's are odd, a server's even.
+/// The number of a stream; 0 is the connection itself. A client opens odd numbers, a server even
+/// ones.
 public typealias StreamID = UInt32
 
-/// What a frame is. A type with the top bit set must be understood; others are skipped.
+/// The type of a frame. A receiver must understand a type with the top bit set; it skips other
+/// unknown types.
 public struct FrameType: Sendable, Hashable {
   /// The byte in the header.
   public let rawValue: UInt8
   /// A type by its byte.
   @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  /// JSON; the first frame each way.
+  /// JSON; the first frame in each direction.
   public static let hello = FrameType(rawValue: 0x01)
   /// JSON; opens a stream.
   public static let open = FrameType(rawValue: 0x02)
@@ -83,22 +89,22 @@ public struct FrameType: Sendable, Hashable {
   public static let close = FrameType(rawValue: 0x06)
   /// The abrupt end of a stream.
   public static let reset = FrameType(rawValue: 0x07)
-  /// 8 opaque bytes, to be answered.
+  /// 8 opaque bytes; the receiver answers with a PONG.
   public static let ping = FrameType(rawValue: 0x08)
-  /// The answer to a ping.
+  /// The answer to a PING.
   public static let pong = FrameType(rawValue: 0x09)
-  /// No new streams from now on.
+  /// The sender accepts no new streams.
   public static let goAway = FrameType(rawValue: 0x0A)
 
-  /// 32 bytes: the proof that its sender knows the secret; the second frame each way where one is
-  /// wanted.
+  /// 32 bytes: the proof that the sender knows the secret. If a proof is required, it is the second
+  /// frame in each direction.
   public static let auth = FrameType(rawValue: 0x0B)
 
-  /// Whether a receiver that doesn't know the type must give up the connection.
+  /// Whether a receiver that doesn't know the type must end the connection.
   public var isCritical: Bool { rawValue & 0x80 != 0 }
 }
 
-/// What a stream's bytes are.
+/// The kind of bytes within a stream.
 public enum Channel: UInt8, Sendable, CaseIterable {
   /// Standard input, to the command.
   case stdin = 0
@@ -110,21 +116,22 @@ public enum Channel: UInt8, Sendable, CaseIterable {
   case terminal = 3
   /// The bytes of files, both ways.
   case file = 4
-  /// One JSON record a line about the files, both ways.
+  /// Records about the files, one line of JSON each, both ways.
   case index = 5
 
-  /// Whether bytes on it may go from client to server.
+  /// Whether the client may send on it.
   public var clientMaySend: Bool { self != .stdout && self != .stderr }
-  /// Whether bytes on it may go from server to client.
+  /// Whether the server may send on it.
   public var serverMaySend: Bool { self != .stdin }
 }
 
 /// Bits of the header's flags byte. Their meaning depends on the frame's type.
 public enum FrameFlags {
-  /// On DATA: this channel ends here.
+  /// On DATA: the channel ends after this frame.
   public static let fin: UInt8 = 0x01
-  /// On DATA: the payload is one zstd frame. Only if both sides said `zstd`, which Telpher doesn't.
+  /// On DATA: the payload is one zstd frame. Allowed only if both sides announced `zstd`, which
+  /// Telpher doesn't.
   public static let zstd: UInt8 = 0x02
-  /// On OPEN: channel 0 is already at its end.
+  /// On OPEN: channel 0 (standard input) is already at its end.
   public static let noInput: UInt8 = 0x01
 }

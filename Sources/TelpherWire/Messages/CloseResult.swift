@@ -1,33 +1,34 @@
-/// How a stream's work ended: the payload of CLOSE (docs/PROTOCOL.md, "Streams").
+/// The result of a stream: the payload of CLOSE (docs/PROTOCOL.md, "Streams").
 public struct CloseResult: Sendable, Equatable, WireMessage {
-  /// Kinds of results. Peers may send others: compare, don't switch.
+  /// A kind of result. Peers may send kinds that are not listed here, so compare values instead of
+  /// switching over them.
   public struct Kind: Sendable, Hashable, Codable, CustomStringConvertible {
-    /// The word on the wire.
+    /// The kind's name on the wire.
     public let description: String
-    /// A kind by its word.
+    /// The kind with that name.
     public init(_ word: String) { description = word }
 
-    /// The command ended by itself, with `code`.
+    /// The command exited; `code` is its exit code.
     public static let exited = Kind("exited")
-    /// A signal ended the command: `signal`.
+    /// A signal ended the command; `signal` is its number.
     public static let signaled = Kind("signaled")
-    /// The command could not be started: `errno`, `stage`, `message`.
+    /// The command could not be started; see `errno`, `stage` and `message`.
     public static let notStarted = Kind("not_started")
-    /// The deadline passed and the command was ended; `code` or `signal` tell how it went.
+    /// The deadline passed and the server ended the command; `code` or `signal` says how it exited.
     public static let timedOut = Kind("timed_out")
-    /// The client canceled and the command was ended.
+    /// The client canceled and the server ended the command.
     public static let canceled = Kind("canceled")
-    /// The server did not take the request: `message` tells why. Nothing was run.
+    /// The server refused the request and ran nothing; `message` gives the reason.
     public static let refused = Kind("refused")
-    /// The client let go of a job, which goes on.
+    /// The client detached from a job, which continues.
     public static let detached = Kind("detached")
-    /// The answer to a request that runs no command.
+    /// The success of a request that runs no command.
     public static let ok = Kind("ok")
-    /// What was sent is stored under its name.
+    /// The file or tree was stored under its name.
     public static let stored = Kind("stored")
-    /// Nothing was sent or stored: the destination is there already, and the client wanted it to stay.
+    /// Nothing was sent or stored: the destination exists, and the request keeps it.
     public static let skipped = Kind("skipped")
-    /// What was asked of files could not be done, or not all of it: `message` tells, `errno`, `path`.
+    /// A file request failed, wholly or in part; see `message`, `errno` and `path`.
     public static let failed = Kind("failed")
 
     public init(from decoder: any Decoder) throws {
@@ -39,22 +40,23 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
     }
   }
 
-  /// What a command used: getrusage(2), for it and the children it waited for.
+  /// The resources used by a command and the children it waited for: getrusage(2).
   public struct Usage: Sendable, Equatable, Codable {
     /// Processor time in user mode, in milliseconds.
     public var userMS: Double
     /// Processor time in the kernel, in milliseconds.
     public var systemMS: Double
-    /// The largest resident set, in kibibytes. Nil where it was no larger than the server's own: a
-    /// child shares the server's memory until it executes its program, and the kernel counts that.
+    /// The largest resident set, in kibibytes; nil if it was no larger than the server's own. A
+    /// child shares the server's memory until it executes its program, and the kernel counts that
+    /// too.
     public var maxRSSKiB: Int64?
-    /// Page faults without and with a read.
+    /// Page faults that needed no read from disk.
     public var minorFaults: Int64
-    /// Page faults with a read.
+    /// Page faults that needed a read from disk.
     public var majorFaults: Int64
-    /// Context switches by waiting.
+    /// Context switches because the process waited.
     public var voluntarySwitches: Int64
-    /// Context switches by preemption.
+    /// Context switches because the kernel preempted the process.
     public var involuntarySwitches: Int64
 
     /// A usage.
@@ -90,39 +92,41 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
   public var signal: Int32?
   /// Whether the signal left a core file.
   public var coreDumped: Bool?
-  /// Why it could not be started: errno(3).
+  /// The error number of a failure: errno(3).
   public var errno: Int32?
-  /// What was being done then: `resources`, `directory`, `limit`, `execute`.
+  /// The step that failed at the start: `resources`, `directory`, `limit` or `execute`.
   public var stage: String?
-  /// For a person.
+  /// An explanation for the user.
   public var message: String?
-  /// By channel number: the bytes of output that the command's streams brought, from its start.
+  /// The number of output bytes that each channel brought since the command's start, by channel
+  /// number.
   public var bytes: [String: UInt64]?
-  /// From start to end, in milliseconds.
+  /// The time from start to end, in milliseconds.
   public var wallMS: Double?
-  /// What the command used.
+  /// The resources that the command used.
   public var rusage: Usage?
-  /// Whether another process still held an output open when the drain was over.
+  /// Whether another process still held an output pipe open at the end of the drain time.
   public var pipeHeld: Bool?
-  /// Whether processes of the command were left running behind it. Told only by a server whose
-  /// `kill_scope` is `cgroup`.
+  /// Whether processes of the command were still running after it. Only a server whose `kill_scope`
+  /// is `cgroup` reports this.
   public var survivors: Bool?
   /// The answer to `info`.
   public var info: ServerInfo?
-  /// The path that a failure was met at, for a person.
+  /// The path at which a failure occurred, for the user.
   public var path: String?
-  /// The digest of a file that was stored or sent, in lower-case hexadecimal.
+  /// The digest of a stored or sent file, in lower-case hexadecimal.
   public var digest: String?
   /// The answer to `stat`.
   public var entry: FileEntry?
-  /// The answer to `stat` with `ancestors`: opaque names of the folder and of those that hold it.
+  /// The answer to `stat` with `ancestors`: opaque strings that identify the folder and all folders
+  /// that contain it.
   public var ancestors: [String]?
-  /// What became of a tree.
+  /// The outcome of a tree.
   public var tree: TreeCounts?
   /// Keys of this message that the receiver must understand.
   public var must: [String]?
 
-  /// A result of a kind, with nothing else yet.
+  /// A result of that kind with an optional message; all else is nil.
   public init(_ result: Kind, message: String? = nil) {
     self.result = result
     self.message = message
@@ -137,22 +141,22 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
   }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
 
-  /// Reads the payload of a CLOSE.
+  /// Decodes the payload of a CLOSE.
   ///
-  /// - Throws: `WireError` if it is not JSON of this shape, or if the result of a command lacks what
-  ///   such a result must have.
+  /// - Throws: `WireError` if it is not JSON of this shape, or if the result of a command lacks a
+  ///   required value.
   public static func decode(_ bytes: [UInt8]) throws(WireError) -> CloseResult {
     let result = try JSONCoding.decode(CloseResult.self, from: bytes, name: "CLOSE")
     try result.validate()
     return result
   }
 
-  /// The numbers of signals that can end a process: wait(2) has seven bits for them, and 127 there
-  /// means that the process was stopped.
+  /// The numbers of signals that can end a process. wait(2) encodes them in seven bits, and 127
+  /// there means that the process was stopped.
   private static let signals: ClosedRange<Int32> = 1...126
 
-  /// Refuses a result of a command whose status would have to be guessed. A client turns `code` and
-  /// `signal` into an exit status of eight bits, in which 256 would become 0, which means success.
+  /// Throws if a command's status would have to be guessed. A client turns `code` and `signal` into
+  /// an exit status of eight bits, in which 256 would become 0 and look like success.
   private func validate() throws(WireError) {
     func refuse(_ what: String) -> WireError {
       WireError(.protocolError, "CLOSE: the result '\(result)' \(what)")
@@ -170,7 +174,7 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
     case .timedOut, .canceled: break
     default: return
     }
-    // Without the counts the client could not notice that output is missing.
+    // Without the byte counts the client could not notice missing output.
     if result != .canceled || code != nil || signal != nil {
       for channel in [Channel.stdout, .stderr] where bytes?["\(channel.rawValue)"] == nil {
         throw refuse("does not count the bytes of channel \(channel.rawValue)")
@@ -178,7 +182,7 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
     }
   }
 
-  /// The message as the payload of its frame; a text that is too long for that is cut.
+  /// The payload of the frame as JSON. A message that is too long for the frame is cut.
   public func encoded() -> [UInt8] {
     var bounded = self
     bounded.message = message?.cut(toUTF8: WireConstants.maxCloseMessageLength)

@@ -1,21 +1,21 @@
-/// A word about a stream outside of its bytes: the payload of CONTROL. A message may hold several.
+/// A control message about a stream: the payload of CONTROL. One message may set several keys.
 public struct ControlMessage: Sendable, Equatable, WireMessage {
   /// From the client: send this signal to the command's process group.
   public var signal: Int32?
-  /// From the client: end the command, politely first.
+  /// From the client: end the command, with SIGTERM first.
   public var cancel: Bool?
-  /// From either side: the bytes of this channel are not wanted any more.
+  /// From either side: stop sending on this channel.
   public var stopSending: UInt8?
-  /// From the client: let a command with a `job` go on without this stream.
+  /// From the client: detach from a command with a `job`; it continues without this stream.
   public var detach: Bool?
   /// From the client: the size of its terminal.
   public var resize: TerminalSize?
-  /// From the client, behind the bytes of a `put`: their digest, in lower-case hexadecimal.
+  /// From the client, after the bytes of a `put`: their digest, in lower-case hexadecimal.
   public var digest: String?
-  /// From the client, to a `put` that is taken up: what is there is not the file's beginning, and all
-  /// of it follows.
+  /// From the client, to a resumed `put`: the server's partial file does not match; the client
+  /// sends the whole file.
   public var restart: Bool?
-  /// From the server: the command was attached to, or the file is open.
+  /// From the server: the stream is attached to a command, or the file is open.
   public var opened: Opened?
   /// Keys of this message that the receiver must understand.
   public var must: [String]?
@@ -24,7 +24,7 @@ public struct ControlMessage: Sendable, Equatable, WireMessage {
   public struct TerminalSize: Sendable, Equatable, Codable {
     /// Lines.
     public var rows: UInt16
-    /// Characters a line.
+    /// Columns.
     public var columns: UInt16
 
     /// A size.
@@ -34,38 +34,38 @@ public struct ControlMessage: Sendable, Equatable, WireMessage {
     }
   }
 
-  /// What the server says at the start of a stream.
+  /// What the server reports at the start of a stream.
   public struct Opened: Sendable, Equatable, Codable {
-    /// The command was running or finished already: it was not started by this OPEN.
+    /// Whether the stream is attached to a command that an earlier OPEN started.
     public var attached: Bool?
-    /// By channel: the offset in the command's output of the first byte that this stream brings.
+    /// By channel number: the offset, in the command's output, of the first byte on this stream.
     public var offsets: [String: UInt64]?
-    /// `put` with `resume`: the bytes that are there.
+    /// `put` with `resume`: the number of bytes that the server has already.
     public var committed: Int64?
-    /// `put` with `resume`: their digest.
+    /// `put` with `resume`: the digest of those bytes.
     public var prefixDigest: String?
     /// `get`: the length of the file.
     public var size: Int64?
-    /// `get`: its permission bits.
+    /// `get`: the permission bits of the file.
     public var mode: UInt32?
-    /// `get`: when it was modified, in nanoseconds since 1970.
+    /// `get`: the time of the last modification, in nanoseconds since 1970.
     public var mtimeNS: Int128?
     /// `get`: the offset of the first byte that is sent.
     public var offset: Int64?
 
-    /// Word of an attached command.
+    /// The report about an attached command.
     public init(attached: Bool?, offsets: [String: UInt64]?) {
       self.attached = attached
       self.offsets = offsets
     }
 
-    /// Word of a file to be stored of which something is there.
+    /// The report about a `put` that resumes.
     public init(committed: Int64, prefixDigest: String) {
       self.committed = committed
       self.prefixDigest = prefixDigest
     }
 
-    /// Word of a file that is sent.
+    /// The report about a file that the server sends.
     public init(size: Int64, mode: UInt32, mtimeNS: Int128, offset: Int64) {
       self.size = size
       self.mode = mode
@@ -80,7 +80,7 @@ public struct ControlMessage: Sendable, Equatable, WireMessage {
     }
   }
 
-  /// A message with nothing in it yet.
+  /// An empty message.
   public init() {}
 
   enum CodingKeys: String, CodingKey, CaseIterable {
@@ -89,13 +89,13 @@ public struct ControlMessage: Sendable, Equatable, WireMessage {
   }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
 
-  /// Reads the payload of a CONTROL.
+  /// Decodes the payload of a CONTROL.
   ///
-  /// - Throws: `WireError` where it is not JSON of this shape.
+  /// - Throws: `WireError` if it is not JSON of this shape.
   public static func decode(_ bytes: [UInt8]) throws(WireError) -> ControlMessage {
     try JSONCoding.decode(ControlMessage.self, from: bytes, name: "CONTROL")
   }
 
-  /// The message as the payload of its frame.
+  /// The payload of the frame as JSON.
   public func encoded() -> [UInt8] { JSONCoding.encode(self) }
 }

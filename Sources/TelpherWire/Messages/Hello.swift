@@ -1,34 +1,35 @@
-/// The first frame each way: who speaks, and what it can take (docs/PROTOCOL.md, "Opening").
+/// The first frame in each direction: the sender's version and limits (docs/PROTOCOL.md,
+/// "Opening").
 public struct Hello: Sendable, Equatable, WireMessage {
   /// The protocol version: 1.
   public var version: Int
   /// The longest payload of a DATA frame that the sender accepts, in bytes.
   public var maxFrame: UInt32?
-  /// Credit in bytes that the sender grants on every channel of every stream at its start.
+  /// The initial credit in bytes that the sender grants on each channel of each stream.
   public var window: UInt64?
-  /// The same for the connection as a whole.
+  /// The initial credit in bytes that the sender grants for the whole connection.
   public var connectionWindow: UInt64?
-  /// Streams that the peer may have open at once.
+  /// The number of streams that the peer may have open at once.
   public var maxStreams: UInt32?
-  /// Optional parts of the protocol that the sender speaks. None is defined yet.
+  /// Optional parts of the protocol that the sender supports. None is defined yet.
   public var features: [String]?
-  /// What a proof by a secret begins with, where the transport does not tell who the peer is.
+  /// The start of a proof by a shared secret, for transports that do not identify the peer.
   public var auth: Auth?
   /// The server's name and version.
   public var server: String?
-  /// How far the server's end of a command reaches: `cgroup`, `descendants` or `group`.
+  /// Which processes of a command the server can end: `cgroup`, `descendants` or `group`.
   public var killScope: String?
   /// Keys of this message that the receiver must understand.
   public var must: [String]?
 
-  /// What a proof by a secret begins with. The secret itself is never sent.
+  /// The start of a proof by a shared secret. The secret itself is never sent.
   public struct Auth: Sendable, Equatable, Codable {
-    /// 64 hexadecimal digits for 32 random bytes, fresh for each connection.
+    /// 32 random bytes as 64 lower-case hexadecimal digits, new for each connection.
     public var nonce: String?
-    /// The start of a proof.
+    /// A start with that nonce.
     public init(nonce: String?) { self.nonce = nonce }
 
-    /// Whether there is a nonce of the right length.
+    /// Whether `nonce` has the right length and digits.
     var hasNonce: Bool {
       guard let nonce, nonce.utf8.count == 2 * WireConstants.nonceLength else { return false }
       return nonce.utf8.allSatisfy { byte in
@@ -40,7 +41,7 @@ public struct Hello: Sendable, Equatable, WireMessage {
     }
   }
 
-  /// A HELLO that says what this side can take.
+  /// A HELLO with this side's limits.
   public init(
     maxFrame: UInt32 = WireConstants.defaultMaxFrame,
     window: UInt64 = WireConstants.defaultWindow,
@@ -67,12 +68,13 @@ public struct Hello: Sendable, Equatable, WireMessage {
   }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
 
-  /// Reads a peer's HELLO and checks what it says against the limits.
+  /// Decodes a peer's HELLO and checks its values against the limits.
   static func decode(_ bytes: [UInt8]) throws(WireError) -> Hello {
     let hello = try JSONCoding.decode(Hello.self, from: bytes, name: "HELLO")
     guard hello.version == WireConstants.version else {
       throw WireError(
-        .protocolError, "version \(hello.version) is not spoken here, only \(WireConstants.version)"
+        .protocolError,
+        "protocol version \(hello.version) is not supported, only \(WireConstants.version)"
       )
     }
     if let frame = hello.maxFrame,
@@ -85,12 +87,12 @@ public struct Hello: Sendable, Equatable, WireMessage {
     }
     for (key, value) in [("window", hello.window), ("connection_window", hello.connectionWindow)] {
       if let value, value > WireConstants.maxOffset {
-        throw WireError(.protocolError, "HELLO: \(key) is past the highest offset")
+        throw WireError(.protocolError, "HELLO: \(key) is above the highest offset")
       }
     }
     return hello
   }
 
-  /// The message as the payload of its frame.
+  /// The payload of the frame as JSON.
   public func encoded() -> [UInt8] { JSONCoding.encode(self) }
 }

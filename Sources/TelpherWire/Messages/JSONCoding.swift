@@ -1,16 +1,16 @@
 private import FoundationEssentials
 
-/// A JSON message of the protocol, with the keys it knows.
+/// A JSON message of the protocol with a known set of keys.
 protocol WireMessage: Codable {
-  /// The keys that this side understands, as they stand on the wire.
+  /// The keys that this side understands, spelled as on the wire.
   static var knownKeys: Set<String> { get }
-  /// The keys that the sender says must be understood.
+  /// The keys that the receiver must understand.
   var must: [String]? { get }
 }
 
-/// The one place that codes JSON.
+/// Encodes and decodes all JSON of the protocol.
 enum JSONCoding {
-  /// Reads a message; `name` is what errors call it.
+  /// Decodes a message. Errors refer to it as `name`.
   static func decode<Message: WireMessage>(
     _ type: Message.Type, from bytes: [UInt8], name: String
   ) throws(WireError) -> Message {
@@ -30,7 +30,7 @@ enum JSONCoding {
     return message
   }
 
-  /// Writes a message, with sorted keys so that equal messages are equal bytes.
+  /// Encodes a message. Keys are sorted, so equal messages have equal bytes.
   static func encode(_ message: some Encodable) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -41,13 +41,13 @@ enum JSONCoding {
     }
   }
 
-  /// Reads lines of JSON, of at most `longest` bytes each with their ends, all at once: that is
-  /// several times as fast as one by one.
+  /// Decodes lines of JSON of at most `longest` bytes each, including the newline. It parses all
+  /// lines at once, which is several times as fast as one by one.
   static func decodeLines<Record: Decodable>(
     _ type: Record.Type, from lines: [UInt8], longest: Int, name: String
   ) throws(WireError) -> [Record] {
     try checkEncoding(lines, name: name)
-    // The lines share a limit of bytes, which bounds the number of their values.
+    // All lines together are limited in bytes, which bounds the number of values.
     try checkShape(lines, name: name, maxValues: .max)
     var array = Data(capacity: lines.count + 2)
     array.append(UInt8(ascii: "["))
@@ -70,24 +70,25 @@ enum JSONCoding {
     }
   }
 
-  /// Bytes that are no text, as text.
+  /// `bytes` in base64.
   static func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
 
-  /// The bytes of such a text; nil where it is none.
+  /// The bytes that `text` encodes; nil if it is not base64.
   static func bytes(base64 text: String) -> [UInt8]? {
     Data(base64Encoded: text).map { [UInt8]($0) }
   }
 
-  /// Refuses what is not UTF-8. The parser would guess UTF-16 and UTF-32 from their NUL bytes and
-  /// marks, which JSON in UTF-8 never holds, and would read other text than the check of the depth.
+  /// Throws if `bytes` are not UTF-8. From NUL bytes and byte-order marks the parser would guess
+  /// UTF-16 or UTF-32, and would then read other text than `checkShape` has checked. JSON in UTF-8
+  /// never contains a NUL byte.
   private static func checkEncoding(_ bytes: [UInt8], name: String) throws(WireError) {
     guard !bytes.contains(0), String(validating: bytes, as: UTF8.self) != nil else {
       throw WireError(.protocolError, "\(name) is not UTF-8")
     }
   }
 
-  /// Refuses JSON that is nested too deeply, or has too many values, before a parser recurses into it
-  /// and allocates for each.
+  /// Throws if the JSON is nested too deeply or has too many values, before a parser recurses into
+  /// it and allocates memory for each value.
   private static func checkShape(
     _ bytes: [UInt8], name: String, maxValues: Int
   ) throws(WireError) {
@@ -135,11 +136,11 @@ enum JSONCoding {
     case .keyNotFound(let key, let context):
       "the key '\(key.stringValue)' is missing\(path(context))"
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      "a value of another type is expected\(path(context))"
+      "a value has the wrong type\(path(context))"
     case .dataCorrupted(let context):
       context.codingPath.isEmpty
         ? "not valid JSON" : "a value can't be used\(path(context)): \(context.debugDescription)"
-    @unknown default: "not the JSON that is expected"
+    @unknown default: "not JSON of the expected shape"
     }
   }
 }

@@ -1,15 +1,17 @@
-/// What a client asks for when it opens a stream: the payload of OPEN (docs/PROTOCOL.md, "Streams").
+/// A client's request that opens a stream: the payload of OPEN (docs/PROTOCOL.md,
+/// "Streams").
 public enum OpenRequest: Sendable, Equatable {
   /// Run a command.
   case run(RunRequest)
   /// Do something with files.
   case file(FileRequest)
-  /// Tell about the server.
+  /// Report about the server.
   case info
 
-  /// Reads the payload of an OPEN.
+  /// Decodes the payload of an OPEN.
   ///
-  /// - Throws: `WireError` with a message for the client; only this stream is refused.
+  /// - Throws: `WireError` with a message for the client. Only this stream is refused; the
+  ///   connection continues.
   public static func decode(_ bytes: [UInt8]) throws(WireError) -> OpenRequest {
     let message = try JSONCoding.decode(OpenMessage.self, from: bytes, name: "OPEN")
     switch message.op {
@@ -26,9 +28,9 @@ public enum OpenRequest: Sendable, Equatable {
     }
   }
 
-  /// The request as the payload of its frame.
+  /// The payload of the frame as JSON.
   ///
-  /// - Throws: `WireError` (`frameTooLarge`) where it is longer than an OPEN may be.
+  /// - Throws: `WireError` (`frameTooLarge`) if it is longer than `WireConstants.maxOpenLength`.
   public func encoded() throws(WireError) -> [UInt8] {
     let bytes =
       switch self {
@@ -47,7 +49,7 @@ public enum OpenRequest: Sendable, Equatable {
   }
 }
 
-/// The JSON of an OPEN: the operation's name beside the operation's own keys.
+/// The JSON of an OPEN: the name of the operation and the operation's own keys in one object.
 private struct OpenMessage: WireMessage {
   var op: String
   var must: [String]?

@@ -1,52 +1,56 @@
-/// A command to run, with everything around it: the keys of OPEN with `"op": "run"`.
+/// A command to run and its settings: the keys of OPEN with `"op": "run"`.
 public struct RunRequest: Sendable, Equatable, Codable {
-  /// The program and its arguments, passed on verbatim; or `shell`.
+  /// The program and its arguments, passed on unchanged. Either `argv` or `shell` is set.
   public var argv: [ByteText]?
-  /// A line for /bin/sh -c; or `argv`.
+  /// A command line for `/bin/sh -c`. Either `argv` or `shell` is set.
   public var shell: ByteText?
-  /// The working directory; the server's where nil.
+  /// The working directory; the server's if nil.
   public var cwd: ByteText?
-  /// Variables to add to or replace in the environment that the command starts from; nil removes one.
+  /// Variables to set in the command's environment; a nil value removes one.
   public var env: [String: ByteText?]?
-  /// Whether the command starts from no variables at all; from the server's where nil or false.
+  /// Whether the command's environment starts empty; if nil or false, it starts as the server's.
   public var cleanEnv: Bool?
-  /// When to end the command, in milliseconds since its start; never where nil.
+  /// The time after which the server ends the command, in milliseconds since its start; no limit if
+  /// nil.
   public var deadlineMS: Int64?
-  /// From the polite end (SIGTERM) to the forced one (SIGKILL), in milliseconds.
+  /// The time from SIGTERM to SIGKILL when the server ends the command, in milliseconds.
   public var graceMS: Int64?
-  /// How long to wait after the exit for others to close the output, in milliseconds; -1 for ever.
+  /// How long to wait after the exit until other processes have closed the output, in milliseconds;
+  /// -1 means forever.
   public var drainMS: Int64?
-  /// Whether standard error goes into standard output, in the order of writing.
+  /// Whether standard error is merged into standard output, in the order of writing.
   public var merge: Bool?
-  /// Limits by name: those of `limitNames`.
+  /// Resource limits by name; see `limitNames`.
   public var limits: [String: UInt64]?
-  /// What a lost connection means: `kill` (default) or `keep`, which needs a `job`.
+  /// What happens to the command if the connection is lost: `kill` (the default) or `keep`, which
+  /// needs a `job`.
   public var onDisconnect: OnDisconnect?
-  /// A client-made 128-bit id, as 32 hexadecimal digits: a repeated OPEN with the same id attaches
-  /// to the command and never runs it twice.
+  /// A 128-bit id chosen by the client, as 32 hexadecimal digits. A repeated OPEN with the same id
+  /// attaches to the command and never runs it twice.
   public var job: String?
 
-  /// What a lost connection means for a command.
+  /// What happens to a command if its connection is lost.
   public enum OnDisconnect: String, Sendable, Codable {
-    /// The whole tree is ended.
+    /// The server ends the command with all its processes.
     case kill
-    /// It goes on; its output waits in the pipe until a client attaches.
+    /// The command continues; its output waits in the pipe until a client attaches.
     case keep
   }
 
-  /// The limits there are. Another name is refused: to run without a limit that was asked for would
-  /// be worse.
+  /// The names of all limits. A request with another name is refused: it would be worse to run
+  /// without a limit that the client asked for.
   public static let limitNames: Set<String> = [
     "cpu_s", "memory_bytes", "file_bytes", "open_files", "processes", "core_bytes",
   ]
-  /// The default of `graceMS`.
+  /// The default of `graceMS`, in milliseconds.
   public static let defaultGraceMS: Int64 = 2_000
-  /// The default of `drainMS`.
+  /// The default of `drainMS`, in milliseconds.
   public static let defaultDrainMS: Int64 = 500
-  /// The longest of any time here: a week. A client that wants longer says nothing.
+  /// The largest value of any time in a request, in milliseconds: a week. A client that wants no
+  /// limit omits the key.
   public static let maxMilliseconds: Int64 = 7 * 24 * 3_600_000
 
-  /// A request with nothing in it yet.
+  /// An empty request.
   public init() {}
 
   enum CodingKeys: String, CodingKey, CaseIterable {
@@ -59,7 +63,7 @@ public struct RunRequest: Sendable, Equatable, Codable {
   }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
 
-  /// The request itself where it makes sense.
+  /// Returns the request if its values are valid.
   func validated() throws(WireError) -> RunRequest {
     func refuse(_ message: String) -> WireError { WireError(.protocolError, "run: \(message)") }
     switch (argv, shell) {
@@ -72,7 +76,7 @@ public struct RunRequest: Sendable, Equatable, Codable {
       argv?.contains { $0.bytes.contains(0) } == true
       || shell?.bytes.contains(0) == true || cwd?.bytes.contains(0) == true
       || env?.contains { $0.utf8.contains(0) || $1?.bytes.contains(0) == true } == true
-    guard !hasNUL else { throw refuse("a NUL byte in an argument, variable or path") }
+    guard !hasNUL else { throw refuse("an argument, variable or path contains a NUL byte") }
     if let name = env?.keys.first(where: { $0.isEmpty || $0.utf8.contains(UInt8(ascii: "=")) }) {
       throw refuse("'\(name)' can't be the name of a variable")
     }
@@ -88,10 +92,10 @@ public struct RunRequest: Sendable, Equatable, Codable {
       throw refuse("there is no limit '\(name)'")
     }
     if let job, job.utf8.count != 32 || !job.utf8.allSatisfy(Self.isHexDigit) {
-      throw refuse("'job' is a 128-bit id of 32 hexadecimal digits")
+      throw refuse("'job' must be a 128-bit id of 32 hexadecimal digits")
     }
     if onDisconnect == .keep && job == nil {
-      throw refuse("'on_disconnect': 'keep' needs a 'job' id to come back to")
+      throw refuse("'on_disconnect': 'keep' needs a 'job' id, to attach to the command later")
     }
     return self
   }

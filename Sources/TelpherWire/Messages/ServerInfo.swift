@@ -1,6 +1,6 @@
-/// What a server tells of itself: the answer to `"op": "info"`.
+/// A server's description of itself: the answer to `"op": "info"`.
 public struct ServerInfo: Sendable, Equatable, Codable {
-  /// The program and its version: `telpher 0.1.0`.
+  /// The program and its version, such as `telpher 0.1.0`.
   public var server: String
   /// The protocol version.
   public var protocolVersion: Int
@@ -8,17 +8,17 @@ public struct ServerInfo: Sendable, Equatable, Codable {
   public var pid: Int32
   /// The host's name.
   public var host: String
-  /// The operating system and the machine: `Linux 6.1 x86_64`.
+  /// The operating system and the architecture, such as `Linux 6.1 x86_64`.
   public var system: String
-  /// How far the end of a command reaches.
+  /// Which processes of a command the server can end: see `Hello.killScope`.
   public var killScope: String
-  /// Since the start, in seconds.
+  /// The time since the server's start, in seconds.
   public var uptimeS: Double
-  /// Connections that are open.
+  /// The number of open connections.
   public var connections: Int
-  /// Commands that are running.
+  /// The number of running commands.
   public var running: Int
-  /// Commands that were started since the start.
+  /// The number of commands started since the server's start.
   public var started: UInt64
   /// The limits in force, by name.
   public var limits: [String: UInt64]

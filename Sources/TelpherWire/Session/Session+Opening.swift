@@ -1,25 +1,27 @@
-/// Proves one end of a connection to the other, and checks the other's proof, by a secret that both
-/// know (docs/PROTOCOL.md, "Who may connect"). The session decides what is proven and when.
+/// Proves one side of a connection to the other by a shared secret, and checks the other's proof
+/// (docs/PROTOCOL.md, "Who may connect"). The session decides when to call it and with what.
 public protocol ConnectionProver: Sendable {
-  /// The proof of `role`, `WireConstants.proofLength` bytes, over what both sides have said.
+  /// The proof of `role` over the payloads of both HELLOs: `WireConstants.proofLength` bytes.
   func proof(of role: Session.Role, over transcript: [UInt8]) -> [UInt8]
-  /// Whether `proof` is that of `role`, in a time that does not depend on where it differs.
+  /// Whether `proof` is the right proof of `role`. It takes the same time wherever the first
+  /// difference is.
   func accepts(_ proof: [UInt8], of role: Session.Role, over transcript: [UInt8]) -> Bool
 }
 
-// The opening, where a proof is wanted; without a prover it is over with the HELLOs.
+// The opening if a proof is required. Without a prover it consists of the two HELLOs only.
 //
 //     client                               server
 //       HELLO (with a nonce) ───────────────▶
 //                                    ◀────── HELLO (with a nonce), AUTH
-//       AUTH, and all that was held back ───▶
+//       AUTH, and all held-back frames ─────▶
 extension Session {
-  /// Takes the frames of the opening: the decoder lets no others pass before it is over.
+  /// Handles the frames of the opening. The decoder lets no other frames pass before it is
+  /// complete.
   mutating func receiveOpening(_ frame: FrameDecoder.Frame) throws(WireError) -> SessionEvent? {
     guard case .message(let header, let payload) = frame else {
       preconditionFailure("the decoder lets only HELLO, AUTH and GOAWAY be the first frames")
     }
-    // A peer that is turned away gets a GOAWAY in the place of a HELLO.
+    // A peer that is rejected gets a GOAWAY instead of a HELLO.
     if header.type == .goAway { return try receiveMessage(header, payload) }
     if let (hello, transcript) = unproven {
       return try receiveProof(payload, hello, transcript)
@@ -32,8 +34,8 @@ extension Session {
     )
     unproven = (hello, transcript)
     decoder.awaitProof()
-    // The server proves itself first: it tells a stranger nothing by it, and a client that is asked
-    // for its own proof knows by whom.
+    // The server proves itself first. Its proof reveals nothing to an unknown client, and the
+    // client sends its own proof only to a server that has proven itself.
     if role == .server {
       announce()
       append(.auth, stream: 0, prover.proof(of: .server, over: transcript))
@@ -62,8 +64,8 @@ extension Session {
     return .hello(hello)
   }
 
-  /// What is proven: the payloads of both HELLOs, each behind its length (u32), so that no other pair
-  /// has the same bytes.
+  /// The bytes that a proof covers: the payloads of both HELLOs, each after its length (u32), so
+  /// that no other pair of HELLOs gives the same bytes.
   private static func transcript(client: [UInt8], server: [UInt8]) -> [UInt8] {
     var bytes: [UInt8] = []
     for hello in [client, server] {
@@ -78,7 +80,8 @@ extension Session {
     case .client:
       WireError(
         .notAuthenticated,
-        "a TCP client must prove that it knows the server's token: pass its file with --token-file")
+        "a TCP client must prove that it knows the server's token: pass the token's file with --token-file"
+      )
     case .server:
       WireError(
         .notAuthenticated,
@@ -93,7 +96,7 @@ extension Session {
     case .server:
       WireError(
         .notAuthenticated,
-        "the token is not this server's, which could not prove that it knows it, so nothing was sent to it: its token file may be another, or the server another user's program"
+        "the token is not this server's: the server could not prove that it knows the token, so nothing was sent to it. It may use another token file, or it may be another user's program"
       )
     }
   }

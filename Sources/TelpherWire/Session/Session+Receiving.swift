@@ -1,8 +1,8 @@
 extension Session {
-  /// The next event in `input` from `position` on, which moves past what was taken.
+  /// Returns the next event in `input` from `position` on, and moves `position` past it.
   ///
-  /// - Returns: nil when all of `input` was taken.
-  /// - Throws: `WireError` where the peer broke the protocol: send its code and message in a GOAWAY
+  /// - Returns: nil if all of `input` is consumed.
+  /// - Throws: `WireError` if the peer violated the protocol: send its code and message in a GOAWAY
   ///   and end the connection.
   public mutating func nextEvent(in input: UnsafeRawBufferPointer, at position: inout Int)
     throws(WireError) -> SessionEvent?
@@ -42,7 +42,7 @@ extension Session {
     current.left -= UInt64(range.count)
     incoming = current
     let isFin = current.left == 0 && header.flags & FrameFlags.fin != 0
-    // The stream may have been closed on this side while its frame was arriving.
+    // This side may have closed the stream while the frame was arriving.
     guard !current.isDropped, let state = streams[current.stream] else {
       consumeConnection(UInt64(range.count))
       return nil
@@ -55,10 +55,10 @@ extension Session {
     return .data(current.stream, current.channel, range: range)
   }
 
-  /// Checks the start of a DATA frame and counts all of its bytes.
+  /// Checks the header of a DATA frame and counts all of its bytes against the credit.
   private mutating func begin(_ header: FrameHeader) throws(WireError) -> Incoming {
     guard header.flags & FrameFlags.zstd == 0 else {
-      throw WireError(.protocolError, "a compressed frame, and 'zstd' was not agreed on")
+      throw WireError(.protocolError, "a compressed frame came, but 'zstd' was not agreed on")
     }
     let channel = try channel(of: header)
     try connectionReceive.receive(UInt64(header.length))
@@ -70,7 +70,7 @@ extension Session {
     guard !state[channel].receiveFinished else {
       throw WireError(
         .streamState,
-        "DATA for channel \(header.channel) of stream \(header.stream), which has ended there")
+        "DATA for channel \(header.channel) of stream \(header.stream), which has ended")
     }
     try state[channel].receive.receive(UInt64(header.length))
     return Incoming(
@@ -109,7 +109,7 @@ extension Session {
     case .hello:
       throw WireError(.protocolError, "a second HELLO")
     case .auth:
-      throw WireError(.protocolError, "an AUTH where none is wanted")
+      throw WireError(.protocolError, "an AUTH came, but no proof is required")
     case .goAway:
       guard payload.count >= 8 else { throw WireError(.protocolError, "a GOAWAY is too short") }
       isGoingAway = true
@@ -146,16 +146,16 @@ extension Session {
     }
   }
 
-  /// Ends a stream by the peer's word.
+  /// Ends a stream because the peer has ended it.
   ///
-  /// - Returns: false where it was not open.
+  /// - Returns: false if it was not open.
   private mutating func endByPeer(_ stream: StreamID) -> Bool {
     guard let state = streams.removeValue(forKey: stream) else { return false }
     if state.pending > 0 { lingering[stream] = state.pending }
     return true
   }
 
-  /// Counts the number of a stream that the client opens as used.
+  /// Checks the number of a stream that the client opens and marks it as used.
   private mutating func takeNumber(of header: FrameHeader) throws(WireError) {
     let stream = header.stream
     guard role == .server else {
@@ -194,8 +194,8 @@ extension Session {
     return channel
   }
 
-  /// A frame for a stream that is over on this side is dropped: it was under way. One for a stream
-  /// that never was is an error.
+  /// Throws if the stream was never opened. A frame for a stream that this side has ended was
+  /// already on its way, so the caller drops it.
   private func checkWasOpened(_ stream: StreamID, _ name: String) throws(WireError) {
     guard stream % 2 == 1, stream <= lastOpened else {
       throw WireError(.streamState, "\(name) for stream \(stream), which was never opened")

@@ -1,12 +1,12 @@
 extension Session {
-  /// Opens a stream with an OPEN. Client only.
+  /// Opens a stream: appends an OPEN and returns the stream's number. Client only.
   ///
-  /// - Throws: `WireError` where no stream can be opened now: the peer's limit is reached, the peer
-  ///   goes away, or the numbers are used up.
+  /// - Throws: `WireError` if no stream can be opened now: the peer's limit is reached, the peer is
+  ///   shutting down, or all numbers are used.
   public mutating func open(_ request: [UInt8], noInput: Bool) throws(WireError) -> StreamID {
     precondition(role == .client, "only clients open streams")
     guard !isGoingAway else {
-      throw WireError(.shuttingDown, "the server is ending and takes no new commands")
+      throw WireError(.shuttingDown, "the server is shutting down and accepts no new commands")
     }
     let limit = peerHello?.maxStreams ?? WireConstants.defaultMaxStreams
     guard streams.count < Int(limit) else {
@@ -23,8 +23,9 @@ extension Session {
     return stream
   }
 
-  /// How many bytes may go on a channel now: bounded by its credit, the connection's, and the
-  /// peer's longest frame. 0 on a stream or channel that has ended, and before the peer's HELLO.
+  /// The number of bytes that may be sent on a channel now: at most its credit, the connection's
+  /// credit and the peer's longest frame. It is 0 if the stream or channel has ended, and before
+  /// the peer's HELLO.
   public func sendable(_ stream: StreamID, _ channel: Channel) -> Int {
     guard isGreeted, let state = streams[stream], !state[channel].sendFinished else {
       return 0
@@ -32,13 +33,13 @@ extension Session {
     return Int(min(state[channel].send.credit, connectionSend.credit, peerMaxFrame))
   }
 
-  /// The credit of one channel by itself, whatever the connection has.
+  /// The credit in bytes of one channel, regardless of the connection's credit.
   public func channelCredit(_ stream: StreamID, _ channel: Channel) -> UInt64 {
     streams[stream]?[channel].send.credit ?? 0
   }
 
-  /// Appends the header of a DATA frame of `count` bytes, at most `sendable`; the payload is to
-  /// follow it directly.
+  /// Appends the header of a DATA frame of `count` bytes, at most `sendable`. The caller must write
+  /// the payload directly after it.
   public mutating func data(_ stream: StreamID, _ channel: Channel, count: Int, fin: Bool) {
     guard let state = streams[stream], !state[channel].sendFinished else {
       preconditionFailure("bytes go only on open channels")
@@ -53,8 +54,9 @@ extension Session {
     ).append(to: &output)
   }
 
-  /// Counts `count` bytes of a channel that the consumer took, and grants them anew in time. Also
-  /// for a stream that the peer ended meanwhile; nothing happens for one that this side ended.
+  /// Reports that the consumer has taken `count` bytes of a channel; grants new credit when due. It
+  /// also works for a stream that the peer has ended; for one that this side has ended it does
+  /// nothing.
   public mutating func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
     guard let state = streams[stream] else {
       guard let left = lingering[stream] else { return }
@@ -69,12 +71,13 @@ extension Session {
     }
   }
 
-  /// Gives up all bytes of a stream that the peer ended which the consumer will never take.
+  /// Returns the credit for all bytes, of a stream that the peer has ended, that the consumer will
+  /// never take.
   public mutating func abandon(_ stream: StreamID) {
     if let left = lingering.removeValue(forKey: stream) { consumeConnection(left) }
   }
 
-  /// Lets the peer have `window` bytes under way on each channel from now on.
+  /// Raises the receive window of every channel to `window` bytes.
   public mutating func growWindows(to window: UInt64) {
     streamWindow = max(streamWindow, window)
     for state in streams.values {
@@ -82,16 +85,16 @@ extension Session {
     }
   }
 
-  /// Lets the peer have `window` bytes under way on one channel of an open stream from now on, or the
-  /// connection's window divided by `part` where that is less; never less than it has. It learns of it
-  /// with the next grant.
+  /// Raises the receive window of one channel of an open stream to `window` bytes, or to the
+  /// connection's window divided by `part` if that is less. It never shrinks a window. The peer
+  /// learns of it with the next grant.
   public mutating func growWindow(
     of stream: StreamID, _ channel: Channel, to window: UInt64, part: UInt64
   ) {
     streams[stream]?[channel].receive.grow(to: min(window, connectionReceive.size / part))
   }
 
-  /// The bytes that the peer may have under way on a channel of an open stream; 0 of another.
+  /// The receive window in bytes of a channel of an open stream; 0 if the stream is not open.
   public func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
     streams[stream]?[channel].receive.size ?? 0
   }
@@ -102,20 +105,20 @@ extension Session {
     }
   }
 
-  /// Sends a CONTROL for an open stream.
+  /// Appends a CONTROL for an open stream; does nothing for another.
   public mutating func control(_ stream: StreamID, _ message: ControlMessage) {
     guard streams[stream] != nil else { return }
     append(.control, stream: stream, message.encoded())
   }
 
-  /// Ends a stream with its result. Server only. Nothing is taken of it any more.
+  /// Ends a stream with its result. Server only. Later input on the stream is dropped.
   public mutating func close(_ stream: StreamID, _ result: CloseResult) {
     precondition(role == .server, "only servers close streams")
     forget(stream)
     append(.close, stream: stream, result.encoded())
   }
 
-  /// Ends a stream abruptly. Nothing is taken of it any more.
+  /// Ends a stream abruptly. Later input on it is dropped.
   public mutating func reset(_ stream: StreamID, _ code: ErrorCode, reason: String) {
     guard let state = streams[stream] else { return abandon(stream) }
     forget(stream)
@@ -126,14 +129,14 @@ extension Session {
     append(.reset, stream: stream, payload)
   }
 
-  /// Sends a PING with an opaque number.
+  /// Appends a PING with an opaque number.
   public mutating func ping(_ number: UInt64) {
     append(.ping, stream: 0, number: number)
   }
 
-  /// Says that no streams above the last one are taken, and why. What was under way is dropped. It
-  /// comes behind the HELLO, like every frame: to tell a stranger nothing, just close. What a client
-  /// held back before the server's proof is dropped.
+  /// Appends a GOAWAY: this side accepts no streams above the last one. Frames that a client held
+  /// back until the server's proof are dropped. The HELLO precedes it, as it does every frame; to
+  /// reveal nothing to an unknown peer, close the connection instead.
   public mutating func goAway(_ code: ErrorCode, reason: String) {
     announce()
     held = []
@@ -147,8 +150,9 @@ extension Session {
     Self.append(.goAway, stream: 0, payload, to: &output)
   }
 
-  /// Drops a stream's state. What has arrived and was not taken counts as taken, or the connection
-  /// would lose that credit for ever; what is still to come of a frame is counted when it comes.
+  /// Removes a stream's state. Bytes that arrived and were not taken count as taken, or the
+  /// connection would lose that credit forever. The rest of a frame that is arriving is counted
+  /// when it arrives.
   private mutating func forget(_ stream: StreamID) {
     guard let state = streams.removeValue(forKey: stream) else { return abandon(stream) }
     var toCome: UInt64 = 0

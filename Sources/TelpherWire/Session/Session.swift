@@ -1,15 +1,16 @@
-/// One connection's protocol, without I/O: bytes in, events out; calls in, bytes out
-/// (docs/PROTOCOL.md). The same for both ends, but for who opens streams and who closes them.
+/// The protocol of one connection, without I/O: bytes in, events out; calls in, bytes out
+/// (docs/PROTOCOL.md). It is the same for both ends, except that only clients open streams and only
+/// servers close them.
 ///
-/// Input goes through `nextEvent(in:at:)`. What is to be sent is appended to `output`, which the
-/// owner writes and empties; payload of DATA follows its header from the owner's own memory.
-/// After an error is thrown only `goAway` makes sense.
+/// Pass input to `nextEvent(in:at:)`. The session appends what is to be sent to `output`; the owner
+/// writes and empties it. The payload of DATA is not copied into it: the owner writes it after its
+/// header. After an error is thrown, only `goAway` may be called.
 public struct Session: ~Copyable {
   /// Which end this is.
   public enum Role: Sendable {
-    /// Opens streams.
+    /// The end that opens streams.
     case client
-    /// Answers them.
+    /// The end that answers and closes them.
     case server
   }
 
@@ -17,13 +18,13 @@ public struct Session: ~Copyable {
   public let role: Role
   /// Frames to be sent, in order.
   public var output: [UInt8] = []
-  /// The peer's HELLO, once it came and was proven if a proof is wanted.
+  /// The peer's HELLO, once it has arrived and, if a proof is required, the proof is accepted.
   public private(set) var peerHello: Hello?
-  /// Whether that is so; beside `peerHello` since it is asked for each frame.
+  /// Whether `peerHello` is set. A separate flag, since it is read for each frame.
   private(set) var isGreeted = false
-  /// The longest payload that the peer accepts.
+  /// The longest payload that the peer accepts, in bytes.
   private(set) var peerMaxFrame = UInt64(WireConstants.defaultMaxFrame)
-  /// Whether the peer said that it takes no new streams, or this side did.
+  /// Whether the peer or this side has sent a GOAWAY.
   public internal(set) var isGoingAway = false
 
   private var hasAnnounced = false
@@ -31,48 +32,47 @@ public struct Session: ~Copyable {
   let local: Hello
   /// The payload of this side's HELLO.
   let localHello: [UInt8]
-  /// What each side proves to the other before anything else is said; nil where the transport tells
-  /// who the peer is.
+  /// Proves each side to the other; nil if the transport identifies the peer.
   let prover: (any ConnectionProver)?
-  /// The peer's HELLO, and what both have said, while the peer's proof is awaited.
+  /// The peer's HELLO and the bytes to prove, while the peer's proof is awaited.
   var unproven: (hello: Hello, transcript: [UInt8])?
-  /// What a client has to say, and does not before the server has proven itself.
+  /// Frames that a client holds back until the server has proven itself.
   var held: [UInt8] = []
   var streams: [StreamID: StreamState] = [:]
-  /// Bytes of streams that the peer ended which the consumer has not taken yet: they hold credit of
-  /// the connection until it does.
+  /// By stream that the peer has ended: the bytes that the consumer has not taken yet. They hold
+  /// credit of the connection until it takes them.
   var lingering: [StreamID: UInt64] = [:]
-  /// The highest stream that the client opened.
+  /// The highest stream number that the client has used.
   var lastOpened: StreamID = 0
-  /// The stream that this side's GOAWAY named as the last: the peer takes those above it for not
-  /// run, so they must not be.
+  /// The last stream in this side's GOAWAY; nil before one is sent. The peer assumes that higher
+  /// ones were never run, so this side must not run them.
   var lastTaken: StreamID?
-  /// What each channel's window has grown to.
+  /// The size in bytes to which the channels' windows have grown.
   var streamWindow: UInt64 = 0
   var connectionSend: SendWindow
   var connectionReceive: ReceiveWindow
-  /// The DATA frame whose pieces are coming.
+  /// The DATA frame that is arriving.
   var incoming: Incoming?
 
-  /// The channel whose FIN is to be told after the bytes that came with it.
+  /// The channel whose FIN is reported after the bytes of the same frame.
   var pendingFin: Incoming?
 
   struct Incoming {
     var stream: StreamID
     var channel: Channel
-    /// Bytes of the frame that are still to come.
+    /// Bytes of the frame that have not arrived yet.
     var left: UInt64
-    /// The stream is over on this side; its bytes are counted and dropped.
+    /// Whether this side has ended the stream, so that the bytes are counted and dropped.
     var isDropped: Bool
   }
 
-  /// A connection at its start: the preface and this side's HELLO stand in `output`.
+  /// A session at the start of a connection. The preface and this side's HELLO are in `output`.
   ///
-  /// A server passes `announces: false` and calls `announce()` when it has seen the client's HELLO,
-  /// so that a stranger is told nothing.
+  /// A server passes `announces: false` and calls `announce()` once it has accepted the client's
+  /// HELLO, so that it reveals nothing to an unknown client.
   ///
-  /// - Parameter prover: proves this side and checks the other; `hello` needs a nonce then. Both
-  ///   sides must have one, or neither.
+  /// - Parameter prover: proves this side and checks the other; `hello` then needs a nonce. Either
+  ///   both sides have a prover or neither has.
   public init(
     role: Role, hello: Hello, announces: Bool = true, prover: (any ConnectionProver)? = nil
   ) {
@@ -88,7 +88,7 @@ public struct Session: ~Copyable {
     if announces { announce() }
   }
 
-  /// Sends the preface and this side's HELLO, where they were not sent yet.
+  /// Appends the preface and this side's HELLO, unless that was done before.
   public mutating func announce() {
     guard !hasAnnounced else { return }
     hasAnnounced = true
@@ -97,25 +97,27 @@ public struct Session: ~Copyable {
     Self.append(.hello, stream: 0, localHello, to: &output)
   }
 
-  /// Asked about each OPEN that is longer than `WireConstants.maxShortOpenLength`, with its length,
-  /// before any of it is kept: whether there is room for it. By default there always is.
+  /// Called for each OPEN longer than `WireConstants.maxShortOpenLength`, with its length in bytes,
+  /// before any of it is stored: returns whether there is memory for it. The default accepts every
+  /// one.
   public var admitsLongOpen: (UInt32) -> Bool {
     get { decoder.admitsLongOpen }
     set { decoder.admitsLongOpen = newValue }
   }
 
-  /// The number of streams that are open.
+  /// The number of open streams.
   public var openStreams: Int { streams.count }
   /// Whether a stream is open.
   public func isOpen(_ stream: StreamID) -> Bool { streams[stream] != nil }
-  /// Whether the input so far ends where a connection may end: between frames, HELLO seen.
+  /// Whether a connection may end after the input so far: between two frames, after the HELLO.
   public var isAtBoundary: Bool { decoder.isAtBoundary && isGreeted }
 
   mutating func didReceiveHello(_ hello: Hello) {
     peerHello = hello
     isGreeted = true
     peerMaxFrame = UInt64(hello.maxFrame ?? WireConstants.defaultMaxFrame)
-    // No DATA goes before the peer's HELLO, so nothing was counted against the defaults yet.
+    // No DATA is sent before the peer's HELLO, so nothing has been counted against the default
+    // credit.
     connectionSend = SendWindow(
       limit: hello.connectionWindow ?? WireConstants.defaultConnectionWindow)
     let window = hello.window ?? WireConstants.defaultWindow
@@ -132,7 +134,7 @@ public struct Session: ~Copyable {
       noInput: noInput)
   }
 
-  /// Whether the server has still to prove itself, so that it is told nothing.
+  /// Whether frames are held back because the server has not proven itself yet.
   private var holdsBack: Bool { !isGreeted && prover != nil && role == .client }
 
   mutating func append(

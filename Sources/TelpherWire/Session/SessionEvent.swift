@@ -1,31 +1,35 @@
-/// What the peer's bytes mean: what `Session.nextEvent(in:at:)` returns. The caller does the I/O.
+/// An event in the peer's input, as `Session.nextEvent(in:at:)` returns it. The caller does the
+/// I/O.
 public enum SessionEvent: Equatable {
-  /// The peer's HELLO; comes once, before all else. A server now decides whether the peer may stay.
+  /// The peer's HELLO arrived. It comes once, before all other events except a GOAWAY. A server now
+  /// decides whether to accept the peer.
   ///
-  /// Indirect, or every event would have the size of a HELLO.
+  /// Indirect, because every event would otherwise be as large as a HELLO.
   indirect case hello(Hello)
-  /// The client opened a stream; `request` is the JSON of its OPEN, not looked at yet.
+  /// The client opened a stream; `request` is the JSON of its OPEN, not decoded yet.
   case open(StreamID, request: [UInt8], noInput: Bool)
-  /// The client opened a stream past the limit. It has no state: `Session.close` may answer it once.
+  /// The client opened a stream beyond the limit. The session keeps no state for it:
+  /// `Session.close` may answer it once.
   case openPastLimit(StreamID)
-  /// The client opened a stream by an OPEN that there was no room for, which is dropped. As with
-  /// `openPastLimit`, it has no state.
+  /// The client opened a stream with a long OPEN that `Session.admitsLongOpen` rejected. Its
+  /// payload is dropped. As for `openPastLimit`, the session keeps no state.
   case openWithoutRoom(StreamID)
-  /// Bytes `range` of the input arrived on a channel. They count as taken only once
-  /// `Session.consume` is told so.
+  /// Bytes `range` of the input arrived on a channel. They hold credit until they are passed to
+  /// `Session.consume`.
   case data(StreamID, Channel, range: Range<Int>)
-  /// The peer ended a channel.
+  /// The peer sent the end of a channel (FIN).
   case fin(StreamID, Channel)
-  /// There may be more credit now: for one channel, or (nil) for the whole connection.
+  /// There may be new credit: for one channel, or for the whole connection if the channel is nil.
   case credit(StreamID, Channel?)
-  /// A CONTROL; its JSON, not looked at yet.
+  /// A CONTROL arrived; `message` is its JSON, not decoded yet.
   case control(StreamID, message: [UInt8])
-  /// The stream ended with a result; its JSON, not looked at yet.
+  /// The server ended the stream; `result` is the JSON of its CLOSE, not decoded yet.
   case close(StreamID, result: [UInt8])
-  /// The peer ended a stream abruptly.
+  /// The peer ended a stream abruptly (RESET).
   case reset(StreamID, ErrorCode, reason: String)
   /// The answer to a PING with this number.
   case pong(UInt64)
-  /// The peer takes no streams above `last`, which the caller now resets; the others finish.
+  /// The peer accepts no streams above `last` (GOAWAY). The caller now resets those above it; the
+  /// others finish.
   case goAway(last: StreamID, ErrorCode, reason: String)
 }

@@ -1,25 +1,25 @@
-/// One stream as the wire sees it: per channel, which way bytes may still go, and how many.
+/// The state of one stream: the windows of each channel and in which directions it is still open.
 ///
-/// A class, so that a frame costs a look-up and no copy of all channels. Only the session has it,
-/// and that can't be copied either.
+/// It is a class so that handling a frame costs one look-up and no copy of all channels. Only the
+/// session, which can't be copied, holds it.
 final class StreamState {
   /// One channel of the stream.
   struct ChannelState: Sendable {
-    /// What this side may send.
+    /// This side's credit.
     var send: SendWindow
-    /// What the peer may send.
+    /// The peer's credit.
     var receive: ReceiveWindow
-    /// This side sent FIN, or never sends on this channel.
+    /// Whether this side has sent FIN or never sends on this channel.
     var sendFinished: Bool
-    /// The peer sent FIN, or never sends on this channel.
+    /// Whether the peer has sent FIN or never sends on this channel.
     var receiveFinished: Bool
   }
 
   private var channels: InlineArray<6, ChannelState>
-  /// Bytes of DATA that this side sent on the stream.
+  /// The payload bytes of DATA that this side has sent on the stream.
   var bytesSent: UInt64 = 0
 
-  /// A stream that was just opened, seen from `role`.
+  /// A stream that was just opened, from the point of view of `role`.
   init(role: Session.Role, sendWindow: UInt64, receiveWindow: ReceiveWindow, noInput: Bool) {
     channels = InlineArray { index in
       guard let channel = Channel(rawValue: UInt8(index)) else {
@@ -39,7 +39,7 @@ final class StreamState {
     _modify { yield &channels[Int(channel.rawValue)] }
   }
 
-  /// Bytes that arrived on any channel and were not taken.
+  /// The number of bytes that arrived on all channels and were not taken.
   var pending: UInt64 {
     Channel.allCases.reduce(0) { $0 + self[$1].receive.pending }
   }

@@ -1,12 +1,13 @@
-/// Text that somebody else wrote, as it may be shown in a log, a message or a listing: it can
-/// neither move a terminal's cursor, nor begin a new line, nor look like other text than it is.
+/// Makes text from others safe to show in a log, a message or a listing: it can't move a terminal's
+/// cursor, begin a new line, or look like other text.
 ///
-/// This is the one place that decides what is escaped, and how.
+/// This is the only place that decides what is escaped, and how.
 public enum ShownText {
-  /// `bytes` as text: what is not UTF-8 or must not be shown as it is stands as `\x1b`, by its bytes.
+  /// `bytes` as text. Bytes that are not UTF-8 and unsafe characters are written byte by byte as
+  /// `\x1b`.
   ///
-  /// - Parameter escapingBackslashes: whether a backslash becomes two, so that the text tells exactly
-  ///   what the bytes are. Not of a sentence in which paths are escaped already.
+  /// - Parameter escapingBackslashes: whether a backslash becomes two, so that the text represents
+  ///   exactly one sequence of bytes. Pass false for a sentence whose paths are escaped already.
   public static func escaped(
     _ bytes: some Collection<UInt8>, escapingBackslashes: Bool = false
   ) -> String {
@@ -37,19 +38,19 @@ public enum ShownText {
     }
   }
 
-  /// `text` with what must not be shown as it is escaped. What is safe already stays the same.
+  /// `text` with unsafe characters escaped. Text that is safe is returned unchanged.
   public static func escaped(_ text: String) -> String {
     text.unicodeScalars.allSatisfy(isSafe) ? text : escaped(text.utf8)
   }
 
-  /// Whether a character may be shown as it is. Not control characters (C1 included, which some
-  /// terminals obey in UTF-8, too), nor what ends a line, nor what can't be seen but changes what is:
-  /// the marks that turn the direction of writing, above all.
+  /// Whether a character is safe to show. Unsafe are control characters (including C1, which some
+  /// terminals obey in UTF-8 too), line separators, and invisible characters that change how text
+  /// looks, above all those that change the direction of writing.
   public static func isSafe(_ scalar: Unicode.Scalar) -> Bool {
     if (0x20..<0x7F).contains(scalar.value) { return true }
     switch scalar.properties.generalCategory {
     case .control, .lineSeparator, .paragraphSeparator: return false
-    // The two joiners make letters of several scripts, and pictures.
+    // The two joiners are needed in several scripts and in emoji.
     case .format: return scalar == "\u{200C}" || scalar == "\u{200D}"
     default: return true
     }

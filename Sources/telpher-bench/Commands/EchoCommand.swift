@@ -19,7 +19,7 @@ struct EchoCommand: AsyncParsableCommand {
       loop.execute {
         let server = EchoServer(on: loop)
         done.resume(with: Result { try server.start() })
-        // For as long as the process runs, which is ended by a signal.
+        // Keeps the server until a signal ends the process.
         _ = Unmanaged.passRetained(server)
       }
     }

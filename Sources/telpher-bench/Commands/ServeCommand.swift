@@ -6,22 +6,22 @@ internal import TelpherTransport
 /// `telpher-bench serve`
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "serve", abstract: "A server with a large heap, for the suite 'heap'.",
+    commandName: "serve", abstract: "Runs a server with a large heap, for the suite 'heap'.",
     shouldDisplay: false)
 
   @Option(help: "uv or nio.")
   var backend: Backend
 
-  @Option(help: "uv starts commands by uv_spawn.")
+  @Option(help: "With 'uv', uv_spawn starts the commands.")
   var spawn: String?
 
-  @Option(help: "Where to listen; may be repeated.")
+  @Option(help: "An address to listen on; may be repeated.")
   var listen: [String] = []
 
   @Option(help: "The file with the token for TCP.")
   var tokenFile: String
 
-  @Option(help: "MiB of memory to touch first.")
+  @Option(help: "MiB of memory to touch before serving.")
   var heap = 0
 
   func run() async throws {
@@ -31,14 +31,16 @@ struct ServeCommand: AsyncParsableCommand {
     let file = TokenFile(tokenFile)
     _ = try file.readOrMake()
     configuration.tokens = TokenSource(file)
-    configuration.environment = ["PATH": getenv("PATH").map { String(cString: $0) } ?? "/bin"]
+    configuration.environment = [
+      "PATH": SystemString(getenv("PATH").map { String(cString: $0) } ?? "/bin")
+    ]
     let server = Server(
       loops: [try backend.makeServerLoop(byUVSpawn: spawn == "uv")], configuration: configuration)
     for address in listen {
       let address = try await server.listen(at: try SocketAddress(parsing: address))
       printLine("listening on \(address)")
     }
-    // Ended by a signal.
+    // Runs until a signal ends the process.
     while true { try await Task.sleep(for: .seconds(3_600)) }
   }
 }

@@ -1,29 +1,30 @@
 internal import ArgumentParser
 internal import TelpherSystem
 
-/// `telpher-bench run`, and what happens without a subcommand.
+/// `telpher-bench run`, the default subcommand.
 struct SuitesCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Runs suites and prints a table for each comparison.",
     discussion: """
-      Contestants take turns; figures are medians with the lowest and the highest, and ratios to the \
-      limit of the machine. Who is not installed is named and left out. The status is 1 where a \
-      contestant failed, never because of a figure.
+      The contestants take turns. A table gives the median, lowest and highest figure of each, and \
+      the ratio to the machine's limit. Programs that are not installed are named and left out. The \
+      exit status is 1 if a contestant failed, never because of a figure.
 
       Suites: \(allSuites.map { $0.name }.joined(separator: ", ")).
       """)
 
-  @Argument(help: "The suites; all without any.")
+  @Argument(help: "The suites to run; all if none is given.")
   var suites: [String] = []
 
   @Flag(
-    help: "Take a glance: every suite, in less than two minutes, with figures that are no good.")
+    help: "Run every suite in less than two minutes in all; the figures are not reliable.")
   var quick = false
 
-  @Option(help: ArgumentHelp("Turns for each contestant (default: 7, or 3).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Turns for each contestant (default: 7, with --quick 3).", valueName: "n"))
   var rounds: Int?
 
-  @Option(help: ArgumentHelp("Where to write all figures as JSON.", valueName: "file"))
+  @Option(help: ArgumentHelp("Write all figures as JSON to this file.", valueName: "file"))
   var json: String?
 
   func validate() throws {
@@ -31,7 +32,7 @@ struct SuitesCommand: AsyncParsableCommand {
       throw ValidationError(
         "there is no suite '\(suite)': \(allSuites.map { $0.name }.joined(separator: ", "))")
     }
-    if let rounds, rounds < 1 { throw ValidationError("--rounds is at least 1") }
+    if let rounds, rounds < 1 { throw ValidationError("--rounds must be at least 1") }
   }
 
   func run() async throws {
@@ -53,7 +54,7 @@ struct SuitesCommand: AsyncParsableCommand {
       }
       Self.show(result)
       report.suites.append(result)
-      // After each, so that a run that is cut short leaves what it has.
+      // After each suite, so that an interrupted run keeps its results.
       if let json { try report.write(to: json) }
     }
     if report.suites.contains(where: \.hasFailed) { throw ExitCode(1) }
@@ -71,7 +72,7 @@ struct SuitesCommand: AsyncParsableCommand {
 }
 
 extension SuiteResult {
-  /// Whether anything of it could not be measured, other than for want of a program.
+  /// Whether a measurement failed. A program that is not installed does not count.
   var hasFailed: Bool {
     failure != nil || comparisons.contains { $0.entries.contains { $0.failure != nil } }
   }

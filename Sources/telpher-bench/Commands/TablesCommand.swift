@@ -4,16 +4,17 @@ internal import ArgumentParser
 struct TablesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tables",
-    abstract: "Prints the tables of a results' file, or puts them into a page.",
+    abstract: "Prints the tables of a file of results, or inserts them into a page.",
     discussion: """
-      In the page they go between lines of the form '<!-- results SUITE -->' and '<!-- end -->'; \
-      SUITE may also be 'machine'. Places of suites that are not in the file stay as they are.
+      In the page the tables replace the text between the lines '<!-- results SUITE -->' and \
+      '<!-- end -->'; SUITE may also be 'machine'. The text of suites that are not in the file is \
+      kept.
       """)
 
-  @Argument(help: "The results, as 'telpher-bench --json' wrote them.")
+  @Argument(help: "A file that 'telpher-bench --json' wrote.")
   var results: String
 
-  @Option(help: ArgumentHelp("A page in Markdown to put the tables into.", valueName: "page"))
+  @Option(help: ArgumentHelp("Insert the tables into this Markdown page.", valueName: "page"))
   var into: String?
 
   func run() throws {

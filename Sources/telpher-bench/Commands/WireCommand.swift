@@ -3,20 +3,20 @@ internal import ArgumentParser
 /// `telpher-bench wire`
 struct WireCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "wire", abstract: "What frames cost without I/O, for the suite 'wire'.",
+    commandName: "wire", abstract: "Measures work without I/O, for the suite 'wire'.",
     shouldDisplay: false)
 
-  @Argument(help: "The work, one of the suite's.")
+  @Argument(help: "The kind of work.")
   var work: WireWork
 
-  @Option(help: "How often to do it.")
+  @Option(help: "How often to do the work.")
   var count = 1_000_000
 
-  @Option(help: "The file in which this process's allocations are counted.")
+  @Option(help: "The file with the count of this process's allocations.")
   var counts: String?
 
   func run() throws {
-    // First without being looked at: what is set up once does not count.
+    // A first pass that is not measured, so that one-time initialization does not count.
     try work.run(1_000)
     let before = counts.flatMap(AllocationCount.read)
     let begin = monotonicNow()

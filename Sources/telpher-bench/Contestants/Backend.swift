@@ -4,15 +4,15 @@ internal import TelpherSystem
 internal import TelpherTransport
 internal import TelpherUV
 
-/// What Telpher runs on. Both ends of a measured connection run on the same.
+/// The backend that Telpher runs on. Both ends of a measured connection use the same one.
 enum Backend: String, CaseIterable, Sendable, ExpressibleByArgument {
   case uv
   case nio
 
-  /// The program with this backend.
+  /// The name of the program with this backend.
   var program: String { self == .uv ? "telpher" : "telpher-nio" }
 
-  /// A loop that starts no processes.
+  /// Makes a loop that cannot start processes.
   func makeClientLoop() throws -> any EventLoop {
     switch self {
     case .uv: try UVLoop()
@@ -20,9 +20,9 @@ enum Backend: String, CaseIterable, Sendable, ExpressibleByArgument {
     }
   }
 
-  /// A loop that starts processes as the program does.
+  /// Makes a loop that starts processes in the same way as the program.
   ///
-  /// - Parameter byUVSpawn: whether libuv's uv_spawn starts them; of `uv` only.
+  /// - Parameter byUVSpawn: whether libuv's uv_spawn starts them; only for `uv`.
   func makeServerLoop(byUVSpawn: Bool) throws -> any EventLoop {
     let softLimit = Launcher.raiseDescriptorLimit()
     switch self {

@@ -1,16 +1,16 @@
 internal import Glibc
 
-/// An rsync daemon of our own on loopback, with one folder to write to.
+/// An rsync daemon on loopback that this run starts; it serves one writable folder.
 final class RsyncDaemon: Sendable {
   private let program: Program
   private let port: UInt16
 
-  /// Why there can be none; nil where there can.
+  /// The reason why the daemon is not available; nil if it is.
   static var absence: String? { Tool.find("rsync") == nil ? "rsync is not installed" : nil }
 
-  /// Starts it; `folder` is what it serves.
+  /// Starts a daemon that serves `folder`.
   ///
-  /// - Throws: `Failure` where it doesn't come up.
+  /// - Throws: `Failure` if it does not start.
   init(_ bench: Bench, serving folder: String) throws(Failure) {
     port = try Tool.freePort()
     let name = "rsync-\(bench.names.next())"
@@ -33,14 +33,14 @@ final class RsyncDaemon: Sendable {
     try Tool.waitForListener(at: port, of: "rsync")
   }
 
-  /// Ends it.
+  /// Ends the daemon.
   func stop() { program.stop() }
 
-  /// A transfer of whole files, without looking for differences.
+  /// Returns the command that copies whole files, without comparing them block by block.
   func copy(_ source: String, _ destination: String) -> [String] {
     ["rsync", "-a", "-W", source, destination]
   }
 
-  /// The address of a path in the folder.
+  /// Returns the address of a path in the folder.
   func address(_ path: String) -> String { "rsync://127.0.0.1:\(port)/bench/\(path)" }
 }

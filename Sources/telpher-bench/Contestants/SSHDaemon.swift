@@ -1,18 +1,18 @@
 internal import Glibc
 
-/// An sshd of our own on loopback, with throwaway keys and its own configuration, and ways to it.
-/// Nothing of the user's is touched.
+/// An sshd on loopback that this run starts with temporary keys and its own configuration, and the
+/// client commands for it. It does not use or change any file of the user's.
 final class SSHDaemon: Sendable {
   let daemon: Program
   private let configuration: String
   private let controlPath: String
   private let master: Program
-  /// Whether /run/sshd, which sshd wants to be there, was made by this run.
+  /// Whether this run created /run/sshd, which sshd requires.
   private let madeFolder: Bool
 
   private static let separationFolder = "/run/sshd"
 
-  /// Why there can be none; nil where there can.
+  /// The reason why the daemon is not available; nil if it is.
   static var absence: String? {
     for name in ["sshd", "ssh", "ssh-keygen"] where Tool.find(name) == nil {
       return "\(name) is not installed"
@@ -20,9 +20,9 @@ final class SSHDaemon: Sendable {
     return nil
   }
 
-  /// Starts the daemon and a connection for the warm contestants (ControlMaster).
+  /// Starts the daemon, and a connection that the warm contestants share (ControlMaster).
   ///
-  /// - Throws: `Failure` where that fails.
+  /// - Throws: `Failure` if that fails.
   init(_ bench: Bench) throws(Failure) {
     guard let sshd = Tool.find("sshd"), Self.absence == nil else {
       throw Failure(Self.absence ?? "")
@@ -40,8 +40,8 @@ final class SSHDaemon: Sendable {
     let hostKey = readText(folder("\(name)-host.pub")) ?? ""
     let authorized = try folder.write(userKey, to: "\(name)-authorized")
     let known = try folder.write("[127.0.0.1]:\(port) \(hostKey)", to: "\(name)-known")
-    // With SHLVL bash takes itself for a nested shell, and leaves out ~/.bashrc, which is the user's
-    // and may take longer than all that is measured.
+    // SHLVL=2 makes bash assume that it is a nested shell, so it does not read ~/.bashrc. That file
+    // may take longer than everything that is measured.
     let daemonConfiguration = try folder.write(
       """
       Port \(port)
@@ -98,18 +98,18 @@ final class SSHDaemon: Sendable {
     if madeFolder { rmdir(Self.separationFolder) }
   }
 
-  /// A command over the connection that is open already.
+  /// Returns the client command that runs `command` over the open connection.
   func warm(_ command: String...) -> [String] {
     ["ssh", "-F", configuration, "-S", controlPath, "-T", "bench"] + command
   }
 
-  /// A command over a connection of its own.
+  /// Returns the client command that runs `command` over a new connection.
   func cold(_ command: String...) -> [String] {
     ["ssh", "-F", configuration, "-S", "none", "-T", "bench"] + command
   }
 
-  /// A copy of files, folders included, over the connection that is open already; `bench:PATH` is
-  /// a path on the server.
+  /// Returns the client command that copies files and folders over the open connection; `bench:PATH`
+  /// is a path on the server.
   func copy(_ source: String, _ destination: String) -> [String] {
     [
       "scp", "-F", configuration, "-o", "ControlPath=\(controlPath)", "-q", "-r", source,

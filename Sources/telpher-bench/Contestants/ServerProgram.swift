@@ -2,21 +2,21 @@ internal import TelpherClient
 internal import TelpherServer
 internal import TelpherTransport
 
-/// A server of ours in a process of its own, on a Unix socket and on TCP.
+/// A Telpher server in a separate process that listens on a Unix socket and on TCP.
 final class ServerProgram: Sendable {
   let backend: Backend
-  /// What it is called in tables.
+  /// The name in tables.
   let name: String
   let program: Program
-  /// Where it listens.
+  /// The addresses where it listens.
   let unix: SocketAddress
   let tcp: SocketAddress
-  /// The file with the token that TCP wants.
+  /// The path of the file with the token for TCP.
   let tokenFile: String
 
-  /// Starts the program `telpher` or `telpher-nio`, with `options` beside the usual ones.
+  /// Starts the program `telpher` or `telpher-nio`, with `options` in addition to the usual ones.
   ///
-  /// - Throws: `Failure` where it doesn't come up.
+  /// - Throws: `Failure` if it does not start.
   convenience init(
     _ backend: Backend, _ bench: Bench, options: [String] = [], environment: [String: String] = [:],
     name: String? = nil
@@ -28,7 +28,7 @@ final class ServerProgram: Sendable {
       ], environment: environment)
   }
 
-  /// Starts a server of this program's, in a process with `heap` MiB of touched memory.
+  /// Starts `telpher-bench serve`, a server process with `heap` MiB of touched memory.
   convenience init(
     _ backend: Backend, _ bench: Bench, heap: Int, options: [String] = [], name: String? = nil
   ) throws {
@@ -39,9 +39,9 @@ final class ServerProgram: Sendable {
       ] + options)
   }
 
-  /// A server for each way to start a process: each backend's own, and libuv's uv_spawn.
+  /// Starts a server for each way to start a process: that of each backend, and libuv's uv_spawn.
   ///
-  /// - Parameter heap: MiB of touched memory in the server; nil for the program as it is.
+  /// - Parameter heap: MiB of touched memory in the server; nil for the program itself.
   static func launchers(_ bench: Bench, heap: Int? = nil) throws -> [ServerProgram] {
     func make(_ backend: Backend, _ options: [String], _ name: String) throws -> ServerProgram {
       guard let heap else {
@@ -69,14 +69,14 @@ final class ServerProgram: Sendable {
     tcp = try SocketAddress(parsing: try program.readLine(after: "listening on "))
   }
 
-  /// Ends it.
+  /// Ends the server.
   func stop() { program.stop() }
 
-  /// The token, as the load in C takes it.
+  /// Returns the token in hexadecimal, the argument for `bench-load-c`.
   func token() throws -> String { try TokenFile(tokenFile).read().hexadecimal }
 
-  /// Connects to it on a loop of its own and calls `body` on that loop's thread, as a program would
-  /// that is made for speed.
+  /// Connects to the server on a new loop and calls `body` on that loop's thread, which is the fastest
+  /// way to use the library.
   func withConnection<Value: Sendable>(
     to address: SocketAddress? = nil, _ body: @escaping @Sendable (Connection) async throws -> Value
   ) async throws -> Value {
@@ -105,7 +105,7 @@ final class ServerProgram: Sendable {
 }
 
 extension SocketAddress {
-  /// The port; 0 of a Unix socket.
+  /// The port; 0 for a Unix socket.
   var port: UInt16 {
     if case .tcp(_, let port) = self { port } else { 0 }
   }

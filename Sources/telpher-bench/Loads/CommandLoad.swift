@@ -1,11 +1,11 @@
 internal import TelpherClient
 
-/// Many runs of one command on one connection.
+/// Runs one command many times on one connection.
 enum CommandLoad {
   /// Runs `arguments` `count` times, `inFlight` at a time.
   ///
   /// - Returns: commands per second, and how long each took.
-  /// - Throws: `ClientError`, `Failure` where one fails.
+  /// - Throws: `ClientError`; `Failure` if a command fails.
   static func run(
     _ arguments: [String], count: Int, inFlight: Int, on connection: Connection
   ) async throws -> Sample {
@@ -26,8 +26,8 @@ enum CommandLoad {
 
   /// Runs `command` `count` times, one after the other.
   ///
-  /// - Returns: the nanoseconds that each took.
-  /// - Throws: as the other.
+  /// - Returns: how many nanoseconds each took.
+  /// - Throws: `ClientError`; `Failure` if a command fails.
   static func run(_ command: Command, count: Int, on connection: Connection) async throws
     -> [UInt64]
   {

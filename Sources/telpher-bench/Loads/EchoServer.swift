@@ -2,8 +2,8 @@ internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// A server that sends back what comes on channel `file`, by the same link, session and backend as
-/// the real one, and does nothing else. On its loop's thread only.
+/// A server that only echoes the bytes of channel `file`, with the same link, session and backend as
+/// the real server. Use it on its loop's thread only.
 final class EchoServer {
   private let loop: any EventLoop
   private var socket: (any BoundSocket)?
@@ -12,7 +12,7 @@ final class EchoServer {
 
   init(on loop: any EventLoop) { self.loop = loop }
 
-  /// Begins to serve a free port of 127.0.0.1.
+  /// Listens on a free port of 127.0.0.1 and returns the address.
   func start() throws(TransportError) -> SocketAddress {
     let socket = try loop.bind(to: .tcp(host: "127.0.0.1", port: 0), backlog: 1_024)
     self.socket = socket
@@ -31,7 +31,7 @@ final class EchoServer {
   }
 }
 
-/// One connection of it, with one stream that is echoed.
+/// One connection of the echo server. It echoes one stream.
 private final class EchoConnection: LinkDelegate {
   private var link: Link?
   private var answers: OutboundChannel?
@@ -52,7 +52,7 @@ private final class EchoConnection: LinkDelegate {
 
   func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
     link.consume(stream, channel, chunk.count)
-    // Who doesn't take its answers is cut off: the load always takes them.
+    // Aborts the connection of a client that does not read its answers; the load always reads them.
     guard let answers, answers.send(chunk) || answers.credit > 0 else { return link.abort() }
   }
 

@@ -1,23 +1,23 @@
 internal import Glibc
 
-/// Files to be copied: one, or a folder of folders with a hundred each.
+/// The files to copy: one file, or a folder with subfolders of 100 files each.
 struct FileSet: Sendable {
   var name: String
   var isFolder: Bool
   var files: Int
-  /// Of all of them.
+  /// The size of all files together.
   var bytes: Int
 
-  /// What it is, for a table.
+  /// The description in tables.
   var title: String {
     isFolder
       ? "\(figure(Double(files))) files of \(bytes / files / 1_024) KiB"
       : bytes >= 1 << 30 ? "one file of \(bytes >> 30) GiB" : "one file of \(bytes >> 20) MiB"
   }
 
-  /// Writes them, with bytes that don't repeat soon.
+  /// Creates the files. Their contents are one random block of 1 MiB, repeated with a changed word.
   ///
-  /// - Throws: `Failure` where that can't be done.
+  /// - Throws: `Failure` if that fails.
   func make(in folder: PrivateFolder) throws(Failure) {
     var generator = SystemRandomNumberGenerator()
     var block = (0..<131_072).map { _ in generator.next() }
@@ -30,10 +30,10 @@ struct FileSet: Sendable {
     }
   }
 
-  /// Has `copy` make a copy at the path it is given, checks it and removes it.
+  /// Calls `copy` with the path at which to create a copy, checks the copy's sizes and removes it.
   ///
-  /// - Returns: GB/s of one file, files/s of a folder.
-  /// - Throws: what `copy` throws; `Failure` where the copy is not complete.
+  /// - Returns: GB/s for one file, files/s for a folder.
+  /// - Throws: what `copy` throws; `Failure` if the copy is not complete.
   func measure(in folder: PrivateFolder, _ copy: (String) async throws -> Void) async throws
     -> Sample
   {

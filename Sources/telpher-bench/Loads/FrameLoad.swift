@@ -1,33 +1,33 @@
-/// The load in C, which sends frames and counts the answers.
+/// Runs `bench-load-c`, which sends frames and counts the answers.
 struct FrameLoad: Sendable {
-  /// What is sent.
+  /// The kind of frames to send.
   enum Kind: String {
-    /// DATA of 64 bytes, which an echo server sends back.
+    /// DATA of 64 bytes, for an echo server.
     case data
-    /// PING, which every server of the protocol answers.
+    /// PING, for any Telpher server.
     case ping
   }
 
   var kind: Kind
   var connections: Int
-  /// Frames under way on each.
+  /// The number of unanswered frames on each connection.
   var depth: Int
   var seconds: Double
 
-  /// Windows that never have to be granted anew, so that nothing but the frames is measured.
+  /// A HELLO with windows so large that no WINDOW is ever needed: only the frames are measured.
   private static let hello = #"{"version":1,"window":\#(window),"connection_window":\#(window)}"#
   static let window: UInt64 = 1 << 61
 
-  /// What each connection begins with.
+  /// What each connection sends first.
   enum Opening {
-    /// Nothing: the server knows no HELLO.
+    /// Nothing: the server does not expect a HELLO.
     case none
-    /// A HELLO with windows that never have to be granted anew.
+    /// A HELLO with windows so large that no WINDOW is ever needed.
     case hello
-    /// A HELLO and a proof by this token, 64 digits.
+    /// A HELLO, and a proof made with this token of 64 hexadecimal digits.
     case proof(String)
 
-    /// As the load in C takes it.
+    /// The arguments for `bench-load-c`.
     var arguments: [String] {
       switch self {
       case .none: []
@@ -37,18 +37,18 @@ struct FrameLoad: Sendable {
     }
   }
 
-  /// Runs it once.
+  /// Runs the load once.
   ///
   /// - Returns: round trips per second.
-  /// - Throws: `Failure`.
+  /// - Throws: `Failure` if the load fails.
   func run(_ bench: Bench, port: UInt16, _ opening: Opening) throws(Failure) -> Sample {
     try Sample("round_trips_per_second", in: try lines(bench, port: port, opening))
   }
 
-  /// Runs it once.
+  /// Runs the load once.
   ///
-  /// - Returns: how many round trips there were.
-  /// - Throws: `Failure`.
+  /// - Returns: the number of round trips.
+  /// - Throws: `Failure` if the load fails.
   func count(_ bench: Bench, port: UInt16, _ opening: Opening) throws(Failure) -> Double {
     try Sample("round_trips", in: try lines(bench, port: port, opening)).value
   }

@@ -1,19 +1,19 @@
 internal import TelpherClient
 
-/// Short commands beside what fills the same connection.
+/// Short commands on a connection that carries bulk streams at the same time.
 struct MixedLoad: Sendable {
-  /// What it is, for a table.
+  /// The description in tables.
   let title: String
-  /// What fills the connection, all at once: each runs until it is canceled, and calls what it is
-  /// given once it is under way.
+  /// The bulk streams, which run at the same time. Each runs until it is canceled, and calls its
+  /// second argument once it transfers data.
   private let fillers: [Filler]
 
   private typealias Filler = @Sendable (Connection, @Sendable () -> Void) async throws -> Void
 
-  /// Nothing beside the short commands.
+  /// Only the short commands.
   static let idle = MixedLoad(title: "idle", fillers: [])
 
-  /// `count` commands that write as much as they can, and `stalled` ones that nobody reads.
+  /// `count` commands whose unlimited output is read, and `stalled` ones whose output is not read.
   static func outputs(_ count: Int, stalled: Int = 0) -> MixedLoad {
     let reading: Filler = { connection, didStart in
       _ = try await connection.run(Command("yes")) { process in
@@ -26,7 +26,7 @@ struct MixedLoad: Sendable {
     }
     let stalling: Filler = { connection, didStart in
       _ = try await connection.run(Command("yes")) { process in
-        // The first piece is there; the rest fills the windows, and then the pipe.
+        // Reads one chunk; the rest fills the windows, and then the pipe.
         for try await _ in process.output.prefix(1) {}
         didStart()
         try await Task.sleep(for: .seconds(3_600))
@@ -39,7 +39,7 @@ struct MixedLoad: Sendable {
         + Array(repeating: stalling, count: stalled))
   }
 
-  /// The file `source` that is put to `name`, again and again.
+  /// Repeated uploads of the file `source` to `name`.
   static func put(_ source: String, to name: String) -> MixedLoad {
     MixedLoad(
       title: "files put",
@@ -54,10 +54,10 @@ struct MixedLoad: Sendable {
       ])
   }
 
-  /// Runs `/bin/true` `count` times, one after the other, beside the rest.
+  /// Starts the bulk streams, then runs `/bin/true` `count` times, one after the other.
   ///
   /// - Returns: the 99th percentile in microseconds, and all latencies.
-  /// - Throws: `ClientError`; `Failure` where a file can't be stored.
+  /// - Throws: `ClientError`; `Failure` if a file cannot be stored.
   func run(count: Int, on connection: Connection) async throws -> Sample {
     let (started, starts) = AsyncStream.makeStream(of: Void.self)
     return try await withThrowingTaskGroup(of: Void.self) { group in
@@ -78,7 +78,7 @@ struct MixedLoad: Sendable {
 }
 
 extension Sample {
-  /// The 99th percentile of nanoseconds, in microseconds.
+  /// The 99th percentile of `latencies` (nanoseconds), in microseconds.
   init(p99 latencies: [UInt64]) {
     let sorted = latencies.sorted()
     let value = sorted.isEmpty ? .nan : Double(sorted[sorted.count * 99 / 100]) / 1e3

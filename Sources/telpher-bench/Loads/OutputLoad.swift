@@ -1,16 +1,16 @@
 internal import TelpherClient
 
-/// A command that writes much.
+/// Runs a command with much output.
 enum OutputLoad {
-  /// A command that writes `bytes`, `block` bytes at a time.
+  /// Returns a command that writes `bytes` bytes, `block` bytes at a time.
   static func command(bytes: Int, block: Int) -> [String] {
     ["dd", "if=/dev/zero", "bs=\(block)", "count=\(bytes / block)", "status=none"]
   }
 
-  /// Reads all of the output of `arguments`.
+  /// Runs a command and reads all of its output.
   ///
   /// - Returns: gigabytes per second.
-  /// - Throws: `ClientError`, `Failure` where it wasn't `bytes`.
+  /// - Throws: `ClientError`; `Failure` if the command fails or does not write `bytes` bytes.
   static func run(_ arguments: [String], bytes: Int, on connection: Connection) async throws
     -> Sample
   {
@@ -22,7 +22,7 @@ enum OutputLoad {
     }
     let seconds = Double(monotonicNow() - begin) / 1e9
     guard result.isSuccess, count == bytes else {
-      throw Failure("\(count) of \(bytes) bytes came, and \(result.status)")
+      throw Failure("\(count) of \(bytes) bytes arrived; \(result.status)")
     }
     return Sample(Double(count) / 1e9 / seconds)
   }

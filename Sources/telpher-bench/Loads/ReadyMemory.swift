@@ -1,22 +1,22 @@
 internal import Glibc
 
-/// Memory that is there when a tmpfs asks for it.
+/// Makes sure that the memory of a tmpfs is backed by the hypervisor before it is measured.
 ///
-/// On a virtual machine whose hypervisor takes free memory back (virtio-balloon's free page
-/// reporting), the first write to a page costs several times what it costs otherwise, for whoever
-/// comes to write it: 2 GiB took anything from 0.7 to 5 s, one system call at a time. It takes back
-/// free blocks of 2 MiB and more. So this touches memory once and then gives it back in blocks that
-/// are smaller, by keeping a page of each; the system hands out small blocks first.
+/// On some virtual machines the hypervisor takes free memory back (virtio-balloon's free page
+/// reporting). Then the first write to a page costs several times as much as usual: writing 2 GiB
+/// took between 0.7 and 5 s. The hypervisor takes only free blocks of 2 MiB or more. So this class
+/// touches memory once and then frees it in smaller blocks, by keeping one page of each. The kernel
+/// hands out small blocks first.
 final class ReadyMemory {
-  /// A block, with the page of it that is kept: a quarter of what a hypervisor takes.
+  /// The size of a block, including the page that is kept: a quarter of what a hypervisor takes.
   private static let block = 512 << 10
 
   private let memory: UnsafeMutableRawPointer
   private let size: Int
 
-  /// Makes `bytes` ready, for as long as this object lives.
+  /// Prepares `bytes` bytes of memory. The effect lasts as long as this object exists.
   ///
-  /// - Throws: `Failure` where there is not so much memory.
+  /// - Throws: `Failure` if not enough memory is available.
   init(_ bytes: Int) throws(Failure) {
     size = (bytes + Self.block - 1) / Self.block * Self.block
     try Self.checkAvailable(size)
@@ -27,7 +27,7 @@ final class ReadyMemory {
       memory != MAP_FAILED
     else { throw Failure("cannot map \(size >> 20) MiB") }
     self.memory = memory
-    // Huge pages would be kept whole for the sake of one page.
+    // With huge pages, keeping one page would keep its whole huge page.
     madvise(memory, size, MADV_NOHUGEPAGE)
     for offset in stride(from: 0, to: size, by: page) {
       memory.storeBytes(of: 1, toByteOffset: offset, as: UInt8.self)
@@ -41,7 +41,7 @@ final class ReadyMemory {
     munmap(memory, size)
   }
 
-  /// Makes sure that taking so much drives nobody else out.
+  /// Checks that the memory is available, so that other programs are not swapped out or killed.
   private static func checkAvailable(_ bytes: Int) throws(Failure) {
     // proc_meminfo(5)
     let line = readText("/proc/meminfo")?.split(separator: "\n")

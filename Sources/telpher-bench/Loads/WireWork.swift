@@ -1,22 +1,22 @@
 internal import TelpherTransport
 internal import TelpherWire
 
-/// Work of TelpherWire alone, without I/O.
+/// Work that uses only TelpherWire, without I/O.
 enum WireWork: String, CaseIterable {
-  /// A DATA frame of 64 bytes is cut out of its input.
+  /// Decode a DATA frame of 64 bytes.
   case decodeData = "decode-data"
-  /// A PING is cut out of its input.
+  /// Decode a PING.
   case decodePing = "decode-ping"
-  /// The header of a DATA frame is appended to the output.
+  /// Append the header of a DATA frame to the output.
   case encodeData = "encode-data"
-  /// A session receives a DATA frame of 64 bytes, counts it as taken, and sends one.
+  /// Let a session receive a DATA frame of 64 bytes, count it as consumed, and send one.
   case session
-  /// The JSON of an OPEN is read.
+  /// Decode the JSON of an OPEN.
   case decodeOpen = "decode-open"
-  /// The JSON of a CLOSE is written.
+  /// Encode the JSON of a CLOSE.
   case encodeClose = "encode-close"
 
-  /// What it is, for a table.
+  /// The description in tables.
   var title: String {
     switch self {
     case .decodeData: "DATA frame decoded"
@@ -28,10 +28,10 @@ enum WireWork: String, CaseIterable {
     }
   }
 
-  /// How often it can be done in about a fifth of a second.
+  /// The number of repetitions that takes about 0.2 seconds.
   var count: Int { self == .decodeOpen || self == .encodeClose ? 30_000 : 5_000_000 }
 
-  /// Does it `count` times, in batches of a read's worth.
+  /// Does the work `count` times, in batches as large as a typical read from a socket.
   func run(_ count: Int) throws {
     switch self {
     case .decodeData: try Self.decode(.data, payload: 64, count)
@@ -126,7 +126,7 @@ enum WireWork: String, CaseIterable {
     for _ in 0..<count { keep(result.encoded()) }
   }
 
-  /// Keeps the compiler from leaving out what nobody looks at.
+  /// Prevents the compiler from removing the computation of an unused value.
   @inline(never)
   private static func keep<Value>(_ value: Value) {}
 }

@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// Counts another process's allocations, by a library that is loaded into it (CTelpherBenchAllocations).
+/// Counts the allocations of another process by a preloaded library (CTelpherBenchAllocations).
 struct AllocationCount: Sendable {
-  /// The file that holds the count.
+  /// The path of the file that contains the count.
   let path: String
-  /// What the other process needs in its environment.
+  /// The variables that make another process load the library.
   let environment: [String: String]
 
-  /// - Throws: `Failure` where the library or the file can't be had.
+  /// - Throws: `Failure` if the library was not built or the file cannot be written.
   init(_ bench: Bench) throws(Failure) {
     let library = bench.program("libbench-allocations.so")
     guard access(library, R_OK) == 0 else { throw Failure("\(library) was not built") }
@@ -16,15 +16,15 @@ struct AllocationCount: Sendable {
     environment = ["LD_PRELOAD": library, "TELPHER_BENCH_COUNTS": path]
   }
 
-  /// The allocations so far.
+  /// Returns the number of allocations so far.
   ///
-  /// - Throws: `Failure` where none were counted, since the library was not loaded.
+  /// - Throws: `Failure` if nothing was counted, which means that the library was not loaded.
   func read() throws(Failure) -> UInt64 {
     guard let count = Self.read(path), count > 0 else { throw Failure("nothing was counted") }
     return count
   }
 
-  /// The number in the file at `path`.
+  /// Returns the number in the file at `path`; nil if it cannot be read.
   static func read(_ path: String) -> UInt64? {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return nil }

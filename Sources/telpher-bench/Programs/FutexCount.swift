@@ -1,13 +1,14 @@
 internal import Glibc
 
-/// Counts the futex(2) calls of a process, the sign of threads that wait for each other, by strace.
+/// Counts the futex(2) calls of a process with strace: they show how often threads wait for or wake
+/// each other.
 enum FutexCount {
-  /// Why they can't be counted; nil where they can.
+  /// The reason why the calls cannot be counted; nil if they can.
   static var absence: String? { Tool.find("strace") == nil ? "strace is not installed" : nil }
 
-  /// Counts those of `program` and its threads, not of its children, while `body` runs.
+  /// Counts the calls of all threads of `program`, without its children, while `body` runs.
   ///
-  /// - Throws: what `body` throws; `Failure` where strace may not look.
+  /// - Throws: what `body` throws; `Failure` if strace cannot trace the program.
   static func count(
     of program: Program, _ bench: Bench, while body: () async throws -> Void
   ) async throws -> Int {
@@ -22,7 +23,7 @@ enum FutexCount {
     guard let table = readText(file) else { throw Failure("strace wrote no counts") }
     for line in table.split(separator: "\n") {
       let fields = line.split(separator: " ")
-      // % time, seconds, usecs/call, calls, errors (if any), syscall
+      // Columns: % time, seconds, usecs/call, calls, errors (if any), syscall.
       if fields.last == "futex", fields.count >= 5, let calls = Int(fields[3]) { return calls }
     }
     return 0

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Synchronization
 
-/// The lines of a pipe, which it owns.
+/// Reads lines from a pipe, which it owns and closes.
 final class LineReader: Sendable {
   private let descriptor: Int32
   private let rest = Mutex<[UInt8]>([])
@@ -10,16 +10,16 @@ final class LineReader: Sendable {
 
   deinit { close(descriptor) }
 
-  /// The next line, without its end; nil at the end of the input.
+  /// Returns the next line without its line feed; nil at the end of the input.
   ///
-  /// - Throws: `Failure` where none comes before `deadline`, of `monotonicNow()`.
+  /// - Throws: `Failure` if no line arrives before `deadline` (a time of `monotonicNow()`).
   func next(before deadline: UInt64, of name: String) throws(Failure) -> String? {
     while true {
       if let line = takeLine() { return line }
       let left = Int64(deadline) - Int64(monotonicNow())
       var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
       guard left > 0, poll(&wanted, 1, Int32(clamping: left / 1_000_000 + 1)) != 0 else {
-        throw Failure("\(name) said nothing in time")
+        throw Failure("\(name) printed nothing in time")
       }
       guard read() else { return takeRest() }
     }

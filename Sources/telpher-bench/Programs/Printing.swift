@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Prints a line at once, though the output may be a pipe.
+/// Prints a line immediately, without buffering.
 func printLine(_ text: String, to descriptor: Int32 = STDOUT_FILENO) {
   let bytes = Array("\(text)\n".utf8)
   var printed = 0
@@ -8,7 +8,7 @@ func printLine(_ text: String, to descriptor: Int32 = STDOUT_FILENO) {
     let count = bytes.withUnsafeBytes {
       write(descriptor, $0.baseAddress! + printed, $0.count - printed)
     }
-    // Whoever read it may be gone: that is no reason to end.
+    // The reader may have ended, which is not an error here.
     guard count > 0 else { return }
     printed += count
   }

@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// A folder of this run's own, which nobody else can enter.
+/// A temporary folder of this run that other users cannot access.
 struct PrivateFolder: Sendable {
   let path: String
 
-  /// Makes one in `parent`.
+  /// Creates a folder in `parent`.
   ///
-  /// - Throws: `Failure` where it can't be made.
+  /// - Throws: `Failure` if that fails.
   init(in parent: String) throws(Failure) {
     var template = Array("\(parent)/telpher-bench-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
@@ -15,10 +15,10 @@ struct PrivateFolder: Sendable {
     path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
   }
 
-  /// The path of `name` in it.
+  /// Returns the path of `name` in the folder.
   func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
 
-  /// Writes a file in it, for its owner alone.
+  /// Writes a file with mode 600 into the folder and returns its path.
   @discardableResult
   func write(_ text: String, to name: String) throws(Failure) -> String {
     let file = open(self(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -31,14 +31,14 @@ struct PrivateFolder: Sendable {
     return self(name)
   }
 
-  /// Removes `path` below it, folders with all that they hold.
+  /// Removes the file or folder `name`, including its contents, from the folder.
   func remove(_ name: String) { Self.removeTree(self(name)) }
 
-  /// Removes it with all that it holds.
+  /// Removes the folder and its contents.
   func remove() { Self.removeTree(path) }
 
   private static func removeTree(_ path: String) {
-    // Links are removed and not followed.
+    // unlink(2) removes a link itself and does not follow it.
     guard unlink(path) != 0, let folder = opendir(path) else { return }
     while let entry = readdir(folder) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {

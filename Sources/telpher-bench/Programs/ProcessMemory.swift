@@ -1,14 +1,15 @@
 internal import Glibc
 
-/// What processes hold in memory, as the kernel tells it.
+/// Reads the memory use of processes from /proc.
 enum ProcessMemory {
-  /// The proportional set size of a process in KiB: its own pages, and its share of those it has in
-  /// common with others.
+  /// Returns the proportional set size of a process in KiB: its private pages, and its share of the
+  /// pages that several processes use. Nil if there is no such process.
   static func kibibytes(of pid: pid_t) -> Int? {
     field("Pss:", in: "/proc/\(pid)/smaps_rollup")
   }
 
-  /// The same for `pid` and all its descendants whose program begins with `name`.
+  /// Returns the sum for `pid` and its descendants, counting only those whose program's name begins
+  /// with `name`.
   static func kibibytes(ofTree pid: pid_t, named name: String) -> Int {
     let parents = parents()
     var sum = 0
@@ -21,7 +22,8 @@ enum ProcessMemory {
     return sum
   }
 
-  /// Waits until what `measure` tells has stopped to grow, at most `seconds`, and returns it.
+  /// Calls `measure` repeatedly until its value stays within half a percent, for at most `seconds`,
+  /// and returns the last value.
   static func settled(within seconds: Double, _ measure: () throws -> Int) async throws -> Int {
     let end = monotonicNow() + UInt64(seconds * 1e9)
     var last = try measure()
@@ -35,7 +37,7 @@ enum ProcessMemory {
     return last
   }
 
-  /// Every process's parent.
+  /// The parent of each process.
   private static func parents() -> [pid_t: pid_t] {
     guard let folder = opendir("/proc") else { return [:] }
     defer { closedir(folder) }

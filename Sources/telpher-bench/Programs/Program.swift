@@ -2,21 +2,21 @@ internal import CTelpherSys
 internal import Glibc
 internal import Synchronization
 
-/// Another program that runs. It is ended by its process id: by `stop()`, or at the end of this one.
+/// A running child process. `stop()` ends it, and so does the release of this object.
 final class Program: Sendable {
-  /// What becomes of a standard stream.
+  /// What a standard stream of the program is connected to.
   enum Stream {
-    /// There is nothing to be read, and what is written is dropped.
+    /// /dev/null.
     case null
-    /// This process has the other end.
+    /// A pipe whose other end this process has.
     case pipe
-    /// It is this process's.
+    /// The same stream of this process.
     case inherit
   }
 
-  /// How it ended.
+  /// How a program ended.
   struct Ending: Equatable {
-    /// waitpid(2)'s status: 0 where the program ended by itself with status 0.
+    /// The status of waitpid(2); 0 if the program exited with status 0.
     var status: Int32
 
     var description: String {
@@ -24,20 +24,20 @@ final class Program: Sendable {
     }
   }
 
-  /// The program's process.
+  /// The process id.
   let pid: pid_t
-  /// Its name, for messages.
+  /// The program's name, for messages.
   let name: String
   private let processDescriptor: Int32
   private let output: LineReader?
   private let input: Int32
-  /// How it ended, once it was waited for.
+  /// How the program ended; nil until it was waited for.
   private let ending = Mutex<Ending?>(nil)
 
-  /// Starts `arguments`, the program first; it is looked up in PATH.
+  /// Starts a program. The first element of `arguments` is its name; it is searched for in PATH.
   ///
-  /// - Parameter environment: variables beside those of this process.
-  /// - Throws: `Failure` where it can't be started.
+  /// - Parameter environment: variables in addition to those of this process.
+  /// - Throws: `Failure` if it cannot be started.
   init(
     _ arguments: [String], environment: [String: String] = [:], input: Stream = .null,
     output: Stream = .inherit, error: Stream = .inherit
@@ -48,7 +48,7 @@ final class Program: Sendable {
     self.input = try spawn.connect(STDIN_FILENO, to: input) ?? -1
     let outputEnd = try spawn.connect(STDOUT_FILENO, to: output)
     let errorEnd = try spawn.connect(STDERR_FILENO, to: error)
-    precondition(outputEnd == nil || errorEnd == nil, "one of its outputs is read at most")
+    precondition(outputEnd == nil || errorEnd == nil, "at most one output can be a pipe")
     self.output = (outputEnd ?? errorEnd).map { LineReader($0) }
     pid = try spawn.start()
     processDescriptor = telpher_pidfd_open(pid)
@@ -61,27 +61,27 @@ final class Program: Sendable {
     if input >= 0 { close(input) }
   }
 
-  /// The next line of the output that is a pipe, without its end; nil at the end of the output.
+  /// Returns the next line of the piped output without its line feed; nil at the end of the output.
   ///
-  /// - Throws: `Failure` where none comes within `seconds`.
+  /// - Throws: `Failure` if no line arrives within `seconds`.
   func readLine(within seconds: Double = 60) throws(Failure) -> String? {
-    guard let output else { preconditionFailure("its output is a pipe") }
+    guard let output else { preconditionFailure("only a program with a piped output is read") }
     return try output.next(before: monotonicNow() + UInt64(seconds * 1e9), of: name)
   }
 
   /// Reads lines until one begins with `prefix`, and returns what follows it.
   ///
-  /// - Throws: `Failure` where none comes.
+  /// - Throws: `Failure` if there is no such line.
   func readLine(after prefix: String, within seconds: Double = 60) throws(Failure) -> String {
     while let line = try readLine(within: seconds) {
       if line.hasPrefix(prefix) { return String(line.dropFirst(prefix.count)) }
     }
-    throw Failure("\(name) ended without saying '\(prefix)...'")
+    throw Failure("\(name) ended without printing '\(prefix)...'")
   }
 
-  /// Waits for the end.
+  /// Waits for the program to end.
   ///
-  /// - Throws: `Failure` where it doesn't come within `seconds`; the program is killed then.
+  /// - Throws: `Failure` if it does not end within `seconds`; it is then killed.
   @discardableResult
   func wait(within seconds: Double = 600) throws(Failure) -> Ending {
     if let ended = ending.withLock({ $0 }) { return ended }
@@ -93,13 +93,15 @@ final class Program: Sendable {
     return reap()
   }
 
-  /// Waits for the end and for status 0.
+  /// Waits for the program to end.
+  ///
+  /// - Throws: `Failure` if it ends with another status than 0, or does not end within `seconds`.
   func finish(within seconds: Double = 600) throws(Failure) {
     let ending = try wait(within: seconds)
     guard ending.status == 0 else { throw Failure("\(name) ended with \(ending.description)") }
   }
 
-  /// Ends it: SIGTERM, and SIGKILL if that is not enough.
+  /// Ends the program with `signal`, and with SIGKILL if it still runs 10 seconds later.
   func stop(_ signal: Int32 = SIGTERM) {
     guard ending.withLock({ $0 }) == nil else { return }
     kill(pid, signal)
@@ -132,9 +134,9 @@ final class Program: Sendable {
 }
 
 extension Program {
-  /// Runs `arguments` to its end and returns its output's lines.
+  /// Runs a program until it ends and returns the lines of its output.
   ///
-  /// - Throws: `Failure` where it can't be run, fails, or takes more than `seconds`.
+  /// - Throws: `Failure` if it cannot be started, fails, or prints nothing for `seconds`.
   static func lines(
     of arguments: [String], environment: [String: String] = [:], within seconds: Double = 600
   ) throws(Failure) -> [String] {
@@ -145,7 +147,7 @@ extension Program {
     return lines
   }
 
-  /// Runs `arguments` to its end, its output dropped, and returns the nanoseconds it took.
+  /// Runs a program until it ends, drops its output, and returns how many nanoseconds it took.
   ///
   /// - Throws: as `lines(of:)`.
   static func time(_ arguments: [String], within seconds: Double = 600) throws(Failure) -> UInt64 {
@@ -155,7 +157,7 @@ extension Program {
   }
 }
 
-/// Nanoseconds of a clock that only goes on.
+/// The time of the monotonic clock in nanoseconds.
 func monotonicNow() -> UInt64 {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)

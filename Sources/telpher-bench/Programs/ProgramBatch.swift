@@ -1,17 +1,17 @@
 internal import CTelpherSys
 internal import Glibc
 
-/// The same program many times, a fixed number at once, from one thread.
+/// Runs a program many times from one thread, a fixed number at a time.
 enum ProgramBatch {
   private struct Running {
     var pid: pid_t
     var begin: UInt64
   }
 
-  /// Runs `arguments` `count` times, `inFlight` at a time, its output dropped.
+  /// Runs `arguments` `count` times, `inFlight` at a time, and drops the output.
   ///
   /// - Returns: programs per second, and how long each took.
-  /// - Throws: `Failure` where one can't be started or fails.
+  /// - Throws: `Failure` if one cannot be started or fails.
   static func run(_ arguments: [String], count: Int, inFlight: Int = 1) throws(Failure) -> Sample {
     var running: [Int32: Running] = [:]
     var latencies: [UInt64] = []

@@ -2,7 +2,7 @@ internal import Dispatch
 internal import Glibc
 internal import Synchronization
 
-/// All programs that were started and not waited for, so that none is left behind.
+/// The programs that were started and not yet waited for, so that all can be ended.
 enum RunningPrograms {
   private static let pids = Mutex<Set<pid_t>>([])
 
@@ -10,16 +10,16 @@ enum RunningPrograms {
 
   static func remove(_ pid: pid_t) { pids.withLock { _ = $0.remove(pid) } }
 
-  /// Ends them all, each by its process id, without waiting.
+  /// Sends SIGTERM to each of them, without waiting for their end.
   static func endAll() {
     pids.withLock { pids in
       for pid in pids { kill(pid, SIGTERM) }
     }
   }
 
-  /// From now on SIGINT and SIGTERM end all programs, call `cleanUp`, and end this process.
+  /// Handles SIGINT and SIGTERM: ends all programs, calls `cleanUp`, and ends this process.
   ///
-  /// - Returns: what must be kept for that.
+  /// - Returns: the signal sources; the caller must keep them.
   static func endOnSignals(_ cleanUp: @escaping @Sendable () -> Void) -> [any DispatchSourceSignal]
   {
     [SIGINT, SIGTERM].map { number in

@@ -1,15 +1,15 @@
 internal import CTelpherSys
 internal import Glibc
 
-/// A process that is about to be started by posix_spawn(3).
+/// Prepares and starts one process with posix_spawn(3).
 struct Spawn {
   private var actions = posix_spawn_file_actions_t()
   private var arguments: [UnsafeMutablePointer<CChar>?]
   private var environment: [UnsafeMutablePointer<CChar>?]
-  /// What only the child needs.
+  /// Descriptors for the child that this process closes after the start.
   private var theirs: [Int32] = []
 
-  /// - Parameter environment: variables beside those of this process.
+  /// - Parameter environment: variables in addition to those of this process.
   init(_ arguments: [String], environment: [String: String] = [:]) {
     posix_spawn_file_actions_init(&actions)
     self.arguments = arguments.map { strdup($0) } + [nil]
@@ -22,9 +22,10 @@ struct Spawn {
     self.environment = variables + environment.map { strdup("\($0)=\($1)") } + [nil]
   }
 
-  /// Gives the child one of its standard streams.
+  /// Connects one of the child's standard streams.
   ///
-  /// - Returns: this side's end, where it is a pipe.
+  /// - Returns: this process's end if `what` is a pipe.
+  /// - Throws: `Failure` if no pipe can be created.
   mutating func connect(_ stream: Int32, to what: Program.Stream) throws(Failure) -> Int32? {
     switch what {
     case .inherit: return nil
@@ -33,7 +34,7 @@ struct Spawn {
       return nil
     case .pipe:
       var ends: [Int32] = [-1, -1]
-      guard telpher_pipe(&ends) == 0 else { throw Failure("no pipe is to be had") }
+      guard telpher_pipe(&ends) == 0 else { throw Failure("cannot create a pipe") }
       let isInput = stream == STDIN_FILENO
       let (ours, their) = isInput ? (ends[1], ends[0]) : (ends[0], ends[1])
       posix_spawn_file_actions_adddup2(&actions, their, stream)
@@ -42,9 +43,11 @@ struct Spawn {
     }
   }
 
-  /// Starts it.
+  /// Starts the process.
+  ///
+  /// - Throws: `Failure` if that fails.
   mutating func start() throws(Failure) -> pid_t {
-    // What this process ignores is none of its children's business.
+    // This process may ignore these signals; its children must not.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -52,7 +55,7 @@ struct Spawn {
     sigemptyset(&signals)
     for signal in [SIGINT, SIGTERM, SIGPIPE] { sigaddset(&signals, signal) }
     posix_spawnattr_setsigdefault(&attributes, &signals)
-    // Threads of Dispatch, which this may be, block all signals.
+    // The current thread may be one of Dispatch's, which block all signals.
     var none = sigset_t()
     sigemptyset(&none)
     posix_spawnattr_setsigmask(&attributes, &none)
@@ -67,7 +70,7 @@ struct Spawn {
     return pid
   }
 
-  /// Lets go of what only starting needed.
+  /// Frees memory and descriptors that only the start needed.
   mutating func free() {
     posix_spawn_file_actions_destroy(&actions)
     for pointer in arguments + environment { Glibc.free(pointer) }

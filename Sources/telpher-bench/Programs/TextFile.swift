@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The text of the file `path`; nil where it can't be read.
+/// Returns the text of the file `path`; nil if it cannot be read.
 func readText(_ path: String) -> String? {
   let file = open(path, O_RDONLY | O_CLOEXEC)
   guard file >= 0 else { return nil }
@@ -14,9 +14,9 @@ func readText(_ path: String) -> String? {
   }
 }
 
-/// Replaces the file `path` by `text`.
+/// Creates or replaces the file `path` with `text`.
 ///
-/// - Throws: `Failure` where it can't be written.
+/// - Throws: `Failure` if it cannot be written.
 func writeText(_ text: String, to path: String) throws(Failure) {
   let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
   guard file >= 0 else {

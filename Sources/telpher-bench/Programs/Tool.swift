@@ -1,20 +1,20 @@
 internal import Glibc
 
-/// Programs that may or may not be installed.
+/// Finds programs that may or may not be installed, and waits for servers to start.
 enum Tool {
-  /// Where `name` is, on PATH or where daemons are; nil where it is not installed.
+  /// Returns the path of `name`, found on PATH, /usr/sbin or /sbin; nil if it is not installed.
   static func find(_ name: String) -> String? {
     let path = getenv("PATH").map { String(cString: $0) } ?? ""
     let folders = path.split(separator: ":").map(String.init) + ["/usr/sbin", "/sbin"]
     return folders.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
   }
 
-  /// A port of 127.0.0.1 that nobody uses at the moment, for programs that can't choose one.
+  /// Returns a free port of 127.0.0.1, for programs that cannot choose one themselves.
   ///
-  /// - Throws: `Failure` where none is to be had.
+  /// - Throws: `Failure` if there is none.
   static func freePort() throws(Failure) -> UInt16 {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard descriptor >= 0 else { throw Failure("no socket is to be had") }
+    guard descriptor >= 0 else { throw Failure("cannot create a socket") }
     defer { close(descriptor) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -25,13 +25,13 @@ enum Tool {
         bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0
       }
     }
-    guard isBound else { throw Failure("no port is to be had") }
+    guard isBound else { throw Failure("cannot find a free port") }
     return UInt16(bigEndian: address.sin_port)
   }
 
-  /// Waits until somebody accepts connections at `port` of 127.0.0.1.
+  /// Waits until a program listens at `port` of 127.0.0.1.
   ///
-  /// - Throws: `Failure` where nobody does for 10 s.
+  /// - Throws: `Failure` if none does within 10 seconds.
   static func waitForListener(at port: UInt16, of name: String) throws(Failure) {
     for _ in 0..<500 {
       if isListening(at: port) { return }
@@ -40,18 +40,18 @@ enum Tool {
     throw Failure("\(name) does not listen at port \(port)")
   }
 
-  /// Waits until the file `path` is there.
+  /// Waits until the file `path` exists.
   ///
-  /// - Throws: `Failure` where it is not after 10 s.
+  /// - Throws: `Failure` if it does not within 10 seconds.
   static func waitForFile(_ path: String, of name: String) throws(Failure) {
     for _ in 0..<500 {
       if access(path, F_OK) == 0 { return }
       usleep(20_000)
     }
-    throw Failure("\(name) did not make \(path)")
+    throw Failure("\(name) did not create \(path)")
   }
 
-  /// From the kernel's table, since a connection would be served.
+  /// Reads /proc/net/tcp. Connecting instead would occupy a server that accepts only one connection.
   private static func isListening(at port: UInt16) -> Bool {
     let hexadecimal = String(port, radix: 16, uppercase: true)
     let local = ":" + String(repeating: "0", count: 4 - hexadecimal.count) + hexadecimal

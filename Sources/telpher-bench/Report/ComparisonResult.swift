@@ -5,17 +5,17 @@ struct ComparisonResult: Codable {
     var name: String
     /// The figures of its turns.
     var values: [Double]
-    /// Whom the ratios are to.
+    /// The contestant that the ratios refer to.
     var baseline: String?
     /// Each figure divided by the baseline's of the same turn.
     var ratios: [Double]
-    /// How long single operations took, where that was measured.
+    /// How long single operations took; nil if that was not measured.
     var latency: Latency?
-    /// Why there are no figures, or not all.
+    /// The reason why all or some figures are missing.
     var failure: String?
   }
 
-  /// Who took no part, and why.
+  /// A contestant that was left out, and the reason.
   struct Absence: Codable {
     var name: String
     var reason: String

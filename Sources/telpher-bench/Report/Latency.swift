@@ -1,12 +1,12 @@
 internal import Histogram
 
-/// How long operations took, in microseconds, of all turns together.
+/// How long operations took, in microseconds, over all turns.
 struct Latency: Codable {
   /// A point of the curve.
   struct Point: Codable {
-    /// Per cent of the operations ...
+    /// The percentage of operations that took at most `microseconds`.
     var percentile: Double
-    /// ... that took no longer than this.
+    /// The time of the slowest of them.
     var microseconds: Double
   }
 
@@ -14,10 +14,10 @@ struct Latency: Codable {
   var p50: Double
   var p99: Double
   var p999: Double
-  /// The curve, finer where it is steep.
+  /// The curve, with more points near 100 percent.
   var curve: [Point]
 
-  /// Nil where nothing was recorded. The histogram is of nanoseconds.
+  /// Converts a histogram of nanoseconds. Nil if it is empty.
   init?(_ histogram: Histogram<UInt64>) {
     guard histogram.totalCount > 0 else { return nil }
     func at(_ percentile: Double) -> Double {

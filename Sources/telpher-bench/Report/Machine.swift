@@ -1,18 +1,18 @@
 internal import CTelpherSys
 internal import Glibc
 
-/// What was measured on.
+/// The machine that the figures come from.
 struct Machine: Codable {
   var processor: String
   var cores: Int
   var memoryGiB: Double
   var system: String
-  /// The load average of the last minute when it began: above a half or so, don't believe a figure.
+  /// The load average of the minute before the run. Above about 0.5 the figures are not reliable.
   var loadAtStart: Double
-  /// What was compared with, by name.
+  /// The versions of the programs that Telpher is compared with, by name.
   var versions: [String: String]
 
-  /// This one.
+  /// Reads the data of this machine.
   init() {
     let information = readText("/proc/cpuinfo") ?? ""
     processor = Self.value(of: "model name", in: information, separator: ":") ?? "unknown"
@@ -44,7 +44,7 @@ struct Machine: Codable {
   }
 
   private static func firstLine(of arguments: [String]) -> String? {
-    // ssh tells its version on standard error.
+    // ssh prints its version on standard error.
     let line = "exec \(arguments.joined(separator: " ")) 2>&1"
     let lines = try? Program.lines(of: ["/bin/sh", "-c", line], within: 10)
     return lines?.first { !$0.isEmpty && !$0.hasPrefix("socat by") }

@@ -1,8 +1,9 @@
 extension Report {
-  /// `page` with the figures between its markers, `<!-- results NAME -->` and `<!-- end -->`, NAME
-  /// being a suite's or `machine`. Places of suites that were not run stay as they are.
+  /// Returns `page` with the tables inserted between the lines `<!-- results NAME -->` and
+  /// `<!-- end -->`. NAME is the name of a suite, or `machine`. The text of suites that were not run
+  /// is kept.
   ///
-  /// - Throws: `Failure` where a marker has no end.
+  /// - Throws: `Failure` if an `<!-- end -->` is missing.
   func inserted(into page: String) throws(Failure) -> String {
     var lines: [Substring] = []
     var rest = page.split(separator: "\n", omittingEmptySubsequences: false)[...]
@@ -36,12 +37,12 @@ extension Report {
 
   private var machineText: String {
     let versions = machine.versions.values.sorted().joined(separator: "; ")
-    let glance = isQuick ? " A glance only (`--quick`): the figures are no good." : ""
+    let warning = isQuick ? " A quick run (`--quick`): the figures are not reliable." : ""
     return """
 
       \(machine.processor), \(machine.cores) cores, \(decimal(machine.memoryGiB, digits: 1)) GiB; \
       \(machine.system). Beside: \(versions). Load average at the start: \
-      \(decimal(machine.loadAtStart, digits: 2)).\(glance)
+      \(decimal(machine.loadAtStart, digits: 2)).\(warning)
 
       """
   }

@@ -1,10 +1,10 @@
-/// All figures of a run, as they stand in the results' file.
+/// All figures of a run: the contents of the file of results.
 struct Report: Codable {
-  /// What they were measured on.
+  /// The machine that ran the benchmark.
   var machine: Machine
-  /// Whether only a glance was taken.
+  /// Whether it was a quick run, whose figures are not reliable.
   var isQuick: Bool
-  /// In the order of their tables.
+  /// The suites, in the order of their tables.
   var suites: [SuiteResult]
 }
 
@@ -13,6 +13,6 @@ struct SuiteResult: Codable {
   var name: String
   var title: String
   var comparisons: [ComparisonResult]
-  /// Why the suite as a whole could not be run.
+  /// The reason why the whole suite failed; nil if it did not.
   var failure: String?
 }

@@ -1,9 +1,9 @@
 internal import FoundationEssentials
 
 extension Report {
-  /// Writes it as JSON.
+  /// Writes the report as JSON.
   ///
-  /// - Throws: `Failure` where the file can't be written.
+  /// - Throws: `Failure` if the file cannot be written.
   func write(to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -12,9 +12,9 @@ extension Report {
     try writeText(String(decoding: try encoder.encode(self), as: UTF8.self) + "\n", to: path)
   }
 
-  /// Reads what `write(to:)` wrote.
+  /// Reads a report that `write(to:)` wrote.
   ///
-  /// - Throws: `Failure` where there is no such file, and what is wrong with it.
+  /// - Throws: `Failure` if the file cannot be read; `DecodingError` if it is not a report.
   static func read(_ path: String) throws -> Report {
     guard let text = readText(path) else { throw Failure("cannot read \(path)") }
     let decoder = JSONDecoder()

@@ -1,7 +1,7 @@
 internal import Glibc
 
 extension [Double] {
-  /// The middle value, of an even number the mean of the two; nan of none.
+  /// The median; for an even number of values the mean of the middle two; NaN for none.
   var median: Double {
     guard !isEmpty else { return .nan }
     let sorted = sorted()
@@ -10,7 +10,8 @@ extension [Double] {
   }
 }
 
-/// A figure for a table: three digits that count, thousands apart.
+/// Formats a figure for a table: three significant digits below 1,000, and above it a whole number
+/// with thousands separators.
 func figure(_ value: Double) -> String {
   guard value.isFinite else { return "-" }
   guard abs(value) < 1_000 else { return grouped(value) }
@@ -18,7 +19,7 @@ func figure(_ value: Double) -> String {
   return decimal(value, digits: digits)
 }
 
-/// `value` with a fixed number of digits behind the point.
+/// Formats `value` with a fixed number of digits after the decimal point.
 func decimal(_ value: Double, digits: Int) -> String {
   guard value.isFinite else { return "-" }
   let scale = pow(10, Double(digits))

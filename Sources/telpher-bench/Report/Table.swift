@@ -1,9 +1,9 @@
-/// The rows of a comparison's table, for a terminal or for a page.
+/// The table of one comparison, for a terminal or for a page.
 struct Table {
-  /// The columns' heads.
+  /// The headings of the columns.
   let heads: [String]
   private(set) var rows: [[String]]
-  /// What is said below it, a sentence each.
+  /// Sentences below the table.
   private(set) var notes: [String]
 
   init(_ result: ComparisonResult) {
@@ -35,7 +35,7 @@ struct Table {
     return "\(text(lowest)) to \(text(highest))"
   }
 
-  /// With columns of equal width.
+  /// The table as plain text with aligned columns.
   var plain: String {
     let all = [heads] + rows
     let widths = heads.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
@@ -46,7 +46,7 @@ struct Table {
     return (lines + notes.map { "  \($0)" }).joined(separator: "\n") + "\n"
   }
 
-  /// As Markdown.
+  /// The table in Markdown.
   var markdown: String {
     var lines = [line(heads), line(heads.indices.map { $0 == 0 ? "---" : "---:" })]
     lines += rows.map(line)

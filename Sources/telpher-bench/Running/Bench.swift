@@ -1,19 +1,19 @@
 internal import Glibc
 
-/// One run of the benchmark: where things are, and how long it may take.
+/// The settings of one run of the benchmark.
 final class Bench: Sendable {
-  /// A folder for sockets, keys and configurations.
+  /// The folder for sockets, keys and configurations.
   let folder: PrivateFolder
-  /// Where the programs of this build are.
+  /// The folder with the programs of this build.
   let programs: String
-  /// Whether only a glance is taken: every suite runs, and the figures are no good.
+  /// Whether this is a quick run: the suites do little work, so the figures are not reliable.
   let isQuick: Bool
-  /// How often each contestant has its turn.
+  /// The number of turns of each contestant.
   let rounds: Int
-  /// The sockets' names in the folder have to differ.
+  /// Numbers that make the names of files in the folder unique.
   let names = Counter()
 
-  /// - Throws: `Failure` where no folder is to be had.
+  /// - Throws: `Failure` if the folder cannot be created.
   init(isQuick: Bool, rounds: Int?) throws(Failure) {
     self.isQuick = isQuick
     self.rounds = rounds ?? (isQuick ? 3 : 7)
@@ -21,16 +21,16 @@ final class Bench: Sendable {
     programs = Self.ownFolder()
   }
 
-  /// The path of a program of this build.
+  /// Returns the path of a program of this build.
   func program(_ name: String) -> String { "\(programs)/\(name)" }
 
-  /// One of two values: for a run that is to be believed, or for a glance.
+  /// Returns `full` for a normal run and `quick` for a quick one.
   func pick<Value>(_ full: Value, quick: Value) -> Value { isQuick ? quick : full }
 
-  /// Has the contestants take turns, A B C A B C, so that a machine that drifts hurts all alike. One
-  /// that fails is left out from then on, and named.
+  /// Measures the contestants in turns, A B C A B C, so that a change in the machine's speed affects
+  /// all of them equally. A contestant that fails has no further turns; the table reports the failure.
   ///
-  /// - Parameter rounds: how often, unless as ever.
+  /// - Parameter rounds: the number of turns; nil for the run's default.
   func compare(_ comparison: Comparison, rounds: Int? = nil) async -> ComparisonResult {
     var tallies = comparison.contestants.map { Tally($0) }
     log("  \(comparison.title)")
@@ -47,7 +47,7 @@ final class Bench: Sendable {
     return ComparisonResult(comparison, tallies)
   }
 
-  /// Says something to who waits.
+  /// Prints a line about the progress to standard error.
   func log(_ text: String) {
     printLine(text, to: STDERR_FILENO)
   }
@@ -55,7 +55,7 @@ final class Bench: Sendable {
   private static func ownFolder() -> String {
     var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
     let length = readlink("/proc/self/exe", &buffer, Int(PATH_MAX))
-    precondition(length > 0, "/proc tells where this program is")
+    precondition(length > 0, "/proc/self/exe is the path of this program")
     let path = buffer.prefix(length).map { UInt8(bitPattern: $0) }
     return String(decoding: path[..<(path.lastIndex(of: UInt8(ascii: "/")) ?? 0)], as: UTF8.self)
   }

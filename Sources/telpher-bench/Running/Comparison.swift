@@ -1,23 +1,23 @@
-/// What is compared in one table: the same work, done by contestants in turn.
+/// One table: several contestants do the same work in turns.
 struct Comparison: Sendable {
-  /// Who does the work.
+  /// A program or backend that does the work.
   struct Contestant: Sendable {
-    /// Its name in the table.
+    /// The name in the table.
     let name: String
-    /// The contestant that it is set in ratio to; nil for none.
+    /// The contestant that the ratio refers to; nil for no ratio.
     let baseline: String?
     /// Does the work once.
     let measure: @Sendable () async throws -> Sample
   }
 
-  /// What is measured, unique in its suite.
+  /// The title, unique in its suite.
   let title: String
   /// The unit of the figures.
   let unit: String
-  /// Whether less is better.
+  /// Whether a lower figure is better.
   let lessIsBetter: Bool
   private(set) var contestants: [Contestant] = []
-  /// Who takes no part, and why.
+  /// The contestants that are left out, and the reasons.
   private(set) var absent: [(name: String, reason: String)] = []
 
   init(_ title: String, unit: String, lessIsBetter: Bool = false) {
@@ -26,10 +26,10 @@ struct Comparison: Sendable {
     self.lessIsBetter = lessIsBetter
   }
 
-  /// The name of the limit of the machine.
+  /// The name of the contestant that shows the machine's limit.
   static let limit = "limit"
 
-  /// Adds the limit of the machine.
+  /// Adds the contestant that shows the machine's limit.
   mutating func setLimit(_ measure: @escaping @Sendable () async throws -> Sample) {
     contestants.append(Contestant(name: Self.limit, baseline: nil, measure: measure))
   }
@@ -42,7 +42,7 @@ struct Comparison: Sendable {
     contestants.append(Contestant(name: name, baseline: baseline, measure: measure))
   }
 
-  /// Names a contestant that takes no part.
+  /// Names a contestant that is left out.
   mutating func leaveOut(_ name: String, because reason: String) {
     absent.append((name, reason))
   }

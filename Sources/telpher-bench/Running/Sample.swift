@@ -1,8 +1,8 @@
-/// What one run of one contestant gave.
+/// The result of one turn of a contestant.
 struct Sample: Sendable {
-  /// The figure that is compared.
+  /// The figure to compare.
   var value: Double
-  /// How long each of its operations took, in nanoseconds, where that was measured.
+  /// How long each operation took, in nanoseconds; empty if that was not measured.
   var latencies: [UInt64] = []
 
   init(_ value: Double, latencies: [UInt64] = []) {
@@ -10,14 +10,14 @@ struct Sample: Sendable {
     self.latencies = latencies
   }
 
-  /// `count` things per second since `begin`, of `monotonicNow()`.
+  /// The rate of `count` operations since `begin` (a time of `monotonicNow()`), per second.
   init(perSecond count: Int, since begin: UInt64, latencies: [UInt64] = []) {
     self.init(Double(count) / (Double(monotonicNow() - begin) / 1e9), latencies: latencies)
   }
 
-  /// The figure that a program printed behind `name`, and the latencies it printed.
+  /// The figure that a program printed after `name`, and the latencies that it printed.
   ///
-  /// - Throws: `Failure` where it printed none.
+  /// - Throws: `Failure` if there is no such figure.
   init(_ name: String, in lines: [String]) throws(Failure) {
     var value: Double?
     for line in lines {

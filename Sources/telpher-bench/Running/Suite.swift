@@ -1,11 +1,11 @@
-/// Comparisons that belong together: a row of docs/BENCHMARKS.md's first table.
+/// A group of comparisons: a section of docs/BENCHMARKS.md.
 protocol Suite: Sendable {
-  /// Its name on the command line.
+  /// The name on the command line.
   static var name: String { get }
-  /// What it measures.
+  /// A line that says what it measures.
   static var title: String { get }
   init()
-  /// Starts what it needs, compares, and ends it all.
+  /// Starts the programs it needs, measures the contestants, and ends the programs.
   func run(_ bench: Bench) async throws -> [ComparisonResult]
 }
 

@@ -1,11 +1,11 @@
 internal import Histogram
 
-/// What a contestant's turns gave so far.
+/// The results of a contestant's turns so far.
 struct Tally {
   let contestant: Comparison.Contestant
   private(set) var values: [Double] = []
   private(set) var latencies = Histogram<UInt64>(numberOfSignificantValueDigits: .three)
-  /// Why it takes no part any more.
+  /// The reason why the contestant has no further turns.
   var failure: String?
 
   init(_ contestant: Comparison.Contestant) {

@@ -1,6 +1,6 @@
 internal import TelpherTransport
 
-/// A client process for each command, as scripts and people use it.
+/// Starts a client process for each command, as scripts and people do.
 struct CLISuite: Suite {
   static let name = "cli"
   static let title = "A new client process for each `true`, on a warm server"
@@ -29,7 +29,7 @@ struct CLISuite: Suite {
     return [await bench.compare(comparison)]
   }
 
-  /// The mean in milliseconds.
+  /// Returns the mean time in milliseconds.
   private static func measure(_ arguments: [String], _ count: Int) throws -> Sample {
     var sample = try ProgramBatch.run(arguments, count: count)
     sample.value = 1_000 / sample.value

@@ -1,4 +1,4 @@
-/// Commands per second on one connection, and how long each takes.
+/// Measures commands per second on one connection, and how long each takes.
 struct CommandsSuite: Suite {
   static let name = "commands"
   static let title = "Commands per second on one connection that is open already"
@@ -47,7 +47,7 @@ struct CommandsSuite: Suite {
     }
     if let ssh {
       comparison.add("ssh, ControlMaster") {
-        // sshd gives each command to the user's shell as it is.
+        // sshd passes each command to the user's shell, so `true` is enough for `sh -c true`.
         let command = arguments.count == 1 ? arguments[0] : "true"
         return try ProgramBatch.run(ssh.warm(command), count: fewer, inFlight: inFlight)
       }
@@ -60,7 +60,7 @@ struct CommandsSuite: Suite {
     return await bench.compare(comparison)
   }
 
-  /// As many loops side by side as commands are to be in flight.
+  /// Runs as many shell loops at the same time as there are commands in flight.
   private static func shellLoops(_ arguments: [String], count: Int, loops: Int) throws -> Sample {
     let command = arguments.count == 1 ? arguments[0] : "/bin/sh -c true"
     let each = count / loops

@@ -1,13 +1,13 @@
-/// What a server spends on a frame, a command and a MiB of output, in allocations and in calls of
-/// futex(2): figures that do not depend on the machine's mood.
+/// Counts the allocations and futex(2) calls of a server for a frame, a command and a MiB of output.
+/// These figures do not depend on the speed of the machine.
 struct CostsSuite: Suite {
   static let name = "costs"
   static let title = "Allocations and futex calls of the server, for one more of each"
 
-  /// Something that a server does for clients, in two sizes.
+  /// Work of a server in two sizes.
   private struct Work: Sendable {
     var title: String
-    /// Does it, a little or twice as much, and returns how often that was.
+    /// Does the work, once or twice as much, and returns the number of operations.
     var run: @Sendable (_ isTwice: Bool) async throws -> Double
     var server: Program
   }
@@ -58,13 +58,13 @@ struct CostsSuite: Suite {
     return results
   }
 
-  /// What one more of them costs: what is spent once, a connection's beginning for one, is in both
-  /// sizes and falls out.
+  /// Returns the cost of one more operation. Fixed costs, such as those of opening a connection, are
+  /// the same in both sizes and cancel out.
   private static func difference(
     _ work: Work,
     _ measure: (_ body: () async throws -> Double) async throws -> (count: Double, cost: Double)
   ) async throws -> Double {
-    // Once without being looked at, so that what is made at first use is there.
+    // A first run that is not measured, so that one-time initialization does not count.
     _ = try await work.run(false)
     let once = try await measure { try await work.run(false) }
     let twice = try await measure { try await work.run(true) }

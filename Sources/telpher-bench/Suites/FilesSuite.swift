@@ -1,12 +1,12 @@
 internal import Glibc
 internal import TelpherClient
 
-/// Files to the server and back, in memory.
+/// Copies files to the server and back, on a tmpfs.
 struct FilesSuite: Suite {
   static let name = "files"
   static let title = "Files to the server (put) and back (get), on a tmpfs"
 
-  /// Who copies.
+  /// The servers to copy from and to.
   private struct Peers: Sendable {
     var servers: [ServerProgram] = []
     var ssh: SSHDaemon?
@@ -19,13 +19,13 @@ struct FilesSuite: Suite {
     }
   }
 
-  /// Where tmpfs is on any Linux.
+  /// The folder that is a tmpfs on any Linux.
   private static let memory = "/dev/shm"
 
   func run(_ bench: Bench) async throws -> [ComparisonResult] {
     let size = bench.pick(2 << 30, quick: 64 << 20)
     let number = bench.pick(10_000, quick: 500)
-    // What is copied, its copy, and room for the receiver's partial files.
+    // Room for the files, a copy, and the receiver's partial files.
     try Self.checkSpace(2 * (size + number * 8_192) + (256 << 20))
     let folder = try PrivateFolder(in: Self.memory)
     defer { folder.remove() }
@@ -33,7 +33,7 @@ struct FilesSuite: Suite {
     let small = FileSet(name: "small", isFolder: true, files: number, bytes: number * 4_096)
     try big.make(in: folder)
     try small.make(in: folder)
-    // A copy, what the system needs to carry it, and half as much again.
+    // Memory for a copy, half as much again, and the overhead of the small files.
     let memory = try ReadyMemory(size + size / 2 + number * 8_192)
     defer { withExtendedLifetime(memory) {} }
     var peers = Peers()
@@ -107,7 +107,7 @@ struct FilesSuite: Suite {
     if let rsync = peers.rsync {
       comparison.add("rsync daemon") {
         try await set.measure(in: folder) { copy in
-          // With a slash behind it a folder's content is copied, not the folder.
+          // With a slash after its path, the contents of a folder are copied instead of the folder.
           let (slash, here) = (set.isFolder ? "/" : "", isPut ? source : copy)
           let there = rsync.address(isPut ? folder.name(copy) : set.name)
           let command = isPut ? rsync.copy(here + slash, there) : rsync.copy(there + slash, here)
@@ -136,6 +136,6 @@ struct FilesSuite: Suite {
 }
 
 extension PrivateFolder {
-  /// The path of `path`, which is below it, as seen from it.
+  /// Returns `path`, which is below the folder, relative to it.
   func name(_ path: String) -> String { String(path.dropFirst(self.path.count + 1)) }
 }

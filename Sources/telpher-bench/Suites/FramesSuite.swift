@@ -1,6 +1,6 @@
 internal import TelpherTransport
 
-/// Round trips of small frames: what the transport, the frames and the flow control cost.
+/// Measures round trips of small frames: the cost of the transport, the frames and flow control.
 struct FramesSuite: Suite {
   static let name = "frames"
   static let title = "Round trips of frames of 64 bytes per second, over TCP"
@@ -53,7 +53,7 @@ struct FramesSuite: Suite {
   }
 }
 
-/// An echo server that runs.
+/// A running echo server.
 struct EchoProgram: Sendable {
   let program: Program
   let port: UInt16

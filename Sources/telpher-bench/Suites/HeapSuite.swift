@@ -1,4 +1,4 @@
-/// Whether starting a process costs more the larger the server is.
+/// Measures whether starting a process costs more in a server with a larger heap.
 struct HeapSuite: Suite {
   static let name = "heap"
   static let title = "`true` per second, 16 in flight, by the size of the server's heap"

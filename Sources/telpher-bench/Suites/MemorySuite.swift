@@ -1,7 +1,7 @@
 internal import Glibc
 internal import TelpherClient
 
-/// What a server holds in memory for clients that do nothing, and for those that don't read.
+/// Measures a server's memory for idle clients, and for clients that do not read.
 struct MemorySuite: Suite {
   static let name = "memory"
   static let title = "Memory of the server's processes (proportional set size)"
@@ -25,7 +25,7 @@ struct MemorySuite: Suite {
       comparison.add(backend.rawValue, baseline: nil) {
         let server = try ServerProgram(backend, bench)
         defer { server.stop() }
-        // One connection first, so that what is made at first use is there.
+        // A first connection, so that one-time initialization does not count.
         _ = try await server.withConnection { try await $0.ping() }
         let before = try Self.size(of: server.program)
         let load = try Program(
@@ -63,7 +63,7 @@ struct MemorySuite: Suite {
   private func unread(_ bench: Bench) -> Comparison {
     let streams = bench.pick(200, quick: 20)
     var comparison = Comparison(
-      "growth by \(streams) commands on one connection whose output nobody reads", unit: "MiB",
+      "growth by \(streams) commands on one connection with unread output", unit: "MiB",
       lessIsBetter: true)
     for backend in Backend.allCases {
       comparison.add(backend.rawValue, baseline: nil) {
@@ -100,7 +100,7 @@ struct MemorySuite: Suite {
     return comparison
   }
 
-  /// Calls `body` while `count` commands write as much as they can and nobody reads.
+  /// Calls `body` while `count` commands with unlimited output run and the client does not read it.
   private static func withUnreadStreams(
     _ count: Int, on connection: Connection, _ body: () async throws -> Int
   ) async throws -> Int {

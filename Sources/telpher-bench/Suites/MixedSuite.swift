@@ -1,7 +1,7 @@
-/// How long short commands wait for bulk ones on the same connection.
+/// Measures how much bulk streams delay short commands on the same connection.
 struct MixedSuite: Suite {
   static let name = "mixed"
-  static let title = "The 99th percentile of `true` beside what fills the connection"
+  static let title = "The 99th percentile of `true` beside bulk streams"
 
   func run(_ bench: Bench) async throws -> [ComparisonResult] {
     let folder = try PrivateFolder(in: "/dev/shm")

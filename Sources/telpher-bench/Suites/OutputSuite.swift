@@ -1,7 +1,7 @@
 internal import Glibc
 internal import TelpherTransport
 
-/// How fast a command's output comes.
+/// Measures the throughput of a command's output.
 struct OutputSuite: Suite {
   static let name = "output"
   static let title = "A command's output in GB/s"
@@ -39,7 +39,7 @@ struct OutputSuite: Suite {
       }
     }
     if overUnix {
-      // ssh goes over TCP only.
+      // ssh works over TCP only.
     } else if let ssh {
       comparison.add("ssh, aes128-gcm") {
         let line = command.joined(separator: " ")
@@ -56,8 +56,8 @@ struct OutputSuite: Suite {
     return await bench.compare(comparison)
   }
 
-  /// One socat runs the command and serves its output, another fetches it. Buffers of 64 KiB: with
-  /// the 8 KiB that it has by itself it is several times slower.
+  /// One socat runs the command and serves its output; another reads it. The buffers are 64 KiB: with
+  /// socat's default of 8 KiB it is several times slower.
   private static func socat(
     _ command: [String], _ bytes: Int, overUnix: Bool, _ bench: Bench
   ) throws -> Sample {

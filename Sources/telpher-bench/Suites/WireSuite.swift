@@ -1,4 +1,4 @@
-/// What TelpherWire costs, without I/O.
+/// Measures the cost of TelpherWire without I/O.
 struct WireSuite: Suite {
   static let name = "wire"
   static let title = "TelpherWire alone: one thread, no I/O"

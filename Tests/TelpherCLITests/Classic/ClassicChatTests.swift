@@ -16,7 +16,7 @@ struct ClassicChatTests {
   }
 
   @Test(arguments: [["chat"], ["serve", "chat"]])
-  func theOperatorAnswersWhoWaitsLongest(_ arguments: [String]) async throws {
+  func theOperatorAnswersTheLongestWaitingFriend(_ arguments: [String]) async throws {
     let host = try await startOperator(arguments)
     let first = try stage.python("chat", ["friend", host.port, "hello", "are you 好?"])
     #expect(await host.server.line()?.hasSuffix("] hello") == true)
@@ -31,7 +31,7 @@ struct ClassicChatTests {
     #expect(await host.server.finish().status == 0)
   }
 
-  @Test func aFriendCanBeNamed() async throws {
+  @Test func aReplyCanGoToAnAddress() async throws {
     let host = try await startOperator()
     let first = try stage.python("chat", ["friend", host.port, "one"])
     let line = try #require(await host.server.line())
@@ -44,15 +44,15 @@ struct ClassicChatTests {
     #expect(await host.end().status == 0)
   }
 
-  @Test func beforeAnybodyWroteThereIsNobodyToAnswer() async throws {
+  @Test func aReplyBeforeTheFirstMessageIsRefused() async throws {
     let host = try await startOperator()
     await host.server.write("hello?\nquit\n")
     let ended = await host.server.finish()
-    #expect(ended.errorText.contains("nobody has written yet"))
+    #expect(ended.errorText.contains("no friend has written yet"))
     #expect(ended.status == 0)
   }
 
-  @Test func withoutStandardInputTheOperatorStillListens() async throws {
+  @Test func theOperatorReceivesAfterTheEndOfItsInput() async throws {
     let host = try await startOperator()
     host.server.closeInput()
     let friend = try stage.python("chat", ["friend", host.port, "anybody?"])
@@ -78,7 +78,7 @@ struct ClassicChatTests {
     #expect(talk.status == 0)
   }
 
-  @Test func friendsAtOneAddressHaveTheNameThatWasPicked() async throws {
+  @Test func repliesShowTheNameOfThePickedFriend() async throws {
     let host = try await stage.pythonServer("chat", "operator", kind: "udp")
     let file = stage.sandbox.folder + "/friends"
     stage.sandbox.write("alex 127.0.0.1:\(host.port)\nbob 127.0.0.1:\(host.port)\n", to: file)
@@ -90,7 +90,7 @@ struct ClassicChatTests {
     #expect(talk.status == 0)
   }
 
-  @Test func anEncodingIsTurnedBothWays() async throws {
+  @Test func messagesAreConvertedInBothDirections() async throws {
     let friend = try await stage.pythonServer("chat", "operator", "gbk", kind: "udp")
     let file = stage.sandbox.folder + "/friends"
     stage.sandbox.write("alex 127.0.0.1:\(friend.port)\n", to: file)

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// Clients of other protocols: a web page can send requests to any port of this machine.
+/// Clients of other protocols. A web page can send requests to any port of this machine.
 @Suite(.enabled(if: ClassicStage.hasPython))
 struct ClassicForeignTests {
   let stage: ClassicStage
@@ -17,7 +17,7 @@ struct ClassicForeignTests {
     ("raw", []), ("raw", ["--line"]), ("size", []), ("length", []), ("header", []),
   ]
 
-  /// The pieces of a request, in which FILE stands for a file that a shell would make.
+  /// Requests in pieces. FILE stands for a file that a shell would create.
   static let requests: [[String]] = [
     ["GET /;touch$IFS'FILE'; HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"],
     ["G", "E", "T", " /;touch$IFS'FILE'; HTTP/1.1\\r\\n\\r\\n"],
@@ -35,7 +35,7 @@ struct ClassicForeignTests {
   ]
 
   @Test(arguments: servers)
-  func noPartOfARequestIsRunAndItsConnectionIsClosed(
+  func requestsAreNotRunAndTheirConnectionsAreClosed(
     _ server: (dialect: String, options: [String])
   ) async throws {
     let running = try await stage.serve(server.dialect, at: "tcp:127.0.0.1:0", server.options)
@@ -45,17 +45,17 @@ struct ClassicForeignTests {
       #expect(client.text == "ended\n", "\(request): \(client.text)")
       #expect(access(file, F_OK) != 0, "\(request)")
     }
-    // Others are served as before.
+    // Other clients are still served.
     if server.options.isEmpty {
       let answer = try await stage.run(server.dialect, on: running, "echo", "hello")
       #expect(answer.text == "hello\n")
     }
     let log = await running.end().errorText
     #expect(log.ranges(of: "the connection is closed").count == Self.requests.count)
-    #expect(log.contains("those of HTTP") && log.contains("those of TLS"))
+    #expect(log.contains("speaks HTTP") && log.contains("speaks TLS"))
   }
 
-  @Test func anUploadServerClosesThemToo() async throws {
+  @Test func anUploadServerClosesConnectionsOfOtherProtocols() async throws {
     let root = stage.sandbox.folder + "/root"
     mkdir(root, 0o755)
     let running = try await stage.serve("upload", at: "tcp:127.0.0.1:0", "--root", root)
@@ -64,7 +64,7 @@ struct ClassicForeignTests {
       #expect(client.text == "ended\n", "\(request): \(client.text)")
     }
     let log = await running.end().errorText
-    #expect(log.contains("those of HTTP") && log.contains("those of TLS"))
+    #expect(log.contains("speaks HTTP") && log.contains("speaks TLS"))
     #expect(log.ranges(of: "the connection is closed").count == Self.requests.count)
   }
 

@@ -1,13 +1,13 @@
 import Glibc
 import Testing
 
-/// What `telpher classic serve` and its kin do as programs.
+/// The program `telpher classic serve`: its confirmation, addresses, sockets and end.
 struct ClassicHostTests {
   let stage: ClassicStage
   init() throws { stage = try ClassicStage() }
 
   @Test(arguments: ["raw", "size", "length", "header"])
-  func aCommandDialectWantsToBeMeant(_ dialect: String) async throws {
+  func aServerThatRunsCommandsNeedsConfirmation(_ dialect: String) async throws {
     let refused = try await stage.sandbox.telpher(
       "classic", "serve", dialect, "--listen", "tcp:127.0.0.1:0")
     #expect(refused.status == 125)
@@ -20,7 +20,7 @@ struct ClassicHostTests {
     #expect(ended.errorText.contains("anyone on this machine can run commands"))
   }
 
-  @Test func anUploadServerWantsToBeMeant() async throws {
+  @Test func anUploadServerNeedsConfirmation() async throws {
     let root = stage.sandbox.folder + "/root"
     mkdir(root, 0o755)
     for address in ["tcp:127.0.0.1:0", "unix:\(stage.sandbox.folder)/socket"] {
@@ -36,7 +36,7 @@ struct ClassicHostTests {
   @Test(arguments: [
     "tcp:0.0.0.0:0", "tcp:[::]:0", "tcp:10.0.0.1:0", "udp:0.0.0.0:0", "udp:192.168.0.1:7",
   ])
-  func onlyThisMachineIsServed(_ address: String) async throws {
+  func addressesThatOtherMachinesReachAreRefused(_ address: String) async throws {
     let refused = try await stage.sandbox.telpher(
       "classic", "serve", "upper", "--listen", address)
     #expect(refused.status == 125)
@@ -48,14 +48,14 @@ struct ClassicHostTests {
     ("size", "udp:127.0.0.1:0"), ("time", "tcp:127.0.0.1:0"), ("chat", "unix:/tmp/x"),
     ("length", "udp:127.0.0.1:0"),
   ])
-  func aDialectHasItsCarriers(_ dialect: String, _ address: String) async throws {
+  func aDialectRefusesOtherTransports(_ dialect: String, _ address: String) async throws {
     let refused = try await stage.sandbox.telpher(
       "classic", "serve", dialect, "--listen", address, "--i-know")
     #expect(refused.status == 125)
     #expect(refused.errorText.contains(address))
   }
 
-  @Test func anUnknownDialectIsRefusedWithTheNames() async throws {
+  @Test func anUnknownDialectIsRefusedWithAListOfDialects() async throws {
     let refused = try await stage.sandbox.telpher(
       "classic", "serve", "lower", "--listen", "tcp:127.0.0.1:0")
     #expect(refused.status != 0)
@@ -72,13 +72,13 @@ struct ClassicHostTests {
     #expect(mode(of: path) == nil)
   }
 
-  @Test func aRestartedServerBindsAtOnce() async throws {
+  @Test func aRestartedServerCanBindAtOnce() async throws {
     var address = "tcp:127.0.0.1:0"
     for _ in 1...3 {
       let server = try await stage.serve("length", at: address)
       address = server.address
       #expect(try await stage.run("length", on: server, "echo", "hello").text == "hello\n")
-      // It is the server that closes first, which leaves the port in TIME_WAIT.
+      // The server closes this connection first, which leaves the port in TIME_WAIT.
       let idle = try stage.sandbox.start(
         ["classic", "run", "length", "--on", address], input: .pipe)
       await idle.write("echo hello\n")
@@ -87,7 +87,7 @@ struct ClassicHostTests {
     }
   }
 
-  @Test func theEndTakesRunningCommandsWithIt() async throws {
+  @Test func endingTheServerEndsItsCommands() async throws {
     let server = try await stage.serve("raw")
     let file = stage.sandbox.folder + "/pid"
     let client = try stage.sandbox.start(

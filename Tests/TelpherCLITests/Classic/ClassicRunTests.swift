@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// The tutorials' servers and Telpher's client.
+/// Telpher's client with the tutorials' servers.
 @Suite(.enabled(if: ClassicStage.hasPython))
 struct ClassicRunTests {
   let stage: ClassicStage
@@ -15,7 +15,7 @@ struct ClassicRunTests {
   }
 
   @Test(arguments: ["size", "length", "header"])
-  func wholeAnswersOfATutorialsServer(_ dialect: String) async throws {
+  func answersOfATutorialsServerAreComplete(_ dialect: String) async throws {
     let server = try await server(dialect)
     let (path, bytes) = stage.file("five-mebibytes", bytes: 5 << 20)
     let large = try await stage.run(dialect, on: server, "cat", path)
@@ -28,9 +28,9 @@ struct ClassicRunTests {
   }
 
   @Test(arguments: ["both", "joined", "either"])
-  func rawTakesWhatComesUntilTheServerEnds(_ how: String) async throws {
+  func rawDeliversEverythingUntilTheServerCloses(_ how: String) async throws {
     let server = try await stage.pythonServer("raw", "server", how)
-    // Such a server reads standard error first: more than a pipe holds would block it for good.
+    // The Python server reads standard error first, so more output than a pipe holds would block it.
     let (path, bytes) = stage.file("some", bytes: 50_000)
     #expect(try await stage.run("raw", on: server, "cat", path).output == bytes)
     let both = try await stage.run("raw", on: server, "echo out; echo err >&2")
@@ -38,26 +38,26 @@ struct ClassicRunTests {
     #expect(both.status == 0 && both.errorText.isEmpty)
   }
 
-  @Test func anEmptyAnswerOfRawEndsWithTheServersSide() async throws {
+  @Test func anEmptyRawAnswerEndsWhenTheServerCloses() async throws {
     let server = try await server("raw")
     let none = try await stage.run("raw", on: server, "true")
     #expect(none.output.isEmpty && none.errorText.isEmpty && none.status == 0)
   }
 
-  @Test func aSlowAnswerOfRawIsWaitedFor() async throws {
+  @Test func aSlowRawAnswerIsDelivered() async throws {
     let server = try await server("raw")
     #expect(try await stage.run("raw", on: server, "sleep 2; echo late").text == "late\n")
     let own = try await stage.serve("raw")
-    // Longer than a client that is gone would be waited for.
+    // This takes longer than `goesOnAfterEnd` lets a command of a client that is gone run.
     #expect(try await stage.run("raw", on: own, "sleep 4; echo late").text == "late\n")
   }
 
-  @Test func aServerOfRawThatNeverEndsIsNotWaitedForWithoutEnd() async throws {
-    let server = try await stage.pythonServer("raw", "server", "deaf")
+  @Test func withoutACloseARawAnswerEndsAfterASilence() async throws {
+    let server = try await stage.pythonServer("raw", "server", "keeps-open")
     let some = try await stage.run("raw", on: server, "--silence", "200ms", "echo some")
     #expect(some.text == "some\n" && some.status == 0)
     #expect(some.errorText.contains("silent for 0.2 s"))
-    let other = try await stage.pythonServer("raw", "server", "deaf")
+    let other = try await stage.pythonServer("raw", "server", "keeps-open")
     let none = try await stage.run("raw", on: other, "--silence", "200ms", "true")
     #expect(none.output.isEmpty && none.status == 125)
     #expect(none.errorText.contains("--silence"))
@@ -77,14 +77,14 @@ struct ClassicRunTests {
     #expect(await server.server.line() == nil)
   }
 
-  @Test func aServerThatSleepsLongerIsFoundOutAndTheAnswersStayInStep() async throws {
+  @Test func answersStayInStepWithAServerThatSleepsLonger() async throws {
     let server = try await stage.pythonServer("size", "sleeping", "2.6")
     let typed = try await stage.run("size", on: server, input: "echo one\necho two\n")
     #expect(typed.text == "one\ntwo\n")
   }
 
   @Test func anEmptyFirstAnswerKeepsTheAnswersInStep() async throws {
-    for arguments in [["server"], ["sleeping", "0.1"]] {
+    for arguments in [["server"], ["sleeping", "0.6"]] {
       let server = try await stage.pythonServer("size", arguments)
       let typed = try await stage.run(
         "size", on: server, input: "true\necho one\ntrue\ntrue\necho two\n")
@@ -93,7 +93,7 @@ struct ClassicRunTests {
     }
   }
 
-  @Test func theKindOfServerCanBeSaid() async throws {
+  @Test func theAckOptionSelectsTheKindOfServer() async throws {
     let waiting = try await stage.pythonServer("size", "server")
     let input = "true\necho one\ntrue\necho two\n"
     #expect(
@@ -107,7 +107,7 @@ struct ClassicRunTests {
     #expect(none.status != 0 && none.errorText.contains("auto, always, never"))
   }
 
-  @Test func rawOnDatagramsTellsTheOutputsApart() async throws {
+  @Test func rawOnDatagramsSeparatesTheOutputs() async throws {
     let server = try await stage.pythonServer("raw", "udp-server", kind: "udp")
     let both = try await stage.run("raw", on: server, "echo 你好; echo err >&2")
     #expect(both.text == "你好\n")
@@ -115,13 +115,13 @@ struct ClassicRunTests {
   }
 
   @Test(arguments: ["tcp", "udp"])
-  func upper(_ kind: String) async throws {
+  func upperDeliversTheAnswers(_ kind: String) async throws {
     let server = try await stage.pythonServer("upper", "server", kind, kind: kind)
     let typed = try await stage.run("upper", on: server, input: "hello\nworld\n")
     #expect(typed.text == "HELLO\nWORLD\n")
   }
 
-  @Test func time() async throws {
+  @Test func timeDeliversTheAnswers() async throws {
     let server = try await stage.pythonServer("time_of_day", "server", kind: "udp")
     let time = try await stage.sandbox.telpher("classic", "time", "--on", server.address)
     #expect(time.text.wholeMatch(of: /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n/) != nil)
@@ -134,7 +134,7 @@ struct ClassicRunTests {
   }
 
   @Test(arguments: ["tcp", "udp"])
-  func reply(_ kind: String) async throws {
+  func replyDeliversTheAnswers(_ kind: String) async throws {
     let server = try await stage.pythonServer("reply", "server", kind, "hahaha", kind: kind)
     let typed = try await stage.run("reply", on: server, input: "one\ntwo\n")
     #expect(typed.text == "hahaha\nhahaha\n")
@@ -144,7 +144,7 @@ struct ClassicRunTests {
   // MARK: The prompt
 
   @Test(arguments: ["size", "length", "header", "raw"])
-  func thePromptEndsWithQuitAndSendsNoEmptyLines(_ dialect: String) async throws {
+  func thePromptEndsAtQuitAndSkipsEmptyLines(_ dialect: String) async throws {
     let server = try await server(dialect)
     let typed = try await stage.run(
       dialect, on: server, input: "echo one\n\n   \nprintf two\n  quit \necho three\n")
@@ -160,7 +160,7 @@ struct ClassicRunTests {
     #expect(typed.status == 0)
   }
 
-  @Test func atThePromptRawReadsOnceAndTheRestSticks() async throws {
+  @Test func atThePromptRawReadsOncePerCommand() async throws {
     let server = try await server("raw")
     let typed = try await stage.run(
       "raw", on: server, input: "seq 1 400\necho second\n")
@@ -172,7 +172,7 @@ struct ClassicRunTests {
   // MARK: Encodings
 
   @Test(arguments: ["size", "length"])
-  func anEncodingIsTurnedIntoUTF8(_ dialect: String) async throws {
+  func answersAreConvertedToUTF8(_ dialect: String) async throws {
     let server = try await stage.pythonServer(dialect, "server", "gbk")
     let answer = try await stage.run(
       dialect, on: server, "--encoding", "gbk", "for i in $(seq 1 5000); do echo 第$i行; done")
@@ -190,7 +190,7 @@ struct ClassicRunTests {
 
   // MARK: Servers that fail
 
-  @Test func aServerThatGoesInTheMiddleIsTold() async throws {
+  @Test func aLostConnectionIsReported() async throws {
     let server = try await stage.pythonServer("length", "short")
     let answer = try await stage.run("length", on: server, "echo")
     #expect(answer.text == "0123456789")
@@ -198,14 +198,14 @@ struct ClassicRunTests {
     #expect(answer.errorText.contains("after 10 of the 100 bytes"))
   }
 
-  @Test func aNegativeLengthIsTold() async throws {
+  @Test func aNegativeLengthIsReported() async throws {
     let server = try await stage.pythonServer("length", "negative")
     let answer = try await stage.run("length", on: server, "echo")
     #expect(answer.status == 125)
     #expect(answer.errorText.contains("-1 bytes"))
   }
 
-  @Test func aWrongDigestIsTold() async throws {
+  @Test func aWrongDigestIsReported() async throws {
     let server = try await stage.pythonServer("header", "server", "data_size", "bad")
     let answer = try await stage.run("header", on: server, "echo x")
     #expect(answer.text == "x\n")
@@ -213,23 +213,23 @@ struct ClassicRunTests {
     #expect(answer.errorText.contains("md5"))
   }
 
-  @Test func aPlaceholderIsNoDigestAndNotedOnce() async throws {
+  @Test func aPlaceholderIsNotADigestAndReportedOnce() async throws {
     let server = try await stage.pythonServer("header", "server", "total_size", "xxxdxxxx")
     let answer = try await stage.run("header", on: server, "echo x")
     #expect(answer.text == "x\n" && answer.status == 0)
-    #expect(answer.errorText.contains(#""xxxdxxxx" is no checksum"#))
+    #expect(answer.errorText.contains(#""xxxdxxxx" is not a checksum"#))
     let typed = try await stage.run("header", on: server, input: "echo one\necho two\n")
     #expect(typed.text == "one\ntwo\n" && typed.status == 0)
-    #expect(typed.errorText.ranges(of: "is no checksum").count == 1)
+    #expect(typed.errorText.ranges(of: "is not a checksum").count == 1)
   }
 
-  @Test func aDigestMayLack() async throws {
+  @Test func aDigestIsOptional() async throws {
     let server = try await stage.pythonServer("header", "server", "data_size", "none")
     let answer = try await stage.run("header", on: server, "echo x")
     #expect(answer.text == "x\n" && answer.status == 0)
   }
 
-  @Test func nobodyThereIsTold() async throws {
+  @Test func anUnreachableServerIsReported() async throws {
     let answer = try await stage.sandbox.telpher(
       "classic", "run", "length", "--on", "tcp:127.0.0.1:1", "ls")
     #expect(answer.status == 125)

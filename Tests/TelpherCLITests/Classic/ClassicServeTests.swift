@@ -1,13 +1,13 @@
 import Glibc
 import Testing
 
-/// Telpher's servers and the tutorials' clients.
+/// Telpher's servers with the tutorials' clients.
 @Suite(.enabled(if: ClassicStage.hasPython))
 struct ClassicServeTests {
   let stage: ClassicStage
   init() throws { stage = try ClassicStage() }
 
-  /// The programs that read whole answers, and what they take before the commands.
+  /// The client programs that read complete answers, and their arguments before the port.
   static let readers: [(dialect: String, arguments: [String])] = [
     ("size", ["client"]), ("length", ["client"]), ("length", ["bytewise"]), ("header", ["client"]),
   ]
@@ -23,7 +23,7 @@ struct ClassicServeTests {
   }
 
   @Test(arguments: readers)
-  func aTutorialsClientGetsWholeAnswers(
+  func aTutorialsClientGetsCompleteAnswers(
     _ reader: (dialect: String, arguments: [String])
   ) async throws {
     let server = try await stage.serve(reader.dialect)
@@ -36,7 +36,7 @@ struct ClassicServeTests {
   }
 
   @Test(arguments: readers)
-  func tenClientsAtOnceGetTheirOwn(
+  func concurrentClientsGetTheirOwnAnswers(
     _ reader: (dialect: String, arguments: [String])
   ) async throws {
     let server = try await stage.serve(reader.dialect)
@@ -55,7 +55,7 @@ struct ClassicServeTests {
   @Test func lengthsAreBytesInAnyEncoding() async throws {
     let server = try await stage.serve("length", at: "tcp:127.0.0.1:0", "--encoding", "gbk")
     let answer = try await stage.client("length", "client", server.port, "echo 中文输出")
-    // Four characters of two bytes, and a line's end.
+    // Four characters of two bytes each, and a line's end.
     #expect(answer.output == [0xD6, 0xD0, 0xCE, 0xC4, 0xCA, 0xE4, 0xB3, 0xF6, 0x0A])
     #expect(answer.errorText == "9\n")
   }
@@ -70,18 +70,18 @@ struct ClassicServeTests {
     #expect(silent.text == note)
   }
 
-  @Test func withRawTheStickingCanBeSeen() async throws {
+  @Test func rawAnswersStickTogether() async throws {
     let server = try await stage.serve("raw")
     let answers = try await stage.client(
       "raw", "naive", server.port, "seq 1 400", "echo second")
     let reads = answers.text.split(separator: "\n----\n", omittingEmptySubsequences: false)
     let first = (1...400).map { "\($0)\n" }.joined()
     #expect(reads.first.map(String.init) == String(first.prefix(1024)))
-    // What the first read left comes in the place of the second answer.
+    // The second read returns the rest of the first answer.
     #expect(reads.dropFirst().first?.hasPrefix(first.dropFirst(1024)) == true)
   }
 
-  @Test func aClientThatReadsOnceForEachCommandStaysInStep() async throws {
+  @Test func aClientThatReadsOncePerCommandStaysInStep() async throws {
     let server = try await stage.serve("raw")
     let commands = [
       "echo one; sleep 0.2; id -u", "echo out; echo err >&2", "true", "seq 1 200 | tail -3",
@@ -102,14 +102,14 @@ struct ClassicServeTests {
   }
 
   @Test(arguments: ["raw", "size", "sleeper", "length", "header"], [10, 100])
-  func manyClientsAtOnceGetRightAnswers(_ dialect: String, _ count: Int) async throws {
+  func manyConcurrentClientsGetCorrectAnswers(_ dialect: String, _ count: Int) async throws {
     let server = try await stage.serve(dialect == "sleeper" ? "size" : dialect)
     let counted = try await stage.client(
       "many", dialect, server.port, "\(count)", "1", "2", "3")
     #expect(counted.text == "0 wrong of \(count * 3)\n", "\(counted.errorText)")
   }
 
-  @Test func aCommandThatGoesOnIsSeenBeforeItsEnd() async throws {
+  @Test func outputOfALongCommandArrivesBeforeItsEnd() async throws {
     let server = try await stage.serve("raw", at: "tcp:127.0.0.1:0", "--pause", "50ms")
     let client = try stage.python("vanish", ["half", server.port, "echo first; exec sleep 1000"])
     #expect(await client.line() == "connected")
@@ -120,7 +120,7 @@ struct ClassicServeTests {
 
   // MARK: Sizes
 
-  @Test func aClientOfASleepingServerNeedsNoAcknowledgement() async throws {
+  @Test func clientsWithoutAcknowledgementsGetTheirAnswers() async throws {
     let server = try await stage.serve("size", at: "tcp:127.0.0.1:0", "--pause", "100ms")
     let (path, bytes) = stage.file("some", bytes: 300_000)
     let answers = try await stage.client(
@@ -134,14 +134,14 @@ struct ClassicServeTests {
     let answers = try await stage.client(
       "size", "late", server.port, "recv_ready", "echo 1")
     #expect(answers.text == "1\n")
-    // At once after the first answer, acknowledgement and command may come in one read.
+    // The acknowledgement and the next command may arrive in one read.
     let both = try await stage.client("size", "late", server.port, "recv_ready", "echo 1", "true")
     #expect(both.text == "1\n")
     #expect(both.errorText == "2 of 2\n0 of 0\n")
   }
 
   @Test(arguments: ["tcp", "udp"])
-  func replyAnswersEveryMessageWithItsText(_ kind: String) async throws {
+  func replyAnswersEveryMessageWithTheFixedText(_ kind: String) async throws {
     let server = try await stage.serve("reply", at: "\(kind):127.0.0.1:0", "--text", "hahaha 好")
     let answers = try await stage.client("reply", "client", kind, server.port, "one", "two", "三")
     #expect(answers.text == "hahaha 好\nhahaha 好\nhahaha 好\n")
@@ -149,7 +149,7 @@ struct ClassicServeTests {
 
   // MARK: Lines
 
-  @Test func withLinesPiecesAndGluedCommandsAreTheSame() async throws {
+  @Test func lineModeSeparatesCommandsHoweverTheyArrive() async throws {
     let server = try await stage.serve("raw", at: "tcp:127.0.0.1:0", "--line")
     let expected = "one\ntwo\nthree\n"
     for pieces in [
@@ -161,7 +161,7 @@ struct ClassicServeTests {
     }
   }
 
-  @Test func rawOnDatagramsAnswersWithTwo() async throws {
+  @Test func rawOnDatagramsAnswersWithTwoDatagrams() async throws {
     let server = try await stage.serve("raw", at: "udp:127.0.0.1:0")
     let answers = try await stage.client(
       "raw", "udp-client", server.port, "echo 你好; echo err >&2", "", "seq 1 100000")
@@ -172,7 +172,7 @@ struct ClassicServeTests {
   }
 
   @Test(arguments: ["tcp", "udp"])
-  func upperAnswersManyForAsLongAsTheyLike(_ kind: String) async throws {
+  func upperAnswersManyClientsManyTimes(_ kind: String) async throws {
     let server = try await stage.serve("upper", at: "\(kind):127.0.0.1:0")
     try await withThrowingTaskGroup { group in
       for number in 1...10 {
@@ -187,7 +187,7 @@ struct ClassicServeTests {
     }
   }
 
-  @Test func timeAnswersInTheFormat() async throws {
+  @Test func timeAnswersInTheRequestedFormat() async throws {
     let server = try await stage.serve("time", at: "udp:127.0.0.1:0")
     let answers = try await stage.client("time_of_day", "client", server.port, "", "%Y 年", "%%")
     let lines = answers.text.split(separator: "\n").map(String.init)
@@ -198,13 +198,13 @@ struct ClassicServeTests {
     #expect(lines.last == "%")
   }
 
-  // MARK: Clients that go
+  // MARK: Clients that disconnect
 
   @Test(arguments: ["close", "reset"], ["raw", "size", "length", "header"])
-  func aClientThatGoesTakesItsCommandWithIt(_ how: String, _ dialect: String) async throws {
+  func aDisconnectedClientsProcessesEnd(_ how: String, _ dialect: String) async throws {
     let server = try await stage.serve(dialect)
     let file = stage.sandbox.folder + "/pids"
-    // A process in a session of its own is part of the tree, too.
+    // The server also ends processes in other sessions.
     let command = "setsid sleep 1000 & echo $$ $! > \(file).new; mv \(file).new \(file); sleep 1000"
     let client = try stage.python("vanish", [how, server.port, command], input: .pipe)
     #expect(await client.line() == "connected")
@@ -218,7 +218,7 @@ struct ClassicServeTests {
     #expect(await server.end().status == 0)
   }
 
-  @Test func silentAndStalledClientsStopNobody() async throws {
+  @Test func silentAndStalledClientsDoNotBlockOthers() async throws {
     let server = try await stage.serve("length")
     var others: [Child] = []
     for _ in 1...10 {

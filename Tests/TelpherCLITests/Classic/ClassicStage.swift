@@ -1,23 +1,23 @@
 import Glibc
 
-/// Servers and clients of the tutorials' dialects: Telpher's, and the Python programs of the folder
-/// Programs, which know nothing of it.
+/// Starts servers and clients of the tutorials' dialects: Telpher's, and the independent Python
+/// programs of the folder Programs.
 struct ClassicStage {
   let sandbox: Sandbox
 
   init() throws { sandbox = try Sandbox() }
 
-  /// Whether the programs can be run.
+  /// Whether Python is installed.
   static let hasPython = access("/usr/bin/python3", X_OK) == 0
 
   /// A server that listens.
   struct Running {
     let server: Child
-    /// `tcp:127.0.0.1:PORT`, say.
+    /// Its address, such as `tcp:127.0.0.1:8080`.
     let address: String
     var port: String { String(address.split(separator: ":").last ?? "") }
 
-    /// Ends it in order.
+    /// Ends it with SIGTERM.
     func end() async -> Finished {
       server.signal(SIGTERM)
       return await server.finish()
@@ -94,7 +94,7 @@ struct ClassicStage {
     return await child.finish()
   }
 
-  /// A file of `count` bytes in which no stretch looks like another.
+  /// Creates a file of `count` pseudorandom bytes.
   func file(_ name: String, bytes count: Int) -> (path: String, bytes: [UInt8]) {
     var state: UInt64 = 0x9E37_79B9_7F4A_7C15
     let bytes = (0..<count).map { _ in
@@ -113,7 +113,7 @@ struct ClassicStage {
     .joined(separator: "/") + "/Programs"
 }
 
-/// The text of a file that a command is to write.
+/// Waits for a file that a command creates, and returns its text without line breaks.
 func waitForFile(_ path: String) async throws -> String {
   for _ in 0..<6_000 {
     let file = open(path, O_RDONLY | O_CLOEXEC)
@@ -126,5 +126,5 @@ func waitForFile(_ path: String) async throws -> String {
     }
     try await Task.sleep(for: .milliseconds(10))
   }
-  throw Failed("\(path) never came")
+  throw Failed("\(path) was not created")
 }

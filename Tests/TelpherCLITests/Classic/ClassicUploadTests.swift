@@ -19,7 +19,7 @@ struct ClassicUploadTests {
   private func bytes(_ name: String) -> [UInt8]? { contents(of: "\(root)/\(name)") }
 
   @Test(arguments: ["size", "file"])
-  func aTutorialsClientStoresFileAfterFile(_ keys: String) async throws {
+  func aTutorialsClientStoresSeveralFiles(_ keys: String) async throws {
     let server = try await serve()
     let large = stage.file("large.bin", bytes: 5 << 20)
     let empty = stage.file("empty", bytes: 0)
@@ -27,7 +27,7 @@ struct ClassicUploadTests {
     let client = try await stage.client(
       "upload", "client", server.port, keys, large.path, empty.path, named.path, large.path)
     #expect(client.status == 0, "\(client.errorText)")
-    // The client doesn't wait; the end of the server's comes behind all it has read.
+    // The client exits without waiting for the server to store the files.
     try await eventually { bytes("中文 名.txt") == named.bytes }
     try await eventually { bytes("large.bin") == large.bytes }
     #expect(bytes("empty") == [])
@@ -36,7 +36,7 @@ struct ClassicUploadTests {
     #expect(await server.end().status == 0)
   }
 
-  @Test func tenClientsAtOnceStoreTheirOwnAndOneNameIsWhole() async throws {
+  @Test func concurrentUploadsAreCompleteAlsoUnderOneName() async throws {
     let server = try await serve("--overwrite")
     try await withThrowingTaskGroup { group in
       for number in 0..<10 {
@@ -62,7 +62,7 @@ struct ClassicUploadTests {
     ("../../escape", "escape"), ("/etc/passwd", "passwd"), (#"C:\Users\me\a.txt"#, "a.txt"),
     ("a/../b", "b"),
   ])
-  func aFileGoesByItsOwnNameOnly(_ name: String, _ stored: String) async throws {
+  func onlyTheLastPartOfANameIsUsed(_ name: String, _ stored: String) async throws {
     let server = try await serve()
     let client = try await stage.client(
       "upload", "as", server.port, name, "5d41402abc4b2a76b9719d911017c592", "hello")
@@ -74,7 +74,7 @@ struct ClassicUploadTests {
   @Test(arguments: [
     "", ".", "..", "a/", "x/..", ".telpher.0123456789abcdef0123456789abcdef.0.partial",
   ])
-  func whatIsNoNameIsRefused(_ name: String) async throws {
+  func invalidNamesAreRefused(_ name: String) async throws {
     let server = try await serve()
     let client = try await stage.client(
       "upload", "as", server.port, name, "5d41402abc4b2a76b9719d911017c592", "hello")
@@ -96,14 +96,15 @@ struct ClassicUploadTests {
     #expect(stored.text.hasPrefix("stored "), "\(stored.text)")
   }
 
-  @Test func whatIsThereIsNotReplacedAndOneOfManyComesFirst() async throws {
+  @Test func existingFilesAreKeptAndOneOfManyUploadsWins() async throws {
     let server = try await serve()
     stage.sandbox.write("old", to: root + "/a")
     symlink("/no/such/file", root + "/link")
     for name in ["a", "link"] {
       let client = try await stage.client(
         "upload", "as", server.port, name, "5d41402abc4b2a76b9719d911017c592", "hello")
-      #expect(client.text.hasPrefix("failed \"\(name)\": it is there already"), "\(client.text)")
+      #expect(
+        client.text.hasPrefix("failed \"\(name)\": a file of that name exists"), "\(client.text)")
     }
     #expect(bytes("a") == Array("old".utf8))
     let texts = try await withThrowingTaskGroup(of: String.self) { group in
@@ -117,7 +118,7 @@ struct ClassicUploadTests {
       return try await group.reduce(into: []) { $0.append($1) }
     }
     #expect(texts.filter { $0 == "stored new\n" }.count == 1)
-    #expect(texts.filter { $0.hasPrefix("failed \"new\": it is there already") }.count == 9)
+    #expect(texts.filter { $0.hasPrefix("failed \"new\": a file of that name exists") }.count == 9)
     #expect(names(in: root) == ["a", "link", "new"])
   }
 
@@ -132,13 +133,13 @@ struct ClassicUploadTests {
     #expect(bytes("link") == Array("hello".utf8))
   }
 
-  @Test func aPlaceholderIsNoDigest() async throws {
+  @Test func aPlaceholderIsNotCheckedAsADigest() async throws {
     let server = try await serve()
     let client = try await stage.client("upload", "as", server.port, "a", "xxxdxxxx", "hello")
     #expect(client.text == "stored a\n")
   }
 
-  @Test func aUnixSocketIsItsOwnersAlone() async throws {
+  @Test func aUnixSocketHasMode600() async throws {
     let path = stage.sandbox.folder + "/upload.sock"
     let server = try await stage.serve("upload", at: "unix:\(path)", "--root", root)
     #expect(mode(of: path) == 0o600)
@@ -148,18 +149,18 @@ struct ClassicUploadTests {
     #expect(sent.status == 0 && bytes("a") == file.bytes)
   }
 
-  @Test func aWrongDigestStoresNothingAndTheOldFileStays() async throws {
+  @Test func aWrongDigestKeepsTheOldFile() async throws {
     let server = try await serve("--overwrite")
     stage.sandbox.write("old", to: root + "/a")
     let wrong = String(repeating: "0", count: 32)
     let client = try await stage.client("upload", "as", server.port, "a", wrong, "hello")
-    #expect(client.text.hasPrefix("failed \"a\": the md5 of what came is 5d41402a"))
+    #expect(client.text.hasPrefix("failed \"a\": the received bytes have the md5 5d41402a"))
     #expect(bytes("a") == Array("old".utf8))
     #expect(names(in: root) == ["a"])
   }
 
   @Test(arguments: ["10000000000", "1000000000000"])
-  func aLargeAnnouncementIsTakenAndAVanishedClientLeavesNothing(_ size: String) async throws {
+  func aLostUploadOfALargeFileLeavesNothing(_ size: String) async throws {
     let server = try await serve()
     let client = try stage.python("upload", ["part", server.port, "big", size, "the beginning"])
     #expect(await client.line() == "sent")
@@ -172,7 +173,7 @@ struct ClassicUploadTests {
     #expect(await server.end().status == 0)
   }
 
-  @Test func theEndOfTheServerLeavesNothingHalf() async throws {
+  @Test func endingTheServerRemovesPartialFiles() async throws {
     let server = try await serve()
     let client = try stage.python("upload", ["part", server.port, "big", "1000000", "begun"])
     #expect(await client.line() == "sent")
@@ -182,7 +183,7 @@ struct ClassicUploadTests {
     client.signal(SIGKILL)
   }
 
-  @Test func moreThanATebibyteIsRefused() async throws {
+  @Test func filesOfMoreThanATebibyteAreRefused() async throws {
     let server = try await serve()
     let client = try stage.python(
       "upload", ["part", server.port, "big", "\((1 << 40) + 1)", "the beginning"])
@@ -194,7 +195,7 @@ struct ClassicUploadTests {
   // MARK: The client
 
   @Test(arguments: ["size", "file"])
-  func aTutorialsServerStoresWhatTheClientSends(_ keys: String) async throws {
+  func aTutorialsServerStoresTheFiles(_ keys: String) async throws {
     let server = try await stage.pythonServer("upload", "server", root, keys)
     let large = stage.file("large.bin", bytes: 5 << 20)
     let named = stage.file("中文.txt", bytes: 1_000)
@@ -209,7 +210,7 @@ struct ClassicUploadTests {
   }
 
   @Test(arguments: ["size", "file"])
-  func aServerThatReadsTooMuchGetsFileAfterFile(_ keys: String) async throws {
+  func aServerThatReadsPastAFilesEndGetsCompleteFiles(_ keys: String) async throws {
     let server = try await stage.pythonServer("upload", "greedy", root, keys)
     let files = (0..<8).map { stage.file("small-\($0)", bytes: 100 + $0) }
     let sent = await
@@ -222,7 +223,7 @@ struct ClassicUploadTests {
     }
   }
 
-  @Test func filesArePickedByNumberAgainAndAgain() async throws {
+  @Test func filesArePickedByNumber() async throws {
     let server = try await serve()
     let folder = stage.sandbox.folder + "/mine"
     mkdir(folder, 0o755)
@@ -240,7 +241,7 @@ struct ClassicUploadTests {
     #expect(bytes("a") == a.bytes && bytes("b") == b.bytes)
   }
 
-  @Test func whatIsNotStoredIsTold() async throws {
+  @Test func filesThatAreNotStoredAreReported() async throws {
     let server = try await serve()
     mkdir(root + "/a", 0o755)
     let file = stage.file("a", bytes: 10)
@@ -265,7 +266,7 @@ struct ClassicUploadTests {
   }
 }
 
-/// All bytes of a file, or nil.
+/// The bytes of a file, or nil.
 private func contents(of path: String) -> [UInt8]? {
   let file = open(path, O_RDONLY | O_CLOEXEC)
   guard file >= 0 else { return nil }
@@ -293,11 +294,12 @@ private func names(in folder: String) -> [String] {
   return names.sorted()
 }
 
-/// Waits for what another process is to bring about; the system has no event for it.
+/// Waits until `condition` holds. Another process makes it true, and the system has no event for
+/// it.
 private func eventually(_ condition: () -> Bool) async throws {
   for _ in 0..<6_000 {
     if condition() { return }
     try await Task.sleep(for: .milliseconds(10))
   }
-  throw Failed("it never happened")
+  throw Failed("the condition never became true")
 }

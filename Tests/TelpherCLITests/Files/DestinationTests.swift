@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// What may be the destination of a transfer, and what may not.
+/// Which destinations a transfer accepts and which it refuses.
 struct DestinationTests {
   let sandbox: Sandbox
   init() throws {
@@ -15,7 +15,7 @@ struct DestinationTests {
     return lstat(sandbox.folder + "/" + path, &status) == 0 ? status.st_mode & S_IFMT : nil
   }
 
-  /// Each direction with the same names on both sides, since the server is in the same home.
+  /// Both directions. The names are the same on both sides, because the server has the same home.
   private func both(_ destination: String, _ flags: String...) async throws -> [Finished] {
     let here = sandbox.folder + "/"
     return [
@@ -24,11 +24,11 @@ struct DestinationTests {
     ]
   }
 
-  @Test func whatIsNoFileIsNotReplaced() async throws {
+  @Test func devicesPipesAndSocketsAreNotReplaced() async throws {
     mkfifo(sandbox.folder + "/d/source", 0o600)
     mkfifo(sandbox.folder + "/fifo", 0o600)
     symlink("fifo", sandbox.folder + "/link")
-    // A device of the test's own, which only root can make. The system's are left alone.
+    // The test makes its own device, as only root can, and does not touch those of the system.
     if mknod(sandbox.folder + "/device", S_IFCHR | 0o600, 1 << 8 | 3) != 0 {
       mkfifo(sandbox.folder + "/device", 0o600)
     }
@@ -37,7 +37,7 @@ struct DestinationTests {
       for result in try await both(destination) + both(destination, "-r") {
         #expect(result.status == 1, "\(destination)")
         #expect(
-          result.errorText.contains("is not replaced")
+          result.errorText.contains("only files are replaced")
             || result.errorText.contains("not a regular file"), "\(result.errorText)")
       }
     }
@@ -47,7 +47,7 @@ struct DestinationTests {
     #expect(try await sandbox.partials() == [])
   }
 
-  @Test func throughALinkItsFileIsReplaced() async throws {
+  @Test func aDestinationLinkIsFollowedToItsFile() async throws {
     let folder = sandbox.folder
     mkdir(folder + "/far", 0o755)
     for link in ["link", "d/source", "chain"] {
@@ -64,10 +64,10 @@ struct DestinationTests {
     for link in ["link", "d/source", "chain"] { #expect(kind(link) == S_IFLNK) }
     symlink("nothing", folder + "/dangling")
     for result in try await both("dangling") {
-      #expect(result.status == 1 && result.errorText.contains("it leads to nothing"))
+      #expect(result.status == 1 && result.errorText.contains("its target does not exist"))
     }
     #expect(kind("nothing") == nil && kind("dangling") == S_IFLNK)
-    // A tree replaces the link itself, and follows none.
+    // A recursive copy replaces the link itself and does not follow it.
     mkdir(folder + "/tree", 0o755)
     sandbox.write("tree", to: folder + "/tree/source")
     #expect(try await sandbox.telpher("put", "-r", folder + "/tree/.", "d").status == 0)
@@ -75,7 +75,7 @@ struct DestinationTests {
     #expect(try await sandbox.text(of: folder + "/far/file") == "new")
   }
 
-  @Test func aLinkOutOfTheRootIsNotWrittenThrough() async throws {
+  @Test func aLinkThatLeavesTheRootIsNotFollowed() async throws {
     let root = sandbox.folder + "/root"
     mkdir(root, 0o755)
     mkdir(root + "/in", 0o755)
@@ -95,7 +95,7 @@ struct DestinationTests {
     _ = await server.finish()
   }
 
-  @Test func twoSourcesForOneDestinationAreRefusedFirst() async throws {
+  @Test func twoSourcesForOneDestinationAreRefusedBeforeCopying() async throws {
     let folder = sandbox.folder
     _ = try await sandbox.shell("cd && mkdir s1 s2 to && echo 1 >s1/f && echo 2 >s2/f && echo g >g")
     for arguments in [
@@ -115,7 +115,9 @@ struct DestinationTests {
     #expect(try await sandbox.telpher("ls", "to").text == "f\ng\n")
   }
 
-  @Test(arguments: [false, true]) func noFolderIsCopiedIntoItself(_ served: Bool) async throws {
+  @Test(arguments: [false, true]) func copyingAFolderIntoItselfIsRefused(_ served: Bool)
+    async throws
+  {
     let root = sandbox.folder + "/root"
     _ = try await sandbox.shell("cd && mkdir -p root/big/sub root/other && echo 1 >root/big/f")
     symlink("big/sub", root + "/link")
@@ -137,7 +139,7 @@ struct DestinationTests {
     _ = await server?.finish()
   }
 
-  @Test func theUmaskTakesBitsFromModes() async throws {
+  @Test func theUmaskAppliesToModes() async throws {
     let folder = sandbox.folder
     _ = try await sandbox.shell(
       """

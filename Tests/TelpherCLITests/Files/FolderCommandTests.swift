@@ -22,7 +22,7 @@ struct FolderCommandTests {
     #expect(try await sandbox.telpher("ls").text == "bin/\nrun/\n")
   }
 
-  @Test func nothingIsReplacedWhereThatIsForbidden() async throws {
+  @Test func mvWithNoClobberReplacesNothing() async throws {
     for name in ["one", "two"] { sandbox.write(name, to: sandbox.folder + "/" + name) }
     #expect(try await sandbox.telpher("mv", "--no-clobber", "one", "two").status == 1)
     #expect(try await sandbox.text(of: sandbox.folder + "/two") == "two")
@@ -30,7 +30,7 @@ struct FolderCommandTests {
     #expect(try await sandbox.text(of: sandbox.folder + "/two") == "one")
   }
 
-  @Test func hiddenNamesAndDetailsComeWhenAskedFor() async throws {
+  @Test func lsShowsHiddenNamesAndDetailsOnRequest() async throws {
     let folder = sandbox.folder + "/d"
     mkdir(folder, 0o755)
     sandbox.write("12345", to: folder + "/.hidden")
@@ -46,12 +46,12 @@ struct FolderCommandTests {
     #expect(json[0].contains(#""size":5"#) && json[1].contains(#""link":"to""#))
   }
 
-  @Test func namesOfAnyBytesAreListedAsTheyAre() async throws {
+  @Test func namesOfAnyBytesAreListedUnchanged() async throws {
     _ = try await sandbox.shell("mkdir \"$HOME/d\"; : >\"$(printf \"$HOME/d/n\\377\")\"")
     #expect(try await sandbox.telpher("ls", "d").output == [0x6E, 0xFF, 0x0A])
   }
 
-  @Test func whatThereIsIsTold() async throws {
+  @Test func statPrintsAllProperties() async throws {
     sandbox.write("12345", to: sandbox.folder + "/file")
     symlink("file", sandbox.folder + "/link")
     let file = try await sandbox.telpher("stat", "file")
@@ -62,11 +62,12 @@ struct FolderCommandTests {
     let missing = try await sandbox.telpher("stat", "no", "file")
     #expect(missing.status == 1)
     #expect(missing.text == file.text)
-    #expect(missing.errorText == "telpher: cannot look at 'no': No such file or directory\n")
+    #expect(
+      missing.errorText == "telpher: cannot read the status of 'no': No such file or directory\n")
   }
 
-  /// Root may remove everything, so another user does it.
-  @Test func removalGoesOnAfterAFailure() async throws {
+  /// Runs as another user, because root may remove everything.
+  @Test func rmContinuesAfterAFailure() async throws {
     let result = try await sandbox.shell(
       """
       cd && mkdir -p t/a t/b/s t/c && touch t/a/1 t/b/2 t/b/3 t/c/4 t/b/s/5 && chmod 555 t/b || exit 9

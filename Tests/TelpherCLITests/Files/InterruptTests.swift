@@ -1,8 +1,8 @@
 import Glibc
 import Testing
 
-/// Transfers that Ctrl-C stops in their midst: a link that lets some megabytes through and then
-/// stands still, until the test opens it.
+/// Transfers that Ctrl-C interrupts. The connection passes some megabytes and then stalls until the
+/// test lets it continue.
 struct InterruptTests {
   let sandbox: Sandbox
   init() throws { sandbox = try Sandbox() }
@@ -10,11 +10,11 @@ struct InterruptTests {
   private static let size = 12_000_000
   private static let passed = 4_000_000
 
-  /// An `ssh` through which `passed` bytes go one way, `put` to the server or `get` from it, before
-  /// it makes the file `stalled` and waits for somebody to write to the FIFO `gate`.
+  /// Adds an `ssh` that passes `passed` bytes in one direction (`put`: to the server, `get`: from
+  /// it), makes the file `stalled`, and waits until the test writes to the FIFO `gate`.
   private func addStallingLink(_ direction: String) {
     mkfifo(sandbox.folder + "/gate", 0o600)
-    // Not head(1), which keeps back what is less than its buffer.
+    // Not head(1): it holds back data until its buffer is full.
     let pass = "dd bs=64k count=\(Self.passed) iflag=count_bytes status=none"
     let wait = ": >\"$HOME/stalled\"; cat \"$HOME/gate\" >/dev/null"
     let stall = "{ \(pass); \(wait); cat; }"
@@ -36,7 +36,7 @@ struct InterruptTests {
   }
 
   @Test(arguments: ["put", "get"])
-  func whatIsKeptIsTakenUpByResume(_ direction: String) async throws {
+  func resumeContinuesAnInterruptedTransfer(_ direction: String) async throws {
     sandbox.writeNoise(Self.size, to: sandbox.folder + "/source")
     addStallingLink(direction)
     let client = try sandbox.start(arguments(direction))
@@ -44,7 +44,7 @@ struct InterruptTests {
       try await Task.sleep(for: .milliseconds(5))
     }
     client.signal(SIGINT)
-    // Only then does anything go on: what the client says is the cancel, or comes behind it.
+    // The client has handled the signal before the connection continues.
     try await waitUntilIdle(client.pid)
     let gate = try await sandbox.shell("echo >\"$HOME/gate\"")
     let stopped = await client.finish()
@@ -65,7 +65,7 @@ struct InterruptTests {
     #expect(try await sandbox.partials() == [])
   }
 
-  @Test func aSecondInterruptEndsAtOnce() async throws {
+  @Test func aSecondInterruptEndsTheClientAtOnce() async throws {
     sandbox.writeNoise(Self.size, to: sandbox.folder + "/source")
     addStallingLink("put")
     let client = try sandbox.start(arguments("put"))
@@ -73,7 +73,7 @@ struct InterruptTests {
       try await Task.sleep(for: .milliseconds(5))
     }
     client.signal(SIGINT)
-    // Two signals that come together are one: the second must not be sent before the first arrived.
+    // Two pending signals of one number are merged, so the second is sent after the first arrived.
     try await waitUntilIdle(client.pid)
     client.signal(SIGINT)
     #expect(await client.wait() == 130)

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// What paths on the command line lead to, with a server that has no root of its own.
+/// What paths on the command line mean to a server without --root.
 struct PathTests {
   let sandbox: Sandbox
   init() throws { sandbox = try Sandbox() }
@@ -25,10 +25,11 @@ struct PathTests {
     #expect(mode(of: home + "/m") == nil && mode(of: home + "/moved") == nil)
     let missing = try await sandbox.telpher("get", home + "/none", home + "/x")
     #expect(
-      missing.errorText == "telpher: cannot look at '\(home)/none': No such file or directory\n")
+      missing.errorText
+        == "telpher: cannot read the status of '\(home)/none': No such file or directory\n")
   }
 
-  @Test func pathsAreBytes() async throws {
+  @Test func pathsMayHaveBytesThatAreNotUTF8() async throws {
     _ = try await sandbox.shell(
       """
       n=$(printf 'n\\377\\376'); cd "$HOME" && mkdir "d$n" && echo bytes >"d$n/$n" || exit 1
@@ -43,7 +44,7 @@ struct PathTests {
     #expect(try await sandbox.shell("cat \"$HOME/list\"").output == [0x6E, 0xFF, 0xFE, 0x0A])
   }
 
-  @Test func aColonBeforeAnySlashIsAnotherMachine() async throws {
+  @Test func aPathWithAColonBeforeAnySlashIsRefused() async throws {
     sandbox.write("x", to: sandbox.folder + "/a:b")
     let result = try await sandbox.telpher("put", "/etc/hostname", "me@host:x")
     #expect(result.status == 64)
@@ -55,7 +56,7 @@ struct PathTests {
     #expect(try await sandbox.telpher("rm", "./a:b").status == 0)
   }
 
-  @Test func missingFoldersAreNamedAndMade() async throws {
+  @Test func missingFoldersAreReportedOrMadeWithParents() async throws {
     let source = sandbox.folder + "/source"
     sandbox.write("x", to: source)
     let refused = try await sandbox.telpher("put", source, "a/b/c")
@@ -73,12 +74,12 @@ struct PathTests {
     let here = try await sandbox.telpher("get", "a/b/c", local + "/p/q")
     #expect(
       here.status == 1
-        && here.errorText.hasSuffix("'\(local)/p' is not there; --parents makes it\n"))
+        && here.errorText.hasSuffix("'\(local)/p' does not exist; --parents makes it\n"))
     #expect(try await sandbox.telpher("get", "--parents", "a/b/c", local + "/p/q").status == 0)
     #expect(try await sandbox.text(of: local + "/p/q") == "x")
   }
 
-  @Test func aFileIsNoFolderWhateverItsNameSays() async throws {
+  @Test func aFileWithATrailingSlashIsRefused() async throws {
     sandbox.write("x", to: sandbox.folder + "/f")
     symlink("bin", sandbox.folder + "/link")
     for arguments in [

@@ -15,7 +15,7 @@ struct PickTests {
     for name in ["one", "two"] { sandbox.write(name, to: "\(here)/\(name)") }
   }
 
-  @Test func filesAreFetchedByNumberThroughAPipe() async throws {
+  @Test func pickGetReadsNumbersFromAPipe() async throws {
     let (server, _) = try await sandbox.serve("--root", root)
     let line = "cd here && printf '3\\nx\\n2\\n\\n1\\n' | telpher pick get d"
     let result = try await sandbox.shell("cd && \(line)")
@@ -23,15 +23,15 @@ struct PickTests {
     let list = "files in d:\n  1  alpha  5 B\n  2  beta  4 B\n"
     let prompt = "number (q to end): "
     #expect(
-      result.text == list + prompt + "'3' is no number from 1 to 2\n" + prompt
-        + "'x' is no number from 1 to 2\n" + prompt + "beta fetched\n" + prompt + list + prompt
+      result.text == list + prompt + "'3' is not a number from 1 to 2\n" + prompt
+        + "'x' is not a number from 1 to 2\n" + prompt + "beta fetched\n" + prompt + list + prompt
         + "alpha fetched\n" + prompt + "\n")
     #expect(try await sandbox.text(of: here + "/beta") == "beta")
     server.signal(SIGTERM)
     #expect(await server.finish().status == 0)
   }
 
-  @Test func filesAreStoredByNumberThroughATerminal() async throws {
+  @Test func pickPutReadsNumbersFromATerminal() async throws {
     let (server, _) = try await sandbox.serve("--root", root)
     let child = try TerminalChild(
       [Sandbox.program, "pick", "put", "."], environment: sandbox.environment, directory: here)
@@ -47,8 +47,8 @@ struct PickTests {
     #expect(await server.finish().status == 0)
   }
 
-  /// Also behind a transfer, which has the signal for as long as it takes.
-  @Test func anInterruptAtThePromptEndsIt() async throws {
+  /// After a transfer too: while it runs, it handles the signal itself.
+  @Test func anInterruptAtThePromptEndsPick() async throws {
     let (server, _) = try await sandbox.serve("--root", root)
     let child = try TerminalChild(
       [Sandbox.program, "pick", "get", "d"], environment: sandbox.environment, directory: here)
@@ -62,7 +62,7 @@ struct PickTests {
     #expect(await server.finish().status == 0)
   }
 
-  @Test func aFileThatCanNotBeMovedIs1() async throws {
+  @Test func aFileThatCanNotBeCopiedIs1() async throws {
     let (server, _) = try await sandbox.serve("--root", root)
     mkdir(here + "/alpha", 0o755)
     let result = try await sandbox.shell("cd && cd here && printf '1\\n2\\n' | telpher pick d")
@@ -80,7 +80,7 @@ struct LiveLineTests {
   let sandbox: Sandbox
   init() throws { sandbox = try Sandbox() }
 
-  @Test func aTerminalGetsALineThatFitsAndASummary() async throws {
+  @Test func aTerminalGetsAFittingLiveLineAndASummary() async throws {
     let name = String(repeating: "long", count: 30)
     sandbox.writeNoise(3_000_000, to: "\(sandbox.folder)/\(name)")
     let arguments = [Sandbox.program, "put", name, "copy"]

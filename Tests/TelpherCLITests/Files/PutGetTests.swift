@@ -5,7 +5,7 @@ struct PutGetTests {
   let sandbox: Sandbox
   init() throws { sandbox = try Sandbox() }
 
-  /// A tree with all there is in trees.
+  /// A tree with every kind of entry.
   private func makeTree(_ name: String) async throws {
     sandbox.write("", to: sandbox.folder + "/ready")
     _ = try await sandbox.shell(
@@ -18,7 +18,7 @@ struct PutGetTests {
   }
 
   @Test(arguments: ["", "unix", "tcp"])
-  func aTreeGoesThereAndBack(_ transport: String) async throws {
+  func aTreeIsCopiedToTheServerAndBack(_ transport: String) async throws {
     try await makeTree("tree")
     var (server, on): (Child?, [String]) = (nil, [])
     if !transport.isEmpty {
@@ -42,7 +42,7 @@ struct PutGetTests {
     if let server { #expect(await server.finish().status == 0) }
   }
 
-  @Test func aFolderTakesThingsInUnderTheirNames() async throws {
+  @Test func sourcesGoIntoADestinationFolderUnderTheirNames() async throws {
     for name in ["a", "b"] { sandbox.write(name, to: sandbox.folder + "/" + name) }
     mkdir(sandbox.folder + "/into", 0o755)
     let (a, b) = (sandbox.folder + "/a", sandbox.folder + "/b")
@@ -54,7 +54,7 @@ struct PutGetTests {
       missing.errorText == "telpher: 'nowhere' is not a folder on the server; --parents makes it\n")
   }
 
-  @Test func whatIsThereIsReplacedSkippedOrAFailure() async throws {
+  @Test func ifExistsReplacesSkipsOrFails() async throws {
     let source = sandbox.folder + "/source"
     sandbox.write("new", to: source)
     sandbox.write("old!", to: sandbox.folder + "/there")
@@ -73,7 +73,7 @@ struct PutGetTests {
     let deceive = "cd && printf two >copy && touch -r source copy"
     let (same, other) = (#""skipped":1"#, #""skipped":0"#)
     #expect(try await sandbox.telpher("put", source, "copy").status == 0)
-    // The same size and time, and other bytes.
+    // The same size and time, but other content.
     for (flags, skipped) in [
       ([], other), (["-r"], same), (["--if-exists", "changed"], same), (["--checksum"], other),
       (["-r", "--checksum"], other), (["-r", "--if-exists", "replace"], other),
@@ -88,7 +88,7 @@ struct PutGetTests {
         #expect(text == (skipped == same ? "two" : "one"), "\(direction) \(flags)")
       }
     }
-    // Equal bytes are left, whatever the time is.
+    // A file with equal content is skipped, even if the time differs.
     _ = try await sandbox.shell("cd && cp source copy && touch -d 2001-02-03 copy")
     let compared = try await sandbox.telpher("put", "--json", "--checksum", source, "copy")
     #expect(compared.text.contains(same))
@@ -96,7 +96,7 @@ struct PutGetTests {
     #expect(summary.errorText.contains("; 1 skipped"))
   }
 
-  @Test func aFailureIsToldWithItsPathAndTheRestIsStored() async throws {
+  @Test func aFailureIsReportedWithItsPathAndTheRestIsStored() async throws {
     let tree = sandbox.folder + "/tree"
     mkdir(tree, 0o755)
     for name in ["a", "z"] { sandbox.write(name, to: "\(tree)/\(name)") }
@@ -140,14 +140,14 @@ struct PutGetTests {
   }
 
   @Test(arguments: ["put", "get", "ls", "rm"])
-  func nobodyThereIs125(_ command: String) async throws {
+  func withoutAServerTheStatusIs125(_ command: String) async throws {
     let paths = command == "put" || command == "get" ? ["/etc/hostname", "x"] : ["x"]
     let result = await (try sandbox.start([command, "--on", "unix:/no/such.sock"] + paths)).finish()
     #expect(result.status == 125)
     #expect(result.errorText.hasPrefix("telpher: connect to unix:/no/such.sock"))
   }
 
-  @Test func aLostLinkIs125() async throws {
+  @Test func aLostConnectionIs125() async throws {
     sandbox.addProgram("ssh", "#!/bin/sh\nexec true\n")
     let result = try await sandbox.telpher("put", "--on", "ssh://host", "/etc/hostname", "x")
     #expect(result.status == 125)
@@ -157,7 +157,7 @@ struct PutGetTests {
     #expect(report.text.contains(#""result":"unreachable""#))
   }
 
-  @Test func theLastRecordIsTheResult() async throws {
+  @Test func theLastJSONRecordIsTheResult() async throws {
     let source = sandbox.folder + "/source"
     sandbox.writeNoise(2_000_000, to: source)
     let result = try await sandbox.telpher(

@@ -25,7 +25,7 @@ struct ServedFilesTests {
       #expect(result.status == 1)
     }
     #expect(mode(of: sandbox.folder + "/stolen") == nil)
-    // In the root all paths start there.
+    // With a root, absolute paths start in it too.
     for path in ["in", "/in", "~/in", "./in", "//in"] {
       #expect(try await sandbox.got(path) == "in", "\(path)")
     }
@@ -34,7 +34,7 @@ struct ServedFilesTests {
     #expect(await stop(server).contains(root))
   }
 
-  @Test func aServerWithoutFilesSaysSo() async throws {
+  @Test func aServerWithoutFilesReportsIt() async throws {
     let (server, _) = try await sandbox.serve("--root", "none")
     let result = try await sandbox.telpher("ls")
     #expect(result.status == 1)
@@ -43,7 +43,7 @@ struct ServedFilesTests {
     _ = await stop(server)
   }
 
-  @Test func aRootThatIsNotThereIsRefused() async throws {
+  @Test func aMissingRootFails() async throws {
     let result = try await sandbox.telpher("serve", "--root", sandbox.folder + "/no")
     #expect(result.status == 125)
     #expect(result.errorText.contains("cannot serve files: "))
@@ -51,7 +51,7 @@ struct ServedFilesTests {
     #expect(result.output.isEmpty)
   }
 
-  @Test func aHomeThatIsNotThereIsLeftOut() async throws {
+  @Test func aMissingHomeFolderAffectsOnlyRelativePaths() async throws {
     let file = sandbox.folder + "/x"
     let server = try sandbox.start(["serve"], environment: ["HOME": sandbox.folder + "/no"])
     #expect(await server.line()?.hasPrefix("listening on ") == true)
@@ -61,6 +61,6 @@ struct ServedFilesTests {
     #expect(try await sandbox.telpher("put", "/etc/hostname", file).status == 0)
     #expect(mode(of: file) != nil)
     #expect(try await sandbox.telpher("run", "--", "echo", "runs").text == "runs\n")
-    #expect(await stop(server).contains("the home is not served"))
+    #expect(await stop(server).contains("the home folder is not served"))
   }
 }

@@ -1,14 +1,14 @@
 import Glibc
 import Testing
 
-/// Standard input, standard output and pipes as files, and files of which only the end tells how long they
-/// are.
+/// Standard input, standard output and pipes as sources and destinations, and files whose length is
+/// not known before their end.
 @Suite(.timeLimit(.minutes(2))) struct StreamTests {
   let sandbox: Sandbox
 
   init() throws { sandbox = try Sandbox() }
 
-  @Test func standardInputIsStoredAndStandardOutputIsWritten() async throws {
+  @Test func putReadsStandardInputAndGetWritesStandardOutput() async throws {
     sandbox.writeNoise(3_000_000, to: sandbox.folder + "/source")
     let put = try await sandbox.shell("cat source | telpher put - copy".inHome)
     #expect(put.status == 0, "\(put.errorText)")
@@ -17,13 +17,13 @@ import Testing
     #expect(try await sandbox.partials() == [])
   }
 
-  @Test func processSubstitutionIsASource() async throws {
+  @Test func processSubstitutionWorksAsASource() async throws {
     let line = "bash -c 'telpher put <(seq 1 100000) numbers && seq 1 100000 | cmp - numbers'"
     let result = try await sandbox.shell(line.inHome)
     #expect(result.status == 0, "\(result.errorText)")
   }
 
-  @Test func aNamedPipeIsASourceBesideFiles() async throws {
+  @Test func aNamedPipeAndAFileWorkAsSourcesTogether() async throws {
     let line =
       "mkdir into; mkfifo pipe; echo 1 >one; (echo 2 >pipe) & telpher put one pipe into && cat into/*"
     let result = try await sandbox.shell(line.inHome)
@@ -31,13 +31,13 @@ import Testing
     #expect(result.text == "1\n2\n")
   }
 
-  @Test func standardInputThatEndsBadlyHarmsNothing() async throws {
+  @Test func puttingStandardInputToAFileWithASlashLeavesItUnchanged() async throws {
     let result = try await sandbox.shell("echo old >copy; telpher put - copy/ </dev/null".inHome)
     #expect(result.status == 1)
     #expect(try await sandbox.text(of: sandbox.folder + "/copy") == "old\n")
   }
 
-  @Test func standardOutputThatIsClosedIsAFailure() async throws {
+  @Test func anErrorOfStandardOutputFails() async throws {
     sandbox.writeNoise(3_000_000, to: sandbox.folder + "/source")
     let result = try await sandbox.shell("telpher get source - >/dev/full".inHome)
     #expect(result.status == 1)
@@ -46,13 +46,13 @@ import Testing
   }
 
   @Test(arguments: [["--json", "a", "-"], ["-r", "a", "-"], ["a", "b", "-"]])
-  func standardOutputTakesOneFileAndNothingElse(_ arguments: [String]) async throws {
+  func standardOutputTakesExactlyOneFile(_ arguments: [String]) async throws {
     let result = await (try sandbox.start(["get"] + arguments)).finish()
     #expect(result.status == 64 || result.status == 125)
     #expect(result.errorText.contains("tandard output"))
   }
 
-  @Test func aFileOfProcIsWhole() async throws {
+  @Test func aFileInProcIsCopiedCompletely() async throws {
     let put = try await sandbox.shell("telpher put /proc/version v && cmp v /proc/version".inHome)
     #expect(put.status == 0, "\(put.errorText)")
     let server = try await sandbox.serve("--root", "/proc")
@@ -63,7 +63,7 @@ import Testing
     _ = await server.server.finish()
   }
 
-  @Test func theReportOfAStreamHasItsDigest() async throws {
+  @Test func theRecordOfAStreamHasADigest() async throws {
     let result = try await sandbox.telpher(
       "put", "--json", "--digest", "sha256", "-", "copy", input: "hello\n")
     #expect(result.status == 0)

@@ -12,11 +12,11 @@ struct EntryTextTests {
   ]
 
   @Test(arguments: modesAsLsHasThem)
-  func modes(_ kind: FileEntry.Kind, _ mode: UInt32?, _ text: String) {
+  func modesAreFormattedAsByLs(_ kind: FileEntry.Kind, _ mode: UInt32?, _ text: String) {
     #expect(EntryText.mode(FileEntry(path: PathText("x"), kind: kind, mode: mode)) == text)
   }
 
-  @Test func aParagraphTellsAllThatIsKnown() {
+  @Test func theParagraphHasAllKnownProperties() {
     let entry = FileEntry(
       path: PathText("a\nb"), kind: .file, size: 12, mode: 0o40, mtimeNS: 1_000_000_001)
     let lines = EntryText.paragraph(entry).split(separator: "\n")

@@ -22,24 +22,24 @@ struct ListingTests {
     return String(decoding: listing.text(of: entries), as: UTF8.self)
   }
 
-  @Test func namesBeginBehindTheFolder() {
+  @Test func namesAreRelativeToTheFolder() {
     #expect(lines() == "a/\n\\xff\\x0a\nl\n")
     #expect(lines(base: "./d//") == lines())
     #expect(lines(base: "").hasPrefix("d/a/\n"))
   }
 
-  @Test func hiddenOnesAreShownWhenAskedFor() {
+  @Test func hiddenNamesAreShownOnRequest() {
     #expect(lines(showsHidden: true).hasPrefix(".hidden\na/\na/.h/\na/.h/x\n"))
   }
 
-  @Test func aPipeGetsTheBytes() {
+  @Test func aPipeGetsNamesUnescaped() {
     let listing = Listing(
       base: Array("d".utf8), isLong: false, showsHidden: false, isForTerminal: false)
     #expect(
       listing.text(of: entries) == Array("a/\n".utf8) + [0xFF, 0x0A, 0x0A] + Array("l\n".utf8))
   }
 
-  @Test func aLongOneIsInColumns() {
+  @Test func aLongListingIsInColumns() {
     #expect(
       lines(isLong: true) == """
         drwxr-xr-x    -  -  a/
@@ -49,7 +49,7 @@ struct ListingTests {
         """)
   }
 
-  @Test func aFileKeepsItsPath() {
+  @Test func aSingleFileIsListedWithItsPath() {
     let listing = Listing(
       base: Array("x/f".utf8), isLong: false, showsHidden: false, isForTerminal: true)
     let file = FileEntry(path: PathText("x/f"), kind: .file)

@@ -5,13 +5,13 @@ import Testing
 @testable import TelpherCLI
 
 struct TransferFlagsTests {
-  @Test func theDefaultsAreTheClients() throws {
+  @Test func theDefaultsAreThoseOfTheClient() throws {
     let options = try TransferFlags.parse([]).options
     #expect(options.digest == .xxh128 && !options.comparesDigests)
     #expect(options.ifExists == nil && !options.resume && options.sync)
   }
 
-  @Test func eachFlagIsPassedOn() throws {
+  @Test func eachFlagSetsItsOption() throws {
     let flags = try TransferFlags.parse([
       "-r", "--resume", "--digest", "md5", "--if-exists", "skip", "--no-sync", "--parents",
     ])
@@ -26,7 +26,7 @@ struct TransferFlagsTests {
   }
 
   @Test(arguments: [["--digest", "crc32"], ["--if-exists", "ask"]])
-  func anotherWordIsRefusedWithThoseThereAre(_ arguments: [String]) {
+  func anInvalidValueIsRefusedWithTheListOfValidOnes(_ arguments: [String]) {
     #expect {
       try TransferFlags.parse(arguments)
     } throws: {
@@ -35,7 +35,7 @@ struct TransferFlagsTests {
     }
   }
 
-  @Test func pickTakesADirectionAndAFolder() throws {
+  @Test func pickTakesAnOptionalDirectionAndAFolder() throws {
     #expect(throws: Never.self) { try PickCommand.parse(["x"]) }
     #expect(throws: Never.self) { try PickCommand.parse(["put", "x"]) }
     for words in [["put"], ["get"], ["push", "x"], ["get", "x", "y"], []] {

@@ -12,26 +12,26 @@ struct PickListTests {
     #expect(lines.last == "  10  f10  10.0 kB")
   }
 
-  @Test func aNumberPicks() {
+  @Test func aNumberPicksItsFile() {
     #expect(list.answer(" 3\r") == .item(list.items[2]))
     #expect(list.answer("10") == .item(list.items[9]))
   }
 
   @Test(arguments: ["q", "quit", " q "])
-  func quitting(_ line: String) { #expect(list.answer(line) == .quit) }
+  func qEndsTheDialogue(_ line: String) { #expect(list.answer(line) == .quit) }
 
-  @Test func anEmptyLineListsAgain() { #expect(list.answer("  ") == .list) }
+  @Test func anEmptyLineShowsTheListAgain() { #expect(list.answer("  ") == .list) }
 
   @Test(arguments: ["0", "11", "-1", "1 2", "x", "99999999999999999999", "1.0", "\u{1B}[A"])
-  func anythingElseIsWrong(_ line: String) {
+  func anyOtherLineIsRefused(_ line: String) {
     guard case .wrong(let reason) = list.answer(line) else {
       Issue.record("'\(line)' was taken")
       return
     }
-    #expect(reason.hasSuffix("is no number from 1 to 10") && !reason.contains("\u{1B}"))
+    #expect(reason.hasSuffix("is not a number from 1 to 10") && !reason.contains("\u{1B}"))
   }
 
-  @Test func nothingCanBePickedFromNothing() {
+  @Test func anEmptyListRefusesNumbers() {
     #expect(PickList(items: []).answer("1") == .wrong("there are no files to pick"))
   }
 }

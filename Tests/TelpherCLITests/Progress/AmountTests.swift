@@ -10,7 +10,7 @@ struct AmountTests {
   ])
   func bytes(_ count: Int64, _ text: String) { #expect(Amount.bytes(count) == text) }
 
-  @Test func rates() {
+  @Test func ratesAreFormattedPerSecond() {
     #expect(Amount.rate(870_000_000.5) == "870 MB/s")
     #expect(Amount.rate(-1) == "0 B/s")
     #expect(Amount.rate(.infinity) == "-")
@@ -23,9 +23,11 @@ struct AmountTests {
   func clocks(_ seconds: Double, _ text: String) { #expect(Amount.clock(seconds) == text) }
 
   @Test(arguments: [(0.004, "0.00 s"), (1.006, "1.01 s"), (9.99, "9.99 s"), (123, "2:03")])
-  func elapsedTimes(_ seconds: Double, _ text: String) { #expect(Amount.elapsed(seconds) == text) }
+  func elapsedTimesAreFormatted(_ seconds: Double, _ text: String) {
+    #expect(Amount.elapsed(seconds) == text)
+  }
 
-  @Test func counts() {
+  @Test func countsHaveSingularAndPlural() {
     #expect(Amount.count(1, "file") == "1 file")
     #expect(Amount.count(0, "file") == "0 files")
   }

@@ -20,24 +20,24 @@ struct ProgressLineTests {
         == "a.bin  45%  450 kB  100 kB/s  0:06 left")
   }
 
-  @Test func filesAreCountedWhereThereAreSeveral() {
+  @Test func severalFilesAreCounted() {
     #expect(
       ProgressLine.text(progress(files: 3, ofFiles: 12), rate: nil, width: 80)
         == "a.bin  3/12 files  45%  450 kB  -")
   }
 
-  @Test func noPercentIsTakenOfAnUnknownTotal() {
+  @Test func anUnknownTotalHasNoPercentage() {
     #expect(
       ProgressLine.text(progress(files: 3, ofFiles: 12, isKnown: false), rate: 1_000, width: 80)
         == "a.bin  3/12+ files  450 kB  1.0 kB/s")
   }
 
-  @Test func aHundredPercentIsAll() {
+  @Test func aHundredPercentMeansComplete() {
     let almost = progress(bytes: 999_999)
     #expect(ProgressLine.text(almost, rate: nil, width: 80).contains("99%"))
     let all = progress(bytes: 1_000_000)
     #expect(ProgressLine.text(all, rate: nil, width: 80).contains("100%"))
-    // An empty file has no part that is done.
+    // An empty file has no percentage.
     #expect(!ProgressLine.text(progress(bytes: 0, of: 0), rate: nil, width: 80).contains("%"))
   }
 
@@ -57,7 +57,7 @@ struct ProgressLineTests {
 }
 
 struct SummaryLineTests {
-  @Test func whatHappenedIsTold() {
+  @Test func theSummaryCountsFilesBytesAndFailures() {
     var counts = TreeCounts()
     (counts.storedEntries.files, counts.bytes) = (3, 2_100_000_000)
     #expect(SummaryLine.text(counts, seconds: 2.5) == "3 files, 2.1 GB in 2.50 s, 840 MB/s")

@@ -1,34 +1,35 @@
 import Glibc
 import Synchronization
 
-/// How a process ended, and what it printed.
+/// The exit status and the output of a process.
 struct Finished {
   var output: [UInt8]
   var error: [UInt8]
-  /// As a shell's `$?`: 128 + n for signal n.
+  /// The exit status as in the shell's `$?`: 128 + n for signal n.
   var status: Int32
 
   var text: String { String(decoding: output, as: UTF8.self) }
   var errorText: String { String(decoding: error, as: UTF8.self) }
 }
 
-/// A process under test with pipes for its standard streams. The program is ended with the object.
+/// A process under test, with pipes for its standard streams. It is killed when the object is
+/// freed.
 final class Child: Sendable {
   let pid: Int32
   private let input: Int32
   private let output: Int32
   private let error: Int32
   private let isReaped = Mutex(false)
-  /// Read from `output` by `line()`, past the line it returned.
+  /// Bytes that `line()` has read from `output` but not returned yet.
   private let rest = Mutex<[UInt8]>([])
 
-  /// What standard input is connected to.
+  /// The kind of standard input.
   enum Input {
     case pipe
     case null
   }
 
-  /// Starts `arguments[0]`, looked up in this process's PATH, with exactly `environment`.
+  /// Starts `arguments[0]`, found in this process's PATH, with exactly `environment`.
   init(
     _ arguments: [String], environment: [String: String], input: Input = .null,
     directory: String? = nil, newSession: Bool = false
@@ -44,7 +45,7 @@ final class Child: Sendable {
     }
     posix_spawn_file_actions_adddup2(&actions, stdout.writeEnd, 1)
     posix_spawn_file_actions_adddup2(&actions, stderr.writeEnd, 2)
-    // The test runner may ignore or block what the program is to get.
+    // The test runner may ignore or block signals that the program must get.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -129,7 +130,7 @@ final class Child: Sendable {
     close(null)
   }
 
-  /// Waits until it has ended and all that it printed is read.
+  /// Waits until the process has ended and all its output is read.
   func finish() async -> Finished {
     async let error = readToEnd(error, [])
     async let output = readToEnd(output, rest.withLock { $0 })
@@ -137,7 +138,7 @@ final class Child: Sendable {
     return Finished(output: bytes, error: errorBytes, status: await wait())
   }
 
-  /// Waits for its end, whatever it prints.
+  /// Waits until the process has ended, without reading its output.
   func wait() async -> Int32 {
     await onThread { [pid, self] in
       var status: Int32 = 0
@@ -148,20 +149,20 @@ final class Child: Sendable {
   }
 }
 
-/// What a test needs and can't have.
+/// Something that a test needs has failed.
 struct Failed: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }
 }
 
-/// A pipe whose ends no other child inherits.
+/// Makes a pipe whose ends no other child inherits.
 struct Pipe {
   let readEnd: Int32
   let writeEnd: Int32
 
   init() throws {
     var ends: [Int32] = [-1, -1]
-    // The flag must be set with the making: another test starts a process at the same time.
+    // The flag is set when the pipe is made, because another test may start a process at any time.
     guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0
     else { throw Failed("socketpair") }
     (readEnd, writeEnd) = (ends[0], ends[1])
@@ -189,7 +190,7 @@ private func readToEnd(_ descriptor: Int32, _ start: [UInt8]) async -> [UInt8] {
   }
 }
 
-/// Runs `body`, which may block, on a thread of its own.
+/// Runs `body`, which may block, on a new thread.
 func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
   await withCheckedContinuation { continuation in
     let work = Unmanaged.passRetained(Work { continuation.resume(returning: body()) })

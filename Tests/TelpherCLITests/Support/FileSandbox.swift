@@ -1,8 +1,8 @@
 import Glibc
 
-/// What the tests of files need beside a sandbox: contents, and comparisons that a shell does.
+/// Makes and compares files for tests.
 extension Sandbox {
-  /// Writes `count` bytes that don't repeat themselves soon, and are the same each time.
+  /// Writes `count` pseudorandom bytes, the same in each call.
   func writeNoise(_ count: Int, to path: String) {
     var state: UInt64 = 0x9E37_79B9_7F4A_7C15
     var bytes = [UInt8](repeating: 0, count: count)
@@ -19,20 +19,20 @@ extension Sandbox {
     close(file)
   }
 
-  /// What the file at `path` holds; nil where it is not there.
+  /// The text of the file at `path`; nil if it does not exist.
   func text(of path: String) async throws -> String? {
     let result = try await shell("cat -- '\(path)' 2>/dev/null")
     return result.status == 0 ? result.text : nil
   }
 
-  /// What `get` brings of `path`; nil where it fails.
+  /// The text that `get` copies from `path`; nil if it fails.
   func got(_ path: String) async throws -> String? {
     let copy = folder + "/run/got"
     guard try await telpher("get", path, copy).status == 0 else { return nil }
     return try await text(of: copy)
   }
 
-  /// Whether the trees, or files, are alike: contents, links, modes and times.
+  /// Whether two trees or files have equal contents, links, modes and times.
   func areAlike(_ one: String, _ other: String) async throws -> Bool {
     let result = try await shell(
       """

@@ -1,19 +1,18 @@
 import Glibc
 
-/// Waits until process `pid` has done all that there is to do for it: no signal is pending, and all of
-/// its threads wait for something. proc(5).
+/// Waits until process `pid` is idle: no signal is pending, and all its threads sleep (proc(5)).
 func waitUntilIdle(_ pid: Int32) async throws {
   var before: [String]?
   while true {
     let now = waits(of: pid)
-    // A thread that woke another between two looks has waited once more since.
+    // If a thread woke another one between the two samples, its count of waits has grown.
     if let now, now == before { return }
     before = now
     try await Task.sleep(for: .milliseconds(5))
   }
 }
 
-/// How often each thread of `pid` has waited; nil where one runs, or a signal is pending.
+/// How often each thread of `pid` has waited; nil if one runs or a signal is pending.
 private func waits(of pid: Int32) -> [String]? {
   guard let folder = opendir("/proc/\(pid)/task") else { return [] }
   defer { closedir(folder) }

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A folder of a test's own, and an environment that leads there: nothing of the user's is read or
-/// written. The folder is removed with the object.
+/// A temporary folder for a test, and an environment whose paths are in it, so that no file of the
+/// user is read or written. The folder is removed when the object is freed.
 final class Sandbox: Sendable {
   let folder: String
   let environment: [String: String]
@@ -19,11 +19,11 @@ final class Sandbox: Sendable {
       "HOME": folder, "XDG_RUNTIME_DIR": folder + "/run", "PATH": "\(folder)/bin:/usr/bin:/bin",
       "LC_ALL": "C",
     ]
-    // A sanitizer's options are for the program, too.
+    // The program gets the sanitizer's options too.
     for name in ["TSAN_OPTIONS", "ASAN_OPTIONS", "LD_LIBRARY_PATH", "SWIFT_BACKTRACE"] {
       if let value = getenv(name) { environment[name] = String(cString: value) }
     }
-    // A client ends by exit(3) with its connection and loop in place: those are no leaks.
+    // A client exits without freeing its connection and loop, which must not count as leaks.
     environment["ASAN_OPTIONS"] =
       (environment["ASAN_OPTIONS"].map { $0 + ":" } ?? "") + "detect_leaks=0"
     self.environment = environment
@@ -39,7 +39,7 @@ final class Sandbox: Sendable {
     waitpid(pid, &status, 0)
   }
 
-  /// The built program, beside the test bundle.
+  /// The path of the built program, in the folder of the test bundle.
   static let program: String = {
     var path = [CChar](repeating: 0, count: 4_096)
     let count = readlink("/proc/self/exe", &path, path.count - 1)
@@ -58,7 +58,7 @@ final class Sandbox: Sendable {
       environment: environment.merging(extra) { $1 }, input: input)
   }
 
-  /// Runs the program to its end, with `input` as its standard input.
+  /// Runs the program with `input` as its standard input and waits for its end.
   func telpher(
     _ arguments: String..., input: String? = nil, environment extra: [String: String] = [:]
   ) async throws -> Finished {
@@ -70,13 +70,13 @@ final class Sandbox: Sendable {
     return await child.finish()
   }
 
-  /// Runs a line of shell, in which `telpher` is the program.
+  /// Runs a shell line in which `telpher` is the built program.
   func shell(_ line: String) async throws -> Finished {
     symlink(Self.program, folder + "/bin/telpher")
     return await (try Child(["/bin/sh", "-c", line], environment: environment)).finish()
   }
 
-  /// Starts a server, which listens when this returns.
+  /// Starts a server and waits until it listens.
   func serve(_ arguments: String...) async throws -> (server: Child, addresses: [String]) {
     let server = try start(["serve"] + arguments)
     var addresses: [String] = []
@@ -90,7 +90,7 @@ final class Sandbox: Sendable {
     return (server, addresses)
   }
 
-  /// Writes an executable script into a folder that is first in PATH.
+  /// Writes an executable script into the first folder of PATH.
   func addProgram(_ name: String, _ text: String) {
     let path = folder + "/bin/" + name
     write(text, to: path)
@@ -106,13 +106,13 @@ final class Sandbox: Sendable {
   }
 }
 
-/// The permissions of a file, and whose it is.
+/// The permission bits of a file.
 func mode(of path: String) -> mode_t? {
   var status = stat()
   return lstat(path, &status) == 0 ? status.st_mode & 0o7777 : nil
 }
 
-/// Whether process `pid` is there and no zombie.
+/// Whether process `pid` exists and is not a zombie.
 func isRunning(_ pid: Int32) -> Bool {
   let file = open("/proc/\(pid)/stat", O_RDONLY | O_CLOEXEC)
   guard file >= 0 else { return false }
@@ -124,7 +124,7 @@ func isRunning(_ pid: Int32) -> Bool {
   return !text[end...].hasPrefix(") Z")
 }
 
-/// Waits until process `pid` is gone, for at most `seconds`; the system has no event for it.
+/// Waits at most `seconds` until process `pid` has ended. It polls: there is no event for this.
 func isGone(_ pid: Int32, within seconds: Double = 5) async throws -> Bool {
   for _ in 0..<Int(seconds * 100) {
     if !isRunning(pid) { return true }

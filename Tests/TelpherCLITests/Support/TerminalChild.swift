@@ -1,12 +1,12 @@
 import Glibc
 import Synchronization
 
-/// A process at a terminal of its own, whose other side the test types at and reads. Ended with the
-/// object.
+/// A process with its own pseudoterminal, at whose other side the test types and reads. It is
+/// killed when the object is freed.
 final class TerminalChild: Sendable {
   private let pid: pid_t
   private let terminal: Int32
-  /// All that was read so far, and how much of it was looked at.
+  /// All text that was read so far, and how much of it was searched.
   private let seen = Mutex((text: "", looked: 0))
   private let isReaped = Mutex(false)
 
@@ -27,7 +27,7 @@ final class TerminalChild: Sendable {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    // The first terminal that the leader of a session opens is the session's own.
+    // The first terminal that a session leader opens becomes the session's controlling terminal.
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/pts/\(number)", O_RDWR, 0)
     posix_spawn_file_actions_adddup2(&actions, 0, 1)
     posix_spawn_file_actions_adddup2(&actions, 0, 2)
@@ -66,9 +66,9 @@ final class TerminalChild: Sendable {
     precondition(write(terminal, bytes, bytes.count) == bytes.count)
   }
 
-  /// Reads until `text` appears behind what was found before.
+  /// Reads until `text` appears after the text that was found before.
   ///
-  /// - Returns: whether it did before the process ended.
+  /// - Returns: false if the process ended before.
   func find(_ text: String) async -> Bool {
     await onThread { [self] in
       seen.withLock { seen in
@@ -79,7 +79,7 @@ final class TerminalChild: Sendable {
             return true
           }
           var buffer = [UInt8](repeating: 0, count: 4_096)
-          // EIO at the end: nobody has the other side open any more.
+          // EIO at the end: no process has the other side open any more.
           let count = read(terminal, &buffer, buffer.count)
           if count < 0 && errno == EINTR { continue }
           guard count > 0 else { return false }
@@ -89,7 +89,7 @@ final class TerminalChild: Sendable {
     }
   }
 
-  /// All that it wrote, and what was typed, once it has ended; and its status.
+  /// Waits for the end; returns the text on the terminal (output and echo) and the exit status.
   func finish() async -> (text: String, status: Int32) {
     _ = await find("\u{0}never")
     return await onThread { [self] in

@@ -14,7 +14,7 @@ struct TransferOutcomeTests {
     return report
   }
 
-  @Test func theStatusTellsTheKind() {
+  @Test func eachOutcomeHasItsExitStatus() {
     #expect(TransferOutcome.finished(TransferReport()).status == 0)
     #expect(TransferOutcome.finished(report(failed: 1)).status == 1)
     #expect(TransferOutcome.failed(FileError(.notFound, "x")).status == 1)
@@ -23,7 +23,7 @@ struct TransferOutcomeTests {
     #expect(TransferOutcome.interrupted(SIGTERM, TransferProgress()).status == 143)
   }
 
-  @Test func aSignalIsNoFailure() {
+  @Test func aCanceledTransferIsInterruptedNotFailed() {
     let canceled = TransferOutcome(
       .failure(CancellationError()), signal: SIGINT, at: TransferProgress())
     #expect(canceled.status == 130)
@@ -35,20 +35,20 @@ struct TransferOutcomeTests {
     #expect(broken.status == 125)
   }
 
-  @Test func twentyFailuresAreToldAndTheRestCounted() {
+  @Test func twentyFailuresAreListedAndTheRestCounted() {
     let lines = TransferOutcome.finished(report(failed: 1_234)).complaints
     #expect(lines.count == 21)
     #expect(lines.first == "cannot read 'f0': gone")
-    #expect(lines.last == "and 1214 more")
+    #expect(lines.last == "and 1214 more failures")
     #expect(TransferOutcome.finished(report(failed: 20)).complaints.count == 20)
   }
 
-  @Test func eachLineNamesThePathAndMovesNoCursor() {
+  @Test func aFailureLineNamesThePathAndEscapesControlCharacters() {
     let failure = TransferFailure(path: "a", message: "no\n\u{1B}[2Jspace \\x0a")
     #expect(failure.line == "a: no\\x0a\\x1b[2Jspace \\x0a")
   }
 
-  @Test func anInterruptSaysWhatIsKept() {
+  @Test func anInterruptReportsTheBytesKept() {
     var progress = TransferProgress()
     #expect(TransferOutcome.interrupted(SIGINT, progress).complaints == ["interrupted"])
     progress.path = "big"

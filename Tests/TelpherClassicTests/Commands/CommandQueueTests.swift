@@ -7,7 +7,7 @@ import Testing
 /// More commands than may run at once.
 @Suite(.timeLimit(.minutes(5)))
 struct CommandQueueTests {
-  /// A command that exits once `release` was sent.
+  /// A command that exits after `release` was sent.
   private func held(by release: Signal, started: Signal) -> @Sendable (MemoryProcess) -> Void {
     { process in
       started.send()
@@ -29,7 +29,7 @@ struct CommandQueueTests {
     return limits
   }
 
-  @Test func commandsBeyondTheLimitWaitAndAreAnsweredAsOthers() async throws {
+  @Test func commandsBeyondTheLimitWaitAndAreAnswered() async throws {
     let (release, started) = (Signal(), Signal())
     let rig = try await ClassicRig(
       .raw, limits: oneAtATime(), ["held": held(by: release, started: started)])
@@ -51,7 +51,7 @@ struct CommandQueueTests {
     await rig.end()
   }
 
-  @Test func aClientThatGoesWhileItWaitsLeavesTheQueue() async throws {
+  @Test func aWaitingClientThatDisconnectsLeavesTheQueue() async throws {
     let (release, started) = (Signal(), Signal())
     let rig = try await ClassicRig(
       .raw, limits: oneAtATime(waiting: 1), ["held": held(by: release, started: started)])
@@ -61,7 +61,8 @@ struct CommandQueueTests {
     let gone = try await rig.client()
     try await gone.write("never run")
     await gone.close()
-    // Once it has left, another one has room in the queue; before that it is dropped.
+    // The next client finds room in the queue after the first has left it. Before that, it is
+    // disconnected.
     var answer = ""
     while answer.isEmpty {
       let client = try await rig.client()
@@ -74,7 +75,7 @@ struct CommandQueueTests {
     await rig.end()
   }
 
-  @Test func beyondTheQueueAClientIsDroppedAndGetsNoRefusalAsOutput() async throws {
+  @Test func aClientIsDisconnectedIfTheQueueIsFull() async throws {
     let (release, started) = (Signal(), Signal())
     let rig = try await ClassicRig(
       .raw, limits: oneAtATime(waiting: 0), ["held": held(by: release, started: started)])
@@ -89,7 +90,7 @@ struct CommandQueueTests {
     await rig.end()
   }
 
-  @Test func theEndOfTheServerEndsWaitingCommands() async throws {
+  @Test func stoppingTheServerEndsWaitingCommands() async throws {
     let started = Signal()
     let rig = try await ClassicRig(
       .raw, limits: oneAtATime(),
@@ -106,7 +107,7 @@ struct CommandQueueTests {
     try await first.write("stay")
     await started.wait()
     try await second.write("never run")
-    // The loop goes on for the clients.
+    // The loop keeps running for the clients.
     await rig.server.stop()
     #expect(await second.readToEnd() == "")
     await rig.loop.shutDown()

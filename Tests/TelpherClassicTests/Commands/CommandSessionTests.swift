@@ -7,20 +7,20 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5)))
 struct CommandSessionTests {
-  @Test func whatOneReadBringsIsOneCommand() async throws {
+  @Test func oneReadIsOneCommand() async throws {
     let rig = try await ClassicRig(.length)
     let client = try await rig.client()
     try await client.write("first\n")
     #expect(try await client.read(4) == [5, 0, 0, 0])
     #expect(try await client.text(5) == "first")
-    // Glued by the sender: one command of two lines, as with the tutorials' recv.
+    // Sent together, two lines are one command, as with the tutorials' recv.
     try await client.write("second\nthird")
     #expect(try await client.read(4) == [12, 0, 0, 0])
     #expect(try await client.text(12) == "second\nthird")
     await rig.end()
   }
 
-  @Test func commandsThatComeAheadWaitTheirTurn() async throws {
+  @Test func commandsSentAheadRunInOrder() async throws {
     let (started, release) = (Signal(), Signal())
     let rig = try await ClassicRig(
       .raw,
@@ -44,7 +44,7 @@ struct CommandSessionTests {
     await rig.end()
   }
 
-  @Test func withLinesEachIsOneHoweverTheyCome() async throws {
+  @Test func inLineModeEachLineIsACommand() async throws {
     let rig = try await ClassicRig(.raw, readsLines: true)
     let client = try await rig.client()
     try await client.write("on")
@@ -56,7 +56,7 @@ struct CommandSessionTests {
     await rig.end()
   }
 
-  @Test func aTooLongCommandIsToldAndNotRunInPieces() async throws {
+  @Test func aTooLongCommandIsRefusedAndEndsTheConnection() async throws {
     var limits = ClassicLimits()
     limits.commandBytes = 100
     for readsLines in [false, true] {
@@ -73,7 +73,7 @@ struct CommandSessionTests {
   }
 
   @Test(arguments: [[0x61, 0, 0x62], [0xD6, 0xD0]] as [[UInt8]])
-  func whatIsNoCommandIsTold(_ bytes: [UInt8]) async throws {
+  func invalidCommandsAreAnsweredWithANote(_ bytes: [UInt8]) async throws {
     let rig = try await ClassicRig(.length)
     let client = try await rig.client()
     try await client.write(bytes)
@@ -86,7 +86,7 @@ struct CommandSessionTests {
 
   // MARK: Lengths
 
-  @Test func anAnswerThatFourBytesCannotAnnounceIsToldAndNotWrapped() async throws {
+  @Test func anAnswerTooLongForFourBytesIsAnsweredWithANote() async throws {
     var limits = ClassicLimits()
     limits.announcedBytes = 100_000
     let rig = try await ClassicRig(.length, limits: limits, ["long": Self.print(100_001)])
@@ -101,7 +101,7 @@ struct CommandSessionTests {
     await rig.end()
   }
 
-  @Test func otherDialectsAnnounceIt() async throws {
+  @Test func sizeAnnouncesLongerAnswers() async throws {
     var limits = ClassicLimits()
     limits.announcedBytes = 100_000
     limits.keptInMemory = 10_000
@@ -114,7 +114,7 @@ struct CommandSessionTests {
     await rig.end()
   }
 
-  @Test func whatIsKeptHasALimitToo() async throws {
+  @Test func aTooLongAnswerIsRefused() async throws {
     var limits = ClassicLimits()
     limits.collectedBytes = 1_000
     let rig = try await ClassicRig(.header, limits: limits, ["long": Self.print(1_001)])
@@ -134,10 +134,10 @@ struct CommandSessionTests {
     }
   }
 
-  // MARK: Clients that go, or don't read
+  // MARK: Clients that disconnect or do not read
 
   @Test(arguments: [ClassicDialect.raw, .size, .length, .header])
-  func aClientThatGoesEndsItsCommand(_ dialect: ClassicDialect) async throws {
+  func aDisconnectedClientsCommandEnds(_ dialect: ClassicDialect) async throws {
     let (started, signaled) = (Signal(), Signal())
     let rig = try await ClassicRig(
       dialect,
@@ -181,18 +181,18 @@ struct CommandSessionTests {
     let client = try await rig.client()
     try await client.write("flood")
     await flooding.wait()
-    // Others are served meanwhile, and in their turns the flood would go on if it could.
+    // The server still serves others. Meanwhile the loop would continue the flood if it could.
     let other = try await rig.client()
     for number in 100..<200 {
       try await other.write("\(number)")
       #expect(try await other.text(3) == "\(number)")
     }
-    // Two pipes of 64 KiB, and what is on its way between them.
+    // Two pipes of 64 KiB, and the bytes between them.
     #expect(counter.value < 1 << 20)
     await rig.end()
   }
 
-  @Test func silentClientsMakeRoomForOthers() async throws {
+  @Test func silentClientsAreReplacedByNewOnes() async throws {
     var limits = ClassicLimits()
     limits.clients = 3
     let rig = try await ClassicRig(.raw, limits: limits)
@@ -207,14 +207,14 @@ struct CommandSessionTests {
         await client.close()
       }
     }
-    // Who has spoken stays.
+    // A client that has sent something is not replaced.
     try await speaker.write("still")
     #expect(try await speaker.text(5) == "still")
     await rig.end()
   }
 }
 
-/// A value that stays on its loop, whatever the compiler thinks of it.
+/// Lets a test keep a value that is used only on its loop in a `Sendable` closure.
 struct Held<Value>: @unchecked Sendable {
   let value: Value
   init(_ value: Value) { self.value = value }
@@ -224,7 +224,7 @@ extension Held where Value == MemoryProcess {
   var loop: MemoryLoop { value.loop }
 }
 
-/// A number that several threads look at.
+/// A number that several threads use.
 final class Counter: Sendable {
   private let count = Atomic<Int>(0)
   var value: Int { count.load(ordering: .relaxed) }

@@ -15,7 +15,7 @@ struct SpoolTests {
   }
 
   @Test(arguments: [1, 1_000, 70_000], [0, 5_000, 1 << 30])
-  func whatGoesInComesOut(_ size: Int, _ limit: Int) async throws {
+  func allBytesAreReturned(_ size: Int, _ limit: Int) async throws {
     let spool = Spool(memoryLimit: limit)
     var expected: [UInt8] = []
     for number in 0..<20 {
@@ -25,11 +25,11 @@ struct SpoolTests {
     }
     #expect(spool.count == Int64(expected.count))
     #expect(try await all(spool) == expected)
-    // Twice, as for a digest and then for the client.
+    // A spool is read twice: for the digest and for the client.
     #expect(try await all(spool) == expected)
   }
 
-  @Test func theDigestIsOfAllOfIt() async throws {
+  @Test func theDigestCoversTheWholeAnswer() async throws {
     #expect(try await Answer(note: []).md5() == "d41d8cd98f00b204e9800998ecf8427e")
     #expect(try await Answer(note: Array("abc".utf8)).md5() == "900150983cd24fb0d6963f7d28e17f72")
   }

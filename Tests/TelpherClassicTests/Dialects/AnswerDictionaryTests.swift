@@ -11,7 +11,7 @@ struct AnswerDictionaryTests {
     #"{"data_size": 5000000000}"#, #"{"total_size": 5000000000, "filename": "a", "md5": "x"}"#,
     #"{"data_size": 5000000000, "total_size": 5000000000, "more": [1, {"a": null}]}"#,
   ])
-  func eitherSizeDoes(_ json: String) throws {
+  func oneOfTheSizesIsEnough(_ json: String) throws {
     #expect(try read(json).size() == 5_000_000_000)
   }
 
@@ -19,12 +19,12 @@ struct AnswerDictionaryTests {
     "", "1", "[]", "{", #"{"data_size": "x"}"#, #"{"data_size": 1e30}"#, "\u{0}", "{}",
     #"{"data_size": -1}"#,
   ])
-  func othersAreRefused(_ json: String) {
+  func invalidDictionariesAreRefused(_ json: String) {
     let error = #expect(throws: ClassicError.self) { try read(json).size() }
     #expect(error?.code == .violation)
   }
 
-  @Test func deepNestingIsRefusedAndNotFollowed() {
+  @Test func deepNestingIsRefused() {
     let error = #expect(throws: ClassicError.self) {
       try read(String(repeating: "[", count: ClassicLimits().dictionaryBytes))
     }

@@ -4,7 +4,8 @@ import Testing
 
 @testable import TelpherClassic
 
-/// How `raw` gathers the output of a command. What one read brings is what a tutorial's recv gets.
+/// How `raw` collects the output of a command. `readOnce()` stands for one recv of a tutorial's
+/// client.
 @Suite(.timeLimit(.minutes(5)))
 struct RawDialectTests {
   @Test func anAnswerIsOnePieceWithStandardErrorFirst() async throws {
@@ -15,7 +16,7 @@ struct RawDialectTests {
           process.print("out 1\n")
           process.printError("err 1\n")
           let process = Held(process)
-          // In a later turn of the loop, when the first pieces have been read.
+          // Print the rest in a later turn of the loop, after the server has read the first pieces.
           _ = process.loop.schedule(after: 20_000_000) {
             process.value.print("out 2\n")
             process.value.printError("err 2\n")
@@ -31,7 +32,7 @@ struct RawDialectTests {
     await rig.end()
   }
 
-  @Test func anEmptyOutputIsAnsweredWithALine() async throws {
+  @Test func anEmptyOutputIsAnsweredWithANote() async throws {
     let rig = try await ClassicRig(.raw, ["true": { $0.exit(0) }])
     let client = try await rig.client()
     try await client.write("true")
@@ -40,7 +41,7 @@ struct RawDialectTests {
     await rig.end()
   }
 
-  @Test func aCommandThatGoesOnIsSentInPieces() async throws {
+  @Test func outputOfALongCommandIsSentInPieces() async throws {
     var limits = ClassicLimits()
     limits.heldOutput = 1_000_000
     limits.heldRest = 1_000_000
@@ -65,7 +66,7 @@ struct RawDialectTests {
     release.send()
     #expect(try await client.readOnce() == "second\n")
     release.send()
-    // What was sent before the end is the answer: no line says that there was none.
+    // After output in pieces, no note about empty output follows.
     try await client.write("next")
     #expect(try await client.readOnce() == "next")
     await rig.end()

@@ -12,7 +12,7 @@ struct SizeAskerTests {
   @Test(arguments: [
     "", "-1", "12ab", "99999999999999999999", "1e5", String(repeating: "1", count: 65),
   ])
-  func otherTextsAreNone(_ text: String) {
+  func otherTextsAreNotSizes(_ text: String) {
     let error = #expect(throws: ClassicError.self) { try SizeAsker.size(Array(text.utf8)) }
     #expect(error?.code == .violation)
   }

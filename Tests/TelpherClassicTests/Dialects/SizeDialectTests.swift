@@ -4,10 +4,11 @@ import Testing
 
 @testable import TelpherClassic
 
-/// The server of `size`, with clients that acknowledge and clients that don't.
+/// The server of `size`, with clients that acknowledge sizes and clients that do not.
 @Suite(.timeLimit(.minutes(5)))
 struct SizeDialectTests {
-  /// No time to wait where a test wants the pause to be over, and far too much where not.
+  /// Starts a server. Tests that wait for the end of a time use `short`; the others use a time that
+  /// never passes during the test.
   private func rig(pause: UInt64, second: UInt64 = 60_000_000_000) async throws -> ClassicRig {
     var limits = ClassicLimits()
     limits.acknowledgement = pause
@@ -15,7 +16,8 @@ struct SizeDialectTests {
     return try await ClassicRig(.size, limits: limits, ["true": { $0.exit(0) }])
   }
 
-  /// Returns when the server has read what was written before: it has answered another client.
+  /// Returns after the server has read what was written before: it has answered another client
+  /// meanwhile.
   private func letRead(_ rig: ClassicRig) async throws {
     let client = try await rig.client()
     try await client.write("true")
@@ -38,7 +40,7 @@ struct SizeDialectTests {
     await rig.end()
   }
 
-  @Test func aClientThatSendsNoneGetsTheAnswerAfterThePause() async throws {
+  @Test func aClientWithoutAcknowledgementsGetsTheAnswerAfterThePause() async throws {
     let rig = try await rig(pause: Self.short, second: Self.short)
     let client = try await rig.client()
     for number in 10..<20 {
@@ -48,7 +50,7 @@ struct SizeDialectTests {
     await rig.end()
   }
 
-  @Test func afterAnEmptyAnswerItSendsTheNextCommandAndGetsItsSize() async throws {
+  @Test func aClientWithoutAcknowledgementsContinuesAfterEmptyAnswers() async throws {
     let rig = try await rig(pause: Self.short, second: Self.short)
     let client = try await rig.client()
     for _ in 0..<3 {
@@ -61,14 +63,14 @@ struct SizeDialectTests {
   }
 
   @Test(arguments: ["recv_ready", "ok", "准备好接收了"])
-  func aLateAcknowledgementIsNoCommand(_ text: String) async throws {
+  func aLateAcknowledgementIsNotRun(_ text: String) async throws {
     let rig = try await rig(pause: Self.short)
     let client = try await rig.client()
     try await client.write("hello")
     #expect(try await client.text(6) == "5hello")
     try await client.write(text)
     try await letRead(rig)
-    // From now on it is known to acknowledge, and is waited for.
+    // From now on the server knows that this client acknowledges, and waits for it.
     try await client.write("again")
     #expect(try await client.text(1) == "5")
     try await client.write(text)
@@ -76,7 +78,7 @@ struct SizeDialectTests {
     await rig.end()
   }
 
-  @Test func aLateAcknowledgementMayStickToTheNextCommand() async throws {
+  @Test func aLateAcknowledgementIsSeparatedFromTheCommand() async throws {
     let rig = try await rig(pause: Self.short)
     let client = try await rig.client()
     try await client.write("hello")
@@ -88,7 +90,7 @@ struct SizeDialectTests {
     await rig.end()
   }
 
-  @Test func aLateAcknowledgementOfUnknownTextIsToldByTheCommandAfterIt() async throws {
+  @Test func aLateUnknownAcknowledgementIsRecognizedByTheNextMessage() async throws {
     let rig = try await rig(pause: Self.short)
     let client = try await rig.client()
     try await client.write("true")
@@ -102,10 +104,10 @@ struct SizeDialectTests {
     await rig.end()
   }
 
-  @Test func afterAnEmptyAnswerAcknowledgementAndCommandMayStick() async throws {
+  @Test func anAcknowledgementAfterAnEmptyAnswerIsSeparatedFromTheCommand() async throws {
     let rig = try await rig(pause: Self.long)
     let client = try await rig.client()
-    // What a client that has not acknowledged before most likely says.
+    // Without an earlier acknowledgement, the server compares with the tutorials' texts.
     try await client.write("true")
     #expect(try await client.text(1) == "0")
     try await client.write("recv_readyfirst")
@@ -121,7 +123,7 @@ struct SizeDialectTests {
     await rig.end()
   }
 
-  @Test func aClientThatAcknowledgesIsWaitedForAfterAPauseToo() async throws {
+  @Test func aKnownAcknowledgementIsAwaitedBeyondThePause() async throws {
     let rig = try await rig(pause: Self.short)
     let client = try await rig.client()
     try await client.write("hello")
@@ -130,7 +132,7 @@ struct SizeDialectTests {
     try await letRead(rig)
     for _ in 0..<3 {
       try await client.write("again")
-      // The size alone: the answer would be there in the same read, or the next.
+      // The read brings only the size. Without a wait, the answer would be in this read or the next.
       #expect(try await client.readOnce() == "5")
       try await client.write("recv_ready")
       #expect(try await client.readOnce() == "again")

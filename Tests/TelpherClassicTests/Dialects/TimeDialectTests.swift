@@ -7,17 +7,17 @@ struct TimeDialectTests {
     String(decoding: TimeDialect.answer(Array(format.utf8), at: 0, options), as: UTF8.self)
   }
 
-  @Test func anEmptyFormatIsDateAndTime() {
+  @Test func anEmptyFormatMeansDateAndTime() {
     #expect(answer("") == answer("%Y-%m-%d %X"))
     #expect(answer("").wholeMatch(of: /(1970-01-01|1969-12-31) \d\d:\d\d:\d\d/) != nil)
   }
 
-  @Test func aFormatIsTaken() {
+  @Test func theFormatIsUsed() {
     #expect(answer("%s") == "0")
     #expect(answer("100 %%, 年") == "100 %, 年")
   }
 
-  @Test func anEmptyTimeIsNoFailure() {
+  @Test func theTimeIsConvertedToTheEncoding() {
     var options = ClassicServerOptions()
     options.encoding = "gbk"
     #expect(answer("%%", options) == "%")
@@ -25,7 +25,7 @@ struct TimeDialectTests {
   }
 
   @Test(arguments: ["%100000d", String(repeating: "x", count: 1_025), "%Y\u{0}%m"])
-  func whatCannotBeAnsweredIsTold(_ format: String) {
+  func invalidFormatsAreAnsweredWithANote(_ format: String) {
     #expect(answer(format).hasPrefix("telpher: "))
   }
 }

@@ -12,14 +12,14 @@ struct UploadDictionaryTests {
     #"{"file_size": 1000000000000, "file_name": "x/a", "cmd": "put"}"#,
     #"{"file_size": 1000000000000, "size": 1000000000000, "filename": "\\\\host\\a"}"#,
   ])
-  func eitherKeyDoes(_ json: String) throws {
+  func oneKeyForEachValueIsEnough(_ json: String) throws {
     let dictionary = try read(json)
     #expect(dictionary.size == 1_000_000_000_000)
     #expect(dictionary.name == "a")
     #expect(dictionary.md5 == .missing)
   }
 
-  @Test func digestsAreComparedInLowerCase() throws {
+  @Test func digestsAreConvertedToLowerCase() throws {
     let digits = "5D41402ABC4B2A76B9719D911017C592"
     #expect(
       try read(#"{"size": 0, "filename": "a", "md5": "\#(digits)"}"#).md5
@@ -31,11 +31,11 @@ struct UploadDictionaryTests {
     #"{"size": 1099511627777, "filename": "a"}"#, #"{"size": 1e300, "filename": "a"}"#, "{}", "[]",
     #"{"size": "1", "filename": "a"}"#, #"{"size": 1, "filename": 5}"#,
   ])
-  func othersAreRefused(_ json: String) {
+  func invalidDictionariesAreRefused(_ json: String) {
     #expect(throws: ClassicError.self) { try read(json) }
   }
 
-  @Test func whatIsWrittenHasAllNames() throws {
+  @Test func theWrittenDictionaryHasAllKeys() throws {
     let json = UploadDictionary.json(name: "a", size: 5_000_000_000, md5: "0")
     #expect(
       String(decoding: json, as: UTF8.self)

@@ -22,7 +22,7 @@ struct FirstBytesTests {
     "PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\n", "USER anonymous\r\n", "EHLO a\r\n",
     "get /x", "Post /;touch$IFS/tmp/x; ", "pUt *",
   ])
-  func requestsAreForeign(_ text: String) {
+  func requestsAreRecognized(_ text: String) {
     #expect(verdict(text) == .foreign("HTTP"))
   }
 
@@ -32,7 +32,7 @@ struct FirstBytesTests {
       [0x80, 0x2E, 0x01, 0x00, 0x02],
       [0x0A, 0x16, 0x03],
     ] as [[UInt8]])
-  func tlsIsForeign(_ bytes: [UInt8]) {
+  func tlsIsRecognized(_ bytes: [UInt8]) {
     #expect(verdict(bytes) == .foreign("TLS"))
   }
 
@@ -41,7 +41,7 @@ struct FirstBytesTests {
       [0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xA4, 0x42], [0x03, 0x00],
       [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51],
     ] as [[UInt8]])
-  func binaryProtocolsAreForeign(_ bytes: [UInt8]) {
+  func binaryProtocolsAreRecognized(_ bytes: [UInt8]) {
     #expect(verdict(bytes) == .foreign("a binary protocol"))
   }
 
@@ -51,11 +51,11 @@ struct FirstBytesTests {
     "X\n", "GET\n/x", "cat /etc/passwd | head", "PATH=/bin ls", "\u{1B}[A", "中文", "a\u{0}b",
     "UNHEARDOF x", "printf 'a/1.0'", "\nls",
   ])
-  func commandsAreTheClients(_ text: String) {
+  func commandsAreAccepted(_ text: String) {
     #expect(verdict(text) == .client)
   }
 
-  @Test func gbkIsTheClients() {
+  @Test func commandsInGBKAreAccepted() {
     #expect(verdict([0xD6, 0xD0, 0xCE, 0xC4]) == .client)
   }
 
@@ -64,12 +64,12 @@ struct FirstBytesTests {
     "UNHEARDOF /x HTTP/1.1\r\n",
     "get /;touch$IFS/tmp/x;",
   ])
-  func aRequestIsForeignInWhateverPiecesItComes(_ text: String) {
+  func requestsAreRecognizedInAnyPieces(_ text: String) {
     let bytes = Array(text.utf8)
     for cut in 1..<bytes.count {
       var first = FirstBytes()
       let beginning = first.receive(bytes[..<cut])
-      // What is run before the rest comes is at most a word in upper case, or nothing.
+      // The verdict on a part of a request must never be `client`: the server would run that part.
       #expect(beginning == .unclear || beginning == .foreign("HTTP"), "cut at \(cut)")
       #expect(first.receive(bytes[cut...]) == .foreign("HTTP"), "cut at \(cut)")
     }
@@ -78,13 +78,13 @@ struct FirstBytesTests {
     #expect(first.verdict == .foreign("HTTP"))
   }
 
-  @Test func emptyLinesTakeNoMemoryAndStayUnclear() {
+  @Test func emptyLinesStayUnclear() {
     var first = FirstBytes()
     for _ in 0..<1_000 { #expect(first.receive(Array("\r\n".utf8)) == .unclear) }
     #expect(first.receive(Array("ls".utf8)) == .client)
   }
 
-  @Test func whatIsClearStaysSo() {
+  @Test func aVerdictIsFinal() {
     var first = FirstBytes()
     #expect(first.receive(Array("ls".utf8)) == .client)
     #expect(first.receive(Array("GET / HTTP/1.1\r\n".utf8)) == .client)

@@ -4,7 +4,7 @@ import Testing
 @testable import TelpherClassic
 
 struct LoopbackPeerTests {
-  /// Lines as the kernel writes them: a client at port 0xE266 and a server at 0xE999.
+  /// The kernel's table for a client at port 0xE266 and a server at port 0xE999.
   private func table(_ clientInode: Int, unread: String) -> String {
     """
       sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -14,20 +14,20 @@ struct LoopbackPeerTests {
     """
   }
 
-  @Test func aPeerIsOpenAsLongAsAProcessHasIt() {
+  @Test func aPeerIsOpenWhileAProcessHasItsSocket() {
     let ports = TCPPorts(own: 0xE999, peer: 0xE266)
     #expect(LoopbackPeer(of: ports, in: table(199_220, unread: "00000000"))?.isOpen == true)
     #expect(LoopbackPeer(of: ports, in: table(0, unread: "00000000"))?.isOpen == false)
   }
 
-  @Test func unreadBytesAreThoseOfBothQueuesOnTheWay() {
+  @Test func unreadBytesCountBothQueues() {
     let ports = TCPPorts(own: 0xE999, peer: 0xE266)
     #expect(LoopbackPeer(of: ports, in: table(1, unread: "0000000A"))?.unreadBytes == 12)
     let other = TCPPorts(own: 0xE266, peer: 0xE999)
     #expect(LoopbackPeer(of: other, in: table(1, unread: "0000000A"))?.unreadBytes == 6)
   }
 
-  @Test func aConnectionThatIsNotThereHasNoPeer() {
+  @Test func anUnknownConnectionHasNoPeer() {
     let ports = TCPPorts(own: 1, peer: 2)
     #expect(LoopbackPeer(of: ports, in: table(1, unread: "00000000")) == nil)
     #expect(LoopbackPeer(of: ports, in: "") == nil)

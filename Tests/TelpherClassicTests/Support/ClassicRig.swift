@@ -6,13 +6,14 @@ import Testing
 
 @testable import TelpherClassic
 
-/// A server of a dialect on a loop in memory, whose shell runs what `programs` has.
+/// A server of a dialect on a loop in memory. Its shell runs the commands of `programs`; any other
+/// command prints its own line.
 final class ClassicRig: Sendable {
   let loop: MemoryLoop
   let server: ClassicServer
   let address: SocketAddress
 
-  /// What the commands of a test do, by their line.
+  /// The commands of a test, by their lines.
   typealias Programs = [String: @Sendable (MemoryProcess) -> Void]
 
   init(
@@ -25,7 +26,6 @@ final class ClassicRig: Sendable {
       MemoryProgram { process in
         let line = process.arguments.last ?? ""
         if let program = programs[line] { return program(process) }
-        // Any other line is its own output.
         process.print(line)
         process.exit(0)
       })
@@ -43,7 +43,7 @@ final class ClassicRig: Sendable {
     self.address = address
   }
 
-  /// A client that is connected.
+  /// Connects a client.
   func client() async throws -> RawClient {
     let client = RawClient(on: loop)
     try await client.connect(to: address)
@@ -67,7 +67,7 @@ private struct Silent: LogHandler {
   func log(event: LogEvent) {}
 }
 
-/// A peer that speaks bytes.
+/// A client that reads and writes bytes.
 actor RawClient {
   nonisolated let loop: any EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -92,13 +92,13 @@ actor RawClient {
     String(decoding: try await read(count), as: UTF8.self)
   }
 
-  /// What one read brings, as a recv does.
+  /// The bytes of one read, as of one recv.
   func readOnce() async throws -> String {
     guard let chunk = try await stream?.read() else { return "" }
     return String(decoding: [UInt8](chunk), as: UTF8.self)
   }
 
-  /// All that comes until the server ends; an error counts as an end.
+  /// All bytes until the connection ends, in order or with an error.
   func readToEnd() async -> String {
     var bytes: [UInt8] = []
     while let chunk = try? await stream?.read() { bytes.append(contentsOf: chunk) }
@@ -110,7 +110,7 @@ actor RawClient {
   func close() { stream?.close() }
 }
 
-/// Something that happens once, and that tests wait for.
+/// Counts events for a test that waits for them. For one waiter.
 final class Signal: Sendable {
   private let stream: AsyncStream<Void>
   private let continuation: AsyncStream<Void>.Continuation
@@ -119,7 +119,7 @@ final class Signal: Sendable {
 
   func send() { continuation.yield() }
 
-  /// Returns once it has been sent once more than was waited for.
+  /// Waits for the next event that no earlier `wait()` has returned for.
   func wait() async {
     for await _ in stream { return }
   }

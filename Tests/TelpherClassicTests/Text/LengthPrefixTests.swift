@@ -9,13 +9,13 @@ struct LengthPrefixTests {
   ]
 
   @Test(arguments: known)
-  func bytesAreThoseOfPythonsStruct(_ count: Int64, _ bytes: [UInt8]) throws {
+  func bytesEqualThoseOfPythonsStruct(_ count: Int64, _ bytes: [UInt8]) throws {
     #expect(try LengthPrefix.encode(count) == bytes)
     #expect(try LengthPrefix.decode(bytes) == Int(count))
   }
 
   @Test(arguments: [Int64(Int32.max) + 1, 1 << 32, 5 << 32, .max, -1])
-  func whatDoesNotFitIsRefusedAndNotWrapped(_ count: Int64) {
+  func countsThatDoNotFitAreRefused(_ count: Int64) {
     let error = #expect(throws: ClassicError.self) { try LengthPrefix.encode(count) }
     #expect(error?.code == .limit)
     #expect(error?.message.contains("\(count)") == true)

@@ -3,7 +3,7 @@ import Testing
 @testable import TelpherClassic
 
 struct LineBufferTests {
-  @Test func linesComeWholeHoweverTheirBytesDo() {
+  @Test func linesAreCompleteHoweverTheirBytesArrive() {
     let text = "one\r\ntwo\n\nthree"
     for size in 1...text.utf8.count {
       var buffer = LineBuffer()

@@ -21,19 +21,19 @@ struct MD5FieldTests {
   }
 
   @Test(arguments: ["1", "[]", "{}", "true"])
-  func whatIsNoTextIsAPlaceholderToo(_ value: String) throws {
+  func aValueThatIsNoStringIsAPlaceholder(_ value: String) throws {
     guard case .placeholder = try read(#"{"md5": \#(value)}"#) else {
       Issue.record("\(value) is no placeholder")
       return
     }
   }
 
-  @Test func nullIsNone() throws {
+  @Test func nullMeansNoDigest() throws {
     #expect(try read(#"{"md5": null}"#) == nil)
     #expect(try read("{}") == nil)
   }
 
-  @Test func aPlaceholderIsShownShortAndHarmless() {
+  @Test func aPlaceholderIsShortenedAndEscaped() {
     #expect(MD5Field("a\n\u{1B}") == .placeholder(#""a\n\u{1B}""#))
     guard case .placeholder(let shown) = MD5Field(String(repeating: "x", count: 10_000)) else {
       Issue.record("a long text is no placeholder")

@@ -4,10 +4,10 @@ import Testing
 
 struct PromptLineTests {
   @Test(arguments: ["", "  ", "\t\r\n", "\r"])
-  func nothingIsEmpty(_ line: String) { #expect(PromptLine(line) == .empty) }
+  func blankLinesAreEmpty(_ line: String) { #expect(PromptLine(line) == .empty) }
 
   @Test(arguments: ["quit", " quit\r\n", "quit "])
-  func quitEnds(_ line: String) { #expect(PromptLine(line) == .quit) }
+  func quitIsRecognized(_ line: String) { #expect(PromptLine(line) == .quit) }
 
   @Test func blanksAroundTextDoNotCount() {
     #expect(PromptLine("  echo 'a  b' \n") == .text("echo 'a  b'"))

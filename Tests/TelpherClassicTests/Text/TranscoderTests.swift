@@ -14,12 +14,12 @@ struct TranscoderTests {
     return convert(Array(text.utf8), transcoder) + transcoder.finish()
   }
 
-  @Test func gbkHasTwoBytesACharacter() throws {
+  @Test func gbkUsesTwoBytesPerCharacter() throws {
     #expect(try gbk("中文") == [0xD6, 0xD0, 0xCE, 0xC4])
   }
 
   @Test(arguments: 1...7)
-  func aCharacterInTwoPiecesStaysWhole(_ size: Int) throws {
+  func aCharacterInTwoPiecesIsConverted(_ size: Int) throws {
     let bytes = try gbk(text)
     let transcoder = try Transcoder(from: "gbk", to: "UTF-8")
     var result: [UInt8] = []
@@ -30,14 +30,14 @@ struct TranscoderTests {
     #expect(String(decoding: result, as: UTF8.self) == text)
   }
 
-  @Test func muchTextNeedsMoreRoomThanOneCallHas() throws {
+  @Test func longTextIsConvertedInSeveralCalls() throws {
     let long = String(repeating: text, count: 20_000)
     let transcoder = try Transcoder(from: "gbk", to: "UTF-8")
     let result = convert(try gbk(long), transcoder) + transcoder.finish()
     #expect(result == Array(long.utf8))
   }
 
-  @Test func whatIsNoCharacterIsReplaced() throws {
+  @Test func invalidAndUnmappableCharactersAreReplaced() throws {
     let back = try Transcoder(from: "gbk", to: "UTF-8")
     #expect(convert([0x41, 0xFF, 0x42], back) == Array("A\u{FFFD}B".utf8))
     let there = try Transcoder(from: "UTF-8", to: "gbk")
@@ -52,7 +52,7 @@ struct TranscoderTests {
     #expect(transcoder.finish().isEmpty)
   }
 
-  @Test func anEncodingWithStatesIsBroughtBackToItsFirst() throws {
+  @Test func aStatefulEncodingIsResetAtTheEnd() throws {
     let transcoder = try Transcoder(from: "UTF-8", to: "ISO-2022-JP")
     let bytes = convert(Array("日本".utf8), transcoder) + transcoder.finish()
     #expect(bytes == [0x1B, 0x24, 0x42, 0x46, 0x7C, 0x4B, 0x5C, 0x1B, 0x28, 0x42])

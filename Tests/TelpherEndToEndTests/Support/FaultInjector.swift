@@ -2,13 +2,14 @@ import Glibc
 import TelpherTestSupport
 import Testing
 
-/// A program that lets one system call of another fail (Tests/FaultInjector/main.c), and the connection
-/// that tells it which.
+/// A connection to the program that makes one system call of another program fail
+/// (Tests/FaultInjector/main.c).
 final class FaultInjector {
-  /// Beside the tests, as the other programs.
+  /// The path of the program, in the folder of the test program.
   static let program = SystemBackend.uv.program.dropLast("telpher".count) + "fault-injector"
 
-  /// Whether the kernel lets it ask about the calls of a program: not if something else does already.
+  /// Whether the kernel allows it to intercept system calls; it does not if another tool already
+  /// does.
   static let isPossible =
     LocalShell.run([String(program), "-", "--", "/bin/true"], environment: []) == .exited(0)
 
@@ -31,13 +32,13 @@ final class FaultInjector {
 
   deinit { close(socket) }
 
-  /// From now on calls of `call` are counted, and the one of number `turn` fails.
+  /// Starts counting the calls of `call`; makes call number `turn` fail with `error`.
   func arm(_ call: String, _ error: Int32, _ turn: Int) throws {
     let answer = try ask("arm \(call) \(error) \(turn)\n")
     try #require(answer == "ok\n")
   }
 
-  /// Nothing fails any more. Returns how many calls there were.
+  /// Stops making calls fail. Returns the number of calls.
   func stop() throws -> Int {
     let answer = try ask("stop\n")
     return try #require(Int(answer.dropLast()))

@@ -3,9 +3,9 @@ import TelpherFiles
 import TelpherTestSupport
 import Testing
 
-/// What the sweep of faults moves, where to, and what is checked afterwards.
+/// The transfer of the fault sweep: its source, its destination and the checks after it.
 struct FaultSubject {
-  /// Which way, and whether a folder.
+  /// The kinds of transfers.
   enum Transfer: String, CaseIterable, Sendable {
     case put
     case putStream = "put -"
@@ -20,14 +20,14 @@ struct FaultSubject {
 
   let transfer: Transfer
   let files: FileServer
-  /// The name of what is moved.
+  /// The name of the source.
   var name: String { transfer.isTree ? "tree" : "file" }
   var source: String { transfer.isPut ? files.local : files.root }
-  /// The folder that it goes to.
+  /// The destination folder, as the program is given it.
   var folder: String { transfer.isPut ? "into" : "local" }
   var destination: String { transfer.isPut ? files.root + "/into" : files.local }
 
-  /// Makes the source.
+  /// Creates the source.
   func makeSource() throws {
     guard transfer.isTree else { return write(source + "/file", 1, 300_000, at: 1_000) }
     let tree = source + "/tree"
@@ -45,7 +45,7 @@ struct FaultSubject {
     chmod(tree + "/new", 0o750)
   }
 
-  /// Makes the destination as it is before a transfer: some of it is there, in an older form.
+  /// Creates the destination as it is before a transfer, with older versions of some entries.
   func makeDestination() throws {
     mkdir(destination, 0o755)
     try? Root(destination).remove(try RelativePath(name), recursively: true)
@@ -71,7 +71,7 @@ struct FaultSubject {
     utimensat(AT_FDCWD, path, [time, time], AT_SYMLINK_NOFOLLOW)
   }
 
-  /// What there is at `path` and below it, by name, with all that a transfer keeps; partials too.
+  /// The entries of a folder by path, with all properties that a transfer keeps; partial files too.
   private func contents(of folder: String) throws -> [String: String] {
     var found: [String: String] = [:]
     var folders: [RelativePath] = [.root]
@@ -100,15 +100,15 @@ struct FaultSubject {
     return found
   }
 
-  /// A copy of what a file or link was, or is to be: its kind, size and digest.
+  /// The kind, size and digest of a file or link.
   private func bytes(_ text: String) -> String {
     text.hasPrefix("file") ? text.split(separator: " ").prefix(3).joined(separator: " ") : text
   }
 
-  /// Checks the destination against the source and what the destination was before.
+  /// Compares the destination with the source and with its own contents before the transfer.
   ///
-  /// - Parameter before: what `snapshot()` gave.
-  /// - Returns: whether it is the same as the source.
+  /// - Parameter before: the result of `snapshot()` before the transfer.
+  /// - Returns: whether the destination is the same as the source.
   func check(before: [String: String], mayLeavePartials: Bool, _ what: String) throws -> Bool {
     let (wanted, found) = (try contents(of: source), try contents(of: destination))
     for (path, text) in found where !path.contains(".telpher.") {
@@ -126,6 +126,6 @@ struct FaultSubject {
     return copies == wanted
   }
 
-  /// What there is at the destination.
+  /// The entries of the destination.
   func snapshot() throws -> [String: String] { try contents(of: destination) }
 }

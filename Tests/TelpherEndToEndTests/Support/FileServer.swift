@@ -5,14 +5,14 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// `telpher serve --root` in a process of its own that may die at any moment, and folders for it and
-/// its clients.
+/// `telpher serve --root` in its own process, which a test may kill at any time, and folders for it
+/// and its clients.
 struct FileServer {
   let folder: String
   var root: String { folder + "/root" }
   var local: String { folder + "/local" }
 
-  /// Runs `body` with fresh folders.
+  /// Runs `body` with new folders.
   static func with(_ body: (FileServer) async throws -> Void) async throws {
     let files = FileServer(folder: "/tmp/telpher-faults-\(UInt64.random(in: 0 ... .max))")
     for path in [files.folder, files.root, files.local] { mkdir(path, 0o755) }
@@ -23,15 +23,15 @@ struct FileServer {
     try result.get()
   }
 
-  /// Where strace(1) is, by whose faults are injected.
+  /// The path of strace(1), which injects the faults.
   static let hasTracer = access("/usr/bin/strace", X_OK) == 0
 
-  /// Starts a server, lets `body` use it and ends it, if it has not ended before.
+  /// Starts a server, runs `body` with it, and ends it if it has not ended before.
   ///
   /// - Parameters:
-  ///   - faults: what strace(1) does to it: `pwrite64:signal=SIGKILL:when=2`.
-  ///   - wrapper: a program with its arguments that executes it with other limits.
-  /// - Returns: whether it was still there behind `body`.
+  ///   - faults: the faults that strace(1) injects, for example `pwrite64:signal=SIGKILL:when=2`.
+  ///   - wrapper: a program with arguments that runs the server with other limits.
+  /// - Returns: whether the server still ran after `body`.
   @discardableResult
   func serve(
     _ backend: SystemBackend = .uv, faults: [String] = [], wrapper: [String] = [],
@@ -65,7 +65,7 @@ struct FileServer {
     await loop.shutDown()
     let isAlive = program.exit == nil
     if isAlive {
-      // strace passes it on.
+      // strace passes the signal on.
       for pid in program.view.children + [program.view.pid] { kill(pid, SIGKILL) }
       try await eventually("the server ends") { program.exit != nil }
     }
@@ -73,7 +73,7 @@ struct FileServer {
     return isAlive
   }
 
-  /// The names in the root, partials included.
+  /// The names in the root, including partial files.
   func names() throws -> [String] {
     try Root(root).folder(.root).names().map { String(decoding: $0, as: UTF8.self) }
   }

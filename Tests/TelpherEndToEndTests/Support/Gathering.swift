@@ -1,11 +1,11 @@
-/// A place where as many tasks wait for each other as were told.
+/// A barrier: a given number of tasks wait for each other.
 actor Gathering {
   private var missing: Int
   private var waiters: [CheckedContinuation<Void, Never>] = []
 
   init(_ count: Int) { missing = count }
 
-  /// Returns when all have arrived.
+  /// Returns when all tasks have called it.
   func arrive() async {
     missing -= 1
     if missing > 0 {

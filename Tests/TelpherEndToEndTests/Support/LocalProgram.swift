@@ -4,27 +4,28 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// A program that a test starts itself, not through a server, and which is gone when the test is.
+/// A program that a test starts without a server, and that ends with the test.
 final class LocalProgram {
   private let process: LaunchedProcess
   private var unread: [UInt8] = []
 
   private static let launcher = Result { try Launcher() }
 
-  /// Starts `arguments`; its standard output is to be read, its standard error is the tests'.
+  /// Starts `arguments`. The test reads its standard output; its standard error is that of the
+  /// tests.
   init(_ arguments: [String], environment: [String: String] = [:]) throws {
     var variables = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
-    // What scripts/test tells the sanitizer holds for the programs as well.
+    // The sanitizer's options that scripts/test sets apply to the programs too.
     if let options = getenv("TSAN_OPTIONS") { variables["TSAN_OPTIONS"] = String(cString: options) }
     variables.merge(environment) { $1 }
     process = try Self.launcher.get().launch(
       SpawnRequest(arguments: arguments, environment: variables, error: .inherit))
   }
 
-  /// Ends it with all that came from it.
+  /// Ends the program and all its processes.
   deinit {
     process.signalTree(SIGKILL)
-    // Only its own end, which SIGKILL makes sure of, is waited for.
+    // Wait only for the program's own exit, which SIGKILL ensures.
     while process.reap() == nil { usleep(1_000) }
     process.release()
     close(process.pidDescriptor)
@@ -33,12 +34,12 @@ final class LocalProgram {
 
   var view: ProcessView { ProcessView(pid: process.pid) }
 
-  /// How it ended, once it has.
+  /// Its exit status; nil while it runs.
   var exit: ProcessExit.Status? { process.reap()?.status }
 
   func signal(_ number: Int32) { kill(process.pid, number) }
 
-  /// The next line of its standard output.
+  /// Waits for the next line of its standard output.
   func line() async throws -> String {
     var line: String?
     try await eventually("a line from a program") {

@@ -1,8 +1,8 @@
 import Glibc
 
-/// The shell of this machine, run without Telpher: what a command is to do.
+/// Runs commands without Telpher, to compare their results with those of Telpher.
 enum LocalShell {
-  /// How a command ended, as waitpid(2) has it.
+  /// How a command ended, as waitpid(2) reports it.
   enum Ending: Equatable, Sendable {
     case exited(Int32)
     case signaled(Int32)
@@ -10,14 +10,14 @@ enum LocalShell {
     case failed(Int32)
   }
 
-  /// What `line` writes to its standard output.
+  /// The standard output of the shell line `line`.
   static func output(of line: String) -> [UInt8] {
     guard let pipe = popen(line, "re") else { return [] }
     defer { pclose(pipe) }
     return bytes(of: pipe)
   }
 
-  /// Runs a program with nothing on its standard streams, and waits for it.
+  /// Runs a program with empty standard streams, and waits for it.
   static func run(_ arguments: [String], environment: [String]) -> Ending {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)

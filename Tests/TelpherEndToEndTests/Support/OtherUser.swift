@@ -1,17 +1,17 @@
 import Glibc
 import TelpherTestSupport
 
-/// Running the program as a user who may do little, which takes root.
+/// Runs the program as an unprivileged user, which needs root.
 enum OtherUser {
-  /// Runs the rest of a command line as a user that nobody else is, so that a limit of processes
-  /// counts those of one test alone.
+  /// A command that runs its arguments as a user of its own, so that a limit of processes counts
+  /// only those of one test.
   static func wrapper() -> [String] {
     let uid = Int.random(in: 2_000_000_000..<2_100_000_000)
     return ["setpriv", "--reuid=\(uid)", "--regid=\(uid)", "--clear-groups", "--"]
   }
 
-  /// A copy of the program of `backend` that every user can execute, in a folder of its own. Kept
-  /// while the tests run.
+  /// A copy of the program of `backend` that every user can execute, in a separate folder. It is
+  /// kept while the tests run.
   static func program(of backend: SystemBackend) throws -> String {
     guard let program = programs[backend] else { throw NotCopied() }
     return program
@@ -33,7 +33,7 @@ enum OtherUser {
     return programs
   }()
 
-  /// Whether the program can be run so: by root, and with its libraries where others may read.
+  /// Whether this is possible: the tests run as root, and other users can read the libraries.
   static let isPossible: Bool = {
     guard geteuid() == 0, let program = try? program(of: .uv) else { return false }
     return LocalShell.run(wrapper() + [program, "--help"], environment: ["PATH=/usr/bin:/bin"])

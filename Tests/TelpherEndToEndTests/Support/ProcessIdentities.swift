@@ -1,6 +1,6 @@
 import Glibc
 
-/// Processes by id and start time: ids are given out again.
+/// Processes by id and start time, because the system reuses ids.
 struct ProcessIdentities {
   private let processes: [(pid: Int32, startTime: Substring)]
 
@@ -11,7 +11,7 @@ struct ProcessIdentities {
     }
   }
 
-  /// How many of them still run; zombies don't.
+  /// How many of them still run; zombies do not count.
   var count: Int { processes.count { Self.startTime(of: $0.pid) == $0.startTime } }
 
   /// Ends those that still run.
@@ -21,7 +21,7 @@ struct ProcessIdentities {
     }
   }
 
-  /// When a process started, in the ticks of proc(5); nil where it has ended.
+  /// When a process started, in the ticks of proc(5); nil if it has ended.
   private static func startTime(of pid: Int32) -> Substring? {
     let fields = text("/proc/\(pid)/stat").split(separator: ")").last?.split(separator: " ") ?? []
     return fields.count > 19 && fields[0] != "Z" ? fields[19] : nil

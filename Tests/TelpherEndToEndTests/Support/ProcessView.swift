@@ -1,14 +1,14 @@
 import Glibc
 
-/// A process as /proc shows it: proc(5).
+/// A process as proc(5) describes it.
 struct ProcessView {
   let pid: Int32
 
-  /// Whether it is there, as a zombie or alive.
+  /// Whether the process exists, running or as a zombie.
   var exists: Bool { !status.isEmpty }
   /// Resident memory in KiB.
   var residentKiB: Int { number("VmRSS:") }
-  /// Its user.
+  /// The id of its user.
   var uid: Int { number("Uid:") }
 
   /// Its open descriptors.
@@ -16,13 +16,13 @@ struct ProcessView {
 
   /// Processor time used, user's and system's, in ticks of 10 ms.
   var ticks: Int {
-    // The name, which may hold blanks, ends with the last bracket; the times are fields 14 and 15.
+    // The name may contain blanks and ends with the last bracket; the times are fields 14 and 15.
     let fields = text("/proc/\(pid)/stat").split(separator: ")").last?.split(separator: " ") ?? []
     return fields.count > 12 ? (Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0) : 0
   }
 
-  /// Its children, zombies included; without the helper with which a sanitizer finds out whether a
-  /// report is to be suppressed.
+  /// Its children, including zombies, but not the helper process of a sanitizer, which checks
+  /// whether to suppress a report.
   var children: [Int32] {
     let all = entries(of: "/proc/\(pid)/task").flatMap { task in
       text("/proc/\(pid)/task/\(task)/children").split(separator: " ").compactMap { Int32($0) }
@@ -31,7 +31,7 @@ struct ProcessView {
     return all.filter { text("/proc/\($0)/comm") != "llvm-symbolizer\n" }
   }
 
-  /// The control groups that it made for its commands, where the server's are.
+  /// The control groups that a server has made for its commands.
   var controlGroups: [String] {
     guard
       let own = text("/proc/\(pid)/cgroup").split(separator: "\n")
@@ -44,7 +44,7 @@ struct ProcessView {
       .flatMap { entries(of: "\(folder)/\($0)") }.filter { $0.hasPrefix("job-") }
   }
 
-  /// Living processes that have `mark` somewhere in their arguments.
+  /// The running processes that have `mark` in their arguments.
   static func marked(_ mark: String) -> [Int32] {
     entries(of: "/proc").compactMap { Int32($0) }.filter {
       $0 != getpid() && text("/proc/\($0)/cmdline").contains(mark)
@@ -60,14 +60,14 @@ struct ProcessView {
   }
 }
 
-/// The text of a file; empty where it can't be read.
+/// The text of a file; empty if it can't be read.
 func text(_ path: String) -> String {
   guard let file = fopen(path, "re") else { return "" }
   defer { fclose(file) }
   return String(decoding: bytes(of: file), as: UTF8.self)
 }
 
-/// What is left in `file`.
+/// The remaining bytes of `file`.
 func bytes(of file: UnsafeMutablePointer<FILE>) -> [UInt8] {
   var bytes: [UInt8] = []
   while true {
@@ -93,5 +93,5 @@ func entries(of path: String) -> [String] {
   return names.filter { $0 != "." && $0 != ".." }
 }
 
-/// A length of sleep that no other process has: `sleep` takes it, and it stands in the arguments.
+/// A duration for `sleep` that no other process has in its arguments.
 func unusualDuration() -> String { "9\(UInt32.random(in: 100_000...999_999)).\(getpid())" }

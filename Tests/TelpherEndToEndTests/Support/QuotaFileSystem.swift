@@ -1,12 +1,12 @@
 import Glibc
 
-/// A file system with a quota: btrfs in a file, which only the server's own table of mounts shows, and
-/// which goes with it. It needs root, mkfs.btrfs(8) and a loop device.
+/// A file system with a quota: btrfs in an image file, mounted only in the server's own mount
+/// namespace. It disappears with the server. It needs root, mkfs.btrfs(8) and a loop device.
 struct QuotaFileSystem {
-  /// Bytes that all files together may take.
+  /// The most bytes of all files together.
   static let limit = 8 << 20
 
-  /// Whether this machine lets us have one.
+  /// Whether this machine can make and mount one.
   static let isPossible: Bool = {
     let folder = "/tmp/telpher-quota-\(UInt64.random(in: 0 ... .max))"
     mkdir(folder, 0o755)
@@ -16,12 +16,12 @@ struct QuotaFileSystem {
     return geteuid() == 0 && quota.make() && run(quota.wrapper + ["true"])
   }()
 
-  /// The file that it is in.
+  /// The path of the image file.
   let image: String
-  /// Where it is to be seen.
+  /// The folder at which it is mounted.
   let place: String
 
-  /// Makes the image; false where that can't be done.
+  /// Makes the image; returns false if that fails.
   func make() -> Bool {
     Self.run([
       "/bin/sh", "-c", "truncate -s 128M \"$1\" && mkfs.btrfs -q \"$1\"", "sh", image,
@@ -34,7 +34,7 @@ struct QuotaFileSystem {
     return LocalShell.run(arguments, environment: [path]) == .exited(0)
   }
 
-  /// A program with its arguments that executes the one behind it where the file system is to be seen.
+  /// A command that mounts the file system and then runs its arguments.
   var wrapper: [String] {
     [
       "/usr/bin/unshare", "--mount", "/bin/sh", "-c",

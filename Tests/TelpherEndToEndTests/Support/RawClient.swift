@@ -1,8 +1,8 @@
 import TelpherTransport
 import TelpherWire
 
-/// A client that knows the protocol's page only: frames over a socket, which it reads when it likes.
-/// It grants all the credit there is at once, so that nothing but the socket holds a server back.
+/// A client that sends and reads frames without the client library, and reads only when a test
+/// wants it to. It grants unlimited credit at once, so that only the socket can block the server.
 actor RawClient {
   private nonisolated let loop: any EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -17,7 +17,7 @@ actor RawClient {
 
   private init(loop: any EventLoop) { self.loop = loop }
 
-  /// Connects and says HELLO.
+  /// Connects and sends HELLO.
   static func connect(to address: SocketAddress, on loop: any EventLoop) async throws -> RawClient {
     let client = RawClient(loop: loop)
     try await client.open(address)
@@ -37,16 +37,16 @@ actor RawClient {
     send(WireConstants.preface + frame(.hello, 0, plenty))
   }
 
-  /// Runs the command of this OPEN, without input.
+  /// Sends an OPEN with this JSON, without input.
   func run(_ request: String) -> StreamID {
     defer { nextStream += 2 }
     send(frame(.open, nextStream, request, flags: FrameFlags.noInput))
     return nextStream
   }
 
-  /// Reads from now on; before it nothing is taken from the socket.
+  /// Starts reading from the socket.
   func startReading() { stream?.resumeReading() }
-  /// Reads no more.
+  /// Stops reading from the socket.
   func stopReading() { stream?.pauseReading() }
   func close() { stream?.close() }
 
@@ -55,7 +55,7 @@ actor RawClient {
     bytes[stream]?[channel.rawValue] ?? []
   }
 
-  /// How a stream ended, once it has.
+  /// The result of a stream; nil while it is open.
   func result(_ stream: StreamID) -> CloseResult? { results[stream] }
 
   private func send(_ bytes: [UInt8]) {

@@ -1,11 +1,11 @@
 import Glibc
 
-/// How much the tests do: little each time, all that the project promises with TELPHER_SLOW=1 in the
-/// environment.
+/// The sizes and counts of the tests: small by default, and those that the project promises if
+/// TELPHER_SLOW is in the environment.
 enum Scale {
-  /// Whether the full counts are asked for.
+  /// Whether the tests use the full counts.
   static let isFull = getenv("TELPHER_SLOW") != nil
 
-  /// `full` where the full counts are asked for, else `fast`.
+  /// Returns `full` if the tests use the full counts, otherwise `fast`.
   static func pick<Value>(fast: Value, full: Value) -> Value { isFull ? full : fast }
 }

@@ -17,11 +17,10 @@ struct ServerProcess {
       to: .socket(address), on: clientLoop, trustedUsers: [UInt32(program.view.uid)])
   }
 
-  /// Runs `body` with a server, and has it end by SIGTERM behind it.
+  /// Runs `body` with a server, and ends the server with SIGTERM after it.
   ///
   /// - Parameters:
-  ///   - wrapper: a program and its arguments that execute the server with others of their own rights
-  ///     and limits.
+  ///   - wrapper: a program with arguments that runs the server with other rights and limits.
   ///   - path: the program; nil for the backend's own.
   static func with<Value>(
     _ backend: SystemBackend, wrapper: [String] = [], program path: String? = nil,
@@ -46,7 +45,7 @@ struct ServerProcess {
       result = .failure(error)
     }
     await clientLoop.shutDown()
-    // Twice: what a test leaves running is not waited for.
+    // Send it twice, so that the server does not wait for commands that a test has left running.
     program.signal(SIGTERM)
     program.signal(SIGTERM)
     try await eventually("the server ends at SIGTERM") { program.exit != nil }

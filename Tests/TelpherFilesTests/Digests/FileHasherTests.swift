@@ -3,7 +3,7 @@ import TelpherFiles
 import Testing
 
 @Suite struct FileHasherTests {
-  /// Of the texts in FIPS 180-4's examples and RFC 1321.
+  /// The examples of FIPS 180-4 and RFC 1321.
   @Test(
     arguments: [
       (.sha256, "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
@@ -17,13 +17,14 @@ import Testing
       (.md5, "message digest", "f96b697d7cb7938d525a2f31aaf161d0"),
       (.xxh128, "abc", "06b05ab6733a618578af5f94892f3950"),
     ] as [(DigestAlgorithm, String, String)])
-  func publishedDigests(algorithm: DigestAlgorithm, text: String, digest: String) {
+  func digestsMatchPublishedExamples(algorithm: DigestAlgorithm, text: String, digest: String) {
     var hasher = FileHasher(algorithm)
     text.bytes.withUnsafeBytes { hasher.update($0) }
     #expect(hasher.digest == digest)
   }
 
-  /// XXH128's own sanity vectors without a seed: a length of each way that the algorithm has.
+  /// Sanity test vectors of xxHash for XXH128 without a seed. Each length takes another code path
+  /// of the algorithm.
   @Test(arguments: [
     (0, "99aa06d3014798d86001c324468d497f"), (1, "a6cd5e9392000f6ac44bdff4074eecdb"),
     (6, "082afe0b8162d12a3e7039bdda43cfc6"), (12, "6e3efd8fc7802b18061a192713f69ad9"),
@@ -33,7 +34,7 @@ import Testing
     (2048, "f736557fd47073a5dd59e2c3a5f038e0"), (2240, "ccb134fbfa7ce49d6e73a90539cf2948"),
     (2367, "e89c0f6ff369b427cb37aeb9e5d361ed"),
   ])
-  func xxh128OfEachLength(length: Int, digest: String) {
+  func xxh128MatchesTestVectors(length: Int, digest: String) {
     let bytes = Self.sample(length)
     for piece in [1, 7, 64, 256, 1000, 4096] {
       var hasher = FileHasher(.xxh128)
@@ -43,7 +44,7 @@ import Testing
   }
 
   @Test(arguments: DigestAlgorithm.allCases)
-  func itGoesOnAfterItWasAsked(algorithm: DigestAlgorithm) {
+  func moreBytesMayFollowAfterADigest(algorithm: DigestAlgorithm) {
     let bytes = Self.sample(5000)
     var whole = FileHasher(algorithm)
     whole.update(bytes, inPiecesOf: 5000)
@@ -57,7 +58,9 @@ import Testing
     #expect(asked.digest == whole.digest)
   }
 
-  @Test(arguments: DigestAlgorithm.allCases) func aCopyGoesOnByItself(algorithm: DigestAlgorithm) {
+  @Test(arguments: DigestAlgorithm.allCases) func copyContinuesIndependently(
+    algorithm: DigestAlgorithm
+  ) {
     let bytes = Self.sample(3000)
     var hasher = FileHasher(algorithm)
     hasher.update(bytes, inPiecesOf: 1000)
@@ -68,7 +71,7 @@ import Testing
     #expect(hasher.digest != digest)
   }
 
-  /// The bytes of xxHash's test vectors: the uppermost one of each power of a 64-bit prime.
+  /// The input of xxHash's test vectors: the highest byte of each power of a 64-bit prime.
   private static func sample(_ length: Int) -> [UInt8] {
     var state: UInt64 = 2_654_435_761
     return (0..<length).map { _ in

@@ -2,16 +2,18 @@ import Glibc
 import TelpherFiles
 import Testing
 
-/// What must not lead out of the root, nor to anything but files and folders.
+/// No path leads out of a confined root, and only files and folders are opened.
 @Suite struct ConfinementTests {
-  /// What each is by name, and what following it says.
+  /// Link targets, and the error of following each link.
   static let links: [(target: String, code: FileError.Code)] = [
     ("/etc", .badPath), ("/", .badPath), ("../outside", .badPath), ("..", .badPath),
     ("folder/../../outside", .badPath), ("folder/up/../../outside", .badPath), ("self", .badPath),
     ("nothing", .notFound),
   ]
 
-  @Test(arguments: links) func linksThatLeadOut(target: String, code expected: FileError.Code)
+  @Test(arguments: links) func linkOutOfTheRootIsNotFollowed(
+    target: String, code expected: FileError.Code
+  )
     throws
   {
     let sandbox = try Sandbox()
@@ -35,7 +37,7 @@ import Testing
   }
 
   @Test(arguments: ["../outside/secret", "/etc/hostname", "folder/../../outside/secret"])
-  func filesThatLinksLeadOutTo(target: String) throws {
+  func fileOutsideIsNotReadThroughALink(target: String) throws {
     let sandbox = try Sandbox()
     try sandbox.makeFolder("folder")
     try sandbox.link("link", to: target)
@@ -61,8 +63,8 @@ import Testing
       try sandbox.root.folder("a").openFile("file".bytes, followsLink: true).text() == "inside")
   }
 
-  /// Through /proc, a link's text is inside of the root and where it leads is not.
-  @Test func magicLinks() throws {
+  /// The text of a link in /proc may name a path inside the root while its target is outside.
+  @Test func magicLinkIsNotFollowed() throws {
     let root = try Root("/proc/self")
     let outside = open("/", O_RDONLY | O_CLOEXEC)
     defer { close(outside) }
@@ -75,7 +77,7 @@ import Testing
     #expect(try root.folder(.root).openFile("stat".bytes).text().isEmpty == false)
   }
 
-  @Test func whatIsNoRegularFile() throws {
+  @Test func onlyRegularFilesAreOpened() throws {
     let sandbox = try Sandbox()
     try sandbox.makeFolder("folder")
     try check(mkfifo(sandbox.inside("fifo"), 0o644), "mkfifo")
@@ -97,19 +99,19 @@ import Testing
     #expect(error?.message == "cannot read 'null': it is a device, not a regular file")
   }
 
-  /// A writer of a FIFO waits for somebody who opens it: it must not be us.
-  @Test func aFIFOIsNotTouched() throws {
+  /// A writer of a FIFO waits until a reader opens it. Telpher must not be that reader.
+  @Test func fifoIsNotOpened() throws {
     let sandbox = try Sandbox()
     try check(mkfifo(sandbox.inside("fifo"), 0o644), "mkfifo")
     _ = try? sandbox.top().openFile("fifo".bytes)
     _ = try? sandbox.root.status("fifo", followsLink: true)
-    // No reader is there, and none was.
+    // No reader has opened it.
     #expect(open(sandbox.inside("fifo"), O_WRONLY | O_NONBLOCK) == -1)
     #expect(errno == ENXIO)
   }
 
   @Test(arguments: ["", ".", "..", "../outside", "a/b", "/etc", "a\0b"])
-  func namesThatLeadElsewhere(name: String) throws {
+  func nameThatIsNotASingleComponentIsRefused(name: String) throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     let name = name.bytes

@@ -4,10 +4,10 @@ import Synchronization
 import TelpherFiles
 import Testing
 
-/// Somebody exchanges files and folders for symlinks that lead out, all the time (renameat2 with
-/// RENAME_EXCHANGE), while names are resolved, read, written and removed.
+/// While names are resolved, read, written and removed, another thread continuously exchanges files
+/// and folders with symlinks that lead out of the root (renameat2 with RENAME_EXCHANGE).
 @Suite(.serialized) struct ExchangeRaceTests {
-  /// Thousands of rounds, or for 30 s. Either way the other thread gets its share.
+  /// The rounds of a test: thousands, or 30 s. In both cases the other thread gets time to run.
   private func race(
     _ sandbox: Sandbox, exchanging pairs: [(String, String)], times: Int = 2000,
     _ round: () throws -> Void
@@ -24,7 +24,7 @@ import Testing
     #expect(try sandbox.outside() == before)
   }
 
-  @Test func foldersOnTheWay() throws {
+  @Test func exchangedParentFolderNeverLeadsOut() throws {
     let sandbox = try Sandbox()
     try sandbox.makeFolder("a")
     try sandbox.makeFolder("a/b")
@@ -44,11 +44,11 @@ import Testing
         })
       for attempt in attempts(sandbox.root) { outcomes.insert(code(attempt)) }
     }
-    // Each of them came to pass, so it was a race.
+    // Each outcome occurred, so there was a race.
     #expect(outcomes.contains(nil) && outcomes.contains(.badPath))
   }
 
-  /// What would be seen, or do harm, outside.
+  /// Operations that would reveal or change something outside the root.
   private func attempts(_ root: Root) -> [() throws -> Void] {
     [
       {
@@ -64,7 +64,7 @@ import Testing
     ]
   }
 
-  @Test func theFileItself() throws {
+  @Test func exchangedFileNeverLeadsOut() throws {
     let sandbox = try Sandbox()
     try sandbox.write("file", "inside")
     try sandbox.link("to-secret", to: "../outside/secret")
@@ -84,7 +84,7 @@ import Testing
     #expect(outcomes.contains(nil) && outcomes.contains(.badPath))
   }
 
-  @Test func aTreeThatIsWalked() throws {
+  @Test func walkNeverLeavesTheRoot() throws {
     let sandbox = try Sandbox()
     for folder in ["tree", "tree/a", "tree/a/b"] { try sandbox.makeFolder(folder) }
     try sandbox.write("tree/a/b/file", "")
@@ -100,7 +100,7 @@ import Testing
     #expect(seen.contains("tree/a/b/file"))
   }
 
-  @Test func aTreeThatIsRemoved() throws {
+  @Test func removalNeverLeavesTheRoot() throws {
     let sandbox = try Sandbox()
     let root = sandbox.root
     var outcomes: Set<FileError.Code?> = []

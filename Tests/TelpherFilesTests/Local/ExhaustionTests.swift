@@ -3,17 +3,17 @@ import Glibc
 import TelpherFiles
 import Testing
 
-/// Each in a process of its own: they change what all of a process shares.
+/// Each test runs in a separate process, because it changes state of the whole process.
 @Suite struct ExhaustionTests {
   @Test(.enabled(if: SmallFileSystem.mayMount, "only root may mount a small tmpfs"))
-  func aFullFileSystem() async {
+  func fullFileSystemIsReported() async {
     await #expect(processExitsWith: .success) {
       let sandbox = try Sandbox()
       try sandbox.makeFolder("small")
       try SmallFileSystem.mount(at: sandbox.inside("small"))
       defer { try? SmallFileSystem.unmount(sandbox.inside("small")) }
       try sandbox.write("small/file", "old")
-      // The root that was opened before sees the mounts of before.
+      // A root that was opened before does not see the new mount.
       let root = try Root(sandbox.inside(""))
       let folder = try root.folder("small")
       let partial = try Partial.open(for: "file".bytes, in: folder, keeping: false)
@@ -23,7 +23,7 @@ import Testing
       }
       #expect(error?.code == .noSpace)
       #expect(error?.message == "cannot write 'small/file': No space left on device")
-      // As much of it as there was room for is kept, and told.
+      // The part that fitted is kept and counted.
       let position = partial.position
       #expect(position > 700_000 && position < 1 << 20)
       #expect(sandbox.text("small/file") == "old")
@@ -34,7 +34,7 @@ import Testing
       try next.finish(mode: 0o644, modifiedNS: nil)
       try next.commit(replacing: true)
       #expect(sandbox.text("small/file") == "new")
-      // Another file system is no place to rename to.
+      // A rename to another file system fails.
       let moved = #expect(throws: FileError.self) {
         try root.move("small/file", to: "file", replacing: true)
       }
@@ -44,8 +44,9 @@ import Testing
     }
   }
 
-  /// SIGXFSZ is ignored as a server does it, so that the limit is an answer and no death.
-  @Test func aFileBeyondTheLimit() async {
+  /// SIGXFSZ is ignored, as the server does, so that the limit gives an error and does not end the
+  /// process.
+  @Test func fileBeyondTheSizeLimitIsRefused() async {
     await #expect(processExitsWith: .success) {
       let sandbox = try Sandbox()
       signal(SIGXFSZ, SIG_IGN)
@@ -59,7 +60,7 @@ import Testing
     }
   }
 
-  @Test func deepTreesWithFewDescriptors() async {
+  @Test func deepTreeNeedsFewDescriptors() async {
     await #expect(processExitsWith: .success) {
       let sandbox = try Sandbox()
       let way = Array(repeating: "d", count: 400).joined(separator: "/")
@@ -79,7 +80,7 @@ import Testing
       }
       try sandbox.root.remove("d", recursively: true)
       #expect(try sandbox.top().names().isEmpty)
-      // All that was opened is closed again.
+      // All descriptors are closed again.
       for _ in 0..<1000 {
         _ = try? sandbox.root.folder("none")
         try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: true).write("x")

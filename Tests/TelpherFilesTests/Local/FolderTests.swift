@@ -3,7 +3,7 @@ import TelpherFiles
 import Testing
 
 @Suite struct FolderTests {
-  @Test func namesOfAnyBytesInTheirOrder() throws {
+  @Test func namesMayHaveAnyBytesAndAreSorted() throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     let names: [[UInt8]] = [[0xFF, 0x01], [0x0A], "b".bytes, "a".bytes, "B".bytes, "aa".bytes]
@@ -12,7 +12,7 @@ import Testing
       try top.names() == [[0x0A], "B".bytes, "a".bytes, "aa".bytes, "b".bytes, [0xFF, 0x01]])
   }
 
-  @Test func linksAreMadeInOneStep() throws {
+  @Test func linksAreMadeAtomically() throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     let name = "link".bytes
@@ -27,7 +27,7 @@ import Testing
     #expect(try top.names() == [name])
   }
 
-  @Test func aFolderIsNotReplacedByALink() throws {
+  @Test func folderIsNotReplacedByALink() throws {
     let sandbox = try Sandbox()
     try sandbox.makeFolder("folder")
     let top = try sandbox.top()
@@ -39,14 +39,14 @@ import Testing
   }
 
   @Test(arguments: [[], [0x61, 0], Array(repeating: 0x61, count: 4096)] as [[UInt8]])
-  func targetsThatAreNone(target: [UInt8]) throws {
+  func invalidLinkTargetIsRefused(target: [UInt8]) throws {
     let top = try Sandbox().top()
     #expect(
       code { try top.makeLink([0x61], target: target, modifiedNS: nil, replacing: false) }
         == .badPath)
   }
 
-  @Test func attributes() throws {
+  @Test func attributesAreSet() throws {
     let sandbox = try Sandbox()
     try sandbox.write("file", "text")
     let top = try sandbox.top()
@@ -62,7 +62,7 @@ import Testing
     #expect(try top.status(of: [0x61]) == nil)
   }
 
-  @Test func foldersAreNotReplacedOrMixedUp() throws {
+  @Test func foldersAndFilesDoNotReplaceEachOther() throws {
     let sandbox = try Sandbox()
     try sandbox.makeFolder("folder")
     try sandbox.write("file", "")
@@ -79,7 +79,7 @@ import Testing
       code { try top.rename("folder".bytes, to: top, "file".bytes, replacing: false) } == .exists)
   }
 
-  @Test func itStaysTheSameFolder() throws {
+  @Test func openFolderIsTheSameAfterARename() throws {
     let sandbox = try Sandbox()
     try sandbox.makeFolder("old")
     let folder = try sandbox.root.folder("old")
@@ -89,7 +89,7 @@ import Testing
     #expect(try sandbox.root.folder("new").names() == ["child".bytes])
   }
 
-  @Test func syncs() throws {
+  @Test func syncSucceeds() throws {
     let top = try Sandbox().top()
     #expect(throws: Never.self) { try top.sync() }
     #expect(throws: Never.self) { try top.syncFileSystem() }

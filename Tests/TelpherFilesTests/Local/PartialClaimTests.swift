@@ -3,7 +3,7 @@ import Testing
 
 @testable import TelpherFiles
 
-/// What happens between the opening of a partial file and its lock.
+/// Changes between the opening of a partial file and its lock.
 @Suite struct PartialClaimTests {
   private let name = PartialName.ofFile("file".bytes, slot: 0)
 
@@ -20,7 +20,7 @@ import Testing
     return PartialClaim.lock(file, name, in: try sandbox.top(), isFresh: false)
   }
 
-  @Test func nothing() throws {
+  @Test func unchangedPartialIsClaimed() throws {
     guard case .claimed(let claim) = try outcome(after: { _, _ in }) else {
       Issue.record("it is not claimed")
       return
@@ -29,8 +29,8 @@ import Testing
     #expect(claim.length == 4)
   }
 
-  /// Its owner is done: writing to it would write to the destination.
-  @Test func itBecomesTheDestination() throws {
+  /// The previous owner has finished, so writing to the file would change the destination.
+  @Test func partialRenamedToTheDestinationIsNotClaimed() throws {
     let outcome = try outcome { sandbox, path in
       try sandbox.root.move(RelativePath(path), to: "file", replacing: true)
     }
@@ -40,9 +40,9 @@ import Testing
     }
   }
 
-  @Test func itIsRemovedAndMadeAgain() throws {
+  @Test func partialThatWasReplacedIsNotClaimed() throws {
     let outcome = try outcome { sandbox, path in
-      // Renamed first, so that the new one can't get the same inode.
+      // Rename the file instead of removing it, so that the new one can't get the same inode.
       try sandbox.root.move(RelativePath(path), to: "other", replacing: true)
       try sandbox.write(path, "another")
     }
@@ -52,7 +52,7 @@ import Testing
     }
   }
 
-  @Test func anotherTransferLocksIt() throws {
+  @Test func lockedPartialIsNotClaimed() throws {
     var other: Int32 = -1
     defer { close(other) }
     let outcome = try outcome { sandbox, path in
@@ -65,9 +65,9 @@ import Testing
     }
   }
 
-  /// A transfer that has broken off may hold its partial for a moment longer: who resumes wants that
-  /// one, and not a second one.
-  @Test func whoWaitsGetsWhatIsLetGo() throws {
+  /// A transfer that has broken off may hold its lock a moment longer. A transfer that resumes
+  /// needs that partial file, not another one.
+  @Test func waitingTransferClaimsThePartialWhenItIsUnlocked() throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     var earlier: Partial? = try Partial.open(for: "file".bytes, in: top, keeping: true)

@@ -3,7 +3,7 @@ import TelpherFiles
 import Testing
 
 @Suite struct PartialTests {
-  @Test func aFileAppearsWhole() throws {
+  @Test func fileAppearsOnlyWhenCommitted() throws {
     let sandbox = try Sandbox()
     try sandbox.write("file", "old")
     let top = try sandbox.top()
@@ -21,7 +21,7 @@ import Testing
     #expect(try top.names() == ["file".bytes])
   }
 
-  @Test func untilThenItIsHiddenAndPrivate() throws {
+  @Test func partialIsHiddenAndPrivate() throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     let partial = try Partial.open(for: "file".bytes, in: top, keeping: false)
@@ -39,11 +39,11 @@ import Testing
     "telpher.\(fileDigest).0.partial", ".telpher.\(fileDigest).0.partial~",
     ".telpher.\(fileDigest)0.0.partial", ".telpher.\(fileDigest).", ".telpher.\(fileDigest)",
   ])
-  func namesThatAreNotOurs(name: String) {
+  func otherNamesAreNotPartials(name: String) {
     #expect(!Partial.isPartial(name.bytes))
   }
 
-  @Test func emptyFiles() throws {
+  @Test func emptyFileIsStored() throws {
     let sandbox = try Sandbox()
     let partial = try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: false)
     try partial.finish(mode: 0o644, modifiedNS: nil)
@@ -51,7 +51,7 @@ import Testing
     #expect(sandbox.text("file") == "")
   }
 
-  @Test func oneThatBrokeOffIsTakenUp() throws {
+  @Test func brokenOffTransferIsResumed() throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     do {
@@ -70,7 +70,7 @@ import Testing
     #expect(try top.names().count == 1)
   }
 
-  @Test func orStartedAgain() throws {
+  @Test func restartDropsKeptBytes() throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     try Partial.open(for: "file".bytes, in: top, keeping: true).write("12345678")
@@ -86,8 +86,8 @@ import Testing
     #expect(try dropped.text() == "")
   }
 
-  /// Old bytes must not show through a hole, nor behind the end.
-  @Test func whatIsBehindAPositionSetBackIsDropped() throws {
+  /// Old bytes must not appear in a hole or after the end.
+  @Test func bytesAfterASmallerPositionAreDropped() throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     try Partial.open(for: "file".bytes, in: top, keeping: true).write("0123456789")
@@ -107,7 +107,7 @@ import Testing
     #expect(sandbox.text("end") == "012")
   }
 
-  @Test func twoAtOnceNeverMix() throws {
+  @Test func simultaneousTransfersUseSeparateFiles() throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     var partials: [Partial] = []
@@ -120,7 +120,7 @@ import Testing
       try Partial.open(for: "file".bytes, in: top, keeping: true)
     }
     #expect(error?.code == .busy)
-    #expect(error?.message == "cannot write 'file': 8 transfers of it are going on")
+    #expect(error?.message == "cannot write 'file': 8 transfers of it are running")
     partials.remove(at: 3)
     let again = try Partial.open(for: "file".bytes, in: top, keeping: true)
     #expect(try again.text() == "3")
@@ -131,8 +131,8 @@ import Testing
     #expect(sandbox.text("file") == "7")
   }
 
-  /// Each of many transfers of one name is whole, whichever is the last.
-  @Test func manyThreadsOfOneName() async throws {
+  /// The destination is always the complete file of one transfer.
+  @Test func threadsThatStoreTheSameNameDoNotMix() async throws {
     let sandbox = try Sandbox()
     let folder = try sandbox.top()
     await withTaskGroup(of: Void.self) { group in
@@ -155,20 +155,20 @@ import Testing
     #expect(try folder.names() == ["file".bytes])
   }
 
-  @Test func whatIsThereStaysWhereItMay() throws {
+  @Test func existingFileIsKeptUnlessReplacing() throws {
     let sandbox = try Sandbox()
     try sandbox.write("file", "old")
     let partial = try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: false)
     try partial.finish(mode: 0o644, modifiedNS: nil)
     let error = #expect(throws: FileError.self) { try partial.commit(replacing: false) }
     #expect(error?.code == .exists)
-    #expect(error?.message == "cannot write 'file': there is something of that name")
+    #expect(error?.message == "cannot write 'file': the destination exists already")
     #expect(sandbox.text("file") == "old")
     try partial.commit(replacing: true)
     #expect(sandbox.text("file") == "")
   }
 
-  @Test func aFolderInTheWay() throws {
+  @Test func folderIsNotReplacedByAFile() throws {
     let sandbox = try Sandbox()
     try sandbox.makeFolder("a")
     try sandbox.makeFolder("a/b")
@@ -176,11 +176,11 @@ import Testing
     try partial.finish(mode: 0o644, modifiedNS: nil)
     let error = #expect(throws: FileError.self) { try partial.commit(replacing: true) }
     #expect(error?.code == .notAFile)
-    #expect(error?.message == "cannot write 'a/b': there is a folder")
+    #expect(error?.message == "cannot write 'a/b': the destination is a folder")
     #expect(error?.path == "a/b")
   }
 
-  @Test func aLinkIsReplacedAndNotFollowed() throws {
+  @Test func linkIsReplacedAndNotFollowed() throws {
     let sandbox = try Sandbox()
     try sandbox.link("link", to: "../outside/secret")
     let before = try sandbox.outside()
@@ -192,8 +192,8 @@ import Testing
     #expect(try sandbox.outside() == before)
   }
 
-  /// What a stranger laid at the hidden names is not written to.
-  @Test func plantedPartials() throws {
+  /// Another user may put files at the hidden names. They are not written to.
+  @Test func plantedPartialsAreNotUsed() throws {
     let sandbox = try Sandbox()
     let names = (0..<8).map { ".telpher.\(fileDigest).\($0).partial" }
     try sandbox.link(names[0], to: "../outside/secret")
@@ -208,7 +208,7 @@ import Testing
     try partial.write("text")
     #expect(sandbox.text(names[6]) == "text")
     try sandbox.makeFolder(names[7])
-    // With all eight taken by something else, one that nothing has is used.
+    // If all eight names are taken by other files, a random name is used.
     let another = try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: true)
     try another.write("another")
     try another.finish(mode: 0o644, modifiedNS: nil)
@@ -218,8 +218,8 @@ import Testing
     #expect(try sandbox.outside() == before)
   }
 
-  /// Nor does a lock on it keep the name from being stored: what has a second name is no partial.
-  @Test func plantedPartialsThatAreLocked() throws {
+  /// A file with a second name is not a partial, so a lock on it does not prevent a transfer.
+  @Test func plantedAndLockedPartialsDoNotPreventATransfer() throws {
     let sandbox = try Sandbox()
     var planted: [Int32] = []
     defer { for descriptor in planted { close(descriptor) } }
@@ -238,7 +238,7 @@ import Testing
     for slot in 0..<8 { #expect(sandbox.text("second\(slot)") == "planted") }
   }
 
-  @Test func theNinthTransferOfANameIsToldOfTheOtherEight() throws {
+  @Test func ninthTransferOfANameIsRefused() throws {
     let sandbox = try Sandbox()
     let others = try (0..<8).map { _ in
       try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: false)
@@ -246,11 +246,11 @@ import Testing
     let error = #expect(throws: FileError.self) {
       try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: false)
     }
-    #expect(error?.message == "cannot write 'file': 8 transfers of it are going on")
+    #expect(error?.message == "cannot write 'file': 8 transfers of it are running")
     others.forEach { $0.discard() }
   }
 
-  @Test func staleOnesAreRemovedAndOthersNot() throws {
+  @Test func onlyStalePartialsAreRemoved() throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     try Partial.open(for: "stale".bytes, in: top, keeping: false).write("x")
@@ -259,7 +259,7 @@ import Testing
     let going = try Partial.open(for: "going".bytes, in: top, keeping: false)
     Partial.removeStale(in: top, olderThan: 3600)
     #expect(try top.names().count == 4)
-    // From the future: all are older.
+    // A negative age is a time in the future, so all partials are older.
     Partial.removeStale(in: top, olderThan: -3600)
     let left = try top.names().map { String(decoding: $0, as: UTF8.self) }
     #expect(left.count == 2)
@@ -268,7 +268,7 @@ import Testing
     try going.commit(replacing: false)
   }
 
-  @Test func beyondFourGibibytes() throws {
+  @Test func filesMayBeLargerThanFourGibibytes() throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     let partial = try Partial.open(for: "big".bytes, in: top, keeping: false)

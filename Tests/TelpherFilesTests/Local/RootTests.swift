@@ -5,14 +5,14 @@ import Testing
 @testable import TelpherFiles
 
 @Suite struct RootTests {
-  @Test(arguments: [ENOSYS, EPERM, EINVAL]) func aKernelThatCannotConfine(errno: Int32) {
+  @Test(arguments: [ENOSYS, EPERM, EINVAL]) func kernelWithoutOpenat2IsReported(errno: Int32) {
     let error = #expect(throws: FileError.self) { try Root("/tmp".bytes) { _ in -errno } }
     #expect(error?.code == .unsupported)
     #expect(error?.errno == errno)
     #expect(error?.message.hasPrefix("cannot confine files to '/tmp': openat2(2)") == true)
   }
 
-  @Test func rootsThatAreNone() throws {
+  @Test func rootMustBeAFolder() throws {
     let sandbox = try Sandbox()
     try sandbox.write("file", "")
     #expect(code { _ = try Root(sandbox.inside("nothing")) } == .notFound)
@@ -21,7 +21,7 @@ import Testing
     #expect(error?.message == "cannot open the root '\(sandbox.inside("file"))': Not a directory")
   }
 
-  @Test func foldersThatAreNone() throws {
+  @Test func openingOtherThanAFolderFails() throws {
     let sandbox = try Sandbox()
     try sandbox.write("file", "")
     #expect(code { _ = try sandbox.root.folder("nothing") } == .notFound)
@@ -64,7 +64,7 @@ import Testing
     #expect(code { try root.makeFolder("out/a", mode: 0o755, withParents: true) } == .badPath)
   }
 
-  @Test func moves() throws {
+  @Test func moveRenamesAndReplaces() throws {
     let sandbox = try Sandbox()
     let root = sandbox.root
     try sandbox.makeFolder("folder")
@@ -72,7 +72,7 @@ import Testing
     try sandbox.write("b", "b")
     let error = #expect(throws: FileError.self) { try root.move("a", to: "b", replacing: false) }
     #expect(error?.code == .exists)
-    #expect(error?.message == "cannot rename 'a' to 'b': there is something of that name")
+    #expect(error?.message == "cannot rename 'a' to 'b': the destination exists already")
     #expect(sandbox.text("b") == "b")
     try root.move("a", to: "b", replacing: true)
     #expect(sandbox.text("a") == nil && sandbox.text("b") == "a")
@@ -86,7 +86,7 @@ import Testing
     #expect(code { try root.move(.root, to: "x", replacing: true) } == .badPath)
   }
 
-  @Test func removals() throws {
+  @Test func removeDeletesFilesAndTrees() throws {
     let sandbox = try Sandbox()
     let root = sandbox.root
     try sandbox.makeFolder("folder")

@@ -32,7 +32,7 @@ import Testing
     #expect(try file.data(from: 10) == nil)
   }
 
-  @Test func holesAreLeftOut() throws {
+  @Test func holesAreNotData() throws {
     let sandbox = try Sandbox()
     let partial = try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: false)
     partial.skip(5 << 30)
@@ -50,7 +50,7 @@ import Testing
     #expect(try file.data(from: second.upperBound) == nil)
   }
 
-  @Test func aFileThatIsOneHole() throws {
+  @Test func fileOfOneHoleHasNoData() throws {
     let sandbox = try Sandbox()
     try sandbox.write("file", "")
     try check(truncate(sandbox.inside("file"), 1 << 33), "truncate")
@@ -60,10 +60,10 @@ import Testing
   }
 
   @Test(arguments: ["grows", "shrinks", "is written over", "gets another time"])
-  func changesAreNoticed(how: String) throws {
+  func changeWhileReadingIsDetected(how: String) throws {
     let sandbox = try Sandbox()
     try sandbox.write("file", "0123456789")
-    // An old one: the clock of the file system has moved on since, whatever its steps are.
+    // Give the file an old time, so that a change is visible even if the clock has coarse steps.
     try sandbox.top().setAttributes(of: "file".bytes, mode: nil, modifiedNS: 1)
     let file = try sandbox.top().openFile("file".bytes)
     try file.checkUnchanged()
@@ -78,7 +78,7 @@ import Testing
     #expect(error?.message == "cannot read 'file': it changed while it was read")
   }
 
-  @Test func whatCannotBeRead() throws {
+  @Test func unreadableFileIsReported() throws {
     let sandbox = try Sandbox()
     #expect(code { _ = try sandbox.top().openFile("none".bytes) } == .notFound)
     try sandbox.link("nowhere", to: "none")

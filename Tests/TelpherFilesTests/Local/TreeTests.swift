@@ -3,7 +3,7 @@ import TelpherFiles
 import Testing
 
 @Suite struct TreeTests {
-  @Test func eachFolderBeforeWhatIsInIt() throws {
+  @Test func folderComesBeforeItsContents() throws {
     let sandbox = try Sandbox()
     for folder in ["a", "a/empty", "b", "b/deep", "B"] { try sandbox.makeFolder(folder) }
     for file in ["a/2", "a/10", "b/deep/file", "a.txt", "z"] { try sandbox.write(file, "") }
@@ -24,7 +24,7 @@ import Testing
       ])
   }
 
-  @Test func startsThatAreNone() throws {
+  @Test func startThatIsNotAFolderFails() throws {
     let sandbox = try Sandbox()
     try sandbox.write("file", "")
     try sandbox.link("out", to: "../outside")
@@ -46,7 +46,7 @@ import Testing
     partial.discard()
   }
 
-  @Test func namesOfAnyBytes() throws {
+  @Test func namesMayHaveAnyBytes() throws {
     let sandbox = try Sandbox()
     let top = try sandbox.top()
     try top.makeFolder([0xFF, 0x0A], mode: 0o755)
@@ -59,8 +59,8 @@ import Testing
     #expect(paths == [[0xFF, 0x0A], [0xFF, 0x0A, 0x2F, 0x80]])
   }
 
-  /// Deeper than the process may open files, with something behind each folder on the way.
-  @Test func deepTrees() throws {
+  /// A tree that is deeper than the process may open files, with an entry after each folder.
+  @Test func treeMayBeDeeperThanTheDescriptorLimit() throws {
     let sandbox = try Sandbox()
     let depth = 1500
     try sandbox.dig(depth: depth)
@@ -93,8 +93,8 @@ import Testing
     #expect(try sandbox.top().names() == ["x".bytes])
   }
 
-  /// Deeper than any path: the kernel takes 4,095 bytes at once.
-  @Test func treesTooDeepForAPath() throws {
+  /// The kernel accepts paths of at most 4,095 bytes.
+  @Test func treeMayBeDeeperThanTheLongestPath() throws {
     let sandbox = try Sandbox()
     try sandbox.dig(depth: 2500)
     var walker = TreeWalker(root: sandbox.root, start: .root)
@@ -113,8 +113,8 @@ import Testing
     #expect(try sandbox.top().names() == ["x".bytes])
   }
 
-  /// Folders that go while the walk is in them: reported, and the walk goes on.
-  @Test func whatGoesMeanwhile() throws {
+  /// A folder that vanishes while the walk is in it is reported, and the walk continues.
+  @Test func folderRemovedDuringAWalkIsReported() throws {
     let sandbox = try Sandbox()
     for folder in ["a", "a/b", "c"] { try sandbox.makeFolder(folder) }
     try sandbox.write("c/file", "")
@@ -127,8 +127,8 @@ import Testing
     #expect(found == ["a/", "failed a: not found", "leave a", "c/", "c/file", "leave c"])
   }
 
-  /// A folder that is exchanged for a symlink when the walk is about to go in.
-  @Test func aLinkInPlaceOfAFolder() throws {
+  /// A folder is replaced by a symlink just before the walk enters it.
+  @Test func folderReplacedByALinkIsNotEntered() throws {
     let sandbox = try Sandbox()
     try sandbox.makeFolder("a")
     var walker = TreeWalker(root: sandbox.root, start: .root)
@@ -159,7 +159,7 @@ import Testing
 }
 
 extension Sandbox {
-  /// Folders `d`, each in the one before, and a link `x` behind each.
+  /// Nested folders `d`, and a link `x` after each.
   fileprivate func dig(depth: Int) throws {
     var folder = try top()
     for _ in 0..<depth {

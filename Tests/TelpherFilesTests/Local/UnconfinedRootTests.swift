@@ -21,7 +21,7 @@ import Testing
     #expect(code { _ = try sandbox.root.fileLinked(at: "absolute") } == .badPath)
   }
 
-  @Test func filesThatLinksLeadTo() throws {
+  @Test func targetOfALinkIsFound() throws {
     let sandbox = try Sandbox()
     try sandbox.makeFolder("folder")
     try sandbox.write("folder/file", "")
@@ -39,7 +39,7 @@ import Testing
     #expect(code { _ = try sandbox.root.fileLinked(at: "place") } == .notAFile)
   }
 
-  @Test func aFolderIsInsideOfThoseThatHoldIt() throws {
+  @Test func folderIsInsideItsAncestors() throws {
     let sandbox = try Sandbox()
     try sandbox.root.makeFolder("a/b", mode: 0o755, withParents: true)
     try sandbox.link("link", to: "a/b")
@@ -54,7 +54,7 @@ import Testing
     #expect(!FolderLineage(names: []).isInside(a) && !a.isInside(FolderLineage(names: [])))
   }
 
-  @Test func aRootThatMayNotBeEnteredIsNotTheKernelsFault() {
+  @Test func rootWithoutSearchPermissionIsReported() {
     let error = #expect(throws: FileError.self) { try Root("/tmp".bytes) { _ in -EACCES } }
     #expect(error?.code == .notPermitted)
     #expect(error?.message == "cannot enter the root '/tmp': Permission denied")

@@ -7,7 +7,7 @@ import Testing
     ("./a/./b/.", "a/b"), ("a///", "a"), ("...", "..."), ("..a", "..a"), ("a/.b", "a/.b"),
     ("a b", "a b"), ("-", "-"), ("a\\b", "a\\b"), ("a\nb", "a\nb"),
   ])
-  func components(text: String, bytes: String) throws {
+  func dotsAndExtraSlashesAreDropped(text: String, bytes: String) throws {
     #expect(try RelativePath(text).bytes == bytes.bytes)
   }
 
@@ -19,13 +19,13 @@ import Testing
     ("a/" + String(repeating: "x", count: 256) + "/b", "255 bytes"),
     (String(repeating: "a/", count: 2048), "4095 bytes"),
   ])
-  func refusals(text: String, reason: String) {
+  func invalidPathIsRefusedWithAReason(text: String, reason: String) {
     let error = #expect(throws: FileError.self) { try RelativePath(text) }
     #expect(error?.code == .badPath)
     #expect(error?.message.contains(reason) == true)
   }
 
-  @Test func theLongestOnes() throws {
+  @Test func longestPathsAndNamesAreAccepted() throws {
     let name = String(repeating: "x", count: 255)
     #expect(try RelativePath(name).bytes.count == 255)
     let path = Array(repeating: name, count: 16).joined(separator: "/").dropLast(0)
@@ -49,7 +49,7 @@ import Testing
       ([0xC2, 0x9B], "\\xc2\\x9b"), ([0xE2, 0x80, 0xAE], "\\xe2\\x80\\xae"), ([0x5C], "\\\\"),
       ([0xF0, 0x9F, 0x9A, 0xA0], "🚠"), ([0xED, 0xA0, 0x80], "\\xed\\xa0\\x80"),
     ] as [([UInt8], String)])
-  func descriptions(bytes: [UInt8], text: String) throws {
+  func descriptionIsEscaped(bytes: [UInt8], text: String) throws {
     #expect(try RelativePath(bytes).description == text)
   }
 
@@ -64,7 +64,7 @@ import Testing
     #expect(try RelativePath.root.appending("a".bytes).appending("b".bytes) == "a/b")
   }
 
-  @Test(arguments: ["", ".", "..", "a/b", "/", "a\0"]) func whatIsNoName(text: String) {
+  @Test(arguments: ["", ".", "..", "a/b", "/", "a\0"]) func invalidNameIsRefused(text: String) {
     #expect(code { _ = try RelativePath.root.appending(text.bytes) } == .badPath)
   }
 }

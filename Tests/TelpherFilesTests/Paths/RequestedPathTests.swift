@@ -21,7 +21,7 @@ import Testing
   @Test(arguments: [
     "..", "/..", "~/..", "/a/../b", "a\0b", "/" + String(repeating: "x", count: 256),
   ])
-  func refusals(text: String) {
+  func invalidPathIsRefused(text: String) {
     #expect(code { _ = try RequestedPath(text.bytes) } == .badPath)
   }
 

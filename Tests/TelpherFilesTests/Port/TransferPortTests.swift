@@ -6,7 +6,7 @@ import Testing
 @testable import TelpherFiles
 
 struct TransferPortTests {
-  @Test func whatCameInPiecesIsTakenAsOneWhereItLiesTogether() throws {
+  @Test func adjacentChunksAreReceivedAsOne() throws {
     let port = TransferPort {}
     let read = Chunk(Array(0..<100))
     for start in stride(from: 0, to: 100, by: 10) {
@@ -22,8 +22,8 @@ struct TransferPortTests {
     #expect(port.monitor.withLock { $0.taken[.file] } == 110)
   }
 
-  /// Memory that nobody will read any more would count as in use, and make all reads small.
-  @Test func whatWasTakenIsLetGoThoughMoreWaits() throws {
+  /// Memory that is not released counts as in use, and makes all reads smaller.
+  @Test func receivedChunkIsReleasedWhileAnotherWaits() throws {
     let port = TransferPort {}
     port.deliver(Chunk([1]), on: .file)
     port.deliver(Chunk([2]), on: .file)
@@ -37,8 +37,8 @@ struct TransferPortTests {
     #expect(try port.receive(.file).map { [UInt8]($0) } == [2])
   }
 
-  /// Each word to the loop wakes it, and it can only grant half windows anew.
-  @Test func theLoopIsToldOfPortionsThatWereTaken() throws {
+  /// Each notification wakes the loop, which sends credit only for half a window.
+  @Test func loopIsNotifiedAfterAnEighthOfTheWindow() throws {
     let told = Mutex(0)
     let port = TransferPort(windows: (file: 800, index: 80)) { told.withLock { $0 += 1 } }
     for _ in 0..<4 {
@@ -56,14 +56,14 @@ struct TransferPortTests {
     #expect(told.withLock { $0 } == 2, "each channel has a window of its own")
   }
 
-  /// The peer may have no credit left, and wait as well.
-  @Test func whoWaitsHasToldBeforeOfAllThatWasTaken() throws {
+  /// The peer may be out of credit and wait too.
+  @Test func loopIsNotifiedOfTakenBytesBeforeTheWorkerWaits() throws {
     let told = Mutex(0)
     let port = TransferPort { told.withLock { $0 += 1 } }
     port.deliver(Chunk([1]), on: .file)
     _ = try port.receive(.file)
     #expect(told.withLock { $0 } == 0)
-    _ = try port.word(until: 0) { $0.digest }
+    _ = try port.message(until: 0) { $0.digest }
     #expect(told.withLock { $0 } == 1)
     let taken = port.monitor.withLock { $0.look().taken }
     #expect(taken == [.file: 1])
@@ -74,7 +74,7 @@ struct TransferPortTests {
     #expect(told.withLock { $0 } == 2)
   }
 
-  @Test func whoWaitsForRoomGoesOnWhenHalfOfItHasGone() {
+  @Test func workerContinuesWhenHalfOfTheQueueIsSent() {
     var state = TransferPort.State()
     let size = 1_000
     let read = Chunk([UInt8](repeating: 0, count: size))
@@ -91,7 +91,7 @@ struct TransferPortTests {
       look()
     }
     #expect(waits == [true, true, false])
-    // Not again before it is full again.
+    // It waits again only when the queue is full again.
     waits = []
     for _ in 0..<3 {
       state.outgoing[.file].append(read)
@@ -103,7 +103,7 @@ struct TransferPortTests {
     #expect(waits.last == false)
   }
 
-  @Test func aPieceBehindOneThatWasTakenStandsForItself() throws {
+  @Test func chunkIsNotJoinedToOneThatWasTaken() throws {
     let port = TransferPort {}
     let read = Chunk(Array(0..<100))
     port.deliver(read.slice(0..<50), on: .file)
@@ -112,7 +112,7 @@ struct TransferPortTests {
     #expect(try port.receive(.file).map { [UInt8]($0) } == Array(50..<100))
   }
 
-  @Test func theEndComesBehindWhatIsLeft() throws {
+  @Test func endComesAfterTheQueuedChunks() throws {
     let port = TransferPort {}
     port.deliver(Chunk([1]), on: .index)
     port.deliverEnd(of: .index)
@@ -120,7 +120,7 @@ struct TransferPortTests {
     #expect(try port.receive(.index)?.count == nil)
   }
 
-  @Test func whatHadComeBeforeTheConnectionWasLostIsStillGivenOut() throws {
+  @Test func chunksThatArrivedBeforeALostConnectionAreReceived() throws {
     let port = TransferPort {}
     port.deliver(Chunk([1]), on: .file)
     port.end(FileError(.lost, "the connection was lost"))

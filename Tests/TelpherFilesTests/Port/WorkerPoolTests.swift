@@ -5,17 +5,17 @@ import TelpherTransport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct WorkerPoolTests {
-  /// Starts threads by hand: keeps their bodies, or has none to give.
+  /// A starter that keeps the bodies of threads without running them, or fails.
   private final class Threads: Sendable {
     private let bodies = Mutex<[@Sendable () -> Void]>([])
     private let error = Mutex<Int32>(0)
 
     func refuse(with error: Int32) { self.error.withLock { $0 = error } }
 
-    /// The threads that were started and have not run.
+    /// The number of threads that were started.
     var count: Int { bodies.withLock { $0.count } }
 
-    /// Lets go of them, which hold the pool.
+    /// Releases the bodies, which hold references to the pool.
     func forget() { bodies.withLock { $0 = [] } }
 
     var starter: WorkerPool.Starter {
@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  @Test func whatGetsNoThreadIsRefusedAndNothingElse() {
+  @Test func workWithoutAThreadIsRefused() {
     let threads = Threads()
     let pool = WorkerPool(limit: 2, starter: threads.starter)
     threads.refuse(with: EAGAIN)
@@ -37,11 +37,11 @@ import Testing
       #expect(error?.errno == EAGAIN)
       #expect(error?.message.contains("RLIMIT_NPROC") == true)
     }
-    // They are not counted against the pool's own limit.
+    // Threads that failed to start do not count against the pool's limit.
     threads.refuse(with: 0)
     #expect(throws: Never.self) { for _ in 0..<2 { try pool.run {} } }
     #expect(threads.count == 2)
-    // Beyond that it waits in line, and needs none.
+    // Work beyond the limit waits in the queue and starts no thread.
     threads.refuse(with: EAGAIN)
     #expect(throws: Never.self) { try pool.run {} }
     #expect(threads.count == 2)

@@ -3,7 +3,7 @@ import TelpherTransport
 import TelpherWire
 import Testing
 
-/// What a client keeps of a listing.
+/// The memory limit of a listing at the client.
 @Suite(.timeLimit(.minutes(1))) struct EntryListTests {
   private func list(
     _ server: @escaping @Sendable (TransferPort) throws(FileError) -> Void
@@ -13,18 +13,19 @@ import Testing
     }.1
   }
 
-  @Test func aListingIsReceivedWhole() async throws {
+  @Test func completeListingIsReceived() async throws {
     let entries = try await list { (port) throws(FileError) in
       for number in 0..<10 {
-        port.tell(TreeRecord(entry: FileEntry(path: PathText("\(number)"), kind: .file, size: 1)))
+        port.sendRecord(
+          TreeRecord(entry: FileEntry(path: PathText("\(number)"), kind: .file, size: 1)))
       }
       port.finish(.index)
     }.get()
     #expect(entries.map(\.path) == (0..<10).map { PathText("\($0)") })
   }
 
-  /// Without the limit this test never ends: the server has always more to say.
-  @Test(arguments: [4_000, 1]) func aListingWithoutEndIsRefused(_ length: Int) async throws {
+  /// Without the limit this test would never end: the server lists without end.
+  @Test(arguments: [4_000, 1]) func endlessListingIsRefused(_ length: Int) async throws {
     let path = PathText([UInt8](repeating: UInt8(ascii: "x"), count: length))
     let record = TreeRecord(entry: FileEntry(path: path, kind: .file, size: 1)).encoded()
     let block = Array(repeatElement(record, count: 100_000 / record.count).joined())

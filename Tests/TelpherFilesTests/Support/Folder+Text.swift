@@ -1,13 +1,13 @@
 import Glibc
 public import TelpherFiles
 
-/// Names in tests are text mostly.
+/// Most names in tests are text.
 extension String {
   var bytes: [UInt8] { Array(utf8) }
 }
 
 extension RelativePath: ExpressibleByStringLiteral {
-  /// A path that a test is sure of.
+  /// A path that is known to be valid.
   public init(stringLiteral text: String) { try! self.init(text) }
 }
 

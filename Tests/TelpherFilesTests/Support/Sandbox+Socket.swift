@@ -1,7 +1,7 @@
 import Glibc
 
 extension Sandbox {
-  /// A Unix socket's name in the root; nobody listens.
+  /// Makes a Unix socket in the root, on which no process listens.
   func makeSocket(_ name: String) throws {
     let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     try check(listener, "socket")

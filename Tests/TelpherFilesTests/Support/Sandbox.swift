@@ -2,9 +2,9 @@ import Glibc
 import TelpherFiles
 import Testing
 
-/// A temporary folder with a root in it and something outside of the root, removed with its owner.
+/// A temporary folder with a root and files outside the root. It is removed with its owner.
 final class Sandbox: Sendable {
-  /// Where all of it is.
+  /// The path of the temporary folder.
   let path: String
   /// `path/root`.
   let root: Root
@@ -43,11 +43,11 @@ final class Sandbox: Sendable {
     try Self.write("\(path)/outside/\(name)", text)
   }
 
-  /// The text of a file in the root; nil where there is none.
+  /// The text of a file in the root; nil if there is none.
   func text(_ name: String) -> String? { Self.text(inside(name)) }
 
-  /// What is outside of the root: each name with its text and its status, by whose times any change
-  /// shows, a name that came and went included.
+  /// The files outside the root: each name with its text and status. The times in the status reveal
+  /// every change, also a name that was added and removed.
   func outside() throws -> [String] {
     let around = try Root(path)
     let folder = try around.folder("outside")
@@ -69,7 +69,7 @@ final class Sandbox: Sendable {
     guard written == text.utf8.count else { throw SystemFailure("write") }
   }
 
-  /// The text of a file anywhere; nil where there is none.
+  /// The text of a file anywhere; nil if there is none.
   static func text(_ path: String) -> String? {
     let file = open(path, O_RDONLY | O_NONBLOCK)
     guard file >= 0 else { return nil }
@@ -81,7 +81,7 @@ final class Sandbox: Sendable {
   }
 }
 
-/// A call that the test itself depends on failed.
+/// A system call that the test itself needs has failed.
 struct SystemFailure: Error, CustomStringConvertible {
   let description: String
   init(_ call: String) { description = "\(call): \(String(cString: strerror(errno)))" }
@@ -99,7 +99,7 @@ func code(_ body: () throws -> Void) -> FileError.Code? {
   } catch { return (error as? FileError)?.code }
 }
 
-/// How much the tests do: little each time, all with TELPHER_SLOW=1 in the environment.
+/// The amount of work of a test: little by default, all with TELPHER_SLOW=1 in the environment.
 enum Scale {
   static let isFull = getenv("TELPHER_SLOW") != nil
 }

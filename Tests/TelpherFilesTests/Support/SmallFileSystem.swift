@@ -1,21 +1,22 @@
 import Glibc
 
-/// A file system of 1 MiB that only this process sees, and that goes with it.
+/// A file system of 1 MiB that only this process sees, and that vanishes with it.
 enum SmallFileSystem {
-  /// Whether this process may mount one: as root, where nothing forbids it.
+  /// Whether this process may mount a file system: it needs CAP_SYS_ADMIN.
   static var mayMount: Bool { geteuid() == 0 && hasCapability() }
 
-  /// Mounts one at `path`. To be called in a process of its own: it gets its own table of mounts.
+  /// Mounts the file system at `path`. Call it in a separate process, which gets its own mount
+  /// namespace.
   static func mount(at path: String) throws {
     let separate = function("unshare", as: (@convention(c) (Int32) -> Int32).self)
     let mount = function("mount", as: Mount.self)
     try check(separate(0x0002_0000), "unshare")  // CLONE_NEWNS
-    // Private, with all below: what is mounted here is mounted nowhere else.
+    // Make all mounts private, so that the new one does not appear in other namespaces.
     try check(mount("none", "/", nil, 0x4_4000, nil), "mount")  // MS_REC | MS_PRIVATE
     try check(mount("tmpfs", path, "tmpfs", 0, "size=1m"), "mount")
   }
 
-  /// Takes it away again, also while something in it is open.
+  /// Unmounts the file system, also while a file in it is open.
   static func unmount(_ path: String) throws {
     typealias Unmount = @convention(c) (UnsafePointer<CChar>?, Int32) -> Int32
     try check(function("umount2", as: Unmount.self)(path, 2), "umount")  // MNT_DETACH
@@ -27,7 +28,7 @@ enum SmallFileSystem {
       UnsafePointer<CChar>?
     ) -> Int32
 
-  /// Of the C library, and not in Swift's Glibc module.
+  /// A function of the C library that Swift's Glibc module lacks.
   private static func function<Function>(_ name: String, as type: Function.Type) -> Function {
     guard let address = dlsym(nil, name) else { preconditionFailure("glibc has \(name)") }
     return unsafeBitCast(address, to: type)

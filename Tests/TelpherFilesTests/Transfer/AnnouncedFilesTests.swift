@@ -5,10 +5,11 @@ import TelpherTransport
 import TelpherWire
 import Testing
 
-/// Files that are announced in one record, and folders that a transfer makes.
+/// Announcements of several files in one record, and folders that a transfer makes.
 @Suite(.timeLimit(.minutes(1))) struct AnnouncedFilesTests {
-  /// Each byte of a name may become six of JSON, and a receiver takes no longer record than it says.
-  @Test func theLongestNamesAndFoldersFitIntoRecords() throws {
+  /// Each byte of a name may become six bytes of JSON, and a receiver refuses a record that is
+  /// longer than `TreeRecord.maxLength`.
+  @Test func longestNamesAndFoldersFitIntoRecords() throws {
     let pair = PortPair()
     var writer = RecordWriter(port: pair.first)
     let folder = [UInt8](repeating: 1, count: RelativePath.maximumLength)
@@ -31,7 +32,7 @@ import Testing
   }
 
   @Test(arguments: [TreeRecord.maxLength, .max])
-  func aLongerRecordIsRefusedHoweverItComes(_ piece: Int) throws {
+  func tooLongRecordIsRefusedForAnyChunkSize(_ piece: Int) throws {
     for length in [TreeRecord.maxLength, TreeRecord.maxLength + 1] {
       let frame = #"{"leave":1,"path":""}"#.utf8.count + 1
       let path = String(repeating: "x", count: length - frame)
@@ -53,7 +54,7 @@ import Testing
     }
   }
 
-  @Test func filesOfSeveralFoldersAndModesAreToldApart() async throws {
+  @Test func filesOfSeveralFoldersAndModesAreStored() async throws {
     try await TreeFixture.with { fixture in
       for folder in ["a", "a/a", "b"] { mkdir(fixture.source + "/\(folder)", 0o755) }
       for number in 0..<400 {
@@ -72,7 +73,7 @@ import Testing
   }
 
   @Test(arguments: ["..", ".", "", "a/b", "/etc", "../outside", "a\u{0}b"])
-  func namesThatLeadElsewhereAreRefused(_ name: String) async throws {
+  func nameThatIsNotASingleComponentIsRefused(_ name: String) async throws {
     try await TreeFixture.with { fixture in
       let (_, received) = try await fixture.receive { (port) throws(FileError) in
         port.announce(folder: "tree")
@@ -84,7 +85,7 @@ import Testing
     }
   }
 
-  @Test func filesOfAFolderThatWasNotAskedForAreRefused() async throws {
+  @Test func filesOfAFolderThatWasNotRequestedAreRefused() async throws {
     try await TreeFixture.with { fixture in
       let (_, received) = try await fixture.receive(expecting: "tree") {
         (port) throws(FileError) in
@@ -92,14 +93,14 @@ import Testing
         _ = try port.receive(.index)
       }
       let error = #expect(throws: FileError.self) { try received.get() }
-      #expect(error?.message.contains("was sent and not asked for") == true)
+      #expect(error?.message.contains("which was not requested") == true)
       #expect(try TreeFixture.listing(fixture.destination) == [])
     }
   }
 
-  /// What somebody else puts into a folder that a transfer has made, before the file gets its name.
+  /// Another process puts a file into a folder that the transfer has made, before the rename.
   @Test(arguments: [FileRequest.IfExists.replace, .fail, .skip], [5, 100_000])
-  func aFileThatTurnsUpInANewFolderIsTreatedAsOneThatWasThere(
+  func fileThatAppearsInANewFolderIsTreatedAsExisting(
     _ ifExists: FileRequest.IfExists, _ size: Int
   ) async throws {
     try await TreeFixture.with { fixture in
@@ -110,7 +111,7 @@ import Testing
       let (sent, received) = try await fixture.receive(options) { (port) throws(FileError) in
         port.announce(folder: "tree")
         port.announce("file", in: "tree", size: size)
-        // The receiver has looked, and wants it.
+        // The receiver has found no file, and wants this one.
         _ = try port.receive(.index)
         fixture.write(path, [9])
         port.send(bytes, asFile: 1)
@@ -120,14 +121,14 @@ import Testing
       let (counts, failures) = try received.get()
       #expect(TreeFixture.read(path) == (ifExists == .replace ? bytes : [9]))
       #expect(counts.failed == (ifExists == .replace ? 0 : 1))
-      #expect(failures.allSatisfy { $0.message.contains("there is something of that name") })
+      #expect(failures.allSatisfy { $0.message.contains("the destination exists already") })
       #expect(
         try Root(fixture.destination + "/tree").folder(.root).names().filter(Partial.isPartial)
           == [])
     }
   }
 
-  @Test func aFolderThatTurnsUpInANewFolderIsNotReplaced() async throws {
+  @Test func folderThatAppearsInANewFolderIsNotReplaced() async throws {
     try await TreeFixture.with { fixture in
       let path = fixture.destination + "/tree/file"
       let (sent, received) = try await fixture.receive { (port) throws(FileError) in

@@ -6,12 +6,12 @@ import TelpherTransport
 import TelpherWire
 import Testing
 
-/// Files that change while they are read, and files of which only the end tells how long they are.
+/// Files that change while they are read, and files with a reported size of 0 that have contents.
 @Suite(.timeLimit(.minutes(1))) struct ChangingFileTests {
   private static let size = 1_500_000
 
-  /// Transfers a file to which `change` is done when the first of its bytes go, and as often as they go
-  /// again; at most `times` times.
+  /// Transfers a file. Calls `change` when its first bytes are sent, and again each time that the
+  /// file is sent again, at most `times` times.
   private static func transfer(
     _ fixture: TreeFixture, times: Int, _ change: @escaping @Sendable (Int32) -> Void
   ) async throws -> (TreeFixture.Outcome, [FileReport]) {
@@ -44,7 +44,7 @@ import Testing
     return (outcome, reports.withLock { $0 })
   }
 
-  @Test func aFileThatGrowsIsCopiedAsItWasWhenItWasOpened() async throws {
+  @Test func growingFileIsStoredAsItWasWhenOpened() async throws {
     try await TreeFixture.with { fixture in
       let (outcome, reports) = try await Self.transfer(fixture, times: 1) { descriptor in
         pwrite(descriptor, "more", 4, off_t(Self.size))
@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  @Test func aFileWhoseBytesChangeIsReadAgain() async throws {
+  @Test func fileWithChangedBytesIsReadAgain() async throws {
     try await TreeFixture.with { fixture in
       let (outcome, reports) = try await Self.transfer(fixture, times: 2) { descriptor in
         pwrite(descriptor, "x", 1, off_t.random(in: 0..<100))
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  @Test func aFileThatShrinksIsReadAgain() async throws {
+  @Test func shrinkingFileIsReadAgain() async throws {
     try await TreeFixture.with { fixture in
       let (outcome, reports) = try await Self.transfer(fixture, times: 1) { descriptor in
         ftruncate(descriptor, 1_000)
@@ -84,7 +84,7 @@ import Testing
     }
   }
 
-  @Test func aFileThatNeverHoldsStillHasFailed() async throws {
+  @Test func fileThatChangesDuringEachAttemptFails() async throws {
     try await TreeFixture.with { fixture in
       let (outcome, reports) = try await Self.transfer(fixture, times: .max) { descriptor in
         var byte = UInt8.random(in: 0...255)
@@ -102,12 +102,12 @@ import Testing
 
   /// Files of proc(5) have a size of 0.
   @Test(arguments: ["version", "cpuinfo", "kallsyms"])
-  func aFileWithoutASizeIsReadToItsEnd(_ name: String) async throws {
+  func fileWithASizeOfZeroIsReadToItsEnd(_ name: String) async throws {
     try await TreeFixture.with { fixture in
       let content = try #require(TreeFixture.read("/proc/" + name))
       let path = try RelativePath(name)
       let destination = try Root(fixture.destination)
-      // The second time there is something of that name.
+      // In the second round the destination exists.
       for _ in 0..<2 {
         let (sent, received) = await PortPair().run { (port) throws(FileError) in
           var sender = TreeSender(
@@ -124,13 +124,13 @@ import Testing
         #expect(try sent.get() == [])
         #expect(try received.get().files == 1)
         let copy = try #require(TreeFixture.read("\(fixture.destination)/\(name)"))
-        // The frequencies of processors change.
+        // The processor frequencies in cpuinfo change between two reads.
         #expect(name == "cpuinfo" ? copy.count > 100 : copy == content)
       }
     }
   }
 
-  @Test func aSingleGetReadsAFileWithoutASizeToItsEnd() async throws {
+  @Test func getReadsAFileWithASizeOfZeroToItsEnd() async throws {
     let content = try #require(TreeFixture.read("/proc/version"))
     let (sent, received) = await PortPair().run { (port) throws(FileError) in
       var sender = FileSender(
@@ -146,7 +146,7 @@ import Testing
     #expect(try sent.get().digest == received.get().digest)
   }
 
-  @Test func anEmptyFileThatIsThereIsSkipped() async throws {
+  @Test func existingEmptyFileIsSkipped() async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/empty", [])
       let first = try await fixture.transfer()

@@ -5,15 +5,15 @@ import TelpherTransport
 import TelpherWire
 import Testing
 
-/// Senders and receivers that mean no good.
+/// Malicious senders and receivers.
 @Suite(.timeLimit(.minutes(1))) struct HostilePeerTests {
-  /// A link that the sender has made itself leads nowhere, though it stays below the root.
-  @Test func nothingIsStoredThroughALinkOfTheSender() async throws {
+  /// A link that came from the sender is not followed, even if its target is below the root.
+  @Test func nothingIsStoredThroughALinkFromTheSender() async throws {
     try await TreeFixture.with { fixture in
       mkdir(fixture.destination + "/private", 0o700)
       let (_, received) = try await fixture.receive(expecting: "tree") {
         (port) throws(FileError) in
-        port.tell(
+        port.sendRecord(
           TreeRecord(
             entry: FileEntry(path: PathText("tree"), kind: .symlink, link: PathText("private"))))
         port.announce("file", in: "tree", size: 1)
@@ -24,14 +24,14 @@ import Testing
       #expect(counts.failed == 1)
       #expect(
         failures.map(\.message) == [
-          "cannot open 'tree': a symbolic link that may not be followed is on the way"
+          "cannot open 'tree': a symbolic link in it may not be followed"
         ])
       #expect(try Root(fixture.destination + "/private").folder(.root).names() == [])
     }
   }
 
-  /// Nor one that was there in the place of a folder.
-  @Test func aLinkInThePlaceOfAFolderIsNotFollowed() async throws {
+  /// An existing link that has the name of a folder is not followed either.
+  @Test func existingLinkIsNotFollowedAsAFolder() async throws {
     try await TreeFixture.with { fixture in
       for path in ["/tree", "/other"] { mkdir(fixture.destination + path, 0o755) }
       symlink("../other", fixture.destination + "/tree/sub")
@@ -48,7 +48,7 @@ import Testing
   @Test(arguments: [
     #"{"want":9223372036854775807}"#, #"{"want":0,"count":9223372036854775807}"#,
     #"{"skip":1,"count":-1}"#, #"{"want":-1}"#, #"{"want":2}"#,
-  ]) func answersToWhatWasNotAskedEndTheStream(_ answer: String) async throws {
+  ]) func answerForAnUnknownEntryEndsTheStream(_ answer: String) async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/file", [1])
       let from = try Root(fixture.source)
@@ -63,11 +63,11 @@ import Testing
         while try port.receive(.index) != nil {}
       }
       let error = #expect(throws: FileError.self) { try sent.get() }
-      #expect(error?.message == "the receiver answered what was not asked")
+      #expect(error?.message == "the receiver answered for an unknown or settled entry")
     }
   }
 
-  @Test func holesAndSizesWithoutEndAreRefusedOrCounted() async throws {
+  @Test func hugeHoleIsRefusedAndHugeSizesDoNotOverflow() async throws {
     try await TreeFixture.with { fixture in
       let meter = TransferMeter()
       let (_, received) = try await fixture.receive(meter: meter) { (port) throws(FileError) in
@@ -76,7 +76,7 @@ import Testing
         _ = try port.receive(.index)
         var record = TreeRecord(file: 0)
         record.hole = .max
-        port.tell(record)
+        port.sendRecord(record)
         while try port.receive(.index) != nil {}
       }
       let error = #expect(throws: FileError.self) { try received.get() }
@@ -85,8 +85,10 @@ import Testing
     }
   }
 
-  /// Before any of it is hashed.
-  @Test(arguments: [5, Int64(1) << 60, .max]) func aHolePastTheAnnouncedSizeIsRefused(_ hole: Int64)
+  /// It is refused before any of it is hashed.
+  @Test(arguments: [5, Int64(1) << 60, .max]) func holeBeyondTheAnnouncedSizeIsRefused(
+    _ hole: Int64
+  )
     async throws
   {
     try await TreeFixture.with { fixture in
@@ -95,7 +97,7 @@ import Testing
         _ = try port.receive(.index)
         var record = TreeRecord(file: 0)
         record.hole = hole
-        port.tell(record)
+        port.sendRecord(record)
         while try port.receive(.index) != nil {}
       }
       let error = #expect(throws: FileError.self) { try received.get() }
@@ -103,9 +105,9 @@ import Testing
     }
   }
 
-  /// What is announced over a connection, and not sent, is bounded over all of its streams; and given
-  /// back when a stream ends.
-  @Test func tooMuchThatIsAnnouncedEndsTheStream() async throws {
+  /// The announced bytes of a connection are limited over all its streams. A stream returns its
+  /// share when it ends.
+  @Test func tooManyAnnouncedBytesEndTheStream() async throws {
     try await TreeFixture.with { fixture in
       let announced = AnnouncedBytes(limit: 100_000)
       let root = try Root(fixture.destination)
@@ -118,12 +120,12 @@ import Testing
         try receiver.run()
       }
       let error = #expect(throws: FileError.self) { try received.get() }
-      #expect(error?.message.hasPrefix("more than 100000 bytes of files and folders") == true)
+      #expect(error?.message.hasSuffix("their paths take over 100000 bytes") == true)
       #expect(announced.count == 0)
     }
   }
 
-  @Test(arguments: [Int64.min, -1]) func aStartBeforeTheBeginningIsRefused(_ start: Int64)
+  @Test(arguments: [Int64.min, -1]) func negativeStartIsRefused(_ start: Int64)
     async throws
   {
     try await TreeFixture.with { fixture in
@@ -132,35 +134,36 @@ import Testing
         _ = try port.receive(.index)
         var record = TreeRecord(file: 0)
         (record.start, record.hole) = (start, 1)
-        port.tell(record)
+        port.sendRecord(record)
         while try port.receive(.index) != nil {}
       }
       let error = #expect(throws: FileError.self) { try received.get() }
-      #expect(error?.message == "a start at \(start)")
+      #expect(error?.message == "the start offset \(start) is negative")
     }
   }
 
-  /// The hashing of a hole ends with the stream.
-  @Test func aHugeHoleEndsWithTheConnection() async throws {
+  /// The receiver stops hashing a hole when the stream ends.
+  @Test func hashingOfAHugeHoleEndsWithTheStream() async throws {
     try await TreeFixture.with { fixture in
       let (_, received) = try await fixture.receive { (port) throws(FileError) in
         port.announce("a", in: "", size: 1 << 59)
         _ = try port.receive(.index)
         var record = TreeRecord(file: 0)
         record.hole = 1 << 59
-        port.tell(record)
+        port.sendRecord(record)
         throw FileError(.canceled, "enough")
       }
       #expect(throws: FileError.self) { try received.get() }
     }
   }
 
-  /// Both ends wait for room at once where the receiver has much to say: one of them must listen.
-  @Test func aSenderThatWaitsForRoomHearsTheReceiver() async throws {
+  /// Both ends may wait for room at once if the receiver has many answers. The sender then reads
+  /// them, which prevents a deadlock.
+  @Test func senderReadsAnswersWhileItWaitsForRoom() async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/file", noise(4_000_000, seed: 1))
       let from = try Root(fixture.source)
-      let result = try await TransferPort.unheard { (port) throws(FileError) in
+      let result = try await TransferPort.withBlockedSends { (port) throws(FileError) in
         var sender = TreeSender(
           port: port, root: from, source: .root, name: [], options: TransferOptions())
         try sender.run()
@@ -175,7 +178,7 @@ import Testing
         var failed = TreeRecord(file: 1)
         failed.failed = "the disk is full"
         port.deliver(Chunk(failed.encoded()), on: .index)
-        try await eventually("it heard") {
+        try await eventually("it has read the answers") {
           port.monitor.withLock { $0.isFull && $0.incoming[.index].count == 0 }
         }
       }
@@ -184,12 +187,12 @@ import Testing
     }
   }
 
-  /// One record may have a thousand files fail, each with a long story.
-  @Test func aReceiverThatIsNotHeardKeepsLittleToSay() async throws {
+  /// One record may make a thousand files fail, each with a long message.
+  @Test func receiverLimitsQueuedAnswersIfTheSenderDoesNotRead() async throws {
     try await TreeFixture.with { fixture in
       let root = try Root(fixture.destination)
       let folder = [UInt8](repeating: 1, count: 200)
-      let result = try await TransferPort.unheard { (port) throws(FileError) in
+      let result = try await TransferPort.withBlockedSends { (port) throws(FileError) in
         var receiver = try TreeReceiver(
           port: port, root: root, base: .root, options: TransferOptions())
         try receiver.run()

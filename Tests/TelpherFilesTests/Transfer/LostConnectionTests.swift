@@ -5,14 +5,14 @@ import TelpherTransport
 import TelpherWire
 import Testing
 
-/// What had come when a connection was lost is kept, at whatever step the receiver is: it is what a
-/// later transfer goes on behind.
+/// The bytes that arrived before a lost connection are kept at every step of the receiver, so that
+/// a later transfer can resume after them.
 @Suite(.timeLimit(.minutes(1))) struct LostConnectionTests {
   private static let size = 500_000
   private static let came = noise(300_000, seed: 4)
 
-  /// Calls `body` once for the port that it makes, when the port's worker first says something on
-  /// channel 5, or ends it: on the worker's thread, before its call returns.
+  /// Makes a port. Calls `body` once, when the port's worker first sends on channel 5 or ends it.
+  /// The call is on the worker's thread, before the worker's own call returns.
   private final class Peer: Sendable {
     private let isDone = Mutex(false)
     private let ports = Mutex<TransferPort?>(nil)
@@ -35,7 +35,7 @@ import Testing
     var port: TransferPort { ports.withLock { $0! } }
   }
 
-  @Test func aTreeKeepsWhatCameWithTheEnd() throws {
+  @Test func treeKeepsBytesThatArrivedBeforeTheEnd() throws {
     let sandbox = try Sandbox()
     let peer = Peer { port in
       var data = TreeRecord(file: 0)
@@ -53,7 +53,7 @@ import Testing
     try expectKept(sandbox)
   }
 
-  @Test func aFileKeepsWhatCameWithTheEnd() throws {
+  @Test func fileKeepsBytesThatArrivedBeforeTheEnd() throws {
     let sandbox = try Sandbox()
     let peer = Peer { port in
       port.deliver(Chunk(Self.came), on: .file)

@@ -5,14 +5,14 @@ import Testing
 
 @testable import TelpherFiles
 
-/// A receiver that asked for one file takes nothing else.
+/// A receiver that requested one file accepts nothing else.
 @Suite(.timeLimit(.minutes(1))) struct OneFileTests {
   private func receive(
     _ fixture: TreeFixture, _ entries: [FileEntry]
   ) async throws -> FileError? {
     let root = try Root(fixture.destination)
     let (_, received) = await PortPair().run { (port) throws(FileError) in
-      for entry in entries { port.tell(TreeRecord(entry: entry)) }
+      for entry in entries { port.sendRecord(TreeRecord(entry: entry)) }
       while try port.receive(.index) != nil {}
     } _: { (port) throws(FileError) in
       var receiver = try TreeReceiver(
@@ -28,7 +28,7 @@ import Testing
     FileEntry(path: PathText(path), kind: .file, size: 1, mode: 0o644, mtimeNS: 0)
   }
 
-  @Test func aLinkAFolderOrAnotherFileIsAViolation() async throws {
+  @Test func otherEntriesAreAProtocolError() async throws {
     try await TreeFixture.with { fixture in
       mkdir(fixture.destination + "/x", 0o755)
       for entries in [
@@ -45,8 +45,8 @@ import Testing
     }
   }
 
-  /// A link that the sender has made itself leads nowhere, though links that are named are followed.
-  @Test func noFileIsStoredThroughALinkThatCame() async throws {
+  /// A link that came from the sender is not followed, although `followsLinks` is set.
+  @Test func noFileIsStoredThroughALinkFromTheSender() async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/victim", [7])
       let root = try Root(unconfined: fixture.destination.bytes)
@@ -55,8 +55,8 @@ import Testing
       var options = TransferOptions()
       options.followsLinks = true
       let (_, _) = await PortPair().run { [options] (port) throws(FileError) in
-        port.tell(TreeRecord(entry: link))
-        port.tell(TreeRecord(entry: self.file("x")))
+        port.sendRecord(TreeRecord(entry: link))
+        port.sendRecord(TreeRecord(entry: self.file("x")))
         port.send([9], asFile: 1)
         while try port.receive(.index) != nil {}
       } _: { [options] (port) throws(FileError) in

@@ -3,18 +3,18 @@ import Synchronization
 import TelpherTransport
 import TelpherWire
 
-/// Two ports that are each other's peer, with a wire between them that can be bad.
+/// Two ports that are each other's peer, with optional faults between them.
 final class PortPair: Sendable {
-  /// What happens to bytes on their way from the first port to the second.
+  /// Faults on the way from the first port to the second.
   struct Faults: Sendable {
-    /// Pieces are at most this long.
+    /// The maximum length of a chunk, in bytes.
     var piece = Int.max
-    /// The connection breaks behind so many bytes.
+    /// The connection breaks after this many bytes.
     var cutAfter: Int?
-    /// One bit of the byte at this offset of channel 4 is turned over.
+    /// One bit of the byte at this offset of channel 4 is flipped.
     var flip: Int?
-    /// Called with each piece of channel 4, on the first port's thread before it goes on, with the bytes
-    /// that have come so far.
+    /// Called for each chunk of channel 4 on the first port's thread, before the chunk is
+    /// delivered. The argument is the number of bytes so far, including this chunk.
     var onFileBytes: (@Sendable (Int) -> Void)?
   }
 
@@ -24,7 +24,7 @@ final class PortPair: Sendable {
 
   var first: TransferPort { ports.withLock { $0.0! } }
   var second: TransferPort { ports.withLock { $0.1! } }
-  /// Bytes that went from the first to the second.
+  /// The bytes that went from the first port to the second.
   var sentBytes: Int { sent.withLock { $0.total } }
 
   init(_ faults: Faults = Faults()) {
@@ -39,18 +39,18 @@ final class PortPair: Sendable {
   }
 
   private func carry(from: TransferPort, to: TransferPort, isFirst: Bool) {
-    let (words, chunks, ends) = from.monitor.withLock { state in
-      let words = state.look().words
+    let (messages, chunks, ends) = from.monitor.withLock { state in
+      let messages = state.look().messages
       var chunks: [(Channel, Chunk)] = []
       var ends: [Channel] = []
       for channel in [Channel.index, .file] {
         while let chunk = state.outgoing[channel].next() { chunks.append((channel, chunk)) }
         if state.outgoing[channel].isFinished { ends.append(channel) }
       }
-      return (words, chunks, ends)
+      return (messages, chunks, ends)
     }
     from.monitor.signal()
-    for word in words { try? to.deliver(word) }
+    for message in messages { try? to.deliver(message) }
     for (channel, chunk) in chunks { deliver(chunk, channel, to, isFirst) }
     if !isCut { ends.forEach { to.deliverEnd(of: $0) } }
   }
@@ -82,7 +82,7 @@ final class PortPair: Sendable {
           piece = Chunk(bytes)
         }
       }
-      // Its own memory: whoever sent it may use its own again.
+      // Copy the bytes, since the sender may reuse its memory.
       to.deliver(Chunk([UInt8](piece)), on: channel)
     }
   }
@@ -92,7 +92,7 @@ final class PortPair: Sendable {
     second.end(FileError(.lost, "cut"))
   }
 
-  /// Runs the two at once, each on a thread.
+  /// Runs both bodies at once, each on a thread with its port.
   func run<A: Sendable, B: Sendable>(
     _ sender: @escaping @Sendable (TransferPort) throws(FileError) -> A,
     _ receiver: @escaping @Sendable (TransferPort) throws(FileError) -> B
@@ -112,7 +112,7 @@ final class PortPair: Sendable {
         do throws(FileError) {
           continuation.resume(returning: .success(try body(port)))
         } catch {
-          // The other end learns of it, as through a CLOSE or a cancel.
+          // End the peer's stream too, as a CLOSE or a cancel would.
           peer.end(FileError(.lost, "the other end failed: \(error.message)"))
           continuation.resume(returning: .failure(error))
         }

@@ -3,7 +3,7 @@ import TelpherTransport
 import TelpherWire
 
 extension TreeFixture {
-  /// Has a receiver take what `sender` does by hand.
+  /// Runs a receiver against a scripted `sender`.
   func receive(
     _ options: TransferOptions = TransferOptions(), expecting: String? = nil,
     meter: TransferMeter? = nil,
@@ -22,17 +22,17 @@ extension TreeFixture {
 
 extension TransferPort {
   func announce(folder: String) {
-    tell(TreeRecord(entry: FileEntry(path: PathText(folder), kind: .directory, mode: 0o755)))
+    sendRecord(TreeRecord(entry: FileEntry(path: PathText(folder), kind: .directory, mode: 0o755)))
   }
 
   func announce(_ name: String, in folder: String, size: Int) {
     var record = TreeRecord()
     record.files = FileBatch(folder: PathText(folder), mode: 0o644)
     record.files?.append(name, size: Int64(size), mtimeNS: 0)
-    tell(record)
+    sendRecord(record)
   }
 
-  /// All of a file, the end of its folder 0, and the end of a tree of those two.
+  /// Sends a complete file, the end of its folder (entry 0), and the end of the tree.
   func send(
     _ bytes: [UInt8], asFile number: Int,
     complete: (files: Int, folders: Int, unsent: Int) = (1, 1, 0)
@@ -41,15 +41,15 @@ extension TransferPort {
     bytes.withUnsafeBytes { hasher.update($0) }
     var record = TreeRecord(file: number)
     record.whole = [hasher.digest]
-    tell(record)
+    sendRecord(record)
     enqueue(Chunk(bytes), on: .file)
     var leave = TreeRecord()
     leave.leave = 0
-    tell(leave)
+    sendRecord(leave)
     self.complete(files: complete.files, folders: complete.folders, unsent: complete.unsent)
   }
 
-  /// Says how much was announced, and ends.
+  /// Sends the counts of announced entries, and ends both channels.
   func complete(files: Int = 0, folders: Int = 0, links: Int = 0, unsent: Int = 0) {
     var record = TreeRecord()
     var announcement = TreeAnnouncement()
@@ -58,20 +58,20 @@ extension TransferPort {
     announcement.entries.links = links
     announcement.unsent = unsent
     record.complete = announcement
-    tell(record)
+    sendRecord(record)
     finish(.index)
     finish(.file)
   }
 
-  func tell(_ record: TreeRecord) { enqueue(Chunk(record.encoded()), on: .index) }
+  func sendRecord(_ record: TreeRecord) { enqueue(Chunk(record.encoded()), on: .index) }
 }
 
 extension TransferPort {
-  /// Has `work` run with a port from which nothing of what it sends is taken, and `meanwhile` beside
-  /// it; then the port is ended.
+  /// Runs `work` with a port whose sent data is never taken, and `meanwhile` at the same time. Then
+  /// ends the port.
   ///
-  /// - Returns: how `work` ended.
-  static func unheard(
+  /// - Returns: the result of `work`.
+  static func withBlockedSends(
     _ work: @escaping @Sendable (TransferPort) throws(FileError) -> Void,
     meanwhile: (TransferPort) async throws -> Void
   ) async throws -> Result<Void, FileError> {

@@ -5,9 +5,9 @@ import TelpherTransport
 import TelpherWire
 import Testing
 
-/// Files whose bytes come from a pipe, or go to one.
+/// Transfers of files from a pipe or to a pipe.
 @Suite(.timeLimit(.minutes(1))) struct StreamFileTests {
-  @Test func aPipeIsStoredAsAFile() async throws {
+  @Test func bytesOfAPipeAreStoredAsAFile() async throws {
     let sandbox = try Sandbox()
     let bytes = noise(700_000, seed: 1)
     let pipe = try Pipe()
@@ -29,7 +29,7 @@ import Testing
     #expect(TreeFixture.read(sandbox.inside("file")) == bytes)
   }
 
-  @Test func aFileGoesToAPipe() async throws {
+  @Test func fileIsWrittenToAPipe() async throws {
     let sandbox = try Sandbox()
     let text = String(repeating: "line\n", count: 50_000)
     try sandbox.write("file", text)
@@ -50,10 +50,10 @@ import Testing
     #expect(try received.get().digest == sent.get())
   }
 
-  /// A pipe to which nothing is written holds up nothing.
-  @Test func theEndOfTheStreamEndsTheWaitForAPipe() async throws {
+  /// A pipe to which nothing is written does not keep the worker waiting.
+  @Test func endOfTheStreamEndsTheWaitForAPipe() async throws {
     let pipe = try Pipe()
-    let result = try await TransferPort.unheard { (port) throws(FileError) in
+    let result = try await TransferPort.withBlockedSends { (port) throws(FileError) in
       _ = try StreamFile(pipe.reading, name: "standard input").send(on: port, digest: .xxh128)
     } meanwhile: { port in
       try await eventually("it has begun") {
@@ -64,14 +64,14 @@ import Testing
   }
 }
 
-/// Runs what waits on a thread of its own: the tasks' threads are few.
+/// Runs a blocking `body` on a thread of its own, because tasks share few threads.
 private func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
   await withCheckedContinuation { continuation in
     try! WorkerPool(limit: 1).run { continuation.resume(returning: body()) }
   }
 }
 
-/// A pipe, closed with its owner.
+/// A pipe that is closed with its owner.
 private final class Pipe: @unchecked Sendable {
   let reading: Int32
   private(set) var writing: Int32

@@ -4,9 +4,10 @@ import TelpherTransport
 import TelpherWire
 import Testing
 
-/// Each announced entry ends as exactly one of stored, skipped and failed, and both ends count the same.
+/// Each announced entry is settled exactly once as stored, skipped or failed, and both ends have
+/// the same counts.
 @Suite(.timeLimit(.minutes(1))) struct TransferLedgerTests {
-  @Test func aLedgerCountsEachEntryOnce() {
+  @Test func ledgerCountsEachEntryOnce() {
     var ledger = TransferLedger()
     let file = ledger.announce(.file, "a")
     let folder = ledger.announce(.folder, "b")
@@ -28,8 +29,8 @@ import Testing
     #expect(ledger.announced.entries.total == 3)
   }
 
-  /// The fault that used to be dropped: a partial cannot be opened, because all of its slots are locked.
-  @Test func aFileWhosePartialCannotBeOpenedHasFailedAtBothEnds() async throws {
+  /// All slots of the partial file are locked. This failure was once lost.
+  @Test func fileWithoutAFreePartialFailsAtBothEnds() async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/large", [UInt8](repeating: 7, count: 100_000))
       fixture.write(fixture.source + "/other", [1])
@@ -40,7 +41,7 @@ import Testing
       }
       let outcome = try await fixture.transfer()
       #expect(
-        outcome.messages == ["cannot write 'tree/large': 8 transfers of it are going on"])
+        outcome.messages == ["cannot write 'tree/large': 8 transfers of it are running"])
       #expect(try outcome.counts.files == 1)
       #expect(try outcome.counts.failed == 1)
       let sent = try outcome.sent.get()
@@ -50,7 +51,7 @@ import Testing
     }
   }
 
-  @Test func aFolderWhoseAttributesCannotBeSetHasFailedAndIsNotStored() async throws {
+  @Test func folderFailsIfItsAttributesCannotBeSet() async throws {
     try await TreeFixture.with { fixture in
       let folder = fixture.destination + "/tree"
       let (_, received) = try await fixture.receive { (port) throws(FileError) in
@@ -58,7 +59,7 @@ import Testing
         while rmdir(folder) != 0 { sched_yield() }
         var leave = TreeRecord()
         leave.leave = 0
-        port.tell(leave)
+        port.sendRecord(leave)
         port.complete(folders: 1)
         while try port.receive(.index) != nil {}
       }
@@ -69,7 +70,7 @@ import Testing
   }
 
   @Test(arguments: [(0, 0, 0), (2, 1, 0), (1, 2, 0), (1, 1, 1)])
-  func aSenderThatAnnouncesOtherNumbersThanItSaysHasFailed(
+  func transferFailsIfTheSendersCountsAreWrong(
     _ files: Int, _ folders: Int, _ unsent: Int
   ) async throws {
     try await TreeFixture.with { fixture in
@@ -81,11 +82,11 @@ import Testing
         while try port.receive(.index) != nil {}
       }
       let error = #expect(throws: FileError.self) { try received.get() }
-      #expect(error?.message == "the sender did not announce what it says: 2 entries came")
+      #expect(error?.message == "2 entries arrived, which is not what the sender counted")
     }
   }
 
-  @Test func aSenderThatEndsWithoutItsNumbersHasFailed() async throws {
+  @Test func transferFailsIfTheSenderEndsWithoutCounts() async throws {
     try await TreeFixture.with { fixture in
       let (_, received) = try await fixture.receive { (port) throws(FileError) in
         port.finish(.index)
@@ -96,7 +97,7 @@ import Testing
     }
   }
 
-  @Test func aFolderThatIsNotLeftIsAFailure() async throws {
+  @Test func transferFailsIfAFolderIsNotLeft() async throws {
     try await TreeFixture.with { fixture in
       let (_, received) = try await fixture.receive { (port) throws(FileError) in
         port.announce(folder: "tree")
@@ -108,16 +109,16 @@ import Testing
     }
   }
 
-  /// What a receiver may say of a folder (0) and a file (1) that has 1 byte.
+  /// Wrong answers for a folder (entry 0) and a file of 1 byte (entry 1). Each is sent twice.
   @Test(arguments: [
-    // Nothing of the file.
+    // The file is not settled.
     #"{"stored":0}"#,
-    // All of it, but other counts, or none.
+    // Both are settled, but the counts are missing.
     #"{"stored":0,"count":2}"#,
-    // Settled twice, before it was sent, and never announced.
+    // Entries that are settled twice or were never announced.
     #"{"skip":1}"#, #"{"file":0,"failed":"no"}"#, #"{"stored":2}"#,
   ])
-  func aReceiverThatDoesNotSettleEachEntryOnceHasFailed(_ answer: String) async throws {
+  func transferFailsIfAnEntryIsNotSettledExactlyOnce(_ answer: String) async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/file", [1])
       let from = try Root(fixture.source)
@@ -139,7 +140,7 @@ import Testing
     }
   }
 
-  @Test func aFileThatTheSenderCannotSendIsNotedOnceAtBothEnds() async throws {
+  @Test func unreadableFileIsReportedOnceAtBothEnds() async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/gone", [1])
       let from = try Root(fixture.source)

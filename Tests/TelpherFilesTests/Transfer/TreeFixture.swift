@@ -3,7 +3,7 @@ import Glibc
 import TelpherWire
 import Testing
 
-/// Two temporary folders, a source and a destination, and what to do with them.
+/// A temporary source folder and destination folder, with helpers to transfer between them.
 struct TreeFixture: Sendable {
   let source: String
   let destination: String
@@ -19,7 +19,7 @@ struct TreeFixture: Sendable {
     return try result.get()
   }
 
-  /// Sends all of the source into the destination.
+  /// Transfers the source folder into the destination folder.
   func transfer(
     _ options: TransferOptions = TransferOptions(), _ faults: PortPair.Faults = .init(),
     meter: TransferMeter? = nil, expecting: [UInt8]? = nil, onFile: FileReportHandler? = nil
@@ -48,7 +48,7 @@ struct TreeFixture: Sendable {
     var sentBytes: Int
 
     var counts: TreeCounts { get throws { try received.get().0 } }
-    /// All that went wrong at the receiver.
+    /// All failure messages of the receiver.
     var messages: [String] {
       switch received {
       case .success(let (_, failures)): failures.map(\.message)
@@ -90,7 +90,7 @@ struct TreeFixture: Sendable {
     }
   }
 
-  /// What there is below `path`: each entry with all that a transfer keeps of it.
+  /// The entries below `path`, each with everything that a transfer preserves.
   static func listing(_ path: String, withTimes: Bool = true) throws -> [String] {
     let root = try Root(path)
     var walker = TreeWalker(root: root, start: .root)

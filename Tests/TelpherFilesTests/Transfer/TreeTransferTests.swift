@@ -5,9 +5,9 @@ import TelpherTransport
 import TelpherWire
 import Testing
 
-/// Trees from one engine to the other, over a wire in memory.
+/// Transfers of trees from a `TreeSender` to a `TreeReceiver` in memory.
 @Suite(.timeLimit(.minutes(5))) struct TreeTransferTests {
-  @Test func everythingThatMakesAFileComesThrough() async throws {
+  @Test func contentsModesTimesAndLinksArePreserved() async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/empty", [])
       fixture.write(fixture.source + "/script", Array("#!/bin/sh\n".utf8), mode: 0o755)
@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  @Test func namesOfAnyBytesComeThrough() async throws {
+  @Test func namesMayHaveAnyBytes() async throws {
     try await TreeFixture.with { fixture in
       let name: [UInt8] = [0xFF, 0xFE, 0x41]
       let folder = try Root(fixture.source).folder(.root)
@@ -48,9 +48,9 @@ import Testing
     }
   }
 
-  /// As far as the file system has such times: 64 bits of nanoseconds end in 2262.
+  /// Times before 1970 and in the far future. Those after 2262 exceed 64 bits of nanoseconds.
   @Test(arguments: [-5_000_000_000, 9_223_372_037, 13_569_465_600])
-  func timesFarAwayComeThrough(_ seconds: Int) async throws {
+  func distantTimesArePreserved(_ seconds: Int) async throws {
     try await TreeFixture.with { fixture in
       let time = timespec(tv_sec: seconds, tv_nsec: 123_456_789)
       mkdir(fixture.source + "/folder", 0o755)
@@ -68,18 +68,18 @@ import Testing
         #expect(here.st_mtim.tv_sec == there.st_mtim.tv_sec)
         #expect(here.st_mtim.tv_nsec == there.st_mtim.tv_nsec)
       }
-      // They compare as equal, too.
+      // The second transfer finds them equal.
       let second = try await fixture.transfer()
       #expect(try second.counts.skipped == 1)
     }
   }
 
-  @Test func holesStayHoles() async throws {
+  @Test func holesArePreserved() async throws {
     try await TreeFixture.with { fixture in
       let path = fixture.source + "/sparse"
       fixture.write(path, [1])
       let descriptor = open(path, O_WRONLY)
-      // Past 4 GiB, with data in the middle and a hole at the end.
+      // The file is larger than 4 GiB, with data in the middle and a hole at the end.
       pwrite(descriptor, "middle", 6, 4 << 30)
       ftruncate(descriptor, (4 << 30) + 10_000_000)
       close(descriptor)
@@ -95,7 +95,7 @@ import Testing
   }
 
   @Test(arguments: 0..<20)
-  func randomTreesComeThroughInPiecesOfAnySize(_ seed: Int) async throws {
+  func randomTreesAreStoredForAnyChunkSize(_ seed: Int) async throws {
     try await TreeFixture.with { fixture in
       var generator = SeededGenerator(seed: UInt64(seed))
       fixture.fill(&generator)
@@ -108,7 +108,7 @@ import Testing
       #expect(
         try TreeFixture.listing(fixture.source)
           == TreeFixture.listing(fixture.destination + "/tree"))
-      // The second time nothing moves.
+      // A second transfer sends no file.
       let second = try await fixture.transfer(options)
       #expect(try second.counts.bytes == 0)
       #expect(try second.counts.files == 0)
@@ -116,7 +116,7 @@ import Testing
     }
   }
 
-  @Test func aFileThatChangedIsSentAndTheOthersAreNot() async throws {
+  @Test func onlyAChangedFileIsSentAgain() async throws {
     try await TreeFixture.with { fixture in
       for number in 0..<50 {
         fixture.write(fixture.source + "/\(number)", noise(1_000, seed: number))
@@ -132,7 +132,7 @@ import Testing
     }
   }
 
-  @Test func digestsTellWhatSizeAndTimeDoNot() async throws {
+  @Test func digestsFindChangesThatSizeAndTimeDoNot() async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/same", [1, 2, 3])
       fixture.write(fixture.source + "/other", [1, 2, 3])
@@ -140,7 +140,7 @@ import Testing
       let copies = fixture.destination + "/tree"
       fixture.write(copies + "/other", [4, 5, 6])
       for path in ["/same", "/other"] {
-        // Another time for the same bytes, the same for others.
+        // "same" has equal bytes and another time; "other" has other bytes and the same time.
         var times = [timespec](
           repeating: timespec(tv_sec: path == "/same" ? 7 : 0, tv_nsec: 0), count: 2)
         if path == "/other" {
@@ -160,7 +160,7 @@ import Testing
   }
 
   @Test(arguments: [FileRequest.IfExists.fail, .skip])
-  func whatIsThereStays(_ ifExists: FileRequest.IfExists) async throws {
+  func existingFileIsKept(_ ifExists: FileRequest.IfExists) async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/there", [1])
       fixture.write(fixture.source + "/new", [2])
@@ -176,11 +176,11 @@ import Testing
     }
   }
 
-  @Test func anEntryThatFailsHarmsNoOther() async throws {
+  @Test func failedEntryDoesNotAffectOthers() async throws {
     try await TreeFixture.with { fixture in
       for number in 0..<300 { fixture.write(fixture.source + "/\(number)", [UInt8(number & 255)]) }
       mkfifo(fixture.source + "/fifo", 0o600)
-      // A folder is in the way of one, and a file in the way of a folder with a file in it.
+      // A folder has the name of a file, and a file has the name of a folder that is not empty.
       mkdir(fixture.source + "/folder", 0o755)
       fixture.write(fixture.source + "/folder/inside", [1])
       mkdir(fixture.destination + "/tree", 0o755)
@@ -195,14 +195,14 @@ import Testing
   }
 
   @Test(arguments: [0, 1, 4_095, 70_000, 1_500_000, 2_999_999])
-  func aBitThatIsTurnedOverIsFound(_ offset: Int) async throws {
+  func flippedBitIsDetected(_ offset: Int) async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/small", noise(5_000, seed: 3))
       fixture.write(fixture.source + "/zlarge", noise(3_000_000, seed: 2))
       let outcome = try await fixture.transfer(
         TransferOptions(), PortPair.Faults(flip: offset))
       #expect(try outcome.counts.failed == 1)
-      #expect(try outcome.failures.first?.message.contains("is not what was sent") == true)
+      #expect(try outcome.failures.first?.message.contains("do not match the sender's") == true)
       let name = offset < 5_000 ? "small" : "zlarge"
       #expect(TreeFixture.read(fixture.destination + "/tree/" + name) == nil)
       #expect(
@@ -213,7 +213,7 @@ import Testing
   }
 
   @Test(arguments: 0..<40)
-  func aCutAnywhereLeavesNothingTornAndTheRestFollows(_ seed: Int) async throws {
+  func cutConnectionLeavesCompleteFilesAndCanBeResumed(_ seed: Int) async throws {
     try await TreeFixture.with { fixture in
       var generator = SeededGenerator(seed: UInt64(1_000 + seed))
       fixture.fill(&generator)
@@ -235,7 +235,7 @@ import Testing
     }
   }
 
-  @Test func aResumedFileSendsOnlyWhatIsMissing() async throws {
+  @Test func resumedFileSendsOnlyTheMissingBytes() async throws {
     try await TreeFixture.with { fixture in
       let bytes = noise(8_000_000, seed: 5)
       fixture.write(fixture.source + "/file", bytes)
@@ -249,7 +249,7 @@ import Testing
     }
   }
 
-  @Test func aSourceThatIsAnotherIsSentWhole() async throws {
+  @Test func changedSourceIsSentCompletelyInsteadOfResumed() async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/file", noise(8_000_000, seed: 5))
       _ = try await fixture.transfer(TransferOptions(), PortPair.Faults(cutAfter: 5_000_000))
@@ -264,7 +264,7 @@ import Testing
     }
   }
 
-  @Test func nothingIsStoredThatWasNotAskedFor() async throws {
+  @Test func onlyRequestedEntriesAreStored() async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/file", [1])
       let outcome = try await fixture.transfer(expecting: Array("other".utf8))
@@ -273,13 +273,13 @@ import Testing
     }
   }
 
-  @Test func aFileThatChangesWhileItIsReadIsNoMixture() async throws {
+  @Test func storedFileIsNeverAMixtureOfTwoVersions() async throws {
     try await TreeFixture.with { fixture in
       let path = fixture.source + "/file"
       fixture.write(path, noise(20_000_000, seed: 1))
       let meter = TransferMeter()
       let writer = Task {
-        // Once a part of it has gone.
+        // Change the file after a part of it was sent.
         for await progress in meter.updates where progress.movedBytes > 0 {
           let descriptor = open(path, O_WRONLY)
           pwrite(descriptor, "x", 1, 10)
@@ -293,14 +293,14 @@ import Testing
       await writer.value
       let stored = TreeFixture.read(fixture.destination + "/tree/file")
       #expect(outcome.messages == [])
-      // It was read before the change, or again after it.
+      // It was read before the change, or read again after it.
       #expect(stored == noise(20_000_000, seed: 1) || stored == TreeFixture.read(path))
     }
   }
 }
 
 extension TreeFixture {
-  /// A random tree: files of many sizes, folders in folders, links.
+  /// Fills the source with a random tree: files of many sizes, nested folders, links.
   func fill(_ generator: inout SeededGenerator) {
     var folders = [source]
     for number in 0..<Int.random(in: 5..<60, using: &generator) {

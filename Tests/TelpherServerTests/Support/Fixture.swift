@@ -5,19 +5,19 @@ import TelpherTestSupport
 import TelpherTransport
 import TelpherTransportTesting
 
-/// A server on a loop of its own, and a second loop for its clients.
+/// A server on one loop, and a second loop for its clients.
 struct Fixture: Sendable {
   let server: Server
   let serverLoop: any EventLoop
   let clientLoop: any EventLoop
   let address: SocketAddress
-  /// The in-memory network, where that is what the loops are of.
+  /// The network of the memory backend; nil for real sockets.
   let network: MemoryNetwork?
 
-  /// A new connection that has said nothing.
+  /// A new connection that has sent nothing.
   func stranger() async throws -> RawPeer { try await .connect(to: address, on: clientLoop) }
 
-  /// A new connection that has said HELLO and seen the server's.
+  /// A new connection that has sent its HELLO and received the server's.
   func client(_ json: String = #"{"version":1}"#) async throws -> RawPeer {
     let peer = try await stranger()
     await peer.send(hello(json))
@@ -25,7 +25,7 @@ struct Fixture: Sendable {
     return peer
   }
 
-  /// A program that does what the test says.
+  /// A program that the test controls.
   func puppet(_ name: String = "puppet") -> Puppet {
     guard let loop = serverLoop as? MemoryLoop else { preconditionFailure("in memory only") }
     return Puppet(name, on: loop)
@@ -59,10 +59,10 @@ struct Fixture: Sendable {
   ) async throws {
     var configuration = ServerConfiguration()
     configuration.environment = ["PATH": "/usr/bin:/bin", "KEPT": "yes", "GONE": "no"]
-    // A busy machine is not to look like a silent client.
+    // On a busy machine a slow client must not look like a silent one.
     configuration.helloTimeout = 600_000_000_000
     configuration.link.lostAfter = 3_600_000_000_000
-    // Whoever is told to go has a moment for its end.
+    // A client that is refused has this long to close its side.
     configuration.link.lingerFor = 100_000_000
     configure(&configuration)
     var silent = Logger(label: "test")
@@ -85,7 +85,7 @@ struct Fixture: Sendable {
 
 let job = String(repeating: "a1", count: 16)
 
-/// An OPEN of the puppet.
+/// An OPEN that runs the program `puppet`.
 func puppet(_ stream: UInt32 = 1, noInput: Bool = true, _ more: String = "") -> [UInt8] {
   open(
     stream, #"{"op":"run","argv":["puppet"]\#(more.isEmpty ? "" : ",")\#(more)}"#, noInput: noInput)

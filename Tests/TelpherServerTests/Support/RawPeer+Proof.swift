@@ -5,11 +5,12 @@ import TelpherWire
 
 /// The nonce of the tests' clients.
 let nonce = String(repeating: "5a", count: 32)
-/// A HELLO that begins a proof.
+/// A HELLO with a nonce.
 let provingHello = #"{"version":1,"auth":{"nonce":"\#(nonce)"}}"#
 
 extension RawPeer {
-  /// What both sides have said, once the server has proven itself; the client's HELLO was sent.
+  /// Waits for the server's HELLO and AUTH, and returns the bytes that the proofs cover. The
+  /// client's HELLO must have been sent.
   func transcript() async throws -> [UInt8] {
     let theirs = try await frame(1).payload
     try await frame(11)
@@ -17,7 +18,7 @@ extension RawPeer {
     return big(UInt32(mine.count)) + mine + big(UInt32(theirs.count)) + theirs
   }
 
-  /// Says HELLO, checks the server's proof and sends its own.
+  /// Sends HELLO, checks the server's proof and sends the client's own.
   ///
   /// - Returns: the AUTH that was sent.
   @discardableResult

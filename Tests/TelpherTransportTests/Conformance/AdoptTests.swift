@@ -8,7 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(15)))
 struct AdoptTests {
   @Test(arguments: Backends.all.filter { !$0.hasDescriptors })
-  func withoutDescriptorsAdoptingThrows(_ backend: TransportUnderTest) async throws {
+  func adoptThrowsWithoutDescriptors(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let error = #expect(throws: TransportError.self) {
         _ = try stage.loop.adopt(reading: 0, writing: 1)
@@ -38,7 +38,7 @@ struct AdoptTests {
   }
 
   @Test(arguments: Backends.all.filter(\.hasDescriptors))
-  func aSocketIsAdoptedForBothWays(_ backend: TransportUnderTest) async throws {
+  func aSocketIsAdoptedForBothDirections(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       var ends: [Int32] = [0, 0]
       #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)

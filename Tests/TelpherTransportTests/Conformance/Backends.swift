@@ -4,10 +4,10 @@ import TelpherTransport
 import TelpherTransportTesting
 import TelpherUV
 
-// To add a backend: its target to this test target's dependencies in Package.swift, its import
-// here, and its line to `all`.
+// To add a backend, add its target to this test target's dependencies in Package.swift, import it
+// here, and add a line to `all`.
 
-/// The backends that the conformance suite runs on.
+/// The backends on which the conformance suite runs.
 enum Backends {
   static let all: [TransportUnderTest] = [
     memory,

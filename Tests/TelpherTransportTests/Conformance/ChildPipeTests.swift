@@ -8,7 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(15)))
 struct ChildPipeTests {
   @Test(arguments: Backends.all)
-  func outputAndErrorComeApart(_ backend: TransportUnderTest) async throws {
+  func outputAndErrorAreSeparate(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let child = try await stage.runToEnd(.print("to output", "to error"))
       #expect(child.output?.text == "to output")
@@ -19,7 +19,7 @@ struct ChildPipeTests {
   }
 
   @Test(arguments: Backends.all)
-  func errorCanGoWhereOutputGoes(_ backend: TransportUnderTest) async throws {
+  func errorCanBeMergedIntoOutput(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let child = try await stage.runToEnd(.print("first ", "second"), error: .sameAsOutput)
       #expect(child.process.error == nil)
@@ -28,7 +28,7 @@ struct ChildPipeTests {
   }
 
   @Test(arguments: Backends.all)
-  func onlyWhatWasAskedForIsAPipe(_ backend: TransportUnderTest) async throws {
+  func onlyRequestedStreamsArePipes(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let child = try await stage.spawn(.print("x", "y"), output: .null, error: .null)
       #expect(child.process.input == nil)
@@ -40,7 +40,7 @@ struct ChildPipeTests {
   }
 
   @Test(arguments: Backends.all)
-  func noInputIsAtItsEnd(_ backend: TransportUnderTest) async throws {
+  func aChildWithoutInputReadsTheEndAtOnce(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let child = try await stage.runToEnd(.cat)
       #expect(child.status == .exited(code: 0))
@@ -64,7 +64,7 @@ struct ChildPipeTests {
   }
 
   @Test(arguments: Backends.all)
-  func closingInputEndsItToo(_ backend: TransportUnderTest) async throws {
+  func closingInputEndsIt(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let child = try await stage.spawn(.cat, input: .pipe)
       child.resume()
@@ -75,7 +75,7 @@ struct ChildPipeTests {
   }
 
   @Test(arguments: Backends.all)
-  func muchGoesThroughAChild(_ backend: TransportUnderTest) async throws {
+  func manyBytesPassThroughAChild(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let child = try await stage.spawn(.cat, input: .pipe)
       let sent = testBytes(2 << 20)
@@ -88,7 +88,7 @@ struct ChildPipeTests {
   }
 
   @Test(arguments: Backends.all)
-  func outputIsStillThereAfterTheExit(_ backend: TransportUnderTest) async throws {
+  func outputCanBeReadAfterTheExit(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let text = String(repeating: "0123456789", count: 1000)
       let child = try await stage.spawn(.print(text, "bad"))
@@ -106,7 +106,7 @@ struct ChildPipeTests {
   }
 
   @Test(arguments: Backends.all)
-  func anUnreadPipeHoldsTheChildUp(_ backend: TransportUnderTest) async throws {
+  func anUnreadPipeBlocksTheChild(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let child = try await stage.spawn(.writeForever)
       let output = try #require(child.output)
@@ -127,7 +127,7 @@ struct ChildPipeTests {
   }
 
   @Test(arguments: Backends.all)
-  func aClosedPipeEndsWhoWritesToIt(_ backend: TransportUnderTest) async throws {
+  func aClosedPipeEndsItsWriter(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let child = try await stage.spawn(.writeForever)
       child.output?.close()
@@ -137,7 +137,7 @@ struct ChildPipeTests {
   }
 
   @Test(arguments: Backends.all)
-  func writingToAChildThatIsGoneFails(_ backend: TransportUnderTest) async throws {
+  func writingToAnEndedChildFails(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let child = try await stage.spawn(.exit(0), input: .pipe)
       child.resume()
@@ -151,7 +151,7 @@ struct ChildPipeTests {
   }
 
   @Test(arguments: Backends.all)
-  func pipesSayThatTheyAreInherited(_ backend: TransportUnderTest) async throws {
+  func pipesReportAnInheritedPeer(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let child = try await stage.spawn(.cat, input: .pipe)
       #expect(child.process.output?.peer == .inherited)

@@ -8,7 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(15)))
 struct ChildTests {
   @Test(arguments: Backends.all, [0, 1, 7, 255] as [Int32])
-  func theExitCodeIsTold(_ backend: TransportUnderTest, _ code: Int32) async throws {
+  func theExitCodeIsReported(_ backend: TransportUnderTest, _ code: Int32) async throws {
     try await backend.run { stage in
       let child = try await stage.runToEnd(.exit(code))
       #expect(child.exits.count == 1)
@@ -79,7 +79,7 @@ struct ChildTests {
   }
 
   @Test(arguments: Backends.all)
-  func theEnvironmentIsTheOneGiven(_ backend: TransportUnderTest) async throws {
+  func theChildGetsTheRequestedEnvironment(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let child = try await stage.runToEnd(.variable("FRUIT"), environment: ["FRUIT": "a pear"])
       #expect(child.output?.text == "a pear")
@@ -89,7 +89,7 @@ struct ChildTests {
   }
 
   @Test(arguments: Backends.all)
-  func fiftyChildrenAtOnce(_ backend: TransportUnderTest) async throws {
+  func fiftyChildrenCanRunAtOnce(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       var children: [ChildProbe] = []
       for number in 0..<50 {

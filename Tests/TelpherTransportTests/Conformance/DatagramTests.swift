@@ -60,7 +60,7 @@ struct DatagramTests {
   }
 
   @Test(arguments: Backends.all)
-  func keptDatagramsStayAsTheyWere(_ backend: TransportUnderTest) async throws {
+  func keptDatagramsStayUnchanged(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let (left, right) = try (stage.openDatagrams(), stage.openDatagrams())
       let payloads = (0..<10).map { testBytes(1_000 * ($0 + 1), seed: UInt64($0)) }
@@ -75,7 +75,7 @@ struct DatagramTests {
   }
 
   @Test(arguments: Backends.all)
-  func whatIsSentToNobodyIsNoError(_ backend: TransportUnderTest) async throws {
+  func sendingWithoutAReceiverIsNoError(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let (left, right) = try (stage.openDatagrams(), stage.openDatagrams())
       let gone = try stage.openDatagrams()
@@ -87,7 +87,7 @@ struct DatagramTests {
   }
 
   @Test(arguments: Backends.all)
-  func anAddressIsOneSocketsUntilItCloses(_ backend: TransportUnderTest) async throws {
+  func anAddressBelongsToOneSocketUntilItCloses(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let first = try stage.openDatagrams()
       let error = #expect(throws: TransportError.self) {
@@ -96,7 +96,7 @@ struct DatagramTests {
       #expect(error?.code == .addressInUse)
       #expect(error?.message.contains("\(first.socket.address)") == true)
       first.close()
-      // A system closes it at the end of the turn.
+      // A real system closes it at the end of the turn.
       try await stage.settle()
       let second = try stage.openDatagrams(at: first.socket.address)
       try stage.openDatagrams().send("hello", to: second)
@@ -105,7 +105,7 @@ struct DatagramTests {
   }
 
   @Test(arguments: Backends.all)
-  func localhostIsANameHere(_ backend: TransportUnderTest) async throws {
+  func localhostCanBeUsedForDatagrams(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let named = try stage.openDatagrams(at: DatagramAddress(host: "localhost", port: 0))
       #expect(named.socket.address.host == "localhost")
@@ -132,7 +132,7 @@ struct DatagramTests {
   }
 
   @Test(arguments: Backends.all)
-  func nothingFollowsTheCloseEvenFromACallback(_ backend: TransportUnderTest) async throws {
+  func noCallbackFollowsACloseFromWithinACallback(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let (left, right) = try (stage.openDatagrams(), stage.openDatagrams())
       right.didReceive = { [unowned right] in right.close() }
@@ -140,7 +140,7 @@ struct DatagramTests {
       try await stage.until("the first") { !right.received.isEmpty }
       try await stage.settle()
       #expect(right.texts == ["first"])
-      // Harmless.
+      // A second close has no effect.
       right.close()
       try right.socket.send(Chunk("into the void"), to: left.socket.address)
       try await stage.settle()
@@ -154,13 +154,13 @@ struct DatagramTests {
     let stages = rig.loops.map { Stage(rig, loop: $0) }
     let address = try await stages[1].openEcho()
     try await stages[0].exchange("over there", with: address)
-    // One is shut down with its sockets open, the other goes on.
+    // One loop is shut down with open sockets; the other continues.
     await rig.loops[1].shutDown()
     await rig.loops[0].shutDown()
   }
 }
 
-/// A UDP socket with a record of what came.
+/// A UDP socket that records the received datagrams.
 final class DatagramProbe {
   private(set) var socket: any DatagramSocket
   private(set) var received: [(payload: Chunk, sender: DatagramAddress)] = []
@@ -195,7 +195,7 @@ final class DatagramProbe {
     events.happened()
   }
 
-  /// The socket has the callback, and not the probe.
+  /// The socket's callback refers to the probe weakly, so that the socket does not retain it.
   private final class Box {
     weak var probe: DatagramProbe?
   }
@@ -210,7 +210,7 @@ extension Stage {
     try DatagramProbe(at: address, events)
   }
 
-  /// A socket that sends back what it gets.
+  /// A socket that sends each datagram back.
   fileprivate func openEcho() throws -> DatagramAddress {
     let probe = try openDatagrams()
     probe.didReceive = { [unowned probe] in

@@ -4,7 +4,8 @@ import Testing
 @Suite(.timeLimit(.minutes(15)))
 struct EndTests {
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func eachWayEndsByItself(_ backend: TransportUnderTest, _ kind: AddressKind) async throws {
+  func eachDirectionEndsSeparately(_ backend: TransportUnderTest, _ kind: AddressKind) async throws
+  {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(kind)
       client.resume()
@@ -24,7 +25,7 @@ struct EndTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func theEndComesBehindWhatIsQueued(
+  func theEndFollowsQueuedBytes(
     _ backend: TransportUnderTest, _ kind: AddressKind
   ) async throws {
     try await backend.run { stage in
@@ -39,7 +40,9 @@ struct EndTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func thePeersCloseIsAnEnd(_ backend: TransportUnderTest, _ kind: AddressKind) async throws {
+  func aCloseByThePeerIsReportedAsTheEnd(_ backend: TransportUnderTest, _ kind: AddressKind)
+    async throws
+  {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(kind)
       server.write([1, 2])
@@ -52,7 +55,7 @@ struct EndTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func aCloseThatLeavesBytesUnreadIsAnEnd(
+  func aCloseWithUnreadBytesIsReportedAsTheEnd(
     _ backend: TransportUnderTest, _ kind: AddressKind
   ) async throws {
     try await backend.run { stage in
@@ -62,14 +65,14 @@ struct EndTests {
       server.close()
       client.resume()
       try await stage.until("the end") { client.hasEnded }
-      // The system may tell the peer that its bytes were dropped.
+      // The system may report to the peer that its bytes were dropped.
       if let error = client.ends[0] { #expect(error.code == .broken) }
       #expect(client.ends.count == 1)
     }
   }
 
   @Test(arguments: Backends.all)
-  func afterTheEndResumingIsHarmless(_ backend: TransportUnderTest) async throws {
+  func resumingAfterTheEndIsHarmless(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(.unix)
       client.finishWriting()
@@ -84,14 +87,14 @@ struct EndTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func closeDropsWhatIsQueued(_ backend: TransportUnderTest, _ kind: AddressKind) async throws {
+  func closeDropsQueuedBytes(_ backend: TransportUnderTest, _ kind: AddressKind) async throws {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(kind)
       let count = client.fill()
       let queued = client.stream.queuedBytes
       client.close()
       client.close()
-      // The probe checks that nothing is called back from here on.
+      // The probe checks that no callback follows.
       server.resume()
       try await stage.until("the end") { server.hasEnded }
       #expect(server.bytes.count <= count - queued)
@@ -169,11 +172,11 @@ struct EndTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func aFailedWriteIsToldOnce(_ backend: TransportUnderTest, _ kind: AddressKind) async throws {
+  func aFailedWriteIsReportedOnce(_ backend: TransportUnderTest, _ kind: AddressKind) async throws {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(kind)
       server.close()
-      // The first bytes may still go: the system learns only by them that nobody is there.
+      // The first write may still succeed: only then does the system learn that the peer is gone.
       while client.failures.isEmpty {
         client.write([1])
         try await stage.settle()
@@ -187,7 +190,7 @@ struct EndTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func whatIsQueuedFailsWithThePeer(
+  func queuedBytesFailWhenThePeerCloses(
     _ backend: TransportUnderTest, _ kind: AddressKind
   ) async throws {
     try await backend.run { stage in

@@ -31,7 +31,7 @@ struct ExecutorTests {
         loop.atEndOfTurn(
           TurnEnd {
             calls.withLock { $0.append("end") }
-            // What the end of a turn asks for is done, and another end of a turn comes.
+            // A turn-end task can request another turn-end task, which also runs.
             loop.atEndOfTurn(TurnEnd { loop.execute { continuation.resume() } })
           })
         calls.withLock { $0.append("callback") }
@@ -80,7 +80,7 @@ struct ExecutorTests {
   }
 
   @Test(arguments: Backends.all)
-  func otherThreadsAreNotTheLoops(_ backend: TransportUnderTest) async throws {
+  func isCurrentIsFalseOnOtherThreads(_ backend: TransportUnderTest) async throws {
     let rig = try backend.makeRig(2)
     #expect(!rig.loops[0].isCurrent)
     let isCurrentOnOther = await withCheckedContinuation { continuation in
@@ -128,7 +128,7 @@ struct ExecutorTests {
   }
 }
 
-/// A task for the end of a turn that calls a closure.
+/// A turn-end task that calls a closure.
 private final class TurnEnd: TurnEndTask {
   private let body: () -> Void
   init(_ body: @escaping () -> Void) { self.body = body }

@@ -19,7 +19,7 @@ struct FlowTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func aFullStreamQueuesAndSaysWhenItHasRoom(
+  func aFullStreamQueuesAndReportsWhenItIsWritable(
     _ backend: TransportUnderTest, _ kind: AddressKind
   ) async throws {
     try await backend.run { stage in
@@ -50,7 +50,7 @@ struct FlowTests {
   }
 
   @Test(arguments: Backends.all)
-  func roomIsToldEachTime(_ backend: TransportUnderTest) async throws {
+  func onWritableIsCalledEachTime(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(.unix)
       for round in 1...3 {
@@ -117,7 +117,7 @@ struct FlowTests {
   }
 
   @Test(arguments: Backends.all)
-  func resumingAndPausingAtOnceReadsNothing(_ backend: TransportUnderTest) async throws {
+  func resumingAndThenPausingReadsNothing(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(.unix)
       client.write([1])
@@ -133,7 +133,7 @@ struct FlowTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func readsKeepToTheirLimit(_ backend: TransportUnderTest, _ kind: AddressKind) async throws {
+  func readsStayWithinTheirLimit(_ backend: TransportUnderTest, _ kind: AddressKind) async throws {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(kind)
       let sent = testBytes(30_000)
@@ -141,7 +141,7 @@ struct FlowTests {
       server.stream.readLimit = 700
       server.didRead = { [unowned server] in
         #expect(server.reads.last.map { $0 <= server.stream.readLimit } == true)
-        // From within the callback it holds for the next read already.
+        // A limit that is set in the callback applies to the next read.
         server.stream.readLimit = server.reads.count % 2 == 0 ? 700 : 11
       }
       server.resume()

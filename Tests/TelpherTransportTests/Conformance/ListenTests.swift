@@ -8,7 +8,8 @@ import Testing
 @Suite(.timeLimit(.minutes(15)))
 struct ListenTests {
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func aListenerGetsWhatConnects(_ backend: TransportUnderTest, _ kind: AddressKind) async throws {
+  func aListenerReceivesConnections(_ backend: TransportUnderTest, _ kind: AddressKind) async throws
+  {
     try await backend.run { stage in
       let door = try stage.listen(kind)
       for count in 1...5 {
@@ -19,7 +20,7 @@ struct ListenTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func moreConnectionsThanOneTurnTakesAreAllAccepted(
+  func aHundredConnectionsAtOnceAreAllAccepted(
     _ backend: TransportUnderTest, _ kind: AddressKind
   ) async throws {
     try await backend.run { stage in
@@ -30,11 +31,11 @@ struct ListenTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func connectIsRefusedWhereNobodyListens(
+  func connectFailsWithoutAListener(
     _ backend: TransportUnderTest, _ kind: AddressKind
   ) async throws {
     try await backend.run { stage in
-      // A port that was free a moment ago may be another test's by now; port 1 is nobody's.
+      // Another test may meanwhile use a port that was free a moment ago. No test uses port 1.
       let address: SocketAddress =
         kind == .tcp ? .tcp(host: "127.0.0.1", port: 1) : stage.rig.freshAddress(kind)
       let error = try await stage.connectError(to: address)
@@ -71,8 +72,8 @@ struct ListenTests {
         try stage.bind(to: door.socket.address)
       }
       #expect(error?.code == .addressInUse)
-      // The one who has it is not disturbed. (A backend may have found out that somebody listens
-      // by connecting, so this may be the second connection.)
+      // The existing listener is not affected. (A backend may check for a listener by connecting,
+      // so this may be the second connection.)
       door.didAccept = { $0.resume() }
       let client = try await stage.connect(to: door.socket.address)
       client.write([7])
@@ -106,7 +107,7 @@ struct ListenTests {
   }
 
   @Test(arguments: Backends.all)
-  func localhostIsANameForAnAddress(_ backend: TransportUnderTest) async throws {
+  func localhostCanBeUsedAsAHost(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let socket = try stage.bind(to: .tcp(host: "localhost", port: 0))
       let door = try stage.serve(socket)
@@ -134,7 +135,7 @@ struct ListenTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func anAddressIsFreeAtOnceAfterClose(
+  func anAddressCanBeReusedRightAfterClose(
     _ backend: TransportUnderTest, _ kind: AddressKind
   ) async throws {
     try await backend.run { stage in
@@ -142,7 +143,7 @@ struct ListenTests {
       let address = first.socket.address
       let client = try await stage.connect(to: address)
       try await stage.until("accepted") { first.accepted.count == 1 }
-      // The side that closes first would be left in TIME_WAIT.
+      // The side that closes first keeps a socket in TIME_WAIT.
       first.accepted[0].close()
       first.close()
       client.resume()
@@ -179,7 +180,7 @@ struct ListenTests {
   }
 
   @Test(arguments: Backends.all)
-  func theSocketServesOnWhenOneLoopHasEnough(_ backend: TransportUnderTest) async throws {
+  func aSocketIsServedAfterOneLoopStops(_ backend: TransportUnderTest) async throws {
     try await backend.run(loops: 2) { stage in
       let door = try stage.listen(.unix)
       let accepted = Shared(0)
@@ -198,7 +199,9 @@ struct ListenTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func thePeerIsPlausible(_ backend: TransportUnderTest, _ kind: AddressKind) async throws {
+  func thePeerIdentityMatchesTheConnection(_ backend: TransportUnderTest, _ kind: AddressKind)
+    async throws
+  {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(kind)
       for peer in [client.stream.peer, server.stream.peer] {
@@ -220,7 +223,7 @@ struct ListenTests {
 }
 
 extension Stage {
-  /// The error with which connecting fails.
+  /// Connects and returns the error with which that fails.
   func connectError(to address: SocketAddress) async throws -> TransportError {
     do {
       _ = try await connect(to: address)
@@ -230,7 +233,7 @@ extension Stage {
     throw NeverHappened(what: "an error")
   }
 
-  /// Serves `socket` and sends back what comes.
+  /// Serves `socket` and sends all received bytes back.
   func echo(_ socket: any BoundSocket, counting accepted: Shared<Int>) throws {
     let loop = loop
     let door = try serve(socket)
@@ -244,8 +247,8 @@ extension Stage {
 }
 
 extension Stage {
-  /// Binds to an address that nobody else is given once it is free: below the ports that the system
-  /// hands out by itself (ip(7), ip_local_port_range).
+  /// Binds to an address that no other process is given once it is free: below the ports that the
+  /// system assigns by itself (ip(7), ip_local_port_range).
   fileprivate func bindToKeptAddress(_ kind: AddressKind) throws -> any BoundSocket {
     guard kind == .tcp else { return try bind(to: rig.freshAddress(kind)) }
     while true {

@@ -19,7 +19,7 @@ struct ShutDownTests {
   }
 
   @Test(arguments: Backends.all)
-  func whatWasExecutedBeforeRuns(_ backend: TransportUnderTest) async throws {
+  func callsBeforeShutDownRun(_ backend: TransportUnderTest) async throws {
     let rig = try backend.makeRig(1)
     let count = Shared(0)
     for _ in 0..<100 { rig.loops[0].execute { count.withLock { $0 += 1 } } }
@@ -28,7 +28,7 @@ struct ShutDownTests {
   }
 
   @Test(arguments: Backends.all)
-  func whatIsExecutedAfterIsDropped(_ backend: TransportUnderTest) async throws {
+  func callsAfterShutDownAreDropped(_ backend: TransportUnderTest) async throws {
     let rig = try backend.makeRig(1)
     await rig.loops[0].shutDown()
     let witness = Witness()
@@ -92,14 +92,14 @@ struct ShutDownTests {
   }
 }
 
-/// What a loop may still hold when it ends.
+/// The kinds of handles that a loop may hold when it ends.
 private enum HandleKind: String, CaseIterable {
   case listener, timer, signalWatch, stream, child
   /// A child's input that was finished but not closed.
   case finishedInput
 }
 
-/// Captured by closures, to see whether they are still there.
+/// An object that closures capture, to check whether they still exist.
 private final class Witness: Sendable {}
 
 private final class WeakReference: @unchecked Sendable {
@@ -111,8 +111,8 @@ private final class WeakReference: @unchecked Sendable {
 }
 
 extension Stage {
-  /// Opens a handle of one kind with callbacks that capture an object, and returns that. The handle
-  /// itself is kept for as long as this actor: letting go of the closures is up to the loop.
+  /// Opens a handle of one kind whose callbacks capture an object, and returns the object. The
+  /// actor retains the handle itself, so only the loop can release the closures.
   fileprivate func open(_ kind: HandleKind) async throws -> WeakReference {
     let witness = Witness()
     switch kind {
@@ -138,7 +138,7 @@ extension Stage {
       child.process.onExit = { _ in _ = witness }
       child.process.output?.onRead = { _ in _ = witness }
       child.process.output?.resumeReading()
-      // A loop that ends leaves its children to themselves; this one should not outlive the tests.
+      // A loop that ends does not end its children; this child should not outlive the tests.
       child.process.signalTree(SIGKILL)
     case .finishedInput:
       let child = try await spawn(.cat, input: .pipe)

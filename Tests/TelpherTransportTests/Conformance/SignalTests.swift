@@ -5,7 +5,8 @@ import Testing
   import Glibc
 #endif
 
-/// Signals of this process. One test at a time: all loops of all backends share them.
+/// Signals to this process. The tests run one at a time, because all loops of all backends share
+/// the signals.
 @Suite(.serialized, .timeLimit(.minutes(15)))
 struct SignalTests {
   @Test(arguments: Backends.all)

@@ -35,7 +35,9 @@ struct TransferTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
-  func muchGoesBothWaysAtOnce(_ backend: TransportUnderTest, _ kind: AddressKind) async throws {
+  func manyBytesPassInBothDirectionsAtOnce(_ backend: TransportUnderTest, _ kind: AddressKind)
+    async throws
+  {
     try await backend.run(loops: 2) { stage in
       let there = testBytes(8 << 20, seed: 2)
       let back = testBytes(8 << 20, seed: 3)
@@ -69,7 +71,7 @@ struct TransferTests {
   }
 
   @Test(arguments: Backends.all)
-  func aSliceIsWrittenAndNotItsStorage(_ backend: TransportUnderTest) async throws {
+  func writingASliceWritesOnlyItsBytes(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(.unix)
       server.resume()
@@ -95,7 +97,7 @@ struct TransferTests {
   }
 
   @Test(arguments: Backends.all)
-  func anEmptyWriteIsNoWrite(_ backend: TransportUnderTest) async throws {
+  func anEmptyWriteDoesNothing(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(.unix)
       server.resume()
@@ -108,7 +110,7 @@ struct TransferTests {
   }
 
   @Test(arguments: Backends.all)
-  func chunksThatAreKeptStayIntact(_ backend: TransportUnderTest) async throws {
+  func keptChunksStayIntact(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in
       let (client, server) = try await stage.pair(.unix)
       let sent = testBytes(1 << 20)
@@ -130,7 +132,7 @@ struct TransferTests {
 }
 
 extension Probe {
-  /// Writes until some is queued; returns how much that was in all.
+  /// Writes until some bytes are queued; returns the total number of bytes.
   func fill() -> Int {
     let block = Chunk(testBytes(16 * 1024))
     var count = block.count
@@ -147,8 +149,8 @@ extension Stage {
     try await exchange(connect(to: address), sending: sending, expecting: expecting)
   }
 
-  /// Writes `sending`, a piece at a time as there is room, reads as much as is expected, and returns
-  /// whether that came.
+  /// Writes `sending` in pieces as the stream accepts them, reads the expected number of bytes, and
+  /// returns whether they match.
   func exchange(_ probe: Probe, sending: [UInt8], expecting: [UInt8]) async throws -> Bool {
     var rest = Chunk(sending)
     func send() {

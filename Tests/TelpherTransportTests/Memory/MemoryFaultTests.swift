@@ -2,7 +2,7 @@ import TelpherTransport
 import TelpherTransportTesting
 import Testing
 
-/// What only the memory backend can do to a stream.
+/// Faults that only the memory backend can cause in a stream.
 @Suite(.timeLimit(.minutes(15)))
 struct MemoryFaultTests {
   @Test(arguments: [1, 10, 100_000])
@@ -47,7 +47,7 @@ struct MemoryFaultTests {
     }
   }
 
-  @Test func connectionsToComeCanBeCut() async throws {
+  @Test func laterConnectionsCanBeCut() async throws {
     let network = MemoryNetwork()
     network.cutNextConnection(.reading, after: 2)
     try await TransportUnderTest(network).run { stage in
@@ -61,7 +61,7 @@ struct MemoryFaultTests {
     }
   }
 
-  @Test func readsCanBeMadeSmall() async throws {
+  @Test func theSizeOfReadsCanBeLimited() async throws {
     var options = MemoryNetwork.Options()
     options.maximumRead = 1
     try await TransportUnderTest(MemoryNetwork(options: options)).run { stage in
@@ -85,7 +85,7 @@ struct MemoryFaultTests {
     }
   }
 
-  @Test func aPeerCanBeMadeUp() async throws {
+  @Test func aPeerIdentityCanBeSet() async throws {
     let network = MemoryNetwork()
     let stranger = PeerIdentity.network(address: "192.0.2.7", isLoopback: false)
     network.setPeer(stranger)
@@ -98,7 +98,7 @@ struct MemoryFaultTests {
 }
 
 extension TransportUnderTest {
-  /// Loops on `network`.
+  /// A backend whose loops are on `network`.
   init(_ network: MemoryNetwork) {
     self.init("memory", hasDescriptors: false) { count in
       Rig(

@@ -9,7 +9,7 @@ struct MemoryProgramTests {
     (["echo", "a", "b"], "a b\n", 0), (["sleep", "0"], "", 0), (["sleep", "x"], "", 1),
     (["env"], "A=1\nB=2\nPATH=/usr/bin:/bin\n", 0),
   ])
-  func theBuiltInProgramsDoAsTheRealOnes(
+  func theBuiltInProgramsBehaveLikeTheRealOnes(
     _ arguments: [String], _ output: String, _ code: Int32
   ) async throws {
     let network = MemoryNetwork()
@@ -50,7 +50,7 @@ struct MemoryProgramTests {
     }
   }
 
-  @Test func aSignalDropsWhatAProgramStillHadToWrite() async throws {
+  @Test func aSignalDropsUnwrittenOutput() async throws {
     var options = MemoryNetwork.Options()
     options.pipeCapacity = 4
     let network = MemoryNetwork(options: options)
@@ -64,7 +64,7 @@ struct MemoryProgramTests {
     }
   }
 
-  @Test func networksAreWorldsOfTheirOwn() async throws {
+  @Test func networksAreIsolated() async throws {
     try await Backends.memory.run { stage in
       let door = try stage.listen(.unix)
       let address = door.socket.address
@@ -75,7 +75,7 @@ struct MemoryProgramTests {
     }
   }
 
-  @Test func aTaskThatIsResumedAfterShutDownStillEnds() async throws {
+  @Test func aTaskResumedAfterShutDownStillEnds() async throws {
     let loop = MemoryLoop()
     let (ticks, source) = AsyncStream<Void>.makeStream()
     let task = Task(executorPreference: loop) {
@@ -89,7 +89,7 @@ struct MemoryProgramTests {
 }
 
 extension TransportUnderTest {
-  /// A loop on `network` on which any command means `arguments`.
+  /// A backend whose loops are on `network` and on which every command runs `arguments`.
   fileprivate init(_ network: MemoryNetwork, _ arguments: [String]) {
     self.init("memory", hasDescriptors: false) { count in
       Rig(

@@ -1,9 +1,9 @@
 import TelpherWire
 import Testing
 
-/// Files that are announced in one record.
+/// Records that announce several files.
 @Suite struct FileBatchTests {
-  @Test func aRecordOfFilesIsOneLineAndComesBack() throws {
+  @Test func aRecordOfFilesIsOneLineAndDecodesToTheSame() throws {
     var batch = FileBatch(folder: PathText("a/b"), mode: 0o640)
     batch.append("x", size: 5, mtimeNS: 1_767_225_600_000_000_001)
     batch.append("y\n\"", size: 0, mtimeNS: -1)

@@ -12,7 +12,7 @@ struct PathTextTests {
     #expect(PathText(bytes).description == text)
   }
 
-  @Test func aSentenceKeepsItsBackslashes() {
+  @Test func backslashesOfASentenceAreKept() {
     #expect(PathText("no 'a\\x0a'\n").shown(escapingBackslashes: false) == "no 'a\\x0a'\\x0a")
   }
 }

@@ -3,7 +3,7 @@ import Testing
 @testable import TelpherWire
 
 @Suite struct ReceiveWindowTests {
-  @Test func `Exactly the credit may come, not a byte more`() throws {
+  @Test func `Exactly the credit may arrive, and not a byte more`() throws {
     var window = ReceiveWindow(size: 10)
     try window.receive(10)
     #expect(throws: WireError.self) { try window.receive(1) }
@@ -24,7 +24,7 @@ import Testing
     #expect(window.limit == 15)
   }
 
-  @Test func `What is not granted yet is not credit`() throws {
+  @Test func `Bytes that are not granted yet are not credit`() throws {
     var window = ReceiveWindow(size: 10)
     try window.receive(10)
     _ = window.consume(4)

@@ -11,7 +11,7 @@ import Testing
     #expect(window.credit == 0)
   }
 
-  @Test func `A higher limit is credit, the same one is none`() throws {
+  @Test func `A higher limit adds credit and the same limit adds none`() throws {
     var window = SendWindow(limit: 10)
     window.didSend(10)
     try window.raise(to: 10)
@@ -26,7 +26,7 @@ import Testing
     #expect(window.limit == 10)
   }
 
-  @Test func `A limit past the highest offset is an error`() throws {
+  @Test func `A limit above the highest offset is an error`() throws {
     var window = SendWindow(limit: 10)
     #expect(throws: WireError.self) { try window.raise(to: WireConstants.maxOffset + 1) }
     #expect(throws: WireError.self) { try window.raise(to: .max) }

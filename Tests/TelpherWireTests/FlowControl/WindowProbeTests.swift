@@ -3,13 +3,13 @@ import Testing
 @testable import TelpherWire
 
 @Suite struct WindowProbeTests {
-  @Test func `A PING goes out once half a window has come, and one at a time`() {
+  @Test func `A PING is due once half a window has arrived, and only one at a time`() {
     var probe = WindowProbe(window: 100, maxWindow: 1_000)
     let asks = [49, 1, 50].map { probe.didReceive($0, at: 0) }
     #expect(asks == [false, true, false])
   }
 
-  @Test func `Most of a window while the PING was under way doubles it`() {
+  @Test func `The window doubles if most of it arrives during a PING`() {
     var probe = WindowProbe(window: 100, maxWindow: 1_000)
     _ = probe.didReceive(50, at: 0)
     _ = probe.didReceive(66, at: 0)
@@ -17,7 +17,7 @@ import Testing
     #expect(grown == 200)
   }
 
-  @Test func `Little of a window leaves it`() {
+  @Test func `The window stays if little of it arrives during a PING`() {
     var probe = WindowProbe(window: 100, maxWindow: 1_000)
     _ = probe.didReceive(50, at: 0)
     _ = probe.didReceive(65, at: 0)
@@ -26,7 +26,7 @@ import Testing
     #expect(probe.window == 100)
   }
 
-  @Test func `A PING that took long behind data does not pass for a long way`() {
+  @Test func `A PING that waited after data does not look like high latency`() {
     var probe = WindowProbe(window: 100, maxWindow: 1_000)
     _ = probe.didReceive(50, at: 0)
     _ = probe.didReceiveAnswer(at: 10)
@@ -36,7 +36,7 @@ import Testing
     #expect(grown == nil)
   }
 
-  @Test func `On a long way each PING doubles the window, up to the largest`() {
+  @Test func `With high latency each PING doubles the window, up to the largest`() {
     var probe = WindowProbe(window: 100, maxWindow: 1_000)
     var now: UInt64 = 0
     var windows: [UInt64] = []
@@ -50,7 +50,7 @@ import Testing
     #expect(windows == [200, 400, 800, 1_000])
   }
 
-  @Test func `Where the window is large enough PINGs become rare`() {
+  @Test func `PINGs become rare if the window is large enough`() {
     var probe = WindowProbe(window: 100, maxWindow: 1_000)
     var distances: [Int] = []
     for _ in 0..<9 {
@@ -62,7 +62,7 @@ import Testing
     #expect(distances == [1, 2, 4, 8, 16, 32, 64, 64, 64])
   }
 
-  @Test func `An answer that nobody asked for changes nothing`() {
+  @Test func `An answer without a PING changes nothing`() {
     var probe = WindowProbe(window: 100, maxWindow: 1_000)
     _ = probe.didReceive(49, at: 0)
     let grown = probe.didReceiveAnswer(at: 10)
@@ -88,7 +88,7 @@ import Testing
     #expect(window.limit == 41)
   }
 
-  @Test func `A window that begins smaller than its size moves to it`() throws {
+  @Test func `A window that starts below its size grows to it`() throws {
     var window = ReceiveWindow(limit: 10, size: 40)
     try window.receive(10)
     #expect(throws: WireError.self) { try window.receive(1) }

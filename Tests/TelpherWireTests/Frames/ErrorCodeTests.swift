@@ -2,7 +2,7 @@ import Testing
 import TelpherWire
 
 @Suite struct ErrorCodeTests {
-  @Test func `Known codes have names and others their number`() {
+  @Test func `Known codes are shown by name and others by number`() {
     #expect(ErrorCode.none.description == "NO_ERROR")
     #expect(ErrorCode.shuttingDown.description == "SHUTTING_DOWN")
     #expect(ErrorCode(rawValue: 12).description == "code 12")

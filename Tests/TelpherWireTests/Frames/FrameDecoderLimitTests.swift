@@ -2,7 +2,7 @@ import Testing
 import TelpherWire
 
 @Suite struct FrameDecoderLimitTests {
-  /// The header alone is fed, so whatever is refused is refused before its payload.
+  /// Feeds only the header, so that every refusal happens before the payload.
   static func headerOnly(_ type: UInt8, length: Int) -> [UInt8] {
     RawFrame.header(length: length, RawFrame(type: type, stream: 1))
   }
@@ -18,7 +18,7 @@ import TelpherWire
   }
 
   @Test(arguments: [(65_537, true), (8_388_608, true), (8_388_609, false)])
-  func `An OPEN may be long once the peer is known`(length: Int, isAccepted: Bool) {
+  func `A long OPEN is accepted once the peer is known`(length: Int, isAccepted: Bool) {
     let bytes = Self.headerOnly(0x02, length: length)
     #expect(Decoded.refusal(of: bytes) == .frameTooLarge)
     var decoder = FrameDecoder(expectsPreface: false)
@@ -34,17 +34,17 @@ import TelpherWire
   }
 
   @Test(arguments: [UInt8(0x04), 0x08, 0x09], [0, 7, 9, Int(UInt32.max)])
-  func `A number of another length than 8 is refused at the header`(type: UInt8, length: Int) {
+  func `A number that is not 8 bytes long is refused at the header`(type: UInt8, length: Int) {
     #expect(Decoded.refusal(of: Self.headerOnly(type, length: length)) == .protocolError)
   }
 
-  @Test func `The longest DATA is the one that HELLO said`() {
+  @Test func `The longest DATA is the one that HELLO allows`() {
     let bytes = Self.headerOnly(0x03, length: 1_000_000)
     #expect(Decoded.refusal(of: bytes, maxFrame: 1_000_000) == nil)
     #expect(Decoded.refusal(of: bytes, maxFrame: 999_999) == .frameTooLarge)
   }
 
-  @Test func `No agreement raises the hard limit`() {
+  @Test func `A HELLO can't raise the hard limit`() {
     let bytes = Self.headerOnly(0x03, length: 16_777_216)
     #expect(Decoded.refusal(of: bytes, maxFrame: .max) == .frameTooLarge)
   }
@@ -62,14 +62,14 @@ import TelpherWire
     #expect(Decoded.refusal(of: Self.headerOnly(type, length: 0)) == .unknownCritical)
   }
 
-  @Test func `Another preface is refused at its first wrong byte`() {
+  @Test func `A wrong preface is refused at its first wrong byte`() {
     #expect(Decoded.refusal(of: Array("G".utf8), expectsPreface: true) == .protocolError)
     #expect(Decoded.refusal(of: Array("TELPHER2".utf8), expectsPreface: true) == .protocolError)
     #expect(Decoded.refusal(of: Array("TELPHER".utf8), expectsPreface: true) == nil)
   }
 
   @Test(arguments: [UInt8(0x02), 0x03, 0x08, 0x40])
-  func `Another first frame than HELLO is refused at its header`(type: UInt8) {
+  func `A first frame that is not HELLO is refused at its header`(type: UInt8) {
     let bytes = preface + Self.headerOnly(type, length: 8)
     #expect(Decoded.refusal(of: bytes, expectsPreface: true) == .protocolError)
   }

@@ -1,9 +1,10 @@
 import Testing
 import TelpherWire
 
-/// However the bytes come, the frames are the same: the lesson of the sticky packet.
+/// The decoder must find the same frames whatever the sizes of the pieces in which the bytes
+/// arrive.
 @Suite struct FrameDecoderSplitTests {
-  /// One of each kind, empty and not, with an unknown one between.
+  /// One frame of each kind, empty and not, with an unknown one between.
   static let conversation: [UInt8] =
     open(1) + open(3, noInput: true) + data(1, .stdin, Array("hello".utf8))
     + data(1, .stdin, []) + connectionWindow(1 << 40) + window(1, .stdout, 77)
@@ -17,7 +18,7 @@ import TelpherWire
 
   static func whole() throws -> [Decoded] { try Decoded.decode([conversation]).frames }
 
-  @Test func `Frames that come glued together are told apart`() throws {
+  @Test func `Frames that arrive in one piece are separated`() throws {
     let frames = try Self.whole()
     #expect(frames.count == 15)
     #expect(
@@ -86,7 +87,7 @@ import TelpherWire
     }
   }
 
-  @Test func `Before the end of the preface is no boundary`() throws {
+  @Test func `No boundary lies before the end of the preface`() throws {
     for cut in 0..<8 {
       let (_, atBoundary) = try Decoded.decode([Array(preface[..<cut])], expectsPreface: true)
       #expect(!atBoundary)

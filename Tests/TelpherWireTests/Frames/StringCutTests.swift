@@ -9,7 +9,7 @@ import Testing
   }
 
   @Test(arguments: zip(0...8, ["", "a", "a", "aé", "aé", "aé", "aé", "aé😀", "aé😀b"]))
-  func `A longer one is cut between characters`(count: Int, expected: String) {
+  func `A longer text is cut between characters`(count: Int, expected: String) {
     #expect("aé😀b".cut(toUTF8: count) == expected)
   }
 }

@@ -2,7 +2,7 @@ import Testing
 import TelpherWire
 
 @Suite struct CloseResultTests {
-  @Test func `What was encoded is decoded again`() throws {
+  @Test func `An encoded result decodes to the same`() throws {
     var result = CloseResult(.signaled, message: "ä")
     result.signal = 9
     result.coreDumped = false
@@ -21,7 +21,7 @@ import TelpherWire
     #expect(try CloseResult.decode(result.encoded()) == result)
   }
 
-  @Test func `The keys on the wire are those of the page`() {
+  @Test func `The keys on the wire are those of the protocol page`() {
     var result = CloseResult(.exited)
     result.code = 0
     result.coreDumped = false
@@ -32,7 +32,7 @@ import TelpherWire
         == #"{"code":0,"core_dumped":false,"pipe_held":true,"result":"exited","wall_ms":1}"#)
   }
 
-  @Test func `A kind of result that is not known yet is passed on`() throws {
+  @Test func `An unknown kind of result is passed on`() throws {
     let result = try CloseResult.decode(Array(#"{"result":"teleported","to":"mars"}"#.utf8))
     #expect(result.result == CloseResult.Kind("teleported"))
   }
@@ -43,7 +43,7 @@ import TelpherWire
     #"{"result":"signaled","signal":-128,"bytes":{"1":0,"2":0}}"#,
     #"{"result":"exited","code":0}"#, #"{"result":"exited","bytes":{"1":0,"2":0}}"#,
   ])
-  func `What makes no sense is an error`(json: String) {
+  func `An invalid result is an error`(json: String) {
     #expect(throws: WireError.self) { try CloseResult.decode(Array(json.utf8)) }
   }
 }

@@ -6,7 +6,7 @@ import TelpherWire
     try ControlMessage.decode(Array(json.utf8))
   }
 
-  @Test func `Every word is read`() throws {
+  @Test func `Every key is decoded`() throws {
     let message = try Self.decode(
       """
       {"signal":15,"cancel":true,"stop_sending":1,"detach":true,"resize":{"rows":24,"columns":80},\
@@ -20,14 +20,14 @@ import TelpherWire
     #expect(message.opened == ControlMessage.Opened(attached: true, offsets: ["1": 5, "2": 0]))
   }
 
-  @Test func `What was encoded is decoded again`() throws {
+  @Test func `An encoded message decodes to the same`() throws {
     var message = ControlMessage()
     message.stopSending = 2
     message.opened = ControlMessage.Opened(attached: true, offsets: ["1": .max])
     #expect(try ControlMessage.decode(message.encoded()) == message)
   }
 
-  @Test func `An empty message says nothing`() throws {
+  @Test func `An empty message sets nothing`() throws {
     #expect(try Self.decode("{}") == ControlMessage())
     #expect(ControlMessage().encoded() == Array("{}".utf8))
   }
@@ -37,7 +37,7 @@ import TelpherWire
     #"{"resize":{"rows":65536,"columns":1}}"#, #"{"resize":{"rows":1}}"#, #"{"cancel":1}"#,
     #"{"must":["fly"]}"#,
   ])
-  func `What makes no sense is an error`(json: String) {
+  func `An invalid message is an error`(json: String) {
     #expect(throws: WireError.self) { try Self.decode(json) }
   }
 }

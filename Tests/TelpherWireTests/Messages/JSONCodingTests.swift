@@ -17,7 +17,7 @@ import Testing
     "", " ", "{", "}", #"{"op"}"#, #"{"op":"info"}{"#, #""info""#, "17",
     "[1]", "null", "\u{FEFF}", #"{'op':'info'}"#, "nan",
   ])
-  func `What is not JSON of the right shape is refused`(json: String) {
+  func `JSON of the wrong shape is refused`(json: String) {
     #expect(Self.refusal(json)?.code == .protocolError)
   }
 
@@ -57,14 +57,15 @@ import Testing
   }
 
   @Test(arguments: [[UInt8(0xFF)], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82]])
-  func `Bytes that are not UTF-8 are refused, even where nobody looks`(bytes: [UInt8]) {
+  func `Bytes that are not UTF-8 are refused, even in ignored values`(bytes: [UInt8]) {
     let used = Array(#"{"op":"run","argv":["a"#.utf8) + bytes + Array(#""]}"#.utf8)
     let ignored = Array(#"{"op":"info","later":""#.utf8) + bytes + Array(#""}"#.utf8)
     #expect(Self.refusal(used)?.code == .protocolError)
     #expect(Self.refusal(ignored)?.code == .protocolError)
   }
 
-  /// A parser that guesses the encoding would take these, past the check of the depth.
+  /// A parser that guesses the encoding would accept these, and the check of the depth would miss
+  /// them.
   @Test func `UTF-16 and UTF-32 are refused`() {
     let text = #"{"op":"info"}"#
     let wide: [UInt8] = text.utf8.flatMap { [$0, 0] }
@@ -80,12 +81,12 @@ import Testing
     #"{"op":"run","argv":["a"],"env":{"=\#(String(repeating: "x", count: 60_000))":"1"}}"#,
     #"{"op":"run","argv":["a"],"env":{"\#(String(repeating: "x", count: 60_000))":1}}"#,
   ])
-  func `What the peer wrote does not make an error's message long`(json: String) throws {
+  func `The peer's input can't make an error message long`(json: String) throws {
     let error = try #require(Self.refusal(json))
     #expect(CloseResult(.refused, message: error.message).encoded().count <= 8_192)
   }
 
-  @Test func `Equal messages are equal bytes`() {
+  @Test func `Equal messages have equal bytes`() {
     var request = RunRequest()
     request.argv = ["a/b"]
     request.env = ["B": "2", "A": "1", "C": nil]

@@ -10,7 +10,7 @@ import Testing
   }
   static func isRefused(_ keys: String) -> Bool { (try? run(keys)) == nil }
 
-  @Test func `Every key of a command is read`() throws {
+  @Test func `Every key of a command is decoded`() throws {
     let request = try Self.run(
       """
       "argv":["a",""],"cwd":"/","env":{"A":"1","B":null},"deadline_ms":1,"grace_ms":0,\
@@ -29,7 +29,7 @@ import Testing
     #expect(request.job == "0123456789abcdef0123456789abcdef")
   }
 
-  @Test func `What was encoded is decoded again`() throws {
+  @Test func `An encoded request decodes to the same`() throws {
     var request = RunRequest()
     request.shell = "echo \"ä/\u{7F}\" | wc"
     request.env = ["A": "", "B": nil]
@@ -49,7 +49,7 @@ import Testing
     #expect(line.shell == ByteText([0xFF]))
   }
 
-  @Test func `A null in the environment removes a variable and is no empty one`() throws {
+  @Test func `A null in the environment removes a variable instead of emptying it`() throws {
     let env = try #require(try Self.run(#""shell":"x","env":{"A":null,"B":""}"#).env)
     #expect(env.keys.sorted() == ["A", "B"])
     #expect(env["A"] == .some(nil))
@@ -64,7 +64,7 @@ import Testing
     #""argv":["a"],"limits":{"luck":1}"#, #""argv":["a"],"on_disconnect":"pray""#,
     #""argv":["a"],"on_disconnect":"keep""#, #""shell":null"#,
   ])
-  func `A command that makes no sense is refused`(keys: String) {
+  func `An invalid command is refused`(keys: String) {
     #expect(Self.isRefused(keys))
   }
 
@@ -113,16 +113,16 @@ import Testing
   }
 
   @Test(arguments: [UInt8(ascii: "x"), 1, UInt8(ascii: "\""), 0xC3, 0xFF])
-  func `All that Linux gives a command fits into an OPEN`(byte: UInt8) throws {
+  func `The most arguments that Linux allows fit into an OPEN`(byte: UInt8) throws {
     var request = RunRequest()
-    // 2 MiB in strings of 128 KiB, the longest that Linux takes.
+    // 2 MiB in strings of 128 KiB, the longest that Linux accepts.
     request.argv = Array(repeating: ByteText([UInt8](repeating: byte, count: 131_071)), count: 16)
     let bytes = try OpenRequest.run(request).encoded()
     #expect(bytes.count <= 4_300_000)
     #expect(try OpenRequest.decode(bytes) == .run(request))
   }
 
-  @Test func `More values than Linux takes arguments are refused before they are parsed`() throws {
+  @Test func `More values than Linux allows arguments are refused before parsing`() throws {
     func isRefused(_ count: Int) -> Bool {
       Self.isRefused(#""argv":["a"\#(String(repeating: #","""#, count: count))]"#)
     }

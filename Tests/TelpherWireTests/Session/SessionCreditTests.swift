@@ -2,7 +2,7 @@ import Testing
 import TelpherWire
 
 @Suite struct SessionCreditTests {
-  /// A server that grants 10 bytes a channel and 16 in all.
+  /// A server that grants 10 bytes per channel and 16 for the connection.
   static func narrow() throws -> End {
     let server = try End.serverWithStream(Hello(window: 10, connectionWindow: 16))
     try server.receive(open(3) + open(5))
@@ -16,7 +16,7 @@ import TelpherWire
     #expect(server.refusal(of: data(1, .stdin, [0])) == .flowControl)
   }
 
-  @Test func `A frame past the credit is refused at its first byte`() throws {
+  @Test func `A frame beyond the credit is refused at its first byte`() throws {
     let header = RawFrame.header(length: 11, RawFrame(type: 0x03, stream: 1))
     #expect(try Self.narrow().refusal(of: header + [0]) == .flowControl)
   }
@@ -28,7 +28,7 @@ import TelpherWire
     #expect(server.refusal(of: data(5, .stdin, [0])) == .flowControl)
   }
 
-  @Test func `Taking bytes grants them anew, to channel and connection`() throws {
+  @Test func `Taken bytes are granted again, to channel and connection`() throws {
     let server = try Self.narrow()
     try server.receive(data(1, .stdin, Array(repeating: 0, count: 10)))
     server.consume(1, .stdin, 4)
@@ -39,7 +39,7 @@ import TelpherWire
     #expect(try server.receive(data(1, .stdin, Array(repeating: 0, count: 8))).count == 1)
   }
 
-  @Test func `A larger window is granted to its channel alone, with the next bytes taken`() throws {
+  @Test func `A larger window applies only to its channel, from the next grant on`() throws {
     let server = try End.serverWithStream(Hello(window: 10, connectionWindow: 100))
     try server.receive(open(3))
     server.growWindow(1, .file, to: 40)
@@ -67,7 +67,7 @@ import TelpherWire
     #expect(server.takeOutput() == connectionWindow(26))
   }
 
-  @Test func `Sending stops at the peer's credit and goes on with more`() throws {
+  @Test func `Sending stops at the peer's credit and continues with more`() throws {
     let client = try End.clientWithStream(
       peer: #"{"version":1,"window":10,"connection_window":12}"#)
     #expect(client.sendable(1, .stdin) == 10)
@@ -79,7 +79,7 @@ import TelpherWire
     #expect(client.sendable(1, .stdin) == 5)
   }
 
-  @Test func `One frame is at most what the peer takes`() throws {
+  @Test func `A frame is at most as long as the peer accepts`() throws {
     let client = try End.clientWithStream(peer: #"{"version":1,"max_frame":65536}"#)
     #expect(client.sendable(1, .stdin) == 65_536)
   }
@@ -90,7 +90,7 @@ import TelpherWire
   }
 
   @Test(arguments: [WireConstants.maxOffset + 1, UInt64.max])
-  func `A window past the highest offset is an error`(limit: UInt64) throws {
+  func `A window above the highest offset is an error`(limit: UInt64) throws {
     #expect(try End.clientWithStream().refusal(of: window(1, .stdin, limit)) == .flowControl)
     #expect(try End.clientWithStream().refusal(of: connectionWindow(limit)) == .flowControl)
   }
@@ -100,7 +100,7 @@ import TelpherWire
     #expect(try End.clientWithStream().refusal(of: frame) == .protocolError)
   }
 
-  @Test func `A long running transfer uses the small window over and over`() throws {
+  @Test func `A long transfer reuses a small window many times`() throws {
     let server = try Self.narrow()
     for _ in 0..<1_000 {
       try server.receive(data(1, .stdin, Array(repeating: 0, count: 10)))

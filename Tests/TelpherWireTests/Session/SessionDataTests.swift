@@ -8,16 +8,16 @@ import TelpherWire
     #expect(seen == [.data(1, .stdin, [1, 2, 3]), .event(.fin(1, .stdin))])
   }
 
-  @Test func `An empty frame with FIN is only the end`() throws {
+  @Test func `An empty frame with FIN only ends the channel`() throws {
     let server = try End.serverWithStream()
     #expect(try server.receive(data(1, .stdin, [], fin: true)) == [.event(.fin(1, .stdin))])
   }
 
-  @Test func `An empty frame without FIN is nothing`() throws {
+  @Test func `An empty frame without FIN has no effect`() throws {
     #expect(try End.serverWithStream().receive(data(1, .stdin, [])).isEmpty)
   }
 
-  @Test func `FIN is told after the last byte of a frame that comes in pieces`() throws {
+  @Test func `FIN is reported after the last byte of a frame that arrives in pieces`() throws {
     let server = try End.serverWithStream()
     let frame = data(1, .stdin, [1, 2, 3], fin: true)
     #expect(try server.receive(Array(frame[..<13])) == [.data(1, .stdin, [1])])
@@ -33,7 +33,7 @@ import TelpherWire
     #expect(try End.serverWithStream().refusal(of: ended + ended) == .streamState)
   }
 
-  @Test func `A FIN ends one channel, not its neighbours`() throws {
+  @Test func `A FIN ends only its channel`() throws {
     let client = try End.clientWithStream()
     let seen = try client.receive(data(1, .stdout, [], fin: true) + data(1, .stderr, [7]))
     #expect(seen == [.event(.fin(1, .stdout)), .data(1, .stderr, [7])])
@@ -68,7 +68,7 @@ import TelpherWire
     #expect(try End.serverWithStream().refusal(of: data(0, .stdin, [1])) == .protocolError)
   }
 
-  @Test func `A compressed frame is an error, because nobody agreed on it`() throws {
+  @Test func `A compressed frame is an error, because compression was not agreed on`() throws {
     let frame = RawFrame(type: 0x03, stream: 1, flags: 2, payload: [1]).bytes
     #expect(try End.serverWithStream().refusal(of: frame) == .protocolError)
   }
@@ -85,7 +85,7 @@ import TelpherWire
     #expect(client.sendable(1, .stdin) == 0)
   }
 
-  @Test func `A stream that is closed between bytes and FIN tells no FIN`() throws {
+  @Test func `A stream that is closed between bytes and FIN reports no FIN`() throws {
     var session = Session(role: .server, hello: Hello())
     let bytes = preface + hello() + open(1) + data(1, .stdin, [1], fin: true)
     var kinds: [String] = []

@@ -10,7 +10,7 @@ import Testing
     #expect(server.takeFrames() == [RawFrame(type: 0x09, payload: bytes)])
   }
 
-  @Test func `PONG brings the number of the PING`() throws {
+  @Test func `PONG carries the number of the PING`() throws {
     let client = try End.ready(.client)
     client.session.ping(0xABCD)
     let sent = client.takeFrames()
@@ -19,7 +19,7 @@ import Testing
     #expect(try client.events(answer) == [.pong(0xABCD)])
   }
 
-  @Test func `RESET says why and how much was sent`() throws {
+  @Test func `RESET carries the reason and the number of sent bytes`() throws {
     let client = try End.clientWithStream()
     client.send(1, .stdin, [1, 2, 3])
     _ = client.takeOutput()
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  @Test func `A client opens nothing after the server's GOAWAY, and the rest finishes`() throws {
+  @Test func `After the server's GOAWAY a client opens no stream, and open ones finish`() throws {
     let client = try End.clientWithStream()
     let events = try client.events(goAway(1, 11, "bye"))
     #expect(events == [.goAway(last: 1, .shuttingDown, reason: "bye")])
@@ -81,15 +81,16 @@ import Testing
     #expect(try client.events(close(1)).count == 1)
   }
 
-  @Test func `GOAWAY names the last stream that was taken`() throws {
+  @Test func `GOAWAY names the last accepted stream`() throws {
     let server = try End.serverWithStream()
     server.session.goAway(.shuttingDown, reason: "bye")
     #expect(server.takeOutput() == goAway(1, 11, "bye"))
     #expect(server.isGoingAway)
   }
 
-  /// The client was told that they are not run, and may run them elsewhere: never twice.
-  @Test func `OPENs that were under way at the GOAWAY are not taken`() throws {
+  /// The client learns that they are not run and may run them elsewhere, so the server must not run
+  /// them.
+  @Test func `OPENs that arrive after the GOAWAY are not accepted`() throws {
     let server = try End.serverWithStream()
     server.session.goAway(.shuttingDown, reason: "")
     let late = open(3) + data(3, .stdin, [1, 2], fin: true) + control(3, "{}") + open(5) + reset(5)
@@ -101,7 +102,7 @@ import Testing
     #expect(server.takeOutput() == goAway(1, 0, ""))
   }
 
-  @Test func `A client's GOAWAY does not hinder its own streams`() throws {
+  @Test func `A client's GOAWAY does not affect its own streams`() throws {
     let server = try End.serverWithStream()
     try server.receive(goAway(0))
     #expect(try server.receive(data(1, .stdin, [1])) == [.data(1, .stdin, [1])])

@@ -2,8 +2,8 @@ import Testing
 
 @testable import TelpherWire
 
-/// Two sessions joined by queues of bytes that are cut at random, with both sides doing at random
-/// what they may. Whatever happens, no byte is lost, doubled or moved, and no credit is.
+/// Two sessions, connected by queues of bytes that are cut at random, take random actions. No byte
+/// may be lost, duplicated or moved, and no credit lost.
 @Suite struct SessionModelTests {
   @Test(arguments: UInt64(0)..<300) func `Bytes and credit are conserved`(seed: UInt64) throws {
     var model = SessionModel(seed: seed)

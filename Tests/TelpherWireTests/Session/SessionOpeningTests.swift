@@ -3,7 +3,7 @@ import TelpherWire
 
 @Suite struct SessionOpeningTests {
   @Test(arguments: [Session.Role.client, .server])
-  func `The preface and HELLO go out first`(role: Session.Role) {
+  func `The preface and HELLO are sent first`(role: Session.Role) {
     let output = End(role).takeOutput()
     #expect(output.starts(with: preface))
     let frames = RawFrame.all(in: output)
@@ -12,7 +12,7 @@ import TelpherWire
     #expect(frames[0].stream == 0)
   }
 
-  @Test func `A server that does not announce itself says nothing at first`() {
+  @Test func `A server that does not announce itself sends nothing at first`() {
     var session = Session(role: .server, hello: Hello(), announces: false)
     let before = session.output
     session.announce()
@@ -21,7 +21,7 @@ import TelpherWire
     #expect(after.starts(with: preface))
   }
 
-  @Test func `A GOAWAY comes behind the preface and HELLO, also from one that was silent`() {
+  @Test func `A GOAWAY follows the preface and HELLO, even if they were not sent yet`() {
     var session = Session(role: .server, hello: Hello(), announces: false)
     session.goAway(.notAuthenticated, reason: "who are you?")
     session.announce()
@@ -52,7 +52,7 @@ import TelpherWire
     #expect(End(.client).refusal(of: preface + frame) == .protocolError)
   }
 
-  @Test func `A client that is turned away gets a GOAWAY in the place of a HELLO`() throws {
+  @Test func `A rejected client gets a GOAWAY instead of a HELLO`() throws {
     let seen = try End(.client).receive(preface + goAway(0))
     guard case .event(.goAway) = seen.first else {
       Issue.record("no GOAWAY, but \(seen)")
@@ -76,7 +76,7 @@ import TelpherWire
     #"{"version":1,"max_streams":4294967296}"#, #"{"version":1,"features":"zstd"}"#,
     #"{"version":1,"must":["quantum"]}"#, #"{"version":1"#, #"{"version":1} x"#,
   ])
-  func `A HELLO that makes no sense is an error`(json: String) {
+  func `An invalid HELLO is an error`(json: String) {
     #expect(End(.server).refusal(of: preface + hello(json)) == .protocolError)
   }
 
@@ -101,7 +101,7 @@ import TelpherWire
         == .event(.open(1, request: Array(#"{"op":"info"}"#.utf8), noInput: false)))
   }
 
-  @Test func `No DATA may go before the peer's HELLO`() throws {
+  @Test func `No DATA may be sent before the peer's HELLO`() throws {
     let client = End(.client)
     let stream = try client.open()
     #expect(client.sendable(stream, .stdin) == 0)

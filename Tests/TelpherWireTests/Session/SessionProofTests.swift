@@ -1,7 +1,7 @@
 import TelpherWire
 import Testing
 
-/// Proves by a sum that anybody can make: the session's order is what is tested here.
+/// Proves by a simple sum: these tests check the order of the opening, not the strength of proofs.
 private struct SumProver: ConnectionProver {
   var secret: UInt8 = 7
 
@@ -23,21 +23,22 @@ private struct SumProver: ConnectionProver {
     RawFrame(type: 0x0B, payload: payload).bytes
   }
 
-  /// An end that wants a proof.
+  /// An end that requires a proof.
   private func end(_ role: Session.Role, secret: UInt8 = 7) -> End {
     let hello = Hello(
       auth: Hello.Auth(nonce: String(repeating: role == .client ? "c" : "d", count: 64)))
     return End(role, hello, prover: SumProver(secret: secret))
   }
 
-  @Test func `A client says nothing but its HELLO before the server has proven itself`() throws {
+  @Test func `A client sends only its HELLO before the server has proven itself`() throws {
     let (client, server) = (end(.client), end(.server))
     _ = try client.open(noInput: true)
     let first = client.takeOutput()
     #expect(RawFrame.all(in: first).map(\.type) == [0x01])
     _ = server.takeOutput()
 
-    // The server's HELLO is out already; its proof follows the client's HELLO, and no event does.
+    // The server has sent its HELLO already. Its proof follows the client's HELLO, which gives no
+    // event.
     #expect(try server.receive(first).isEmpty)
     let proof = server.takeOutput()
     #expect(RawFrame.all(in: proof).map(\.type) == [0x0B])
@@ -60,7 +61,7 @@ private struct SumProver: ConnectionProver {
     }
   }
 
-  @Test func `A server that was silent announces itself with its proof`() throws {
+  @Test func `A server that has sent nothing announces itself with its proof`() throws {
     let server = End(
       .server, Hello(auth: Hello.Auth(nonce: Self.nonce)), announces: false, prover: SumProver())
     #expect(server.takeOutput().isEmpty)
@@ -71,13 +72,13 @@ private struct SumProver: ConnectionProver {
   }
 
   @Test(arguments: [open(1), data(1, .stdin, [1]), ping([0, 0, 0, 0, 0, 0, 0, 1]), hello()])
-  func `A server takes no other frame before the client's proof`(frame: [UInt8]) {
+  func `A server accepts no other frame before the client's proof`(frame: [UInt8]) {
     let server = end(.server)
     #expect(server.refusal(of: preface + hello(Self.helloJSON) + frame) == .notAuthenticated)
     #expect(server.openStreams == 0)
   }
 
-  @Test func `A frame in the place of a proof is refused at its header`() {
+  @Test func `Another frame instead of a proof is refused at its header`() {
     let header = RawFrame.header(length: 65_536, RawFrame(type: 0x02, stream: 1))
     #expect(end(.server).refusal(of: preface + hello(Self.helloJSON) + header) == .notAuthenticated)
   }
@@ -87,7 +88,7 @@ private struct SumProver: ConnectionProver {
     #expect(end(.server).refusal(of: preface + hello(Self.helloJSON) + frame) == .protocolError)
   }
 
-  @Test func `A proof by another secret is refused by both ends`() throws {
+  @Test func `Both ends refuse a proof by another secret`() throws {
     let client = end(.client)
     _ = try client.open()
     _ = client.takeOutput()
@@ -112,7 +113,7 @@ private struct SumProver: ConnectionProver {
     #"{"version":1,"auth":{"nonce":"\#(String(repeating: "0A", count: 32))"}}"#,
     #"{"version":1,"auth":{"token":"\#(nonce)"}}"#,
   ])
-  func `A HELLO without a nonce is refused by an end that wants a proof`(json: String) throws {
+  func `An end that requires a proof refuses a HELLO without a nonce`(json: String) throws {
     for role in [Session.Role.client, .server] {
       let end = end(role)
       if role == .client { _ = try end.open() }
@@ -122,7 +123,7 @@ private struct SumProver: ConnectionProver {
     }
   }
 
-  @Test func `A client that gives up sends nothing of what it held back`() throws {
+  @Test func `A client that gives up drops its held-back frames`() throws {
     let client = end(.client)
     let stream = try client.open()
     _ = client.takeOutput()
@@ -131,19 +132,19 @@ private struct SumProver: ConnectionProver {
     #expect(client.takeFrames().map(\.type) == [0x0A])
   }
 
-  @Test func `A server may turn a client away before and in the place of its proof`() throws {
+  @Test func `A server may reject a client before its proof or instead of it`() throws {
     let client = end(.client)
     #expect(try client.events(preface + goAway(0)).count == 1)
     let other = end(.client)
     #expect(try other.events(preface + hello(Self.helloJSON) + goAway(0)).count == 1)
   }
 
-  @Test func `A proof that nobody wants is an error`() throws {
+  @Test func `A proof that is not required is an error`() throws {
     #expect(try End.ready(.client).refusal(of: Self.auth()) == .protocolError)
     #expect(try End.ready(.server).refusal(of: Self.auth()) == .protocolError)
   }
 
-  @Test func `After a GOAWAY in the place of a HELLO no other frame is taken`() {
+  @Test func `After a GOAWAY instead of a HELLO no other frame is accepted`() {
     for frame in [data(1, .stdout, [1]), ping([0, 0, 0, 0, 0, 0, 0, 1]), open(1)] {
       #expect(End(.client).refusal(of: preface + goAway(0) + frame) == .protocolError)
     }

@@ -2,20 +2,19 @@ import Testing
 
 @testable import TelpherWire
 
-/// Whatever becomes of a stream, the connection's credit for its bytes comes back, and comes back
-/// once.
+/// However a stream ends, the connection gets the credit for its bytes back exactly once.
 @Suite struct SessionReturnedCreditTests {
   static let ten = [UInt8](repeating: 0, count: 10)
 
   static func server() throws -> End { try End.serverWithStream(Hello(connectionWindow: 100)) }
 
-  /// Bytes that hold credit: those that arrived and count as waiting.
+  /// The bytes that hold credit: they arrived and were not taken.
   static func held(_ end: End) -> UInt64 { end.session.connectionReceive.pending }
 
-  /// A frame that is an event, to see that what came before it is over.
+  /// A frame that gives an event, which shows that all input before it was handled.
   private static let pong = RawFrame(type: 0x09, payload: [1, 2, 3, 4, 5, 6, 7, 8]).bytes
 
-  @Test func `Closing returns what waits`() throws {
+  @Test func `Closing returns the credit of waiting bytes`() throws {
     let server = try Self.server()
     try server.receive(data(1, .stdin, Self.ten))
     #expect(Self.held(server) == 10)
@@ -26,7 +25,7 @@ import Testing
     #expect(Self.held(server) == 0)
   }
 
-  @Test func `Resetting returns what waits`() throws {
+  @Test func `Resetting returns the credit of waiting bytes`() throws {
     let server = try Self.server()
     try server.receive(data(1, .stdin, Self.ten))
     server.consume(1, .stdin, 3)
@@ -44,7 +43,7 @@ import Testing
     #expect(server.session.connectionReceive.received == 1_000)
   }
 
-  @Test func `The rest of a frame whose stream was closed meanwhile is returned as it comes`()
+  @Test func `The rest of a frame whose stream was closed meanwhile is returned on arrival`()
     throws
   {
     let server = try Self.server()
@@ -59,7 +58,7 @@ import Testing
     #expect(Self.held(server) == 0)
   }
 
-  @Test func `A frame whose header alone had come is returned as it comes`() throws {
+  @Test func `A frame of which only the header had arrived is returned on arrival`() throws {
     let server = try Self.server()
     let frame = data(1, .stdin, Self.ten)
     try server.receive(Array(frame[..<12]))
@@ -101,7 +100,7 @@ import Testing
     #expect(Self.held(client) == 0)
   }
 
-  @Test func `Closing or resetting what the peer has reset returns what waits`() throws {
+  @Test func `Closing or resetting a stream that the peer has reset returns the credit`() throws {
     let closing = try Self.server()
     try closing.receive(data(1, .stdin, Self.ten) + reset(1))
     closing.session.close(1, CloseResult(.canceled))

@@ -11,7 +11,7 @@ import TelpherWire
     #expect(frames.map(\.flags) == [0, 1, 0])
   }
 
-  @Test func `OPEN brings its request`() throws {
+  @Test func `OPEN carries its request`() throws {
     let server = try End.ready(.server)
     let events = try server.events(open(7, "{}", noInput: true))
     #expect(events == [.open(7, request: Array("{}".utf8), noInput: true)])
@@ -62,12 +62,12 @@ import TelpherWire
   ]
 
   @Test(arguments: strangers)
-  func `A frame for a stream that never was is an error`(frame: [UInt8]) throws {
+  func `A frame for a stream that was never opened is an error`(frame: [UInt8]) throws {
     #expect(try End.serverWithStream().refusal(of: frame) == .streamState)
     #expect(try End.clientWithStream().refusal(of: frame) == .streamState)
   }
 
-  @Test func `CLOSE of a stream that never was is an error`() throws {
+  @Test func `CLOSE of a stream that was never opened is an error`() throws {
     #expect(try End.clientWithStream().refusal(of: close(3)) == .streamState)
     #expect(try End.clientWithStream().refusal(of: close(0)) == .streamState)
   }
@@ -76,7 +76,7 @@ import TelpherWire
     data(1, .stdin, [1]), data(1, .stdin, [], fin: true), window(1, .stdout, 0), control(1, "{}"),
     reset(1),
   ])
-  func `A frame that was under way when the server closed is dropped`(frame: [UInt8]) throws {
+  func `A frame that arrives after the server closed is dropped`(frame: [UInt8]) throws {
     let server = try End.serverWithStream()
     server.session.close(1, CloseResult(.exited))
     #expect(try server.receive(frame).isEmpty)
@@ -85,7 +85,7 @@ import TelpherWire
   @Test(arguments: [
     data(1, .stdout, [1]), window(1, .stdin, 0), control(1, "{}"), reset(1), close(1),
   ])
-  func `A frame that was under way when the client reset is dropped`(frame: [UInt8]) throws {
+  func `A frame that arrives after the client reset is dropped`(frame: [UInt8]) throws {
     let client = try End.clientWithStream()
     client.session.reset(1, .canceled, reason: "")
     #expect(try client.receive(frame).isEmpty)
@@ -99,7 +99,7 @@ import TelpherWire
     #expect(client.sendable(1, .stdin) == 0)
   }
 
-  @Test func `A server takes as many streams as it said`() throws {
+  @Test func `A server accepts as many streams as its HELLO allows`() throws {
     let server = try End.ready(.server, Hello(maxStreams: 2))
     let events = try server.events(open(1) + open(3) + open(5))
     #expect(events.last == .openPastLimit(5))
@@ -111,7 +111,7 @@ import TelpherWire
     }
   }
 
-  @Test func `A stream past the limit can be answered and harms nothing`() throws {
+  @Test func `A stream beyond the limit can be answered and has no other effect`() throws {
     let server = try End.ready(.server, Hello(maxStreams: 1))
     try server.receive(open(1) + open(3))
     server.session.close(3, CloseResult(.refused, message: "too many"))
@@ -120,8 +120,7 @@ import TelpherWire
     #expect(server.isOpen(1))
   }
 
-  @Test func `A long OPEN is refused at its header before the server has let the client in`() throws
-  {
+  @Test func `A long OPEN is refused at its header before the server accepts the client`() throws {
     let server = End(.server)
     server.session = Session(role: .server, hello: Hello(), announces: false)
     try server.receive(preface + hello())
@@ -130,7 +129,7 @@ import TelpherWire
     #expect(error?.code == .frameTooLarge)
   }
 
-  @Test func `A long OPEN that there is no room for is dropped and can be answered`() throws {
+  @Test func `A long OPEN without room is dropped and can be answered`() throws {
     let server = try End.ready(.server)
     var asked: [UInt32] = []
     server.session.admitsLongOpen = { length in
@@ -153,7 +152,7 @@ import TelpherWire
     #expect(request.count == 70_000)
   }
 
-  @Test func `A client opens as many streams as the server said`() throws {
+  @Test func `A client opens as many streams as the server allows`() throws {
     let client = try End.ready(.client, peer: #"{"version":1,"max_streams":2}"#)
     _ = try client.open()
     _ = try client.open()
@@ -162,7 +161,7 @@ import TelpherWire
     #expect(try client.open() == 5)
   }
 
-  @Test func `CONTROL comes with its JSON and goes only to open streams`() throws {
+  @Test func `CONTROL carries its JSON and is sent only on open streams`() throws {
     let server = try End.serverWithStream()
     #expect(
       try server.events(control(1, #"{"signal":2}"#))

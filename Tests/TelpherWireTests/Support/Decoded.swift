@@ -1,13 +1,13 @@
 @testable import TelpherWire
 
-/// What a decoder made of some input, with the pieces of DATA joined so that it doesn't depend on
-/// how the input was cut.
+/// The frames that a decoder found, with the pieces of DATA joined, so that the result does not
+/// depend on the cuts.
 enum Decoded: Equatable {
   case data(FrameHeader, [UInt8])
   case number(FrameHeader, UInt64)
   case message(FrameHeader, [UInt8])
 
-  /// Feeds `pieces` one after another to a fresh decoder.
+  /// Feeds `pieces` one after another to a new decoder.
   ///
   /// - Returns: the frames, and whether the input ended between two of them.
   static func decode(
@@ -25,7 +25,7 @@ enum Decoded: Equatable {
   private static func feed(
     _ piece: [UInt8], to decoder: inout FrameDecoder, _ frames: inout [Decoded]
   ) throws(WireError) {
-    // A copy of its own, so that reading past the piece is seen by the address sanitizer.
+    // A separate copy, so that the address sanitizer detects a read past the piece.
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: piece.count, alignment: 1)
     defer { copy.deallocate() }
     copy.copyBytes(from: piece)
@@ -48,7 +48,7 @@ enum Decoded: Equatable {
     precondition(position == piece.count, "all of the input is taken")
   }
 
-  /// The code with which the input is refused; nil where it isn't.
+  /// The code with which the decoder refuses the input; nil if it accepts it.
   static func refusal(
     of bytes: [UInt8], maxFrame: UInt32 = WireConstants.defaultMaxFrame,
     expectsPreface: Bool = false

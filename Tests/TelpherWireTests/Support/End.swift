@@ -1,13 +1,13 @@
 import TelpherWire
 
-/// An event with its bytes in place of the range.
+/// An event with the bytes instead of their range.
 enum Seen: Equatable {
   case event(SessionEvent)
   case data(StreamID, Channel, [UInt8])
 }
 
-/// One end of a connection, for tests: a session that is fed bytes and shows events. A class,
-/// because the expectation macros copy what they look at and a session can't be copied.
+/// One end of a connection for tests: a session that takes bytes and records events. It is a class
+/// because the expectation macros copy their operands and a session can't be copied.
 final class End {
   var session: Session
 
@@ -69,7 +69,7 @@ final class End {
     try receive(bytes).compactMap { if case .event(let event) = $0 { event } else { nil } }
   }
 
-  /// The code with which `bytes` end the connection; nil where they don't.
+  /// The code with which `bytes` end the connection; nil if they don't end it.
   func refusal(of bytes: [UInt8]) -> ErrorCode? {
     do throws(WireError) {
       _ = try receive(bytes)

@@ -1,7 +1,7 @@
 import TelpherWire
 
-/// A frame as bytes, written and read without the code under test: the tests' own reading of
-/// docs/PROTOCOL.md.
+/// A frame as bytes, encoded and decoded without the code under test: the tests' own implementation
+/// of docs/PROTOCOL.md.
 struct RawFrame: Equatable {
   var type: UInt8
   var stream: UInt32 = 0
@@ -11,7 +11,7 @@ struct RawFrame: Equatable {
 
   var bytes: [UInt8] { Self.header(length: payload.count, self) + payload }
 
-  /// The header alone, which claims `length` bytes of payload.
+  /// Only the header, which announces `length` bytes of payload.
   static func header(length: Int, _ frame: RawFrame) -> [UInt8] {
     big(UInt32(length)) + big(frame.stream) + [frame.type, frame.flags, frame.channel, 0]
   }

@@ -1,4 +1,4 @@
-/// SplitMix64: random numbers that a failing test can repeat from its seed.
+/// SplitMix64: random numbers that can be repeated from the seed of a failed test.
 struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import TelpherWire
 
-/// What a client and a server may do to each other, and what must hold all the while.
+/// The actions that a client and a server may take, and the checks that must hold all the time.
 struct SessionModel {
   /// One direction of one channel.
   struct Flow: Hashable {
@@ -10,10 +10,10 @@ struct SessionModel {
     var channel: Channel
   }
 
-  /// What one end did and saw.
+  /// The actions and observations of one end.
   struct Side {
     let end: End
-    /// Bytes on their way to this end.
+    /// Bytes that are in transit to this end.
     var arriving: [UInt8] = []
     var sent: [Flow: Int] = [:]
     var sentFin: Set<Flow> = []
@@ -47,7 +47,7 @@ struct SessionModel {
     self.generator = generator
   }
 
-  /// The byte at an offset, so that a byte out of place is seen.
+  /// The byte expected at an offset, so that a byte at a wrong position is detected.
   static func byte(_ side: Int, _ flow: Flow, _ offset: Int) -> UInt8 {
     UInt8(
       truncatingIfNeeded: offset * 31 + Int(flow.stream) * 7 + Int(flow.channel.rawValue) + side)
@@ -75,7 +75,7 @@ struct SessionModel {
     collect()
   }
 
-  /// Moves what an end has to say onto its way to the other.
+  /// Moves the output of an end to the other end's transit queue.
   mutating func collect() {
     for side in 0...1 { sides[1 - side].arriving += sides[side].end.takeOutput() }
   }
@@ -94,9 +94,9 @@ struct SessionModel {
     if fin { sides[side].sentFin.insert(flow) }
   }
 
-  /// Also for streams that ended meanwhile, by either side.
+  /// This includes streams that either side has ended meanwhile.
   mutating func consume(_ side: Int) {
-    // Sorted, because the order of a dictionary changes from run to run and a seed must not.
+    // Sorted, because the order of a dictionary differs between runs and a seed must repeat a run.
     let flows = sides[side].waiting.keys.sorted {
       ($0.stream, $0.channel.rawValue) < ($1.stream, $1.channel.rawValue)
     }
@@ -166,7 +166,7 @@ struct SessionModel {
     #expect(sides[side].end.session.connectionReceive.pending <= windows[side].connection)
   }
 
-  /// When a stream ends by the peer's word, all that the peer sent on it has arrived.
+  /// When the peer has ended a stream, all its bytes on the stream have arrived.
   func checkEnd(_ side: Int, _ stream: StreamID) {
     for channel in Channel.allCases {
       let flow = Flow(stream: stream, channel: channel)
@@ -176,7 +176,7 @@ struct SessionModel {
     #expect(sides[side].gotControls[stream] == sides[1 - side].sentControls[stream])
   }
 
-  /// Ends all streams, lets everything arrive and be taken, and checks that nothing is held.
+  /// Ends all streams, delivers and takes everything, and checks that no credit is held.
   mutating func finish() throws {
     while true {
       for side in 0...1 { try deliver(side, upTo: .max) }
@@ -208,7 +208,7 @@ struct SessionModel {
     #expect(receive.received == send.sent)
     #expect(receive.consumed == receive.received)
     #expect(receive.limit == send.limit)
-    // What was taken and not granted yet is less than half of the window.
+    // The bytes that were taken and not granted again are less than half of the window.
     let size = windows[side].connection
     #expect(receive.limit + max(size / 2, 1) > receive.consumed + size)
   }

@@ -10,7 +10,7 @@ import Testing
     ("\u{061C}", "\\xd8\\x9c"), ("\u{E0041}", "\\xf3\\xa0\\x81\\x81"),
     ("👩\u{200D}🔧", "👩\u{200D}🔧"), ("a\\b", "a\\b"), ("", ""),
   ])
-  func `What could deceive is escaped, and what is escaped stays so`(
+  func `Unsafe characters are escaped, and escaped text stays the same`(
     _ text: String, _ shown: String
   ) {
     #expect(ShownText.escaped(text) == shown)
@@ -18,13 +18,13 @@ import Testing
     #expect(ShownText.escaped(Array(text.utf8)) == shown)
   }
 
-  @Test func `Bytes that are not UTF-8 are escaped each`() {
+  @Test func `Each byte that is not UTF-8 is escaped`() {
     #expect(ShownText.escaped([0x61, 0xFF, 0xC3, 0x62]) == "a\\xff\\xc3b")
     #expect(ShownText.escaped([0xE2, 0x80]) == "\\xe2\\x80")
     #expect(ShownText.escaped([0x5C], escapingBackslashes: true) == "\\\\")
   }
 
-  @Test func `An error shows nothing of the peer's that could deceive`() {
+  @Test func `An error shows the peer's text escaped`() {
     let error = WireError(.protocolError, "the key 'x\n\u{1B}[31m' is not known")
     #expect(error.message == "the key 'x\\x0a\\x1b[31m' is not known")
     let hello = Array(#"{"version":1,"must":["a\n\u001b[2Jb"]}"#.utf8)

@@ -1,4 +1,4 @@
-"""Runs the provocations of docs/RELIABILITY.md against the real program: see scripts/reliability."""
+"""Tries the promises of docs/RELIABILITY.md on the real program: see scripts/reliability."""
 
 import argparse
 import datetime
@@ -14,7 +14,7 @@ import time
 import harness
 import page
 
-# Each registers its promises, in the order of the page.
+# Each module registers its promises; this is their order on the page.
 import commands  # noqa: F401
 import files  # noqa: F401
 import peers  # noqa: F401
@@ -23,8 +23,8 @@ import life  # noqa: F401
 import floods  # noqa: F401
 
 GROUPS = {
-    "commands": "Commands", "files": "Files", "peers": "Peers and limits", "access": "Who gets in",
-    "life": "The server's life", "floods": "Floods",
+    "commands": "Commands", "files": "Files", "peers": "Peers and limits",
+    "access": "Who may connect", "life": "Starting and stopping", "floods": "Floods",
 }
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -40,7 +40,7 @@ def attempt(promise, program, quick):
         state, figure = page.UNTRIED, str(reason)
     except harness.Broken as reason:
         state, figure = page.BROKEN, str(reason)
-    except Exception as error:  # a connection that breaks where it must not, for one
+    except Exception as error:  # for example a connection that ends unexpectedly
         state, figure = page.BROKEN, f"{type(error).__name__}: {error}"
     return page.Row(promise, state, figure, time.monotonic() - begin)
 
@@ -63,11 +63,14 @@ def heading(quick, seconds):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/reliability")
     parser.add_argument("--quick", action="store_true", help="smaller numbers, and floods of 3 s")
-    parser.add_argument("--program", type=pathlib.Path, required=True, help="the telpher to try")
+    parser.add_argument(
+        "--program", type=pathlib.Path, required=True, help="the telpher program to try")
     parser.add_argument(
         "--keep-page", action="store_true", help="leave docs/RELIABILITY.md as it is")
-    parser.add_argument("--list", action="store_true", help="list the promises by name, and end")
-    parser.add_argument("names", nargs="*", help="only these promises; the page is left as it is")
+    parser.add_argument(
+        "--list", action="store_true", help="print the promises with their names and exit")
+    parser.add_argument(
+        "names", nargs="*", help="try only these promises, and leave the page as it is")
     arguments = parser.parse_args()
 
     known = {promise.name: promise for promise in harness.PROMISES}
@@ -77,10 +80,10 @@ def main():
         return 0
     for name in arguments.names:
         if name not in known:
-            parser.error(f"there is no promise '{name}': --list tells them")
+            parser.error(f"there is no promise '{name}': --list prints their names")
     for promise in harness.PROMISES:
         if promise.test and not (ROOT / "Tests" / promise.test).exists():
-            parser.error(f"{promise.name} names the test Tests/{promise.test}, which is not there")
+            parser.error(f"{promise.name}: its test Tests/{promise.test} does not exist")
     chosen = [known[name] for name in arguments.names] or harness.PROMISES
 
     document = ROOT / "docs/RELIABILITY.md"
@@ -88,7 +91,7 @@ def main():
     begin = time.monotonic()
     rows = []
     with tempfile.TemporaryDirectory(prefix="telpher-reliability-") as folder:
-        # A copy that other users can run, and that no build replaces meanwhile.
+        # A copy: other users can run it, and a build cannot replace it during the run.
         os.chmod(folder, 0o755)
         program = pathlib.Path(folder) / "telpher"
         shutil.copy(arguments.program, program)
@@ -103,11 +106,12 @@ def main():
         page.write(document, rows, GROUPS, heading(arguments.quick, time.monotonic() - begin))
     wrong = [row for row in rows if row.promise.name in claimed and row.state != page.HOLDS]
     for row in wrong:
-        print(f"reliability: the page says that {row.promise.name} holds: {row.figure}",
+        print(f"reliability: the page says that {row.promise.name} holds, but: {row.figure}",
               file=sys.stderr)
     missing = claimed - {row.promise.name for row in rows} if not arguments.names else set()
     for name in sorted(missing):
-        print(f"reliability: the page says that {name} holds, and nothing tries it", file=sys.stderr)
+        print(f"reliability: the page says that {name} holds, but no provocation tries it",
+              file=sys.stderr)
     return 1 if wrong or missing else 0
 
 

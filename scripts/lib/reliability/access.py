@@ -1,4 +1,4 @@
-"""Promises about who gets in, and what strangers and impostors get: nothing."""
+"""Promises about who may connect, and that unauthenticated peers and impostors learn nothing."""
 
 import os
 import pathlib
@@ -15,9 +15,9 @@ from peers import FakeServer, greeting, read_open
 
 
 @promise(
-    "Only the server's user and root are served on its Unix socket.",
-    "the modes of socket and folder, and a connection by another user to a socket that lets "
-    "everybody connect",
+    "On its Unix socket a server accepts only its own user and root.",
+    "the mode of the socket, and a connection by another user to a socket whose mode allows "
+    "everyone to connect",
     "TelpherEndToEndTests/OtherUserTests.swift")
 def other_users(lab):
     need_root()
@@ -26,19 +26,19 @@ def other_users(lab):
     check(mode & 0o077 == 0, f"the socket has mode {mode:o}")
     os.chmod(server.path, 0o777)
     os.chmod(pathlib.Path(server.path).parent, 0o755)
-    # The client would refuse a server of another user itself.
+    # Without this option the client itself would refuse a server of another user.
     trust = ["--trust-uid", "60001"]
     ended = lab.run("id", "-u", on=server, user=OTHER_USER, options=trust)
     check(ended.returncode == 125 and not ended.stdout, f"another user: {ended.stdout!r}")
     ended = lab.run("id", "-u", on=server, options=trust)
     check(ended.stdout.strip() == b"60001", f"root: {ended.stderr!r}")
-    return f"mode {mode:o}; another user is refused, root is served"
+    return f"mode {mode:o}; another user is refused, root is accepted"
 
 
 @promise(
-    "The token never crosses the wire, and an impostor on the port learns nothing.",
-    "a program that listens on the server's port while it is down, records all that `telpher run` "
-    "sends and answers with HELLOs of its own",
+    "A client never sends the token, and an impostor on the server's port learns nothing.",
+    "a program that listens on the server's port after the server has ended, records everything "
+    "that `telpher run` sends and answers with its own HELLOs",
     "TelpherClientTests/UnprovenServerTests.swift")
 def token(lab):
     server = lab.serve(tcp=True)
@@ -83,11 +83,12 @@ def token(lab):
           "the token was sent to the impostor")
     check(b"hush-hush" not in whole, "the environment was sent to the impostor")
     check(lab.marker.encode() not in whole, "the arguments were sent to the impostor")
-    return f"{len(greetings)} impostors got {len(whole)} bytes: no token, no arguments"
+    return f"{len(greetings)} impostors received {len(whole)} bytes: no token, no arguments"
 
 
 @promise(
-    "A wrong token is refused.", "`telpher run` over TCP with another server's token, and with none",
+    "A server refuses a wrong token.",
+    "`telpher run` over TCP with another server's token, and without one",
     "TelpherServerTests/StrangerTests.swift")
 def wrong_token(lab):
     server = lab.serve(tcp=True)
@@ -101,9 +102,9 @@ def wrong_token(lab):
 
 
 @promise(
-    "A fake server of another user gets nothing.",
-    "a server of another user on a Unix socket that root's client is sent to: the bytes that it got, "
-    "and the client's status",
+    "A client sends nothing to another user's fake server.",
+    "root's client connects to a Unix socket on which another user's program listens: the bytes "
+    "that the program receives, and the client's status",
     "TelpherClientTests/ServerTrustTests.swift")
 def fake_unix_server(lab):
     need_root()
@@ -136,14 +137,16 @@ def fake_unix_server(lab):
                         on=f"unix:{folder}/socket", timeout=20)
     got = fake.popen.communicate(timeout=20)[0]
     check(b"hush-hush" not in got and lab.marker.encode() not in got,
-          f"it got {len(got)} bytes, the arguments among them (status {ended.returncode})")
+          f"it received {len(got)} bytes, including arguments or variables "
+          f"(status {ended.returncode})")
     check(ended.returncode == 125, f"status {ended.returncode}")
-    return f"it got {len(got)} bytes; status 125"
+    return f"it received {len(got)} bytes; status 125"
 
 
 @promise(
-    "A token file that another user made, that others can read, or that is no file, is refused.",
-    "files of another user, of mode 644, a link, and a FIFO, as the token file of a server of root",
+    "A server refuses a token file that belongs to another user, is readable by others, or is not "
+    "a regular file.",
+    "`serve --token-file` with a file of another user, a file of mode 644, and a FIFO",
     "TelpherAccessTests/SecretFileTests.swift")
 def token_files(lab):
     cases = []
@@ -166,15 +169,15 @@ def token_files(lab):
                 [lab.program, "serve", "--listen", "tcp:127.0.0.1:0", "--token-file", str(path)],
                 stdin=subprocess.DEVNULL, capture_output=True, timeout=5, env=lab.environment)
         except subprocess.TimeoutExpired as error:
-            what = "serves with it" if b"listening" in (error.stdout or b"") else "hangs"
-            raise Broken(f"a server {what}: the token file '{path.name}'") from None
+            what = "starts" if b"listening" in (error.stdout or b"") else "hangs"
+            raise Broken(f"with the token file '{path.name}' a server {what}") from None
         check(ended.returncode != 0 and ended.stderr, f"'{path.name}': status {ended.returncode}")
     return f"{len(cases)} of {len(cases)} refused"
 
 
 @promise(
-    "A web page can't run commands through a classic server.",
-    "the requests that a browser can send, GET, POST with a body and TLS's first bytes, to each "
+    "A web page cannot run commands through a `telpher classic` server.",
+    "requests that a browser can send (GET, POST with a body, the first bytes of TLS) to each "
     "dialect that runs commands",
     "TelpherCLITests/Classic/ClassicServeTests.swift")
 def classic_http(lab):
@@ -204,12 +207,12 @@ def classic_http(lab):
             tries += 1
             check(not witness.exists(), f"{' '.join(dialect)} ran {request.splitlines()[0]!r}")
         server.close()
-    return f"{tries} requests to {len(dialects)} dialects: nothing ran"
+    return f"{tries} requests to {len(dialects)} dialects: no command ran"
 
 
 @promise(
-    "What a stranger says is escaped in the log, and refusals do not flood it.",
-    "HELLOs with keys of line breaks and ESC, and 2,000 wrong ones: the log",
+    "The log escapes text from unauthenticated peers, and refusals do not flood it.",
+    "HELLOs with line breaks and ESC in keys and values, and 2,000 with a wrong token: the log",
     "TelpherServerTests/RefusalLogTests.swift")
 def log_injection(lab):
     server = lab.serve(tcp=True)
@@ -234,15 +237,16 @@ def log_injection(lab):
     time.sleep(0.5)
     log = server.log.read_bytes()
     check(b"\x1b" not in log and b"\nforged" not in log and b"\r" not in log,
-          "a stranger's line breaks or ESC stand in the log")
+          "the log contains a peer's unescaped line breaks or ESC")
     lines = log.count(b"\n")
-    check(lines < 200, f"{count:,} refusals made {lines:,} lines")
-    return f"nothing raw; {count:,} refusals made {lines} lines"
+    check(lines < 200, f"{count:,} refusals produced {lines:,} lines")
+    return f"everything is escaped; {count:,} refusals produced {lines} lines"
 
 
 @promise(
-    "What a server says is escaped on the client's terminal.",
-    "refusals, RESETs and GOAWAYs with ESC and line breaks from a server: standard error",
+    "The client escapes a server's messages before it prints them.",
+    "a server that sends refusals, RESETs and GOAWAYs with ESC and line breaks: the client's "
+    "standard error",
     "TelpherCLITests/HostileTextTests.swift")
 def server_texts(lab):
     evil = "\x1b[2J\x07forged\nall is well"
@@ -268,13 +272,13 @@ def server_texts(lab):
         os.unlink(fake.path)
         check(ended.returncode != 0, "status 0")
         raw = re.search(rb"[\x00-\x09\x0b-\x1f\x7f]|\nall is well", ended.stderr)
-        check(not raw, f"raw on standard error: {ended.stderr!r}")
-    return f"{len(frames)} texts, none raw"
+        check(not raw, f"unescaped on standard error: {ended.stderr!r}")
+    return f"{len(frames)} messages, all escaped"
 
 
 @promise(
-    "A server can be for files only, and for reading only.",
-    "`serve --no-commands` and `serve --read-only`: run, put, rm, mkdir and mv are refused, get works",
+    "A server can be limited to files, and to reading files.",
+    "`serve --no-commands` with run and get; `serve --read-only` with put, rm, mkdir, mv and get",
     "TelpherCLITests/ConfinedServerTests.swift")
 def confined_clients(lab):
     server = lab.serve("--no-commands")
@@ -298,4 +302,4 @@ def confined_clients(lab):
           and (lab.root / "f").read_text() == "content", "the folder was changed")
     ended = lab.telpher("get", "f", str(lab.path("got2")), on=on)
     check(ended.returncode == 0, f"get: {ended.stderr.decode()}")
-    return "commands and five ways to change files are refused, get works"
+    return "run and five attempts to change files are refused; get works"

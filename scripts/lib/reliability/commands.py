@@ -10,8 +10,9 @@ import wire
 from harness import (Broken, check, children, descriptors, memory_mib, need_program, processes_with,
                      processor_seconds, promise, until)
 
-# A process of every kind that a command can leave below itself: a plain child, one in a session of
-# its own, and one that has no parent and no environment left. Each has the marker in its arguments.
+# A tree with every kind of process that a command can leave behind: a plain child, one in its own
+# session, and one without a parent and without an environment. Each has the marker in its
+# arguments.
 TREE = ("trap '' TERM; sleep {m} & setsid sleep {m} & (env -i setsid -f sleep {m}) ; "
         "(setsid sh -c 'setsid sleep {m} & exit'); while :; do sleep {m}; done")
 
@@ -22,7 +23,8 @@ def await_tree(lab, count=4):
 
 @promise(
     "The exit status is exactly the command's.",
-    "every status from 0 to 255 and every signal that ends a process, by `telpher run`",
+    "`telpher run` of commands that end with every status from 0 to 255 (every fifth with --quick) "
+    "and by every fatal signal",
     "TelpherCLITests/RunStatusTests.swift")
 def exit_status(lab):
     server = lab.serve()
@@ -33,7 +35,7 @@ def exit_status(lab):
         ended = lab.run("sh", "-c", f"exit {code}", on=server)
         if ended.returncode != code:
             wrong.append((code, ended.returncode))
-    # Those whose default is to be ignored, to stop, or to go on end no process.
+    # Signals that by default are ignored, or stop or continue a process, do not end it.
     harmless = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT, signal.SIGSTOP,
                 signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
     signals = [number for number in signal.Signals if number < 32 and number not in harmless]
@@ -41,15 +43,15 @@ def exit_status(lab):
         ended = lab.run("sh", "-c", f"ulimit -c 0; kill -{int(number)} $$", on=server)
         if ended.returncode != 128 + number:
             wrong.append((f"signal {int(number)}", ended.returncode))
-    figure = f"{len(codes)} statuses and {len(signals)} signals, {len(wrong)} differ"
+    figure = f"{len(codes)} statuses and {len(signals)} signals, {len(wrong)} reported wrongly"
     check(not wrong, f"{figure}: {wrong[:3]}")
     return figure
 
 
 @promise(
-    "What could not be started says so, and nothing runs in its place.",
-    "a program that is missing (127), one without permission (126), a working directory that is "
-    "missing or was removed (125, and the command must not have run)",
+    "A command that cannot be started is reported as such, and no other command runs instead.",
+    "a missing program (status 127), one that may not be executed (126), a missing or removed "
+    "working directory (125, and the command must not have run)",
     "TelpherCLITests/RunStatusTests.swift")
 def not_started(lab):
     server = lab.serve()
@@ -68,15 +70,15 @@ def not_started(lab):
     ]
     for command, options, status, rest in cases:
         ended = lab.run(*command, on=server, options=options, **rest)
-        check(ended.returncode == status, f"status {ended.returncode} in place of {status}")
-        check(ended.stderr, f"status {status} came without a word")
+        check(ended.returncode == status, f"status {ended.returncode} instead of {status}")
+        check(ended.stderr, f"status {status} without a message")
     check(not witness.exists(), "a command ran though its working directory was missing")
     return f"{len(cases)} of {len(cases)} as promised"
 
 
 @promise(
-    "No output is lost: what was written before the exit arrives, whole and in order.",
-    "`seq` of 14 MB through a reader that stops and goes, many times; the digests are compared",
+    "No output is lost: everything written before the exit arrives, complete and in order.",
+    "`seq` with 14 MB of output to a reader that pauses, many times; the digests are compared",
     "TelpherEndToEndTests/ThrottledReaderTests.swift")
 def output(lab):
     server = lab.serve()
@@ -92,13 +94,13 @@ def output(lab):
             if len(piece) % 7 == 0:
                 time.sleep(0.001)
         check(client.wait() == 0, f"run {number} ended with {client.wait()}")
-        check(digest.hexdigest() == expected, f"run {number} brought other bytes")
+        check(digest.hexdigest() == expected, f"run {number} delivered other bytes")
     return f"{runs} runs, {size >> 20} MiB, all equal"
 
 
 @promise(
-    "A result waits for no process that was left behind, and says that it held the output.",
-    "`(sleep LONG) & echo early`: the result and `pipe_held`",
+    "A background process that holds the output open does not delay the result, which reports it.",
+    "`(sleep LONG) & echo early`: the time of the result, and `pipe_held` in it",
     "TelpherEndToEndTests/HeldPipeTests.swift")
 def held_output(lab):
     server = lab.serve()
@@ -108,15 +110,15 @@ def held_output(lab):
             {"op": "run", "shell": f"(sleep {lab.marker}) & echo early"})
     seconds = time.monotonic() - begin
     check(result.get("code") == 0 and outputs.get(1) == b"early\n", f"{result}")
-    check(result.get("pipe_held") is True, "nothing says that an output was held")
+    check(result.get("pipe_held") is True, "the result does not report that an output was held")
     check(seconds < 10, f"the result took {seconds:.1f} s")
     return f"result after {seconds:.2f} s (drain 0.5 s), pipe_held"
 
 
 @promise(
-    "A deadline ends the whole tree of processes, and says so with status 124.",
-    "a shell that ignores SIGTERM, with children in sessions of their own, without environment and "
-    "without parents; `--timeout 1s`",
+    "A deadline ends the whole process tree, and the status is 124.",
+    "`--timeout 1s` for a shell that ignores SIGTERM, with children in their own sessions, without "
+    "an environment and without parents",
     "TelpherEndToEndTests/NoSurvivorTests.swift")
 def deadline(lab):
     server = lab.serve()
@@ -125,11 +127,11 @@ def deadline(lab):
     check(ended.returncode == 124, f"status {ended.returncode}")
     left = processes_with(lab.marker)
     check(not left, f"{len(left)} processes lived when the result came")
-    return "status 124, no process left when the result came"
+    return "status 124; no process was left when the result came"
 
 
 @promise(
-    "Cancel ends the whole tree.", "the same tree, CONTROL `cancel` over the protocol",
+    "`cancel` ends the whole process tree.", "CONTROL `cancel` for a command with the same tree",
     "TelpherEndToEndTests/NoSurvivorTests.swift")
 def cancel(lab):
     server = lab.serve()
@@ -141,11 +143,12 @@ def cancel(lab):
     check(result["result"] == "canceled", f"{result}")
     left = processes_with(lab.marker)
     check(not left, f"{len(left)} processes lived when the result came")
-    return "canceled, no process left when the result came"
+    return "canceled; no process was left when the result came"
 
 
 @promise(
-    "A client that is lost takes its whole tree with it.", "the same tree, and kill -9 of the client",
+    "When a client is lost, the whole process tree of its command ends.",
+    "kill -9 of a client whose command has the same tree",
     "TelpherEndToEndTests/NoSurvivorTests.swift")
 def lost_client(lab):
     server = lab.serve()
@@ -154,18 +157,19 @@ def lost_client(lab):
     await_tree(lab, 5)
     client.kill()
     client.wait()
-    return f"no process {lab.gone():.1f} s later (grace 0.3 s)"
+    return f"no process was left {lab.gone():.1f} s later (grace 0.3 s)"
 
 
 @promise(
-    "A command that has put itself into another control group ends at its deadline too, and its "
-    "stream gets its result.",
-    "a shell that writes itself into the parent control group, where there are such, and then "
-    "sleeps; `--timeout 1s`",
+    "A command that moves itself into another control group still ends at its deadline, and its "
+    "client gets the result.",
+    "`--timeout 1s` for a shell that moves itself into the parent control group, if there is one, "
+    "and then sleeps",
     "TelpherEndToEndTests/NoSurvivorTests.swift")
 def escape(lab):
     server = lab.serve()
-    # It tries the parent of its own group in each hierarchy; where it may not, it is a plain tree.
+    # It tries the parent of its own group in each hierarchy; if it may not, its tree is a plain
+    # one.
     script = (
         "while IFS=: read -r _ controllers path; do for mount in /sys/fs/cgroup "
         "/sys/fs/cgroup/unified \"/sys/fs/cgroup/$controllers\"; do "
@@ -178,12 +182,12 @@ def escape(lab):
     seconds = time.monotonic() - begin
     left = processes_with(lab.marker)
     check(not left, f"{len(left)} processes lived when the result came")
-    return f"status 124 after {seconds:.1f} s, no process left"
+    return f"status 124 after {seconds:.1f} s; no process was left"
 
 
 @promise(
     "A lost connection is never taken for an exit status.",
-    "kill -9 of the server while a command runs: status 125 and a message, again and again",
+    "kill -9 of the server while a command runs, repeatedly: status 125 and a message",
     "TelpherClientTests/ResultTests.swift")
 def lost_server(lab):
     runs = lab.of(20, 4)
@@ -198,12 +202,12 @@ def lost_server(lab):
         check(status == 125 and client.errors().strip(), f"status {status}: {client.errors()}")
         for pid in processes_with(lab.marker):
             os.kill(pid, signal.SIGKILL)
-    return f"{runs} times status 125 with a message"
+    return f"{runs} of {runs} runs: status 125 with a message"
 
 
 @promise(
-    "Arguments and environment reach the command up to the kernel's own limit.",
-    "20,000 arguments, one variable of 100 KB, and 1.5 MiB of arguments in all",
+    "A command can have as many arguments and variables as the kernel allows.",
+    "20,000 arguments with 1.5 MiB in all, and one variable of 100 KB",
     "TelpherEndToEndTests/RunTests.swift")
 def large_arguments(lab):
     server = lab.serve()
@@ -219,18 +223,18 @@ def large_arguments(lab):
 
 
 @promise(
-    "A server that can't fork refuses the command, and works again once it can.",
-    "an ordinary user with few processes left (RLIMIT_NPROC); the programs that fill it then end",
+    "A server that cannot fork reports that for each command, and recovers once it can.",
+    "a server with a limit of 40 processes (RLIMIT_NPROC) and 60 commands, which then end",
     "TelpherEndToEndTests/ExhaustionTests.swift")
 def no_processes(lab):
-    # Processes are counted per user: one that nothing else here runs as.
+    # The limit counts all processes of a user, so this uses a user that runs nothing else here.
     user = 60_000 + os.getpid() % 5_000
     server = lab.serve(user=user, wrap=[need_program("prlimit"), "--nproc=40"])
     with wire.Client(server.path) as client:
         streams = [client.open({"op": "run", "argv": ["sleep", lab.marker]}) for _ in range(60)]
         refused = 0
         waiting = set(streams)
-        # Those that could not be started are told of; the others sleep.
+        # Commands that could not be started end at once; the others sleep.
         while refused < 60 - 40:
             kind, stream, _, payload = client.receive()
             if kind == wire.CLOSE:
@@ -245,13 +249,13 @@ def no_processes(lab):
                 waiting.discard(stream)
         result, _ = client.call(wire.run_request("true"))
     check(result.get("code") == 0, f"afterwards: {result}")
-    return f"{refused} of 60 refused with not_started, then commands run again"
+    return f"{refused} of 60 ended with not_started; afterwards commands run again"
 
 
 @promise(
-    "A server without descriptors neither spins nor dies, and goes on once some are free.",
-    "64 descriptors (RLIMIT_NOFILE) and 100 connections; processor time while it is full; then a "
-    "command",
+    "A server without free descriptors does not spin or end, and recovers once some are free.",
+    "64 descriptors (RLIMIT_NOFILE) and 100 connections: the processor time meanwhile, and a "
+    "command afterwards",
     "TelpherEndToEndTests/ExhaustionTests.swift")
 def no_descriptors(lab):
     server = lab.serve()
@@ -269,13 +273,14 @@ def no_descriptors(lab):
     begin = time.monotonic()
     ended = lab.run("true", on=server)
     check(ended.returncode == 0, f"afterwards: status {ended.returncode}")
-    return f"{used:.2f} s of processor time in 1 s; a command {time.monotonic() - begin:.2f} s later"
+    return (f"{used:.2f} s of processor time in 1 s; afterwards a command took "
+            f"{time.monotonic() - begin:.2f} s")
 
 
 @promise(
-    "Nothing leaks.",
-    "100,000 commands (2,000 with --quick) over one connection: memory, descriptors and children of "
-    "the server before and after",
+    "The server leaks no memory, descriptors or processes.",
+    "100,000 commands (2,000 with --quick) over one connection: the server's memory, descriptors "
+    "and children before and after",
     "TelpherEndToEndTests/ManyCommandsTests.swift")
 def leaks(lab):
     server = lab.serve()
@@ -286,17 +291,17 @@ def leaks(lab):
         begin = time.monotonic()
         _pipeline(client, count)
         seconds = time.monotonic() - begin
-        until(lambda: not children(server.pid), what="no child left")
+        until(lambda: not children(server.pid), what="the server's children to end")
         after = memory_mib(server.pid), descriptors(server.pid)
     grown = after[0] - before[0]
     check(after[1] <= before[1], f"{before[1]} descriptors became {after[1]}")
     check(grown < 8, f"{before[0]:.1f} MiB became {after[0]:.1f}")
     return (f"{count:,} commands at {count / seconds:,.0f} a second: {before[0]:.1f} MiB before, "
-            f"{after[0]:.1f} after; {after[1]} descriptors; no child")
+            f"{after[0]:.1f} after; {after[1]} descriptors; no child processes")
 
 
 def _pipeline(client, count, depth=32):
-    """Runs `true` so often, some at a time."""
+    """Runs `true` `count` times, `depth` at a time."""
     opened = done = 0
     while done < count:
         while opened < count and opened - done < depth:
@@ -310,9 +315,9 @@ def _pipeline(client, count, depth=32):
 
 
 @promise(
-    "OPEN and RESET in a loop start no more commands than a connection may have.",
-    "4,000 times OPEN `sleep` and RESET at once, over one connection; the most processes seen, and a "
-    "command of another client",
+    "OPEN and RESET in a loop cannot exceed a connection's limit of commands.",
+    "8,000 times (4,000 with --quick) OPEN of `sleep`, directly followed by RESET, over one "
+    "connection: the maximum number of processes, and a command of another client",
     "TelpherServerTests/StreamTests.swift")
 def open_reset(lab):
     server = lab.serve()
@@ -339,5 +344,5 @@ def open_reset(lab):
         ended = lab.run("true", on=server)
         check(ended.returncode == 0, f"another client's command: status {ended.returncode}")
         seen = max(seen, len(children(server.pid)))
-    check(seen <= limit + 1, f"{seen} commands ran at once, with a limit of {limit} streams")
-    return f"{seen} commands at once at most; another client is served"
+    check(seen <= limit + 1, f"{seen} commands ran at once; the limit is {limit} streams")
+    return f"at most {seen} commands at once; another client's command ran"

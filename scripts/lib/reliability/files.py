@@ -1,4 +1,5 @@
-"""Promises about files: status 0 means stored, no torn file, nothing outside the root."""
+"""Promises about files: status 0 means stored, a file is never partly written, and clients cannot
+access anything outside the root."""
 
 import contextlib
 import ctypes
@@ -33,7 +34,7 @@ def make_tree(folder, files, size=1000):
 
 
 def contents(folder):
-    """The files below a folder with their digests; partials by their names too."""
+    """The digests of all files below a folder, partial files included, by relative path."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
@@ -43,7 +44,7 @@ def contents(folder):
 
 @contextlib.contextmanager
 def small_disk(lab, options):
-    """A file system in memory with a size or a number of inodes of its own."""
+    """A tmpfs with limits (mount `options` such as size and nr_inodes)."""
     need_root()
     folder = lab.path("disk")
     folder.mkdir()
@@ -63,7 +64,7 @@ def expect_failure(ended, names):
 
 
 @promise(
-    "Status 0 means stored: a folder that may not be written to.",
+    "Status 0 means stored, with folders that are not writable.",
     "put, put -r, get and get -r into a folder of mode 555, as an ordinary user",
     "TelpherEndToEndTests/FileFaultTests.swift")
 def not_writable(lab):
@@ -95,21 +96,21 @@ def not_writable(lab):
     finally:
         for folder in folders:
             os.chmod(folder, 0o755)
-    return f"{len(cases)} of {len(cases)} failed with a message that names the file"
+    return f"{len(cases)} of {len(cases)} fail with a message that names the file"
 
 
 @promise(
-    "Status 0 means stored: a full disk, and one without inodes.",
-    "put of 4 MiB onto 1 MiB of tmpfs; put -r of 30 files onto a tmpfs with 12 inodes",
+    "Status 0 means stored, with a full disk or without free inodes.",
+    "put of 4 MiB onto a tmpfs of 1 MiB; put -r of 30 files onto a tmpfs with 12 inodes",
     "TelpherEndToEndTests/FileFaultTests.swift")
 def full_disk(lab):
     with small_disk(lab, "size=1m,nr_inodes=12") as disk:
         server = lab.serve(root=disk)
         on = f"unix:{server.path}"
-        (disk / "big").write_text("the old one")
+        (disk / "big").write_text("old content")
         big = make_file(lab.path("big"), 4 << 20)
         expect_failure(lab.telpher("put", str(big), "big", on=on), "big")
-        check((disk / "big").read_text() == "the old one", "the old file is damaged")
+        check((disk / "big").read_text() == "old content", "the old file is damaged")
         tree = make_tree(lab.path("tree"), 30, 10)
         ended = lab.telpher("put", "-r", str(tree), ".", on=on)
         stored = contents(disk / "tree") if (disk / "tree").exists() else {}
@@ -118,13 +119,14 @@ def full_disk(lab):
         check(all(stored[name] == whole[name] for name in stored), "a stored file is damaged")
         (disk / "big").unlink()
         server.close()
-    return f"no space: the old file is whole; no inodes: {len(stored)} of {len(whole)} and status 1"
+    return (f"full disk: the old file is intact; no inodes: {len(stored)} of {len(whole)} files "
+            "stored, status not 0")
 
 
 @promise(
-    "Status 0 means stored: whatever system call fails.",
-    "strace makes each of 11 system calls of the server fail at its k-th use, k = 1, 2, 3 ..., while "
-    "a tree is put; status 0 if and only if the copy is equal",
+    "Status 0 means stored, whichever system call fails.",
+    "strace makes each of 11 system calls of the server fail at its k-th use, k = 1, 2, 3 ..., "
+    "during put -r; with status 0 the copy must be equal",
     "TelpherEndToEndTests/FileFaultTests.swift")
 def injected_faults(lab):
     strace = need_program("strace")
@@ -143,7 +145,7 @@ def injected_faults(lab):
                 [strace, "-f", "-q", "-o", "/dev/null", "-e", f"trace={call}",
                  "-e", f"inject={call}:error={error}:when={k}", "-p", str(server.pid)],
                 name="strace")
-            until(lambda: "TracerPid:\t0" not in _status(server.pid), what="strace is attached")
+            until(lambda: "TracerPid:\t0" not in _status(server.pid), what="strace to attach")
             ended = lab.telpher("put", "-r", str(tree), ".", on=f"unix:{server.path}", timeout=30)
             stored = contents(root / "tree") if (root / "tree").exists() else {}
             equal = {name: stored.get(name) for name in whole} == whole
@@ -156,7 +158,7 @@ def injected_faults(lab):
             tracer.kill(signal.SIGTERM)
             tracer.wait()
             server.close()
-    return f"{runs} runs, {failed} failed with a status of their own, none lied"
+    return f"{runs} runs; {failed} failed and said so; all with status 0 stored everything"
 
 
 def _status(pid):
@@ -165,9 +167,9 @@ def _status(pid):
 
 
 @promise(
-    "A file is never torn: it is the old one or the whole new one.",
+    "A file is never partly written: it has either its old content or all of the new one.",
     "put of 64 MiB over a file, and kill -9 of the server or the client at a random moment; then "
-    "`put --resume` brings it to its end",
+    "`put --resume` completes it",
     "TelpherEndToEndTests/FileFaultTests.swift")
 def torn_file(lab):
     source = make_file(lab.path("source"), 64 << 20)
@@ -187,24 +189,25 @@ def torn_file(lab):
         victim.kill()
         client.wait()
         found = hashlib.sha256(target.read_bytes()).digest()
-        check(found in (old, new), f"round {number}: the file is neither the old nor the new one")
+        check(found in (old, new), f"round {number}: neither the old nor the new content")
         were_new += found == new
         root = lab.root
         server.close()
         server = lab.serve(root=root)
         ended = lab.telpher("put", "--resume", str(source), "f", on=f"unix:{server.path}")
-        check(ended.returncode == 0, f"round {number}: afterwards {ended.stderr.decode().strip()}")
-        check(hashlib.sha256(target.read_bytes()).digest() == new, f"round {number}: resumed wrong")
-        check(not [p for p in root.iterdir() if p.name != "f"], "a partial is left")
+        check(ended.returncode == 0, f"round {number}: --resume: {ended.stderr.decode().strip()}")
+        check(hashlib.sha256(target.read_bytes()).digest() == new,
+              f"round {number}: wrong content after --resume")
+        check(not [p for p in root.iterdir() if p.name != "f"], "a partial file is left")
         server.close()
         target.unlink()
-    return f"{rounds} kills: {were_new} whole new, {rounds - were_new} old, all taken up"
+    return f"{rounds} kills: {were_new} files new, {rounds - were_new} old; all were resumed"
 
 
 @promise(
-    "Nothing outside the root is reached.",
-    "40 ways out over the protocol (`..`, absolute, links up, out and in the middle, names with "
-    "slashes, in every request), and a link that is swapped with a folder all the while",
+    "A client cannot access anything outside the root.",
+    "about 50 requests of every kind with paths that lead out (`..`, absolute paths, links, names "
+    "with slashes), and requests while a folder is repeatedly exchanged with a link to the outside",
     "TelpherFilesTests/Local/RootTests.swift")
 def outside_root(lab):
     server = lab.serve()
@@ -234,7 +237,7 @@ def outside_root(lab):
                 client.send(wire.frame(wire.DATA, stream, flags=wire.FIN, channel=channel))
             client.send(wire.frame(wire.CONTROL, stream, {"digest": "0" * 32}))
             result, outputs = client.result(stream)
-            check(b"secret-content" not in b"".join(outputs.values()), f"{request} reads outside")
+            check(b"secret-content" not in b"".join(outputs.values()), f"{request} read outside")
             return result
 
     for path in paths:
@@ -247,21 +250,22 @@ def outside_root(lab):
     for path in ("../x", "out/x", "a/../../x", "/x"):
         entry = {"entry": {"path": path, "kind": "directory", "mode": 0o755, "mtime_ns": 0}}
         attempt({"op": "put_tree", "path": ""}, json.dumps(entry).encode() + b"\n")
-    # A link of the sender's own, and a file through it.
+    # A link that the sender creates, and a folder to be created through it.
     records = [
         {"entry": {"path": "made", "kind": "symlink", "link": str(outside), "mtime_ns": 0}},
         {"entry": {"path": "made/x", "kind": "directory", "mode": 0o755, "mtime_ns": 0}}]
     attempt({"op": "put_tree", "path": ""},
             b"".join(json.dumps(record).encode() + b"\n" for record in records))
     check(secret.read_text() == "secret-content" and len(list(outside.iterdir())) == 1,
-          f"outside there is now {[p.name for p in outside.iterdir()]}")
+          f"the folder outside now contains {[p.name for p in outside.iterdir()]}")
     swaps, reads = _swap(lab, server, root, outside)
     check(len(list(outside.iterdir())) == 1, "a swapped link led outside")
-    return f"{tries} requests and {reads:,} beside {swaps:,} swaps of a link: none got out"
+    return f"{tries} requests, and {reads:,} during {swaps:,} exchanges with a link: none got out"
 
 
 def _swap(lab, server, root, outside):
-    """Swaps a folder with a link that leads outside, and makes files through it."""
+    """Exchanges a folder with a link to the outside while requests use its path; returns the number
+    of exchanges and of requests."""
     folder, link = root / "swap", root / "swap-link"
     folder.mkdir()
     (folder / "secret").write_text("inside")
@@ -271,7 +275,7 @@ def _swap(lab, server, root, outside):
 
     def swap():
         while not stop.is_set():
-            # RENAME_EXCHANGE: at every moment one of the two is there.
+            # RENAME_EXCHANGE: at every moment the path is one of the two.
             libc.renameat2(-100, os.fsencode(folder), -100, os.fsencode(link), 2)
             swaps[0] += 1
 
@@ -295,7 +299,8 @@ def _swap(lab, server, root, outside):
 
 @promise(
     "Devices, FIFOs and sockets are never replaced.",
-    "`get f NAME` and `put f NAME` onto a FIFO, a socket, and (as root) a device node made for it",
+    "`get f NAME` and `put f NAME`, where NAME is a FIFO, a link to it, a socket or (as root) a "
+    "device",
     "TelpherEndToEndTests/FileFaultTests.swift")
 def special_files(lab):
     server = lab.serve()
@@ -310,7 +315,7 @@ def special_files(lab):
         listener.bind(str(place / "socket"))
         listener.close()
         if os.geteuid() == 0:
-            # The same device as /dev/null, in a folder of our own.
+            # The same device as /dev/null, in the lab's own folder.
             os.mknod(place / "device", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
         (place / "link").symlink_to("fifo")
     names = [p.name for p in lab.path("here").iterdir()]
@@ -322,12 +327,12 @@ def special_files(lab):
         after = os.lstat(lab.root / name), os.lstat(lab.path("here") / name)
         check([s.st_ino for s in before] == [s.st_ino for s in after], f"a {name} was replaced")
         kinds.append(name)
-    return f"{', '.join(sorted(kinds))}: refused both ways"
+    return f"{', '.join(sorted(kinds))}: put and get are refused"
 
 
 @promise(
-    "A plain copy always copies.",
-    "put and get of a file over one of the same size and time and other content",
+    "Without options, put and get always copy.",
+    "put and get of a file over one with the same size and time but other content",
     "TelpherCLITests/Files/PutGetTests.swift")
 def plain_copy(lab):
     server = lab.serve()
@@ -340,13 +345,13 @@ def plain_copy(lab):
             os.utime(path, ns=(10**18, 10**18))
         ended = lab.telpher(*arguments, on=f"unix:{server.path}")
         check(ended.returncode == 0 and target.read_bytes() == b"new content",
-              f"{arguments[0]} left the old content with status {ended.returncode}")
-    return "put and get copied"
+              f"{arguments[0]}: status {ended.returncode}, or the old content is still there")
+    return "put and get replaced the content"
 
 
 @promise(
-    "Files whose size says 0 but that have content arrive whole.",
-    "get of a file of /proc, compared with reading it",
+    "Files with a reported size of 0 but with content are copied completely.",
+    "get of a file of /proc, compared with its content",
     "TelpherEndToEndTests/FileTests.swift")
 def files_of_proc(lab):
     server = lab.serve(root="/proc")
@@ -363,7 +368,7 @@ def files_of_proc(lab):
 
 @promise(
     "A transfer's memory does not depend on the size of the file.",
-    "put and get of 2 GiB (256 MiB with --quick): the most memory that the server had",
+    "put and get of 2 GiB (256 MiB with --quick): the server's peak memory",
     "TelpherEndToEndTests/BackpressureTests.swift")
 def bulk_memory(lab):
     server = lab.serve()
@@ -380,8 +385,8 @@ def bulk_memory(lab):
     same = subprocess.run(["cmp", source, lab.path("back")])
     check(same.returncode == 0, "the copy differs")
     most = peak_mib(server.pid)
-    check(most < 64, f"the server had {most:.0f} MiB")
-    return f"{size >> 20:,} MiB there and back: the server had {most:.0f} MiB at most"
+    check(most < 64, f"the server's peak memory is {most:.0f} MiB")
+    return f"{size >> 20:,} MiB in each direction: the server's peak memory is {most:.0f} MiB"
 
 
 def _put_tree(client, request=None):
@@ -391,8 +396,9 @@ def _put_tree(client, request=None):
 
 
 @promise(
-    "A hole past a file's announced size is refused at once.",
-    "a file announced with 4 bytes and a hole of 2^60: the answer, and the server's processor time",
+    "A hole beyond a file's announced size is refused at once.",
+    "a file announced with 4 bytes, and a hole of 2^60: the answer, and the server's processor "
+    "time",
     "TelpherFilesTests/Transfer/HostilePeerTests.swift")
 def huge_hole(lab):
     server = lab.serve()
@@ -416,15 +422,16 @@ def huge_hole(lab):
 
 
 @promise(
-    "What a client announces and does not send is bounded.",
-    "put_tree of 8,192 files with paths of 4 KiB on each of 8 streams: the server's memory",
+    "Files that a client announces but does not send cost the server bounded memory.",
+    "put_tree with 8,192 announced files with paths of 4 KiB on each of 8 streams (4 with "
+    "--quick): the server's memory",
     "TelpherFilesTests/Transfer/HostilePeerTests.swift")
 def announcements(lab):
     server = lab.serve()
     deep = "/".join(["x" * 250] * 15)
     folder = lab.root
     with wire.Client(server.path, timeout=20) as client:
-        # Its folders are there, so that the files are wanted and kept.
+        # Creates the folders, so that the server wants the files and keeps their announcements.
         result, _ = client.call({"op": "mkdir", "path": deep, "parents": True})
         check(result["result"] == "ok", f"{result}")
         before = memory_mib(server.pid)
@@ -465,23 +472,23 @@ def announcements(lab):
                 elif kind in (wire.CLOSE, wire.RESET):
                     ended.add(stream)
         except (TimeoutError, OSError, Broken):
-            pass  # it grants no more, or has ended the connection: both bound it
+            pass  # The server grants no more, or has ended the connection: both limit its memory.
         grown = memory_mib(server.pid) - before
         announced = sum(number.values())
         ended_well = lab.run("true", on=server)
     check(ended_well.returncode == 0, "another client is not served")
-    check(grown < 48, f"{announced:,} announced files cost {grown:.0f} MiB on one connection")
-    return (f"{announced:,} announced ({len(ended)} of {len(streams)} streams ended for it): "
-            f"{grown:.0f} MiB on one connection")
+    check(grown < 48, f"{announced:,} announced files on one connection cost {grown:.0f} MiB")
+    return (f"{announced:,} announced on one connection ({len(ended)} of {len(streams)} streams "
+            f"were ended by the server): {grown:.0f} MiB")
 
 
 @promise(
-    "`get` streams that nobody reads keep no other client waiting.",
-    "1,024 `get` streams with a window of 0 on one connection, and `stat` by another client",
+    "Unread `get` streams do not delay other clients.",
+    "1,024 `get` streams with a window of 0 on one connection; `stat` and `get` by another client",
     "TelpherFilesTests/Port/WorkerPoolTests.swift")
 def unread_gets(lab):
     server = lab.serve()
-    # More than a worker queues for a client that does not read.
+    # More than the server queues for a client that does not read.
     make_file(lab.root / "f", 8 << 20)
     with wire.Client(server.path, window=0) as client:
         client.await_hello()
@@ -493,21 +500,22 @@ def unread_gets(lab):
         check(ended.returncode == 0, ended.stderr.decode())
         fetched = lab.telpher("get", "f", str(lab.path("f")), on=f"unix:{server.path}", timeout=10)
         check(fetched.returncode == 0, fetched.stderr.decode())
-    return f"stat of another client in {seconds * 1000:.0f} ms, its get works"
+    return f"stat by another client took {seconds * 1000:.0f} ms; its get works"
 
 
 @promise(
-    "Planted partials keep no name from being stored.",
-    "eight files with the names that partials of `f` have, which have a second name and are locked; "
-    "then `put f`",
+    "Planted partial files cannot prevent a file from being stored.",
+    "`put f` beside eight locked files, each with a second name, that have the names of partial "
+    "files of `f`",
     "TelpherFilesTests/Local/PartialTests.swift")
 def planted_partials(lab):
     server = lab.serve()
     on = f"unix:{server.path}"
     source = make_file(lab.path("f"), 64 << 20)
-    # The names that partials have are learned from a put that is stopped.
+    # An interrupted put shows which names partial files have.
     client = lab.start([lab.program, "put", "--on", on, str(source), "f"], name="put")
-    found = until(lambda: [p.name for p in lab.root.iterdir() if p.name != "f"], what="a partial")
+    found = until(lambda: [p.name for p in lab.root.iterdir() if p.name != "f"],
+                  what="a partial file")
     client.kill()
     client.wait()
     server.close()
@@ -525,10 +533,10 @@ def planted_partials(lab):
     ended = lab.telpher("put", str(source), "f", on=f"unix:{server.path}", timeout=20)
     for file in held:
         file.close()
-    check(ended.returncode == 0, f"the message: {ended.stderr.decode().strip()[:200]}")
+    check(ended.returncode == 0, f"put failed: {ended.stderr.decode().strip()[:200]}")
     stored = lab.root / "f"
     check(stored.exists() and stored.read_bytes() == source.read_bytes(),
-          "status 0, and nothing is stored")
+          "status 0, but the file is not stored")
     check(all((lab.root / f"second{n}").stat().st_size == 0 for n in range(8)),
           "a planted file was written to")
-    return "stored all the same, no planted file was written to"
+    return "the file is stored; no planted file was written to"

@@ -1,5 +1,5 @@
-"""A flood of one kind: flooder.py KIND ADDRESS SECONDS. ADDRESS is the path of a Unix socket or a
-port of 127.0.0.1. Prints `begins`, and at the end how many of what there were."""
+"""Runs a flood of one kind: flooder.py KIND ADDRESS SECONDS. ADDRESS is the path of a Unix socket
+or a port of 127.0.0.1. Prints `begins` at the start, and at the end a count and its unit."""
 
 import json
 import random
@@ -20,7 +20,7 @@ def until(end):
 
 
 def send_and_leave(address, text, waits):
-    """One connection: sends, and reads what comes if it `waits`, for a short time."""
+    """Opens a connection, sends `text` and, if `waits`, reads answers until 0.5 s of silence."""
     try:
         with wire.connect(address) as client:
             client.settimeout(0.5)
@@ -84,7 +84,7 @@ def tokens(address, end):
 
 
 class Drained:
-    """A connection whose answers are read and dropped whenever it sends."""
+    """A connection that reads and drops the server's answers whenever it sends."""
 
     def __init__(self, address, **options):
         self.client = wire.Client(address, **options)
@@ -92,7 +92,7 @@ class Drained:
         self.client.socket.setblocking(False)
 
     def send(self, data):
-        """Sends all of it, and says whether the connection still stands."""
+        """Sends `data` for at most 1 s; returns whether the connection is still open."""
         view = memoryview(data)
         deadline = time.monotonic() + 1
         while view and time.monotonic() < deadline:
@@ -119,7 +119,8 @@ class Drained:
 
 
 def repeat(address, end, rounds, **options):
-    """Makes connections and calls `rounds(connection)` on each until it breaks; sums the counts."""
+    """Opens connections and calls `rounds(connection)` on each until that returns 0; returns the
+    sum of the counts."""
     count = 0
     for _ in until(end):
         try:
@@ -174,7 +175,7 @@ def announce(address, end):
     count = 0
 
     def rounds(connection):
-        # Each stream is sent as much as one window takes.
+        # Sends nearly one window on each stream.
         nonlocal count
         client = connection.client
         streams = []
@@ -186,7 +187,7 @@ def announce(address, end):
             client.next += 2
         for stream in streams:
             lines = bytearray()
-            # A record is up to 4.2 KB, so this stays within the stream's first credit.
+            # A record has up to 4.2 KB, so this stays within the stream's initial credit.
             while len(lines) < client.hello.get("window", wire.WINDOW_SIZE) - 8_192:
                 entry = {"entry": {"path": f"{folder}/{count}", "kind": "file", "size": 1 << 20,
                                    "mode": 420, "mtime_ns": 0}}

@@ -1,5 +1,6 @@
-"""Floods of one kind each, beside a client that works: how long its commands take, and whether each
-is answered. The floods run in a process of their own (`flooder.py`)."""
+"""Promises about floods. While a flood of one kind runs, a normal client runs commands. These
+provocations measure how long the commands take, and check that each is answered correctly. A flood
+runs in a separate process (`flooder.py`)."""
 
 import os
 import pathlib
@@ -11,13 +12,13 @@ from harness import check, percentile, promise
 
 FLOODER = pathlib.Path(__file__).with_name("flooder.py")
 
-# The most that a command may take beside a flood, at the 99th percentile: so many times as long as
-# without one.
+# During a flood, the 99th percentile of the commands' times must stay below this multiple of the
+# one without a flood.
 MOST = 5
 
 
 def work(operation, seconds):
-    """Does one operation after the other, for so long: the milliseconds that each took."""
+    """Repeats an operation for some seconds; returns how many milliseconds each took."""
     times = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -28,25 +29,26 @@ def work(operation, seconds):
 
 
 def command(server):
-    """A command over a connection of its own."""
+    """An operation: one command on a new connection."""
     return lambda: wire.run_true(server.path)
 
 
 def stat_and_command(server):
-    """A look at a file and a command, over a connection of their own."""
+    """An operation: a `stat` and a command on a new connection."""
 
     def operation():
         with wire.Client(server.path) as client:
             result, _ = client.call({"op": "stat", "path": "f"})
-            check(result["result"] == "ok", f"stat beside it: {result}")
+            check(result["result"] == "ok", f"a concurrent stat: {result}")
             result, _ = client.call(wire.run_request("true"))
-            check(result.get("code") == 0, f"a command beside it: {result}")
+            check(result.get("code") == 0, f"a concurrent command: {result}")
 
     return operation
 
 
 def flood(lab, kind, operation=command, over="unix"):
-    # A short flood says little of a percentile on a busy machine: the best of three counts then.
+    # In a quick run the flood is short, so the percentile varies much on a busy machine: the best
+    # of three counts.
     best = None
     for _ in range(lab.of(1, 3)):
         figure, ratio = _once(lab, kind, operation, over)
@@ -67,8 +69,8 @@ def _once(lab, kind, operation, over):
     idle = percentile(work(operation, lab.of(10, 1.5)), 0.99)
     seconds = lab.of(60, 3)
     address = server.path if over == "unix" else str(server.port)
-    # Of lower priority: what counts is what the server does about it, and not how two programs share
-    # the processors.
+    # The flood runs with a lower priority, since the promise is about how the server handles it and
+    # not about how the kernel shares the processors between two programs.
     flooder = lab.start([sys.executable, str(FLOODER), kind, address, str(seconds)], name="flood",
                         preexec_fn=lambda: os.nice(10))
     check(flooder.popen.stdout.readline() == b"begins\n", f"the flood: {flooder.errors()}")
@@ -79,7 +81,7 @@ def _once(lab, kind, operation, over):
     count, what = int(rest[0]), rest[1].replace("-", " ")
     loaded = percentile(times, 0.99)
     server.close()
-    figure = (f"{count:,} {what} in {seconds} s; {len(times):,} operations beside them: p99 "
+    figure = (f"{count:,} {what} in {seconds} s; {len(times):,} operations meanwhile: p99 "
               f"{loaded:.1f} ms, idle {idle:.1f} ms, {loaded / idle:.1f} times")
     return figure, loaded / idle
 
@@ -90,21 +92,23 @@ def declare(kind, text, provocation, **options):
 
     run.__name__ = "flood_" + kind
     run.__module__ = __name__
-    promise(f"{text}: a working client hardly notices.", provocation, None)(run)
+    promise(f"{text}: a normal client's p99 stays below {MOST} times idle.", provocation, None)(run)
 
 
-declare("junk", "Junk on TCP", "connections with 64 random bytes, one after the other", over="tcp")
-declare("halfopen", "Half-open HELLOs",
-        "up to 512 TCP connections that stop in the middle of their HELLO, made anew when closed",
+declare("junk", "Random bytes on TCP", "connections that send 64 random bytes, one after the other",
         over="tcp")
-declare("tokens", "Wrong tokens", "TCP connections whose HELLO shows a wrong token", over="tcp")
-declare("reset", "OPEN and RESET", "OPEN of `sleep` and RESET at once, over one connection")
+declare("halfopen", "Half-open HELLOs",
+        "up to 512 TCP connections that stop in the middle of their HELLO, reopened when closed",
+        over="tcp")
+declare("tokens", "Wrong tokens", "TCP connections whose HELLO contains a wrong token", over="tcp")
+declare("reset", "OPEN and RESET",
+        "OPEN of `sleep`, directly followed by RESET, over one connection")
 declare("gets", "`get` with a window of 0",
-        "1,024 of them at once, reset and opened anew; the client asks `stat` and runs commands",
+        "1,024 of them at once, reset and reopened; the client calls `stat` and runs commands",
         operation=stat_and_command)
 declare("announce", "Announcements of put_tree",
-        "announced files with long paths, over 16 streams, opened anew when ended; the client asks "
+        "announced files with long paths, over 16 streams, reopened when ended; the client calls "
         "`stat` and runs commands", operation=stat_and_command)
-declare("ping", "PINGs", "PINGs over one connection, whose answers are read")
+declare("ping", "PINGs", "PINGs over one connection that reads the answers")
 declare("malformed", "Malformed frames",
-        "connections of its own user whose frames are changed at random")
+        "connections of the server's own user that send randomly changed frames")

@@ -1,8 +1,9 @@
-"""What every provocation uses: a temporary folder, servers and commands that are ended by their
+"""Shared code of the provocations: a temporary folder, servers and commands that are ended by their
 process ids, measurements of processes, and the list of promises.
 
-A provocation is a function with the decorator `promise`. It returns the figure for the page, and
-raises `Broken` if the promise does not hold or `Untried` if this machine can't provoke it.
+A provocation is a function with the decorator `promise` that tries to break one promise. It returns
+the result for the page. It raises `Broken` if the promise does not hold, and `Untried` if this
+machine cannot run the provocation.
 """
 
 import os
@@ -13,18 +14,18 @@ import subprocess
 import tempfile
 import time
 
-# The user that provocations use as "another user" and as "an ordinary user": nobody.
+# The user `nobody`: the provocations use it as "another user" and as "an ordinary user".
 OTHER_USER = 65534
-# No call of a provocation waits longer than this, in seconds: a wait that has no end is a failure.
+# The longest time, in seconds, that a call of a provocation waits; then the provocation fails.
 HANG = 60
 
 
 class Broken(Exception):
-    """The promise does not hold; the text says what happened instead."""
+    """The promise does not hold; the message says what happened instead."""
 
 
 class Untried(Exception):
-    """The provocation can't be run on this machine; the text says what it needs."""
+    """The provocation cannot run on this machine; the message says what it needs."""
 
 
 class Promise:
@@ -41,7 +42,7 @@ PROMISES = []
 
 
 def promise(text, provocation, test):
-    """Adds a provocation to the list. `test` is the file below Tests that shows the same."""
+    """Adds a provocation to the list. `test` is a file in Tests that tests the same promise."""
 
     def add(run):
         PROMISES.append(Promise(run, text, provocation, test))
@@ -63,7 +64,7 @@ def until(condition, seconds=10, what="a condition"):
         if value:
             return value
         if time.monotonic() > deadline:
-            raise Broken(f"after {seconds} s still not: {what}")
+            raise Broken(f"waited {seconds} s in vain for {what}")
         time.sleep(0.01)
 
 
@@ -95,7 +96,7 @@ def memory_mib(pid):
 
 
 def peak_mib(pid):
-    """The most resident memory that a process ever had."""
+    """The peak resident memory of a process."""
     return status_kib(pid, "VmHWM") / 1024
 
 
@@ -109,7 +110,7 @@ def processor_seconds(pid):
 
 
 def children(pid):
-    """The processes that `pid` has started and that have not been waited for."""
+    """The child processes of `pid`, including zombies."""
     found = []
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
         try:
@@ -120,7 +121,7 @@ def children(pid):
 
 
 def processes_with(marker):
-    """The processes that have `marker` in their command line, zombies left out."""
+    """The processes with `marker` in their command line, except zombies."""
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -173,7 +174,7 @@ class Process:
 
 
 class Server(Process):
-    """`telpher serve`, or another server of the program, that has said where it listens."""
+    """A server command of the program that prints the addresses where it listens."""
 
     def __init__(self, arguments, log, **options):
         super().__init__(arguments, log, **options)
@@ -198,19 +199,20 @@ class Server(Process):
 
 
 class Lab:
-    """What one provocation works with. Everything that it starts ends with it."""
+    """The environment of one provocation. Leaving it ends every process that it started."""
 
     number = 0
 
     def __init__(self, program, quick):
         self.quick = quick
         Lab.number += 1
-        # Others may pass through it, since some provocations act as another user.
+        # Mode 711: some provocations act as another user, who must be able to reach files in it.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="telpher-reliability-"))
         os.chmod(self.folder, 0o711)
         self.program = str(program)
         self.running = []
-        # In the command line of every process that a provocation leaves to be ended.
+        # Part of the command line of every long-running process that a provocation starts, so that
+        # the process can be found and ended.
         self.marker = f"86400.{os.getpid():07}{Lab.number:03}"
         for name in ("home", "run"):
             (self.folder / name).mkdir()
@@ -232,7 +234,7 @@ class Lab:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def of(self, full, quick):
-        """How many times, or how long, in a full or a quick run."""
+        """Returns `full` or `quick`, depending on the kind of run."""
         return quick if self.quick else full
 
     def path(self, *parts):
@@ -250,7 +252,7 @@ class Lab:
     # Programs.
 
     def as_user(self, user, arguments):
-        """The arguments that run a program as another user."""
+        """Arguments that run `arguments` as another user."""
         need_root()
         return [need_program("setpriv"), "--reuid", str(user), "--regid", str(user),
                 "--clear-groups", *arguments]
@@ -264,7 +266,7 @@ class Lab:
 
     def serve(self, *arguments, tcp=False, root=None, user=None, wrap=(), name="serve",
               environment=None, **options):
-        """A server on a Unix socket, on TCP too if asked for. Its files are in `self.root`."""
+        """Starts a server on a Unix socket, and on TCP if `tcp`. Its files are in `self.root`."""
         owner = os.geteuid() if user is None else user
         folder = self.folder_of(owner, f"s{len(self.running)}")
         if root is None:
@@ -280,7 +282,7 @@ class Lab:
         return self._serving(command, name, 2 if tcp else 1, environment, options)
 
     def classic(self, dialect, *arguments, name="classic", **options):
-        """`telpher classic serve DIALECT` on a TCP port of its own."""
+        """Starts `telpher classic serve DIALECT` on a free TCP port."""
         command = [self.program, "classic", "serve", dialect, "--listen", "tcp:127.0.0.1:0",
                    "--i-know", *arguments]
         return self._serving(command, name, 1, None, options)
@@ -295,7 +297,7 @@ class Lab:
 
     def telpher(self, *arguments, on=None, user=None, timeout=HANG, wrap=(), input=None,
                 environment=None, **options):
-        """Runs the program to its end: its status, output and errors."""
+        """Runs the program until it ends; returns its status, output and errors."""
         command = [self.program, *map(str, arguments)]
         if on is not None:
             place = command.index("--") if "--" in command else len(command)
@@ -315,16 +317,16 @@ class Lab:
             raise Broken(f"telpher {arguments[0]} did not end within {timeout} s") from None
 
     def run(self, *command, on, options=(), **rest):
-        """`telpher run` of a command on a server."""
+        """Runs a command on a server by `telpher run`."""
         return self.telpher("run", *options, "--", *command, on=f"unix:{on.path}", **rest)
 
     def gone(self, marker=None, seconds=10):
-        """Waits until no process has the marker any more; the time that it took."""
+        """Waits until no process has the marker; returns how many seconds that took."""
         begin = time.monotonic()
         marker = marker or self.marker
         deadline = begin + seconds
         while processes_with(marker):
             if time.monotonic() > deadline:
-                raise Broken(f"{len(processes_with(marker))} processes live {seconds} s later")
+                raise Broken(f"{len(processes_with(marker))} processes still run after {seconds} s")
             time.sleep(0.01)
         return time.monotonic() - begin

@@ -1,4 +1,4 @@
-"""Promises about a server's start, its end, and what it leaves."""
+"""Promises about starting and stopping a server, and what the server leaves behind."""
 
 import os
 import signal
@@ -11,8 +11,9 @@ from harness import check, processes_with, promise, until
 
 
 @promise(
-    "A drain lets commands finish with their own status, and takes no new ones.",
-    "SIGTERM to a server with a command under way; a second client meanwhile",
+    "A server that drains lets running commands finish with their own status, and accepts no new "
+    "connections.",
+    "SIGTERM to a server with a running command; attempts to connect meanwhile",
     "TelpherServerTests/DrainTests.swift")
 def drain(lab):
     server = lab.serve()
@@ -21,7 +22,7 @@ def drain(lab):
     check(os.read(client.popen.stdout.fileno(), 5) == b"here\n", "the command did not start")
     server.kill(signal.SIGTERM)
     until(lambda: not os.path.exists(server.path) or not _connects(server.path),
-          what="nothing new is taken")
+          what="the server to accept no more connections")
     status = client.wait()
     check(status == 7, f"the command ended with {status}")
     ended = server.wait(15)
@@ -47,20 +48,20 @@ def second_signal(lab):
                         f"trap '' TERM; echo here; sleep {lab.marker}"], name="client")
     check(os.read(client.popen.stdout.fileno(), 5) == b"here\n", "the command did not start")
     server.kill(signal.SIGTERM)
-    until(lambda: not _connects(server.path), what="nothing new is taken")
+    until(lambda: not _connects(server.path), what="the server to accept no more connections")
     begin = time.monotonic()
     server.kill(signal.SIGTERM)
     server.wait(10)
     seconds = time.monotonic() - begin
     lab.gone()
-    check(client.wait() != 0, "the client says status 0")
+    check(client.wait() != 0, "the client ended with status 0")
     check(seconds < 3, f"it took {seconds:.1f} s")
-    return f"ended after {seconds:.2f} s, no process left"
+    return f"the server ended after {seconds:.2f} s; no process was left"
 
 
 @promise(
-    "A server that was killed leaves nothing in the way of the next one, and no command.",
-    "kill -9 of a server with a command under way, and a new server on the same socket",
+    "After a server was killed, its commands end and a new server can start at the same address.",
+    "kill -9 of a server with a running command, then a new server on the same socket",
     "TelpherCLITests/ServeTests.swift")
 def restart(lab):
     folder = lab.path("place")
@@ -69,19 +70,19 @@ def restart(lab):
     command = [lab.program, "serve", "--listen", f"unix:{path}", "--root", str(folder)]
     first = lab._serving(command, "first", 1, None, {})
     lab.start([lab.program, "run", "--on", f"unix:{path}", "--", "sleep", lab.marker])
-    until(lambda: len(processes_with(lab.marker)) >= 2, what="the command runs")
+    until(lambda: len(processes_with(lab.marker)) >= 2, what="the command to run")
     first.kill()
     first.wait()
     second = lab._serving(command, "second", 1, None, {})
     ended = lab.run("echo", "again", on=second)
     check(ended.stdout == b"again\n", f"{ended.stderr.decode()}")
     seconds = lab.gone(seconds=10)
-    return f"served again; the old command was gone {seconds:.1f} s later"
+    return f"the new server ran a command; the old command ended {seconds:.1f} s later"
 
 
 @promise(
-    "A server can be stopped whatever signals it was started with blocked or ignored.",
-    "a server started with SIGTERM blocked and SIGINT ignored, then SIGTERM",
+    "SIGTERM stops a server even if it was started with signals blocked or ignored.",
+    "SIGTERM to a server that was started with SIGTERM blocked and SIGINT ignored",
     "TelpherCLITests/ServeTests.swift")
 def inherited_signals(lab):
     def block():
@@ -90,15 +91,16 @@ def inherited_signals(lab):
 
     server = lab.serve(preexec_fn=block)
     ended = lab.run("sh", "-c", "kill -TERM $$; sleep 5", on=server)
-    check(ended.returncode == 143, f"a command keeps the blocked signal: {ended.returncode}")
+    check(ended.returncode == 143,
+          f"a command started with SIGTERM blocked: status {ended.returncode}")
     server.kill(signal.SIGTERM)
     status = server.wait(10)
-    check(status == 0, f"it ended with {status}")
-    return "SIGTERM ends it with status 0, commands start with no signal blocked"
+    check(status == 0, f"the server ended with {status}")
+    return "SIGTERM ended it with status 0; its commands start with no signal blocked"
 
 
 @promise(
-    "Commands get the three standard descriptors and no other one.",
+    "Commands inherit only the three standard descriptors.",
     "`ls /proc/self/fd` on a server with 50 connections",
     "TelpherSystemTests/DescriptorTests.swift")
 def child_descriptors(lab):

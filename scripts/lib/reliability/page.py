@@ -1,4 +1,4 @@
-"""docs/RELIABILITY.md: the claims that stand in it, and its figures, which are written anew."""
+"""Reads the claims in docs/RELIABILITY.md, and replaces its tables with those of a new run."""
 
 import re
 
@@ -9,7 +9,7 @@ HOLDS, BROKEN, UNTRIED = "holds", "**does not hold**", "not tried"
 
 
 class Row:
-    """What became of one promise in a run."""
+    """The result of one promise in a run."""
 
     def __init__(self, promise, state, figure, seconds):
         self.promise = promise
@@ -19,7 +19,7 @@ class Row:
 
 
 def claims(path):
-    """The names of the promises that the page says hold."""
+    """The names of the promises that the page marks as holding."""
     if not path.exists():
         return set()
     return set(re.findall(r"^\| `([a-z0-9-]+)` \|.*\| " + HOLDS + r" \|", path.read_text(), re.M))
@@ -50,11 +50,11 @@ def line(row):
 
 def test(name):
     if not name:
-        return "this one"
+        return "this run"
     return f"[{name.rsplit('/', 1)[1].removesuffix('.swift')}](../Tests/{name})"
 
 
 def cell(text):
-    """Text that does not end its cell; what comes from a program may hold anything."""
+    """Escapes text for a table cell; output of a program may contain any character."""
     plain = "".join(c if c.isprintable() else " " for c in text)
     return plain.replace("|", "\\|").strip()

@@ -1,4 +1,4 @@
-"""Promises about peers that are slow, silent, wrong or hostile: on both sides."""
+"""Promises about slow, silent, faulty and hostile peers, both clients and servers."""
 
 import json
 import os
@@ -14,9 +14,9 @@ from harness import (Broken, check, memory_mib, peak_mib, processor_seconds, pro
 
 
 @promise(
-    "A slow reader costs no memory.",
-    "200 `yes` (50 with --quick) to clients that read nothing: what the server grows by, and a "
-    "command beside them",
+    "Clients that do not read cost the server little memory.",
+    "200 clients (50 with --quick) that run `yes` and read nothing: the growth of the server's "
+    "memory, and a command of another client",
     "TelpherEndToEndTests/SlowReaderTests.swift")
 def slow_readers(lab):
     server = lab.serve()
@@ -29,19 +29,20 @@ def slow_readers(lab):
         clients.append(client)
     time.sleep(2)
     begin = time.monotonic()
-    check(lab.run("true", on=server).returncode == 0, "a command beside them fails")
+    check(lab.run("true", on=server).returncode == 0, "a command of another client fails")
     seconds = time.monotonic() - begin
     grown = memory_mib(server.pid) - before
     for client in clients:
         client.close()
     check(grown < 64, f"the server grew by {grown:.0f} MiB")
-    return f"{len(clients)} clients: +{grown:.0f} MiB; a command beside them in {seconds:.2f} s"
+    return (f"{len(clients)} clients: +{grown:.0f} MiB; another client's command took "
+            f"{seconds:.2f} s")
 
 
 @promise(
     "Input for a command that does not read it costs little memory.",
-    "16 commands that do not read on one connection, each sent all that its credit allows: what the "
-    "server grows by",
+    "16 commands on one connection that do not read, each sent as much input as its credit allows: "
+    "the growth of the server's memory",
     "TelpherEndToEndTests/BackpressureTests.swift")
 def unread_input(lab):
     server = lab.serve()
@@ -62,9 +63,9 @@ def unread_input(lab):
                 sent += piece
         time.sleep(0.5)
         grown = memory_mib(server.pid) - before
-        check(lab.run("true", on=server).returncode == 0, "a command beside it fails")
-    check(grown < 8, f"{sent >> 20} MiB that are not read cost {grown:.1f} MiB")
-    return f"{sent / (1 << 20):.1f} MiB sent and not read: +{grown:.1f} MiB"
+        check(lab.run("true", on=server).returncode == 0, "a command of another client fails")
+    check(grown < 8, f"{sent >> 20} MiB of unread input cost {grown:.1f} MiB")
+    return f"{sent / (1 << 20):.1f} MiB of unread input: +{grown:.1f} MiB"
 
 
 def _good_frames():
@@ -85,7 +86,7 @@ def _good_frames():
 
 
 def malformed(chance):
-    """The bytes of a connection that goes wrong somewhere."""
+    """The bytes of a few frames, randomly damaged."""
     frames = [chance.choice(_good_frames()) for _ in range(chance.randrange(1, 8))]
     raw = bytearray(wire.PREFACE + wire.hello() + b"".join(frames))
     for _ in range(chance.randrange(1, 6)):
@@ -104,9 +105,9 @@ def malformed(chance):
 
 
 @promise(
-    "Malformed frames harm no other client.",
-    "5,000 connections (500 with --quick) with bytes changed, left out and put in, from a fixed seed; "
-    "another client's commands all the while",
+    "Malformed frames do not affect other clients.",
+    "5,000 connections (500 with --quick) with changed, removed and inserted bytes, from a fixed "
+    "seed; another client's commands meanwhile",
     "TelpherServerTests/StreamTests.swift")
 def malformed_frames(lab):
     server = lab.serve()
@@ -125,12 +126,12 @@ def malformed_frames(lab):
                 result, _ = other.call(wire.run_request("true"))
                 check(result.get("code") == 0, f"another client's command: {result}")
     check(server.is_alive(), "the server has ended")
-    return f"{rounds:,} connections: {rounds // 20:,} commands of another client, all exact"
+    return f"{rounds:,} connections: {rounds // 20:,} commands of another client, all correct"
 
 
 @promise(
-    "A stranger that is silent, or drips, is closed within its time.",
-    "TCP connections that say nothing, and that send a byte of their HELLO every 0.5 s",
+    "A connection that does not authenticate in time is closed.",
+    "a TCP connection that sends nothing, and one that sends a byte of its HELLO every 0.5 s",
     "TelpherServerTests/StrangerTests.swift")
 def silent_strangers(lab):
     server = lab.serve(tcp=True)
@@ -150,20 +151,20 @@ def silent_strangers(lab):
             pass
         except OSError:
             ended = time.monotonic() - begin
-    check(ended is not None, "one that drips stays for more than 15 s")
+    check(ended is not None, "the slow one is open for more than 15 s")
     silent.settimeout(10)
     try:
         while silent.recv(4096):
             pass
     except TimeoutError:
-        raise Broken("a silent one stays for more than 10 s") from None
+        raise Broken("the silent one is open for more than 10 s") from None
     except OSError:
         pass
-    return f"both closed {ended:.1f} s after they came (limit 5 s)"
+    return f"both were closed; the slow one after {ended:.1f} s (limit 5 s)"
 
 
 class FakeServer:
-    """A server on a Unix socket that answers as a function says, a thread for each client."""
+    """A server on a Unix socket that calls `answer` for each client, in a separate thread."""
 
     def __init__(self, lab, answer):
         self.path = str(lab.path("fake", "socket"))
@@ -196,7 +197,7 @@ class FakeServer:
 
 
 def read_open(client):
-    """Reads the client's preface, HELLO and the first OPEN: its request and its stream."""
+    """Reads the client's preface, HELLO and first OPEN; returns its stream and its request."""
     source = client.makefile("rb")
     source.read(8)
     while True:
@@ -214,9 +215,9 @@ def greeting(**keys):
 
 
 @promise(
-    "A client takes no result for a success that is none.",
-    "a server that ends a command with code 256, -1 and 2^32, with signal -128, with no byte counts, "
-    "with wrong ones, with a result of an unknown kind, and not at all",
+    "A client never mistakes an invalid result for a success.",
+    "a server that sends code 256, -256 and 2^32, signal -128 and 128, no byte counts, wrong ones, "
+    "no code, an unknown result, and no result at all",
     "TelpherClientTests/ResultTests.swift")
 def forged_results(lab):
     closes = [
@@ -250,13 +251,13 @@ def forged_results(lab):
         os.unlink(fake.path)
         if ended.returncode != 125:
             wrong.append((close, ended.returncode))
-    check(not wrong, f"{len(wrong)} of {len(closes)} were taken: {wrong[:3]}")
+    check(not wrong, f"{len(wrong)} of {len(closes)} were accepted: {wrong[:3]}")
     return f"{len(closes)} of {len(closes)} end with status 125"
 
 
 @promise(
-    "What a server lists costs the client a bounded amount of memory.",
-    "a server that lists entries without end, with paths of 4 KiB: the most memory of `telpher ls`",
+    "A server's listing costs the client bounded memory.",
+    "a server that lists entries with paths of 4 KiB without end: the peak memory of `telpher ls`",
     "TelpherFilesTests/Transfer/HostilePeerTests.swift")
 def endless_listing(lab):
     def answer(client, _):
@@ -274,7 +275,7 @@ def endless_listing(lab):
     limits = {}
 
     def _credit(client, stream, needed):
-        """Reads WINDOWs until so many bytes may have been sent."""
+        """Reads WINDOWs until the credit reaches `needed`; returns None if the client ends."""
         state = limits.setdefault(client, {"index": wire.WINDOW_SIZE, "all": 256 << 20, "rest": b""})
         while min(state["index"], state["all"]) < needed:
             data = client.recv(65_536)
@@ -312,15 +313,16 @@ def endless_listing(lab):
             break
         time.sleep(0.005)
     fake.close()
-    check(most <= 160, f"`telpher ls` had {most:.0f} MiB, and took more")
+    check(most <= 160, f"`telpher ls` used {most:.0f} MiB and was still growing")
     check(not client.is_alive(), "`telpher ls` never ends")
     check(client.wait() != 0, "`telpher ls` ended with status 0")
-    return f"refused with {most:.0f} MiB: {client.errors().strip()[:100]}"
+    return f"`telpher ls` failed with a peak of {most:.0f} MiB: {client.errors().strip()[:100]}"
 
 
 @promise(
-    "A server that drips its HELLO, or is silent, does not hold a client for ever.",
-    "a server that sends nothing, and one that sends a byte of its HELLO each second: `telpher run`",
+    "A client does not wait forever for a server's HELLO.",
+    "`telpher run` with a server that sends nothing, and one that sends a byte of its HELLO per "
+    "second",
     "TelpherLinkTests/OpeningTests.swift")
 def dripping_server(lab):
     def silent(client, _):
@@ -345,9 +347,9 @@ def dripping_server(lab):
 
 
 @promise(
-    "A client stores only what it asked for, and inside its own folder.",
+    "A client stores only what it requested, and only inside its destination folder.",
     "a server that answers `get x .` with `../evil`, an absolute path, another name, a symlink, a "
-    "folder, and nothing at all with result ok",
+    "folder, and no entry but result ok",
     "TelpherFilesTests/Transfer/HostilePeerTests.swift")
 def hostile_trees(lab):
     base = {"mode": 0o644, "mtime_ns": 0}
@@ -384,5 +386,5 @@ def hostile_trees(lab):
         made = [str(p.relative_to(into.parent)) for p in into.parent.rglob("*") if p != into]
         if ended.returncode == 0 or made or os.path.lexists("/tmp/evil"):
             wrong.append((records[:1], ended.returncode, made))
-    check(not wrong, f"{len(wrong)} of {len(cases)} were taken: {wrong[:2]}")
-    return f"{len(cases)} of {len(cases)} fail, and nothing is made"
+    check(not wrong, f"{len(wrong)} of {len(cases)} were accepted: {wrong[:2]}")
+    return f"{len(cases)} of {len(cases)} fail, and nothing is stored"

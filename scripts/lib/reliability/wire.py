@@ -1,4 +1,5 @@
-"""A client of the protocol (docs/PROTOCOL.md) that can also break its rules, and frames by hand."""
+"""A client of the protocol (docs/PROTOCOL.md) that can also violate it, and functions that build
+frames."""
 
 import json
 import socket
@@ -39,7 +40,7 @@ class Ended(Broken):
 
 
 class Client:
-    """One connection. It grants what it reads only if asked to by `grant`."""
+    """One connection. It answers PING, and never sends WINDOW."""
 
     def __init__(self, address, window=WINDOW_SIZE, connection_window=CONNECTION_WINDOW,
                  greet=True, timeout=HANG):
@@ -93,7 +94,7 @@ class Client:
         return kind, stream, channel, payload
 
     def result(self, stream):
-        """The result of a stream, and the bytes that came on it by channel."""
+        """Waits for the result of a stream; returns it with the bytes received on each channel."""
         outputs = {}
         while True:
             kind, number, channel, payload = self.receive()
@@ -123,8 +124,8 @@ def run_request(*argv, **keys):
 
 
 def run_true(path):
-    """One command over a connection of its own."""
+    """Runs one command on a new connection."""
     with Client(path) as client:
         result, _ = client.call(run_request("true"))
         if result.get("result") != "exited" or result.get("code") != 0:
-            raise Broken(f"a command beside it ended in {result}")
+            raise Broken(f"a concurrent command ended with {result}")

@@ -6,34 +6,35 @@ internal import TelpherTransport
 struct ClassicChatCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "chat",
-    abstract: "Talks to a tutorial's chat clients, or servers.",
+    abstract: "Talks to a tutorial's chat clients or servers.",
     discussion: """
-      With --listen you are the operator: each message is printed with who it came from, and each \
-      line you type answers the one that waits longest, or, as @HOST:PORT TEXT, whom you name. \
-      'quit' ends. 'telpher classic serve chat' is the same.
+      With --listen you are the operator. Each message is printed with its sender's address. Each \
+      line you type answers the friend who has waited longest; '@HOST:PORT TEXT' answers the friend \
+      at that address. 'quit' ends the chat. 'telpher classic serve chat' does the same.
 
-      With --friends you pick a friend by name and talk until 'quit', then pick another; 'quit' there \
-      ends. The file has a name and HOST:PORT on each line. After each text its reply is waited for, \
-      for up to 10 s; what comes later is printed when it comes.
+      With --friends you pick a friend by name and talk until 'quit', then pick the next; 'quit' at \
+      the list ends the chat. The file has a name and HOST:PORT on each line. After each text you \
+      wait up to 10 s for the reply; a later reply is printed when it arrives.
       """)
 
   @Option(
     help: ArgumentHelp(
-      "Where to listen, as the operator: udp:HOST:PORT, on this machine only.",
+      "The address to listen at, as the operator: udp:HOST:PORT, on this machine only.",
       valueName: "address"),
     transform: ClassicAddressArgument.parse)
   var listen: ClassicAddress?
 
-  @Option(help: ArgumentHelp("The file with your friends.", valueName: "file"), completion: .file())
+  @Option(
+    help: ArgumentHelp("The file that lists your friends.", valueName: "file"), completion: .file())
   var friends: String?
 
   @Option(
-    help: ArgumentHelp("The encoding of the texts on their way: gbk, say.", valueName: "name"))
+    help: ArgumentHelp("The encoding of texts on the network, such as gbk.", valueName: "name"))
   var encoding: String?
 
   func validate() throws {
     guard (listen == nil) != (friends == nil) else {
-      throw ValidationError("say either --listen ADDRESS or --friends FILE")
+      throw ValidationError("use either --listen ADDRESS or --friends FILE")
     }
   }
 

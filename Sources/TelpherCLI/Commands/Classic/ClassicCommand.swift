@@ -4,11 +4,11 @@ internal import ArgumentParser
 struct ClassicCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "classic",
-    abstract: "Speaks the protocols of the Python socket tutorials, to both sides.",
+    abstract: "Serves and uses the protocols of the Python socket tutorials.",
     discussion: """
-      The dialects: upper, raw, size, length, header, upload, time, chat, reply. They know no \
-      authentication and are served on this machine only. docs/FROM-THE-TUTORIALS.md leads from \
-      them to 'telpher serve' and 'telpher run'.
+      The protocols are called dialects: upper, raw, size, length, header, upload, time, chat and \
+      reply. They have no authentication, so they are served on this machine only. \
+      docs/FROM-THE-TUTORIALS.md leads from them to 'telpher serve' and 'telpher run'.
       """,
     subcommands: [
       ClassicServeCommand.self, ClassicRunCommand.self, ClassicUploadCommand.self,

@@ -5,29 +5,29 @@ internal import TelpherClassic
 struct ClassicRunCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run",
-    abstract: "Asks a tutorial's server.",
+    abstract: "Sends commands or text to a tutorial's server.",
     usage: """
       telpher classic run DIALECT --on ADDRESS [--encoding NAME] [--ack KIND] [--silence DURATION] \
       [--] [COMMAND ...]
       """,
     discussion: """
-      Several words are joined by spaces. Without COMMAND, lines are read at a '>>: ' prompt, which \
-      is written to standard error; 'quit' ends, and empty lines are not sent. An answer there ends \
-      with a line's end, which is added where it lacks.
+      The words of COMMAND are joined by spaces. Without COMMAND, lines are read at a '>>: ' prompt \
+      on standard error; 'quit' ends, and empty lines are not sent. At the prompt, a missing line \
+      end after an answer is added.
 
-      'raw' can't tell where an answer ends. After COMMAND this side of the connection is ended: at \
-      the first byte of the answer, or after a second. A tutorial's server then ends its side after \
-      the answer, even an empty one. If it does not, the answer ends with a second of silence; if \
-      nothing comes at all for 10 s, the status is 125. At the prompt an answer is what one read of \
-      1,024 bytes brings, as in the tutorials, and the rest sticks to the next one.
+      'raw' does not mark the end of an answer. With COMMAND, the client ends its sending side at \
+      the first byte of the answer, or after a second without one. A tutorial's server then closes \
+      the connection after its answer, even an empty one. If it does not, the answer ends after a \
+      second of silence; if nothing arrives for 10 s, the status is 125. At the prompt, an answer is \
+      one read of 1,024 bytes, as in the tutorials, and the rest sticks to the next answer.
 
-      'size': some servers wait for an acknowledgement of the size, others sleep before the answer \
-      and would run an acknowledgement as a command. With --ack auto the first size is acknowledged \
-      only after 2 s without an answer.
+      With 'size', some servers wait until the client acknowledges the size. Others sleep before the \
+      answer, and would run an acknowledgement as a command. With --ack auto, the client \
+      acknowledges the first size only after 2 s without an answer.
       """)
 
   @Argument(
-    help: "upper, raw, size, length, header or reply.",
+    help: "The dialect: upper, raw, size, length, header or reply.",
     completion: .list(["upper", "raw", "size", "length", "header", "reply"]),
     transform: ClassicDialectArgument.parse)
   var dialect: ClassicDialect
@@ -41,33 +41,35 @@ struct ClassicRunCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The encoding of the server's text, which is shown in UTF-8: gbk, say.", valueName: "name"))
+      "The encoding of the server's text, such as gbk; it is shown in UTF-8.", valueName: "name"))
   var encoding: String?
 
   @Option(
     help: ArgumentHelp(
-      "Whether 'size' acknowledges sizes: auto, always or never.", valueName: "kind"),
+      "When 'size' acknowledges a size: auto, always or never.", valueName: "kind"),
     completion: .list(ClassicAcknowledgement.allCases.map(\.rawValue)),
     transform: ClassicAcknowledgementArgument.parse)
   var ack = ClassicAcknowledgement.automatic
 
   @Option(
     help: ArgumentHelp(
-      "How long a server of 'raw' may be silent in an answer (default: 1s), and before it (10s).",
+      "How long 'raw' or 'reply' waits for more of an answer (default: 1s) and for its start (10s).",
       valueName: "duration"), transform: DurationArgument.parse)
   var silence: Duration?
 
-  @Argument(help: ArgumentHelp("The command.", valueName: "command"))
+  @Argument(help: ArgumentHelp("The command or text to send.", valueName: "command"))
   var words: [String] = []
 
   func validate() throws {
     if silence != nil, dialect != .raw, dialect != .reply {
-      throw ValidationError("--silence is for 'raw' and 'reply'")
+      throw ValidationError("--silence works only with 'raw' and 'reply'")
     }
-    if ack != .automatic, dialect != .size { throw ValidationError("--ack is for 'size'") }
-    if dialect == .time { throw ValidationError("'telpher classic time' asks for the time") }
-    if dialect == .upload { throw ValidationError("'telpher classic upload' sends files") }
-    if dialect == .chat { throw ValidationError("'telpher classic chat' talks to friends") }
+    if ack != .automatic, dialect != .size {
+      throw ValidationError("--ack works only with 'size'")
+    }
+    if dialect == .time { throw ValidationError("use 'telpher classic time' to ask for the time") }
+    if dialect == .upload { throw ValidationError("use 'telpher classic upload' to send files") }
+    if dialect == .chat { throw ValidationError("use 'telpher classic chat' to talk to friends") }
   }
 
   func run() async throws {
@@ -82,7 +84,7 @@ struct ClassicRunCommand: AsyncParsableCommand {
         notice: { Descriptor.complain($0) })
       let talk = ClassicTalk(client: client)
       if words.isEmpty {
-        try await talk.askWhatIsTyped()
+        try await talk.askTypedLines()
       } else {
         try await talk.askOnce(words.joined(separator: " "))
       }

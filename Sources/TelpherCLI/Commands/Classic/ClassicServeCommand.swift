@@ -8,49 +8,52 @@ struct ClassicServeCommand: AsyncParsableCommand {
     commandName: "serve",
     abstract: "Serves a tutorial's clients, in the foreground.",
     discussion: """
-      Prints one line 'listening on ADDRESS' for each address, and logs to standard error. SIGTERM \
-      or SIGINT ends it and the commands it runs; a second one ends them without a grace.
+      Prints a line 'listening on ADDRESS' for each address, and logs to standard error. SIGTERM or \
+      SIGINT ends the server and its commands; a second one kills the commands at once.
 
-      What one read brings is one command, as in the tutorials: two that are sent quickly may be \
-      taken for one. With --line, which 'raw' has, each line is one.
+      The server takes each read as a command, as in the tutorials: two commands sent quickly may \
+      become one. With 'raw --line', each line is a command.
 
-      'raw' sends an answer in one piece after the command has exited, standard error first, so that \
-      a client that calls recv once for each command stays in step. Output of more than 64 KiB, or \
-      of a command that goes on for longer than --pause, is sent before its end.
+      'raw' sends the answer in one piece after the command has exited, standard error first. So a \
+      client that calls recv once for each command stays in step. If the output reaches 64 KiB, or \
+      the command still runs --pause after its first output, the answer is sent in pieces.
 
-      'size' sends the answer after the client has acknowledged the size, or after --pause: the \
-      clients of some tutorials acknowledge, those of others wait.
+      'size' sends the answer after the client has acknowledged the size, or after --pause: some \
+      tutorials' clients acknowledge, others only wait.
 
-      A connection that begins as one of HTTP or TLS is closed, and logged: web pages can send \
-      requests to any port of this machine.
+      The server closes and logs connections of HTTP, TLS and some other protocols: web pages can \
+      send requests to any port of this machine.
       """)
 
   @Argument(
-    help: "\(ClassicDialectArgument.names.joined(separator: ", ")).",
+    help: "The dialect: \(ClassicDialectArgument.names.joined(separator: ", ")).",
     completion: .list(ClassicDialectArgument.names), transform: ClassicDialectArgument.parse)
   var dialect: ClassicDialect
 
   @Option(
     help: ArgumentHelp(
-      "Where to listen: tcp:HOST:PORT, udp:HOST:PORT or unix:PATH, on this machine only.",
-      discussion: "May be repeated. time and chat are spoken on udp, upper, raw and reply on both.",
+      "The address to listen at: tcp:HOST:PORT, udp:HOST:PORT or unix:PATH.",
+      discussion: """
+        On this machine only. May be repeated. 'time' and 'chat' work on udp; 'upper', 'raw' and \
+        'reply' on all kinds; the others on tcp and unix.
+        """,
       valueName: "address"),
     transform: ClassicAddressArgument.parse)
   var listen: [ClassicAddress]
 
   @Option(
-    help: ArgumentHelp("The folder that uploaded files go to.", valueName: "dir"),
+    help: ArgumentHelp("The folder for uploaded files.", valueName: "dir"),
     completion: .directory)
   var root: String?
 
   @Flag(
     help: """
-      Lets an uploaded file replace one that is there, and have a name that begins with a dot.
+      Lets uploaded files replace existing ones, and have names that begin with a dot.
       """)
   var overwrite = false
 
   @Option(
-    help: ArgumentHelp("The text that 'reply' answers every message with.", valueName: "text"))
+    help: ArgumentHelp("The text with which 'reply' answers every message.", valueName: "text"))
   var text: String?
 
   @Option(
@@ -61,21 +64,22 @@ struct ClassicServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The encoding of the text that clients get: gbk, say. Default: UTF-8.",
+      "The encoding of the text that clients receive, such as gbk. Default: UTF-8.",
       discussion:
-        "Commands' output is taken for UTF-8 and turned into it. 'iconv -l' lists the names.",
+        "The output of commands is converted from UTF-8. 'iconv -l' lists the names.",
       valueName: "name"))
   var encoding: String?
 
-  @Flag(help: "Takes a command per line ('raw' on tcp and unix).")
+  @Flag(help: "Reads a command per line ('raw' on tcp and unix).")
   var line = false
 
   @Flag(
-    help: "Starts a server through which anyone on this machine can run commands or store files.")
+    help: "Confirms that anyone on this machine may run commands or store files through the server."
+  )
   var iKnow = false
 
   @Option(
-    help: ArgumentHelp("What is logged: this level and graver ones.", valueName: "level"),
+    help: ArgumentHelp("The lowest level that is logged.", valueName: "level"),
     completion: .list(Logger.Level.allCases.map(\.rawValue)), transform: ServeCommand.parseLevel)
   var logLevel = Logger.Level.notice
 
@@ -96,13 +100,13 @@ struct ClassicServeCommand: AsyncParsableCommand {
     try await host.serve(at: listen, isAccepted: iKnow)
   }
 
-  /// The operator of a chat needs this process's standard streams.
+  /// Runs the operator of a chat, which uses standard input and output.
   private func chat() async throws {
     var command = ClassicChatCommand()
     command.listen = listen.first
     command.friends = nil
     command.encoding = encoding
-    guard listen.count == 1 else { throw ValidationError("chat is served at one address") }
+    guard listen.count == 1 else { throw ValidationError("'chat' takes exactly one --listen") }
     try await command.run()
   }
 }

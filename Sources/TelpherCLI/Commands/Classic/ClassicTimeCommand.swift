@@ -6,8 +6,8 @@ struct ClassicTimeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "time", abstract: "Asks a tutorial's server for the time.",
     discussion: """
-      With --prompt a format is read from each line at a '>>: ' prompt, which is written to standard \
-      error; an empty line asks for the server's own format, and 'quit' ends.
+      With --prompt, each line at a '>>: ' prompt on standard error is a format. An empty line asks \
+      for the server's default format; 'quit' ends.
       """)
 
   @Option(
@@ -19,16 +19,16 @@ struct ClassicTimeCommand: AsyncParsableCommand {
     help: ArgumentHelp("The encoding of the server's text.", valueName: "name"))
   var encoding: String?
 
-  @Flag(help: "Asks for formats at a prompt.")
+  @Flag(help: "Reads formats at a prompt.")
   var prompt = false
 
   @Argument(
-    help: ArgumentHelp("A strftime(3) format. Default: the server's, %Y-%m-%d %X."))
+    help: ArgumentHelp("A strftime(3) format. Default: the server's default, %Y-%m-%d %X."))
   var format = ""
 
   func validate() throws {
     guard !prompt || format.isEmpty else {
-      throw ValidationError("say either --prompt or a format")
+      throw ValidationError("use either --prompt or a format, not both")
     }
   }
 
@@ -38,7 +38,7 @@ struct ClassicTimeCommand: AsyncParsableCommand {
       let client = try await ClassicClient.connect(.time, to: on, on: loop, encoding: encoding)
       let talk = ClassicTalk(client: client)
       if prompt {
-        try await talk.askWhatIsTyped(takesEmptyLines: true)
+        try await talk.askTypedLines(takesEmptyLines: true)
       } else {
         try await talk.askOnce(format, endsLine: true)
       }

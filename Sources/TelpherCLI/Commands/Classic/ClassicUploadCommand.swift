@@ -7,12 +7,12 @@ struct ClassicUploadCommand: AsyncParsableCommand {
     commandName: "upload",
     abstract: "Sends files to a tutorial's upload server.",
     discussion: """
-      With --dir the files of a folder are listed with numbers; pick one at the '>>: ' prompt, again \
-      and again; 'quit' ends. Telpher's server tells at the end what it stored, and the status is \
-      125 where a file was not; a tutorial's server tells nothing.
+      With --dir, the files of a folder are listed with numbers. Pick one at a time at the '>>: ' \
+      prompt; 'quit' ends. At the end, Telpher's server reports which files it stored; the status is \
+      125 if it did not store all of them. A tutorial's server reports nothing.
 
-      Between two files it waits until the server has read the first one (for 0.3 s, if the server is \
-      on another machine): some of the tutorials' servers read more than a file has.
+      Between two files the client waits until the server has read the first: some of the tutorials' \
+      servers read past the end of a file. If the server is on another machine, it waits 0.3 s.
       """)
 
   @Option(
@@ -21,16 +21,16 @@ struct ClassicUploadCommand: AsyncParsableCommand {
   var on: ClassicAddress
 
   @Option(
-    help: ArgumentHelp("Picks files of this folder by number.", valueName: "dir"),
+    help: ArgumentHelp("Lists the files of this folder, to pick them by number.", valueName: "dir"),
     completion: .directory)
   var dir: String?
 
-  @Argument(help: ArgumentHelp("The files.", valueName: "file"), completion: .file())
+  @Argument(help: ArgumentHelp("A file to send.", valueName: "file"), completion: .file())
   var files: [String] = []
 
   func validate() throws {
     guard (dir == nil) != files.isEmpty else {
-      throw ValidationError("say either --dir DIR or one or more files")
+      throw ValidationError("use either --dir DIR or one or more files")
     }
   }
 
@@ -39,7 +39,7 @@ struct ClassicUploadCommand: AsyncParsableCommand {
       let loop = try CurrentBackend.require().makeClientLoop(startsPrograms: false)
       let upload = ClassicUpload(uploader: try await ClassicUploader.connect(to: on, on: loop))
       if let dir {
-        try await upload.sendWhatIsPicked(from: dir)
+        try await upload.sendPickedFiles(from: dir)
       } else {
         try await upload.send(files)
       }

@@ -1,4 +1,4 @@
-"""`chat`: texts and replies in datagrams.
+"""The dialect `chat`: texts and replies in datagrams.
 
 chat.py friend PORT TEXT...   sends each text, waits for its reply and prints it
 chat.py operator [ENCODING]   prints its port, and replies 'you said: TEXT' to each text

@@ -1,7 +1,7 @@
 """A client of another protocol.
 
-foreign.py PORT|PATH PIECE...   sends the pieces (Python escapes are read), a moment apart, and prints
-                                what comes until the server ends the connection
+foreign.py PORT|PATH PIECE...   sends the pieces, 0.05 s apart, with Python escapes decoded, and prints
+                                all it receives until the server closes the connection
 """
 import codecs
 import socket

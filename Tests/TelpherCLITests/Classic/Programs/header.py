@@ -1,8 +1,8 @@
-"""`header`: 4 bytes with the length of a dictionary, the dictionary, the bytes.
+"""The dialect `header`: 4 bytes with the length of a dictionary, the dictionary, the bytes.
 
-header.py client PORT COMMAND...          prints all answers, each checked; tells of the keys
-header.py server KEY [MD5]                prints its port, and answers; KEY is that of the size;
-                                          MD5: md5 (right), bad (another one), none, or a text
+header.py client PORT COMMAND...          checks and prints all answers; lists the keys on stderr
+header.py server KEY [MD5]                prints its port, and answers; KEY: the key of the size;
+                                          MD5: md5 (correct), bad (wrong), none, or a text
 """
 import hashlib
 import json

@@ -1,9 +1,9 @@
-"""`length`: 4 bytes (struct 'i') with the length, then the bytes.
+"""The dialect `length`: 4 bytes (struct 'i') with the length, then the bytes.
 
-length.py client PORT COMMAND...      prints all answers; recv(1024)
-length.py bytewise PORT COMMAND...    the same, the 4 bytes one at a time
-length.py server [ENCODING]           prints its port, and answers a client after the other
-length.py short                       a server that announces 100 bytes, sends 10, and goes
+length.py client PORT COMMAND...      prints all answers
+length.py bytewise PORT COMMAND...    the same, but reads the 4 bytes one at a time
+length.py server [ENCODING]           prints its port, and answers one client after the other
+length.py short                       a server that announces 100 bytes, sends 10 and disconnects
 length.py negative                    a server that announces -1 bytes
 """
 import socket

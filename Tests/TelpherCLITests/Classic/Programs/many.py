@@ -2,7 +2,7 @@
 
 many.py DIALECT PORT CLIENTS NUMBER...   DIALECT: raw, size, sleeper (size without acknowledgement),
                                          length or header. Each client asks 'echo CLIENT NUMBER' for
-                                         each number; prints how many answers were not right.
+                                         each number; prints how many answers were wrong.
 """
 import json
 import socket

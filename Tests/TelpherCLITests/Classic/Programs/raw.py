@@ -1,12 +1,13 @@
-"""`raw`: commands and their output, without any framing.
+"""The dialect `raw`: commands and their output, without any framing.
 
 raw.py client PORT BYTES COMMAND...  for each command, reads BYTES bytes and prints them
 raw.py naive PORT COMMAND...         for each command, one recv(1024), printed with a line of dashes
-raw.py glued PORT BYTES TEXT...      sends the texts in pieces, a moment apart, then reads BYTES bytes
+raw.py glued PORT BYTES TEXT...      sends each TEXT, 0.2 s apart, then reads BYTES bytes
 raw.py server [HOW]                  prints its port, and answers one client after the other.
                                      HOW: both (two sends, error first; the default), joined (one send
-                                     of both), either (error or else output, or a line if both are
-                                     empty), deaf (does not notice its client's end)
+                                     of both), either (error or else output, or a text if both are
+                                     empty), keeps-open (keeps the connection open after its client's
+                                     end)
 raw.py udp-client PORT COMMAND...    prints 'err ' and 'out ' with the two datagrams of each answer
 raw.py udp-server                    prints its port, and answers
 """
@@ -68,7 +69,7 @@ elif mode == "server":
         while True:
             command = conn.recv(1024)
             if not command:
-                if how == "deaf":
+                if how == "keeps-open":
                     time.sleep(600)
                 break
             out, err = run(command)

@@ -1,4 +1,4 @@
-"""`reply`: any message, and one fixed text.
+"""The dialect `reply`: any message is answered with one fixed text.
 
 reply.py client tcp|udp PORT TEXT...   sends each text, prints one recv(1024) for each
 reply.py server tcp|udp REPLY          prints its port, and answers every message with REPLY

@@ -1,11 +1,11 @@
-"""`size`: the size as text, an acknowledgement or a sleep, the bytes.
+"""The dialect `size`: the size as text, an acknowledgement or a sleep, the bytes.
 
 size.py client PORT ACKNOWLEDGEMENT COMMAND...  acknowledges each size; prints all answers
 size.py sleeper PORT COMMAND...                 never acknowledges; prints all answers
-size.py late PORT ACKNOWLEDGEMENT COMMAND...    acknowledges each size after the answer has come
+size.py late PORT ACKNOWLEDGEMENT COMMAND...    acknowledges each size after it has received the answer
 size.py server [ENCODING]                       prints its port, waits for acknowledgements
 size.py sleeping SECONDS                        prints its port, sleeps between size and answer, and
-                                                prints each message that it takes for a command
+                                                prints each message that it runs as a command
 """
 import socket
 import subprocess

@@ -1,4 +1,4 @@
-"""`time`: a strftime format in a datagram, the time in a datagram.
+"""The dialect `time`: a strftime format in a datagram, the time in a datagram.
 
 time_of_day.py client PORT FORMAT...   prints each answer
 time_of_day.py server                  prints its port, and answers

@@ -1,11 +1,13 @@
-"""`upload`: 4 bytes with the length of a dictionary, the dictionary, a file's bytes; and so on.
+"""The dialect `upload`: for each file, 4 bytes with the length of a dictionary, the dictionary, and
+the file's bytes.
 
 upload.py client PORT KEYS FILE...   sends the files; KEYS: size (size, filename), file (file_size,
                                      file_name, and the md5)
 upload.py as PORT NAME MD5 TEXT      sends TEXT as a file called NAME with that md5
-upload.py part PORT NAME SIZE TEXT   announces SIZE bytes, sends TEXT, says so and waits
-upload.py server FOLDER KEYS         prints its port, and stores what comes
-upload.py greedy FOLDER KEYS         the same, but each recv of a file's bytes takes up to 1024
+upload.py part PORT NAME SIZE TEXT   announces SIZE bytes, sends TEXT, prints 'sent' and waits
+upload.py server FOLDER KEYS         prints its port, and stores the files
+upload.py greedy FOLDER KEYS         the same, but each recv of a file's bytes takes up to 1024, and so
+                                     may read past the file's end
 """
 import hashlib
 import json

@@ -1,7 +1,7 @@
-"""`upper`: bytes, and the same in upper case.
+"""The dialect `upper`: bytes are answered with the same bytes in upper case.
 
 upper.py client tcp|udp PORT TEXT...   prints each answer
-upper.py server tcp|udp                answers; prints its port first
+upper.py server tcp|udp                prints its port, and answers
 """
 import socket
 import sys

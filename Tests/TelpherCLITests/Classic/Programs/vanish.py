@@ -1,8 +1,9 @@
-"""A client that goes in some way while its command runs.
+"""A client that disconnects, or stops reading or writing, while its command runs.
 
-vanish.py HOW PORT COMMAND     HOW: close, reset, silent (says nothing, and stays until killed),
-                               stay (sends, and stays without reading), half (sends, ends its side,
-                               reads to the end and prints it)
+vanish.py HOW PORT COMMAND     HOW: close and reset (sends, then disconnects after a line on standard
+                               input), silent (sends nothing and stays connected), stay (sends, and
+                               stays connected without reading), half (sends, ends its sending side,
+                               then prints all it reads)
 """
 import socket
 import struct

@@ -19,10 +19,10 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 }
 
-/// Bytes in which no stretch looks like another.
+/// Bytes without repeated sections.
 func testBytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-  // An empty array made the way below writes to the one that all empty arrays share, and the thread
-  // sanitizer minds.
+  // An empty array made as below would write to the storage that all empty arrays share, which the
+  // thread sanitizer reports.
   guard count > 0 else { return [] }
   var generator = SeededGenerator(seed: seed)
   return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -35,8 +35,8 @@ func testBytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
   }
 }
 
-/// Whether two arrays are equal: `==`, but fast without optimization, and with no failure message
-/// of megabytes.
+/// Whether two arrays are equal. Unlike `==` it is fast without optimization and gives no failure
+/// message of megabytes.
 func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {
   left.count == right.count
     && left.withUnsafeBytes { left in

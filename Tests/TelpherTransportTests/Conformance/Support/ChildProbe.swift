@@ -1,7 +1,7 @@
 import TelpherTransport
 import Testing
 
-/// A child with a record of its exit and its output.
+/// A child process that records its exit and its output.
 final class ChildProbe {
   let process: any ChildProcess
   let input: Probe?
@@ -25,7 +25,7 @@ final class ChildProbe {
 
   var status: ProcessExit.Status? { exits.first?.status }
 
-  /// Whether it has exited and all its output was read.
+  /// Whether it has exited and all its output has been read.
   var isDone: Bool {
     !exits.isEmpty && output?.hasEnded != false && error?.hasEnded != false
   }

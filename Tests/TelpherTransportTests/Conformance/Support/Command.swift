@@ -5,21 +5,21 @@ import TelpherTransportTesting
   import Glibc
 #endif
 
-/// What the suite has children do. Each backend has its own way to say it.
+/// The commands that the suite runs in children. Each backend has its own arguments for them.
 enum Command: Sendable {
-  /// Ends with a code.
+  /// Exits with a code.
   case exit(Int32)
-  /// Writes what it reads, until the end.
+  /// Copies its input to its output, until the end.
   case cat
   /// Writes one text to standard output, then one to standard error.
   case print(String, String)
   /// Writes the value of an environment variable.
   case variable(String)
-  /// Lives until it is killed.
+  /// Runs until it is killed.
   case sleepForever
-  /// Writes "ready", and ends with code 3 when it gets SIGTERM.
+  /// Writes "ready", and exits with code 3 on SIGTERM.
   case handleTermination
-  /// Writes "y" lines until nobody reads them.
+  /// Writes "y" lines until its output is closed.
   case writeForever
   /// A program that does not exist.
   case missing
@@ -55,7 +55,7 @@ enum Command: Sendable {
   }
 }
 
-/// Registers the commands for which the memory backend has no program.
+/// Registers the commands for which the memory backend has no built-in program.
 func registerTestPrograms(on network: MemoryNetwork) {
   network.register(
     "print",

@@ -1,7 +1,7 @@
 import TelpherTransport
 import Testing
 
-/// Tells tests on a loop that something happened, so that they look again at what they wait for.
+/// Notifies tests on a loop of events, so that they check their conditions again.
 final class Events {
   let loop: any EventLoop
   private var kept: [AnyObject] = []
@@ -11,20 +11,20 @@ final class Events {
     self.loop = loop
   }
 
-  /// Keeps what handles call back for as long as they may.
+  /// Retains the objects that handles call back.
   func keep(_ object: AnyObject) {
     kept.append(object)
   }
 
-  /// Something did.
+  /// Notifies all waiting tests of an event.
   func happened() {
     let waiters = waiters
     self.waiters = []
     for waiter in waiters { waiter.resume() }
   }
 
-  /// Returns once `condition` holds; it is looked at after each event. Far too late, it is recorded
-  /// as an issue and thrown.
+  /// Returns once `condition` is true; it is checked after each event. After five minutes it
+  /// records an issue and throws.
   func until(
     _ what: String, at location: SourceLocation = #_sourceLocation, _ condition: () -> Bool
   ) async throws {
@@ -40,7 +40,7 @@ final class Events {
         throw NeverHappened(what: what)
       }
       await withCheckedContinuation { continuation in
-        // Looked at once more: on the way in here the task may have left the thread for a while.
+        // Checked again, because the task may have left the thread before this point.
         if condition() || deadline.hasPassed {
           continuation.resume()
         } else {
@@ -55,7 +55,7 @@ final class Events {
   }
 }
 
-/// What a test waited for did not happen.
+/// The condition that a test waited for did not become true.
 struct NeverHappened: Error {
   let what: String
 }

@@ -1,28 +1,28 @@
 import TelpherTransport
 import Testing
 
-/// A stream with a record of what its callbacks said. Whatever a test is about, this checks what
-/// always holds: callbacks come on the loop's thread, not from within a call, and not after `close`.
+/// A stream that records its callbacks. In every test it also checks that callbacks come on the
+/// loop's thread, not from within a call, and not after `close`.
 final class Probe {
   let stream: any ByteStream
-  /// What was read.
+  /// The bytes that were read.
   private(set) var bytes: [UInt8] = []
   /// The sizes of the reads.
   private(set) var reads: [Int] = []
-  /// What `onEnd` was called with.
+  /// The values that `onEnd` was called with.
   private(set) var ends: [TransportError?] = []
   private(set) var writables = 0
   private(set) var failures: [TransportError] = []
   private(set) var isClosed = false
 
-  /// Called in the callbacks, for tests that act from there.
+  /// Called from within the callbacks, for tests that act there.
   var didRead: (() -> Void)?
   var didEnd: (() -> Void)?
   var didBecomeWritable: (() -> Void)?
   var didFail: (() -> Void)?
 
-  /// The stream's callbacks keep it, and it keeps the probe: all of it goes when the stream is
-  /// closed, be it by the end of its loop.
+  /// The stream's callbacks retain `events`, which retains the probe. All are released when the
+  /// stream is closed, including by the end of its loop.
   private unowned let events: Events
   private var isInCall = false
   private var isPaused = true

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A value that callbacks on several threads use.
+/// A value that callbacks on several threads share.
 final class Shared<Value: Sendable>: Sendable {
   private let value: Mutex<Value>
 
@@ -10,7 +10,7 @@ final class Shared<Value: Sendable>: Sendable {
 
   func withLock<R: Sendable>(_ body: (inout Value) -> R) -> R {
     value.withLock { value in
-      // Copied out and in: `Mutex` wants to know that nothing of the value leaves with the result.
+      // Copied out and in: `Mutex` requires that no part of the value leaves with the result.
       var copy = value
       defer { value = copy }
       return body(&copy)

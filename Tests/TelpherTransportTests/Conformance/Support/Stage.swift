@@ -1,7 +1,7 @@
 import TelpherTransport
 import Testing
 
-/// An actor on a loop: where tests run, so that they may use the loop's handles directly.
+/// An actor on a loop. Tests run on it, so that they can use the loop's handles directly.
 actor Stage {
   nonisolated let rig: Rig
   nonisolated let loop: any EventLoop
@@ -32,12 +32,13 @@ actor Stage {
     return probe(try await outcome.get("connected to \(address)"))
   }
 
-  /// Serves a fresh address and gathers what connects.
+  /// Serves a new address and collects the connections.
   func listen(_ kind: AddressKind, backlog: Int32 = 128) throws -> Door {
     try serve(bind(to: rig.freshAddress(kind), backlog: backlog))
   }
 
-  /// A socket that is closed at the end of the test, unless `Rig.close` or a door closed it.
+  /// Binds a socket that is closed at the end of the test, unless `Rig.close` or a door has closed
+  /// it.
   func bind(to address: SocketAddress, backlog: Int32 = 128) throws -> any BoundSocket {
     let socket = try loop.bind(to: address, backlog: backlog)
     rig.add(socket)
@@ -67,8 +68,8 @@ actor Stage {
     return (client, door.accepted[0])
   }
 
-  /// Lets the loop go round with a byte that makes its way, several times: whatever was to come at
-  /// once has come then.
+  /// Runs several turns of the loop by sending a byte back and forth. All events that were due at
+  /// once have then been delivered.
   func settle() async throws {
     let (client, server) = try await pair(.unix)
     client.resume()
@@ -98,14 +99,14 @@ final class Door {
     self.rig = rig
   }
 
-  /// Ends accepting and gives the address back.
+  /// Stops accepting and releases the address.
   func close() {
     listener?.close()
     rig.close(socket)
   }
 }
 
-/// What a completion handler is called with, once.
+/// Records the single call of a completion handler.
 final class Outcome<Value, Failure: Error> {
   private let events: Events
   private var result: Result<Value, Failure>?
@@ -123,7 +124,7 @@ final class Outcome<Value, Failure: Error> {
     events.happened()
   }
 
-  /// Waits for the call and returns, or throws, what it brought.
+  /// Waits for the call and returns its value or throws its error.
   func get(_ what: String) async throws -> Value {
     isInCall = false
     try await events.until(what) { result != nil }

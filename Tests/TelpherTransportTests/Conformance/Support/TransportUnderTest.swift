@@ -6,12 +6,12 @@ import Testing
   import Glibc
 #endif
 
-/// A backend that the suite runs on.
+/// A backend on which the suite runs.
 struct TransportUnderTest: Sendable, CustomTestStringConvertible {
   let name: String
   /// Whether it can adopt descriptors.
   let hasDescriptors: Bool
-  /// Makes the given number of loops that can reach each other.
+  /// Creates the given number of loops that can reach each other.
   let makeRig: @Sendable (Int) throws -> Rig
 
   init(
@@ -42,15 +42,15 @@ struct TransportUnderTest: Sendable, CustomTestStringConvertible {
   }
 }
 
-/// Loops of one backend, and what a test needs to know to use them.
+/// The loops of one backend and the functions that a test needs to use them.
 struct Rig: Sendable {
   let loops: [any EventLoop]
-  /// The arguments with which this backend starts a command.
+  /// The arguments that start a command on this backend.
   let command: @Sendable (Command) -> [String]
-  /// Has this process get a signal.
+  /// Sends a signal to this process.
   let raise: @Sendable (Int32) -> Void
 
-  /// The sockets that are still open.
+  /// The sockets that are open.
   private let sockets = Shared<[any BoundSocket]>([])
 
   init(
@@ -67,7 +67,7 @@ struct Rig: Sendable {
     self.init(loops: loops, command: \.inSystem, raise: { kill(getpid(), $0) })
   }
 
-  /// An address that nobody uses.
+  /// An unused address.
   func freshAddress(_ kind: AddressKind) -> SocketAddress {
     switch kind {
     case .tcp:
@@ -78,7 +78,7 @@ struct Rig: Sendable {
     }
   }
 
-  /// Closes `socket` at the end of the test, if `close` has not by then.
+  /// Closes `socket` at the end of the test, unless `close` has done so.
   func add(_ socket: any BoundSocket) {
     sockets.withLock { $0.append(socket) }
   }
