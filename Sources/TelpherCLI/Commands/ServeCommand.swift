@@ -58,7 +58,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "How to start commands: clone (Telpher's launcher) or uv (the library function uv_spawn).",
+      "How to start commands: clone (Telpher's launcher) or uv (the event loop library's function).",
       discussion: """
         Default: clone. uv gets slower as the server uses more memory, and commands then do not \
         run in control groups (see 'kill scope' in the output of 'telpher info').
