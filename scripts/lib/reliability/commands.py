@@ -65,15 +65,19 @@ def not_started(lab):
         (["/nowhere/program"], [], 127, {}),
         ([str(plain)], [], 126, {}),
         (["touch", str(witness)], ["--cwd", str(lab.path("missing"))], 125, {}),
-        (["touch", str(witness)], [], 125,
-         {"wrap": ["sh", "-c", f"cd {removed} && rmdir {removed} && exec \"$@\"", "sh"]}),
     ]
     for command, options, status, rest in cases:
         ended = lab.run(*command, on=server, options=options, **rest)
         check(ended.returncode == status, f"status {ended.returncode} instead of {status}")
         check(ended.stderr, f"status {status} without a message")
+    # Only a server that is not named runs a command in the client's own directory.
+    ended = lab.telpher(
+        "run", "--", "touch", str(witness),
+        wrap=["sh", "-c", f"cd {removed} && rmdir {removed} && exec \"$@\"", "sh"])
+    check(ended.returncode == 125, f"removed directory: status {ended.returncode} instead of 125")
+    check(ended.stderr, "removed directory: status 125 without a message")
     check(not witness.exists(), "a command ran though its working directory was missing")
-    return f"{len(cases)} of {len(cases)} as promised"
+    return f"{len(cases) + 1} of {len(cases) + 1} as promised"
 
 
 @promise(
