@@ -36,7 +36,7 @@ struct RunOutputTests {
       "run", "--", "sh", "-c",
       "head -c 3000000 /dev/zero; echo done >&2; head -c 3000000 /dev/zero",
     ])
-    // Standard error is read to its end first, while nobody reads standard output.
+    // Standard error is read to its end first, and standard output is not read meanwhile.
     let result = await child.finish()
     #expect(result.output.count == 6_000_000)
     #expect(result.errorText == "done\n")

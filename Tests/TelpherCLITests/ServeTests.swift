@@ -126,7 +126,7 @@ struct ServeTests {
     await client.write("x\n")
     #expect(await client.line() == "x")
     server.signal(SIGTERM)
-    // The server removes its socket at once, so nobody can connect any more.
+    // The server removes its socket at once, so new clients cannot connect.
     while mode(of: sandbox.socket) != nil { try await Task.sleep(for: .milliseconds(5)) }
     // While the server is ending, a client fails and does not start a temporary server.
     for command in [["run", "--", "true"], ["info"], ["ls"]] {
