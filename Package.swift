@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// The compiler settings of every Swift target; docs/architecture.md gives the reasons.
+/// The compiler settings of every Swift target; docs/decisions.md gives the reasons.
 let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .enableUpcomingFeature("ExistentialAny"),

@@ -5,9 +5,8 @@ internal import TelpherTransport
 /// The control groups of one server: a group `telpher-PID-RANDOM` below the server's own group, and
 /// in it one `job-N` for each running command. May be used from any thread.
 ///
-/// Creating and removing a group costs more than the rest of a launch's preparation (see
-/// docs/architecture.md, "Figures"). So a group is reused if its command has ended and left no
-/// processes.
+/// Creating and removing a group costs more than the rest of a launch's preparation (measured in
+/// docs/decisions.md). So a group is reused if its command has ended and left no processes.
 final class ControlGroupPool: Sendable {
   /// The most idle groups that are kept: enough for the commands that start and end at about the
   /// same time.

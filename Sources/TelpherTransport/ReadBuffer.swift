@@ -4,8 +4,8 @@
 ///
 /// One loop owns it and uses it only on its thread.
 public struct ReadBuffer {
-  /// The read size while little memory is in use: large enough for a bulk stream (see
-  /// docs/architecture.md, "Figures").
+  /// The read size while little memory is in use: large enough for a bulk stream. Larger
+  /// reads were no faster (docs/BENCHMARKS.md).
   public static let largeRead = 256 * 1024
   /// The read size once chunks hold `busyBytes`.
   public static let mediumRead = 64 * 1024

@@ -153,8 +153,7 @@ final class UVStream: ByteStream, HandleOwner {
 
   /// The default size of a pipe in bytes, pipe(7).
   private static let pipeSize = 64 * 1024
-  /// The size in bytes of a pipe that carries much data: fewer and larger reads
-  /// (docs/architecture.md, "Figures").
+  /// The size in bytes of a pipe that carries much data, for fewer and larger reads.
   private static let bulkPipeSize: Int32 = 1 << 20
 
   /// Enlarges the pipe after a read that brought as many bytes as a default pipe holds. A command
