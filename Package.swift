@@ -8,6 +8,8 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  // The build stays free of warnings. SwiftPM ignores this in packages that depend on this one.
+  .treatAllWarnings(as: .error),
 ]
 
 let package = Package(

@@ -1,4 +1,4 @@
-public import TelpherTransport
+internal import TelpherTransport
 
 /// A program of the memory backend: a closure that gets its arguments, environment and standard
 /// streams, and calls `exit` at its end.

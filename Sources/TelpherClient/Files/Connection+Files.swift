@@ -1,4 +1,4 @@
-public import TelpherFiles
+internal import TelpherFiles
 internal import TelpherTransport
 public import TelpherWire
 

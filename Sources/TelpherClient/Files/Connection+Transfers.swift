@@ -1,7 +1,7 @@
 internal import Glibc
 public import TelpherFiles
 internal import TelpherTransport
-public import TelpherWire
+internal import TelpherWire
 
 extension Connection {
   /// Stores files and folders of this machine on the server.

@@ -1,5 +1,5 @@
-public import TelpherTransport
-public import TelpherWire
+internal import TelpherTransport
+internal import TelpherWire
 
 /// The client's side of `put` and `get` for bytes in memory.
 public enum MemoryFile {

@@ -1,6 +1,6 @@
 internal import Glibc
-public import TelpherTransport
-public import TelpherWire
+internal import TelpherTransport
+internal import TelpherWire
 
 /// The client's side of `put` and `get` for an open descriptor: a pipe, a terminal, or a file of
 /// unknown length.

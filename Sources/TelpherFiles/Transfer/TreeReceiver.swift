@@ -1,4 +1,4 @@
-public import TelpherTransport
+internal import TelpherTransport
 public import TelpherWire
 
 /// Receives and stores a tree from a `TreeSender`: it answers announced entries, receives files,

@@ -1,5 +1,5 @@
 internal import DequeModule
-public import TelpherTransport
+internal import TelpherTransport
 public import TelpherWire
 
 /// Sends files, folders and links over one stream, without a round trip for each (docs/PROTOCOL.md,

@@ -136,7 +136,7 @@ import Testing
       var sender = FileSender(
         port: port,
         place: FilePlace(
-          root: try Root("/proc"), path: try RelativePath("version"), mustBeFolder: false),
+          root: try Root("/proc"), path: RelativePath("version"), mustBeFolder: false),
         request: FileRequest(.get, PathText("version")))
       return try sender.run()
     } _: { (port) throws(FileError) in

@@ -54,7 +54,7 @@ import Testing
         path: PathText("x"), kind: .symlink, link: PathText(fixture.source + "/victim"))
       var options = TransferOptions()
       options.followsLinks = true
-      let (_, _) = await PortPair().run { [options] (port) throws(FileError) in
+      let (_, _) = await PortPair().run { (port) throws(FileError) in
         port.sendRecord(TreeRecord(entry: link))
         port.sendRecord(TreeRecord(entry: self.file("x")))
         port.send([9], asFile: 1)

@@ -19,7 +19,7 @@ import Testing
       request.digest = "sha256"
       var receiver = FileReceiver(
         port: port,
-        place: FilePlace(root: sandbox.root, path: try RelativePath("file"), mustBeFolder: false),
+        place: FilePlace(root: sandbox.root, path: RelativePath("file"), mustBeFolder: false),
         request: request)
       return try receiver.run().result
     }
@@ -38,7 +38,7 @@ import Testing
     let (sent, received) = await PortPair().run { (port) throws(FileError) in
       var sender = FileSender(
         port: port,
-        place: FilePlace(root: sandbox.root, path: try RelativePath("file"), mustBeFolder: false),
+        place: FilePlace(root: sandbox.root, path: RelativePath("file"), mustBeFolder: false),
         request: FileRequest(.get, PathText("file")))
       return try sender.run().digest
     } _: { (port) throws(FileError) in

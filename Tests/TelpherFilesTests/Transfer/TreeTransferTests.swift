@@ -87,7 +87,7 @@ import Testing
       #expect(outcome.messages == [])
       #expect(outcome.sentBytes < 1_000_000)
       let copy = try Root(fixture.destination + "/tree").status(
-        try RelativePath("sparse"), followsLink: false
+        RelativePath("sparse"), followsLink: false
       ).0
       #expect(copy.size == (4 << 30) + 10_000_000)
       #expect(copy.allocated < 1_000_000)
