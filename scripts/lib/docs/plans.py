@@ -1,0 +1,107 @@
+"""How the commands of each page are run, and what they must print."""
+
+
+class Plan:
+    """The commands of one page.
+
+    files: what the commands need, by path in the sandbox.
+    ports: the ports on the page; each is replaced by a free one.
+    prints: what a command prints, as a regular expression. Commands that are not here only have to
+    exit with status 0.
+    given: what a command reads.
+    after: what must hold after a command: other commands, with their exit status and what they print.
+    skipped: commands that are not run, with the reason.
+    """
+
+    def __init__(self, files, ports, prints, given=None, after=None, skipped=None):
+        self.files, self.ports, self.prints = files, ports, prints
+        self.given, self.after, self.skipped = given or {}, after or {}, skipped or {}
+
+    def commands(self):
+        return self.prints.keys() | self.given.keys() | self.after.keys() | self.skipped.keys()
+
+
+README = Plan(
+    files={
+        "work/src/a.txt": "a\n", "work/one.c": "", "work/two.c": "",
+        "work/share/shared.txt": "shared\n", "home/src/home.txt": "",
+        "home/big.iso": "big\n" * 100_000, "home/reports/may.txt": "report\n",
+    },
+    ports=["7000"],
+    prints={
+        "telpher run -- ls -la /": r"\betc\b",
+        "telpher run --timeout 2m -- make": r"made",
+        "tar c . | telpher run -i -- tar t": r"\./src/a\.txt",
+        "telpher run --shell 'ls *.c | wc -l'": r"^2$",
+        "telpher run --merge -- make": r"^made\nwarned$",
+        "telpher run --json -- df /": r'"result" ?: ?"exited"',
+        "telpher run --on ssh://me@host -- uptime": r"^up$",
+        "telpher run --cwd src --env LANG=C -- ls": r"^home\.txt$",
+        "telpher ping --count 3": r"(answer from .*\s*){3}",
+        "telpher info": r"kill scope",
+        "telpher ls -l --on ssh://me@host backup": r"a\.txt",
+        "telpher run --on tcp:127.0.0.1:7000 -- whoami": r"\w",
+    },
+    given={"telpher pick --on ssh://me@host get reports": "1\nq\n"},
+    after={
+        "telpher put -r --on ssh://me@host src backup":
+            [("diff -r src ~/backup", 0, "")],
+        "telpher get --resume --on ssh://me@host big.iso .":
+            [("cmp big.iso ~/big.iso", 0, "")],
+        "pg_dump shop | telpher put --on ssh://me@host - shop.sql":
+            [("cat ~/shop.sql", 0, r"^dump of shop$")],
+        "telpher get --on ssh://me@host /etc/hostname .":
+            [("cmp hostname /etc/hostname", 0, "")],
+        "telpher pick --on ssh://me@host get reports":
+            [("cat may.txt", 0, r"^report$")],
+        "telpher serve --root share --no-commands":
+            [("telpher get shared.txt -", 0, r"^shared$"),
+             ("telpher put src/a.txt new.txt && cat share/new.txt", 0, r"^a$"),
+             ("telpher get /etc/hostname -", 1, r"No such file"),
+             ("telpher run --on unix:$XDG_RUNTIME_DIR/telpher.sock -- true", 125, r"no commands")],
+        "telpher serve --root share --read-only":
+            [("telpher get shared.txt -", 0, r"^shared$"),
+             ("telpher put src/a.txt other.txt", 1, r"read")],
+    },
+    skipped={
+        "scripts/run -- uname -a": ".ci/run runs it",
+        "scripts/test": ".ci/run runs it",
+    })
+
+TUTORIALS = Plan(
+    files={"work/README.md": "readme\n"},
+    ports=[str(port) for port in range(8080, 8092)],
+    prints={
+        "printf 'seq 1 500\\necho second\\n' | telpher classic run raw --on tcp:127.0.0.1:8080":
+            r"^500$",
+        "telpher classic run raw --on tcp:127.0.0.1:8080 'seq 1 500' | tail -1": r"^500$",
+        "telpher classic run raw --on udp:127.0.0.1:8082 'seq 1 100000' | tail -1": r"cut off",
+        "telpher classic run size --on tcp:127.0.0.1:8083 'seq 1 500' | tail -1": r"^500$",
+        "telpher classic run size --on tcp:127.0.0.1:8083 --ack always 'seq 1 500' | tail -1":
+            r"^500$",
+        "telpher classic run length --on tcp:127.0.0.1:8085 --encoding gbk 'echo 中文'": r"^中文$",
+        "telpher classic run header --on tcp:127.0.0.1:8086 'seq 1 500' | tail -1": r"^500$",
+        "telpher classic upload --on tcp:127.0.0.1:8087 README.md": r"^stored README\.md$",
+        "echo hello | telpher classic run upper --on tcp:127.0.0.1:8088": r"HELLO",
+        "telpher classic time --on udp:127.0.0.1:8089 '%H:%M'": r"^\d\d:\d\d$",
+        "printf '%%Y\\n\\n' | telpher classic time --on udp:127.0.0.1:8089 --prompt": r"\d{4}-\d\d-\d\d",
+        "echo hello | telpher classic run reply --on udp:127.0.0.1:8091": r"hahaha",
+        "echo 'operator 127.0.0.1:8090' > friends && telpher classic chat --friends friends":
+            r"operator +127\.0\.0\.1",
+        "telpher classic run header --on tcp:127.0.0.1:8086 'seq 1 3; sleep 5'": r"^1\n2\n3$",
+        "telpher run -- sh -c 'seq 1 3; sleep 2; echo late >&2; exit 3'; echo \"status $?\"":
+            r"^1\n2\n3\nlate\nstatus 3$",
+    },
+    given={"telpher classic upload --on tcp:127.0.0.1:8087 --dir .": "q\n"},
+    after={
+        "telpher classic upload --on tcp:127.0.0.1:8087 README.md":
+            [("cmp README.md uploads/README.md", 0, ""),
+             ("telpher classic upload --on tcp:127.0.0.1:8087 README.md", 125,
+              r"a file of that name exists")],
+    },
+    skipped={
+        "telpher classic run length --on tcp:127.0.0.1:8084 'head -c 2147483648 /dev/zero'":
+            "it needs 2 GiB of /tmp",
+    })
+
+PAGES = {"README.md": README, "docs/FROM-THE-TUTORIALS.md": TUTORIALS}

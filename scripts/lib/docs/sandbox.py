@@ -1,0 +1,112 @@
+"""A folder in which the documentation's commands run: with a home, a folder for sockets, and the
+files and programs that the commands need."""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+
+# The longest time that a command or the start of a server may take, in seconds. It only bounds a
+# hang.
+LIMIT = 120
+
+PROGRAMS = {
+    # Connects to this machine: runs the command in the home folder, as sshd does.
+    "ssh": 'while [ "$1" != -- ]; do shift; done; shift 2; cd && exec sh -c "$*"',
+    "make": "echo made; echo warned >&2",
+    "pg_dump": "echo dump of $1",
+    "uptime": "echo up",
+}
+
+
+class Sandbox:
+    def __init__(self, program):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="telpher-docs-", dir="/tmp"))
+        self.home, self.work = self.folder / "home", self.folder / "work"
+        self.servers, self.ports = {}, {}
+        tools, sockets = self.folder / "bin", self.folder / "run"
+        for each in (self.home, self.work, tools):
+            each.mkdir()
+        sockets.mkdir(mode=0o700)
+        (tools / "telpher").symlink_to(program)
+        for name, text in PROGRAMS.items():
+            (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+            (tools / name).chmod(0o755)
+        self.environment = {
+            "HOME": str(self.home), "XDG_RUNTIME_DIR": str(sockets), "LANG": "C.UTF-8",
+            "PATH": f"{tools}:{os.environ.get('PATH', '/usr/bin:/bin')}"}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for name in list(self.servers):
+            self.end_server(name)
+        shutil.rmtree(self.folder)
+
+    def fill(self, files):
+        """Makes files, by their paths in the sandbox."""
+        for name, text in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def with_free_ports(self, command, documented):
+        """The command with each documented port replaced by one that is free here, always the
+        same one."""
+        for port in documented:
+            if port in command and port not in self.ports:
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", 0))
+                    self.ports[port] = str(probe.getsockname()[1])
+            command = command.replace(port, self.ports.get(port, port))
+        return command
+
+    def run(self, command, environment, given=""):
+        """Runs a line of bash. Returns its exit status and all its output."""
+        child = subprocess.Popen(
+            ["bash", "-c", f"set -o pipefail\n{command}"], cwd=self.work, text=True,
+            errors="replace", env={**self.environment, **environment}, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            output, _ = child.communicate(given, timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            output, _ = child.communicate()
+            return "none: it took too long", output
+        return child.returncode, output
+
+    def serve(self, command):
+        """Starts a server in the background, after it has ended an earlier one at the same
+        address. Returns an error, or None once it listens."""
+        words = command.split()
+        address = words[words.index("--listen") + 1] if "--listen" in words else "default"
+        self.end_server(address)
+        child = subprocess.Popen(
+            ["bash", "-c", f"exec {command}"], cwd=self.work, text=True, env=self.environment,
+            start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+        self.servers[address] = child
+        hang = threading.Timer(LIMIT, child.kill)
+        hang.start()
+        line = child.stdout.readline()
+        hang.cancel()
+        if line.startswith("listening on "):
+            return None
+        child.kill()
+        return f"it does not listen: {line}{child.communicate()[1]}".strip()
+
+    def end_server(self, address):
+        child = self.servers.pop(address, None)
+        if not child:
+            return
+        child.send_signal(signal.SIGINT)
+        try:
+            child.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
