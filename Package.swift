@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+// Telpher runs on Linux only: it uses pidfds, control groups, openat2 and /proc.
 import PackageDescription
 
 /// The compiler settings of every Swift target; docs/decisions.md gives the reasons.
@@ -32,7 +33,7 @@ let package = Package(
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
   ],
   targets: [
-    // libuv. Only Debian's packages are named, since Telpher runs on Linux only.
+    // libuv.
     .systemLibrary(
       name: "CLibUV", path: "CLibUV", pkgConfig: "libuv",
       providers: [.apt(["libuv1-dev"])]),
