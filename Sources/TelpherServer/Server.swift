@@ -10,6 +10,7 @@ public import TelpherTransport
 public final class Server: Sendable {
   private let loops: [ServerLoop]
   private let counters: ServerCounters
+  private let table: JobTable
   /// How long running commands may continue after `drain()` is called, in nanoseconds.
   public let drainLimit: UInt64
   private let sockets = Mutex<[any BoundSocket]>([])
@@ -29,12 +30,14 @@ public final class Server: Sendable {
     self.counters = counters
     drainLimit = configuration.drainLimit
     let table = JobTable(
-      maxResults: configuration.maxKeptResults, keepFor: configuration.keepResultsFor)
+      maxRunning: configuration.maxCommands, maxResults: configuration.maxKeptResults,
+      keepFor: configuration.keepResultsFor)
+    self.table = table
     let workers = FileWorkers(configuration)
-    self.loops = loops.enumerated().map { number, loop in
+    self.loops = loops.map { loop in
       ServerLoop(
-        configuration: configuration, loop: loop, number: number, loopCount: loops.count,
-        counters: counters, table: table, workers: workers, logger: logger)
+        configuration: configuration, loop: loop, loopCount: loops.count, counters: counters,
+        table: table, workers: workers, logger: logger)
     }
   }
 
@@ -75,9 +78,7 @@ public final class Server: Sendable {
 
   /// The number of open connections and of running commands.
   public var load: (connections: Int, commands: Int) {
-    (
-      counters.connections.load(ordering: .relaxed), counters.running.load(ordering: .relaxed)
-    )
+    (counters.connections.load(ordering: .relaxed), table.running)
   }
 
   /// Stops accepting connections and commands, waits for the running ones to finish, and ends those

@@ -4,17 +4,17 @@ internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// One client's connection: its standing, and the command or file request of each stream. Use it
-/// only on its loop's thread.
+/// One client's connection: its standing, and the work of each of its streams. Use it only on its
+/// loop's thread.
 final class ServerConnection: LinkDelegate {
   let link: Link
   private unowned let server: ServerCore
   private let logger: Logger
-  private var jobs: [StreamID: Work] = [:]
-  private let fileLine: FileLine
-  /// Commands and file requests that are still ending although their stream is gone. They count
+  private var streams: [StreamID: any StreamWork] = [:]
+  /// How many commands and file requests are still ending although their stream is gone. They count
   /// towards `maxStreams`.
-  private var ending: Set<ObjectIdentifier> = []
+  private var endingCount = 0
+  private let fileLine: FileLine
   /// Whether the client still has to send its HELLO or, on TCP, its proof.
   private var awaitsOpening = true
   /// The limit that the connection counts towards.
@@ -38,12 +38,6 @@ final class ServerConnection: LinkDelegate {
     case known
     /// It is being refused and counts towards no limit.
     case refused
-  }
-
-  /// The command or file request of a stream.
-  private enum Work {
-    case command(CommandJob)
-    case file(FileJob)
   }
 
   func start() {
@@ -80,28 +74,30 @@ final class ServerConnection: LinkDelegate {
     link.fail(error)
   }
 
-  func commandDidFinish(_ stream: StreamID, _ result: CloseResult) {
-    jobs[stream] = nil
-    link.close(stream, result)
-    finishIfDrained()
-  }
-
-  /// Resets a stream whose command continues without it.
-  func release(_ stream: StreamID, _ code: ErrorCode, reason: String) {
-    jobs[stream] = nil
-    link.reset(stream, code, reason: reason)
+  /// Ends the stream of work that is over. If the stream is gone already, the work only stops
+  /// counting towards `maxStreams`.
+  func workDidFinish(_ work: any StreamWork, _ stream: StreamID, _ closing: StreamClosing) {
+    guard streams[stream] === work else {
+      endingCount -= 1
+      return
+    }
+    streams[stream] = nil
+    switch closing {
+    case .close(let result): link.close(stream, result)
+    case .reset(let code, let reason): link.reset(stream, code, reason: reason)
+    }
     finishIfDrained()
   }
 
   /// Cancels all file requests; each sends its own result.
   func endFiles() {
-    for case .file(let job) in jobs.values {
+    for case let job as FileJob in streams.values {
       job.end(FileError(.canceled, "the server is ending"))
     }
   }
 
   private func finishIfDrained() {
-    if server.isDraining && jobs.isEmpty { link.finish() }
+    if server.isDraining && streams.isEmpty { link.finish() }
   }
 
   // MARK: LinkDelegate
@@ -159,41 +155,38 @@ final class ServerConnection: LinkDelegate {
   private func start(_ request: FileRequest, _ files: FileService, on stream: StreamID) {
     let job = FileJob(request, service: files, link: link, stream: stream) {
       [weak self, server] job, result in
-      self?.fileJobDidFinish(job, stream, result)
+      if let self {
+        fileLine.remove(job)
+        workDidFinish(
+          job, stream, .close(result ?? CloseResult(.failed, message: "the stream has ended")))
+      }
       server.fileJobDidFinish()
     }
     do throws(FileError) {
       try fileLine.add(job)
       server.fileJobDidStart()
-      jobs[stream] = .file(job)
+      streams[stream] = job
     } catch {
       refuse(stream, error.message)
     }
   }
 
-  private func fileJobDidFinish(_ job: FileJob, _ stream: StreamID, _ result: CloseResult?) {
-    fileLine.remove(job)
-    ending.remove(ObjectIdentifier(job))
-    guard case .file(let current) = jobs[stream], current === job else { return }
-    jobs[stream] = nil
-    link.close(stream, result ?? CloseResult(.failed, message: "the stream has ended"))
-    finishIfDrained()
-  }
-
   /// The reason to refuse further streams on this connection; nil if there is room.
   private var streamLimitReason: String? {
     let limit = server.configuration.maxStreams
-    guard jobs.count + ending.count >= limit else { return nil }
+    guard streams.count + endingCount >= limit else { return nil }
     return
-      "\(limit) streams are open, \(ending.count) of them still ending (max_streams): try again"
+      "\(limit) streams are open, \(endingCount) of them still ending (max_streams): try again"
   }
 
   private func run(_ request: RunRequest, length: Int, on stream: StreamID, noInput: Bool) {
-    let outlet = CommandJob.Outlet(connection: self, stream: stream)
-    switch server.run(request, length: length, for: outlet, noInput: noInput) {
-    case .runs(let job): jobs[stream] = .command(job)
+    switch server.admit(request, length: length) {
+    case .new(let job):
+      job.start(for: commandStream(job, stream), noInput: noInput)
+    case .running(let job):
+      job.attach(commandStream(job, stream), noInput: noInput)
     case .refused(let message): refuse(stream, message)
-    case .kept(let result):
+    case .finished(let result):
       // The output was sent to an earlier stream, so the offsets are the totals.
       var message = ControlMessage()
       message.opened = ControlMessage.Opened(attached: true, offsets: result.bytes ?? [:])
@@ -202,89 +195,61 @@ final class ServerConnection: LinkDelegate {
     }
   }
 
+  private func commandStream(_ job: CommandJob, _ stream: StreamID) -> CommandStream {
+    let work = CommandStream(job, stream, of: self)
+    streams[stream] = work
+    return work
+  }
+
   private func refuse(_ stream: StreamID, _ message: String) {
     link.close(stream, CloseResult(.refused, message: message))
   }
 
   func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
-    switch jobs[stream] {
-    case .command(let job): job.receive(chunk, on: channel)
-    case .file(let job): job.receive(chunk, on: channel)
-    case nil: link.consume(stream, channel, chunk.count)
-    }
+    guard let work = streams[stream] else { return link.consume(stream, channel, chunk.count) }
+    work.receive(chunk, on: channel)
   }
 
   func link(_ link: Link, didFinish channel: Channel, of stream: StreamID) {
-    switch jobs[stream] {
-    case .command(let job): job.finish(channel)
-    case .file(let job): job.finish(channel)
-    case nil: break
-    }
+    streams[stream]?.receiveEnd(of: channel)
   }
 
   func link(_ link: Link, didReceiveControl message: [UInt8], for stream: StreamID) {
-    guard let work = jobs[stream] else { return }
+    guard let work = streams[stream] else { return }
     do throws(WireError) {
-      let message = try ControlMessage.decode(message)
-      switch work {
-      case .command(let job):
-        try job.receive(message)
-        if message.detach == true { try detach(job, stream) }
-      case .file(let job): try job.receive(message)
-      }
+      try work.receive(try ControlMessage.decode(message))
     } catch {
-      jobs[stream] = nil
+      // The message may have finished the work before its fault was found.
+      guard streams[stream] === work else { return }
       link.reset(stream, error.code, reason: error.message)
-      abandon(work, .canceled)
-      finishIfDrained()
+      abandon(stream, .canceled)
     }
   }
 
-  /// Ends the command or file request of a stream that is gone; a job with `on_disconnect` `keep`
-  /// continues if the connection was lost.
-  private func abandon(_ work: Work, _ reason: CommandState.Reason) {
-    switch work {
-    case .command(let job):
-      let mayStay = reason == .disconnected && job.request.onDisconnect == .keep
-      if !mayStay {
-        let id = ObjectIdentifier(job)
-        ending.insert(id)
-        job.whenFinished = { [weak self] in self?.ending.remove(id) }
-      }
-      job.detach(keep: mayStay, reason: reason)
-    case .file(let job):
-      ending.insert(ObjectIdentifier(job))
-      job.end(FileError(.lost, "the client is gone"))
+  /// Takes the work of a stream that is gone out of the table, and ends it. A job may continue
+  /// without the stream.
+  private func abandon(_ stream: StreamID, _ reason: StreamEnd) {
+    if let work = streams.removeValue(forKey: stream) {
+      endingCount += 1
+      work.streamDidEnd(reason)
     }
-  }
-
-  private func detach(_ job: CommandJob, _ stream: StreamID) throws(WireError) {
-    guard job.request.job != nil else {
-      throw WireError(.protocolError, "CONTROL: detach needs a command with a job id")
-    }
-    guard jobs.removeValue(forKey: stream) != nil else { return }
-    job.detach(keep: true)
-    link.close(stream, CloseResult(.detached))
     finishIfDrained()
   }
 
   func link(_ link: Link, didReset stream: StreamID, _ code: ErrorCode, reason: String) {
-    if let work = jobs.removeValue(forKey: stream) { abandon(work, .canceled) }
-    finishIfDrained()
+    abandon(stream, .canceled)
   }
 
   func link(_ link: Link, didEnd end: LinkEnd) {
     helloTimer?.cancel()
-    logger.debug("connection ended", metadata: ["why": "\(end)", "commands": "\(jobs.count)"])
+    logger.debug("connection ended", metadata: ["why": "\(end)", "commands": "\(streams.count)"])
     // A refused client was logged when it was refused.
     if case .peerFault(let error) = end, standing != .refused, error.code != .shuttingDown {
       server.refusals.record(
         "a client broke the protocol or may not connect",
         ["peer": "\(link.peer)", "why": "\(error)"])
     }
-    let orphans = jobs.values
-    jobs = [:]
-    for work in orphans { abandon(work, .disconnected) }
+    for stream in Array(streams.keys) { abandon(stream, .disconnected) }
     server.connectionDidEnd(self)
   }
 

@@ -7,7 +7,7 @@ internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// The part of a server on one loop: it accepts connections, owns them and their commands, and
+/// The part of a server on one loop: it accepts connections, owns them, starts their commands, and
 /// enforces the limits. Use it only on its loop's thread; `ServerLoop` makes it callable from
 /// others.
 final class ServerCore {
@@ -19,8 +19,8 @@ final class ServerCore {
   let workers: FileWorkers
 
   private let loop: any EventLoop
-  private let number: Int
   private let counters: ServerCounters
+  /// The jobs of all loops of the server.
   private let table: JobTable
   private let logger: Logger
   /// Logs refused clients.
@@ -29,8 +29,6 @@ final class ServerCore {
   private let startedAt: UInt64
   private var listeners: [any Listener] = []
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
-  private var jobs: [ObjectIdentifier: CommandJob] = [:]
-  private var jobsByID: [String: CommandJob] = [:]
   private var fileJobs = 0
   private var isStopped = false
   private var drainTimer: (any LoopTimer)?
@@ -40,7 +38,7 @@ final class ServerCore {
   private var whenUnheld: [() -> Void] = []
 
   init(
-    configuration: ServerConfiguration, loop: any EventLoop, number: Int, loopCount: Int,
+    configuration: ServerConfiguration, loop: any EventLoop, loopCount: Int,
     counters: ServerCounters, table: JobTable, workers: FileWorkers, logger: Logger
   ) {
     self.configuration = configuration
@@ -51,7 +49,6 @@ final class ServerCore {
       perListener: max(1, configuration.maxStrangers / loopCount),
       perSource: max(1, configuration.maxStrangersPerSource / loopCount))
     self.loop = loop
-    self.number = number
     self.counters = counters
     self.table = table
     self.workers = workers
@@ -175,72 +172,50 @@ final class ServerCore {
 
   /// The answer to a request to run a command.
   enum Answer {
-    /// The command was started, or the stream was attached to a running job.
-    case runs(CommandJob)
-    /// The job has finished with this result.
-    case kept(CloseResult)
-    /// The command was not run, for this reason.
+    /// A new job: the caller starts it now.
+    case new(CommandJob)
+    /// The request names this running job: the caller attaches to it.
+    case running(CommandJob)
+    /// The request names a job that has finished with this result.
+    case finished(CloseResult)
+    /// The command is not run, for this reason.
     case refused(String)
   }
 
-  /// Runs a command, or attaches the outlet to its job if that runs already.
+  /// Makes the job of a request, or finds the one that the request names.
   ///
   /// - Parameter length: the bytes of the OPEN frame's payload, for `maxLaunchBytes`.
-  func run(
-    _ request: RunRequest, length: Int, for outlet: CommandJob.Outlet, noInput: Bool
-  ) -> Answer {
-    if let id = request.job {
-      switch table.claim(id, loop: number, now: loop.now) {
-      case .new: break
-      case .finished(let result): return .kept(result)
-      case .running(let owner):
-        guard owner == number, let job = jobsByID[id] else {
-          return .refused("the job runs on another loop of this server: connect again to reach it")
-        }
-        job.attach(outlet, noInput: noInput)
-        return .runs(job)
-      }
-    }
-    guard ServerCounters.book(counters.running, limit: configuration.maxCommands) else {
-      request.job.map(table.release)
-      return .refused(
-        "\(configuration.maxCommands) commands are running (max_commands): try again")
-    }
+  func admit(_ request: RunRequest, length: Int) -> Answer {
     let counters = counters
-    guard ServerCounters.book(counters.launchBytes, length, limit: configuration.maxLaunchBytes)
-    else {
-      counters.running.subtract(1, ordering: .relaxed)
-      request.job.map(table.release)
-      return .refused(
-        "commands with \(configuration.maxLaunchBytes) bytes of arguments and environments are being launched (max_launch_bytes): try again"
-      )
-    }
     let surroundings = CommandJob.Surroundings(
       loop: loop, environment: configuration.environment, heldOutputs: heldOutputs,
       keepDetachedFor: configuration.keepDetachedFor)
     let job = CommandJob(
-      request: request, surroundings: surroundings,
+      id: table.id(request.job), request: request, surroundings: surroundings,
       wasLaunched: { counters.launchBytes.subtract(length, ordering: .relaxed) }
-    ) { [unowned self] job, result in didFinish(job, result) }
-    jobs[ObjectIdentifier(job)] = job
-    if let id = request.job { jobsByID[id] = job }
-    counters.started.add(1, ordering: .relaxed)
-    job.start(for: outlet, noInput: noInput)
-    return .runs(job)
-  }
-
-  private func didFinish(_ job: CommandJob, _ result: CloseResult) {
-    jobs[ObjectIdentifier(job)] = nil
-    counters.running.subtract(1, ordering: .relaxed)
-    if let id = job.request.job {
-      jobsByID[id] = nil
-      if result.result == .notStarted {
-        table.release(id)
-      } else {
-        table.finish(id, result, now: loop.now)
-      }
+    ) { [unowned self] job, result in
+      table.finish(job, result, now: loop.now)
+      checkIdle()
     }
-    checkIdle()
+    switch table.admit(job, on: loop, now: loop.now) {
+    case .admitted: break
+    case .running(let other): return .running(other.job)
+    case .runningElsewhere:
+      return .refused("the job runs on another loop of this server: connect again to reach it")
+    case .finished(let result): return .finished(result)
+    case .full:
+      return .refused(
+        "\(configuration.maxCommands) commands are running (max_commands): try again")
+    }
+    guard ServerCounters.book(counters.launchBytes, length, limit: configuration.maxLaunchBytes)
+    else {
+      table.remove(job)
+      return .refused(
+        "commands with \(configuration.maxLaunchBytes) bytes of arguments and environments are being launched (max_launch_bytes): try again"
+      )
+    }
+    counters.started.add(1, ordering: .relaxed)
+    return .new(job)
   }
 
   func fileJobDidStart() { fileJobs += 1 }
@@ -263,7 +238,7 @@ final class ServerCore {
       killScope: loop.killScope.rawValue,
       uptimeS: Double((loop.now - startedAt) / 1_000_000) / 1_000,
       connections: counters.connections.load(ordering: .relaxed),
-      running: counters.running.load(ordering: .relaxed),
+      running: table.running,
       started: counters.started.load(ordering: .relaxed), limits: configuration.limits)
   }
 
@@ -281,7 +256,7 @@ final class ServerCore {
     listeners = []
     connections.values.forEach { $0.drain() }
     drainTimer = loop.schedule(after: configuration.drainLimit) { [unowned self] in
-      jobs.values.forEach { $0.end(.shutdown) }
+      table.jobs(on: loop).forEach { $0.end(.shutdown) }
       connections.values.forEach { $0.endFiles() }
       // A client must not delay the shutdown by a long `grace_ms` or by reading slowly.
       drainTimer = loop.schedule(after: Self.shutdownGrace) { [unowned self] in stop() }
@@ -294,7 +269,7 @@ final class ServerCore {
     drain()
     // Do not wait for file requests any more: a disk may hang. Partial files stay hidden.
     isStopped = true
-    jobs.values.forEach { $0.kill(.shutdown) }
+    table.jobs(on: loop).forEach { $0.kill(.shutdown) }
     connections.values.forEach { $0.link.abort() }
   }
 
@@ -318,7 +293,8 @@ final class ServerCore {
   }
 
   private func checkIdle() {
-    guard connections.isEmpty, jobs.isEmpty, fileJobs == 0 || isStopped, !whenIdle.isEmpty
+    guard !whenIdle.isEmpty, connections.isEmpty, fileJobs == 0 || isStopped,
+      !table.hasJobs(on: loop)
     else { return }
     if isDraining {
       heldOutputs.closeAll()

@@ -4,7 +4,6 @@ internal import TelpherLink
 /// Counters that all loops of a server share, for its limits and for the answer to `info`.
 final class ServerCounters: Sendable {
   let connections = Atomic<Int>(0)
-  let running = Atomic<Int>(0)
   let started = Atomic<UInt64>(0)
 
   /// Bytes of OPEN frames longer than 64 KiB that are arriving.

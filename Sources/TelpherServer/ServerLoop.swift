@@ -11,13 +11,13 @@ actor ServerLoop {
   private let core: ServerCore
 
   init(
-    configuration: ServerConfiguration, loop: any EventLoop, number: Int, loopCount: Int,
+    configuration: ServerConfiguration, loop: any EventLoop, loopCount: Int,
     counters: ServerCounters, table: JobTable, workers: FileWorkers, logger: Logger
   ) {
     self.loop = loop
     core = ServerCore(
-      configuration: configuration, loop: loop, number: number, loopCount: loopCount,
-      counters: counters, table: table, workers: workers, logger: logger)
+      configuration: configuration, loop: loop, loopCount: loopCount, counters: counters,
+      table: table, workers: workers, logger: logger)
   }
 
   func bind(_ address: SocketAddress, backlog: Int32) throws(TransportError) -> any BoundSocket {

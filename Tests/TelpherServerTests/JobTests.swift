@@ -161,6 +161,61 @@ import Testing
     }
   }
 
+  @Test func aStreamThatGetsTheRestOfAnEndedOutputEnds() async throws {
+    try await Fixture.inMemory(configure: { $0.maxStreams = 2 }) { fixture in
+      let puppet = fixture.puppet()
+      let more = #""job":"\#(job)","on_disconnect":"keep","drain_ms":0"#
+      let first = try await fixture.client()
+      await first.send(TelpherServerTests.puppet(1, more))
+      await puppet.started()
+      await first.pauseReading()
+      await first.send(open(3, #"{"op":"run","argv":["yes"]}"#))
+      let second = try await fixture.client()
+      // The output of `yes` fills the first connection, so the job's output waits in the server.
+      for _ in 0..<300 { try await second.sync() }
+      await puppet.print("rest")
+      await puppet.exit(3)
+      for _ in 0..<10 { try await second.sync() }
+      await first.close()
+      while !(try await info(second)).contains(#""running":1,"#) {}
+      await second.send(TelpherServerTests.puppet(99_999, more))
+      #expect(try await second.result(99_999).contains(#""code":3"#))
+      #expect(await second.output(99_999) == Array("rest".utf8))
+      // The stream counts no longer: two others fit in.
+      for stream in [UInt32(100_001), 100_003] {
+        await second.send(open(stream, #"{"op":"run","argv":["cat"]}"#, noInput: false))
+      }
+      for stream in [UInt32(100_001), 100_003] {
+        await second.send(data(stream, 0, [1], fin: true))
+        #expect(try await second.result(stream).contains(#""code":0"#))
+      }
+    }
+  }
+
+  @Test func eachConnectionStopsCountingAJobThatBothHadCanceled() async throws {
+    try await Fixture.inMemory(configure: { $0.maxStreams = 1 }) { fixture in
+      let puppet = fixture.puppet()
+      await puppet.ignoreSignals()
+      let clients = [try await fixture.client(), try await fixture.client()]
+      for client in clients {
+        let more = #""job":"\#(job)","grace_ms":600000"#
+        await client.send(TelpherServerTests.puppet(1, more))
+        await puppet.started()
+        await client.send(reset(1))
+        await puppet.until { !$0.signals.isEmpty }
+        try await client.sync()
+      }
+      await puppet.exit()
+      let other = try await fixture.client()
+      while !(try await info(other)).contains(#""running":0,"#) {}
+      for client in clients {
+        await client.send(open(3, #"{"op":"run","argv":["true"]}"#))
+        #expect(try await client.result(3).contains(#""code":0"#))
+      }
+      #expect(await puppet.starts == 1)
+    }
+  }
+
   @Test func onlyTheNewestResultsAreKept() async throws {
     try await Fixture.inMemory(configure: { $0.maxKeptResults = 2 }) { fixture in
       let client = try await fixture.client()

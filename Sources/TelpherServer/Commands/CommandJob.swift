@@ -1,20 +1,12 @@
 internal import Glibc
 internal import Synchronization
-internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// One command: it owns the process, its pipes and its timers, and performs what `CommandState`
-/// decides. A job belongs to a loop, not to a connection: its stream may be lost, and another
-/// stream may attach later. Use it only on its loop's thread.
+/// One command: it owns the process, its pipes and its timers, and performs what `CommandState` and
+/// `OutletState` decide. The server's `JobTable` owns the job; connections do not: an outlet may be
+/// lost, and another one may attach later. Use it only on its loop's thread.
 final class CommandJob {
-  /// The stream that receives a command's output and result.
-  struct Outlet {
-    let connection: ServerConnection
-    let stream: StreamID
-    var link: Link { connection.link }
-  }
-
   /// What a job needs from its server.
   struct Surroundings {
     let loop: any EventLoop
@@ -26,18 +18,17 @@ final class CommandJob {
     let keepDetachedFor: UInt64
   }
 
+  /// Its id in the server's table.
+  let id: JobID
   /// The client's request; `start` removes its arguments and environment.
-  private(set) var request: RunRequest
-  /// Called when the result is known, for a connection whose stream of this job is gone.
-  var whenFinished: (() -> Void)?
+  private var request: RunRequest
   private let surroundings: Surroundings
   private var loop: any EventLoop { surroundings.loop }
   private let wasLaunched: () -> Void
   private let didFinish: (CommandJob, CloseResult) -> Void
 
-  private(set) var outlet: Outlet?
-  private(set) var result: CloseResult?
   private var state = CommandState()
+  private var outlets = OutletState()
   private var child: (any ChildProcess)?
   private var input: InputPump?
   private var outputs: [OutputPump] = []
@@ -46,11 +37,9 @@ final class CommandJob {
   private var signalsBeforeStart: [Int32] = []
   /// Channels whose output the client stopped before the command had started.
   private var channelsStoppedBeforeStart: Set<UInt8> = []
-  /// Whether the outputs are dropped because no client will read them.
-  private var dropsOutputs = false
   /// Bytes of input that the command's pipe accepted, or that were dropped.
   private var inputTaken: UInt64 = 0
-  /// Set if the job was abandoned. The launching thread reads it and then starts no process.
+  /// Set if the outputs are dropped. The launching thread reads it and then starts no process.
   private let launchIsCanceled = Flag()
   private let startedAt: UInt64
   private var endedAt: UInt64
@@ -63,10 +52,6 @@ final class CommandJob {
   private static let treeInterval: UInt64 = 20_000_000
   /// The drain after SIGKILL, in nanoseconds. It bounds the wait for processes that can't be ended.
   private static let shortDrain: UInt64 = 500_000_000
-  /// The larger window for a command that reads its input, in bytes, and the largest part of the
-  /// connection's window that it may be (1/4).
-  private static let grownInputWindow = WireConstants.defaultWindow
-  private static let inputPartOfConnection: UInt64 = 4
   /// How long to wait after that drain for a process that has not exited, in nanoseconds. SIGKILL
   /// ends a process much sooner, unless it hangs in the kernel (a dead network file system) or
   /// belongs to another user.
@@ -78,9 +63,11 @@ final class CommandJob {
   ///   - wasLaunched: called once, when the command has started or has failed to start.
   ///   - didFinish: called once, when the result is known.
   init(
-    request: RunRequest, surroundings: Surroundings, wasLaunched: @escaping () -> Void = {},
+    id: JobID, request: RunRequest, surroundings: Surroundings,
+    wasLaunched: @escaping () -> Void = {},
     didFinish: @escaping (CommandJob, CloseResult) -> Void
   ) {
+    self.id = id
     self.request = request
     self.surroundings = surroundings
     self.wasLaunched = wasLaunched
@@ -89,22 +76,27 @@ final class CommandJob {
     endedAt = startedAt
   }
 
+  /// Whether another stream can attach to the job, by the id that the client chose.
+  var isNamed: Bool {
+    if case .named = id { true } else { false }
+  }
+
   // MARK: Start
 
   /// Launches the command.
   ///
-  /// - Parameter noInput: whether standard input is /dev/null instead of a pipe.
-  func start(for outlet: Outlet, noInput: Bool) {
-    self.outlet = outlet
+  /// - Parameters:
+  ///   - outlet: gets the outputs and the result.
+  ///   - noInput: whether standard input is /dev/null instead of a pipe.
+  func start(for outlet: any JobOutlet, noInput: Bool) {
+    _ = outlets.attach(outlet)
     if !noInput {
       input = InputPump(
         didTake: { [unowned self] count in
           inputTaken += UInt64(count)
-          guard let outlet = self.outlet else { return }
-          growInputWindow(outlet)
-          outlet.link.consume(outlet.stream, .stdin, count)
+          outlets.current?.jobDidTakeInput(count, total: inputTaken)
         },
-        didBreak: { [unowned self] in sendStopSending() })
+        didBreak: { [unowned self] in outlets.current?.jobDidEndInput() })
     }
     if let deadline = request.deadlineMS {
       deadlineTimer = loop.schedule(after: Self.nanoseconds(deadline)) { [unowned self] in
@@ -123,14 +115,6 @@ final class CommandJob {
         perform(state.didFailToStart())
       }
     }
-  }
-
-  /// Enlarges the input window once the command has read a whole window: a larger one is faster
-  /// over long round trips. A command that does not read never costs more than the first window.
-  private func growInputWindow(_ outlet: Outlet) {
-    guard inputTaken >= outlet.link.window(of: outlet.stream, .stdin) else { return }
-    outlet.link.growWindow(
-      of: outlet.stream, .stdin, to: Self.grownInputWindow, part: Self.inputPartOfConnection)
   }
 
   private final class Flag: Sendable {
@@ -176,38 +160,31 @@ final class CommandJob {
     input?.start(child.input)
     signalsBeforeStart.forEach { child.signal($0) }
     signalsBeforeStart = []
-    if let outlet {
-      connect(outlet)
-    }
+    if let outlet = outlets.current { connect(outlet) }
     for pump in outputs {
-      if dropsOutputs { pump.discard() }
+      if outlets.isDropped { pump.discard() }
       if channelsStoppedBeforeStart.contains(pump.channel.rawValue) { pump.stop() }
     }
     perform(actions)
   }
 
-  private func connect(_ outlet: Outlet) {
+  private func connect(_ outlet: any JobOutlet) {
     // With `merge` standard error has no pipe, but its channel needs a FIN too.
-    if request.merge == true { outlet.link.outbound(outlet.stream, .stderr).finish() }
-    for pump in outputs { pump.attach(outlet.link.outbound(outlet.stream, pump.channel)) }
+    if request.merge == true { outlet.open(.stderr).finish() }
+    for pump in outputs { pump.attach(outlet.open(pump.channel)) }
+    outputs.forEach { $0.proceed() }
   }
 
   // MARK: From the client
 
-  /// Handles DATA.
-  func receive(_ chunk: Chunk, on channel: Channel) {
-    if channel == .stdin, let input {
-      input.receive(chunk)
-    } else if let outlet {
-      // A command does not read this channel. Grant the bytes again so that no credit is lost.
-      outlet.link.consume(outlet.stream, channel, chunk.count)
-    }
-  }
+  /// Whether the command reads standard input.
+  var readsInput: Bool { input != nil }
 
-  /// Handles the FIN of a channel.
-  func finish(_ channel: Channel) {
-    if channel == .stdin { input?.finish() }
-  }
+  /// Passes bytes to the command's standard input.
+  func receiveInput(_ chunk: Chunk) { input?.receive(chunk) }
+
+  /// Ends the command's standard input.
+  func receiveEndOfInput() { input?.finish() }
 
   /// Handles a CONTROL message.
   ///
@@ -232,45 +209,64 @@ final class CommandJob {
 
   // MARK: Attaching and detaching
 
-  /// Attaches a new stream instead of the current one, and sends it the offset of each output at
-  /// which it begins.
-  func attach(_ newOutlet: Outlet, noInput: Bool) {
+  /// Attaches a new outlet instead of the current one, and reports to it the offset of each output
+  /// at which it begins.
+  func attach(_ outlet: any JobOutlet, noInput: Bool) {
     outputs.forEach { $0.detach() }
     input?.detach()
-    if let old = outlet {
-      old.connection.release(
-        old.stream, .canceled, reason: "another stream attached to this job")
-    }
-    outlet = newOutlet
+    outlets.attach(outlet)?.jobDidLeave(.replaced)
     detachTimer?.cancel()
-    var message = ControlMessage()
-    message.opened = ControlMessage.Opened(attached: true, offsets: counts)
-    newOutlet.link.control(newOutlet.stream, message)
-    if let input { input.attach(hasEnded: noInput) } else if !noInput { sendStopSending() }
-    connect(newOutlet)
+    outlet.jobDidAttach(at: counts)
+    if let input { input.attach(hasEnded: noInput) } else if !noInput { outlet.jobDidEndInput() }
+    connect(outlet)
   }
 
-  /// Detaches the stream. Unless `keep` is set, ends the command and drops its output.
-  func detach(keep: Bool, reason: CommandState.Reason = .disconnected) {
-    outlet = nil
+  /// Why an outlet detaches.
+  enum Departure {
+    /// The client asked for it. The command continues.
+    case asked
+    /// The client wants no more of the command. It is ended.
+    case canceled
+    /// The connection was lost. The command continues if the client asked to keep it.
+    case disconnected
+  }
+
+  /// Detaches `outlet`, or does nothing if it is not attached any more. If the command continues,
+  /// its outputs wait for another outlet; if not, it is ended.
+  func detach(_ outlet: any JobOutlet, _ departure: Departure) {
+    let keepsJob: Bool
+    var reason = CommandState.Reason.canceled
+    switch departure {
+    case .asked: keepsJob = true
+    case .canceled: keepsJob = false
+    case .disconnected:
+      keepsJob = request.onDisconnect == .keep
+      reason = .disconnected
+    }
+    let action = outlets.detach(outlet, keepsJob: keepsJob)
+    guard action != .ignore else { return }
     input?.detach()
     outputs.forEach { $0.detach() }
-    guard !keep else {
-      detachTimer?.cancel()
+    switch action {
+    case .ignore: break
+    case .leave: outlet.jobDidLeave(.detached)
+    case .wait:
       detachTimer = loop.schedule(after: surroundings.keepDetachedFor) { [unowned self] in
+        outlets.drop()
         end(.expired)
-        abandon()
+        dropOutputs()
       }
-      return outputs.forEach { $0.settle() }
+      outlet.jobDidLeave(.detached)
+      outputs.forEach { $0.settle() }
+    case .drop:
+      // `end` comes first: dropping the outputs could finish the command, and its result needs the
+      // reason.
+      end(reason)
+      dropOutputs()
     }
-    // `end` comes first: dropping the outputs could finish the command, and its result needs the
-    // reason.
-    end(reason)
-    abandon()
   }
 
-  private func abandon() {
-    dropsOutputs = true
+  private func dropOutputs() {
     launchIsCanceled.isSet.store(true, ordering: .relaxed)
     outputs.forEach { $0.discard() }
   }
@@ -282,15 +278,9 @@ final class CommandJob {
 
   /// Ends the command without a grace, and drops its output.
   func kill(_ reason: CommandState.Reason) {
+    outlets.drop()
     perform(state.kill(reason))
-    abandon()
-  }
-
-  private func sendStopSending() {
-    guard let outlet else { return }
-    var message = ControlMessage()
-    message.stopSending = Channel.stdin.rawValue
-    outlet.link.control(outlet.stream, message)
+    dropOutputs()
   }
 
   // MARK: Ending
@@ -341,15 +331,11 @@ final class CommandJob {
   private func finish() {
     [deadlineTimer, phaseTimer, treeTimer, detachTimer].forEach { $0?.cancel() }
     let result = makeResult()
-    self.result = result
     child?.onExit = nil
     child?.release()
     input?.stop()
-    if let outlet { outlet.connection.commandDidFinish(outlet.stream, result) }
-    outlet = nil
+    for outlet in outlets.finish() { outlet.jobDidLeave(.finished(result)) }
     didFinish(self, result)
-    whenFinished?()
-    whenFinished = nil
   }
 
   private var counts: [String: UInt64] {
@@ -382,7 +368,7 @@ final class CommandJob {
   private var mayHaveSurvivors: Bool {
     switch state.tree {
     case .gone: false
-    case .outOfReach: outlet != nil || request.job != nil
+    case .outOfReach: outlets.current != nil || isNamed
     case .unknown: loop.killScope == .cgroup
     }
   }

@@ -1,69 +1,156 @@
 internal import Synchronization
+internal import TelpherTransport
 internal import TelpherWire
 
-/// The jobs of all loops of a server, by id, so that a repeated OPEN never runs a job twice.
-/// Running jobs stay in the table; a limited number of results is kept for a limited time. May be
-/// used from any thread.
+/// The id of a job in its server's table.
+enum JobID: Hashable, Sendable {
+  /// Chosen by the client, which can attach another stream to the job by opening this id again.
+  case named(String)
+  /// Chosen by the server for a command without an id. No other stream can attach to it.
+  case numbered(UInt64)
+}
+
+/// The jobs of a server, on all of its loops. The table owns each job under its id while it runs,
+/// so that a repeated OPEN never runs a job twice, and keeps a limited number of results for a
+/// limited time. May be used from any thread; a job itself only from its loop's.
 final class JobTable: Sendable {
-  /// The state of a job id.
-  enum Claim: Equatable {
-    /// The id is new: the caller runs the job now.
-    case new
-    /// The job runs on the loop of this number.
-    case running(loop: Int)
-    /// The job has finished with this result.
+  /// The answer to a job that asks to run.
+  enum Admission {
+    /// The job is in the table: the caller starts it now.
+    case admitted
+    /// This job has the id and runs on the caller's loop.
+    case running(Running)
+    /// A job on another loop has the id.
+    case runningElsewhere
+    /// The job with the id has finished with this result.
     case finished(CloseResult)
+    /// The server runs as many jobs as it may.
+    case full
+  }
+
+  /// A running job. Any thread may hold this value; only the thread of `loop` may use the job.
+  struct Running: @unchecked Sendable {
+    let job: CommandJob
+    fileprivate let loop: ObjectIdentifier
+  }
+
+  private enum Entry {
+    /// Next: finished, or no entry if the job has no name or did not start.
+    case running(Running)
+    /// With the time of its end. Next: no entry.
+    case finished(CloseResult, at: UInt64)
   }
 
   private struct State {
-    var running: [String: Int] = [:]
-    var results: [String: (result: CloseResult, at: UInt64)] = [:]
-    /// The ids in `results`, oldest first.
-    var order: [String] = []
+    var entries: [JobID: Entry] = [:]
+    /// The ids of the finished jobs, oldest first.
+    var finished: [JobID] = []
+    /// The number of running jobs of each loop, and of all loops.
+    var running: [ObjectIdentifier: Int] = [:]
+    var totalRunning = 0
+
+    mutating func add(_ new: Running, under id: JobID) {
+      entries[id] = .running(new)
+      running[new.loop, default: 0] += 1
+      totalRunning += 1
+    }
+
+    mutating func removeRunning(_ id: JobID) {
+      guard case .running(let old) = entries.removeValue(forKey: id) else {
+        preconditionFailure("a job is removed once, by its loop")
+      }
+      running[old.loop, default: 0] -= 1
+      totalRunning -= 1
+    }
   }
 
   private let state = Mutex(State())
+  private let lastNumber = Atomic<UInt64>(0)
+  private let maxRunning: Int
   private let maxResults: Int
   private let keepFor: UInt64
 
-  init(maxResults: Int, keepFor: UInt64) {
+  /// - Parameters:
+  ///   - maxRunning: the most running jobs.
+  ///   - maxResults: the most results.
+  ///   - keepFor: how long a result is kept, in nanoseconds.
+  init(maxRunning: Int, maxResults: Int, keepFor: UInt64) {
+    self.maxRunning = maxRunning
     self.maxResults = maxResults
     self.keepFor = keepFor
   }
 
-  /// Looks up the id `job` and, if it is new, records it as running on loop `loop`.
-  func claim(_ job: String, loop: Int, now: UInt64) -> Claim {
-    state.withLock { state in
-      if let owner = state.running[job] { return .running(loop: owner) }
-      if let kept = state.results[job] {
-        if !isExpired(kept.at, now) { return .finished(kept.result) }
-        state.results[job] = nil
-        state.order.removeAll { $0 == job }
+  /// The id for a job with the client's id `name`; nil for a command without one.
+  func id(_ name: String?) -> JobID {
+    name.map(JobID.named) ?? .numbered(lastNumber.add(1, ordering: .relaxed).newValue)
+  }
+
+  /// The number of running jobs.
+  var running: Int { state.withLock { $0.totalRunning } }
+
+  /// The running jobs of `loop`. On that loop's thread only.
+  func jobs(on loop: any EventLoop) -> [CommandJob] {
+    let loop = ObjectIdentifier(loop)
+    let jobs: [Running] = state.withLock { state in
+      state.entries.values.compactMap { entry in
+        if case .running(let running) = entry, running.loop == loop { running } else { nil }
       }
-      state.running[job] = loop
-      return .new
+    }
+    return jobs.map(\.job)
+  }
+
+  /// Whether a job runs on `loop`.
+  func hasJobs(on loop: any EventLoop) -> Bool {
+    state.withLock { $0.running[ObjectIdentifier(loop)] ?? 0 > 0 }
+  }
+
+  /// Adds `job`, which has not started, unless its id is in the table.
+  ///
+  /// - Parameters:
+  ///   - loop: the loop of the job and of the caller.
+  ///   - now: the loop's time.
+  func admit(_ job: CommandJob, on loop: any EventLoop, now: UInt64) -> Admission {
+    let new = Running(job: job, loop: ObjectIdentifier(loop))
+    let id = job.id
+    return state.withLock { state in
+      switch state.entries[id] {
+      case .running(let running):
+        return running.loop == new.loop ? .running(running) : .runningElsewhere
+      case .finished(let result, let at):
+        if !isExpired(at, now) { return .finished(result) }
+        state.entries[id] = nil
+        state.finished.removeAll { $0 == id }
+      case nil: break
+      }
+      guard state.totalRunning < maxRunning else { return .full }
+      state.add(new, under: id)
+      return .admitted
     }
   }
 
-  /// Records the result of a claimed job.
-  func finish(_ job: String, _ result: CloseResult, now: UInt64) {
+  /// Removes a job that did not start; its id may be used again.
+  func remove(_ job: CommandJob) {
+    let id = job.id
+    state.withLock { $0.removeRunning(id) }
+  }
+
+  /// Removes a job that has finished. Keeps the result of a job with a name that had started.
+  func finish(_ job: CommandJob, _ result: CloseResult, now: UInt64) {
+    guard job.isNamed, result.result != .notStarted else { return remove(job) }
+    let id = job.id
     state.withLock { state in
-      state.running[job] = nil
-      if state.results.updateValue((result, now), forKey: job) == nil { state.order.append(job) }
-      while let oldest = state.order.first,
-        state.order.count > maxResults || isExpired(state.results[oldest]?.at ?? 0, now)
+      state.removeRunning(id)
+      state.entries[id] = .finished(result, at: now)
+      state.finished.append(id)
+      while let oldest = state.finished.first, case .finished(_, let at) = state.entries[oldest],
+        state.finished.count > maxResults || isExpired(at, now)
       {
-        state.order.removeFirst()
-        state.results[oldest] = nil
+        state.finished.removeFirst()
+        state.entries[oldest] = nil
       }
     }
   }
 
   /// `now` may be before `at`: another loop may have read its clock later and got the lock earlier.
   private func isExpired(_ at: UInt64, _ now: UInt64) -> Bool { now > at && now - at >= keepFor }
-
-  /// Forgets a claimed job that did not start; its id may be used again.
-  func release(_ job: String) {
-    state.withLock { $0.running[job] = nil }
-  }
 }

@@ -1,4 +1,3 @@
-internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
@@ -24,7 +23,7 @@ final class OutputPump {
 
   private let pipe: any ByteStream
   private var state = State.reading
-  private var outbound: OutboundChannel?
+  private var outbound: (any OutputSink)?
   /// Bytes that were sent to earlier streams.
   private var earlier: UInt64 = 0
   /// Bytes that were read but not sent before the stream was detached; the next stream gets them
@@ -52,11 +51,19 @@ final class OutputPump {
     pipe.onEnd = { [unowned self] _ in endReading() }
   }
 
-  /// Sends the output to `outbound` from now on.
-  func attach(_ outbound: OutboundChannel) {
+  /// Connects the output to `outbound`. An output that has ended only sends its FIN; another one
+  /// waits for `proceed()`.
+  func attach(_ outbound: any OutputSink) {
     self.outbound = outbound
+    if state == .ended { return outbound.finish() }
     outbound.onReady = { [unowned self] in resume() }
     outbound.onFinished = { [unowned self] in end() }
+  }
+
+  /// Sends to the sink that was attached, from now on. The output, and with it the command, may end
+  /// within this call: call it after all outputs are attached.
+  func proceed() {
+    guard let outbound, state != .ended else { return }
     if let chunk = leftover {
       leftover = nil
       guard outbound.send(chunk) || state != .reading else { return }
@@ -64,7 +71,7 @@ final class OutputPump {
     if case .reading = state { resume() } else { outbound.finish() }
   }
 
-  /// Stops reading until `attach` is called; the command waits when the pipe is full.
+  /// Stops reading until `proceed` is called; the command waits when the pipe is full.
   func detach() {
     guard let outbound else { return }
     self.outbound = nil

@@ -5,7 +5,7 @@ internal import TelpherWire
 
 /// A client's file request. A worker thread performs it; this object connects the worker to the
 /// stream. Use it only on its loop's thread.
-final class FileJob {
+final class FileJob: StreamWork {
   /// The kind of worker that the request needs.
   let kind: FileWorkers.Kind
   /// Whether a worker has started it.
@@ -67,11 +67,8 @@ final class FileJob {
 
   func receive(_ chunk: Chunk, on channel: Channel) { pump.receive(chunk, on: channel) }
 
-  func finish(_ channel: Channel) { pump.finish(channel) }
+  func receiveEnd(of channel: Channel) { pump.finish(channel) }
 
-  /// Handles a CONTROL message.
-  ///
-  /// - Throws: `WireError` if the message is invalid; the caller then resets the stream.
   func receive(_ message: ControlMessage) throws(WireError) {
     if message.cancel == true {
       end(FileError(.canceled, "the client canceled"))
@@ -79,6 +76,8 @@ final class FileJob {
       try pump.receive(message)
     }
   }
+
+  func streamDidEnd(_ reason: StreamEnd) { end(FileError(.lost, "the client is gone")) }
 
   /// Ends the request: its worker stops at the next step. A request that waits for a worker
   /// finishes at once.

@@ -1,0 +1,97 @@
+internal import TelpherLink
+internal import TelpherTransport
+internal import TelpherWire
+
+/// A client's stream that is attached to a job: it passes messages both ways. Use it only on its
+/// loop's thread.
+final class CommandStream: StreamWork, JobOutlet {
+  private let job: CommandJob
+  private let stream: StreamID
+  /// Nil after the connection has ended.
+  private weak var connection: ServerConnection?
+
+  /// The larger window for a command that reads its input, in bytes, and the largest part of the
+  /// connection's window that it may be (1/4).
+  private static let grownInputWindow = WireConstants.defaultWindow
+  private static let inputPartOfConnection: UInt64 = 4
+
+  /// Creates a stream that the caller then attaches to `job` by `start` or `attach`.
+  init(_ job: CommandJob, _ stream: StreamID, of connection: ServerConnection) {
+    self.job = job
+    self.stream = stream
+    self.connection = connection
+  }
+
+  // MARK: From the client
+
+  func receive(_ chunk: Chunk, on channel: Channel) {
+    if channel == .stdin, job.readsInput {
+      job.receiveInput(chunk)
+    } else {
+      // A command does not read this channel. Grant the bytes again so that no credit is lost.
+      connection?.link.consume(stream, channel, chunk.count)
+    }
+  }
+
+  func receiveEnd(of channel: Channel) {
+    if channel == .stdin { job.receiveEndOfInput() }
+  }
+
+  func receive(_ message: ControlMessage) throws(WireError) {
+    try job.receive(message)
+    guard message.detach == true else { return }
+    guard job.isNamed else {
+      throw WireError(.protocolError, "CONTROL: detach needs a command with a job id")
+    }
+    job.detach(self, .asked)
+  }
+
+  func streamDidEnd(_ reason: StreamEnd) {
+    switch reason {
+    case .canceled: job.detach(self, .canceled)
+    case .disconnected: job.detach(self, .disconnected)
+    }
+  }
+
+  // MARK: JobOutlet
+
+  func jobDidAttach(at offsets: [String: UInt64]) {
+    var message = ControlMessage()
+    message.opened = ControlMessage.Opened(attached: true, offsets: offsets)
+    connection?.link.control(stream, message)
+  }
+
+  func open(_ channel: Channel) -> any OutputSink {
+    guard let connection else {
+      preconditionFailure("a connection detaches its streams before it is released")
+    }
+    return connection.link.outbound(stream, channel)
+  }
+
+  /// Enlarges the input window once the command has read a whole window: a larger one is faster
+  /// over long round trips. A command that does not read never costs more than the first window.
+  func jobDidTakeInput(_ count: Int, total: UInt64) {
+    guard let link = connection?.link else { return }
+    if total >= link.window(of: stream, .stdin) {
+      link.growWindow(
+        of: stream, .stdin, to: Self.grownInputWindow, part: Self.inputPartOfConnection)
+    }
+    link.consume(stream, .stdin, count)
+  }
+
+  func jobDidEndInput() {
+    var message = ControlMessage()
+    message.stopSending = Channel.stdin.rawValue
+    connection?.link.control(stream, message)
+  }
+
+  func jobDidLeave(_ reason: JobLeave) {
+    switch reason {
+    case .finished(let result): connection?.workDidFinish(self, stream, .close(result))
+    case .detached: connection?.workDidFinish(self, stream, .close(CloseResult(.detached)))
+    case .replaced:
+      connection?.workDidFinish(
+        self, stream, .reset(.canceled, reason: "another stream attached to this job"))
+    }
+  }
+}
