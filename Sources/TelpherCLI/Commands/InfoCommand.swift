@@ -14,7 +14,8 @@ struct InfoCommand: AsyncParsableCommand {
 
   func run() async throws {
     do {
-      let connection = try await ServerReach(options: server).connect(.forbidden).connection
+      let connection = try await ServerReach(options: server).connect(embeddedServer: .forbidden)
+        .connection
       let info = try await connection.info()
       if json {
         try JSONText.print(info)

@@ -22,7 +22,7 @@ struct PingCommand: AsyncParsableCommand {
 
   func run() async throws {
     do {
-      let reached = try await ServerReach(options: server).connect(.forbidden)
+      let reached = try await ServerReach(options: server).connect(embeddedServer: .forbidden)
       let (connection, name) = (reached.connection, reached.name)
       var report = PingReport(address: name, timesMS: [])
       for _ in 0..<count {

@@ -169,7 +169,7 @@ struct RunCommand: AsyncParsableCommand, TakesByteArguments {
     output: any OutputSink, error: any OutputSink, _ statusFile: StatusFile?
   ) async -> Result<CommandResult, Failure> {
     do {
-      let reached = try await ServerReach(options: server).connect(.allowed)
+      let reached = try await ServerReach(options: server).connect(embeddedServer: .allowed)
       var command = command
       if reached.place != .named { try useLocalSurroundings(&command, reached.place) }
       let run = CommandRun(

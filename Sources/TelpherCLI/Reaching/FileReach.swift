@@ -13,7 +13,8 @@ struct FileReach {
   ) async throws {
     var hasFailed = false
     do {
-      let connection = try await ServerReach(options: server).connect(.allowed).connection
+      let connection = try await ServerReach(options: server).connect(embeddedServer: .allowed)
+        .connection
       for path in paths {
         do {
           try await work(connection, path)

@@ -10,7 +10,7 @@ struct ServerReach {
   let environment = Environment.current()
 
   /// Whether a temporary server is started if the user names no server and none runs.
-  enum Embedding {
+  enum EmbeddedServerUse {
     case allowed
     case forbidden
   }
@@ -37,9 +37,9 @@ struct ServerReach {
   /// Connects. The connection and its loop last until the process ends.
   ///
   /// - Throws: `Failure`, `ClientError`.
-  func connect(_ embedding: Embedding) async throws -> Reached {
+  func connect(embeddedServer: EmbeddedServerUse) async throws -> Reached {
     guard let address = options.address ?? environment["TELPHER_ON"].flatMap(Self.nonEmpty) else {
-      return try await connectByDefault(embedding)
+      return try await connectByDefault(embeddedServer)
     }
     let endpoint = try Endpoint(parsing: address)
     var token: Token?
@@ -76,7 +76,7 @@ struct ServerReach {
   /// Connects to the user's own server, or else to a temporary one. If the user's own server runs
   /// but takes no connections, this fails: in a temporary server the command could behave
   /// differently.
-  private func connectByDefault(_ embedding: Embedding) async throws -> Reached {
+  private func connectByDefault(_ embeddedServer: EmbeddedServerUse) async throws -> Reached {
     let sockets = DefaultSocket.candidates(environment: environment)
     var loop: (any EventLoop)?
     var silent: DefaultSocket?
@@ -97,7 +97,7 @@ struct ServerReach {
         "your server at unix:\(socket.path) takes no connections: it is starting, or it is ending and waits for its commands; try again later, or name another server with --on",
         kind: "unreachable")
     }
-    guard embedding == .allowed else {
+    guard embeddedServer == .allowed else {
       throw Failure(
         "no server answers at unix:\(sockets[0].path); start one with 'telpher serve', or name another with --on",
         kind: "unreachable")
