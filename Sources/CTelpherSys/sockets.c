@@ -119,5 +119,9 @@ int64_t telpher_unacknowledged_for(int socket) {
   int queued = 0;
   if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return -errno;
   if (ioctl(socket, SIOCOUTQ, &queued) < 0) return -errno;
-  return queued == 0 ? 0 : info.tcpi_last_ack_recv;
+  if (queued == 0) return 0;
+  // If the peer's window is closed, nothing is in flight. The kernel then only asks now and then
+  // whether it is open, at intervals that grow to two minutes, and counts questions without answer.
+  if (info.tcpi_unacked == 0 && info.tcpi_probes <= 1) return 0;
+  return info.tcpi_last_ack_recv;
 }

@@ -197,8 +197,9 @@ int telpher_set_pipe_size(int pipe, int bytes);
 /// The number of bytes that can be read: FIONREAD.
 int telpher_unread_bytes(int descriptor);
 
-/// The time in milliseconds since the peer last acknowledged data on this TCP socket, or 0 if no
-/// data waits to be acknowledged (TCP_INFO, SIOCOUTQ). A negated errno if it is not a TCP socket.
+/// The time in milliseconds since the peer last acknowledged anything on this TCP socket, or 0 if
+/// nothing waits for an acknowledgement (TCP_INFO, SIOCOUTQ). Data that the peer has no room for
+/// does not wait for one, as long as the peer says so. A negated errno if it is not a TCP socket.
 int64_t telpher_unacknowledged_for(int socket);
 
 /// Whether all writers of this pipe have closed it: POLLHUP, poll(2).

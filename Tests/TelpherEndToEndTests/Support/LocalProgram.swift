@@ -54,10 +54,27 @@ final class LocalProgram {
     return line
   }
 
-  private func readMore() throws {
-    let more = [UInt8](unsafeUninitializedCapacity: 4_096) { buffer, count in
+  /// Reads the rest of its standard output, as lines, and waits for its end.
+  func end() async throws -> (exit: ProcessExit.Status, output: [String]) {
+    var status: ProcessExit.Status?
+    try await eventually("the end of a program") {
+      status = exit
+      while try readMore() {}
+      return status != nil
+    }
+    guard let status else { preconditionFailure("the condition above has set it") }
+    let lines = unread.split(separator: UInt8(ascii: "\n"))
+    unread = []
+    return (status, lines.map { String(decoding: $0, as: UTF8.self) })
+  }
+
+  /// Reads what has arrived; returns whether anything has.
+  @discardableResult
+  private func readMore() throws -> Bool {
+    let more = [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
       count = max(0, read(process.output ?? -1, buffer.baseAddress, buffer.count))
     }
     unread += more
+    return !more.isEmpty
   }
 }
