@@ -129,35 +129,45 @@ static int install_filter(void) {
   return listener;
 }
 
-static void send_descriptor(int socket, int descriptor) {
-  char byte = 0;
-  struct iovec piece = {&byte, 1};
+// A message of one byte with room for one descriptor. Its parts point at each other.
+struct descriptor_message {
+  char byte;
+  struct iovec piece;
   union {
     struct cmsghdr header;
     char space[CMSG_SPACE(sizeof(int))];
-  } control = {0};
-  struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.space,
-                           .msg_controllen = sizeof control.space};
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  } control;
+  struct msghdr message;
+};
+
+static void prepare(struct descriptor_message *prepared) {
+  *prepared = (struct descriptor_message){0};
+  prepared->piece = (struct iovec){&prepared->byte, 1};
+  prepared->message = (struct msghdr){.msg_iov = &prepared->piece,
+                                      .msg_iovlen = 1,
+                                      .msg_control = prepared->control.space,
+                                      .msg_controllen = sizeof prepared->control.space};
+}
+
+static void send_descriptor(int socket, int descriptor) {
+  struct descriptor_message sent;
+  prepare(&sent);
+  struct cmsghdr *header = CMSG_FIRSTHDR(&sent.message);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof(int));
   memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
-  if (sendmsg(socket, &message, 0) < 0) die("sendmsg");
+  if (sendmsg(socket, &sent.message, 0) < 0) die("sendmsg");
 }
 
 static int receive_descriptor(int socket) {
-  char byte;
-  struct iovec piece = {&byte, 1};
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control = {0};
-  struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.space,
-                           .msg_controllen = sizeof control.space};
+  struct descriptor_message received;
+  prepare(&received);
+  if (recvmsg(socket, &received.message, MSG_CMSG_CLOEXEC) < 1) exit(125);
+  struct cmsghdr *header = CMSG_FIRSTHDR(&received.message);
+  if (header == NULL) exit(125);
   int descriptor;
-  if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) < 1 || CMSG_FIRSTHDR(&message) == NULL) exit(125);
-  memcpy(&descriptor, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
+  memcpy(&descriptor, CMSG_DATA(header), sizeof(int));
   return descriptor;
 }
 

@@ -92,6 +92,12 @@ extension LaunchedProcess {
     close(pidDescriptor)
     release()
   }
+
+  /// Closes the output pipes and the pidfd, and ends the tracking.
+  func finishWithOutputs() {
+    for descriptor in [output, error].compactMap({ $0 }) { close(descriptor) }
+    finish()
+  }
 }
 
 extension Launcher {

@@ -65,9 +65,7 @@ extension SystemTests {
           ProcessTable.entry(of: left.pid).map { $0.identity != left || $0.isZombie } ?? true
         }
         try eventually { !process.hasSurvivors }
-        close(process.output!)
-        close(process.error!)
-        process.finish()
+        process.finishWithOutputs()
         launcher.shutDown()
       }
     }
@@ -99,9 +97,7 @@ extension SystemTests {
           ProcessTable.entry(of: left.pid).map { $0.identity != left || $0.isZombie } ?? true
         }
         try eventually { !process.hasSurvivors }
-        close(process.output!)
-        close(process.error!)
-        process.finish()
+        process.finishWithOutputs()
       }
       launcher.shutDown()
     }
@@ -120,9 +116,7 @@ extension SystemTests {
       #expect(try readLine(process.output!) == "got")
       #expect(try process.awaitExit().status == .signaled(SIGTERM, coreDumped: false))
       try eventually { !process.hasSurvivors }
-      close(process.output!)
-      close(process.error!)
-      process.finish()
+      process.finishWithOutputs()
     }
 
     @Test(arguments: scopes)
@@ -174,9 +168,7 @@ extension SystemTests {
       process.signalTree(SIGTERM)
       #expect(try process.awaitExit().status == .signaled(SIGTERM, coreDumped: false))
       #expect(!process.hasSurvivors)
-      close(process.output!)
-      close(process.error!)
-      process.finish()
+      process.finishWithOutputs()
     }
 
     @Test(arguments: scopes)
@@ -186,9 +178,7 @@ extension SystemTests {
         .shell("(setsid sleep 1000 >/dev/null 2>&1 & echo $!)"))
       let daemon = Int32(try readLine(process.output!))!
       _ = try process.awaitExit()
-      close(process.output!)
-      close(process.error!)
-      process.finish()
+      process.finishWithOutputs()
       #expect(!process.hasSurvivors)
       process.signalTree(SIGKILL)
       process.signalGroup(SIGKILL)
@@ -204,9 +194,7 @@ extension SystemTests {
       try awaitReadable(process.pidDescriptor)
       #expect(!process.hasSurvivors)
       #expect(process.reap()?.status == .exited(code: 0))
-      close(process.output!)
-      close(process.error!)
-      process.finish()
+      process.finishWithOutputs()
     }
 
     @Test func orphansAreReapedAndLaunchedProcessesAreNot() async {

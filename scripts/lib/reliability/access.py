@@ -11,7 +11,7 @@ import time
 
 import wire
 from harness import OTHER_USER, Broken, check, need_root, promise, until
-from peers import FakeServer, greeting, read_open
+from peers import ask_fake, greeting
 
 
 @promise(
@@ -258,18 +258,7 @@ def server_texts(lab):
                                              "message": evil, "stage": "execute"}),
     ]
     for make in frames:
-        def answer(client, _, make=make):
-            client.sendall(greeting())
-            stream, _ = read_open(client)
-            client.sendall(make(stream))
-            client.shutdown(socket.SHUT_WR)
-            while client.recv(4096):
-                pass
-
-        fake = FakeServer(lab, answer)
-        ended = lab.telpher("run", "--", "true", on=f"unix:{fake.path}", timeout=20)
-        fake.close()
-        os.unlink(fake.path)
+        ended = ask_fake(lab, make, "run", "--", "true")
         check(ended.returncode != 0, "status 0")
         raw = re.search(rb"[\x00-\x09\x0b-\x1f\x7f]|\nall is well", ended.stderr)
         check(not raw, f"unescaped on standard error: {ended.stderr!r}")

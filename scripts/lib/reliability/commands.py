@@ -156,8 +156,8 @@ def cancel(lab):
     "TelpherEndToEndTests/NoSurvivorTests.swift")
 def lost_client(lab):
     server = lab.serve()
-    client = lab.start([lab.program, "run", "--on", f"unix:{server.path}", "--grace", "300ms", "--",
-                        "sh", "-c", TREE.format(m=lab.marker)])
+    client = lab.start_run(
+        "sh", "-c", TREE.format(m=lab.marker), on=server, options=["--grace", "300ms"])
     await_tree(lab, 5)
     client.kill()
     client.wait()

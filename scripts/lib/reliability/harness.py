@@ -320,6 +320,17 @@ class Lab:
         """Runs a command on a server by `telpher run`."""
         return self.telpher("run", *options, "--", *command, on=f"unix:{on.path}", **rest)
 
+    def start_run(self, *command, on, options=()):
+        """Starts `telpher run`; the process that it returns is the client."""
+        return self.start([self.program, "run", "--on", f"unix:{on.path}", *options, "--",
+                           *command], name="client")
+
+    def start_shell(self, script, on):
+        """As `start_run`, for a script that first writes `here`; waits for that."""
+        client = self.start_run("sh", "-c", script, on=on)
+        check(os.read(client.popen.stdout.fileno(), 5) == b"here\n", "the command did not start")
+        return client
+
     def gone(self, marker=None, seconds=10):
         """Waits until no process has the marker; returns how many seconds that took."""
         begin = time.monotonic()

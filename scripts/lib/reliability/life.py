@@ -17,9 +17,7 @@ from harness import check, processes_with, promise, until
     "TelpherServerTests/DrainTests.swift")
 def drain(lab):
     server = lab.serve()
-    client = lab.start([lab.program, "run", "--on", f"unix:{server.path}", "--", "sh", "-c",
-                        "echo here; sleep 1; exit 7"], name="client")
-    check(os.read(client.popen.stdout.fileno(), 5) == b"here\n", "the command did not start")
+    client = lab.start_shell("echo here; sleep 1; exit 7", on=server)
     server.kill(signal.SIGTERM)
     until(lambda: not os.path.exists(server.path) or not _connects(server.path),
           what="the server to accept no more connections")
@@ -44,9 +42,7 @@ def _connects(path):
     "TelpherCLITests/ServeTests.swift")
 def second_signal(lab):
     server = lab.serve()
-    client = lab.start([lab.program, "run", "--on", f"unix:{server.path}", "--", "sh", "-c",
-                        f"trap '' TERM; echo here; sleep {lab.marker}"], name="client")
-    check(os.read(client.popen.stdout.fileno(), 5) == b"here\n", "the command did not start")
+    client = lab.start_shell(f"trap '' TERM; echo here; sleep {lab.marker}", on=server)
     server.kill(signal.SIGTERM)
     until(lambda: not _connects(server.path), what="the server to accept no more connections")
     begin = time.monotonic()
