@@ -143,7 +143,7 @@ let package = Package(
     .testTarget(
       name: "TelpherCLITests",
       dependencies: [
-        "TelpherCLI", "TelpherClient", "telpher",
+        "TelpherCLI", "TelpherClient", "TelpherTestSupport", "telpher",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       // The tutorials' own programs, written in Python.

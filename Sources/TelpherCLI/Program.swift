@@ -48,9 +48,12 @@ public enum Program {
   ///
   /// The parser's time grows with the square of the number of arguments: 20,000 take minutes. `run`
   /// passes everything after the command on unchanged. So of a long command line only the first
-  /// `parsedAtOnce` arguments are parsed, if they contain the command.
+  /// `parsedAtOnce` arguments are parsed, if they contain the command. Of a command with many paths
+  /// most of the paths are not parsed (`ShortenedArguments`).
   static func parse(_ arguments: [String]) throws -> any ParsableCommand {
-    if arguments.first == RunCommand.configuration.commandName, arguments.count > parsedAtOnce,
+    guard arguments.count > parsedAtOnce else { return try RootCommand.parseAsRoot(arguments) }
+    if takesManyPaths(arguments.first) { return try parseShortened(arguments) }
+    if arguments.first == RunCommand.configuration.commandName,
       let command = try? RootCommand.parseAsRoot(Array(arguments.prefix(parsedAtOnce))),
       var run = command as? RunCommand, !run.words.isEmpty
     {
@@ -58,6 +61,23 @@ public enum Program {
       return run
     }
     return try RootCommand.parseAsRoot(arguments)
+  }
+
+  /// Whether this is the name of a command that takes many paths.
+  private static func takesManyPaths(_ name: String?) -> Bool {
+    RootCommand.configuration.subcommands.contains {
+      $0.configuration.commandName == name && $0 is any TakesManyPaths.Type
+    }
+  }
+
+  /// Parses the command line of a command that takes many paths, with the same result as the parser
+  /// alone.
+  static func parseShortened(_ arguments: [String]) throws -> any ParsableCommand {
+    let shortened = ShortenedArguments(arguments)
+    let parsed = try RootCommand.parseAsRoot(shortened.arguments)
+    guard var command = parsed as? any TakesManyPaths else { return parsed }
+    command.paths = shortened.restored(command.paths)
+    return command
   }
 
   /// A number of arguments that the parser reads without noticeable delay.

@@ -39,4 +39,27 @@ import Testing
       }
     }
   }
+
+  @Test func twoHundredSourcesOfTheirOwnFoldersArePutWith40Descriptors() async throws {
+    try await FileServer.with { files in
+      let sources = (0..<200).map { number in
+        let folder = files.local + "/\(number)"
+        mkdir(folder, 0o755)
+        files.write(folder + "/file\(number)", noise(number * 10, seed: number))
+        return folder + "/file\(number)"
+      }
+      let all = files.local + "/all"
+      mkdir(all, 0o755)
+      #expect(LocalShell.run(["/bin/cp"] + sources + [all], environment: []) == .exited(0))
+      try await files.serve(.uv) { _ in
+        let ending = LocalShell.run(
+          Self.wrapper + [
+            SystemBackend.uv.program, "put", "--on", "unix:\(files.folder)/socket",
+          ] + sources + ["."], environment: ["PATH=/usr/bin:/bin", "HOME=\(files.folder)"])
+        #expect(ending == .exited(0))
+      }
+      let difference = LocalShell.run(["/usr/bin/diff", "-r", all, files.root], environment: [])
+      #expect(difference == .exited(0))
+    }
+  }
 }

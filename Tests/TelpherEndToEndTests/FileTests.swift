@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import TelpherFiles
 import TelpherServer
 import TelpherTestSupport
@@ -127,6 +128,53 @@ import Testing
       // In an existing folder it is stored under its own name.
       _ = try await connection.put([local + "/a"], to: "copy", recursively: true)
       #expect(try await connection.status(of: "copy/a/b/link").link == PathText("../one"))
+    }
+  }
+
+  @Test(arguments: SystemBackend.all)
+  func severalSourcesAreStoredAndFetchedBack(_ backend: SystemBackend) async throws {
+    try await Self.with(backend) { connection, root, local in
+      let (from, back) = (local + "/from", local + "/back")
+      for path in [from, back, from + "/folder", root + "/in"] { mkdir(path, 0o755) }
+      let names = (0..<50).map { "f\($0)" }
+      for (number, name) in names.enumerated() {
+        Self.write("\(from)/\(name)", noise(number * 1_000, seed: number))
+      }
+      Self.write(from + "/folder/inside", noise(70_000))
+      // The destination's link is followed, since the user names it.
+      symlink("../victim", root + "/in/f1")
+      Self.write(root + "/victim", [1])
+      let named = names.map { "\(from)/\($0)" }
+      let outcomes = Mutex<[String]>([])
+      let stored = try await connection.put(
+        named + [from + "/folder", from + "/missing"], to: "in",
+        onFile: { report in outcomes.withLock { $0.append("\(report.path) \(report.outcome)") } })
+      #expect(stored.counts.files == 50)
+      #expect(stored.counts.failed == 2)
+      #expect(stored.failures.map(\.path) == [from + "/folder", from + "/missing"])
+      #expect(Set(outcomes.withLock { $0 }) == Set(names.map { "\($0) stored" }))
+      #expect(try Self.digest(root + "/victim") == Self.digest(from + "/f1"))
+
+      symlink("../victim", back + "/f2")
+      Self.write(local + "/victim", [1])
+      let paths = names.map { "in/\($0)" } + ["in", "in/missing", "../outside"]
+      let fetched = try await connection.get(paths, to: back)
+      #expect(fetched.counts.files == 50)
+      #expect(fetched.counts.failed == 3)
+      #expect(Set(fetched.failures.map(\.path)) == ["in", "in/missing", "../outside"])
+      #expect(fetched.failures.contains { $0.message == "'in' is a folder, which needs -r" })
+      #expect(try Self.digest(local + "/victim") == Self.digest(from + "/f2"))
+      for name in names {
+        #expect(try Self.digest("\(back)/\(name)") == Self.digest("\(from)/\(name)"))
+      }
+
+      let trees = try await connection.get(["in", "victim"], to: back, recursively: true)
+      #expect(trees.isComplete)
+      #expect(trees.counts.folders == 1)
+      #expect(trees.counts.files + trees.counts.links == 51)
+      await #expect(throws: FileError.self) {
+        try await connection.get(["in/f1", "./in/f1"], to: back)
+      }
     }
   }
 

@@ -26,8 +26,14 @@ enum ArgumentText {
     }
   }
 
+  /// The first byte of every escape in UTF-8. Text without it has no escapes.
+  private static let firstByte: UInt8 = 0xF4
+
   /// The text of an argument.
   static func text(of bytes: some Collection<UInt8>) -> String {
+    if !bytes.contains(firstByte), let text = String(validating: bytes, as: UTF8.self) {
+      return text
+    }
     var text = String.UnicodeScalarView()
     func escape(_ bytes: some Sequence<UInt8>) {
       for byte in bytes { text.append(scalar(base + UInt32(byte))) }
@@ -52,6 +58,7 @@ enum ArgumentText {
 
   /// The bytes of an argument, or of a part of one, that the parser returned.
   static func bytes(of text: some StringProtocol) -> [UInt8] {
+    guard text.utf8.contains(firstByte) else { return Array(text.utf8) }
     var bytes: [UInt8] = []
     for scalar in text.unicodeScalars {
       if escapes.contains(scalar.value) {
@@ -65,7 +72,8 @@ enum ArgumentText {
 
   /// Whether the argument is UTF-8, so that its text is the argument itself.
   static func isPlain(_ text: some StringProtocol) -> Bool {
-    !text.unicodeScalars.contains { escapes.contains($0.value) }
+    !text.utf8.contains(firstByte)
+      || !text.unicodeScalars.contains { escapes.contains($0.value) }
   }
 
   /// A message of the parser for the user, with the bytes that are not UTF-8 shown as escapes.

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 
 /// `telpher get`
-struct GetCommand: AsyncParsableCommand, TakesByteArguments {
+struct GetCommand: AsyncParsableCommand, TakesManyPaths {
   static let configuration = CommandConfiguration(
     commandName: "get",
     abstract: "Copies files from a server to this machine and verifies each with a checksum.",

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import TelpherClient
 
 /// `telpher mkdir`
-struct MakeFolderCommand: AsyncParsableCommand, TakesByteArguments {
+struct MakeFolderCommand: AsyncParsableCommand, TakesManyPaths {
   static let configuration = CommandConfiguration(
     commandName: "mkdir",
     abstract: "Creates folders on a server.",
@@ -18,11 +18,13 @@ struct MakeFolderCommand: AsyncParsableCommand, TakesByteArguments {
     help: "Also creates missing parent folders; a folder that exists is no error.")
   var parents = false
 
-  @Argument(help: "The folders to create.", transform: PathArgument.parse)
-  var path: [PathArgument]
+  @Argument(
+    help: ArgumentHelp("The folders to create.", valueName: "path"),
+    transform: PathArgument.parse)
+  var paths: [PathArgument]
 
   func run() async throws {
-    try await FileReach(server: server).perform(for: path.map(\.path)) { connection, path in
+    try await FileReach(server: server).perform(for: paths.map(\.path)) { connection, path in
       try await connection.makeFolder(path, withParents: parents)
     }
   }

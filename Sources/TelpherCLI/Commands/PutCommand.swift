@@ -1,7 +1,7 @@
 internal import ArgumentParser
 
 /// `telpher put`
-struct PutCommand: AsyncParsableCommand, TakesByteArguments {
+struct PutCommand: AsyncParsableCommand, TakesManyPaths {
   static let configuration = CommandConfiguration(
     commandName: "put",
     abstract: "Copies files from this machine to a server and verifies each with a checksum.",

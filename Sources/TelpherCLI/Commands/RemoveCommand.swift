@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import TelpherClient
 
 /// `telpher rm`
-struct RemoveCommand: AsyncParsableCommand, TakesByteArguments {
+struct RemoveCommand: AsyncParsableCommand, TakesManyPaths {
   static let configuration = CommandConfiguration(
     commandName: "rm",
     abstract: "Removes files, links and folders on a server.",
@@ -17,11 +17,13 @@ struct RemoveCommand: AsyncParsableCommand, TakesByteArguments {
   @Flag(name: [.customShort("r"), .long], help: "Removes folders and everything in them.")
   var recursive = false
 
-  @Argument(help: "The files, links and folders to remove.", transform: PathArgument.parse)
-  var path: [PathArgument]
+  @Argument(
+    help: ArgumentHelp("The files, links and folders to remove.", valueName: "path"),
+    transform: PathArgument.parse)
+  var paths: [PathArgument]
 
   func run() async throws {
-    try await FileReach(server: server).perform(for: path.map(\.path)) { connection, path in
+    try await FileReach(server: server).perform(for: paths.map(\.path)) { connection, path in
       try await connection.remove(path, recursively: recursive)
     }
   }

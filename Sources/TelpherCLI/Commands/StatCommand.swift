@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import TelpherClient
 
 /// `telpher stat`
-struct StatCommand: AsyncParsableCommand, TakesByteArguments {
+struct StatCommand: AsyncParsableCommand, TakesManyPaths {
   static let configuration = CommandConfiguration(
     commandName: "stat",
     abstract: "Prints the kind, size, mode and time of files on a server.",
@@ -21,11 +21,13 @@ struct StatCommand: AsyncParsableCommand, TakesByteArguments {
   @Flag(help: "Prints one JSON object for each path, one a line.")
   var json = false
 
-  @Argument(help: "The files, links and folders to describe.", transform: PathArgument.parse)
-  var path: [PathArgument]
+  @Argument(
+    help: ArgumentHelp("The files, links and folders to describe.", valueName: "path"),
+    transform: PathArgument.parse)
+  var paths: [PathArgument]
 
   func run() async throws {
-    try await FileReach(server: server).perform(for: path.map(\.path)) { connection, path in
+    try await FileReach(server: server).perform(for: paths.map(\.path)) { connection, path in
       let entry = try await connection.status(of: path, followsLink: follows)
       if json {
         try JSONText.print(entry)

@@ -38,45 +38,56 @@ extension Connection {
       makesParents: options.makesParents)
     var report = TransferReport()
     let reports = FileReports(passingTo: onFile)
-    var places: [(source: PathText, place: LocalSource)] = []
+    var trees: [(source: PathText, local: LocalSource)] = []
+    var pipes: [(source: PathText, pipe: PipeSource)] = []
     for source in sources.map(\.pathText) {
       do {
         if let pipe = try PipeSource(source.bytes) {
-          places.append((source, .pipe(pipe, name: LocalPlace.lastPart(of: source.bytes))))
+          pipes.append((source, pipe))
           continue
         }
-        let place = try LocalPlace(source: source.bytes)
-        guard !place.isFolder || recursively else {
+        let local = try LocalSource(source.bytes)
+        guard !local.isFolder || recursively else {
           throw FileError(
             .notAFile, "'\(source)' is a folder, which needs -r", path: source.description)
         }
-        places.append((source, .place(place)))
+        trees.append((source, local))
       } catch let error as FileError {
         if sources.count == 1 { throw error }
         report.add(error, source.description)
       }
     }
     var names = DestinationNames(destination: destination.pathText)
-    for (source, place) in places {
-      let name = target.name ?? place.name
-      if case .place(let place) = place {
-        if place.isFolder, target.lineage.isInside(try place.lineage()) {
-          throw FileError(intoItself: source, destination.pathText)
-        }
-        if name.isEmpty, places.count > 1 {
-          for name in try place.names() { try names.add(name, of: source) }
-          continue
+    for (source, _) in pipes {
+      try names.add(target.name ?? LocalPlace.lastPart(of: source.bytes), of: source)
+    }
+    for (source, local) in trees {
+      let name = target.name ?? local.name
+      if local.isFolder, target.lineage.isInside(try local.lineage()) {
+        throw FileError(intoItself: source, destination.pathText)
+      }
+      if name.isEmpty, sources.count > 1 {
+        for name in try local.names() { try names.add(name, of: source) }
+      } else {
+        try names.add(name, of: source)
+      }
+    }
+    // Sources that keep a name share one stream. The contents of a folder have a stream of their
+    // own: see `FileRequest.follow`.
+    let sent = trees.map {
+      (source: $0.source, tree: $0.local.sent(as: target.name ?? $0.local.name))
+    }
+    let groups =
+      [sent.filter { !$0.tree.name.isEmpty }] + sent.filter { $0.tree.name.isEmpty }.map { [$0] }
+    let moves =
+      groups.filter { !$0.isEmpty }.map { group in
+        Move(sources: group.map { $0.source }) {
+          try await self.put(group.map { $0.tree }, into: target.folder, options, meter, reports)
         }
       }
-      try names.add(name, of: source)
-    }
-    let moves = places.map { source, place in
-      Move(source: source) {
-        let name = target.name ?? place.name
-        switch place {
-        case .place(let place):
-          return try await self.put(place, into: target.folder, as: name, options, meter, reports)
-        case .pipe(let pipe, _):
+      + pipes.map { source, pipe in
+        Move(sources: [source]) {
+          let name = target.name ?? LocalPlace.lastPart(of: source.bytes)
           let file = try await self.put(
             from: pipe.descriptor, named: source.description, to: target.folder.appending(name),
             options: options)
@@ -86,148 +97,46 @@ extension Connection {
           }
         }
       }
-    }
-    try await perform(moves, throwingFailure: sources.count == 1, &report)
+    try await perform(moves, &report)
     report.files = reports.kept
     return report
   }
 
   private nonisolated func put(
-    _ place: LocalPlace, into folder: PathText, as name: [UInt8], _ options: TransferOptions,
+    _ sources: [TreeSource], into folder: PathText, _ options: TransferOptions,
     _ meter: TransferMeter?, _ reports: FileReports
   ) async throws -> (TreeCounts, [TransferFailure]) {
     var request = FileRequest(.putTree, folder, options)
     // With an empty name the contents of a folder are sent. The user did not name these files, so
     // links with their names are not followed.
-    request.follow = name.isEmpty ? nil : true
+    request.follow = sources[0].name.isEmpty ? nil : true
     let (sent, result) = try await perform(request) { (port) throws(FileError) in
       var sender = TreeSender(
-        port: port, root: place.root, source: place.path, name: name, options: options,
-        meter: meter, onFile: reports.add)
+        port: port, sources: sources, options: options, meter: meter, onFile: reports.add)
       try sender.run()
       return (sender.counts, sender.failures)
     }
-    try result.check(against: sent.0, of: "\(PathText(place.name))")
+    try result.check(
+      against: sent.0, of: sources.count == 1 ? "\(PathText(sources[0].name))" : "the sources")
     return sent
   }
 
-  /// Fetches files and folders from the server.
-  ///
-  /// The destination works as with cp(1): if it is a folder, the sources are stored in it under
-  /// their names; otherwise the only source gets that name. Whatever the server sends, only the
-  /// requested names are written, and only below the destination's folder.
-  ///
-  /// - Parameters:
-  ///   - sources: paths on the server. A relative path starts in the home of the server's user, or
-  ///     in the server's root.
-  ///   - destination: a path on this machine; a relative path starts in the working directory.
-  /// - Returns, Throws: as `put`.
-  public nonisolated func get(
-    _ sources: [some PathRepresentable], to destination: some PathRepresentable,
-    recursively: Bool = false, options: TransferOptions = TransferOptions(),
-    meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
-  ) async throws -> TransferReport {
-    defer { meter?.finish() }
-    let options = options.resolved(recursively: recursively)
-    let target = try LocalPlace(
-      destination: destination.pathText.bytes, mustBeFolder: sources.count > 1,
-      makesParents: options.makesParents)
-    var report = TransferReport()
-    let reports = FileReports(passingTo: onFile)
-    var named: [(source: PathText, name: [UInt8])] = []
-    var names = DestinationNames(destination: destination.pathText)
-    for source in sources.map(\.pathText) {
-      let path: RequestedPath
-      do {
-        path = try RequestedPath(source.bytes)
-      } catch {
-        if sources.count == 1 { throw error }
-        report.add(error, source.description)
-        continue
-      }
-      let isContents =
-        path.path.isRoot || LocalPlace.lastPart(of: source.bytes) == [UInt8(ascii: ".")]
-      let name = target.isFolder ? (isContents ? [] : path.path.name) : target.name
-      named.append((source, name))
-      if name.isEmpty, sources.count > 1 {
-        for entry in try await list(source) {
-          try names.add(LocalPlace.lastPart(of: entry.path.bytes), of: source)
-        }
-      } else {
-        try names.add(name, of: source)
-      }
-    }
-    let lineage = recursively ? try target.lineageOfFolder() : FolderLineage(names: [])
-    let destination = destination.pathText
-    let moves = named.map { source, name in
-      Move(source: source) {
-        if recursively, lineage.isInside(try await self.lineage(of: source).lineage) {
-          throw FileError(intoItself: source, destination)
-        }
-        return try await self.get(
-          source, to: target, as: name, recursively, options, meter, reports)
-      }
-    }
-    try await perform(moves, throwingFailure: sources.count == 1, &report)
-    report.files = reports.kept
-    return report
-  }
-
-  private nonisolated func get(
-    _ source: PathText, to target: LocalPlace, as name: [UInt8], _ recursively: Bool,
-    _ options: TransferOptions, _ meter: TransferMeter?, _ reports: FileReports
-  ) async throws -> (TreeCounts, [TransferFailure]) {
-    var request = FileRequest(.getTree, source, options)
-    request.name = PathText(name)
-    var options = options
-    options.followsLinks = !name.isEmpty
-    request.recursive = recursively ? true : nil
-    let (received, result) = try await perform(request) { [options] (port) throws(FileError) in
-      do throws(FileError) {
-        var receiver = try TreeReceiver(
-          port: port, root: target.root, base: .root, expecting: name,
-          acceptsOnlyFile: !recursively, options: options, meter: meter, onFile: reports.add)
-        try receiver.run()
-        return (receiver.counts, receiver.failures)
-      } catch {
-        throw error.naming(root: target.root.path)
-      }
-    }
-    try result.check(against: received.0, of: source.description)
-    return received
-  }
-
-  /// A source on this machine.
-  private enum LocalSource: Sendable {
-    case place(LocalPlace)
-    case pipe(PipeSource, name: [UInt8])
-
-    /// The source's own name; empty for the contents of a folder.
-    var name: [UInt8] {
-      switch self {
-      case .place(let place): place.name
-      case .pipe(_, let name): name
-      }
-    }
-  }
-
-  /// The transfer of one source.
-  private struct Move: Sendable {
-    var source: PathText
+  /// The transfer of one or more sources over one stream.
+  struct Move: Sendable {
+    var sources: [PathText]
     var perform: @Sendable () async throws -> (TreeCounts, [TransferFailure])
   }
 
-  /// The number of sources that are transferred at once. Each one waits for answers and for the
+  /// The number of streams that transfer sources at once. Each one waits for answers and for the
   /// disk, so several at once are faster; more than this would only use memory.
-  private nonisolated var movesAtOnce: Int { 16 }
+  nonisolated var movesAtOnce: Int { 16 }
 
-  /// Transfers the sources and reports their failures in the order of the sources.
+  /// Performs the moves, and reports their failures in order.
   ///
-  /// - Parameter throwingFailure: whether to throw the `FileError` of a source instead of reporting
-  ///   it.
-  /// - Throws: any other error, which ends all transfers.
-  private nonisolated func perform(
-    _ moves: [Move], throwingFailure: Bool, _ report: inout TransferReport
+  /// - Throws: the `FileError` of a move if there is nothing else to report; any other error, which
+  ///   ends all moves.
+  nonisolated func perform(
+    _ moves: [Move], _ report: inout TransferReport
   ) async throws {
     typealias Outcome = Result<(TreeCounts, [TransferFailure]), FileError>
     var outcomes = [Outcome?](repeating: nil, count: moves.count)
@@ -249,8 +158,9 @@ extension Connection {
     for (move, outcome) in zip(moves, outcomes) {
       switch outcome {
       case .success((let counts, let failures)): report.add(counts, failures)
-      case .failure(let error) where throwingFailure: throw error
-      case .failure(let error): report.add(error, move.source.description)
+      case .failure(let error) where moves.count == 1 && report.isComplete: throw error
+      case .failure(let error):
+        for source in move.sources { report.add(error, source.description) }
       case nil: preconditionFailure("the group has waited for all")
       }
     }

@@ -5,7 +5,8 @@ public import TelpherWire
 public struct TransferReport: Sendable, Equatable {
   /// The numbers of entries that were stored, skipped and failed on the receiving side.
   public var counts = TreeCounts()
-  /// The entries that could not be sent or stored, with the reasons; at most 1,000 for each source.
+  /// The entries that could not be sent or stored, with the reasons; the first 1,000, and one
+  /// more for each further source.
   public var failures: [TransferFailure] = []
   /// The outcomes of the first 1,000 files with their digests, in the order in which they were
   /// settled. The `onFile` parameter of `put` and `get` receives all of them.

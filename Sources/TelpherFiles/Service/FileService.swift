@@ -31,6 +31,7 @@ public struct FileService: Sendable {
   private func attempt(
     _ request: FileRequest, _ port: TransferPort, _ announced: AnnouncedBytes
   ) throws(FileError) -> CloseResult {
+    if request.operation == .getTree { return try sendTree(request, port) }
     let place = try scope.place(request.path)
     switch request.operation {
     case .put:
@@ -40,7 +41,7 @@ public struct FileService: Sendable {
       var sender = FileSender(port: port, place: place, request: request)
       return try sender.run()
     case .putTree: return try receiveTree(request, place, port, announced)
-    case .getTree: return try sendTree(request, place, port)
+    case .getTree: preconditionFailure("it was performed above")
     case .list: return try list(request, place, port)
     case .rm where request.recursive == true: return try remove(place, port)
     case .stat, .mkdir, .rm, .mv:
@@ -61,19 +62,26 @@ public struct FileService: Sendable {
   }
 
   private func sendTree(
-    _ request: FileRequest, _ place: FilePlace, _ port: TransferPort
+    _ request: FileRequest, _ port: TransferPort
   ) throws(FileError) -> CloseResult {
-    let path = place.path
-    // Without -r, a link with a missing target fails as not found.
-    if request.recursive != true || place.mustBeFolder {
-      let isFolder = try place.status(followsLink: true).0.kind == .folder
-      if isFolder && request.recursive != true {
-        throw FileError(.notAFile, "'\(path)' is a folder, which needs -r", path: "\(path)")
+    let ownName = try RequestedPath(request.path.bytes).path.name
+    let first = FileRequest.Source(request.path, as: request.name ?? PathText(ownName))
+    let others = request.sources ?? []
+    var sources: [TreeSource] = []
+    for source in [first] + others {
+      do throws(FileError) {
+        let place = try scope.place(source.path)
+        sources.append(
+          TreeSource(
+            place: .root(place.root), path: place.path, name: source.name.bytes, status: nil,
+            mayBeFolder: request.recursive == true, mustBeFolder: place.mustBeFolder))
+      } catch {
+        // A single source that is refused fails the request.
+        if others.isEmpty { throw error }
+        sources.append(TreeSource(unusable: source.path, as: source.name.bytes, error))
       }
     }
-    var sender = TreeSender(
-      port: port, root: place.root, source: path, name: request.name?.bytes ?? path.name,
-      options: TransferOptions(request))
+    var sender = TreeSender(port: port, sources: sources, options: TransferOptions(request))
     try sender.run()
     return result(.ok, sender.counts, sender.failures)
   }

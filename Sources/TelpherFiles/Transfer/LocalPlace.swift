@@ -1,39 +1,16 @@
 internal import Glibc
 internal import TelpherWire
 
-/// A local path of a command line, as a root and a path below it.
+/// A path on this machine that a user names as a destination, as a root and a path below it.
 public struct LocalPlace: Sendable {
-  /// The parent folder; the folder itself if its contents are meant.
+  /// The destination itself if it is a folder, else its parent folder.
   public let root: Root
-  /// The name in the root; the root itself if the contents of a folder are meant.
+  /// The path below the root; the root itself if the destination is a folder.
   public let path: RelativePath
-  /// The last component of the path as the user wrote it; empty if the contents of a folder are
-  /// meant.
+  /// The name that the source gets; empty if the destination is a folder.
   public let name: [UInt8]
   /// Whether it is a folder.
   public let isFolder: Bool
-
-  /// Resolves a source, which must exist. A symlink is followed. `.`, `/` and a path that ends in
-  /// `/.` mean the contents of the folder.
-  ///
-  /// - Throws: `FileError` if it does not exist or can't be opened.
-  public init(source: [UInt8]) throws(FileError) {
-    guard let bytes = Self.realPath(source) else {
-      throw FileError("read", named: PathText(source).description, errno: errno)
-    }
-    let status = try Self.status(bytes, for: "read", named: source)
-    isFolder = status.kind == .folder
-    let written = Self.lastPart(of: source)
-    if isFolder, written.isEmpty || written == [UInt8(ascii: ".")] {
-      root = try Root(bytes)
-      (path, name) = (.root, [])
-      return
-    }
-    let (parent, last) = Self.split(bytes)
-    root = try Root(parent)
-    path = try RelativePath(last)
-    name = written == Array("..".utf8) ? last : written
-  }
 
   /// Resolves a destination. An existing folder becomes the root, and entries go into it. Else the
   /// root is the parent folder.
@@ -85,28 +62,16 @@ public struct LocalPlace: Sendable {
     (name, isFolder) = (last, false)
   }
 
-  /// The folder and its ancestors.
+  /// The folder that entries are stored in, and its ancestors.
   ///
   /// - Throws: `FileError`.
-  package func lineage() throws(FileError) -> FolderLineage { try lineage(of: path) }
-
-  /// The folder that entries of a destination are stored in, and its ancestors.
-  ///
-  /// - Throws: `FileError`.
-  package func lineageOfFolder() throws(FileError) -> FolderLineage { try lineage(of: .root) }
-
-  private func lineage(of path: RelativePath) throws(FileError) -> FolderLineage {
+  package func lineageOfFolder() throws(FileError) -> FolderLineage {
     do throws(FileError) {
-      return try FolderLineage(of: root, path)
+      return try FolderLineage(of: root, .root)
     } catch {
       throw error.naming(root: root.path)
     }
   }
-
-  /// The names of the folder's entries, sorted by bytes.
-  ///
-  /// - Throws: `FileError` if it can't be read.
-  package func names() throws(FileError) -> [[UInt8]] { try root.folder(path).names() }
 
   /// The last component of a path, without trailing slashes.
   public static func lastPart(of path: [UInt8]) -> [UInt8] {
@@ -115,7 +80,7 @@ public struct LocalPlace: Sendable {
   }
 
   /// Splits a path without trailing slashes into its folder and its name.
-  private static func split(_ path: [UInt8]) -> (folder: [UInt8], name: [UInt8]) {
+  static func split(_ path: [UInt8]) -> (folder: [UInt8], name: [UInt8]) {
     guard let slash = path.lastIndex(of: UInt8(ascii: "/")) else {
       return (Array(".".utf8), path)
     }
@@ -123,14 +88,7 @@ public struct LocalPlace: Sendable {
     return (folder, Array(path[(slash + 1)...]))
   }
 
-  /// Resolves all symlinks with realpath(3); nil with errno set if that fails.
-  private static func realPath(_ path: [UInt8]) -> [UInt8]? {
-    guard let real = path.withCPath({ realpath($0, nil) }) else { return nil }
-    defer { free(real) }
-    return Array(UnsafeRawBufferPointer(start: real, count: strlen(real)))
-  }
-
-  private static func status(
+  static func status(
     _ path: [UInt8], for attempt: String, named: [UInt8]
   ) throws(FileError) -> FileStatus {
     var status = Glibc.stat()

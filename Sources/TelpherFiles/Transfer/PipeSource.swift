@@ -14,11 +14,11 @@ package final class PipeSource: Sendable {
   ///
   /// - Throws: `FileError` if it can't be opened.
   package init?(_ path: [UInt8]) throws(FileError) {
-    let text = String(decoding: path, as: UTF8.self)
     var status = stat()
     guard path.withCPath({ stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFIFO else {
       return nil
     }
+    let text = String(decoding: path, as: UTF8.self)
     // Use the own descriptor. A reopened pipe whose writer has ended would wait for a new writer.
     if let own = Self.ownDescriptor(text) {
       (descriptor, isOwned) = (own, false)

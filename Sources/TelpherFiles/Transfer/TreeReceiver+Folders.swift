@@ -63,4 +63,39 @@ extension TreeReceiver {
     }
     if let result = group.leave(number, attributes) { settle([result]) }
   }
+
+  /// Opens the parent folder of `path`. Also returns whether this transfer has made it.
+  mutating func parent(of path: RelativePath) throws(FileError) -> (folder: Folder, isNew: Bool) {
+    if let folder, path.isDirectly(in: folder.folder.path) { return folder }
+    let parent = try base.parent(of: path)
+    let isNew = newFolders.contains(parent.path)
+    if !isNew, cleaned.count < Self.maxFolders, cleaned.insert(parent.path.hashValue).inserted {
+      Partial.removeStale(in: parent, olderThan: Self.staleAfter)
+    }
+    folder = (parent, isNew)
+    return (parent, isNew)
+  }
+
+  /// The folder and the name under which the file `path` is stored, and whether this transfer has
+  /// made the folder. If `path` is a symlink and `options.followsLinks` applies, they are those of
+  /// the file that the link leads to.
+  mutating func spot(
+    of path: RelativePath, isFirst: Bool = false
+  ) throws(FileError) -> (folder: Folder, name: [UInt8], isNew: Bool) {
+    if let linked = linkedFiles[path] { return (linked.folder, linked.name, false) }
+    let (folder, isNew) = try parent(of: path)
+    // A requested name arrives only once. Else a sender could send a link first and then a file that
+    // is stored through it.
+    guard isFirst, options.followsLinks, !isNew, path.isDirectly(in: base.path) else {
+      return (folder, path.name, isNew)
+    }
+    guard try folder.status(of: path.name)?.kind == .link else { return (folder, path.name, false) }
+    let linked = try folder.root.fileLinked(at: path)
+    linkedFiles[path] = linked
+    return (linked.folder, linked.name, false)
+  }
+
+  /// The age in seconds at which unlocked partial files are removed from the folders of a tree: one
+  /// day, so that users have time to resume.
+  static let staleAfter: Int64 = 24 * 3_600
 }

@@ -37,8 +37,10 @@ public struct TreeReceiver {
 
   let port: TransferPort
   let base: Folder
-  let expected: [UInt8]?
-  let acceptsOnlyFile: Bool
+  let expected: ExpectedNames
+  let acceptsOnlyFiles: Bool
+  /// The requested names that have arrived.
+  private var arrived: Set<[UInt8]> = []
   let options: TransferOptions
   let meter: TransferMeter?
   let onFile: FileReportHandler?
@@ -65,7 +67,7 @@ public struct TreeReceiver {
   private var announcement: TreeAnnouncement?
   /// The counts of entries by outcome.
   public var counts: TreeCounts { ledger.counts }
-  var failureList = FailureList()
+  var failureList: FailureList
   /// The first entries that could not be sent or stored. `counts` has the total number.
   public var failures: [TransferFailure] { failureList.kept }
 
@@ -78,23 +80,23 @@ public struct TreeReceiver {
   /// A receiver that stores below the folder `base` of `root`.
   ///
   /// - Parameters:
-  ///   - expected: the name that this side requested; entries must have it or be below it. Empty if
-  ///     the contents of a folder were requested; nil if the sender chooses the names.
-  ///   - acceptsOnlyFile: whether exactly one file with the expected name was requested, and no
-  ///     folder or link.
+  ///   - expected: the names that this side requested; entries must have them or be below them.
+  ///   - acceptsOnlyFiles: whether files with the expected names were requested, and no folders or
+  ///     links.
   ///   - options: the options of the transfer.
   ///   - meter: counts the progress.
   ///   - onFile: receives the report of each file.
   ///   - announced: the announced bytes of the peer's connection, over all its streams.
   /// - Throws: `FileError` if `base` can't be opened as a folder.
   public init(
-    port: TransferPort, root: Root, base: RelativePath, expecting expected: [UInt8]? = nil,
-    acceptsOnlyFile: Bool = false, options: TransferOptions, meter: TransferMeter? = nil,
+    port: TransferPort, root: Root, base: RelativePath, expecting expected: ExpectedNames = .any,
+    acceptsOnlyFiles: Bool = false, options: TransferOptions, meter: TransferMeter? = nil,
     onFile: FileReportHandler? = nil, announced: AnnouncedBytes = AnnouncedBytes()
   ) throws(FileError) {
     self.announced = AnnouncedShare(of: announced)
     self.expected = expected
-    self.acceptsOnlyFile = acceptsOnlyFile
+    failureList = FailureList(sources: expected.count)
+    self.acceptsOnlyFiles = acceptsOnlyFiles
     self.onFile = onFile
     self.port = port
     self.base = try root.folder(base)
@@ -191,8 +193,11 @@ public struct TreeReceiver {
 
   /// Handles the announcement of several files in one folder.
   mutating func announce(_ files: FileBatch) throws(FileError) {
-    let folder = try place(of: files.folder)
+    // Files of the base itself are checked by their own names.
+    let isBase = files.folder.bytes.isEmpty
+    let folder = isBase ? base.path : try place(of: files.folder)
     for (index, name) in files.names.enumerated() {
+      if isBase { try checkRequested(name.utf8) }
       let entry = FileEntry(
         path: files.folder, kind: .file, size: files.sizes[index], mode: files.mode,
         mtimeNS: files.mtimesNS[index])
@@ -206,12 +211,12 @@ public struct TreeReceiver {
       throw FileError(.protocolError, "an announced file or link has no name")
     }
     try announced.add(path)
-    if acceptsOnlyFile,
-      entry.kind != .file || ledger.nextNumber > 0 || path.name != expected
-        || path.parent != base.path
-    {
+    if acceptsOnlyFiles, entry.kind != .file || !path.isDirectly(in: base.path) {
       throw FileError(
-        .protocolError, "one file was requested, but the sender sent '\(path)' (\(entry.kind))")
+        .protocolError, "a file was requested, but the sender sent '\(path)' (\(entry.kind))")
+    }
+    if case .these = expected, path.isDirectly(in: base.path), !arrived.insert(path.name).inserted {
+      throw FileError(.protocolError, "the sender sent '\(path)' twice")
     }
     switch entry.kind {
     case .file:
@@ -248,48 +253,17 @@ public struct TreeReceiver {
   /// - Throws: `FileError` (`protocolError`) if this side did not request it.
   func place(of text: PathText) throws(FileError) -> RelativePath {
     let below = try RelativePath(text.bytes)
-    if let expected, !expected.isEmpty, below.bytes != expected,
-      !below.bytes.starts(with: expected + [UInt8(ascii: "/")])
-    {
-      throw FileError(.protocolError, "the sender sent '\(below)', which was not requested")
-    }
+    try checkRequested(below.bytes.prefix { $0 != RelativePath.slash })
     return try base.path.appending(below)
   }
 
-  /// Opens the parent folder of `path`. Also returns whether this transfer has made it.
-  mutating func parent(of path: RelativePath) throws(FileError) -> (folder: Folder, isNew: Bool) {
-    if let folder, path.isDirectly(in: folder.folder.path) { return folder }
-    let parent = try base.parent(of: path)
-    let isNew = newFolders.contains(parent.path)
-    if !isNew, cleaned.count < Self.maxFolders, cleaned.insert(parent.path.hashValue).inserted {
-      Partial.removeStale(in: parent, olderThan: Self.staleAfter)
+  /// Checks that this side requested the entry with this name, or one below it.
+  private func checkRequested(_ name: some Collection<UInt8>) throws(FileError) {
+    guard expected.contains(name) else {
+      let name = RelativePath(unchecked: Array(name))
+      throw FileError(.protocolError, "the sender sent '\(name)', which was not requested")
     }
-    folder = (parent, isNew)
-    return (parent, isNew)
   }
-
-  /// The folder and the name under which the file `path` is stored, and whether this transfer has
-  /// made the folder. If `path` is a symlink and `options.followsLinks` applies, they are those of
-  /// the file that the link leads to.
-  mutating func spot(
-    of path: RelativePath, _ number: Int? = nil
-  ) throws(FileError) -> (folder: Folder, name: [UInt8], isNew: Bool) {
-    if let linked = linkedFiles[path] { return (linked.folder, linked.name, false) }
-    let (folder, isNew) = try parent(of: path)
-    // If this side requested a name, follow a link only for the first entry. Else a sender could
-    // send a link first and then a file that is stored through it.
-    guard let number, options.followsLinks, expected == nil || number == 0, !isNew,
-      path.parent == base.path
-    else { return (folder, path.name, isNew) }
-    guard try folder.status(of: path.name)?.kind == .link else { return (folder, path.name, false) }
-    let linked = try folder.root.fileLinked(at: path)
-    linkedFiles[path] = linked
-    return (linked.folder, linked.name, false)
-  }
-
-  /// The age in seconds at which unlocked partial files are removed from the folders of a tree: one
-  /// day, so that users have time to resume.
-  static let staleAfter: Int64 = 24 * 3_600
 
   // MARK: Files
 
@@ -302,7 +276,7 @@ public struct TreeReceiver {
     guard size >= 0 else {
       throw FileError(.protocolError, "'\(path)' has a size of \(size)", path: "\(path)")
     }
-    let (folder, name, isNew) = try spot(of: path, number)
+    let (folder, name, isNew) = try spot(of: path, isFirst: true)
     // In a new folder no file is expected. If another process adds one, the rename detects it.
     let present = isNew ? nil : try folder.status(of: name)
     if let status = present {

@@ -10,7 +10,7 @@ extension TreeSender {
   ///
   /// - Throws: `FileError` if the stream is over. A failure of only this file is reported instead.
   mutating func send(
-    _ number: Int, _ path: RelativePath, _ announced: FileStatus, _ answer: Answer
+    _ number: Int, _ path: SourcePath, _ announced: FileStatus, _ answer: Answer
   ) throws(FileError) {
     moved = 0
     var answer = answer
@@ -54,7 +54,7 @@ extension TreeSender {
         // Only these errors concern the whole stream.
         if error.code == .canceled || error.code == .lost { throw error }
         guard error.code == .changed, attempt < Self.attempts, ledger.isOpen(number) else {
-          return try fail(number, path, error, sent: record.data)
+          return try fail(number, path.path, error, sent: record.data)
         }
         if record.data != nil { output.write(record) }
         meter?.update { $0.restartFile() }
@@ -84,7 +84,10 @@ extension TreeSender {
     var record = TreeRecord(file: number ?? -1)
     record.data = sent
     record.failed = error.message
-    record.path = PathText(wirePath(of: path))
+    let source = source(of: number)
+    // A receiver that named several sources knows one that can't be sent by its path.
+    let isSource = number == nil && path == source.path
+    record.path = PathText(isSource ? path.written : source.wirePath(of: path))
     output.write(record)
   }
 

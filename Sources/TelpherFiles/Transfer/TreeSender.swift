@@ -30,7 +30,7 @@ public struct TreeSender {
 
   /// An announced file that is not yet sent or skipped, or the end of a folder.
   enum Item {
-    case file(Int, RelativePath, FileStatus)
+    case file(Int, SourcePath, FileStatus)
     case leave(Int)
   }
 
@@ -43,16 +43,26 @@ public struct TreeSender {
     var prefixDigest: String?
   }
 
-  let root: Root
-  let source: RelativePath
-  let name: [UInt8]
+  /// A path and the source that it belongs to.
+  struct SourcePath {
+    /// The index of the source.
+    let source: Int
+    let path: RelativePath
+  }
+
+  let sources: [TreeSource]
   let options: TransferOptions
   let meter: TransferMeter?
   let onFile: FileReportHandler?
   var output: RecordWriter
   var port: TransferPort { output.port }
-  var walker: TreeWalker
-  var isWalkOver = false
+  /// The number of the first entry of each source whose announcement has begun.
+  var firstEntries: [Int] = []
+  /// The walk through the folder that is being announced; nil between two sources.
+  var walker: TreeWalker?
+  /// Whether everything is announced.
+  var isComplete = false
+  var roots = SourceRoots()
   /// The account of all entries.
   var ledger = TransferLedger()
   /// The receiver's final counts; nil until they arrive.
@@ -69,7 +79,7 @@ public struct TreeSender {
   var folder: Folder?
   /// The bytes of the current file that were sent.
   var moved: Int64 = 0
-  var failureList = FailureList()
+  var failureList: FailureList
   /// The first entries that could not be sent or stored. `counts` has the total number.
   public var failures: [TransferFailure] { failureList.kept }
   /// The counts of entries by outcome. After `run` has returned they equal the receiver's.
@@ -81,31 +91,43 @@ public struct TreeSender {
     port: TransferPort, root: Root, source: RelativePath, name: [UInt8],
     options: TransferOptions, meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
   ) {
+    self.init(
+      port: port,
+      sources: [TreeSource(place: .root(root), path: source, name: name, status: nil)],
+      options: options, meter: meter, onFile: onFile)
+  }
+
+  /// Creates a sender of several files, folders and links, which all have different names at the
+  /// receiver.
+  ///
+  /// - Parameter sources: one or more.
+  package init(
+    port: TransferPort, sources: [TreeSource], options: TransferOptions,
+    meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
+  ) {
     self.onFile = onFile
-    self.root = root
-    self.source = source
-    self.name = name
+    self.sources = sources
+    failureList = FailureList(sources: sources.count)
     self.options = options
     self.meter = meter
     output = RecordWriter(port: port)
-    walker = TreeWalker(root: root, start: source)
   }
 
   /// Sends everything, and waits until the receiver has settled it. Failures of single entries are
   /// listed in `failures`.
   ///
-  /// - Throws: `FileError` if the source can't be found, the receiver violates the protocol, or the
-  ///   stream is over.
+  /// - Throws: `FileError` if the only source can't be found, the receiver violates the protocol, or
+  ///   the stream is over.
   public mutating func run() throws(FileError) {
-    try announceSource()
+    try announceNext()
     while true {
       try takeAnswers(waiting: false)
       if try !sendNext() {
-        if !isWalkOver && items.count < Self.maxAhead && ledger.openCount < Self.maxOpen
+        if !isComplete && items.count < Self.maxAhead && ledger.openCount < Self.maxOpen
           && ledger.openFileBytes < Self.maxOpenFileBytes
         {
           try announceNext()
-        } else if isWalkOver && items.isEmpty {
+        } else if isComplete && items.isEmpty {
           break
         } else {
           output.flush()
@@ -129,124 +151,20 @@ public struct TreeSender {
 
   /// Checks that the receiver has settled every entry, and that both sides have the same counts.
   private func checkLedger() throws(FileError) {
-    guard ledger.openCount == 0, settled == ledger.counts else {
-      let total = ledger.announced.entries.total
+    let total = ledger.announced.entries.total
+    guard ledger.openCount == 0 else {
       throw FileError(
         .protocolError,
-        "the receiver settled \(total - ledger.openCount) of the \(total) entries that were sent"
-      )
+        "the receiver settled \(total - ledger.openCount) of the \(total) entries that were sent")
     }
-  }
-
-  // MARK: Announcing
-
-  /// Announces the source. If it is a symlink, it is followed.
-  mutating func announceSource() throws(FileError) {
-    var found = try root.status(source, followsLink: false)
-    if found.0.kind == .link {
-      do throws(FileError) {
-        found = try root.status(source, followsLink: true)
-      } catch {
-        // A link with a missing target, or one outside the root, is sent as a link.
-        guard error.code == .notFound || error.code == .badPath else { throw error }
-      }
+    guard let settled else {
+      throw FileError(
+        .protocolError, "the receiver did not send its counts of the \(total) entries")
     }
-    try announce(source, found.0, found.linkTarget)
-    isWalkOver = found.0.kind != .folder
-    if isWalkOver { try complete() }
-  }
-
-  mutating func complete() throws(FileError) {
-    isWalkOver = true
-    var record = TreeRecord()
-    record.complete = ledger.announced
-    meter?.update { $0.isTotalKnown = true }
-    output.write(record)
-  }
-
-  mutating func announceNext() throws(FileError) {
-    guard let step = walker.next() else {
-      // The walker does not report the end of the source itself.
-      if let number = openFolders.popLast() { items.append(.leave(number)) }
-      return try complete()
+    guard settled == ledger.counts else {
+      throw FileError(
+        .protocolError, "the receiver's counts of the \(total) entries differ from its answers")
     }
-    switch step {
-    case .entry(let path, let status, let link): try announce(path, status, link)
-    case .leave:
-      guard let number = openFolders.popLast() else {
-        preconditionFailure("the walker leaves the folders that it entered")
-      }
-      items.append(.leave(number))
-    case .failed(let path, let error): try fail(nil, path, error)
-    }
-  }
-
-  mutating func announce(
-    _ path: RelativePath, _ status: FileStatus, _ link: [UInt8]?
-  ) throws(FileError) {
-    switch status.kind {
-    case .file: return try announceFile(path, status)
-    case .folder: openFolders.append(ledger.announce(.folder, path))
-    case .link: _ = ledger.announce(.link, path)
-    case .other(let what):
-      return try fail(
-        nil, path,
-        FileError(.notAFile, "'\(path)' is \(what), which is not transferred", path: "\(path)"))
-    }
-    output.write(TreeRecord(entry: entry(path, status, link)))
-  }
-
-  private mutating func announceFile(_ path: RelativePath, _ status: FileStatus) throws(FileError) {
-    let digest = options.comparesDigests ? try? digest(of: path) : nil
-    items.append(.file(ledger.announce(.file, path, digest: digest), path, status))
-    meter?.update { $0.announce(status.size) }
-    // The source itself gets its own record, because it may have another name at the receiver.
-    let isUnsized = status.size == 0 && isContentAt(path)
-    if path != source, !options.comparesDigests, !isUnsized,
-      let name = String(validating: path.name, as: UTF8.self)
-    {
-      return output.announce(name, in: wirePath(of: path.parent), status)
-    }
-    var entry = entry(path, status, nil)
-    // Its length is not known before it is read.
-    if isUnsized { entry.size = nil }
-    entry.digest = digest
-    output.write(TreeRecord(entry: entry))
-  }
-
-  /// Whether a file whose size is 0 has contents, like the files of proc(5). The receiver must not
-  /// treat it as an unchanged empty file.
-  private mutating func isContentAt(_ path: RelativePath) -> Bool {
-    withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { byte in
-      // An error shows again when the file is sent.
-      (try? open(path).read(into: byte, at: 0)) ?? 0 > 0
-    }
-  }
-
-  private func entry(_ path: RelativePath, _ status: FileStatus, _ link: [UInt8]?) -> FileEntry {
-    var entry = FileEntry(path, status, link: link)
-    entry.path = PathText(wirePath(of: path))
-    return entry
-  }
-
-  /// The path as the receiver knows it.
-  func wirePath(of path: RelativePath) -> [UInt8] {
-    var below = path.bytes.dropFirst(source.bytes.count)
-    if below.first == UInt8(ascii: "/") { below = below.dropFirst() }
-    return name.isEmpty || below.isEmpty ? name + below : name + [UInt8(ascii: "/")] + below
-  }
-
-  mutating func digest(of path: RelativePath) throws(FileError) -> String {
-    let file = try open(path)
-    var hasher = FileHasher(options.digest)
-    try hasher.update(file, 0..<file.status.size)
-    return hasher.digest
-  }
-
-  mutating func open(_ path: RelativePath) throws(FileError) -> SourceFile {
-    if folder?.path != path.parent { folder = try root.parent(of: path) }
-    guard let folder else { preconditionFailure("it was opened in the line above") }
-    return try folder.openFile(path.name, followsLink: path == source)
   }
 
   // MARK: Answers
@@ -321,7 +239,7 @@ public struct TreeSender {
     if unsendable.remove(number) == nil {
       note(path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "\(entry.path)", message)
     }
-    report(ledger.settleFailure(number).entry, .failed(message))
+    report(number, ledger.settleFailure(number).entry, .failed(message))
     if entry.kind == .file, number >= nextAnswer {
       try add(Answer(first: number, count: 1, isWanted: false, offset: 0))
     }
@@ -340,15 +258,18 @@ public struct TreeSender {
     }
     ledger.settle(number, outcome)
     switch outcome {
-    case .stored: report(entry, .stored)
-    case .skipped(let reason): report(entry, .skipped(reason))
+    case .stored: report(number, entry, .stored)
+    case .skipped(let reason): report(number, entry, .skipped(reason))
     case .failed: preconditionFailure("a failure has a reason: see `takeFailure`")
     }
   }
 
-  private func report(_ entry: TransferLedger.Entry, _ outcome: FileReport.Outcome) {
+  private func report(
+    _ number: Int, _ entry: TransferLedger.Entry, _ outcome: FileReport.Outcome
+  ) {
     guard let onFile, entry.kind == .file else { return }
-    onFile(FileReport(wirePath(of: entry.path), entry, outcome, options.digest))
+    onFile(
+      FileReport(source(of: number).wirePath(of: entry.path), entry, outcome, options.digest))
   }
 
   /// Handles the first item of the queue, if the receiver has answered it.
@@ -364,7 +285,7 @@ public struct TreeSender {
     case .file(let number, let path, let status):
       guard let answer = try answer(for: number) else { return false }
       if answer.isWanted {
-        meter?.update { $0.begin(path) }
+        meter?.update { $0.begin(path.path) }
         try send(number, path, status, answer)
       } else {
         meter?.update { $0.skip(status.size) }

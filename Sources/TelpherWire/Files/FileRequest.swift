@@ -49,8 +49,17 @@ public struct FileRequest: Sendable, Equatable, Codable {
 
   /// The names of the supported digests.
   public static let digests: Set<String> = ["xxh128", "sha256", "md5"]
-  /// The digest that is used if a request names none.
-  public static let defaultDigest = "xxh128"
+
+  /// A file or folder of a `get_tree` of several.
+  public struct Source: Sendable, Equatable, Codable {
+    /// The file or folder, as `FileRequest.path`.
+    public var path: PathText
+    /// The name that replaces `path` in the records.
+    public var name: PathText
+
+    /// A source.
+    public init(_ path: PathText, as name: PathText) { (self.path, self.name) = (path, name) }
+  }
 
   /// The operation.
   public var operation: Operation = .stat
@@ -61,6 +70,9 @@ public struct FileRequest: Sendable, Equatable, Codable {
   public var to: PathText?
   /// `get_tree`: the name that replaces `path` in the records.
   public var name: PathText?
+  /// `get_tree`: further files and folders, which are sent after `path`. A failure of one of them,
+  /// or of `path`, is then not that of the request.
+  public var sources: [Source]?
   /// `put`: the number of bytes that follow, if known.
   public var size: Int64?
   /// `put`, `mkdir`: the permission bits.
@@ -100,8 +112,8 @@ public struct FileRequest: Sendable, Equatable, Codable {
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case path, to, name, size, mode, digest, resume, sync, offset, parents, recursive, follow
-    case ancestors
+    case path, to, name, sources, size, mode, digest, resume, sync, offset, parents, recursive
+    case follow, ancestors
     case mtimeNS = "mtime_ns"
     case ifExists = "if_exists"
     case prefixDigest = "prefix_digest"

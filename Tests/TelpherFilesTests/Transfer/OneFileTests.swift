@@ -5,7 +5,7 @@ import Testing
 
 @testable import TelpherFiles
 
-/// A receiver that requested one file accepts nothing else.
+/// A receiver that requested files by name accepts nothing else.
 @Suite(.timeLimit(.minutes(1))) struct OneFileTests {
   private func receive(
     _ fixture: TreeFixture, _ entries: [FileEntry]
@@ -16,12 +16,54 @@ import Testing
       while try port.receive(.index) != nil {}
     } _: { (port) throws(FileError) in
       var receiver = try TreeReceiver(
-        port: port, root: root, base: .root, expecting: "x".bytes, acceptsOnlyFile: true,
+        port: port, root: root, base: .root, expecting: ExpectedNames("x".bytes),
+        acceptsOnlyFiles: true,
         options: TransferOptions())
       try receiver.run()
     }
     if case .failure(let error) = received { return error }
     return nil
+  }
+
+  /// What a receiver does that requested the files `x` and `y`.
+  private func receiveTwo(
+    _ fixture: TreeFixture, _ send: @escaping @Sendable (TransferPort) -> Void
+  ) async throws -> FileError? {
+    let root = try Root(fixture.destination)
+    let (_, received) = await PortPair().run { (port) throws(FileError) in
+      send(port)
+      while try port.receive(.index) != nil {}
+    } _: { (port) throws(FileError) in
+      var receiver = try TreeReceiver(
+        port: port, root: root, base: .root, expecting: .these(["x".bytes, "y".bytes]),
+        options: TransferOptions())
+      try receiver.run()
+    }
+    if case .failure(let error) = received { return error }
+    return nil
+  }
+
+  @Test func eachRequestedNameIsAcceptedOnce() async throws {
+    try await TreeFixture.with { fixture in
+      let twice = try await receiveTwo(fixture) { port in
+        for name in ["x", "y", "x"] { port.announce(name, in: "", size: 1) }
+      }
+      #expect(twice?.message == "the sender sent 'x' twice")
+      let mixed = try await receiveTwo(fixture) { port in
+        port.announce("x", in: "", size: 1)
+        port.sendRecord(TreeRecord(entry: self.file("x")))
+      }
+      #expect(mixed?.message == "the sender sent 'x' twice")
+      let other = try await receiveTwo(fixture) { port in
+        port.announce("x", in: "", size: 1)
+        port.announce("z", in: "", size: 1)
+      }
+      #expect(other?.message == "the sender sent 'z', which was not requested")
+      let below = try await receiveTwo(fixture) { port in
+        port.sendRecord(TreeRecord(entry: self.file("z/x")))
+      }
+      #expect(below?.message == "the sender sent 'z', which was not requested")
+    }
   }
 
   private func file(_ path: String) -> FileEntry {
@@ -61,7 +103,8 @@ import Testing
         while try port.receive(.index) != nil {}
       } _: { [options] (port) throws(FileError) in
         var receiver = try TreeReceiver(
-          port: port, root: root, base: .root, expecting: "x".bytes, options: options)
+          port: port, root: root, base: .root, expecting: ExpectedNames("x".bytes), options: options
+        )
         try receiver.run()
       }
       #expect(TreeFixture.read(fixture.source + "/victim") == [7])

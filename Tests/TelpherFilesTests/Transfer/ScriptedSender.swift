@@ -12,7 +12,8 @@ extension TreeFixture {
     let root = try Root(destination)
     return await PortPair().run(sender) { (port) throws(FileError) in
       var receiver = try TreeReceiver(
-        port: port, root: root, base: .root, expecting: expecting.map { Array($0.utf8) },
+        port: port, root: root, base: .root,
+        expecting: expecting.map { ExpectedNames(Array($0.utf8)) } ?? .any,
         options: options, meter: meter)
       try receiver.run()
       return (receiver.counts, receiver.failures)

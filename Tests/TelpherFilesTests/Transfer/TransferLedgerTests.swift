@@ -149,8 +149,7 @@ import Testing
       let (sent, received) = await pair.run { (port) throws(FileError) in
         var sender = TreeSender(
           port: port, root: from, source: .root, name: "tree".bytes, options: TransferOptions())
-        try sender.announceSource()
-        while !sender.isWalkOver { try sender.announceNext() }
+        while !sender.isComplete { try sender.announceNext() }
         unlink(fixture.source + "/gone")
         while try !sender.sendNext() || !sender.items.isEmpty {
           sender.output.flush()

@@ -35,7 +35,8 @@ struct TreeFixture: Sendable {
       return sender.failures
     } _: { (port) throws(FileError) in
       var receiver = try TreeReceiver(
-        port: port, root: to, base: .root, expecting: expecting, options: options)
+        port: port, root: to, base: .root, expecting: expecting.map { ExpectedNames($0) } ?? .any,
+        options: options)
       try receiver.run()
       return (receiver.counts, receiver.failures)
     }
