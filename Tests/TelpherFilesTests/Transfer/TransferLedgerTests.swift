@@ -41,7 +41,7 @@ import Testing
       }
       let outcome = try await fixture.transfer()
       #expect(
-        outcome.messages == ["cannot write 'tree/large': 8 transfers of it are running"])
+        outcome.messages == ["cannot write 'tree/large': 8 transfers of it are running; try again when one has ended"])
       #expect(try outcome.counts.files == 1)
       #expect(try outcome.counts.failed == 1)
       let sent = try outcome.sent.get()
@@ -109,16 +109,36 @@ import Testing
     }
   }
 
-  /// Wrong answers for a folder (entry 0) and a file of 1 byte (entry 1). Each is sent twice.
+  private static let noCounts =
+    #"{"stored":\#(none),"skipped":\#(none),"failed":\#(none),"unsent":0,"bytes":0,"changed":0}"#
+  private static let none = #"{"files":0,"folders":0,"links":0}"#
+
+  /// Wrong answers for a folder (entry 0) and a file of 1 byte (entry 1), and what is wrong.
   @Test(arguments: [
-    // The file is not settled.
-    #"{"stored":0}"#,
-    // Both are settled, but the counts are missing.
-    #"{"stored":0,"count":2}"#,
-    // Entries that are settled twice or were never announced.
-    #"{"skip":1}"#, #"{"file":0,"failed":"no"}"#, #"{"stored":2}"#,
+    (
+      [#"{"stored":0}"#], "the receiver settled 1 of the 2 entries that were sent"
+    ),
+    (
+      [#"{"stored":0,"count":2}"#], "the receiver did not send its counts of the 2 entries"
+    ),
+    (
+      [#"{"stored":0,"count":2}"#, #"{"settled":\#(noCounts)}"#],
+      "the receiver's counts of the 2 entries differ from its answers"
+    ),
+    (
+      [#"{"skip":1}"#, #"{"skip":1}"#], "the receiver settled entry 1, which is not open"
+    ),
+    (
+      [#"{"file":0,"failed":"no"}"#, #"{"file":0,"failed":"no"}"#],
+      "the receiver answered for an unknown or settled entry"
+    ),
+    (
+      [#"{"stored":2}"#], "the receiver answered for an unknown or settled entry"
+    ),
   ])
-  func transferFailsIfAnEntryIsNotSettledExactlyOnce(_ answer: String) async throws {
+  func transferFailsIfAnEntryIsNotSettledExactlyOnce(
+    _ answers: [String], _ message: String
+  ) async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/file", [1])
       let from = try Root(fixture.source)
@@ -130,13 +150,14 @@ import Testing
         _ = try port.receive(.index)
         port.enqueue(Chunk(Array("{\"want\":1}\n".utf8)), on: .index)
         _ = try port.receive(.file)
-        port.enqueue(Chunk(Array("\(answer)\n\(answer)\n".utf8)), on: .index)
+        port.enqueue(Chunk(Array(answers.map { $0 + "\n" }.joined().utf8)), on: .index)
         port.finish(.index)
         port.finish(.file)
         while try port.receive(.index) != nil {}
       }
       let error = #expect(throws: FileError.self) { try sent.get() }
       #expect(error?.code == .protocolError)
+      #expect(error?.message == message)
     }
   }
 
