@@ -21,7 +21,9 @@ public struct TokenFile: Sendable {
     let text = String(decoding: try file.read(), as: UTF8.self)
     let digits = text.hasSuffix("\n") ? String(text.dropLast()) : text
     guard let token = Token(hexadecimal: digits) else {
-      throw SecretFile.Failure("the token file \(file.path) does not hold 64 hexadecimal digits")
+      throw SecretFile.Failure(
+        "the token file \(file.path) does not hold 64 hexadecimal digits: name another file with --token-file, or replace it with 'telpher token rotate'"
+      )
     }
     return token
   }

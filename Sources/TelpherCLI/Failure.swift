@@ -38,6 +38,10 @@ struct Failure: Error, Equatable {
       if error.code == .deadlinePassed { status = ExitStatus.timedOut }
     case let error as ClassicError:
       self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
+    case let error as FileError where error.code == .protocolError:
+      self.init(
+        "the other side broke the protocol: \(error.message); is the same version of telpher on both sides?",
+        kind: "protocol_error")
     case let error as FileError:
       self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
     case let error as TransportError: self.init(error.message)

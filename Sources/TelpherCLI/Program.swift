@@ -109,13 +109,12 @@ public enum Program {
       Descriptor.complain(message)
       return status.rawValue
     }
-    let command = arguments.first
     let message = ArgumentText.shown(
       RootCommand.message(for: error).split(separator: "\n").joined(separator: "; "))
-    let help = command.map { RootCommand.commandNames.contains($0) ? " \($0)" : "" } ?? ""
-    Descriptor.complain("\(message) (see 'telpher\(help) --help')")
+    let help = RootCommand.command(in: arguments)
+    Descriptor.complain("\(message) (see '\(help) --help')")
     // Not 64: from `run` that could be the status of the command.
-    return command == "run" ? ExitStatus.failure : status.rawValue
+    return arguments.first == "run" ? ExitStatus.failure : status.rawValue
   }
 
   /// Refuses arguments that are not UTF-8, for a command that takes only UTF-8.
@@ -139,7 +138,18 @@ struct RootCommand: AsyncParsableCommand {
       ClassicCommand.self,
     ])
 
-  static var commandNames: [String] {
-    configuration.subcommands.compactMap { $0.configuration.commandName }
+  /// The command that `arguments` name, with its parents: `telpher`, `telpher classic run`.
+  static func command(in arguments: [String]) -> String {
+    var text = "telpher"
+    var type: any ParsableCommand.Type = RootCommand.self
+    for word in arguments {
+      let commands = type.configuration.subcommands
+      guard let next = commands.first(where: { $0.configuration.commandName == word }) else {
+        break
+      }
+      text += " \(word)"
+      type = next
+    }
+    return text
   }
 }

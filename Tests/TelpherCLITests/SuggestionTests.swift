@@ -4,7 +4,8 @@ import Testing
 
 struct SuggestionTests {
   @Test(arguments: [
-    ("rn", "run"), ("runn", "run"), ("sevre", "serve"), ("gett", "get"), ("pu", "put"),
+    ("rn", "run"), ("rnu", "run"), ("runn", "run"), ("sevre", "serve"), ("gett", "get"),
+    ("pu", "put"),
   ])
   func aMistypedNameIsRecognized(_ word: String, _ name: String) {
     #expect(Suggestion.nearest(to: word, among: ["run", "serve", "get", "put", "mkdir"]) == name)
@@ -15,9 +16,10 @@ struct SuggestionTests {
     #expect(Suggestion.nearest(to: word, among: ["run", "serve", "mkdir"]) == nil)
   }
 
-  @Test func theDistanceIsTheNumberOfChangedLetters() {
+  @Test func theDistanceIsTheNumberOfChangesOfLetters() {
     #expect(Suggestion.distance("", "abc") == 3)
     #expect(Suggestion.distance("abc", "abc") == 0)
+    #expect(Suggestion.distance("run", "rnu") == 1)
     #expect(Suggestion.distance("kitten", "sitting") == 3)
   }
 }

@@ -38,6 +38,6 @@ struct ClassicHost {
 
 extension ClassicServer: EndableServer {
   func endInOrder() async { await stop() }
-  nonisolated var remaining: String { "the commands that run, which are asked to end" }
+  nonisolated var remaining: String? { "the commands that run, which are asked to end" }
   func endAtOnce() async { kill() }
 }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Glibc
 internal import TelpherClient
 
 /// `telpher mkdir`
@@ -25,7 +26,11 @@ struct MakeFolderCommand: AsyncParsableCommand, TakesManyPaths {
 
   func run() async throws {
     try await FileReach(server: server).perform(for: paths.map(\.path)) { connection, path in
-      try await connection.makeFolder(path, withParents: parents)
+      do {
+        try await connection.makeFolder(path, withParents: parents)
+      } catch let error as FileError where error.errno == ENOENT && !parents {
+        throw error.advising("-p also makes missing parents")
+      }
     }
   }
 }

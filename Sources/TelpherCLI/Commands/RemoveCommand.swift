@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Glibc
 internal import TelpherClient
 
 /// `telpher rm`
@@ -24,7 +25,11 @@ struct RemoveCommand: AsyncParsableCommand, TakesManyPaths {
 
   func run() async throws {
     try await FileReach(server: server).perform(for: paths.map(\.path)) { connection, path in
-      try await connection.remove(path, recursively: recursive)
+      do {
+        try await connection.remove(path, recursively: recursive)
+      } catch let error as FileError where error.errno == ENOTEMPTY {
+        throw error.advising("-r removes it with everything in it")
+      }
     }
   }
 }

@@ -69,8 +69,20 @@ struct ServerReach {
   /// Adds to `error` what the user can do about it.
   private static func advise(_ error: ClientError, _ endpoint: Endpoint) -> ClientError {
     guard case .socket(let address) = endpoint else { return error }
-    return ClientError(
-      error.code, "\(error.message); start a server there with 'telpher serve --listen \(address)'")
+    let advice =
+      if case .unix(let path) = address, let owner = ownerOfForbidden(path) {
+        "the socket belongs to user \(owner), and only that user and root can use it"
+      } else {
+        "start a server there with 'telpher serve --listen \(address)'"
+      }
+    return ClientError(error.code, "\(error.message); \(advice)")
+  }
+
+  /// The owner of a socket that this user may not use; nil if that is not the fault.
+  private static func ownerOfForbidden(_ path: String) -> UInt32? {
+    var status = stat()
+    guard stat(path, &status) == 0, access(path, W_OK) != 0 else { return nil }
+    return status.st_uid
   }
 
   /// Connects to the user's own server, or else to a temporary one. If the user's own server runs

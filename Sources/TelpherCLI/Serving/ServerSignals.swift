@@ -9,15 +9,17 @@ protocol EndableServer: Sendable {
   func endInOrder() async
   /// Ends commands and transfers now, so that a pending `endInOrder()` returns.
   func endAtOnce() async
-  /// The commands and transfers that `endInOrder()` waits for, as text for a log line.
-  var remaining: String { get }
+  /// The commands and transfers that `endInOrder()` waits for, as text for a log line; nil if there
+  /// are none.
+  var remaining: String? { get }
 }
 
 extension Server: EndableServer {
   func endInOrder() async { await drain() }
   func endAtOnce() async { await stop() }
-  var remaining: String {
+  var remaining: String? {
     let (connections, commands) = load
+    guard connections > 0 || commands > 0 else { return nil }
     return
       "\(Amount.count(commands, "running command")) and the transfers of \(Amount.count(connections, "connection")), for \(drainLimit / 1_000_000_000) s at most"
   }
@@ -65,9 +67,12 @@ struct ServerSignals {
     await withTaskGroup { group in
       group.addTask {
         guard let number = await next() else { return }
+        let waiting =
+          server.remaining.map {
+            "; waiting for \($0); a second Ctrl-C or SIGTERM ends them at once"
+          } ?? ""
         logger.info(
-          "ending: nothing new is accepted; waiting for \(server.remaining); a second Ctrl-C or SIGTERM ends them at once",
-          metadata: ["signal": "\(number)"])
+          "ending: nothing new is accepted\(waiting)", metadata: ["signal": "\(number)"])
         await withTaskGroup { group in
           group.addTask { await server.endInOrder() }
           group.addTask {

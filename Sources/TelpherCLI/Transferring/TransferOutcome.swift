@@ -77,3 +77,10 @@ extension TransferFailure {
     return PathText(text).shown(escapingBackslashes: false)
   }
 }
+
+extension FileError {
+  /// The same error, with advice for the user at the end of the message.
+  func advising(_ advice: String) -> FileError {
+    FileError(code, "\(message); \(advice)", errno: errno, path: path)
+  }
+}

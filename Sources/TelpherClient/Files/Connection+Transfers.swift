@@ -199,9 +199,13 @@ extension Connection {
       return RemoteTarget(folder: folder, name: isFolder ? nil : name, lineage: lineage)
     }
     guard !isFolder else {
+      guard found != nil else {
+        throw FileError(
+          .noParent, "the folder '\(whole)' is not on the server", errno: ENOENT,
+          path: whole.description)
+      }
       throw FileError(
-        found == nil ? .noParent : .notAFolder,
-        "'\(whole)' is not a folder on the server", path: whole.description)
+        .notAFolder, "'\(whole)' is not a folder on the server", path: whole.description)
     }
     guard let (entry, lineage) = foundParent else {
       throw FileError(

@@ -63,13 +63,16 @@ struct PartialClaim {
       }
     }
     guard isObstructed else {
-      throw FileError(.busy, "write", path, "\(PartialName.slots) transfers of it are running")
+      throw FileError(
+        .busy, "write", path,
+        "\(PartialName.slots) transfers of it are running; try again when one has ended")
     }
     switch Self.claim(PartialName.randomFile(), in: folder) {
     case .claimed(let claim): self = claim
     case .refused(let error): throw FileError("write", path, errno: error)
     case .locked, .foreign, .gone:
-      throw FileError(.busy, "write", path, "another program changes its folder at the same time")
+      throw FileError(
+        .busy, "write", path, "another program changes its folder at the same time; try again")
     }
   }
 

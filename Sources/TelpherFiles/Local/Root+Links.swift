@@ -36,7 +36,7 @@ extension Root {
         return (folder, real.name)
       }
     }
-    throw FileError(.busy, attempt, path, "its target is renamed again and again")
+    throw FileError(.busy, attempt, path, "its target is renamed again and again; try again later")
   }
 
   /// Returns the path of an open file, as the kernel reports it in /proc/self/fd, and the root that

@@ -67,7 +67,7 @@ public final class Root: Sendable {
       let shown = PathText(path).description
       let reason = String(cString: strerror(-number))
       throw FileError(
-        .init(errno: -number), "cannot open the root '\(shown)': \(reason)", errno: -number,
+        .init(errno: -number), "cannot open the folder '\(shown)': \(reason)", errno: -number,
         path: shown)
     }
     return Descriptor(owning: number)

@@ -68,7 +68,7 @@ struct FilePlace {
   /// - Throws: as `Root.parent(of:)`. If the path was written as a folder's: `.notAFile` if a
   ///   folder is there, else `.notAFolder`.
   func parentOfFile(_ attempt: String) throws(FileError) -> Folder {
-    let parent = try root.parent(of: path)
+    let parent = try existingParent(attempt)
     guard !mustBeFolder else {
       if try parent.status(of: path.name)?.kind == .folder {
         throw FileError(.notAFile, attempt, path, "it is a folder")
@@ -84,11 +84,27 @@ struct FilePlace {
   /// - Throws: as `Root.parent(of:)`; `.notAFolder` if the path was written as a folder's and
   ///   something else is there.
   func parent(_ attempt: String) throws(FileError) -> Folder {
-    let parent = try root.parent(of: path)
+    let parent = try existingParent(attempt)
     if mustBeFolder, let status = try parent.status(of: path.name), status.kind != .folder {
       throw notAFolder(attempt)
     }
     return parent
+  }
+
+  /// Opens the parent folder, for a new folder, whose path may be written with a trailing slash.
+  ///
+  /// - Throws: as `Root.parent(of:)`.
+  func parentOfFolder(_ attempt: String) throws(FileError) -> Folder { try existingParent(attempt) }
+
+  /// Opens the parent folder. If it is missing, the message says what it was needed for.
+  private func existingParent(_ attempt: String) throws(FileError) -> Folder {
+    do throws(FileError) {
+      return try root.parent(of: path)
+    } catch  where error.code == .notFound {
+      throw FileError(
+        .notFound, "cannot \(attempt) '\(path)': the folder '\(path.parent)' does not exist",
+        errno: error.errno, path: "\(path)")
+    }
   }
 
   private func notAFolder(_ attempt: String) -> FileError {

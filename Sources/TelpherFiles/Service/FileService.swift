@@ -163,7 +163,12 @@ public struct FileService: Sendable {
     var result = CloseResult(.ok)
     switch request.operation {
     case .mkdir:
-      try root.makeFolder(path, mode: request.mode ?? 0o755, withParents: request.parents == true)
+      let mode = request.mode ?? 0o755
+      if request.parents == true {
+        try root.makeFolder(path, mode: mode, withParents: true)
+      } else {
+        try place.parentOfFolder("make the folder").makeFolder(path.name, mode: mode)
+      }
     case .rm: try place.parent("remove").removeOne(path.name)
     case .mv:
       guard let to = request.to else { preconditionFailure("the decoder refuses mv without 'to'") }

@@ -52,6 +52,10 @@ public struct LocalPlace: Sendable {
     let (parent, last) = Self.split(destination)
     do throws(FileError) {
       root = try Root(unconfined: parent)
+    } catch  where error.errno == ENOTDIR {
+      throw FileError(
+        .notAFolder, "cannot write '\(shown)': '\(PathText(parent))' is not a folder",
+        errno: ENOTDIR, path: shown)
     } catch  where error.errno == ENOENT {
       let parent = PathText(parent).description
       throw FileError(

@@ -51,7 +51,8 @@ struct PutGetTests {
     let missing = try await sandbox.telpher("put", a, b, "nowhere")
     #expect(missing.status == 1)
     #expect(
-      missing.errorText == "telpher: 'nowhere' is not a folder on the server; --parents makes it\n")
+      missing.errorText
+        == "telpher: the folder 'nowhere' is not on the server; --parents makes it\n")
   }
 
   @Test func ifExistsReplacesSkipsOrFails() async throws {

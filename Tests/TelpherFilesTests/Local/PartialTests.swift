@@ -120,7 +120,9 @@ import Testing
       try Partial.open(for: "file".bytes, in: top, keeping: true)
     }
     #expect(error?.code == .busy)
-    #expect(error?.message == "cannot write 'file': 8 transfers of it are running")
+    #expect(
+      error?.message
+        == "cannot write 'file': 8 transfers of it are running; try again when one has ended")
     partials.remove(at: 3)
     let again = try Partial.open(for: "file".bytes, in: top, keeping: true)
     #expect(try again.text() == "3")
@@ -246,7 +248,9 @@ import Testing
     let error = #expect(throws: FileError.self) {
       try Partial.open(for: "file".bytes, in: sandbox.top(), keeping: false)
     }
-    #expect(error?.message == "cannot write 'file': 8 transfers of it are running")
+    #expect(
+      error?.message
+        == "cannot write 'file': 8 transfers of it are running; try again when one has ended")
     others.forEach { $0.discard() }
   }
 

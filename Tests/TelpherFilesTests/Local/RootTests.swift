@@ -18,7 +18,7 @@ import Testing
     #expect(code { _ = try Root(sandbox.inside("nothing")) } == .notFound)
     let error = #expect(throws: FileError.self) { try Root(sandbox.inside("file")) }
     #expect(error?.code == .notAFolder)
-    #expect(error?.message == "cannot open the root '\(sandbox.inside("file"))': Not a directory")
+    #expect(error?.message == "cannot open the folder '\(sandbox.inside("file"))': Not a directory")
   }
 
   @Test func openingOtherThanAFolderFails() throws {

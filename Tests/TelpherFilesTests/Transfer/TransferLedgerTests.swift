@@ -41,7 +41,9 @@ import Testing
       }
       let outcome = try await fixture.transfer()
       #expect(
-        outcome.messages == ["cannot write 'tree/large': 8 transfers of it are running; try again when one has ended"])
+        outcome.messages == [
+          "cannot write 'tree/large': 8 transfers of it are running; try again when one has ended"
+        ])
       #expect(try outcome.counts.files == 1)
       #expect(try outcome.counts.failed == 1)
       let sent = try outcome.sent.get()
