@@ -93,9 +93,10 @@ public final class TransferMeter: Sendable {
 
   /// Changes the counts, and publishes them if the last update is old enough.
   func update(_ change: (inout TransferProgress) -> Void) {
-    let now = monotonicNow()
     let news: TransferProgress? = state.withLock { state in
       change(&state.progress)
+      // Read the clock under the lock: an earlier time than that of the last update would trap.
+      let now = monotonicNow()
       guard now - state.publishedAt >= Self.interval else { return nil }
       state.publishedAt = now
       return state.progress
