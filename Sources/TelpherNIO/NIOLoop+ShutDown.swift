@@ -5,11 +5,6 @@ internal import NIOPosix
 internal import TelpherSystem
 
 extension NIOLoop {
-  /// Closes every open handle without calling its callbacks, and ends the loop's thread. A
-  /// `connect` or `spawn` that is under way completes with an error.
-  ///
-  /// May be called from any thread but the loop's own. Returns when the thread has ended; a call
-  /// after that returns at once.
   public func shutDown() async {
     precondition(!isCurrent, "a loop can't wait for its own end")
     _ = await work.end { eventLoop.execute { [self] in closeEverything() } }

@@ -33,11 +33,13 @@ public protocol EventLoop: SerialExecutor, TaskExecutor {
   /// Calls `didReceive` each time this process receives `signal`, until the watch is canceled. If a
   /// signal has several watches, all are called.
   ///
-  /// - Throws: `TransportError` if the signal can't be watched.
+  /// - Throws: `TransportError` if the signal can't be watched. SIGKILL, SIGSTOP and SIGPIPE can't;
+  ///   SIGPIPE stays ignored.
   func watch(signal: Int32, _ didReceive: @escaping () -> Void) throws(TransportError)
     -> any SignalWatch
 
-  /// Opens a listening socket that any number of this process's loops can then `serve`.
+  /// Opens a listening socket that any number of this process's loops can then `serve`. The file of
+  /// a Unix socket has mode 0600 from the start; one that a dead server left is replaced.
   ///
   /// - Throws: `TransportError` with the address and the reason (in use, no such folder, ...).
   func bind(to address: SocketAddress, backlog: Int32) throws(TransportError) -> any BoundSocket
@@ -47,10 +49,13 @@ public protocol EventLoop: SerialExecutor, TaskExecutor {
   ///
   /// If the process has no free descriptors, the loop refuses new connections and continues: it
   /// does not busy-loop.
+  ///
+  /// - Throws: `TransportError` if the socket was closed or no descriptor is available.
   func serve(_ socket: any BoundSocket, didAccept: @escaping (any ByteStream) -> Void)
     throws(TransportError) -> any Listener
 
-  /// Connects to `address` and calls `completion` once.
+  /// Connects to `address` and calls `completion` once, with the stream or with a `TransportError`
+  /// that names the address.
   func connect(
     to address: SocketAddress,
     completion: @escaping (Result<any ByteStream, TransportError>) -> Void)
@@ -63,17 +68,26 @@ public protocol EventLoop: SerialExecutor, TaskExecutor {
     at address: DatagramAddress, didReceive: @escaping (Chunk, DatagramAddress) -> Void
   ) throws(TransportError) -> any DatagramSocket
 
-  /// Creates a stream over open descriptors, such as standard input and output. The stream owns
-  /// both (which may be the same) and closes them.
+  /// Creates a stream over open pipes, sockets or terminals, such as standard input and output. The
+  /// stream owns both descriptors (which may be the same) and closes them.
+  ///
+  /// Other processes may share their O_NONBLOCK flag, so the flag is restored when the stream
+  /// closes. Of descriptors 0 to 2 the stream uses a copy and replaces the original by /dev/null.
+  /// So the peer sees the stream close, and stray output does not reach it.
+  ///
+  /// - Throws: `TransportError` if a descriptor is none of these. Both descriptors stay open then.
   func adopt(reading input: Int32, writing output: Int32) throws(TransportError) -> any ByteStream
 
-  /// Starts a child process and calls `completion` once.
+  /// Starts a child process and calls `completion` once, with the child or with a `SpawnError`.
   func spawn(
     _ request: SpawnRequest,
     completion: @escaping (Result<any ChildProcess, SpawnError>) -> Void)
 
-  /// Closes all remaining handles, without calling their callbacks, and ends the thread. Returns
-  /// when the thread has ended; a second call returns at once. Any thread except the loop's may
-  /// call it.
+  /// Closes all remaining handles, without calling their callbacks, and ends the thread. A
+  /// `connect` or `spawn` that is under way completes with an error. Returns when the thread has
+  /// ended; a second call returns at once. Any thread except the loop's may call it.
+  ///
+  /// Jobs that are enqueued later still run, one at a time, on a thread that is started for them. So
+  /// a task that outlives its loop finishes instead of hanging forever.
   func shutDown() async
 }

@@ -3,11 +3,7 @@ internal import TelpherSystem
 public import TelpherTransport
 
 extension UVLoop {
-  /// Runs `job` on the loop's thread. May be called from any thread; on the loop's own thread it
-  /// takes no lock.
-  ///
-  /// After `shutDown`, jobs still run, one at a time, on a thread that is started for them. So a
-  /// task that outlives its loop finishes instead of hanging forever.
+  /// On the loop's own thread it takes no lock.
   public func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     if isCurrent {
@@ -21,8 +17,6 @@ extension UVLoop {
     }
   }
 
-  /// Runs `body` on the loop's thread soon, in the order of the calls. May be called from any
-  /// thread. After `shutDown`, `body` is dropped.
   public func execute(_ body: @escaping @Sendable () -> Void) {
     guard isCurrent else { return send(.body(body)) }
     guard !isClosing else { return }
@@ -31,22 +25,19 @@ extension UVLoop {
     enqueueLocally(.call(body))
   }
 
-  /// The loop as the serial executor of an actor.
   public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
     UnownedSerialExecutor(ordinary: self)
   }
 
-  /// The loop as the preferred executor of a task.
   public func asUnownedTaskExecutor() -> UnownedTaskExecutor {
     UnownedTaskExecutor(ordinary: self)
   }
 
-  /// Traps unless the caller is on the loop's thread.
   public func checkIsolated() {
     preconditionIsCurrent()
   }
 
-  /// Whether the caller is on the loop's thread. `assumeIsolated` asks this in callbacks of libuv.
+  /// `assumeIsolated` asks this in callbacks.
   public func isIsolatingCurrentContext() -> Bool? {
     isCurrent
   }
@@ -57,11 +48,8 @@ extension UVLoop {
     enqueueLocally(.call(body))
   }
 
-  /// Calls `task.turnDidEnd()` once, right before the loop next waits for I/O. Call it on the
-  /// loop's thread.
-  ///
-  /// This runs in libuv's prepare handle. libuv computes its timeout after the prepare handles, so
-  /// it also respects timers that `task` starts.
+  /// The task runs in libuv's prepare handle. libuv computes its timeout after the prepare handles,
+  /// so it also respects timers that the task starts.
   public func atEndOfTurn(_ task: any TurnEndTask) {
     preconditionIsCurrent()
     guard !isClosing else { return }
