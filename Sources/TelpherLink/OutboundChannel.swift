@@ -41,8 +41,13 @@ public final class OutboundChannel {
 
   /// Sends as much of `chunk` as credit and the connection allow, and keeps the rest.
   ///
-  /// - Returns: true if more may be sent at once; if false, `onReady` follows.
+  /// - Returns: true if more may be sent at once. If false, `onReady` follows, or the stream or the
+  ///   connection has ended: then nothing is sent any more, and `takeBack()` returns the chunk.
   public func send(_ chunk: Chunk) -> Bool {
+    if isCanceled, pending == nil {
+      pending = chunk
+      return false
+    }
     precondition(pending == nil && !finishes, "a producer waits for onReady, and ends once")
     guard !chunk.isEmpty else { return true }
     pending = chunk
