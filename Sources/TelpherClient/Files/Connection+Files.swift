@@ -188,6 +188,10 @@ extension Connection {
         _ = try? await file.result()
         throw CancellationError()
       }
+      if error.code == .tooLarge || error.code == .protocolError {
+        file.reset()
+        throw error
+      }
       // Tell the server to stop waiting for data.
       file.cancel()
       let result = try await file.result()

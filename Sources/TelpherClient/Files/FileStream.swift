@@ -45,6 +45,13 @@ final class FileStream {
     pump.end(FileError(.canceled, "the transfer was canceled"))
   }
 
+  /// Ends the request without waiting for the server's result, because the server's answer is
+  /// invalid or too long. Such a server may never send a result.
+  func reset() {
+    guard outcome == nil else { return }
+    link.reset(stream, .canceled, reason: "the answer is invalid or too long")
+  }
+
   /// Waits for the server's result.
   func result() async throws -> CloseResult {
     if let outcome { return try outcome.get() }
