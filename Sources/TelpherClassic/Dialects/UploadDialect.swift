@@ -175,10 +175,20 @@ struct UploadDictionary: Sendable, Equatable {
     guard let first = try await stream.read(exactly: 1, of: "a dictionary") else {
       throw ClassicError(.lost, "the connection ended before a dictionary")
     }
-    let begins: Set<UInt8> = [UInt8(ascii: "{"), UInt8(ascii: " "), UInt8(ascii: "\n")]
-    guard begins.contains(first[0]) else { throw foreign(prefix + first) }
+    guard beginsObject(first[0]) else { throw foreign(prefix + first) }
     let rest = try await stream.read(exactly: length - 1, of: "a dictionary") ?? []
     return try UploadDictionary(parsing: first + rest, limits)
+  }
+
+  /// Whether a JSON object may begin with `byte`: with its brace or the whitespace before it
+  /// (RFC 8259, section 2).
+  private static func beginsObject(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "{"), UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\n"),
+      UInt8(ascii: "\r"):
+      true
+    default: false
+    }
   }
 
   /// The error for bytes that are not a length and a dictionary.

@@ -20,6 +20,17 @@ struct ClassicHostTests {
     #expect(ended.errorText.contains("anyone on this machine can run commands"))
   }
 
+  @Test(arguments: [
+    ["--root", "/"], ["--overwrite"], ["--text", "x"], ["--pause", "1s"], ["--line"],
+  ])
+  func aChatRefusesOptionsOfOtherDialects(_ option: [String]) async throws {
+    let arguments = ["classic", "serve", "chat", "--listen", "udp:127.0.0.1:0"] + option
+    let refused = await (try stage.sandbox.start(arguments)).finish()
+    #expect(refused.status != 0)
+    #expect(refused.errorText.contains("'chat' has no use for \(option[0])"))
+    #expect(refused.output.isEmpty)
+  }
+
   @Test func anUploadServerNeedsConfirmation() async throws {
     let root = stage.sandbox.folder + "/root"
     mkdir(root, 0o755)

@@ -102,6 +102,13 @@ struct ClassicServeCommand: AsyncParsableCommand {
 
   /// Runs the operator of a chat, which uses standard input and output.
   private func chat() async throws {
+    let others = [
+      ("--root", root != nil), ("--overwrite", overwrite), ("--text", text != nil),
+      ("--pause", pause != nil), ("--line", line),
+    ]
+    if let (option, _) = others.first(where: { $0.1 }) {
+      throw ValidationError("'chat' has no use for \(option)")
+    }
     var command = ClassicChatCommand()
     command.listen = listen.first
     command.friends = nil
