@@ -18,6 +18,8 @@ final class NIOLaunch: @unchecked Sendable {
   /// The entry of this launch in the table of children, until the launch is done.
   private var entry: ChildTable.Launch?
   private var tag: UInt64?
+  /// The command's place in the guard's table, until the child is handed over.
+  private var guardSlot: CommandGuard.Slot?
 
   init(
     loop: NIOLoop, request: SpawnRequest,
@@ -64,6 +66,7 @@ final class NIOLaunch: @unchecked Sendable {
     launcher.children.waitForAbandoned()
     let mark = request.tracksTree ? ProcessTree.makeMark() : nil
     tag = request.tracksTree ? launcher.tags.make() : nil
+    try bookGuard(launcher)
     let strings = try LaunchStrings(request, mark: mark)
     let program = try ProgramSearch(request).find(strings.candidates)
     let pipes = try StdioPipes(request, null: launcher.nullDevice)
@@ -105,6 +108,20 @@ final class NIOLaunch: @unchecked Sendable {
       didLaunch(nil, launcher)
       throw SpawnError(error, of: request)
     }
+  }
+
+  /// Registers the child with the guard before it is started, so that it never runs unguarded.
+  private func bookGuard(_ launcher: SubprocessLauncher) throws(SpawnError) {
+    // The first of two attempts has a place already: it was for another tag.
+    freeGuard()
+    guard let commandGuard = launcher.commandGuard, let tag else { return }
+    guardSlot = commandGuard.book(tag, group: nil)
+    if guardSlot == nil { throw SpawnError(guardIsFull: request) }
+  }
+
+  private func freeGuard() {
+    if let guardSlot { loop.launcher?.commandGuard?.free(guardSlot) }
+    guardSlot = nil
   }
 
   /// Checks that descriptors are available for the pidfd that swift-subprocess opens. Without the
@@ -158,7 +175,6 @@ final class NIOLaunch: @unchecked Sendable {
     _ forget: @escaping () -> Void
   ) {
     let tree = mark.map { ProcessTree(leader: child.value, mark: $0, tag: tag) }
-    let slot = tag.flatMap { launcher.commandGuard?.book($0, group: nil) }
     let ours = pipes?.takeOurs()
     pipes = nil
     var streams: [NIOStream] = []
@@ -170,18 +186,18 @@ final class NIOLaunch: @unchecked Sendable {
     do {
       guard !loop.isClosing else { throw canceled(nil) }
       let process = NIOProcess(
-        pid: child.value, tree: tree, guardSlot: slot, guardedBy: launcher.commandGuard,
+        pid: child.value, tree: tree, guardSlot: guardSlot, guardedBy: launcher.commandGuard,
         input: try ours?.input.map { try pipe(.output($0)) },
         output: try ours?.output.map { try pipe(.input($0)) },
         error: try ours?.error.map { try pipe(.input($0)) }, on: loop)
       for stream in streams { if case .input = stream.carrier { stream.growsPipe = true } }
       try process.watch(by: launcher.exits, child.processDescriptor)
       process.forget = forget
+      guardSlot = nil
       finish(.success(process))
     } catch {
       // No other code has the child, so it is killed with its descendants.
       if let tree { tree.signal(SIGKILL) } else { kill(child.value, SIGKILL) }
-      if let slot { launcher.commandGuard?.free(slot) }
       for stream in streams { stream.close() }
       let unopened = [ours?.input, ours?.output, ours?.error].compactMap(\.self)
       for descriptor in unopened.dropFirst(streams.count) { _ = Glibc.close(descriptor) }
@@ -197,6 +213,7 @@ final class NIOLaunch: @unchecked Sendable {
   }
 
   private func finish(_ result: Result<any ChildProcess, SpawnError>) {
+    freeGuard()
     let completion = self.completion
     self.completion = nil
     completion?(result)

@@ -169,9 +169,7 @@ public final class Launcher: Sendable {
     guard let commandGuard, let tag else { return nil }
     if let slot = commandGuard.book(tag, group: group?.number) { return slot }
     if let group { giveBack(group) }
-    throw SpawnError(
-      stage: .resources, errno: EAGAIN,
-      message: "\(CommandGuard.limit) commands are already running, or the server is shutting down")
+    throw SpawnError(guardIsFull: request)
   }
 
   private func acquireGroup(for request: SpawnRequest) throws(SpawnError) -> ControlGroup? {
@@ -305,6 +303,15 @@ extension SpawnError {
       default: .resources
       }
     self.init(stage, errno: launched.error, of: request)
+  }
+
+  /// The error of a launch for which the guard has no place.
+  package init(guardIsFull request: SpawnRequest) {
+    self.init(
+      stage: .resources, errno: EAGAIN,
+      message:
+        "cannot run '\(request.arguments.first?.description ?? "")': \(CommandGuard.limit) commands are already running, or the server is shutting down"
+    )
   }
 
   /// The error `number` of errno(3) in `stage` of starting `request`.

@@ -20,14 +20,14 @@ struct UVStatus: Error {
     TransportError(transportCode, "\(what): \(text)", errno: errno)
   }
 
-  private var transportCode: TransportError.Code {
+  var transportCode: TransportError.Code {
     switch uv_errno_t(rawValue: code) {
     case UV_ECONNREFUSED, UV_ENOENT, UV_EHOSTUNREACH, UV_ENETUNREACH, UV_ETIMEDOUT: .unreachable
     case UV_EADDRINUSE: .addressInUse
     case UV_EADDRNOTAVAIL, UV_ENAMETOOLONG, UV_ENOTDIR, UV_EAFNOSUPPORT: .badAddress
     case UV_ECONNRESET, UV_EPIPE, UV_ECONNABORTED, UV_ENOTCONN: .broken
     case UV_EACCES, UV_EPERM: .notPermitted
-    case UV_EMFILE, UV_ENFILE, UV_ENOMEM, UV_ENOBUFS: .exhausted
+    case UV_EMFILE, UV_ENFILE, UV_ENOMEM, UV_ENOBUFS, UV_EAGAIN: .exhausted
     default: .system
     }
   }

@@ -1,6 +1,9 @@
 import Glibc
+import TelpherSystem
 import TelpherTransport
 import Testing
+
+@testable import TelpherNIO
 
 /// Tests of features that swift-subprocess lacks (see `SubprocessLauncher`).
 @Suite(.timeLimit(.minutes(5))) struct LaunchTests {
@@ -88,5 +91,32 @@ import Testing
       #expect(error?.stage == .execute)
       #expect(error?.errno == EINVAL)
     }
+  }
+
+  @Test func aCommandNeverRunsWithoutAPlaceInTheGuard() async throws {
+    let launcher = try SubprocessLauncher(endsWithProcess: true)
+    let loop = NIOLoop(launcher: launcher)
+    let commandGuard = try #require(launcher.commandGuard)
+    let slots = (0..<UInt64(CommandGuard.limit)).compactMap {
+      // Tags that no process has.
+      commandGuard.book(.max - $0, group: nil)
+    }
+    #expect(slots.count == CommandGuard.limit)
+    let path = "/tmp/telpher-unguarded-\(UInt64.random(in: 0 ... .max))"
+    let error = await #expect(throws: SpawnError.self) {
+      try await loop.collect(Self.shell(": > \(path)")).get()
+    }
+    #expect(error?.errno == EAGAIN && error?.stage == .resources)
+    #expect(access(path, F_OK) != 0)
+    // With one place the next command runs, and gives the place back at its end.
+    commandGuard.free(try #require(slots.first))
+    for _ in 0..<2 {
+      #expect(try await loop.collect(Self.shell("exit 3")).get().exit.status == .exited(code: 3))
+    }
+    // A command that cannot be started gives its place back too.
+    _ = await loop.collect(SpawnRequest(arguments: ["/no/such"], environment: [:]))
+    #expect(try await loop.collect(Self.shell("exit 4")).get().exit.status == .exited(code: 4))
+    await loop.shutDown()
+    launcher.shutDown()
   }
 }
