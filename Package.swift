@@ -101,6 +101,7 @@ let package = Package(
       name: "TelpherServer",
       dependencies: [
         "TelpherAccess", "TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire",
+        .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -212,7 +213,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "TelpherNIOTests", dependencies: ["TelpherNIO", "TelpherTransport"],
+      name: "TelpherNIOTests", dependencies: ["TelpherNIO", "TelpherSystem", "TelpherTransport"],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherUVTests",

@@ -149,7 +149,7 @@ extension Link {
       isReadingPaused = false
       // This side did not read meanwhile, so the pause does not count as the peer's silence.
       lastReceived = loop.now
-      stream.resumeReading()
+      if restTimer == nil { stream.resumeReading() }
     }
     writeOutput()
     takeTurns()

@@ -50,6 +50,8 @@ public final class Link: TurnEndTask {
   var hasFinishedWriting = false
   /// Reading is paused because the peer does not read this side's answers.
   var isReadingPaused = false
+  /// Runs while the rest of a read waits for the next turn. Reading is paused until it is handled.
+  var restTimer: (any LoopTimer)?
   /// Writing has failed for good: later frames are dropped.
   var hasWriteFailed = false
   /// The peer has ended its side while this side is `ending`; only queued bytes remain to be
@@ -83,17 +85,20 @@ public final class Link: TurnEndTask {
 
   /// A link over a new connection. Nothing happens before `start(delegate:)`.
   ///
-  /// - Parameter prover: proves each side to the other before anything else is sent; nil if no
-  ///   proof is required.
+  /// - Parameters:
+  ///   - helloPayload: `hello.encoded()`, if the caller has it.
+  ///   - prover: proves each side to the other before anything else is sent; nil if no proof is
+  ///     required.
   public init(
     role: Session.Role, stream: any ByteStream, loop: any EventLoop, hello: Hello,
-    prover: (any ConnectionProver)? = nil, configuration: LinkConfiguration = LinkConfiguration()
+    helloPayload: [UInt8]? = nil, prover: (any ConnectionProver)? = nil,
+    configuration: LinkConfiguration = LinkConfiguration()
   ) {
     self.loop = loop
     self.stream = stream
     self.configuration = configuration
     session = Session(
-      role: role, hello: hello, announces: role == .client, prover: prover)
+      role: role, hello: hello, payload: helloPayload, announces: role == .client, prover: prover)
     opening = role == .client ? .silent : .done
     lastReceived = loop.now
     probe = WindowProbe(
@@ -127,7 +132,7 @@ public final class Link: TurnEndTask {
   }
 
   /// Whether bytes have arrived from the peer that this side has not read yet.
-  public var hasUnreadBytes: Bool { stream.unreadBytes > 0 }
+  public var hasUnreadBytes: Bool { restTimer != nil || stream.unreadBytes > 0 }
 
   /// The peer's HELLO; nil before it has arrived.
   public var peerHello: Hello? { session.peerHello }
@@ -179,7 +184,8 @@ public final class Link: TurnEndTask {
     state = .ending(end)
     dropChannels()
     finishWriting()
-    if isReadingPaused { stream.resumeReading() }
+    if isReadingPaused || restTimer != nil { stream.resumeReading() }
+    dropRest()
     timer?.cancel()
     timer = loop.schedule(after: configuration.lingerFor) { [unowned self] in self.end(end) }
   }
@@ -190,6 +196,7 @@ public final class Link: TurnEndTask {
     endOpening()
     timer?.cancel()
     timer = nil
+    dropRest()
     dropChannels()
     giveBackOpenRoom()
     stream.close()
@@ -214,21 +221,10 @@ public final class Link: TurnEndTask {
     if case .silent = opening {
       opening = .awaited(timer: limitOpening(configuration.openingLimit))
     }
-    do throws(WireError) {
-      try chunk.withUnsafeBytes { (bytes) throws(WireError) in
-        var position = 0
-        while isOpen, let event = try session.nextEvent(in: bytes, at: &position) {
-          handle(event, chunk)
-        }
-      }
-    } catch {
-      fail(error)
-    }
-    useNewCredit()
-    scheduleFlush()
+    handleEvents(in: chunk, from: 0)
   }
 
-  private func handle(_ event: SessionEvent, _ chunk: Chunk) {
+  func handle(_ event: SessionEvent, _ chunk: Chunk) {
     switch event {
     case .data(let stream, let channel, let range):
       if probe.didReceive(range.count, at: loop.now) { session.ping(WindowProbe.number) }

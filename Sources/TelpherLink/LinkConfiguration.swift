@@ -22,6 +22,10 @@ public struct LinkConfiguration: Sendable {
   /// The most bytes of answers (PONG, WINDOW, CLOSE) that may be queued for a peer that doesn't
   /// read. Beyond that, this side stops reading from it.
   public var maxQueuedAnswers = 1 << 20
+  /// The most work that the frames of one connection may cause per turn of the loop. An OPEN,
+  /// CONTROL or RESET counts 16, any other event 1: so 64 OPENs, for which a server needs less than
+  /// a millisecond. Further frames wait for the next turn.
+  public var workPerTurn = 1_024
   /// The most bytes that a channel sends per turn while others wait.
   public var quantum = 64 * 1024
   /// Payloads of up to this many bytes are copied and written together with other small frames: the

@@ -116,7 +116,7 @@ final class NIOLaunch: @unchecked Sendable {
     freeGuard()
     guard let commandGuard = launcher.commandGuard, let tag else { return }
     guardSlot = commandGuard.book(tag, group: nil)
-    if guardSlot == nil { throw SpawnError(guardIsFull: request) }
+    if guardSlot == nil { throw .guardIsFull }
   }
 
   private func freeGuard() {

@@ -182,7 +182,8 @@ final class ServerConnection: LinkDelegate {
   private func run(_ request: RunRequest, length: Int, on stream: StreamID, noInput: Bool) {
     switch server.admit(request, length: length) {
     case .new(let job):
-      job.start(for: commandStream(job, stream), noInput: noInput)
+      job.start(
+        for: commandStream(job, stream), of: ObjectIdentifier(self), noInput: noInput)
     case .running(let job):
       job.attach(commandStream(job, stream), noInput: noInput)
     case .refused(let message): refuse(stream, message)

@@ -36,6 +36,7 @@ final class ServerCore {
   /// Outputs of finished commands that background processes still hold.
   private lazy var heldOutputs = HeldOutputs(loop: loop) { [unowned self] in checkUnheld() }
   private var whenUnheld: [() -> Void] = []
+  private let launches: LaunchLine
 
   init(
     configuration: ServerConfiguration, loop: any EventLoop, loopCount: Int,
@@ -49,6 +50,7 @@ final class ServerCore {
       perListener: max(1, configuration.maxStrangers / loopCount),
       perSource: max(1, configuration.maxStrangersPerSource / loopCount))
     self.loop = loop
+    launches = LaunchLine(loop: loop)
     self.counters = counters
     self.table = table
     self.workers = workers
@@ -110,22 +112,27 @@ final class ServerCore {
   private func connection(
     over stream: any ByteStream, standing: ServerConnection.Standing, prover: TokenProver? = nil
   ) -> ServerConnection {
-    var hello = Hello(
-      window: configuration.window, connectionWindow: configuration.connectionWindow,
-      maxStreams: configuration.maxStreams, auth: prover == nil ? nil : .fresh())
-    hello.server = configuration.name
-    hello.killScope = loop.killScope.rawValue
+    var hello = knownHello
+    if prover != nil { hello.auth = .fresh() }
     var linkConfiguration = configuration.link
     linkConfiguration.openRoom = ServerOpenRoom(
       counters: counters, limit: configuration.maxOpenBytes)
     let link = Link(
-      role: .server, stream: stream, loop: loop, hello: hello, prover: prover,
+      role: .server, stream: stream, loop: loop, hello: hello,
+      helloPayload: prover == nil ? knownHelloPayload : nil, prover: prover,
       configuration: linkConfiguration)
     let connection = ServerConnection(
       link: link, server: self, standing: standing, logger: logger)
     connections[ObjectIdentifier(connection)] = connection
     return connection
   }
+
+  /// The HELLO for a client whose transport identifies it.
+  private lazy var knownHello = Hello(
+    window: configuration.window, connectionWindow: configuration.connectionWindow,
+    maxStreams: configuration.maxStreams, server: configuration.name,
+    killScope: loop.killScope.rawValue)
+  private lazy var knownHelloPayload = knownHello.encoded()
 
   /// The error for an authenticated client past `maxConnections`.
   var connectionLimitError: WireError {
@@ -188,8 +195,8 @@ final class ServerCore {
   func admit(_ request: RunRequest, length: Int) -> Answer {
     let counters = counters
     let surroundings = CommandJob.Surroundings(
-      loop: loop, environment: configuration.environment, heldOutputs: heldOutputs,
-      keepDetachedFor: configuration.keepDetachedFor)
+      loop: loop, launches: launches, environment: configuration.environment,
+      heldOutputs: heldOutputs, keepDetachedFor: configuration.keepDetachedFor)
     let job = CommandJob(
       id: table.id(request.job), request: request, surroundings: surroundings,
       wasLaunched: { counters.launchBytes.subtract(length, ordering: .relaxed) }

@@ -169,7 +169,7 @@ public final class Launcher: Sendable {
     guard let commandGuard, let tag else { return nil }
     if let slot = commandGuard.book(tag, group: group?.number) { return slot }
     if let group { giveBack(group) }
-    throw SpawnError(guardIsFull: request)
+    throw .guardIsFull
   }
 
   private func acquireGroup(for request: SpawnRequest) throws(SpawnError) -> ControlGroup? {
@@ -306,11 +306,10 @@ extension SpawnError {
   }
 
   /// The error of a launch for which the guard has no place.
-  package init(guardIsFull request: SpawnRequest) {
-    self.init(
+  package static var guardIsFull: SpawnError {
+    SpawnError(
       stage: .resources, errno: EAGAIN,
-      message:
-        "cannot run '\(request.arguments.first?.description ?? "")': \(CommandGuard.limit) commands are already running, or the server is shutting down"
+      message: "\(CommandGuard.limit) commands are already running, or the server is shutting down"
     )
   }
 

@@ -19,9 +19,6 @@ final class UVListener: Listener, HandleOwner {
   private var pauseTimer: (any LoopTimer)?
   /// How many connections may be accepted before the next pause.
   private var acceptsLeft = UVListener.acceptsPerTurn
-  /// Runs while libuv holds a connection that was not accepted yet. libuv accepts no other
-  /// connection during that time.
-  private var turnTimer: (any LoopTimer)?
 
   /// Starts accepting connections.
   init(
@@ -60,8 +57,6 @@ final class UVListener: Listener, HandleOwner {
   }
 
   private func closeHandle() {
-    turnTimer?.cancel()
-    turnTimer = nil
     guard let handle else { return }
     self.handle = nil
     Handle.close(handle)
@@ -75,10 +70,11 @@ final class UVListener: Listener, HandleOwner {
     accept()
   }
 
-  /// Leaves the waiting connection with libuv until the other work of the loop had its turn.
+  /// Leaves the waiting connection with libuv until the other I/O of this turn is done. libuv
+  /// accepts no other connection during that time. A timer would wait for up to a millisecond, in
+  /// which clients that connect without pause would fill the backlog.
   private func acceptInNextTurn() {
-    turnTimer = loop.schedule(after: 0) { [self] in
-      turnTimer = nil
+    loop.callLater { [self] in
       acceptsLeft = Self.acceptsPerTurn - 1
       accept()
     }

@@ -98,8 +98,27 @@ actor Source {
     if count == 0 { outbound.finish() }
   }
 
+  /// Creates a sending channel, for `send`.
+  func makeChannel(_ stream: UInt32) { outbounds[stream] = link?.outbound(stream, .stdout) }
+
+  /// Sends a byte on a channel that `makeChannel` created.
+  ///
+  /// - Returns: Whether the channel accepts more, and the bytes that it will not send.
+  func send(_ stream: UInt32, _ byte: UInt8) -> (acceptsMore: Bool, kept: [UInt8]) {
+    guard let outbound = outbounds[stream] else { return (false, []) }
+    let acceptsMore = outbound.send(Chunk([byte]))
+    return (acceptsMore, outbound.takeBack().map { [UInt8]($0) } ?? [])
+  }
+
   /// How the link ended; nil while it is open.
   var end: LinkEnd? { delegate.end }
+
+  /// How many OPENs were handled in each turn of the loop that handled any.
+  var opensPerTurn: [Int] { delegate.opensPerTurn }
+  /// The bytes that arrived on all channels.
+  var delegateBytes: [UInt8] { delegate.bytes }
+  /// How many channels the peer has ended.
+  var finishedChannels: Int { delegate.finishedChannels }
 
   /// Waits for `nanoseconds` on the loop.
   func wait(_ nanoseconds: UInt64) async {
@@ -122,13 +141,26 @@ actor Source {
 /// A delegate that announces the link and accepts all events.
 final class Delegate: LinkDelegate {
   private(set) var end: LinkEnd?
+  private(set) var opensPerTurn: [Int] = []
+  private(set) var bytes: [UInt8] = []
+  private(set) var finishedChannels = 0
+  private var turnEnd: (any LoopTimer)?
 
   func link(_ link: Link, didReceive hello: Hello) { link.announce() }
-  func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {}
+  func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {
+    if turnEnd == nil {
+      opensPerTurn.append(0)
+      turnEnd = link.loop.schedule(after: 0) { [weak self] in self?.turnEnd = nil }
+    }
+    opensPerTurn[opensPerTurn.count - 1] += 1
+  }
   func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
+    bytes.append(contentsOf: chunk)
     link.consume(stream, channel, chunk.count)
   }
-  func link(_ link: Link, didFinish channel: Channel, of stream: StreamID) {}
+  func link(_ link: Link, didFinish channel: Channel, of stream: StreamID) {
+    finishedChannels += 1
+  }
   func link(_ link: Link, didReceiveControl message: [UInt8], for stream: StreamID) {}
   func link(_ link: Link, didClose stream: StreamID, result: [UInt8]) {}
   func link(_ link: Link, didReset stream: StreamID, _ code: ErrorCode, reason: String) {}

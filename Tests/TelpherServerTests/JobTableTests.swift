@@ -22,7 +22,8 @@ import Testing
     CommandJob(
       id: table.id(name), request: RunRequest(),
       surroundings: CommandJob.Surroundings(
-        loop: loop, environment: [:], heldOutputs: HeldOutputs(loop: loop) {}, keepDetachedFor: 0)
+        loop: loop, launches: LaunchLine(loop: loop), environment: [:],
+        heldOutputs: HeldOutputs(loop: loop) {}, keepDetachedFor: 0)
     ) { _, _ in }
   }
 

@@ -35,6 +35,14 @@ extension CloseResult {
     message = message.map { "\($0); \(end)" } ?? end
   }
 
+  /// The result of a command that was ended for `reason` before it had started.
+  init(neverStartedFor reason: CommandState.Reason, limits: CommandLimits) {
+    self.init(.canceled)
+    setReason(reason, limits)
+    let end = "the command had not started yet"
+    message = message.map { "\($0); \(end)" } ?? end
+  }
+
   /// The time limits of a command, in milliseconds.
   struct CommandLimits {
     let deadlineMS: Int64?

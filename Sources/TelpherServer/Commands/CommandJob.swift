@@ -10,6 +10,8 @@ final class CommandJob {
   /// What a job needs from its server.
   struct Surroundings {
     let loop: any EventLoop
+    /// Launches the commands of all connections in turn.
+    let launches: LaunchLine
     /// The environment that commands start with; the request's variables are added to it.
     let environment: [SystemString: SystemString]
     /// Reads outputs that background processes still hold after the drain.
@@ -29,6 +31,7 @@ final class CommandJob {
 
   private var state = CommandState()
   private var outlets = OutletState()
+  private var launch: LaunchLine.Launch?
   private var child: (any ChildProcess)?
   private var input: InputPump?
   private var outputs: [OutputPump] = []
@@ -39,7 +42,7 @@ final class CommandJob {
   private var channelsStoppedBeforeStart: Set<UInt8> = []
   /// Bytes of input that the command's pipe accepted, or that were dropped.
   private var inputTaken: UInt64 = 0
-  /// Set if the outputs are dropped. The launching thread reads it and then starts no process.
+  /// Set if the job is ended before its launch. The launching thread then starts no process.
   private let launchIsCanceled = Flag()
   private let startedAt: UInt64
   private var endedAt: UInt64
@@ -87,8 +90,9 @@ final class CommandJob {
   ///
   /// - Parameters:
   ///   - outlet: gets the outputs and the result.
+  ///   - owner: the connection, which takes turns with the others to launch.
   ///   - noInput: whether standard input is /dev/null instead of a pipe.
-  func start(for outlet: any JobOutlet, noInput: Bool) {
+  func start(for outlet: any JobOutlet, of owner: ObjectIdentifier, noInput: Bool) {
     _ = outlets.attach(outlet)
     if !noInput {
       input = InputPump(
@@ -103,10 +107,10 @@ final class CommandJob {
         end(.deadline)
       }
     }
-    let launch = spawnRequest(noInput: noInput)
+    let spawn = spawnRequest(noInput: noInput)
     // Free up to 2 MiB that the job does not need any more.
     (request.argv, request.shell, request.env) = (nil, nil, nil)
-    loop.spawn(launch) { [self] result in
+    launch = surroundings.launches.add(spawn, for: owner) { [self] result in
       wasLaunched()
       switch result {
       case .success(let child): didStart(child)
@@ -259,28 +263,35 @@ final class CommandJob {
       outlet.jobDidLeave(.detached)
       outputs.forEach { $0.settle() }
     case .drop:
-      // `end` comes first: dropping the outputs could finish the command, and its result needs the
-      // reason.
+      // `end` comes first: dropping the outputs could finish the command without the reason.
       end(reason)
       dropOutputs()
     }
   }
 
   private func dropOutputs() {
-    launchIsCanceled.isSet.store(true, ordering: .relaxed)
     outputs.forEach { $0.discard() }
   }
 
-  /// Ends the command: SIGTERM to its tree, then SIGKILL after the grace.
+  /// Ends the command, before its launch or by SIGTERM to its tree, and SIGKILL after the grace.
   func end(_ reason: CommandState.Reason) {
     perform(state.end(reason))
+    cancelLaunch()
   }
 
   /// Ends the command without a grace, and drops its output.
   func kill(_ reason: CommandState.Reason) {
     outlets.drop()
     perform(state.kill(reason))
+    cancelLaunch()
     dropOutputs()
+  }
+
+  private func cancelLaunch() {
+    launchIsCanceled.isSet.store(true, ordering: .relaxed)
+    guard let launch, surroundings.launches.cancel(launch) else { return }
+    wasLaunched()
+    perform(state.didFailToStart())
   }
 
   // MARK: Ending
@@ -346,9 +357,13 @@ final class CommandJob {
   }
 
   private func makeResult() -> CloseResult {
-    if let failure { return CloseResult(failure) }
     var result: CloseResult
-    if let exit {
+    if child == nil, let reason = state.reason {
+      result = CloseResult(neverStartedFor: reason, limits: limits)
+      endedAt = loop.now
+    } else if let failure {
+      return CloseResult(failure)
+    } else if let exit {
       result = CloseResult(exit, endedFor: state.reason, limits: limits)
     } else if let reason = state.reason {
       result = CloseResult(unendedFor: reason, limits: limits)

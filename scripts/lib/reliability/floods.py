@@ -100,7 +100,7 @@ declare("junk", "Random bytes on TCP", "connections that send 64 random bytes, o
 declare("halfopen", "Half-open HELLOs",
         "up to 512 TCP connections that stop in the middle of their HELLO, reopened when closed",
         over="tcp")
-declare("tokens", "Wrong tokens", "TCP connections whose HELLO contains a wrong token", over="tcp")
+declare("tokens", "Wrong tokens", "TCP connections that send a HELLO and a wrong proof, one after the other", over="tcp")
 declare("reset", "OPEN and RESET",
         "OPEN of `sleep`, directly followed by RESET, over one connection")
 declare("gets", "`get` with a window of 0",

@@ -1,0 +1,51 @@
+internal import TelpherTransport
+internal import TelpherWire
+
+extension Link {
+  /// Handles the events of a read from `position` on. If they take more work than one turn of the
+  /// loop allows, handles the rest in later turns, so that the other connections are not delayed.
+  func handleEvents(in chunk: Chunk, from position: Int) {
+    var position = position
+    var work = configuration.workPerTurn
+    do throws(WireError) {
+      try chunk.withUnsafeBytes { (bytes) throws(WireError) in
+        while isOpen, work > 0, let event = try session.nextEvent(in: bytes, at: &position) {
+          work -= event.work
+          handle(event, chunk)
+        }
+      }
+    } catch {
+      fail(error)
+    }
+    useNewCredit()
+    scheduleFlush()
+    if isOpen, work <= 0 { postpone(chunk, from: position) }
+  }
+
+  private func postpone(_ rest: Chunk, from position: Int) {
+    stream.pauseReading()
+    restTimer = loop.schedule(after: 0) { [unowned self] in
+      restTimer = nil
+      handleEvents(in: rest, from: position)
+      if isOpen, restTimer == nil, !isReadingPaused { stream.resumeReading() }
+    }
+  }
+
+  /// Drops the rest of a read when the connection ends.
+  func dropRest() {
+    restTimer?.cancel()
+    restTimer = nil
+  }
+}
+
+extension SessionEvent {
+  /// The work that an event causes, in units of `LinkConfiguration.workPerTurn`.
+  fileprivate var work: Int {
+    switch self {
+    // A request is parsed, and answered or refused; a RESET may end a command.
+    case .open, .openPastLimit, .openWithoutRoom, .control, .reset: 16
+    // The others take about a microsecond.
+    case .data, .fin, .credit, .close, .pong, .hello, .goAway: 1
+    }
+  }
+}
