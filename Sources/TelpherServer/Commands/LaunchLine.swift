@@ -4,8 +4,8 @@ internal import TelpherTransport
 /// The launches of one loop that wait for a thread. Connections take turns, so a client that starts
 /// many commands at once does not delay the commands of others. Use it only on its loop's thread.
 final class LaunchLine {
-  /// The most launches that the loop performs at once: libuv has as many threads for them. More
-  /// would wait there instead, in the order of their arrival.
+  /// The most launches that the loop performs at once: the loop of `telpher` has as many threads for
+  /// them. More would wait there instead, in the order of their arrival.
   static let limit = 4
   /// The most launches of one connection that the loop performs at once. One thread is left for the
   /// other connections, also while launches hang: a working directory may be on a dead network file
