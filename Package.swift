@@ -48,8 +48,11 @@ let package = Package(
     // SHA-256, MD5 and HMAC, from OpenSSL's libcrypto (libssl-dev).
     .target(name: "CTelpherCrypto", linkerSettings: [.linkedLibrary("crypto")]),
 
+    // Text of others, made safe to show.
+    .target(name: "TelpherText", swiftSettings: strict),
+
     // The protocol, without I/O.
-    .target(name: "TelpherWire", swiftSettings: strict),
+    .target(name: "TelpherWire", dependencies: ["TelpherText"], swiftSettings: strict),
 
     // The interface between the protocol and the operating system.
     .target(name: "TelpherTransport", swiftSettings: strict),
@@ -79,12 +82,20 @@ let package = Package(
       name: "TelpherAccess", dependencies: ["CTelpherCrypto", "TelpherTransport", "TelpherWire"],
       swiftSettings: strict),
 
-    // Files below a root: paths, folders, partial files, digests.
+    // A safe local file system: roots, paths, folders, partial files, digests.
     .target(
-      name: "TelpherFiles",
+      name: "TelpherFileStore",
       dependencies: [
-        "CTelpherCrypto", "CTelpherSys", "CXXHash", "TelpherLink", "TelpherTransport",
-        "TelpherWire",
+        "CTelpherCrypto", "CTelpherSys", "CXXHash", "TelpherText", "TelpherTransport",
+        .product(name: "DequeModule", package: "swift-collections"),
+      ],
+      swiftSettings: strict),
+
+    // The engines that move files and trees over a stream.
+    .target(
+      name: "TelpherTransfer",
+      dependencies: [
+        "TelpherFileStore", "TelpherLink", "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
       ],
       swiftSettings: strict),
@@ -100,7 +111,8 @@ let package = Package(
     .target(
       name: "TelpherServer",
       dependencies: [
-        "TelpherAccess", "TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire",
+        "TelpherAccess", "TelpherFileStore", "TelpherLink", "TelpherText", "TelpherTransfer",
+        "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -108,7 +120,8 @@ let package = Package(
     .target(
       name: "TelpherClient",
       dependencies: [
-        "TelpherAccess", "TelpherFiles", "TelpherLink", "TelpherTransport", "TelpherWire",
+        "TelpherAccess", "TelpherFileStore", "TelpherLink", "TelpherText", "TelpherTransfer",
+        "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
       ],
       swiftSettings: strict),
@@ -117,7 +130,8 @@ let package = Package(
     .target(
       name: "TelpherClassic",
       dependencies: [
-        "TelpherFiles", "TelpherTransport", .product(name: "Logging", package: "swift-log"),
+        "TelpherFileStore", "TelpherTransport",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
 
@@ -125,8 +139,8 @@ let package = Package(
     .target(
       name: "TelpherCLI",
       dependencies: [
-        "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFiles", "TelpherServer",
-        "TelpherTransport", "TelpherWire",
+        "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFileStore", "TelpherServer",
+        "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -153,23 +167,29 @@ let package = Package(
       name: "TelpherSystemTests",
       dependencies: ["CTelpherSys", "TelpherSystem", "TelpherTransport"], swiftSettings: strict),
     .testTarget(
-      name: "TelpherFilesTests",
+      name: "TelpherFileStoreTests",
+      dependencies: ["CTelpherSys", "TelpherFileStore", "TelpherTestSupport", "TelpherTransport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherTransferTests",
       dependencies: [
-        "CTelpherSys", "TelpherFiles", "TelpherTestSupport", "TelpherTransport", "TelpherWire",
+        "TelpherFileStore", "TelpherTestSupport", "TelpherTransfer", "TelpherTransport",
+        "TelpherWire",
       ],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherAccessTests",
       dependencies: ["TelpherAccess", "TelpherTestSupport", "TelpherTransport", "TelpherWire"],
       swiftSettings: strict),
+    .testTarget(name: "TelpherTextTests", dependencies: ["TelpherText"], swiftSettings: strict),
     .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
     // These tests start the programs that are built into the same folder as they are.
     .testTarget(
       name: "TelpherEndToEndTests",
       dependencies: [
         "fault-injector", "telpher", "telpher-nio", "TelpherAccess", "TelpherClient",
-        "TelpherFiles",
-        "TelpherServer", "TelpherSystem", "TelpherTestSupport", "TelpherTransport", "TelpherUV",
+        "TelpherFileStore", "TelpherServer", "TelpherSystem", "TelpherTestSupport",
+        "TelpherTransfer", "TelpherTransport", "TelpherUV",
         "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -180,7 +200,8 @@ let package = Package(
     .target(
       name: "TelpherTestSupport",
       dependencies: [
-        "TelpherNIO", "TelpherSystem", "TelpherTransport", "TelpherTransportTesting", "TelpherUV",
+        "TelpherFileStore", "TelpherNIO", "TelpherSystem", "TelpherTransport",
+        "TelpherTransportTesting", "TelpherUV",
       ],
       path: "Tests/TelpherTestSupport", swiftSettings: strict),
     .testTarget(
@@ -193,8 +214,8 @@ let package = Package(
     .testTarget(
       name: "TelpherServerTests",
       dependencies: [
-        "TelpherAccess", "TelpherFiles", "TelpherLink", "TelpherServer", "TelpherTestSupport",
-        "TelpherTransport", "TelpherTransportTesting", "TelpherWire",
+        "TelpherAccess", "TelpherFileStore", "TelpherLink", "TelpherServer", "TelpherTestSupport",
+        "TelpherTransfer", "TelpherTransport", "TelpherTransportTesting", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -253,7 +274,7 @@ if Context.environment["TELPHER_BENCH"] != nil {
     .executableTarget(
       name: "telpher-bench",
       dependencies: [
-        "CTelpherSys", "TelpherAccess", "TelpherClient", "TelpherFiles", "TelpherLink",
+        "CTelpherSys", "TelpherAccess", "TelpherClient", "TelpherFileStore", "TelpherLink",
         "TelpherNIO", "TelpherServer",
         "TelpherSystem", "TelpherTransport", "TelpherUV", "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

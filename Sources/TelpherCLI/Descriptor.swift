@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherText
 internal import TelpherTransport
 internal import TelpherWire
 

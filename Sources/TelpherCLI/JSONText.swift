@@ -1,5 +1,6 @@
 private import FoundationEssentials
 private import Synchronization
+internal import TelpherText
 internal import TelpherWire
 
 /// Encodes and prints all JSON output.

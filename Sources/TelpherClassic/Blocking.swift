@@ -1,4 +1,4 @@
-internal import TelpherFiles
+internal import TelpherFileStore
 
 /// Runs blocking file calls and digests on a pool of threads, so that no event loop waits for a
 /// disk.

@@ -1,4 +1,4 @@
-internal import TelpherFiles
+internal import TelpherFileStore
 public import TelpherTransport
 
 /// Sends files to one server, Telpher's or a tutorial's, in order on one connection. Any thread may

@@ -1,3 +1,4 @@
+internal import TelpherText
 internal import TelpherWire
 
 /// An error of the connection between this client and a server. A command that fails is not an

@@ -1,4 +1,4 @@
-internal import TelpherFiles
+internal import TelpherFileStore
 internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire

@@ -1,6 +1,7 @@
 public import Logging
 internal import Synchronization
-internal import TelpherFiles
+internal import TelpherFileStore
+internal import TelpherTransfer
 public import TelpherTransport
 
 /// A server for commands and files, with any number of listeners and connections on one or more

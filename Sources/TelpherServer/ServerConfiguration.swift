@@ -1,6 +1,7 @@
 public import TelpherAccess
-public import TelpherFiles
+internal import TelpherFileStore
 public import TelpherLink
+public import TelpherTransfer
 public import TelpherTransport
 internal import TelpherWire
 

@@ -1,6 +1,7 @@
 internal import Logging
-internal import TelpherFiles
+internal import TelpherFileStore
 internal import TelpherLink
+internal import TelpherTransfer
 internal import TelpherTransport
 internal import TelpherWire
 

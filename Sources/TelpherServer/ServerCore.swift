@@ -2,8 +2,9 @@ internal import Glibc
 internal import Logging
 internal import Synchronization
 internal import TelpherAccess
-internal import TelpherFiles
+internal import TelpherFileStore
 internal import TelpherLink
+internal import TelpherTransfer
 internal import TelpherTransport
 internal import TelpherWire
 

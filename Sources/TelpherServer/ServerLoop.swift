@@ -1,5 +1,6 @@
 internal import Logging
-internal import TelpherFiles
+internal import TelpherFileStore
+internal import TelpherTransfer
 internal import TelpherTransport
 
 /// The part of a server on one loop, callable from any task. The actor's executor is the loop, so

@@ -64,3 +64,10 @@ public final class Monitor<State>: @unchecked Sendable {
     pthread_cond_signal(condition)
   }
 }
+
+/// The monotonic clock in nanoseconds: the time that `Monitor.wait` takes as a deadline.
+package func monotonicNow() -> UInt64 {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}

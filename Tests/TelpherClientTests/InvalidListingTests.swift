@@ -1,5 +1,5 @@
 import TelpherClient
-import TelpherFiles
+import TelpherFileStore
 import TelpherTestSupport
 import Testing
 

@@ -1,7 +1,8 @@
 import Glibc
 import TelpherClient
-import TelpherFiles
+import TelpherFileStore
 import TelpherTestSupport
+import TelpherTransfer
 import Testing
 
 /// Transfers of trees with a low limit of descriptors.

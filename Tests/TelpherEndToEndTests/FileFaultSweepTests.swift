@@ -1,7 +1,8 @@
 import Glibc
 import TelpherClient
-import TelpherFiles
+import TelpherFileStore
 import TelpherTestSupport
+import TelpherTransfer
 import Testing
 
 /// Makes every system call of a receiver on files fail once: the first call of its kind, then the

@@ -1,7 +1,8 @@
 import Glibc
 import TelpherClient
-import TelpherFiles
+import TelpherFileStore
 import TelpherTestSupport
+import TelpherTransfer
 import Testing
 
 /// A server that is killed, or whose disk fails, at each system call of a transfer: the file must

@@ -1,8 +1,9 @@
 import Glibc
 import Synchronization
-import TelpherFiles
+import TelpherFileStore
 import TelpherServer
 import TelpherTestSupport
+import TelpherTransfer
 import TelpherWire
 import Testing
 

@@ -1,7 +1,8 @@
 import Glibc
-import TelpherFiles
+import TelpherFileStore
 import TelpherServer
 import TelpherTestSupport
+import TelpherTransfer
 import TelpherTransport
 import Testing
 

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import TelpherClient
+internal import TelpherText
 internal import TelpherWire
 
 /// `telpher info`

@@ -1,3 +1,4 @@
+internal import TelpherText
 internal import Glibc
 internal import TelpherWire
 

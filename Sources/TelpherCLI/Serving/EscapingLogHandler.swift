@@ -1,4 +1,5 @@
 internal import Logging
+internal import TelpherText
 internal import TelpherWire
 
 /// Logs to standard error and escapes control characters, so that text from clients can't start a

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import Logging
-internal import TelpherFiles
+internal import TelpherFileStore
 internal import TelpherServer
+internal import TelpherTransfer
 internal import TelpherWire
 
 /// The files that a server serves.

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import TelpherFiles
+internal import TelpherFileStore
 internal import TelpherTransport
 
 /// A regular file to send. Its calls block, except for the `async` ones.

@@ -1,4 +1,4 @@
-internal import TelpherFiles
+internal import TelpherFileStore
 internal import TelpherTransport
 
 /// A file that is being uploaded. It is hidden beside its destination until all of it is written,

@@ -1,4 +1,5 @@
-internal import TelpherFiles
+internal import TelpherFileStore
+internal import TelpherTransfer
 internal import TelpherTransport
 public import TelpherWire
 

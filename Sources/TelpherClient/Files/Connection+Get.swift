@@ -1,4 +1,5 @@
-public import TelpherFiles
+internal import TelpherFileStore
+public import TelpherTransfer
 internal import TelpherWire
 
 extension Connection {

@@ -1,5 +1,6 @@
 internal import Glibc
-public import TelpherFiles
+internal import TelpherFileStore
+public import TelpherTransfer
 internal import TelpherTransport
 public import TelpherWire
 

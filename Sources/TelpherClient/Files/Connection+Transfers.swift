@@ -1,5 +1,6 @@
 internal import Glibc
-public import TelpherFiles
+internal import TelpherFileStore
+internal import TelpherTransfer
 internal import TelpherTransport
 internal import TelpherWire
 

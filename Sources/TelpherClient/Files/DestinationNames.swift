@@ -1,4 +1,4 @@
-internal import TelpherFiles
+internal import TelpherFileStore
 internal import TelpherWire
 
 /// The names that the sources of a transfer get at the destination. No two sources may get the same

@@ -1,5 +1,5 @@
 internal import Synchronization
-internal import TelpherFiles
+internal import TelpherTransfer
 
 /// Collects the outcomes of the files of a transfer. May be used from any thread.
 final class FileReports: Sendable {

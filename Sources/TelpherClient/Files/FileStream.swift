@@ -1,5 +1,7 @@
-internal import TelpherFiles
+internal import TelpherFileStore
 internal import TelpherLink
+internal import TelpherText
+internal import TelpherTransfer
 internal import TelpherTransport
 internal import TelpherWire
 

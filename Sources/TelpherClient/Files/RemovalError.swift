@@ -1,4 +1,4 @@
-public import TelpherFiles
+public import TelpherTransfer
 
 /// The entries of a folder that could not be removed. All other entries were removed.
 public struct RemovalError: Error, Sendable, CustomStringConvertible {

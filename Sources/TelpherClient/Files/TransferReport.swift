@@ -1,4 +1,5 @@
-public import TelpherFiles
+internal import TelpherFileStore
+public import TelpherTransfer
 public import TelpherWire
 
 /// The outcome of a transfer.

@@ -1,5 +1,6 @@
-internal import TelpherFiles
+internal import TelpherFileStore
 internal import TelpherLink
+internal import TelpherTransfer
 internal import TelpherTransport
 internal import TelpherWire
 

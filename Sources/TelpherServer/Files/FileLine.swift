@@ -1,4 +1,5 @@
-internal import TelpherFiles
+internal import TelpherFileStore
+internal import TelpherTransfer
 
 /// The queue of one connection's file requests. It limits how many requests of each kind run at
 /// once, so that one client never uses all threads. Further requests wait here, first in, first

@@ -1,4 +1,4 @@
-internal import TelpherFiles
+internal import TelpherFileStore
 internal import TelpherWire
 
 /// The threads for file requests: one pool for small changes, one for listings and one for

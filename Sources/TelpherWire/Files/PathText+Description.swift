@@ -1,3 +1,5 @@
+internal import TelpherText
+
 extension PathText: CustomStringConvertible {
   /// The path for display. Bytes that are not UTF-8, control characters and backslashes are
   /// escaped, so that a name can't hide text or move a terminal's cursor.

@@ -1,3 +1,5 @@
+internal import TelpherText
+
 /// A violation of the protocol by the peer, or a request of this side that the protocol can't carry
 /// out.
 public struct WireError: Error, Sendable, Equatable, CustomStringConvertible {

@@ -1,3 +1,5 @@
+internal import TelpherText
+
 extension Session {
   /// Returns the next event in `input` from `position` on, and moves `position` past it.
   ///

@@ -1,5 +1,5 @@
 import Glibc
-import TelpherFiles
+import TelpherFileStore
 import TelpherTestSupport
 import Testing
 

@@ -1,6 +1,6 @@
 import Glibc
 import TelpherClient
-import TelpherFiles
+import TelpherFileStore
 import TelpherTestSupport
 import TelpherTransport
 import Testing

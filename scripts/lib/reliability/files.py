@@ -208,7 +208,7 @@ def torn_file(lab):
     "A client cannot access anything outside the root.",
     "about 50 requests of every kind with paths that lead out (`..`, absolute paths, links, names "
     "with slashes), and requests while a folder is repeatedly exchanged with a link to the outside",
-    "TelpherFilesTests/Local/RootTests.swift")
+    "TelpherFileStoreTests/Local/RootTests.swift")
 def outside_root(lab):
     server = lab.serve()
     root = lab.root
@@ -399,7 +399,7 @@ def _put_tree(client, request=None):
     "A hole beyond a file's announced size is refused at once.",
     "a file announced with 4 bytes, and a hole of 2^60: the answer, and the server's processor "
     "time",
-    "TelpherFilesTests/Transfer/HostilePeerTests.swift")
+    "TelpherTransferTests/Trees/HostilePeerTests.swift")
 def huge_hole(lab):
     server = lab.serve()
     with wire.Client(server.path, timeout=10) as client:
@@ -425,7 +425,7 @@ def huge_hole(lab):
     "Files that a client announces but does not send cost the server bounded memory.",
     "put_tree with 8,192 announced files with paths of 4 KiB on each of 8 streams (4 with "
     "--quick): the server's memory",
-    "TelpherFilesTests/Transfer/HostilePeerTests.swift")
+    "TelpherTransferTests/Trees/HostilePeerTests.swift")
 def announcements(lab):
     server = lab.serve()
     deep = "/".join(["x" * 250] * 15)
@@ -485,7 +485,7 @@ def announcements(lab):
 @promise(
     "Unread `get` streams do not delay other clients.",
     "1,024 `get` streams with a window of 0 on one connection; `stat` and `get` by another client",
-    "TelpherFilesTests/Port/WorkerPoolTests.swift")
+    "TelpherFileStoreTests/WorkerPoolTests.swift")
 def unread_gets(lab):
     server = lab.serve()
     # More than the server queues for a client that does not read.
@@ -507,7 +507,7 @@ def unread_gets(lab):
     "Planted partial files cannot prevent a file from being stored.",
     "`put f` beside eight locked files, each with a second name, that have the names of partial "
     "files of `f`",
-    "TelpherFilesTests/Local/PartialTests.swift")
+    "TelpherFileStoreTests/Local/PartialTests.swift")
 def planted_partials(lab):
     server = lab.serve()
     on = f"unix:{server.path}"

@@ -268,7 +268,7 @@ def forged_results(lab):
 @promise(
     "A server's listing costs the client bounded memory.",
     "a server that lists entries with paths of 4 KiB without end: the peak memory of `telpher ls`",
-    "TelpherFilesTests/Transfer/HostilePeerTests.swift")
+    "TelpherTransferTests/Trees/HostilePeerTests.swift")
 def endless_listing(lab):
     def answer(client, _):
         client.sendall(greeting())
@@ -360,7 +360,7 @@ def dripping_server(lab):
     "A client stores only what it requested, and only inside its destination folder.",
     "a server that answers `get x .` with `../evil`, an absolute path, another name, a symlink, a "
     "folder, and no entry but result ok",
-    "TelpherFilesTests/Transfer/HostilePeerTests.swift")
+    "TelpherTransferTests/Trees/HostilePeerTests.swift")
 def hostile_trees(lab):
     def tree(stream, records):
         kinds = [record["entry"]["kind"] for record in records if "entry" in record]

@@ -1,0 +1,161 @@
+/// A path below a root. A component may have any bytes except NUL and `/`, and is never `.` or
+/// `..`.
+public struct RelativePath: Sendable, Hashable {
+  /// The maximum length of a path in bytes. The kernel's PATH_MAX of 4,096 includes the final NUL.
+  public static let maximumLength = 4095
+  /// The maximum length of a component in bytes: NAME_MAX.
+  public static let maximumNameLength = 255
+  /// The root itself.
+  public static let root = RelativePath(unchecked: [])
+
+  /// The components joined by `/`; empty for the root.
+  public let bytes: [UInt8]
+  /// Whether the path was written with a leading `/`. Only messages and listings use this. It
+  /// affects neither resolution nor equality.
+  public private(set) var isWrittenFromSlash = false
+
+  /// The path as it was written: `bytes`, with a leading `/` if `isWrittenFromSlash`.
+  public var written: [UInt8] { isWrittenFromSlash ? [Self.slash] + bytes : bytes }
+
+  /// Returns the same path with `isWrittenFromSlash` set to `fromSlash`.
+  func written(fromSlash: Bool) -> RelativePath {
+    var path = self
+    path.isWrittenFromSlash = fromSlash
+    return path
+  }
+
+  /// Whether both paths have the same components.
+  public static func == (one: RelativePath, other: RelativePath) -> Bool {
+    one.bytes == other.bytes
+  }
+
+  /// Hashes the components.
+  public func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+
+  /// Parses a path from a user or a peer. Drops `.` components, repeated slashes and trailing
+  /// slashes.
+  ///
+  /// - Throws: `FileError.Code.badPath` if the path is absolute, has a `..` component, has a NUL,
+  ///   or is longer than the limits; the message gives the reason.
+  public init(_ bytes: [UInt8]) throws(FileError) {
+    if bytes.count > Self.maximumLength {
+      throw Self.refusal(bytes, "it is longer than \(Self.maximumLength) bytes")
+    }
+    if bytes.first == Self.slash {
+      throw Self.refusal(bytes, "it is absolute: leave out the '/' at its start")
+    }
+    if bytes.contains(0) { throw Self.refusal(bytes, "it has a NUL byte") }
+    var joined: [UInt8] = []
+    joined.reserveCapacity(bytes.count)
+    for component in bytes.split(separator: Self.slash) where !component.elementsEqual(".".utf8) {
+      if component.elementsEqual("..".utf8) { throw Self.refusal(bytes, "it has a component '..'") }
+      if component.count > Self.maximumNameLength {
+        throw Self.refusal(bytes, "a component has more than \(Self.maximumNameLength) bytes")
+      }
+      if !joined.isEmpty { joined.append(Self.slash) }
+      joined += component
+    }
+    self.bytes = joined
+  }
+
+  /// Parses a path in UTF-8.
+  ///
+  /// - Throws: as `init(_: [UInt8])`.
+  public init(_ text: String) throws(FileError) { try self.init(Array(text.utf8)) }
+
+  /// A path that is known to follow the rules, or one that is too long and only shown in a message.
+  package init(unchecked bytes: [UInt8]) { self.bytes = bytes }
+
+  /// Whether this is the root itself.
+  public var isRoot: Bool { bytes.isEmpty }
+
+  /// The last component; empty for the root.
+  public var name: [UInt8] {
+    guard let slash = bytes.lastIndex(of: Self.slash) else { return bytes }
+    return Array(bytes[(slash + 1)...])
+  }
+
+  /// The path without its last component. The root's parent is the root.
+  public var parent: RelativePath {
+    let end = bytes.lastIndex(of: Self.slash) ?? 0
+    return RelativePath(unchecked: Array(bytes[..<end])).written(fromSlash: isWrittenFromSlash)
+  }
+
+  /// Whether this path is a direct child of `folder`.
+  package func isDirectly(in folder: RelativePath) -> Bool {
+    if folder.isRoot { return !bytes.contains(Self.slash) }
+    let end = folder.bytes.count
+    return bytes.count > end && bytes[end] == Self.slash && bytes.starts(with: folder.bytes)
+      && !bytes[(end + 1)...].contains(Self.slash)
+  }
+
+  /// Returns the path of `name` in this folder.
+  ///
+  /// - Throws: `FileError.Code.badPath` if `name` is not a single component, or the result is too
+  ///   long.
+  public func appending(_ name: [UInt8]) throws(FileError) -> RelativePath {
+    let path = appending(unchecked: name)
+    try Self.checkName(name, path)
+    if path.bytes.count > Self.maximumLength {
+      throw Self.refusal(path.bytes, "it is longer than \(Self.maximumLength) bytes")
+    }
+    return path
+  }
+
+  /// Returns the path of `name` in this folder without checking it. For names from the system, for
+  /// messages, and after the length was checked.
+  package func appending(unchecked name: [UInt8]) -> RelativePath {
+    if isRoot { return RelativePath(unchecked: name).written(fromSlash: isWrittenFromSlash) }
+    var bytes = [UInt8]()
+    bytes.reserveCapacity(self.bytes.count + 1 + name.count)
+    bytes += self.bytes
+    bytes.append(Self.slash)
+    bytes += name
+    return RelativePath(unchecked: bytes).written(fromSlash: isWrittenFromSlash)
+  }
+
+  /// Returns the path of `other` relative to this folder.
+  ///
+  /// - Throws: `FileError.Code.badPath` if the result is too long.
+  package func appending(_ other: RelativePath) throws(FileError) -> RelativePath {
+    if other.isRoot { return self }
+    let path = appending(unchecked: other.bytes)
+    if path.bytes.count > Self.maximumLength {
+      throw Self.refusal(path.bytes, "it is longer than \(Self.maximumLength) bytes")
+    }
+    return path
+  }
+
+  /// Checks that `name` is a single valid component.
+  ///
+  /// - Parameter path: the whole path, for the message.
+  /// - Throws: `FileError.Code.badPath` if it is not.
+  static func checkName(
+    _ name: [UInt8], _ path: @autoclosure () -> RelativePath
+  ) throws(FileError) {
+    let reason: String
+    if name.isEmpty {
+      reason = "it has no name"
+    } else if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) {
+      reason = "'.' and '..' are not allowed as names"
+    } else if name.count > maximumNameLength {
+      reason = "a component has more than \(maximumNameLength) bytes"
+    } else if name.contains(0) {
+      reason = "it has a NUL byte"
+    } else if name.contains(slash) {
+      reason = "it is not a single component"
+    } else {
+      return
+    }
+    throw refusal(path().bytes, reason)
+  }
+
+  package static let slash = UInt8(ascii: "/")
+
+  private static func refusal(_ bytes: [UInt8], _ reason: String) -> FileError {
+    // Long paths are cut in the message.
+    let shown = bytes.count > 400 ? Array(bytes.prefix(400)) + Array("...".utf8) : bytes
+    let path = RelativePath(unchecked: shown).description
+    return FileError(.badPath, "the path '\(path)' can't be used: \(reason)", path: path)
+  }
+}

@@ -1,7 +1,0 @@
-internal import TelpherWire
-
-extension RelativePath: CustomStringConvertible {
-  /// The path as displayed to the user: `.` for the root, or `/` if it was written that way.
-  /// Other paths are escaped as in `PathText`.
-  public var description: String { written.isEmpty ? "." : PathText(written).description }
-}

@@ -1,0 +1,131 @@
+public import TelpherFileStore
+public import TelpherLink
+public import TelpherTransport
+public import TelpherWire
+
+/// The loop's side of a `TransferPort`. It passes data from the worker to the stream, and received
+/// data from the stream to the worker.
+///
+/// All methods are for the link's loop only. Sendable is unchecked because the port's `announce`
+/// closure captures the pump on other threads; that closure only schedules `pump` on the loop.
+public final class PortPump: @unchecked Sendable {
+  /// The window of the file channel in bytes, large enough that neither side waits for the other on
+  /// one machine. With 1 MiB, a file over a Unix socket took a tenth longer.
+  static let window: UInt64 = 4 << 20
+  /// The window of the index channel, which carries the records about files, in bytes.
+  static let indexWindow = WireConstants.defaultWindow
+  /// The largest part of the connection's window (1/2 and 1/4) that these channels of one stream
+  /// may hold. A stream with a slow disk then leaves credit for the others.
+  static let partOfConnection = (file: UInt64(2), index: UInt64(4))
+
+  /// The worker's side.
+  public private(set) var port: TransferPort!
+  private unowned let link: Link
+  private let stream: StreamID
+  private var outbounds: [OutboundChannel] = []
+  private var blocked: Set<Channel> = []
+  private var isOver = false
+  private var unfinished = 0
+  private var whenSent: (() -> Void)?
+
+  /// Creates a pump and its port for `stream` of `link`. The worker sends on `channels`.
+  public init(link: Link, stream: StreamID, sends channels: [Channel]) {
+    self.link = link
+    self.stream = stream
+    let loop = link.loop
+    let windows = (
+      file: link.growWindow(of: stream, .file, to: Self.window, part: Self.partOfConnection.file),
+      index: link.growWindow(
+        of: stream, .index, to: Self.indexWindow, part: Self.partOfConnection.index)
+    )
+    port = TransferPort(windows: windows) { [weak self] in
+      guard let self else { return }
+      loop.execute { self.pump() }
+    }
+    unfinished = channels.count
+    outbounds = channels.map { link.outbound(stream, $0) }
+    for outbound in outbounds {
+      outbound.onReady = { [unowned self] in
+        blocked.remove(outbound.channel)
+        pump()
+      }
+      outbound.onFinished = { [unowned self] in
+        unfinished -= 1
+        reportIfSent()
+      }
+    }
+  }
+
+  /// Passes received bytes to the worker. Bytes of other channels, or after the end, are dropped.
+  public func receive(_ chunk: Chunk, on channel: Channel) {
+    guard channel == .file || channel == .index, !isOver else {
+      return link.consume(stream, channel, chunk.count)
+    }
+    // The worker may keep a chunk for long; a small one should not hold a whole read buffer.
+    port.deliver(chunk.compacted(), on: channel)
+  }
+
+  /// The peer has ended a channel.
+  public func finish(_ channel: Channel) {
+    if channel == .file || channel == .index { port.deliverEnd(of: channel) }
+  }
+
+  /// Passes a received control message to the worker.
+  ///
+  /// - Throws: `WireError` if too many messages wait for the worker.
+  public func receive(_ message: ControlMessage) throws(WireError) { try port.deliver(message) }
+
+  /// The peer has closed the stream successfully. Drops what the worker still sends, and ends its
+  /// incoming channels.
+  public func peerDidFinish() {
+    isOver = true
+    for channel in [Channel.file, .index] { port.deliverEnd(of: channel) }
+    port.discardSends()
+  }
+
+  /// The stream has ended early; the worker's calls throw `error` from now on.
+  public func end(_ error: FileError) {
+    isOver = true
+    port.end(error)
+  }
+
+  /// Calls `body` once all channels of the worker have sent their data and their ends.
+  public func whenSent(_ body: @escaping () -> Void) {
+    whenSent = body
+    pump()
+    reportIfSent()
+  }
+
+  private func reportIfSent() {
+    guard unfinished == 0, let body = whenSent else { return }
+    whenSent = nil
+    body()
+  }
+
+  private func pump() {
+    let (messages, taken) = port.monitor.withLock { $0.look() }
+    guard !isOver else { return }
+    for message in messages { link.control(stream, message) }
+    for (channel, count) in taken { link.consume(stream, channel, count) }
+    for outbound in outbounds where !blocked.contains(outbound.channel) { send(outbound) }
+  }
+
+  private func send(_ outbound: OutboundChannel) {
+    let channel = outbound.channel
+    while true {
+      let (chunk, isFinished, hasRoom) = port.monitor.withLock { state in
+        let chunk = state.outgoing[channel].next()
+        return (chunk, state.outgoing[channel].isFinished, state.isFull && !state.hasNoRoom())
+      }
+      if hasRoom { port.monitor.signal() }
+      guard let chunk else {
+        if isFinished { outbound.finish() }
+        return
+      }
+      if !outbound.send(chunk) {
+        blocked.insert(channel)
+        return
+      }
+    }
+  }
+}

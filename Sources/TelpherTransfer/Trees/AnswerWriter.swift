@@ -1,0 +1,86 @@
+internal import TelpherFileStore
+internal import TelpherTransport
+internal import TelpherWire
+
+/// Writes a receiver's answers to announced entries. Equal answers to consecutive entries become
+/// one record.
+struct AnswerWriter {
+  /// The answer to an entry.
+  enum Answer: Equatable {
+    /// The sender should send the file.
+    case want
+    /// The existing entry is kept.
+    case skip(SkipReason)
+    /// The entry is stored.
+    case stored
+  }
+
+  private let port: TransferPort
+  private var lines: [UInt8] = []
+  private var run: (first: Int, count: Int, answer: Answer)?
+
+  init(port: TransferPort) { self.port = port }
+
+  /// The bytes of answers that are collected into one frame.
+  private static let linesPerFrame = 32 * 1024
+
+  /// Whether the collected answers fill a frame and should be flushed.
+  var isFrameFull: Bool { lines.count >= Self.linesPerFrame }
+
+  /// Adds an answer to the entry `number`.
+  mutating func add(_ answer: Answer, for number: Int) {
+    if let run, run.answer == answer, run.first + run.count == number {
+      self.run = (run.first, run.count + 1, answer)
+    } else {
+      endRun()
+      run = (number, 1, answer)
+    }
+  }
+
+  /// Asks for the file from `offset` on. `prefixDigest` is the digest of the bytes before it that
+  /// the receiver has; if it does not match, the sender starts at 0.
+  mutating func want(_ number: Int, offset: Int64, prefixDigest: String) {
+    endRun()
+    var record = TreeRecord()
+    (record.want, record.offset, record.prefixDigest) = (number, offset, prefixDigest)
+    lines += record.encoded()
+  }
+
+  /// Reports that an entry failed.
+  mutating func fail(_ number: Int, _ path: RelativePath, _ message: String) {
+    endRun()
+    var record = TreeRecord(file: number)
+    record.failed = message
+    record.path = PathText(path.written)
+    lines += record.encoded()
+  }
+
+  /// Adds the last record: all entries are settled.
+  mutating func end(_ counts: TreeCounts) {
+    endRun()
+    var record = TreeRecord()
+    record.settled = counts
+    lines += record.encoded()
+  }
+
+  private mutating func endRun() {
+    guard let run else { return }
+    self.run = nil
+    var record = TreeRecord()
+    switch run.answer {
+    case .want: record.want = run.first
+    case .skip(let reason): (record.skip, record.reason) = (run.first, reason)
+    case .stored: record.stored = run.first
+    }
+    record.count = run.count
+    lines += record.encoded()
+  }
+
+  /// Queues the collected answers for sending.
+  mutating func flush() {
+    endRun()
+    guard !lines.isEmpty else { return }
+    port.enqueue(Chunk(lines), on: .index)
+    lines = []
+  }
+}

@@ -1,0 +1,166 @@
+internal import TelpherFileStore
+internal import TelpherTransport
+internal import TelpherWire
+
+extension TreeReceiver {
+  /// Receives files whose bytes come complete and as announced, one for each digest.
+  mutating func takeWhole(_ first: Int, _ digests: [String]) throws(FileError) {
+    for (offset, digest) in digests.enumerated() {
+      let (number, overflow) = first.addingReportingOverflow(offset)
+      guard !overflow, let file = wanted[number] else {
+        throw FileError(.protocolError, "bytes arrived for a file that was not requested")
+      }
+      var record = TreeRecord(file: number)
+      (record.data, record.digest) = (file.entry.size, digest)
+      try takeFile(number, record)
+    }
+  }
+
+  /// Handles a record about a file that is being sent, and receives the bytes that it announces.
+  ///
+  /// - Throws: `FileError` if the stream is over or the sender violates the protocol. A failure of
+  ///   only this file is reported instead.
+  mutating func takeFile(_ number: Int, _ record: TreeRecord) throws(FileError) {
+    var file = try takeIncoming(number, record)
+    do throws(FileError) {
+      try take(record, into: &file)
+    } catch {
+      incoming = file
+      throw error
+    }
+    if let message = record.failed {
+      if file.writer != nil { fail(&file, FileError(.remote, message)) }
+    } else if let digest = record.digest {
+      if let writer = file.writer { finish(&file, writer, record, digest) }
+    } else {
+      incoming = file
+      return
+    }
+    linkedFiles[file.path] = nil
+    meter?.update { $0.files += 1 }
+    if group.isFull { finishGroup() }
+  }
+
+  /// Returns the file that is being received, or begins it with its first record.
+  private mutating func takeIncoming(_ number: Int, _ record: TreeRecord) throws(FileError)
+    -> IncomingFile
+  {
+    if let file = incoming, file.number == number {
+      incoming = nil
+      return file
+    }
+    guard incoming == nil, let file = wanted.removeValue(forKey: number) else {
+      throw FileError(.protocolError, "bytes arrived for file \(number), which was not requested")
+    }
+    meter?.update { $0.begin(file.path) }
+    let state: IncomingFile.State
+    if let message = record.failed {
+      state = .discarding(fail(number, file.path, FileError(.remote, message)))
+      return IncomingFile(number: number, path: file.path, entry: file.entry, state: state)
+    }
+    do throws(FileError) {
+      let partial = try havingDescriptors { (receiver) throws(FileError) in
+        try receiver.openPartial(file, record)
+      }
+      state = .storing(PartialWriter(partial, options.digest))
+    } catch {
+      // The failure also tells the sender to stop sending this file.
+      state = .discarding(fail(number, file.path, error))
+    }
+    return IncomingFile(number: number, path: file.path, entry: file.entry, state: state)
+  }
+
+  private mutating func take(
+    _ record: TreeRecord, into file: inout IncomingFile
+  ) throws(FileError) {
+    if let start = record.start {
+      guard start >= 0 else {
+        throw FileError(.protocolError, "the start offset \(start) is negative")
+      }
+      store(&file) { (writer, path) throws(FileError) in try writer.begin(at: start, path) }
+      if start == 0, file.position > 0 { meter?.update { $0.restartFile() } }
+      file.position = start
+      if file.writer != nil { meter?.update { $0.pass(start) } }
+    }
+    if let hole = record.hole {
+      // Limit the hole to the announced size: a hole costs the sender a few bytes, and may take the
+      // receiver hours to hash.
+      guard hole >= 0, hole <= min(file.entry.size ?? 0, Self.longestFile) - file.position else {
+        throw FileError(
+          .protocolError,
+          "a hole of \(hole) bytes at \(file.position) of '\(file.path)', which was announced with \(file.entry.size ?? 0)"
+        )
+      }
+      file.position += hole
+      meter?.update { $0.pass(hole) }
+      try file.writer?.skip(hole) { () throws(FileError) in try input.checkOpen() }
+    }
+    guard var left = record.data else { return }
+    guard left >= 0 else {
+      throw FileError(.protocolError, "a record announces \(left) bytes of data")
+    }
+    while left > 0 {
+      let chunk = try input.next(atMost: left)
+      left -= Int64(chunk.count)
+      file.received += Int64(chunk.count)
+      file.position += Int64(chunk.count)
+      meter?.update { $0.move(Int64(chunk.count)) }
+      store(&file) { (writer, _) throws(FileError) in try writer.write(chunk) }
+    }
+  }
+
+  /// Performs a step of storing a file, unless the file has failed. Reports a failure of the step.
+  private mutating func store(
+    _ file: inout IncomingFile, _ step: (PartialWriter, RelativePath) throws(FileError) -> Void
+  ) {
+    guard let writer = file.writer else { return }
+    do throws(FileError) { try step(writer, file.path) } catch { fail(&file, error) }
+  }
+
+  private mutating func fail(_ file: inout IncomingFile, _ error: FileError) {
+    let receipt = fail(file.number, file.path, error)
+    file.discard(error, receipt, options)
+  }
+
+  private mutating func openPartial(_ file: Wanted, _ record: TreeRecord) throws(FileError)
+    -> Partial
+  {
+    let (folder, name, _) = try spot(of: file.path)
+    // Small files are sent again instead of resumed.
+    if file.isNew, file.entry.size ?? .max <= TreeSender.smallFile {
+      let mode = (file.entry.mode ?? 0o644) & FileMode.keptOfFiles
+      if let partial = try Partial.openUnnamed(for: name, in: folder, mode: mode) {
+        return partial
+      }
+    }
+    return try Partial.open(for: name, in: folder, keeping: record.start ?? 0 > 0)
+  }
+
+  /// Verifies a completely received file and adds it to the group.
+  private mutating func finish(
+    _ file: inout IncomingFile, _ writer: PartialWriter, _ record: TreeRecord, _ digest: String
+  ) {
+    do throws(FileError) {
+      let path = file.path
+      guard digest == writer.hasher.digest else { throw .mismatch(path, options.digest) }
+      let mode = (record.mode ?? file.entry.mode ?? 0o644) & FileMode.keptOfFiles
+      let position = writer.partial.position
+      guard position == record.size ?? file.entry.size ?? position else {
+        throw FileError(.changed, "only a part of '\(path)' arrived", path: "\(path)")
+      }
+      try writer.partial.finish(mode: mode, modifiedNS: record.mtimeNS ?? file.entry.mtimeNS)
+      let folder = try havingDescriptors { (receiver) throws(FileError) in
+        try receiver.spot(of: path).folder
+      }
+      ledger.didMove(
+        file.number, bytes: file.received, digest: digest, size: writer.partial.position,
+        change: record.change)
+      group.add(file.number, writer.partial, in: folder)
+    } catch {
+      fail(&file, error)
+    }
+  }
+
+  /// The maximum file length: 1 EiB, so that sums of a few lengths can't overflow.
+  private static let longestFile: Int64 = 1 << 60
+}
