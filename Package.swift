@@ -59,17 +59,24 @@ let package = Package(
     // An implementation of that interface in memory, for tests.
     .target(
       name: "TelpherTransportTesting", dependencies: ["TelpherTransport"], swiftSettings: strict),
+    // Child processes: launching, trees, control groups, reaping.
     .target(
-      name: "TelpherSystem", dependencies: ["CTelpherSys", "TelpherTransport"],
+      name: "TelpherProcess", dependencies: ["CTelpherSys", "TelpherTransport"],
+      swiftSettings: strict),
+    // Sockets: their files, locks, addresses and peers.
+    .target(
+      name: "TelpherSockets", dependencies: ["CTelpherSys", "TelpherTransport"],
       swiftSettings: strict),
     .target(
       name: "TelpherUV",
-      dependencies: ["CLibUV", "CTelpherSys", "TelpherSystem", "TelpherTransport"],
+      dependencies: [
+        "CLibUV", "CTelpherSys", "TelpherProcess", "TelpherSockets", "TelpherTransport",
+      ],
       swiftSettings: strict),
     .target(
       name: "TelpherNIO",
       dependencies: [
-        "CTelpherSys", "TelpherSystem", "TelpherTransport",
+        "CTelpherSys", "TelpherProcess", "TelpherSockets", "TelpherTransport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Subprocess", package: "swift-subprocess"),
@@ -147,11 +154,11 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "telpher",
-      dependencies: ["TelpherCLI", "TelpherSystem", "TelpherTransport", "TelpherUV"],
+      dependencies: ["TelpherCLI", "TelpherProcess", "TelpherTransport", "TelpherUV"],
       swiftSettings: strict),
     .executableTarget(
       name: "telpher-nio",
-      dependencies: ["TelpherCLI", "TelpherNIO", "TelpherSystem", "TelpherTransport"],
+      dependencies: ["TelpherCLI", "TelpherNIO", "TelpherProcess", "TelpherTransport"],
       swiftSettings: strict),
 
     // The folders of the tests mirror those of the sources.
@@ -164,8 +171,11 @@ let package = Package(
       // The tutorials' own programs, written in Python.
       exclude: ["Classic/Programs"], swiftSettings: strict),
     .testTarget(
-      name: "TelpherSystemTests",
-      dependencies: ["CTelpherSys", "TelpherSystem", "TelpherTransport"], swiftSettings: strict),
+      name: "TelpherProcessTests",
+      dependencies: ["CTelpherSys", "TelpherProcess", "TelpherTransport"], swiftSettings: strict),
+    .testTarget(
+      name: "TelpherSocketsTests", dependencies: ["CTelpherSys", "TelpherSockets"],
+      swiftSettings: strict),
     .testTarget(
       name: "TelpherFileStoreTests",
       dependencies: ["CTelpherSys", "TelpherFileStore", "TelpherTestSupport", "TelpherTransport"],
@@ -188,7 +198,7 @@ let package = Package(
       name: "TelpherEndToEndTests",
       dependencies: [
         "fault-injector", "telpher", "telpher-nio", "TelpherAccess", "TelpherClient",
-        "TelpherFileStore", "TelpherServer", "TelpherSystem", "TelpherTestSupport",
+        "TelpherFileStore", "TelpherServer", "TelpherProcess", "TelpherTestSupport",
         "TelpherTransfer", "TelpherTransport", "TelpherUV",
         "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
@@ -200,7 +210,7 @@ let package = Package(
     .target(
       name: "TelpherTestSupport",
       dependencies: [
-        "TelpherFileStore", "TelpherNIO", "TelpherSystem", "TelpherTransport",
+        "TelpherFileStore", "TelpherNIO", "TelpherProcess", "TelpherTransport",
         "TelpherTransportTesting", "TelpherUV",
       ],
       path: "Tests/TelpherTestSupport", swiftSettings: strict),
@@ -229,23 +239,23 @@ let package = Package(
     .testTarget(
       name: "TelpherClientTests",
       dependencies: [
-        "TelpherAccess", "TelpherClient", "TelpherLink", "TelpherTestSupport", "TelpherTransport",
-        "TelpherTransportTesting", "TelpherWire",
+        "TelpherAccess", "TelpherClient", "TelpherFileStore", "TelpherLink", "TelpherTestSupport",
+        "TelpherTransport", "TelpherTransportTesting", "TelpherWire",
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "TelpherNIOTests", dependencies: ["TelpherNIO", "TelpherSystem", "TelpherTransport"],
+      name: "TelpherNIOTests", dependencies: ["TelpherNIO", "TelpherProcess", "TelpherTransport"],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherUVTests",
-      dependencies: ["CLibUV", "TelpherSystem", "TelpherTransport", "TelpherUV"],
+      dependencies: ["CLibUV", "TelpherProcess", "TelpherTransport", "TelpherUV"],
       swiftSettings: strict),
     // The tests of TelpherTransport's interface. Add a backend to Conformance/Backends.swift and
     // its target here.
     .testTarget(
       name: "TelpherTransportTests",
       dependencies: [
-        "TelpherNIO", "TelpherSystem", "TelpherTransport", "TelpherTransportTesting", "TelpherUV",
+        "TelpherNIO", "TelpherProcess", "TelpherTransport", "TelpherTransportTesting", "TelpherUV",
       ],
       swiftSettings: strict),
   ]
@@ -276,7 +286,7 @@ if Context.environment["TELPHER_BENCH"] != nil {
       dependencies: [
         "CTelpherSys", "TelpherAccess", "TelpherClient", "TelpherFileStore", "TelpherLink",
         "TelpherNIO", "TelpherServer",
-        "TelpherSystem", "TelpherTransport", "TelpherUV", "TelpherWire",
+        "TelpherProcess", "TelpherTransport", "TelpherUV", "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
         .product(name: "Logging", package: "swift-log"),

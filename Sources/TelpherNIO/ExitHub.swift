@@ -1,6 +1,6 @@
 internal import CTelpherSys
 internal import Glibc
-internal import TelpherSystem
+internal import TelpherTransport
 
 /// Reports when children have ended. A thread of its own watches their pidfds (pidfd_open(2)),
 /// because NIO can't watch a descriptor that it does not read, and swift-subprocess reports an exit

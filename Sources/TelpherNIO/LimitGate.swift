@@ -1,7 +1,7 @@
 internal import CTelpherSys
 internal import Glibc
 internal import Subprocess
-internal import TelpherSystem
+internal import TelpherProcess
 internal import TelpherTransport
 
 /// Starts a program with limits, for a library that can't set limits in the child before it

@@ -1,5 +1,5 @@
 internal import NIOCore
-internal import TelpherSystem
+internal import TelpherSockets
 internal import TelpherTransport
 
 /// A listening socket of this process. The loops that serve it take turns: one loop waits, accepts

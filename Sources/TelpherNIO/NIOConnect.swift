@@ -2,7 +2,7 @@ internal import CTelpherSys
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
-internal import TelpherSystem
+internal import TelpherSockets
 internal import TelpherTransport
 
 /// An attempt to connect. It keeps itself alive until it has called its completion.

@@ -2,7 +2,7 @@ internal import CTelpherSys
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
-internal import TelpherSystem
+internal import TelpherSockets
 internal import TelpherTransport
 
 /// A UDP socket over NIO's datagram channel.

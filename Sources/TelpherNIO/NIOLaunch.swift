@@ -2,7 +2,7 @@ internal import CTelpherSys
 internal import Glibc
 internal import Subprocess
 internal import SystemPackage
-internal import TelpherSystem
+internal import TelpherProcess
 internal import TelpherTransport
 
 /// Starts one child and runs swift-subprocess's task for it, with the loop as its executor. The

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
-internal import TelpherSystem
+internal import TelpherSockets
 internal import TelpherTransport
 
 /// Accepts connections from a bound socket on one loop, when the loop has the turn (see

@@ -1,5 +1,4 @@
 internal import NIOCore
-internal import TelpherSystem
 public import TelpherTransport
 
 /// `EventLoop` documents what is the same for all backends.

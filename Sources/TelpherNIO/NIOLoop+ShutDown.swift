@@ -2,7 +2,7 @@ internal import Dispatch
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
-internal import TelpherSystem
+internal import TelpherTransport
 
 extension NIOLoop {
   public func shutDown() async {

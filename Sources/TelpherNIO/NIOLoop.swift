@@ -2,7 +2,6 @@ internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
-internal import TelpherSystem
 public import TelpherTransport
 
 /// An event loop on SwiftNIO: the only event loop of its own NIO group, whose one thread is the

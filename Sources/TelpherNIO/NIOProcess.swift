@@ -1,6 +1,6 @@
 internal import Glibc
 internal import NIOCore
-internal import TelpherSystem
+internal import TelpherProcess
 internal import TelpherTransport
 
 /// A child process that swift-subprocess has started. swift-subprocess waits for it after `forget`

@@ -1,6 +1,5 @@
 internal import Glibc
 internal import NIOCore
-internal import TelpherSystem
 internal import TelpherTransport
 
 /// Watches one signal with `SignalHub`.

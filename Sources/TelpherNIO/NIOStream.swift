@@ -1,6 +1,6 @@
 internal import CTelpherSys
 internal import NIOCore
-internal import TelpherSystem
+internal import TelpherSockets
 internal import TelpherTransport
 
 /// A byte stream over one NIO channel: a socket or one end of a pipe. The stream is the channel's

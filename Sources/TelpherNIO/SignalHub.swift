@@ -1,6 +1,6 @@
 internal import CTelpherSys
 internal import Glibc
-internal import TelpherSystem
+internal import TelpherTransport
 
 /// Reports the signals of this process to loops; NIO does not handle signals. A signal handler
 /// writes the signal's number to a pipe. A thread reads the pipe while there are watches.

@@ -2,7 +2,7 @@ internal import CTelpherSys
 internal import Glibc
 internal import Subprocess
 internal import SystemPackage
-internal import TelpherSystem
+internal import TelpherProcess
 public import TelpherTransport
 
 /// Starts processes with swift-subprocess. May be used from any thread. A server usually has one.

@@ -1,5 +1,4 @@
 internal import NIOCore
-internal import TelpherSystem
 internal import TelpherTransport
 
 extension TransportError {

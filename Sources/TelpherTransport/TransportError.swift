@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A failure of the system or of a backend.
 public struct TransportError: Error, Sendable, Equatable, CustomStringConvertible {
   /// A kind of failure. Later versions may add kinds, so compare values instead of switching over
@@ -42,4 +44,21 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
 
   /// The message.
   public var description: String { message }
+}
+
+extension TransportError {
+  /// The error `number` of errno(3). `attempt` names the operation that failed.
+  package init(_ attempt: String, errno number: Int32) {
+    let code: Code =
+      switch number {
+      case ECONNREFUSED, ENOENT, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT: .unreachable
+      case EADDRINUSE: .addressInUse
+      case EADDRNOTAVAIL, ENAMETOOLONG, ENOTDIR, EAFNOSUPPORT: .badAddress
+      case ECONNRESET, EPIPE, ECONNABORTED, ENOTCONN: .broken
+      case EACCES, EPERM: .notPermitted
+      case EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN: .exhausted
+      default: .system
+      }
+    self.init(code, "\(attempt): \(describe(errno: number))", errno: number)
+  }
 }

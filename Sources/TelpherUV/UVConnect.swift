@@ -1,5 +1,5 @@
 internal import CLibUV
-internal import TelpherSystem
+internal import TelpherSockets
 internal import TelpherTransport
 
 /// An attempt to connect. It keeps itself alive until it has called its completion.

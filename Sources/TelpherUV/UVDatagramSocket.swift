@@ -1,7 +1,7 @@
 internal import CLibUV
 internal import CTelpherSys
 internal import Glibc
-internal import TelpherSystem
+internal import TelpherSockets
 internal import TelpherTransport
 
 /// A UDP socket over uv_udp_t.

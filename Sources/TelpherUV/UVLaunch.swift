@@ -1,6 +1,6 @@
 internal import CLibUV
 internal import Glibc
-internal import TelpherSystem
+internal import TelpherProcess
 internal import TelpherTransport
 
 /// Starts one child process. It keeps itself alive until it has called its completion.

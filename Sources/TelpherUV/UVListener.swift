@@ -1,5 +1,5 @@
 internal import CLibUV
-internal import TelpherSystem
+internal import TelpherSockets
 internal import TelpherTransport
 
 /// Accepts connections from a bound socket on one loop.

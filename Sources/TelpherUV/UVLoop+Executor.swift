@@ -1,5 +1,4 @@
 internal import CLibUV
-internal import TelpherSystem
 public import TelpherTransport
 
 extension UVLoop {

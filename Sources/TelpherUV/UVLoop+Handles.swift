@@ -1,5 +1,6 @@
 internal import CLibUV
-internal import TelpherSystem
+internal import TelpherProcess
+internal import TelpherSockets
 public import TelpherTransport
 
 /// `EventLoop` documents what is the same for all backends.

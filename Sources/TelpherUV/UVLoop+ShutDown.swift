@@ -1,6 +1,5 @@
 internal import CLibUV
 internal import Glibc
-internal import TelpherSystem
 internal import TelpherTransport
 
 extension UVLoop {

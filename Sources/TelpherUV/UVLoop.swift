@@ -1,7 +1,7 @@
 internal import CLibUV
 internal import Glibc
 internal import Synchronization
-public import TelpherSystem
+public import TelpherProcess
 public import TelpherTransport
 
 /// An event loop on libuv. It has a thread of its own, is an executor, and owns its handles.

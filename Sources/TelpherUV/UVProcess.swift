@@ -1,6 +1,6 @@
 internal import CLibUV
 internal import Glibc
-internal import TelpherSystem
+internal import TelpherProcess
 internal import TelpherTransport
 
 /// A child process. uv_poll watches its pidfd; its pipes are streams of the loop.

@@ -1,6 +1,6 @@
 internal import CLibUV
 internal import Glibc
-internal import TelpherSystem
+internal import TelpherProcess
 internal import TelpherTransport
 
 /// Starts children with libuv's uv_spawn(3) on the loop's thread, which waits until the child has

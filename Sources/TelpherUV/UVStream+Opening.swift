@@ -1,6 +1,6 @@
 internal import CLibUV
 internal import Glibc
-internal import TelpherSystem
+internal import TelpherSockets
 internal import TelpherTransport
 
 extension UVStream {

@@ -1,6 +1,6 @@
 internal import CLibUV
 internal import CTelpherSys
-internal import TelpherSystem
+internal import TelpherSockets
 internal import TelpherTransport
 
 /// A byte stream over libuv's streams: a TCP or Unix socket, one end of a pipe, a terminal, or a

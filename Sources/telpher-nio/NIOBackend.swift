@@ -1,6 +1,6 @@
 internal import TelpherCLI
 internal import TelpherNIO
-internal import TelpherSystem
+internal import TelpherProcess
 internal import TelpherTransport
 
 /// The program's backend on SwiftNIO and swift-subprocess.

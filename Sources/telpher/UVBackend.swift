@@ -1,5 +1,5 @@
 internal import TelpherCLI
-internal import TelpherSystem
+internal import TelpherProcess
 internal import TelpherTransport
 internal import TelpherUV
 

@@ -1,6 +1,5 @@
 import Glibc
 import TelpherClient
-import TelpherSystem
 import TelpherTestSupport
 import TelpherTransport
 import Testing

@@ -1,7 +1,7 @@
 import Glibc
 import TelpherClient
+import TelpherProcess
 import TelpherServer
-import TelpherSystem
 import TelpherTestSupport
 import TelpherTransport
 import Testing

@@ -1,8 +1,8 @@
 import Glibc
 import TelpherClient
 import TelpherServer
-import TelpherSystem
 import TelpherTestSupport
+import TelpherTransport
 import Testing
 
 /// The descriptors, environment and arguments of a command.

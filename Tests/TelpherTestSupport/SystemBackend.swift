@@ -1,6 +1,6 @@
 internal import Glibc
 internal import TelpherNIO
-internal import TelpherSystem
+internal import TelpherProcess
 public import TelpherTransport
 internal import TelpherUV
 

@@ -1,5 +1,5 @@
 import Glibc
-import TelpherSystem
+import TelpherProcess
 import TelpherTransport
 import TelpherUV
 import Testing

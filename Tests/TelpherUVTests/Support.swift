@@ -1,6 +1,6 @@
 import CLibUV
 import Glibc
-import TelpherSystem
+import TelpherProcess
 import TelpherTransport
 import TelpherUV
 

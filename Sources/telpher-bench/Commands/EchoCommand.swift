@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import TelpherSystem
+internal import TelpherProcess
 internal import TelpherTransport
 
 /// `telpher-bench echo`

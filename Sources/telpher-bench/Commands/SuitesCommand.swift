@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import TelpherSystem
+internal import TelpherProcess
 
 /// `telpher-bench run`, the default subcommand.
 struct SuitesCommand: AsyncParsableCommand {

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import TelpherNIO
-internal import TelpherSystem
+internal import TelpherProcess
 internal import TelpherTransport
 internal import TelpherUV
 

@@ -1,5 +1,5 @@
 import Glibc
-import TelpherSystem
+import TelpherProcess
 import TelpherTestSupport
 import TelpherTransport
 import Testing

@@ -1,5 +1,5 @@
 import TelpherNIO
-import TelpherSystem
+import TelpherProcess
 import TelpherTransport
 import TelpherTransportTesting
 import TelpherUV

@@ -98,7 +98,7 @@ def inherited_signals(lab):
 @promise(
     "Commands inherit only the three standard descriptors.",
     "`ls /proc/self/fd` on a server with 50 connections",
-    "TelpherSystemTests/DescriptorTests.swift")
+    "TelpherProcessTests/DescriptorTests.swift")
 def child_descriptors(lab):
     server = lab.serve(tcp=True)
     clients = [wire.connect(server.path) for _ in range(50)]

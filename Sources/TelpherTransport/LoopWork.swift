@@ -1,6 +1,5 @@
 internal import Glibc
 package import Synchronization
-package import TelpherTransport
 
 /// The work queue of a loop's thread: the executor part of a loop, without the events that a
 /// backend watches.

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 import Testing
 
-@testable import TelpherSystem
+@testable import TelpherProcess
 
 struct RecentProcessesTests {
   /// Simulates walks with given results, on a clock that the test moves.

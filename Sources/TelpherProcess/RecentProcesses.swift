@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherTransport
 
 /// Shares the last walk through /proc among all callers that need one at about the same time. If
 /// 200 commands end at once, one walk for each would block the loop for seconds. May be used from

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-@testable import TelpherSystem
+@testable import TelpherSockets
 
 struct UnixSocketBufferTests {
   @Test func anEnlargedSocketBufferHoldsAFrameIfTheSystemAllowsIt() throws {
@@ -11,7 +11,7 @@ struct UnixSocketBufferTests {
     let before = try Self.size(pair[0])
     UnixSocketBuffer.enlarge(pair[0])
     // This file is not visible in every network namespace.
-    let most = readSmallText("/proc/sys/net/core/wmem_max").flatMap { Int32($0.dropLast()) }
+    let most = Self.number(in: "/proc/sys/net/core/wmem_max")
     let wanted = min(UnixSocketBuffer.size, most ?? before / 2)
     #expect(try Self.size(pair[0]) >= max(before, 2 * wanted))
     #expect(try Self.size(pair[1]) == before, "the other direction has its own buffer")
@@ -26,6 +26,15 @@ struct UnixSocketBufferTests {
     let before = try Self.size(pair[0])
     UnixSocketBuffer.enlarge(pair[0])
     #expect(try Self.size(pair[0]) == before)
+  }
+
+  /// The number in a file; nil if there is none.
+  private static func number(in path: String) -> Int32? {
+    guard let file = fopen(path, "r") else { return nil }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 32)
+    guard fgets(&line, Int32(line.count), file) != nil else { return nil }
+    return Int32(strtol(line, nil, 10))
   }
 
   private static func size(_ descriptor: Int32) throws -> Int32 {

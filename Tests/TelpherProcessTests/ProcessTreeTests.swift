@@ -3,9 +3,9 @@ import Glibc
 import TelpherTransport
 import Testing
 
-@testable import TelpherSystem
+@testable import TelpherProcess
 
-extension SystemTests {
+extension ProcessTests {
   @Suite struct ProcessTreeTests {
     /// Starts processes that leave the tree in every way that keeps the environment. Prints `ready`
     /// when all run.

@@ -1,12 +1,12 @@
 import CTelpherSys
 import Glibc
-import TelpherSystem
+import TelpherProcess
 import TelpherTransport
 import Testing
 
 /// Tests of state that a whole process shares. Those that change or count it run in a process of
 /// their own.
-extension SystemTests {
+extension ProcessTests {
   @Suite struct DescriptorTests {
     @Test func launchesLeakNoDescriptor() async {
       await #expect(processExitsWith: .success) {

@@ -2,9 +2,9 @@ import Glibc
 import TelpherTransport
 import Testing
 
-@testable import TelpherSystem
+@testable import TelpherProcess
 
-extension SystemTests {
+extension ProcessTests {
   @Suite struct ControlGroupTests {
     @Test func ownFolderIsFoundBesideVersion1() {
       let mounts = """
@@ -39,7 +39,7 @@ extension SystemTests {
   }
 }
 
-extension SystemTests {
+extension ProcessTests {
   @Suite(.enabled(if: scopes.contains(.cgroup))) struct ControlGroupPoolTests {
     private static let ownGroup = SpawnRequest.shell("sed -n 's/^0:://p' /proc/self/cgroup")
 

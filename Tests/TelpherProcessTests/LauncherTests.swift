@@ -1,10 +1,10 @@
 import CTelpherSys
 import Glibc
-import TelpherSystem
+import TelpherProcess
 import TelpherTransport
 import Testing
 
-extension SystemTests {
+extension ProcessTests {
   @Suite struct LauncherTests {
     @Test(arguments: launchers)
     func theExitCodeAndOutputsAreReturned(scope: Launcher.Scope, withoutClone3: Bool) throws {

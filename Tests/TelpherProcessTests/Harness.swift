@@ -1,6 +1,6 @@
 import CTelpherSys
 import Glibc
-import TelpherSystem
+import TelpherProcess
 import TelpherTransport
 
 /// The scopes that this machine supports.

@@ -1,5 +1,6 @@
 internal import CTelpherSys
 internal import Glibc
+internal import TelpherTransport
 
 /// Identifies a process. The id by itself is not enough, because ids are reused.
 package struct ProcessIdentity: Sendable, Hashable {

@@ -124,10 +124,3 @@ final class ControlGroup: Sendable {
     return unlinkat(parent, name, AT_REMOVEDIR) == 0
   }
 }
-
-/// An error number of errno(3). It is thrown inside this module until a caller knows what failed
-/// and throws an error with a message.
-package struct ErrorNumber: Error {
-  package var value: Int32
-  package init(_ value: Int32) { self.value = value }
-}

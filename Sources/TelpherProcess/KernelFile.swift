@@ -1,28 +1,5 @@
 internal import CTelpherSys
 internal import Glibc
-internal import TelpherTransport
-
-/// The text of the error number: strerror(3).
-func describe(errno error: Int32) -> String {
-  String(cString: strerror(error))
-}
-
-extension TransportError {
-  /// The error `number` of errno(3). `attempt` names the operation that failed.
-  package init(_ attempt: String, errno number: Int32) {
-    let code: Code =
-      switch number {
-      case ECONNREFUSED, ENOENT, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT: .unreachable
-      case EADDRINUSE: .addressInUse
-      case EADDRNOTAVAIL, ENAMETOOLONG, ENOTDIR, EAFNOSUPPORT: .badAddress
-      case ECONNRESET, EPIPE, ECONNABORTED, ENOTCONN: .broken
-      case EACCES, EPERM: .notPermitted
-      case EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN: .exhausted
-      default: .system
-      }
-    self.init(code, "\(attempt): \(describe(errno: number))", errno: number)
-  }
-}
 
 /// Reads a file of /proc or of a control group. Nil if it can't be read (any more). The kernel
 /// creates the contents at each read, so such files have no size.

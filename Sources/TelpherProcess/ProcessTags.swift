@@ -1,4 +1,5 @@
 internal import CTelpherSys
+internal import TelpherTransport
 
 /// Makes tags. The processes of a launch are recognized by their tag even if they change their
 /// environment, session and parent. May be used from any thread.

@@ -1,4 +1,5 @@
 internal import CTelpherSys
+internal import TelpherTransport
 
 /// The children that this process waits for one by one. Any other child that has ended is an
 /// orphan, which the kernel handed to this process because it is a subreaper or init. May be used
