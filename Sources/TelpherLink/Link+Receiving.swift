@@ -27,7 +27,7 @@ extension Link {
     restTimer = loop.schedule(after: 0) { [unowned self] in
       restTimer = nil
       handleEvents(in: rest, from: position)
-      if isOpen, restTimer == nil, !isReadingPaused { stream.resumeReading() }
+      if isOpen, restTimer == nil, !state.isThrottled { stream.resumeReading() }
     }
   }
 

@@ -1,4 +1,3 @@
-internal import DequeModule
 internal import TelpherTransport
 public import TelpherWire
 
@@ -6,8 +5,7 @@ extension Link {
   /// Sends this side's preface and HELLO. A server calls this once it has accepted the client's
   /// HELLO.
   public func announce() {
-    guard isOpen, !hasAnnounced else { return }
-    hasAnnounced = true
+    guard isOpen else { return }
     session.announce()
     scheduleFlush()
   }
@@ -25,7 +23,7 @@ extension Link {
   /// Creates the sending side of a channel of an open stream. Call it at most once per channel.
   public func outbound(_ stream: StreamID, _ channel: Channel) -> OutboundChannel {
     let outbound = OutboundChannel(link: self, stream: stream, channel: channel)
-    channels[stream, default: []].append(outbound)
+    channels.add(outbound)
     return outbound
   }
 
@@ -70,7 +68,7 @@ extension Link {
   /// Ends a stream with its result. Server only.
   public func close(_ stream: StreamID, _ result: CloseResult) {
     guard isOpen else { return }
-    forget(stream)
+    channels.remove(stream)
     session.close(stream, result)
     scheduleFlush()
   }
@@ -78,7 +76,7 @@ extension Link {
   /// Ends a stream abruptly.
   public func reset(_ stream: StreamID, _ code: ErrorCode, reason: String) {
     guard isOpen else { return }
-    forget(stream)
+    channels.remove(stream)
     session.reset(stream, code, reason: reason)
     scheduleFlush()
   }
@@ -103,35 +101,40 @@ extension Link {
 
   /// Writes the frames that this turn's callbacks have gathered, in one write.
   public func turnDidEnd() {
-    isFlushScheduled = false
-    guard isOpen, !isBlocked else { return }
+    guard state.turnDidEnd() else { return }
+    writeAndTakeTurns()
+  }
+
+  /// Writes the gathered frames, lets the queued channels take turns, and writes what that has
+  /// gathered.
+  private func writeAndTakeTurns() {
     writeOutput()
     takeTurns()
-    if !isBlocked { writeOutput() }
+    if state.mayWrite { writeOutput() }
   }
 
   func scheduleFlush() {
-    guard !isFlushScheduled, isOpen else { return }
-    if hasWriteFailed { return session.output.removeAll() }
-    if isBlocked {
-      // The frames wait until the stream is writable. A peer that requests answers without reading
-      // them is no longer read.
-      if session.output.count > configuration.maxQueuedAnswers && !isReadingPaused {
-        isReadingPaused = true
-        stream.pauseReading()
-      }
-      return
+    switch state.didGather(session.output.count, limit: configuration.maxQueuedAnswers) {
+    case .wait: break
+    case .awaitEndOfTurn: loop.atEndOfTurn(self)
+    case .pauseReading: stream.pauseReading()
+    case .drop: session.output.removeAll()
     }
-    isFlushScheduled = true
-    loop.atEndOfTurn(self)
   }
 
   /// Writes the gathered frames, followed by `chunk`.
   func writeOutput(with chunk: Chunk? = nil) {
-    guard !session.output.isEmpty else { return }
+    if !passOutput(with: chunk) { state.didBlock() }
+  }
+
+  /// Passes the gathered frames, followed by `chunk`, to the stream.
+  ///
+  /// - Returns: false if the stream has queued some of them.
+  private func passOutput(with chunk: Chunk? = nil) -> Bool {
+    guard !session.output.isEmpty else { return true }
     let isWritten = session.output.withUnsafeBytes { stream.write($0, chunk) }
     session.output.removeAll(keepingCapacity: session.output.capacity <= Self.keptOutput)
-    if !isWritten { isBlocked = true }
+    return isWritten
   }
 
   /// The most capacity, in bytes, that the output buffer keeps between turns, so that an idle
@@ -139,30 +142,28 @@ extension Link {
   static var keptOutput: Int { 4_096 }
 
   func didBecomeWritable() {
-    isBlocked = false
-    guard isOpen else {
-      finishWriting()
-      if case .ending(let reason) = state, hasPeerEnded { end(reason) }
-      return
-    }
-    if isReadingPaused {
-      isReadingPaused = false
-      // This side did not read meanwhile, so the pause does not count as the peer's silence.
-      lastReceived = loop.now
+    switch state.didBecomeWritable() {
+    case .wait: break
+    case .write: continueWriting()
+    case .resumeReadingAndWrite:
+      silence.didPause(until: loop.now)
       if restTimer == nil { stream.resumeReading() }
+      continueWriting()
+    case .endSide: endSide()
+    case .end(let reason): end(reason)
     }
-    writeOutput()
-    takeTurns()
+  }
+
+  private func continueWriting() {
+    writeAndTakeTurns()
     scheduleFlush()
   }
 
-  /// Writes the gathered frames and half-closes the stream once it is writable. Only in state
-  /// `ending`.
-  func finishWriting() {
-    guard !isBlocked, !hasFinishedWriting else { return }
-    hasFinishedWriting = true
-    writeOutput()
+  /// Writes the last frames of an ending connection and ends this side.
+  func endSide() {
+    let isWritten = passOutput()
     stream.finishWriting()
+    if isWritten { didBecomeWritable() }
   }
 
   // MARK: Taking turns
@@ -170,7 +171,7 @@ extension Link {
   /// Sends what a channel holds, or queues the channel until it has its turn and credit.
   func submit(_ outbound: OutboundChannel) {
     guard isOpen, !outbound.isQueued, outbound.hasWork else { return }
-    if !isBlocked && queue.isEmpty { sendTurn(of: outbound) }
+    if state.mayWrite && channels.isEmpty { sendTurn(of: outbound) }
     enqueueIfNeeded(outbound)
     scheduleFlush()
   }
@@ -178,10 +179,9 @@ extension Link {
   /// Queues a channel if it can use a turn, either to send or to wake its producer. `resume(_:)`
   /// queues a channel without credit once credit arrives.
   func enqueueIfNeeded(_ outbound: OutboundChannel) {
-    let isUseful = outbound.hasWork ? canSend(outbound) : outbound.isAwaited && isBlocked
-    guard isUseful, !outbound.isQueued else { return }
-    outbound.isQueued = true
-    queue.append(outbound)
+    guard isOpen else { return }
+    let isUseful = outbound.hasWork ? canSend(outbound) : outbound.isAwaited && !state.mayWrite
+    if isUseful { channels.enqueue(outbound) }
   }
 
   private func canSend(_ outbound: OutboundChannel) -> Bool {
@@ -191,8 +191,7 @@ extension Link {
 
   /// Lets each queued channel send up to a quantum per turn, until the stream accepts no more.
   private func takeTurns() {
-    while isOpen, !isBlocked, let outbound = queue.popFirst() {
-      outbound.isQueued = false
+    while state.mayWrite, let outbound = channels.next() {
       sendTurn(of: outbound)
       enqueueIfNeeded(outbound)
       outbound.wake()
@@ -201,8 +200,8 @@ extension Link {
 
   /// Sends at most a quantum of a channel, or everything it may send if no other channel is queued.
   private func sendTurn(of outbound: OutboundChannel) {
-    var room = queue.isEmpty ? Int.max : configuration.quantum
-    while outbound.hasWork, !isBlocked, room > 0 {
+    var room = channels.isEmpty ? Int.max : configuration.quantum
+    while outbound.hasWork, state.mayWrite, room > 0 {
       let waiting = outbound.pending?.count ?? 0
       let count = min(waiting, room, session.sendable(outbound.stream, outbound.channel))
       guard count > 0 || waiting == 0 else { return }
@@ -228,37 +227,20 @@ extension Link {
 
   func didReceiveCredit(_ stream: StreamID, _ channel: Channel?) {
     if let channel {
-      if let outbound = channels[stream]?.first(where: { $0.channel == channel }) {
-        resume(outbound)
-      }
+      if let outbound = channels.find(stream, channel) { resume(outbound) }
     } else {
-      // Handled once per read, in `useNewCredit()`: a peer that grants byte by byte must not make
-      // the loop visit all streams each time.
-      hasNewCredit = true
+      channels.didReceiveCredit()
     }
   }
 
-  /// Distributes the connection's new credit among the waiting streams. Each call starts after the
-  /// stream that was first in the last call: one stream that can use all of the credit must not
-  /// starve the others.
+  /// Distributes the connection's new credit among the waiting streams.
   func useNewCredit() {
-    guard hasNewCredit, isOpen else { return }
-    hasNewCredit = false
-    let waiting = channels.filter { $0.value.contains { $0.hasWork || $0.isAwaited } }.keys.sorted()
+    guard isOpen else { return }
+    let waiting = channels.takeCredit()
     guard !waiting.isEmpty else { return }
-    let first = waiting.firstIndex { $0 > lastResumed } ?? 0
-    lastResumed = waiting[first]
-    for stream in waiting[first...] + waiting[..<first] {
-      channels[stream]?.forEach { enqueueIfNeeded($0) }
-    }
+    for outbound in waiting { enqueueIfNeeded(outbound) }
     takeTurns()
-    for stream in waiting[first...] + waiting[..<first] {
-      channels[stream]?.forEach { resume($0) }
-    }
+    for outbound in waiting { resume(outbound) }
     scheduleFlush()
-  }
-
-  func forget(_ stream: StreamID) {
-    channels.removeValue(forKey: stream)?.forEach { $0.cancel() }
   }
 }

@@ -1,4 +1,3 @@
-internal import DequeModule
 public import TelpherTransport
 public import TelpherWire
 
@@ -9,16 +8,6 @@ public import TelpherWire
 /// The small frames of one turn of the loop are written together at the end of the turn. DATA with
 /// a large payload is written at once, in one system call with the frames gathered before it.
 public final class Link: TurnEndTask {
-  /// The state of the connection.
-  enum State {
-    /// Frames go both ways. Next: `ending` or `ended`.
-    case open
-    /// Sends what is queued, drops input, and waits for the peer to close. Next: `ended`.
-    case ending(LinkEnd)
-    /// Closed; the delegate has been called. Final.
-    case ended
-  }
-
   /// The state of the wait for the server's HELLO, which has a time limit on a client. A server
   /// applies its own limit to new clients, from its own configuration.
   private enum Opening {
@@ -41,40 +30,20 @@ public final class Link: TurnEndTask {
   let stream: any ByteStream
   let configuration: LinkConfiguration
   weak var delegate: (any LinkDelegate)?
-  var state = State.open
-  /// The stream's write queue is not empty: nothing is written until `onWritable`.
-  var isBlocked = false
-  /// `turnDidEnd()` is due at the end of this turn.
-  var isFlushScheduled = false
-  /// The writing side of the stream has been ended.
-  var hasFinishedWriting = false
-  /// Reading is paused because the peer does not read this side's answers.
-  var isReadingPaused = false
+  /// Which directions are open, and whether frames may be written.
+  var state = LinkState()
+  /// The sending channels and their turns.
+  var channels = ChannelQueue()
+  /// When the peer was heard, and whether it was asked to answer.
+  var silence: PeerSilence
   /// Runs while the rest of a read waits for the next turn. Reading is paused until it is handled.
   var restTimer: (any LoopTimer)?
-  /// Writing has failed for good: later frames are dropped.
-  var hasWriteFailed = false
-  /// The peer has ended its side while this side is `ending`; only queued bytes remain to be
-  /// written.
-  var hasPeerEnded = false
-  /// The current read has raised the connection's send window.
-  var hasNewCredit = false
-  /// The stream that got the connection's new credit first last time.
-  var lastResumed: StreamID = 0
-  /// Channels that wait for a turn, in order.
-  var queue: Deque<OutboundChannel> = []
-  /// The sending channels of all open streams.
-  var channels: [StreamID: [OutboundChannel]] = [:]
   private var probe: WindowProbe
   /// The keep-alive timer while `open`; the linger timer afterwards.
   private var timer: (any LoopTimer)?
   private var opening: Opening
-  /// The time of the last input, in nanoseconds of the loop's clock.
-  var lastReceived: UInt64
   /// The peer's GOAWAY.
   private var goAway: (ErrorCode, String)?
-  /// A keep-alive PING was sent after the last input.
-  private var hasSentKeepalive = false
   /// Bytes of `LinkConfiguration.openRoom` reserved for the long OPEN that is arriving.
   private var openRoomTaken = 0
 
@@ -100,7 +69,7 @@ public final class Link: TurnEndTask {
     session = Session(
       role: role, hello: hello, payload: helloPayload, announces: role == .client, prover: prover)
     opening = role == .client ? .silent : .done
-    lastReceived = loop.now
+    silence = PeerSilence(at: loop.now)
     probe = WindowProbe(
       window: hello.window ?? WireConstants.defaultWindow, maxWindow: configuration.maxWindow)
   }
@@ -127,9 +96,7 @@ public final class Link: TurnEndTask {
   }
 
   /// Whether the connection is open in both directions.
-  public var isOpen: Bool {
-    if case .open = state { true } else { false }
-  }
+  public var isOpen: Bool { state.isOpen }
 
   /// Whether bytes have arrived from the peer that this side has not read yet.
   public var hasUnreadBytes: Bool { restTimer != nil || stream.unreadBytes > 0 }
@@ -148,7 +115,7 @@ public final class Link: TurnEndTask {
     guard isOpen else { return }
     session.goAway(error.code, reason: error.message)
     guard lingersAfterFault else {
-      if !isBlocked { writeOutput() }
+      if state.mayWrite { writeOutput() }
       return end(.peerFault(error))
     }
     beginEnding(.peerFault(error))
@@ -162,42 +129,49 @@ public final class Link: TurnEndTask {
 
   /// The time of the last input from the peer, on the loop's clock, in nanoseconds. It is now if
   /// bytes have arrived that were not read yet, and while this side has paused reading.
-  public var lastHeard: UInt64 { hasUnreadBytes || isReadingPaused ? loop.now : lastReceived }
-
-  /// Whether this side's HELLO has been sent.
-  var hasAnnounced = false
+  public var lastHeard: UInt64 {
+    hasUnreadBytes || state.isThrottled ? loop.now : silence.lastReceived
+  }
 
   /// Handles a write failure. The peer may have sent the reason before it closed, so reading goes
   /// on until its end, for `lingerFor` at most.
   private func writingDidFail(_ error: TransportError) {
-    if case .ending(let reason) = state { return end(reason) }
     let lost = LinkEnd.lost("the connection broke: \(error.message)")
-    hasWriteFailed = true
-    isBlocked = true
-    if isReadingPaused { return end(lost) }
-    timer?.cancel()
-    timer = loop.schedule(after: configuration.lingerFor) { [unowned self] in end(lost) }
+    switch state.writingDidFail(lost) {
+    case .wait: break
+    case .awaitPeersEnd: linger(lost)
+    case .end(let reason): end(reason)
+    }
   }
 
-  func beginEnding(_ end: LinkEnd) {
-    guard isOpen else { return }
-    state = .ending(end)
-    dropChannels()
-    finishWriting()
-    if isReadingPaused || restTimer != nil { stream.resumeReading() }
+  /// Ends the connection in order: the last frames are sent and this side is ended.
+  func beginEnding(_ reason: LinkEnd) {
+    let action = state.beginEnding(reason)
+    guard action != .none else { return }
+    channels.removeAll()
+    linger(reason)
+    switch action {
+    case .none, .wait: break
+    case .endSide: endSide()
+    case .resumeReading: stream.resumeReading()
+    }
+    if restTimer != nil { stream.resumeReading() }
     dropRest()
+  }
+
+  /// Ends the connection for `reason` after `lingerFor`, unless it ends before.
+  private func linger(_ reason: LinkEnd) {
     timer?.cancel()
-    timer = loop.schedule(after: configuration.lingerFor) { [unowned self] in self.end(end) }
+    timer = loop.schedule(after: configuration.lingerFor) { [unowned self] in end(reason) }
   }
 
   func end(_ reason: LinkEnd) {
-    if case .ended = state { return }
-    state = .ended
+    guard state.end() else { return }
     endOpening()
     timer?.cancel()
     timer = nil
     dropRest()
-    dropChannels()
+    channels.removeAll()
     giveBackOpenRoom()
     stream.close()
     let delegate = delegate
@@ -205,18 +179,11 @@ public final class Link: TurnEndTask {
     delegate?.link(self, didEnd: reason)
   }
 
-  private func dropChannels() {
-    for list in channels.values { list.forEach { $0.cancel() } }
-    channels = [:]
-    queue = []
-  }
-
   // MARK: Reading
 
   private func receive(_ chunk: Chunk) {
     bytesReceived += UInt64(chunk.count)
-    lastReceived = loop.now
-    hasSentKeepalive = false
+    silence.didReceive(at: loop.now)
     guard isOpen else { return }
     if case .silent = opening {
       opening = .awaited(timer: limitOpening(configuration.openingLimit))
@@ -251,10 +218,10 @@ public final class Link: TurnEndTask {
     case .control(let stream, let message):
       delegate?.link(self, didReceiveControl: message, for: stream)
     case .close(let stream, let result):
-      forget(stream)
+      channels.remove(stream)
       delegate?.link(self, didClose: stream, result: result)
     case .reset(let stream, let code, let reason):
-      forget(stream)
+      channels.remove(stream)
       delegate?.link(self, didReset: stream, code, reason: reason)
     case .pong(WindowProbe.number):
       if let window = probe.didReceiveAnswer(at: loop.now) { session.growWindows(to: window) }
@@ -263,7 +230,7 @@ public final class Link: TurnEndTask {
     case .hello(let hello):
       endOpening()
       delegate?.link(self, didReceive: hello)
-      for list in channels.values { list.forEach { resume($0) } }
+      for outbound in channels.all { resume(outbound) }
     case .goAway(let last, let code, let reason):
       goAway = (code, reason)
       delegate?.link(self, willGoAwayAfter: last, code, reason: reason)
@@ -271,10 +238,8 @@ public final class Link: TurnEndTask {
   }
 
   private func didEndReading(_ error: TransportError?) {
-    if case .ending(let reason) = state {
-      hasPeerEnded = true
-      // The peer may still read the queued bytes, until the linger time is over.
-      if error != nil || !isBlocked || hasWriteFailed { end(reason) }
+    guard isOpen else {
+      if let reason = state.peerDidEnd(inOrder: error == nil) { end(reason) }
       return
     }
     if let (code, reason) = goAway {
@@ -295,9 +260,8 @@ public final class Link: TurnEndTask {
         ))
     }
     // The peer has ended its side and may still read what is queued.
-    hasPeerEnded = true
     beginEnding(.finished)
-    if !isBlocked { end(.finished) }
+    if let reason = state.peerDidEnd(inOrder: true) { end(reason) }
   }
 
   private func giveBackOpenRoom() {
@@ -339,41 +303,24 @@ public final class Link: TurnEndTask {
 
   private func armKeepalive() {
     timer = loop.schedule(after: configuration.pingAfter) { [unowned self] in
-      let silence = loop.now - lastReceived
-      // Give up only after an unanswered PING: this process may have been the one that was
-      // suspended. Bytes that have arrived but were not read may be the answer.
-      let isAnswerDue = hasSentKeepalive || session.peerHello == nil
-      if isAnswerDue, !isReadingPaused, !hasUnreadBytes, let why = whyLost(after: silence) {
-        return giveUp(why)
-      }
-      if silence >= configuration.pingAfter && session.peerHello != nil {
-        session.ping(0)
-        hasSentKeepalive = true
-        scheduleFlush()
+      let action = silence.check(
+        at: loop.now, configuration, isGreeted: session.peerHello != nil,
+        mayBeHeard: !state.isThrottled && !hasUnreadBytes,
+        isAcknowledged: { stream.isAcknowledged(within: configuration.lostAfter) })
+      switch action {
+      case .wait: break
+      case .giveUp(let why): return giveUp(why)
+      case .ping: sendKeepalive()
       }
       armKeepalive()
     }
-  }
-
-  /// The reason to give up a peer after `silence` nanoseconds without input; nil to keep waiting.
-  private func whyLost(after silence: UInt64) -> String? {
-    let heard = "nothing was heard for \(Double(silence / 100_000_000) / 10) s"
-    if silence >= configuration.lostAfter,
-      !stream.isAcknowledged(within: configuration.lostAfter)
-    {
-      return
-        "\(heard), and the peer's system acknowledges nothing: the other machine or the network is down"
-    }
-    guard let limit = configuration.stoppedAfter, silence >= limit else { return nil }
-    return
-      "\(heard), though the connection is intact: the process at the other end is stopped or overloaded"
   }
 
   /// Ends the connection to a silent peer. The GOAWAY carries the reason, in case the peer reads it
   /// later.
   private func giveUp(_ why: String) {
     session.goAway(.timeout, reason: why)
-    if !isBlocked { writeOutput() }
+    if state.mayWrite { writeOutput() }
     end(.lost(why))
   }
 }

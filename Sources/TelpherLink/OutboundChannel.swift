@@ -52,7 +52,7 @@ public final class OutboundChannel {
     guard !chunk.isEmpty else { return true }
     pending = chunk
     link.submit(self)
-    isAwaited = pending != nil || link.isBlocked || credit == 0
+    isAwaited = pending != nil || !link.state.mayWrite || credit == 0
     if isAwaited { link.enqueueIfNeeded(self) }
     return !isAwaited
   }
@@ -95,7 +95,7 @@ public final class OutboundChannel {
       onFinished = nil
       return told()
     }
-    guard isAwaited, pending == nil, !link.isBlocked, credit > 0 else { return }
+    guard isAwaited, pending == nil, link.state.mayWrite, credit > 0 else { return }
     isAwaited = false
     onReady?()
   }

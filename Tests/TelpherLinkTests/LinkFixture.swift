@@ -132,7 +132,7 @@ actor Source {
 
   /// Waits until the link has stopped reading.
   func untilPaused() async {
-    while link?.isReadingPaused == false {
+    while link?.state.isThrottled == false {
       await wait(1_000_000)
     }
   }
