@@ -7,7 +7,7 @@ internal import TelpherTransport
 extension NIOStream {
   /// Sets the options of a connected socket and finds out who the peer is.
   func didConnect(unix: Bool) {
-    guard let socketDescriptor else { return }
+    guard let socketDescriptor = channel.socketDescriptor else { return }
     if unix {
       UnixSocketBuffer.enlarge(socketDescriptor)
       peer = PeerIdentity(ofUnixSocket: socketDescriptor)
@@ -18,12 +18,12 @@ extension NIOStream {
 
   var tcpPorts: TCPPorts? {
     loop.preconditionIsCurrent()
-    return socketDescriptor.flatMap { TCPPorts(ofSocket: $0) }
+    return channel.socketDescriptor.flatMap { TCPPorts(ofSocket: $0) }
   }
 
   func resetOnClose() {
     loop.preconditionIsCurrent()
-    if let socketDescriptor { SocketReset.onClose(of: socketDescriptor) }
+    if let socketDescriptor = channel.socketDescriptor { SocketReset.onClose(of: socketDescriptor) }
   }
 
   /// A stream over one end of a pipe, or over one direction of a socket or terminal. The stream
@@ -94,17 +94,17 @@ extension NIOStream {
     let reading = AdoptedDescriptor(takingOver: input)
     guard input != output else {
       let stream = try socket(reading.descriptor, on: loop, what)
-      stream.adopted = reading
+      stream.channel.adopted = reading
       return stream
     }
     let writing = AdoptedDescriptor(takingOver: output)
     // Each descriptor gets its own channel. With one channel for both, NIO does not report that the
     // output has no reader.
     let inputStream = try pipe(.input(reading.descriptor), on: loop, what)
-    inputStream.adopted = reading
+    inputStream.channel.adopted = reading
     do throws(TransportError) {
       let outputStream = try pipe(.output(writing.descriptor), on: loop, what)
-      outputStream.adopted = writing
+      outputStream.channel.adopted = writing
       return JoinedStream(reading: inputStream, writing: outputStream)
     } catch {
       inputStream.close()

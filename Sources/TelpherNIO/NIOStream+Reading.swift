@@ -5,13 +5,14 @@ internal import TelpherTransport
 extension NIOStream {
   func resumeReading() {
     loop.preconditionIsCurrent()
-    wantsReads = true
+    guard !isClosed else { return }
+    input.resume()
     readingMayChange()
   }
 
   func pauseReading() {
     loop.preconditionIsCurrent()
-    wantsReads = false
+    input.pause()
     updateReading()
   }
 
@@ -19,47 +20,45 @@ extension NIOStream {
   /// the peer is gone, NIO reads in any case.
   var wantedLimit: Int { readLimit > 0 ? readLimit : Int.max }
 
-  /// Whether `onRead` and `onEnd` may be called.
-  private var canDeliver: Bool { wantsReads && readLimit > 0 && !isClosed }
-
   /// Starts or stops reading in NIO, and schedules the delivery of held data.
   func readingMayChange() {
-    if canDeliver && (!held.isEmpty || undeliveredEnd != nil) { deliverLater() }
+    if input.hasWork { deliverLater() }
     updateReading()
   }
 
   private func updateReading() {
-    let reads = canDeliver && held.isEmpty && !hasSeenEnd
-    guard reads != isReading, let options else { return }
-    isReading = reads
-    callDepth += 1
+    guard let options = channel.options, let reads = input.changeOfReading() else { return }
+    channel.beginCall()
     // This can only fail if the channel is closed.
     try? options.setOption(.autoRead, value: reads)
-    callDepth -= 1
+    channel.endCall()
   }
 
   /// Handles a chunk that NIO has read.
   func receive(_ chunk: Chunk) {
     guard !isClosed else { return }
     if growsPipe && chunk.count >= Self.pipeSize { growPipe() }
-    guard canDeliver, callDepth == 0, !isDelivering, held.isEmpty, chunk.count <= readLimit else {
-      held.append(chunk.compacted())
-      if !isDelivering { deliverLater() }
+    guard case .deliver(let chunk) = follow(input.receive(chunk, isInCall: channel.isInCall)) else {
       return
     }
-    isDelivering = true
     onRead?(chunk)
-    isDelivering = false
-    if !held.isEmpty || undeliveredEnd != nil { deliverLater() }
+    follow(input.didDeliver())
   }
 
   /// Handles the end of the peer's bytes.
   func receiveEnd(_ error: TransportError?) {
-    guard !hasSeenEnd else { return }
-    hasSeenEnd = true
-    isReading = false
-    undeliveredEnd = .some(error)
-    if callDepth == 0 && !isDelivering { deliver() } else { deliverLater() }
+    follow(input.receiveEnd(error, isInCall: channel.isInCall))
+  }
+
+  /// Starts the delivery of what is held, if `arrival` asks for it.
+  @discardableResult
+  private func follow(_ arrival: StreamInput.Arrival) -> StreamInput.Arrival {
+    switch arrival {
+    case .wait, .deliver: break
+    case .deliverHeld: deliver()
+    case .deliverLater: deliverLater()
+    }
+    return arrival
   }
 
   private func deliverLater() {
@@ -68,18 +67,9 @@ extension NIOStream {
 
   /// Delivers held data, one piece at a time, while the owner accepts it.
   private func deliver() {
-    guard !isDelivering, !loop.isClosing else { return }
-    isDelivering = true
-    while canDeliver, var first = held.first {
-      let piece = first.removePrefix(min(first.count, readLimit))
-      if first.isEmpty { held.removeFirst() } else { held[0] = first }
-      onRead?(piece)
-    }
-    isDelivering = false
-    if canDeliver, held.isEmpty, let end = undeliveredEnd {
-      undeliveredEnd = nil
-      onEnd?(end)
-    }
+    guard !loop.isClosing, input.beginDelivery() else { return }
+    while let piece = input.nextPiece() { onRead?(piece) }
+    if case .end(let error) = input.finishDelivery() { onEnd?(error) }
     if !isClosed { updateReading() }
   }
 
@@ -87,7 +77,7 @@ extension NIOStream {
 
   /// The descriptor of the pipe to read from, while it is open.
   private var inputDescriptor: Int32? {
-    if case .input(let descriptor) = carrier, isOpen { descriptor } else { nil }
+    if case .input(let descriptor) = carrier, channel.isOpen { descriptor } else { nil }
   }
 
   /// The default size of a pipe in bytes, pipe(7).
@@ -103,14 +93,14 @@ extension NIOStream {
 
   var unreadBytes: Int {
     loop.preconditionIsCurrent()
-    let held = held.reduce(0) { $0 + $1.count }
-    guard let descriptor = inputDescriptor ?? socketDescriptor else { return held }
+    let held = input.heldBytes
+    guard let descriptor = inputDescriptor ?? channel.socketDescriptor else { return held }
     return held + max(0, Int(telpher_unread_bytes(descriptor)))
   }
 
   var hasWriters: Bool {
     loop.preconditionIsCurrent()
-    guard !hasSeenEnd, !isClosed else { return false }
+    guard !input.hasSeenEnd, !isClosed else { return false }
     guard let inputDescriptor else { return true }
     return telpher_has_hung_up(inputDescriptor) == 0
   }

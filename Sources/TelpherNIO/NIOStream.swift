@@ -37,50 +37,23 @@ final class NIOStream: ByteStream, ChannelInboundHandler, LoopHandle {
   var readLimit = Int.max {
     didSet {
       sizing.limit = wantedLimit
+      input.limit = readLimit
       if (readLimit > 0) != (oldValue > 0) { readingMayChange() }
     }
   }
 
   /// Called when the channel can be used.
   var didActivate: ((NIOStream) -> Void)?
-  /// The context of this handler in its channel. Nil after NIO has removed the handler.
-  var context: ChannelHandlerContext?
-  /// The channel's options. Nil before the stream has a channel and after the channel was closed.
-  var options: (any NIOSynchronousChannelOptions)?
-  /// The descriptor of a socket. Nil before the stream has a channel and after the channel was
-  /// closed.
-  private(set) var socketDescriptor: Int32?
-  /// An inherited descriptor whose flags are restored when the stream closes.
-  var adopted: AdoptedDescriptor?
-  /// The number of nested calls to NIO. Events that NIO reports meanwhile are delivered later.
-  var callDepth = 0
-
-  // Reading: see NIOStream+Reading.swift.
+  /// The channel that carries the bytes.
+  var channel = StreamChannel()
+  /// The receiving side: see NIOStream+Reading.swift.
+  var input = StreamInput()
+  /// The sending side: see NIOStream+Writing.swift.
+  var output = StreamOutput()
+  /// The buffers that NIO reads into.
   let sizing: ReadSizing
-  var wantsReads = false
-  var isReading = false
-  var isDelivering = false
   /// Whether the pipe is to be enlarged after a full read.
   var growsPipe = false
-  /// Chunks that were read before the owner accepted them.
-  var held: [Chunk] = []
-  /// The end of the peer's bytes, until it was delivered: an error, or nil for a normal end.
-  var undeliveredEnd: TransportError??
-  /// Whether the end of the peer's bytes has arrived.
-  var hasSeenEnd = false
-  /// The last error that NIO reported.
-  var lastError: (any Error)?
-
-  // Writing: see NIOStream+Writing.swift.
-  /// Whether a `write` returned false and `onWritable` has not followed yet.
-  var owesWritable = false
-  /// The storages of chunks that NIO has queued. NIO keeps their memory; while the storages are
-  /// listed here, the memory counts as in use (`ChunkStorage.bytesInUse`).
-  var queuedStorages: [ChunkStorage] = []
-  /// Whether writing has failed permanently.
-  var hasFailed = false
-  /// Whether `finishWriting` was called.
-  var isFinished = false
   /// Whether `close` was called.
   private(set) var isClosed = false
 
@@ -98,7 +71,6 @@ final class NIOStream: ByteStream, ChannelInboundHandler, LoopHandle {
     guard let options = channel.syncOptions else {
       preconditionFailure("NIOPosix's channels have options")
     }
-    self.options = options
     // One read at a time: after each, the owner may want to pause.
     try options.setOption(.maxMessagesPerRead, value: 1)
     try options.setOption(.autoRead, value: false)
@@ -107,26 +79,27 @@ final class NIOStream: ByteStream, ChannelInboundHandler, LoopHandle {
     // reports when the queue is empty.
     try options.setOption(
       .writeBufferWaterMark, value: .init(low: 1, high: Int(Int32.max)))
+    var socket: Int32?
     if case .socket = carrier {
       try options.setOption(.allowRemoteHalfClosure, value: true)
-      let descriptor = try channel.pipeline.syncOperations
+      socket = try channel.pipeline.syncOperations
         .withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }
       // NIO does not make its sockets close-on-exec.
-      if let descriptor { _ = telpher_close_on_exec(descriptor) }
-      socketDescriptor = descriptor
+      if let socket { _ = telpher_close_on_exec(socket) }
     }
+    self.channel.didOpen(options, socket: socket)
     try channel.pipeline.syncOperations.addHandler(self)
   }
 
   // MARK: - Events from NIO
 
   func handlerAdded(context: ChannelHandlerContext) {
-    self.context = context
+    channel.context = context
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
-    self.context = nil
-    didCloseChannel()
+    channel.context = nil
+    channel.didClose()
     // The channel never became active, so no other code has the stream.
     if didActivate != nil { close() }
   }
@@ -146,49 +119,42 @@ final class NIOStream: ByteStream, ChannelInboundHandler, LoopHandle {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    lastError = error
+    channel.lastError = error
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    didCloseChannel()
+    channel.didClose()
     guard !isClosed else { return }
     if case .output = carrier { return }
-    receiveEnd(lastError.map { TransportError("read from \(peer)", $0) })
+    receiveEnd(channel.lastError.map { TransportError("read from \(peer)", $0) })
   }
 
   // MARK: - The end
-
-  /// Whether the channel is open.
-  var isOpen: Bool { options != nil }
 
   func close() {
     loop.preconditionIsCurrent()
     guard !isClosed else { return }
     isClosed = true
     (onRead, onEnd, onWritable, onWriteFailure, didActivate) = (nil, nil, nil, nil, nil)
-    (held, queuedStorages) = ([], [])
+    input.close()
+    output.close()
     closeChannel()
     loop.remove(self)
   }
 
   /// Closes the channel and its descriptors.
   func closeChannel() {
-    guard isOpen else { return }
-    adopted?.restoreFlags()
+    guard channel.isOpen else { return }
+    channel.adopted?.restoreFlags()
     callNIO { $0.close(mode: .all, promise: nil) }
-    didCloseChannel()
-  }
-
-  private func didCloseChannel() {
-    options = nil
-    socketDescriptor = nil
+    channel.didClose()
   }
 
   /// Calls NIO. Events that NIO reports during the call are delivered later.
   func callNIO(_ body: (ChannelHandlerContext) -> Void) {
-    guard let context else { return }
-    callDepth += 1
+    guard let context = channel.context else { return }
+    channel.beginCall()
     body(context)
-    callDepth -= 1
+    channel.endCall()
   }
 }
