@@ -279,6 +279,9 @@ if Context.environment["TELPHER_BENCH"] != nil {
     .executableTarget(
       name: "bench-load-c", path: "Sources/CTelpherBenchLoad",
       linkerSettings: [.linkedLibrary("crypto")]),
+    .executableTarget(
+      name: "bench-far-c", path: "Sources/CTelpherBenchFar",
+      linkerSettings: [.linkedLibrary("pthread")]),
     .executableTarget(name: "bench-file-c", path: "Sources/CTelpherBenchFile"),
     .target(name: "CTelpherBenchAllocations"),
     .executableTarget(

@@ -120,7 +120,8 @@ struct SessionOwner: ~Copyable {
     case 0...5:
       guard !waiting.isEmpty else { break }
       let taken = waiting.remove(at: choices.choose(waiting.count))
-      session.consume(taken.stream, taken.channel, taken.count)
+      let now = session.time
+      session.consume(taken.stream, taken.channel, taken.count, at: now)
     case 6...8:
       guard let channel = Channel(rawValue: UInt8(choices.choose(6))) else { break }
       let count = min(session.sendable(stream, channel), choices.choose(2_000))

@@ -38,13 +38,15 @@ final class ClientSession: LinkDelegate {
     let stream = try open(.run(command.request), noInput: !hasInput)
     let started = ClientCommand(
       link: link, stream: stream, hasInput: hasInput, output: output, error: error)
+    link.anticipate(stream, .stdout)
     started.watchDeadline(of: command)
     commands[stream] = started
     return started
   }
 
   func start(_ request: FileRequest) throws(ClientError) -> FileStream {
-    let file = FileStream(link: link, stream: try open(.file(request), noInput: true))
+    let file = FileStream(
+      link: link, stream: try open(.file(request), noInput: true), operation: request.operation)
     files[file.stream] = file
     return file
   }

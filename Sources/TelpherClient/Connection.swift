@@ -19,8 +19,6 @@ public actor Connection {
   /// The window of the whole connection, in bytes: large enough for many commands at once, because
   /// each command's own window limits the memory that it can use here.
   static let connectionWindow: UInt64 = 256 << 20
-  /// The largest window of one output, in bytes: it allows 300 MB/s at a round trip of 50 ms.
-  static let maxWindow: UInt64 = 16 << 20
 
   private init(loop: any EventLoop) {
     self.loop = loop
@@ -217,7 +215,6 @@ public actor Connection {
     let hello = Hello(
       connectionWindow: Self.connectionWindow, auth: prover == nil ? nil : .fresh())
     var configuration = LinkConfiguration()
-    configuration.maxWindow = Self.maxWindow
     // A server that does not answer counts as lost (see `LinkConfiguration.stoppedAfter`). Through
     // ssh it gets more time, because ssh may ask for a password first.
     configuration.stoppedAfter =

@@ -7,6 +7,7 @@ extension Link {
   func handleEvents(in chunk: Chunk, from position: Int) {
     var position = position
     var work = configuration.workPerTurn
+    session.time = loop.now
     do throws(WireError) {
       try chunk.withUnsafeBytes { (bytes) throws(WireError) in
         while isOpen, work > 0, let event = try session.nextEvent(in: bytes, at: &position) {

@@ -39,6 +39,14 @@ extension Link {
     return window(of: stream, channel)
   }
 
+  /// Grants a channel of an open stream at once what the windows of this connection have grown to
+  /// lately. Call it for a stream that will carry much and whose consumer takes it at once.
+  public func anticipate(_ stream: StreamID, _ channel: Channel) {
+    guard isOpen else { return }
+    session.anticipate(stream, channel, at: loop.now)
+    scheduleFlush()
+  }
+
   /// The receive window in bytes of a channel of an open stream; 0 if the stream is not open.
   public func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
     session.window(of: stream, channel)
@@ -47,7 +55,7 @@ extension Link {
   /// Reports that the consumer has taken `count` bytes, so that the peer gets new credit.
   public func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
     guard isOpen, count > 0 else { return }
-    session.consume(stream, channel, count)
+    session.consume(stream, channel, count, at: loop.now)
     scheduleFlush()
   }
 

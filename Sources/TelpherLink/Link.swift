@@ -38,7 +38,6 @@ public final class Link: TurnEndTask {
   var silence: PeerSilence
   /// Runs while the rest of a read waits for the next turn. Reading is paused until it is handled.
   var restTimer: (any LoopTimer)?
-  private var probe: WindowProbe
   /// The keep-alive timer while `open`; the linger timer afterwards.
   private var timer: (any LoopTimer)?
   private var opening: Opening
@@ -67,11 +66,10 @@ public final class Link: TurnEndTask {
     self.stream = stream
     self.configuration = configuration
     session = Session(
-      role: role, hello: hello, payload: helloPayload, announces: role == .client, prover: prover)
+      role: role, hello: hello, payload: helloPayload, announces: role == .client, prover: prover,
+      growth: configuration.windowGrowth, budget: configuration.windowBudget)
     opening = role == .client ? .silent : .done
     silence = PeerSilence(at: loop.now)
-    probe = WindowProbe(
-      window: hello.window ?? WireConstants.defaultWindow, maxWindow: configuration.maxWindow)
   }
 
   /// Starts reading and, on a client, sends HELLO. The delegate is not retained.
@@ -90,6 +88,10 @@ public final class Link: TurnEndTask {
       writingDidFail(error)
     }
     if case .silent = opening, !configuration.openingBeginsWithFirstByte { beginOpening() }
+    if session.role == .client {
+      session.time = loop.now
+      session.didStart()
+    }
     stream.resumeReading()
     armKeepalive()
     scheduleFlush()
@@ -173,6 +175,7 @@ public final class Link: TurnEndTask {
     dropRest()
     channels.removeAll()
     giveBackOpenRoom()
+    session.releaseWindows()
     stream.close()
     let delegate = delegate
     self.delegate = nil
@@ -194,7 +197,6 @@ public final class Link: TurnEndTask {
   func handle(_ event: SessionEvent, _ chunk: Chunk) {
     switch event {
     case .data(let stream, let channel, let range):
-      if probe.didReceive(range.count, at: loop.now) { session.ping(WindowProbe.number) }
       delegate?.link(self, didReceive: chunk.slice(range), on: stream, channel)
     case .fin(let stream, let channel):
       delegate?.link(self, didFinish: channel, of: stream)
@@ -223,8 +225,6 @@ public final class Link: TurnEndTask {
     case .reset(let stream, let code, let reason):
       channels.remove(stream)
       delegate?.link(self, didReset: stream, code, reason: reason)
-    case .pong(WindowProbe.number):
-      if let window = probe.didReceiveAnswer(at: loop.now) { session.growWindows(to: window) }
     case .pong(let number):
       delegate?.link(self, didReceivePong: number)
     case .hello(let hello):

@@ -1,3 +1,5 @@
+public import TelpherWire
+
 /// The limits and times of one connection that HELLO does not carry. All times are in nanoseconds.
 public struct LinkConfiguration: Sendable {
   /// The silence after which this side sends a keep-alive PING.
@@ -36,10 +38,12 @@ public struct LinkConfiguration: Sendable {
   /// limit. All connections of a server share one.
   public var openRoom: (any OpenRoom)?
 
-  /// The most bytes that a channel's window may grow to on a connection with high latency; 0 keeps
-  /// the size of HELLO. Only clients set it: they request what they receive, and they must not make
-  /// a server use more memory.
-  public var maxWindow: UInt64 = 0
+  /// The most bytes by which the windows of one connection may grow together if the round trip is
+  /// long and their consumers are fast; 0 to keep the sizes of HELLO. 64 MiB fill a link of 500 MB/s
+  /// with a round trip of 100 ms.
+  public var windowGrowth: UInt64 = 64 << 20
+  /// The memory for grown windows that all connections of this process share; nil for no limit.
+  public var windowBudget: (any WindowBudget)? = SharedWindowBudget.process
 
   /// The defaults.
   public init() {}

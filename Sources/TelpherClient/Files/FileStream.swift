@@ -16,10 +16,11 @@ final class FileStream {
   private let link: Link
   private var waiters: [CheckedContinuation<CloseResult, any Error>] = []
 
-  init(link: Link, stream: StreamID) {
+  init(link: Link, stream: StreamID, operation: FileRequest.Operation) {
     self.link = link
     self.stream = stream
-    pump = PortPump(link: link, stream: stream, sends: [.file, .index])
+    pump = PortPump(
+      link: link, stream: stream, sends: [.file, .index], receivesFiles: operation.sendsFiles)
   }
 
   /// Ends the stream with the server's result, or with an error.

@@ -32,7 +32,9 @@ final class FileJob: StreamWork {
     self.service = service
     self.didFinish = didFinish
     loop = link.loop
-    pump = PortPump(link: link, stream: stream, sends: [.file, .index])
+    pump = PortPump(
+      link: link, stream: stream, sends: [.file, .index],
+      receivesFiles: request.operation.storesFiles)
   }
 
   /// Starts the request on one of `workers`.

@@ -29,7 +29,11 @@ public final class PortPump: @unchecked Sendable {
   private var whenSent: (() -> Void)?
 
   /// Creates a pump and its port for `stream` of `link`. The worker sends on `channels`.
-  public init(link: Link, stream: StreamID, sends channels: [Channel]) {
+  ///
+  /// - Parameter receivesFiles: whether the peer sends the bytes of files.
+  public init(
+    link: Link, stream: StreamID, sends channels: [Channel], receivesFiles: Bool
+  ) {
     self.link = link
     self.stream = stream
     let loop = link.loop
@@ -38,6 +42,7 @@ public final class PortPump: @unchecked Sendable {
       index: link.growWindow(
         of: stream, .index, to: Self.indexWindow, part: Self.partOfConnection.index)
     )
+    if receivesFiles { link.anticipate(stream, .file) }
     port = TransferPort(windows: windows) { [weak self] in
       guard let self else { return }
       loop.execute { self.pump() }

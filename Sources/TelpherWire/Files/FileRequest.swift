@@ -22,6 +22,22 @@ public struct FileRequest: Sendable, Equatable, Codable {
     /// Rename a file or folder.
     case mv
 
+    /// Whether the client sends the bytes of files.
+    public var storesFiles: Bool {
+      switch self {
+      case .put, .putTree: true
+      case .get, .getTree, .list, .stat, .mkdir, .rm, .mv: false
+      }
+    }
+
+    /// Whether the server sends the bytes of files.
+    public var sendsFiles: Bool {
+      switch self {
+      case .get, .getTree: true
+      case .put, .putTree, .list, .stat, .mkdir, .rm, .mv: false
+      }
+    }
+
     /// Whether it stores, changes or removes anything.
     public var changesFiles: Bool {
       switch self {

@@ -75,6 +75,7 @@ extension Session {
         "DATA for channel \(header.channel) of stream \(header.stream), which has ended")
     }
     try state[channel].receive.receive(UInt64(header.length))
+    didBeginData(state, channel)
     return Incoming(
       stream: header.stream, channel: channel, left: UInt64(header.length), isDropped: false)
   }
@@ -85,6 +86,9 @@ extension Session {
     switch header.type {
     case .ping:
       append(.pong, stream: 0, number: number)
+      return nil
+    case .pong where number == RoundTrip.number:
+      roundTrip.didReceiveAnswer(at: time)
       return nil
     case .pong:
       return .pong(number)
@@ -153,6 +157,7 @@ extension Session {
   /// - Returns: false if it was not open.
   private mutating func endByPeer(_ stream: StreamID) -> Bool {
     guard let state = streams.removeValue(forKey: stream) else { return false }
+    withdrawAll(of: state)
     if state.pending > 0 { lingering[stream] = state.pending }
     return true
   }

@@ -54,57 +54,6 @@ extension Session {
     ).append(to: &output)
   }
 
-  /// Reports that the consumer has taken `count` bytes of a channel; grants new credit when due. It
-  /// also works for a stream that the peer has ended; for one that this side has ended it does
-  /// nothing.
-  public mutating func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
-    guard let state = streams[stream] else {
-      guard let left = lingering[stream] else { return }
-      consumeConnection(UInt64(count))
-      lingering[stream] = left > UInt64(count) ? left - UInt64(count) : nil
-      return
-    }
-    consumeConnection(UInt64(count))
-    let limit = state[channel].receive.consume(UInt64(count))
-    if let limit, !state[channel].receiveFinished {
-      append(.window, stream: stream, channel: channel.rawValue, number: limit)
-    }
-  }
-
-  /// Returns the credit for all bytes, of a stream that the peer has ended, that the consumer will
-  /// never take.
-  public mutating func abandon(_ stream: StreamID) {
-    if let left = lingering.removeValue(forKey: stream) { consumeConnection(left) }
-  }
-
-  /// Raises the receive window of every channel to `window` bytes.
-  public mutating func growWindows(to window: UInt64) {
-    streamWindow = max(streamWindow, window)
-    for state in streams.values {
-      for channel in Channel.allCases { state[channel].receive.grow(to: window) }
-    }
-  }
-
-  /// Raises the receive window of one channel of an open stream to `window` bytes, or to the
-  /// connection's window divided by `part` if that is less. It never shrinks a window. The peer
-  /// learns of it with the next grant.
-  public mutating func growWindow(
-    of stream: StreamID, _ channel: Channel, to window: UInt64, part: UInt64
-  ) {
-    streams[stream]?[channel].receive.grow(to: min(window, connectionReceive.size / part))
-  }
-
-  /// The receive window in bytes of a channel of an open stream; 0 if the stream is not open.
-  public func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
-    streams[stream]?[channel].receive.size ?? 0
-  }
-
-  mutating func consumeConnection(_ count: UInt64) {
-    if let limit = connectionReceive.consume(count) {
-      append(.window, stream: 0, number: limit)
-    }
-  }
-
   /// Appends a CONTROL for an open stream; does nothing for another.
   public mutating func control(_ stream: StreamID, _ message: ControlMessage) {
     guard streams[stream] != nil else { return }
@@ -161,6 +110,7 @@ extension Session {
       incoming?.isDropped = true
     }
     if pendingFin?.stream == stream { pendingFin = nil }
+    withdrawAll(of: state)
     consumeConnection(state.pending - toCome)
   }
 

@@ -47,10 +47,17 @@ public struct Session: ~Copyable {
   /// The last stream in this side's GOAWAY; nil before one is sent. The peer assumes that higher
   /// ones were never run, so this side must not run them.
   var lastTaken: StreamID?
-  /// The size in bytes to which the channels' windows have grown.
-  var streamWindow: UInt64 = 0
   var connectionSend: SendWindow
   var connectionReceive: ReceiveWindow
+  /// The bytes by which windows have grown, and may still grow.
+  var growth: WindowGrowth
+  /// The size that windows have lately grown to.
+  var learned = LearnedWindow()
+  var roundTrip = RoundTrip()
+  /// The time in nanoseconds of a steady clock. The owner sets it before each `nextEvent(in:at:)`.
+  public var time: UInt64 = 0
+  /// When a client sent its HELLO; nil if unknown.
+  private var startedAt: UInt64?
   /// The DATA frame that is arriving.
   var incoming: Incoming?
 
@@ -76,9 +83,12 @@ public struct Session: ~Copyable {
   ///     which a server accepts a connection.
   ///   - prover: proves this side and checks the other; `hello` then needs a nonce. Either both
   ///     sides have a prover or neither has.
+  ///   - growth: the most bytes by which this side's windows may grow together.
+  ///   - budget: the memory that they share with those of other connections; nil for no limit.
   public init(
     role: Role, hello: Hello, payload: [UInt8]? = nil, announces: Bool = true,
-    prover: (any ConnectionProver)? = nil
+    prover: (any ConnectionProver)? = nil, growth: UInt64 = 0,
+    budget: (any WindowBudget)? = nil
   ) {
     precondition(prover == nil || hello.auth?.hasNonce == true, "a proof begins with a nonce")
     self.role = role
@@ -89,8 +99,12 @@ public struct Session: ~Copyable {
     connectionSend = SendWindow(limit: WireConstants.defaultConnectionWindow)
     connectionReceive = ReceiveWindow(
       size: hello.connectionWindow ?? WireConstants.defaultConnectionWindow)
+    self.growth = WindowGrowth(limit: growth, budget: budget)
     if announces { announce() }
   }
+
+  /// A client's HELLO is sent now, at `time`.
+  public mutating func didStart() { startedAt = time }
 
   /// Appends the preface and this side's HELLO, unless that was done before.
   public mutating func announce() {
@@ -119,6 +133,7 @@ public struct Session: ~Copyable {
   mutating func didReceiveHello(_ hello: Hello) {
     peerHello = hello
     isGreeted = true
+    if let startedAt, time > startedAt { roundTrip.isAtMost(time - startedAt) }
     peerMaxFrame = UInt64(hello.maxFrame ?? WireConstants.defaultMaxFrame)
     // No DATA is sent before the peer's HELLO, so nothing has been counted against the default
     // credit.
@@ -131,10 +146,9 @@ public struct Session: ~Copyable {
   }
 
   func newStream(noInput: Bool) -> StreamState {
-    let granted = local.window ?? WireConstants.defaultWindow
-    return StreamState(
+    StreamState(
       role: role, sendWindow: peerHello?.window ?? WireConstants.defaultWindow,
-      receiveWindow: ReceiveWindow(limit: granted, size: max(granted, streamWindow)),
+      receiveWindow: ReceiveWindow(size: local.window ?? WireConstants.defaultWindow),
       noInput: noInput)
   }
 

@@ -104,7 +104,7 @@ enum WireWork: String, CaseIterable {
       var position = 0
       while let event = try session.nextEvent(in: bytes, at: &position) {
         guard case .data(let stream, let channel, let range) = event else { continue }
-        session.consume(stream, channel, range.count)
+        session.consume(stream, channel, range.count, at: 0)
         session.data(stream, channel, count: range.count, fin: false)
         passed += 1
       }

@@ -12,5 +12,5 @@ protocol Suite: Sendable {
 /// All suites, in the order of their tables.
 let allSuites: [any Suite.Type] = [
   FramesSuite.self, CommandsSuite.self, CLISuite.self, OutputSuite.self, MixedSuite.self,
-  FilesSuite.self, MemorySuite.self, HeapSuite.self, WireSuite.self, CostsSuite.self,
+  FilesSuite.self, FarSuite.self, MemorySuite.self, HeapSuite.self, WireSuite.self, CostsSuite.self,
 ]

@@ -58,4 +58,48 @@ import Testing
     try window.receive(WireConstants.maxOffset)
     #expect(window.consume(WireConstants.maxOffset) == nil)
   }
+
+  @Test func `A grown window is granted with what the consumer takes next`() throws {
+    var window = ReceiveWindow(size: 10)
+    try window.receive(10)
+    window.grow(to: 40)
+    let granted = window.consume(1)
+    #expect(granted == 41)
+    #expect(window.limit == 41)
+  }
+
+  @Test func `A window that has become smaller takes no credit back`() throws {
+    var window = ReceiveWindow(size: 10)
+    window.extend(by: 30)
+    #expect(window.grant() == 40)
+    window.reduce(by: 30)
+    #expect(window.size == 10)
+    try window.receive(40)
+    #expect(window.consume(30) == nil)
+    #expect(window.outstanding == 10)
+    #expect(window.consume(5) == 45)
+  }
+
+  @Test func `A large window is granted in steps`() throws {
+    var window = ReceiveWindow(size: 1 << 20)
+    window.extend(by: 63 << 20)
+    #expect(window.grant() == 64 << 20)
+    try window.receive(2 << 20)
+    #expect(window.consume((1 << 20) - 1) == nil)
+    #expect(window.consume(1) == 65 << 20)
+  }
+
+  @Test func `The pace is that of at least half a window`() throws {
+    var window = ReceiveWindow(size: 10)
+    #expect(window.takePace(at: 1) == nil)
+    window.didBegin(at: 5)
+    window.didBegin(at: 6)
+    try window.receive(10)
+    window.take(4)
+    #expect(window.takePace(at: 7) == nil)
+    window.take(2)
+    let first = window.takePace(at: 8)
+    #expect(first?.count == 6 && first?.time == 3)
+    #expect(window.takePace(at: 9) == nil)
+  }
 }

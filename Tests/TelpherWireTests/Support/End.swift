@@ -1,4 +1,4 @@
-import TelpherWire
+@testable import TelpherWire
 
 /// An event with the bytes instead of their range.
 enum Seen: Equatable {
@@ -13,9 +13,12 @@ final class End {
 
   init(
     _ role: Session.Role, _ hello: Hello = Hello(), announces: Bool = true,
-    prover: (any ConnectionProver)? = nil
+    prover: (any ConnectionProver)? = nil, growth: UInt64 = 0,
+    budget: (any WindowBudget)? = nil
   ) {
-    session = Session(role: role, hello: hello, announces: announces, prover: prover)
+    session = Session(
+      role: role, hello: hello, announces: announces, prover: prover, growth: growth,
+      budget: budget)
   }
 
   /// An end that has sent its HELLO and received the peer's.
@@ -97,7 +100,20 @@ final class End {
   }
 
   func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
-    session.consume(stream, channel, count)
+    let now = session.time
+    session.consume(stream, channel, count, at: now)
+  }
+
+  /// The window of the connection, its growth, and what is reserved for it.
+  var connection: (window: ReceiveWindow, growth: UInt64, reserved: UInt64) {
+    (session.connectionReceive, session.growth.used, session.growth.reserved)
+  }
+
+  /// The sum of what the channels of all open streams have grown by.
+  var grownBytes: UInt64 {
+    session.streams.values.reduce(0) { sum, state in
+      Channel.allCases.reduce(sum) { $0 + state[$1].receive.growth }
+    }
   }
 
   func sendable(_ stream: StreamID, _ channel: Channel) -> Int {

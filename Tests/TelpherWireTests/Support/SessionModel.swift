@@ -34,6 +34,10 @@ struct SessionModel {
   var sides: [Side]
   let windows: [(channel: UInt64, connection: UInt64)]
   var nextPing: UInt64 = 0
+  /// The memory that both ends' windows share.
+  let budget: SingleThreadedBudget
+  /// The bytes by which each end's windows may grow.
+  static let growth: UInt64 = 500
 
   init(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
@@ -43,7 +47,15 @@ struct SessionModel {
     let hellos = windows.map {
       Hello(window: $0.channel, connectionWindow: $0.connection, maxStreams: 5)
     }
-    sides = [Side(end: End(.client, hellos[0])), Side(end: End(.server, hellos[1]))]
+    let budget = SingleThreadedBudget(total: 700)
+    self.budget = budget
+    sides = zip([Session.Role.client, .server], hellos).map { role, hello in
+      let end = End(role, hello, growth: Self.growth, budget: budget)
+      // A long round trip, so that the windows grow.
+      end.session.roundTrip.didSend(at: 0)
+      end.session.roundTrip.didReceiveAnswer(at: 20_000_000)
+      return Side(end: end)
+    }
     self.generator = generator
   }
 
@@ -61,6 +73,9 @@ struct SessionModel {
 
   mutating func step() throws {
     let side = random(0...1)
+    // Most steps are fast, and some are after a pause.
+    let pause = random(0...40) == 0 ? 3_000_000_000 : UInt64(random(0...10_000_000))
+    for side in 0...1 { sides[side].end.session.time += pause }
     switch random(0...19) {
     case 0, 1:
       if sides[0].end.openStreams < 5 { _ = try sides[0].end.open(noInput: random(0...3) == 0) }
@@ -73,6 +88,21 @@ struct SessionModel {
     default: try deliver(side, upTo: random(0...300))
     }
     collect()
+    checkWindows()
+  }
+
+  /// Checks that the connections' windows have grown by as much as those of their channels, and that
+  /// no peer has credit that is not reserved.
+  func checkWindows() {
+    for (side, window) in zip(sides, windows) {
+      let (connection, used, reserved) = side.end.connection
+      #expect(connection.size == window.connection + used)
+      #expect(connection.growth == used)
+      #expect(side.end.grownBytes == used)
+      #expect(connection.outstanding <= window.connection + reserved)
+      #expect(reserved >= used && reserved <= Self.growth)
+    }
+    #expect(budget.used == sides.reduce(0) { $0 + $1.end.connection.reserved })
   }
 
   /// Moves the output of an end to the other end's transit queue.
@@ -163,7 +193,9 @@ struct SessionModel {
       default: break
       }
     }
-    #expect(sides[side].end.session.connectionReceive.pending <= windows[side].connection)
+    #expect(
+      sides[side].end.session.connectionReceive.pending
+        <= windows[side].connection + Self.growth)
   }
 
   /// When the peer has ended a stream, all its bytes on the stream have arrived.
@@ -196,6 +228,9 @@ struct SessionModel {
       collect()
     }
     for side in 0...1 { checkNothingHeld(side) }
+    checkWindows()
+    for side in sides { side.end.session.releaseWindows() }
+    #expect(budget.used == 0)
   }
 
   func checkNothingHeld(_ side: Int) {

@@ -1,0 +1,152 @@
+// The windows that this side grants: initial ones, which HELLO carries, and what they grow by.
+extension Session {
+  /// Reports that the consumer has taken `count` bytes of a channel; grants new credit when due. It
+  /// also works for a stream that the peer has ended; for one that this side has ended it does
+  /// nothing.
+  ///
+  /// - Parameter now: the time in nanoseconds of the clock of `time`, which is asked only if credit
+  ///   is due.
+  public mutating func consume(
+    _ stream: StreamID, _ channel: Channel, _ count: Int, at now: @autoclosure () -> UInt64
+  ) {
+    guard let state = streams[stream] else {
+      guard let left = lingering[stream] else { return }
+      consumeConnection(UInt64(count))
+      lingering[stream] = left > UInt64(count) ? left - UInt64(count) : nil
+      return
+    }
+    consumeConnection(UInt64(count))
+    state[channel].receive.take(UInt64(count))
+    guard state[channel].receive.isGrantDue, !state[channel].receiveFinished else { return }
+    if growth.limit > 0 { adjust(state, channel, at: now()) }
+    // The window may have become smaller.
+    guard state[channel].receive.isGrantDue else { return }
+    append(
+      .window, stream: stream, channel: channel.rawValue, number: state[channel].receive.grant())
+  }
+
+  /// Returns the credit for all bytes, of a stream that the peer has ended, that the consumer will
+  /// never take.
+  public mutating func abandon(_ stream: StreamID) {
+    if let left = lingering.removeValue(forKey: stream) { consumeConnection(left) }
+  }
+
+  /// Raises the receive window of one channel of an open stream to `window` bytes, or to the
+  /// connection's initial window divided by `part` if that is less. It never shrinks a window. The
+  /// peer learns of it with the next grant.
+  public mutating func growWindow(
+    of stream: StreamID, _ channel: Channel, to window: UInt64, part: UInt64
+  ) {
+    let initial = connectionReceive.size - connectionReceive.growth
+    streams[stream]?[channel].receive.grow(to: min(window, initial / part))
+  }
+
+  /// Grants a channel of an open stream at once what the windows of this connection have grown to
+  /// lately, as far as memory allows. Call it for a stream that will carry much and whose consumer
+  /// takes it at once.
+  ///
+  /// - Parameter now: the time in nanoseconds of the clock of `time`.
+  public mutating func anticipate(_ stream: StreamID, _ channel: Channel, at now: UInt64) {
+    guard growth.limit > 0, let state = streams[stream], !state[channel].receiveFinished else {
+      return
+    }
+    let size = state[channel].receive.size
+    let learned = learned.value(at: now)
+    guard learned > size, extend(state, channel, by: learned - size) > 0 else { return }
+    append(
+      .window, stream: stream, channel: channel.rawValue, number: state[channel].receive.grant())
+  }
+
+  /// The receive window in bytes of a channel of an open stream; 0 if the stream is not open.
+  public func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
+    streams[stream]?[channel].receive.size ?? 0
+  }
+
+  /// Releases the memory that was reserved for grown windows, because the connection has ended.
+  public mutating func releaseWindows() { growth.end() }
+
+  // MARK: Growing and shrinking
+
+  /// Changes a channel's window if the consumer's pace asks for it.
+  private mutating func adjust(_ state: StreamState, _ channel: Channel, at now: UInt64) {
+    time = now
+    if roundTrip.isDue(at: now) { measureRoundTrip() }
+    guard let known = roundTrip.shortest, let pace = state[channel].receive.takePace(at: now)
+    else { return }
+    let size = state[channel].receive.size
+    let change = WindowPace.change(
+      size: size, taken: pace.count, in: pace.time, roundTrip: known,
+      learned: learned.value(at: now))
+    switch change {
+    case .keep: break
+    case .grow(let wanted):
+      _ = extend(state, channel, by: wanted - size)
+      learned.use(state[channel].receive.size, at: now)
+    case .shrink:
+      let own = state[channel].receive.growth
+      withdraw((own + 1) / 2, of: state, channel)
+    }
+  }
+
+  /// Enlarges a channel's window by up to `count` bytes, and the connection's by as much, so that the
+  /// channel takes nothing from the others.
+  ///
+  /// - Returns: the bytes by which the window has grown.
+  private mutating func extend(
+    _ state: StreamState, _ channel: Channel, by count: UInt64
+  ) -> UInt64 {
+    let own = Channel.allCases.reduce(0) { $0 + state[$1].receive.growth }
+    let count = growth.take(count, own: own)
+    guard count > 0 else { return 0 }
+    state[channel].receive.extend(by: count)
+    connectionReceive.extend(by: count)
+    if connectionReceive.isGrantDue {
+      append(.window, stream: 0, number: connectionReceive.grant())
+    }
+    return count
+  }
+
+  private mutating func withdraw(_ count: UInt64, of state: StreamState, _ channel: Channel) {
+    guard count > 0 else { return }
+    state[channel].receive.reduce(by: count)
+    connectionReceive.reduce(by: count)
+    growth.giveBack(count)
+  }
+
+  /// Makes the connection's window smaller by what the channels of an ended stream had grown.
+  mutating func withdrawAll(of state: StreamState) {
+    for channel in Channel.allCases { withdraw(state[channel].receive.growth, of: state, channel) }
+    settleGrowth()
+  }
+
+  mutating func consumeConnection(_ count: UInt64) {
+    if let limit = connectionReceive.consume(count) {
+      append(.window, stream: 0, number: limit)
+    }
+    settleGrowth()
+  }
+
+  private mutating func settleGrowth() {
+    guard growth.reserved > growth.used else { return }
+    let initial = connectionReceive.size - connectionReceive.growth
+    let outstanding = connectionReceive.outstanding
+    growth.settle(outstanding: outstanding > initial ? outstanding - initial : 0)
+  }
+
+  // MARK: The round trip
+
+  /// Sends a PING that measures the round trip.
+  private mutating func measureRoundTrip() {
+    roundTrip.didSend(at: time)
+    ping(RoundTrip.number)
+  }
+
+  /// Bytes of DATA have begun to arrive on a channel.
+  mutating func didBeginData(_ state: StreamState, _ channel: Channel) {
+    guard growth.limit > 0 else { return }
+    state[channel].receive.didBegin(at: time)
+    if roundTrip.isUnknown, connectionReceive.received >= RoundTrip.firstAfter {
+      measureRoundTrip()
+    }
+  }
+}
