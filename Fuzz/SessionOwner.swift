@@ -5,6 +5,10 @@ struct SessionOwner: ~Copyable {
   private var written: [UInt8] = []
   private var waiting: [(stream: StreamID, channel: Channel, count: Int)] = []
   private let maxStreams: UInt32 = 4
+  /// The streams that a client had opened before the server's HELLO, which may allow fewer.
+  private var openAtHello = 0
+  /// The bytes by which the windows may grow together.
+  private static let growth: UInt64 = 4_096
 
   init(_ role: Session.Role, _ input: FuzzInput) {
     choices = input
@@ -15,7 +19,10 @@ struct SessionOwner: ~Copyable {
     let nonce = String(repeating: "0a", count: WireConstants.nonceLength)
     let prover = choices.choose(4) == 0 ? SumProver() : nil
     if prover != nil { hello.auth = Hello.Auth(nonce: nonce) }
-    session = Session(role: role, hello: hello, prover: prover)
+    session = Session(role: role, hello: hello, prover: prover, growth: Self.growth)
+    // A long round trip, so that the windows grow.
+    session.roundTrip.didSend(at: 0)
+    session.roundTrip.didReceiveAnswer(at: 20_000_000)
     guard isReady else { return }
     // Most inputs start after the opening, because mutations seldom get the opening right.
     let auth = prover == nil ? "" : #","auth":{"nonce":"\#(nonce)"}"#
@@ -82,7 +89,8 @@ struct SessionOwner: ~Copyable {
         take(event)
         let limit = session.role == .server ? maxStreams : session.peerHello?.maxStreams
         require(
-          session.openStreams <= Int(limit ?? WireConstants.defaultMaxStreams), "too many streams")
+          session.openStreams <= max(Int(limit ?? WireConstants.defaultMaxStreams), openAtHello),
+          "too many streams")
         checkCredit()
       }
       require(position == input.count, "input was left over")
@@ -109,7 +117,8 @@ struct SessionOwner: ~Copyable {
     case .control(_, let message): _ = try? ControlMessage.decode(message)
     case .close(_, let result): _ = try? CloseResult.decode(result)
     case .fin(let stream, _): require(session.isOpen(stream), "a FIN of a stream that is over")
-    case .hello, .credit, .reset, .pong, .goAway: break
+    case .hello: openAtHello = session.openStreams
+    case .credit, .reset, .pong, .goAway: break
     }
   }
 
@@ -120,6 +129,7 @@ struct SessionOwner: ~Copyable {
     case 0...5:
       guard !waiting.isEmpty else { break }
       let taken = waiting.remove(at: choices.choose(waiting.count))
+      session.time += UInt64(choices.choose(20)) * 1_000_000
       let now = session.time
       session.consume(taken.stream, taken.channel, taken.count, at: now)
     case 6...8:
@@ -158,6 +168,12 @@ struct SessionOwner: ~Copyable {
     require(
       session.connectionReceive.pending == open + lingering + dropped,
       "\(session.connectionReceive.pending) held, \(open) + \(lingering) + \(dropped) to give back")
+    let window = session.connectionReceive
+    let initial = window.size - window.growth
+    require(window.growth == session.growth.used, "the connection's window and its growth differ")
+    require(
+      window.outstanding <= initial + session.growth.reserved,
+      "\(window.outstanding) outstanding, \(initial) + \(session.growth.reserved) reserved")
   }
 
   /// Checks that the peer can decode the output.
