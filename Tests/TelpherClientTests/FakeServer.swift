@@ -27,7 +27,8 @@ struct FakeServer: Sendable {
       let door = Door(loop: serverLoop)
       try await door.open()
       let connection = try await Connection.connect(
-        to: .socket(.unix(path: "/fake")), on: loop, trustedUsers: trustedUsers)
+        to: .socket(.unix(path: "/fake")), on: loop, trustedUsers: trustedUsers,
+        timeout: .seconds(600))
       let peer = await door.peer()
       if greets { await peer.send(hello()) }
       try await body(FakeServer(connection: connection, peer: peer, network: network))
