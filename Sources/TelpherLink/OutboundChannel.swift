@@ -34,18 +34,20 @@ public final class OutboundChannel {
     self.channel = channel
   }
 
-  /// The number of bytes that can be sent at once, without being held back.
+  /// The number of bytes that can be sent at once, without being held back; 0 if the stream has
+  /// ended.
   public var credit: Int {
     pending == nil && !finishes ? link.session.sendable(stream, channel) : 0
   }
 
-  /// Sends as much of `chunk` as credit and the connection allow, and keeps the rest.
+  /// Sends as much of `chunk` as credit and the connection allow, and keeps the rest. The producer
+  /// may call it after the end of the stream or the connection, which it may not know yet.
   ///
   /// - Returns: true if more may be sent at once. If false, `onReady` follows, or the stream or the
   ///   connection has ended: then nothing is sent any more, and `takeBack()` returns the chunk.
   public func send(_ chunk: Chunk) -> Bool {
-    if isCanceled, pending == nil {
-      pending = chunk
+    if isCanceled {
+      pending = pending ?? chunk
       return false
     }
     precondition(pending == nil && !finishes, "a producer waits for onReady, and ends once")

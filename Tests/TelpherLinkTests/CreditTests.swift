@@ -21,6 +21,20 @@ import Testing
     }
   }
 
+  /// A worker thread may send before it notices that the connection has failed.
+  @Test func aChunkThatIsSentAfterAFaultIsDropped() async throws {
+    try await LinkFixture.with { fixture in
+      let peer = fixture.peer
+      await peer.send(hello(#"{"version":1,"window":1000}"#), open(1, "{}"))
+      try await peer.frame(1)
+      await fixture.source.produce(1, total: 1_000)
+      // Far more than the window of the channel.
+      await peer.send(data(1, 0, [UInt8](repeating: 0, count: 2_000_000)))
+      try await peer.until { $0.frames.contains { $0.type == 10 } }
+      #expect(await fixture.source.sendAgain(on: 1) == false)
+    }
+  }
+
   @Test func aSmallStreamDoesNotWaitForABulkOne() async throws {
     try await LinkFixture.with { fixture in
       let peer = fixture.peer

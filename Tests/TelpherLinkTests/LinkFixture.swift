@@ -86,6 +86,9 @@ actor Source {
     pump(stream)
   }
 
+  /// Sends a chunk on a stream's channel, as a producer does that has not noticed the stream's end.
+  func sendAgain(on stream: UInt32) -> Bool? { outbounds[stream]?.send(Chunk([1, 2, 3])) }
+
   private func pump(_ stream: UInt32) {
     guard let outbound = outbounds[stream], var count = left[stream] else { return }
     var mayGoOn = true
