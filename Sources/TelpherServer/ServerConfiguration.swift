@@ -56,12 +56,15 @@ public struct ServerConfiguration: Sendable {
   public var files: FileService?
   /// The reason that refuses file requests if `files` is nil.
   public var whyNoFiles = "this server has no files to serve"
-  /// The most transfers (`get`, `put`) at once in the whole server, each on a thread of its own.
-  /// Further ones wait.
+  /// The most transfers (`get`, `put`) at once in the whole server, each on a thread of its own, in
+  /// addition to the reserved ones. Further ones wait.
   public var maxFileWorkers = WorkerPool.defaultLimit
   /// The most transfers at once on one connection, in each direction: a sixteenth of the default of
   /// `maxFileWorkers`, and more than a client needs.
   public var maxTransfersPerConnection = WireConstants.maxTransfers
+  /// The transfers of each connection, in each direction, that never wait for those of other
+  /// connections.
+  public var reservedTransfersPerConnection = 2
   /// The most threads for listings, and as many again for `stat`, `mkdir`, `rm` and `mv`. These
   /// requests never wait for the threads of transfers, which wait for their clients.
   public var maxSmallFileWorkers = 256
@@ -87,6 +90,7 @@ public struct ServerConfiguration: Sendable {
       "connection_window": connectionWindow, "max_kept_results": UInt64(maxKeptResults),
       "max_file_workers": UInt64(maxFileWorkers),
       "max_transfers_per_connection": UInt64(maxTransfersPerConnection),
+      "reserved_transfers_per_connection": UInt64(reservedTransfersPerConnection),
       "max_small_file_workers": UInt64(maxSmallFileWorkers),
       "max_small_file_requests_per_connection": UInt64(maxSmallFileRequestsPerConnection),
       "drain_limit_ms": drainLimit / 1_000_000,

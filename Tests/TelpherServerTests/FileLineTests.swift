@@ -35,6 +35,7 @@ import Testing
       try await Fixture.inMemory { configuration in
         configuration.files = FileService(root: root)
         configuration.maxFileWorkers = 4
+        configuration.reservedTransfersPerConnection = 0
         configuration.maxTransfersPerConnection = 2
         configuration.maxSmallFileWorkers = 4
         configuration.maxSmallFileRequestsPerConnection = 2
@@ -82,6 +83,23 @@ import Testing
         try await Self.stat(silent, 9)
       }
       try await Self.stat(try await fixture.client())
+    }
+  }
+
+  /// Silent connections use all threads of the pool; another connection has threads of its own.
+  @Test func transfersNeverWaitForThoseOfManyOtherConnections() async throws {
+    try await Self.with {
+      $0.maxFileWorkers = 4
+      $0.reservedTransfersPerConnection = 1
+    } _: { fixture in
+      for _ in 0..<8 {
+        let silent = try await fixture.client(Self.silent)
+        for stream in 0..<4 { await silent.send(open(UInt32(stream) * 2 + 1, Self.get)) }
+        try await silent.sync()
+      }
+      let other = try await fixture.client()
+      await other.send(open(1, #"{"op":"get","path":"many/small"}"#))
+      #expect(try await other.result(1).contains(#""result":"ok""#))
     }
   }
 

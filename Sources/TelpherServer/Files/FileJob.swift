@@ -11,6 +11,8 @@ final class FileJob: StreamWork {
   let kind: FileWorkers.Kind
   /// Whether a worker has started it.
   private(set) var hasStarted = false
+  /// Whether it runs on a thread that is reserved for its connection.
+  private(set) var isReserved = false
 
   private let request: FileRequest
   private let service: FileService
@@ -42,7 +44,9 @@ final class FileJob: StreamWork {
   /// - Parameter announced: the bytes that the client has announced on all streams of its
   ///   connection.
   /// - Throws: `FileError` (`busy`) if the system can't start a thread; then nothing has started.
-  func start(on workers: WorkerPool, announced: AnnouncedBytes) throws(FileError) {
+  func start(
+    on workers: WorkerPool, isReserved: Bool, announced: AnnouncedBytes
+  ) throws(FileError) {
     let (request, service, port, loop) = (request, service, pump.port!, loop)
     nonisolated(unsafe) let job = self
     try workers.run {
@@ -50,6 +54,7 @@ final class FileJob: StreamWork {
       loop.execute { job.didPerform(result) }
     }
     hasStarted = true
+    self.isReserved = isReserved
   }
 
   /// Finishes the request: after the worker's bytes have been sent, or at once if the whole request

@@ -8,17 +8,21 @@ internal import TelpherTransfer
 final class FileLine {
   private struct Lane {
     var working = 0
+    /// Those of `working` that use a reserved thread.
+    var reserved = 0
     var waiting: [FileJob] = []
   }
 
   private let workers: FileWorkers
   private let announced = AnnouncedBytes()
   private let limits: [FileWorkers.Kind: Int]
+  private let reservedTransfers: Int
   private var lanes: [FileWorkers.Kind: Lane] = [:]
 
   /// Creates the queue of one connection, with the limits of the server's configuration.
   init(_ workers: FileWorkers, _ configuration: ServerConfiguration) {
     self.workers = workers
+    reservedTransfers = configuration.reservedTransfersPerConnection
     limits = [
       .change: configuration.maxSmallFileRequestsPerConnection,
       .list: configuration.maxSmallFileRequestsPerConnection,
@@ -42,8 +46,17 @@ final class FileLine {
       lanes[job.kind, default: Lane()].waiting.append(job)
       return
     }
-    try job.start(on: workers[job.kind], announced: announced)
+    try start(job)
+  }
+
+  private func start(_ job: FileJob) throws(FileError) {
+    let reserved = lanes[job.kind]?.reserved ?? 0
+    let isReserved = job.kind.isTransfer && reserved < reservedTransfers
+    try job.start(
+      on: isReserved ? workers.reserved : workers[job.kind], isReserved: isReserved,
+      announced: announced)
     lanes[job.kind, default: Lane()].working += 1
+    if isReserved { lanes[job.kind, default: Lane()].reserved += 1 }
   }
 
   /// Removes a finished job, whether or not it had started, and starts the next ones.
@@ -54,11 +67,11 @@ final class FileLine {
     }
     guard job.hasStarted else { return }
     lanes[kind]?.working -= 1
+    if job.isReserved { lanes[kind]?.reserved -= 1 }
     while mayStart(kind), let next = lanes[kind]?.waiting.first {
       lanes[kind]?.waiting.removeFirst()
       do throws(FileError) {
-        try next.start(on: workers[kind], announced: announced)
-        lanes[kind]?.working += 1
+        try start(next)
       } catch {
         next.end(error)
       }

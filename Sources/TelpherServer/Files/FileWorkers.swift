@@ -2,7 +2,9 @@ internal import TelpherFileStore
 internal import TelpherWire
 
 /// The threads for file requests: one pool for small changes, one for listings and one for
-/// transfers, so that a short request never waits for long ones to finish.
+/// transfers, so that a short request never waits for long ones to finish. The first transfers of
+/// each connection have threads of their own, so that no connection waits for the transfers of
+/// others, which may last forever.
 struct FileWorkers: Sendable {
   /// Kinds of requests, by what their threads wait for.
   enum Kind: CaseIterable {
@@ -24,11 +26,17 @@ struct FileWorkers: Sendable {
       case .put, .putTree: self = .put
       }
     }
+
+    /// Whether it moves files, and so may last as long as the client wants.
+    var isTransfer: Bool { self == .get || self == .put }
   }
 
   private let changes: WorkerPool
   private let lists: WorkerPool
   private let transfers: WorkerPool
+  /// The threads for the first transfers of each connection. Only the number of connections limits
+  /// it.
+  let reserved = WorkerPool(limit: .max)
 
   /// Creates the pools with the limits of `configuration`.
   init(_ configuration: ServerConfiguration) {
