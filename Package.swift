@@ -122,6 +122,7 @@ let package = Package(
         "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "OrderedCollections", package: "swift-collections"),
       ],
       swiftSettings: strict),
     .target(
@@ -146,8 +147,8 @@ let package = Package(
     .target(
       name: "TelpherCLI",
       dependencies: [
-        "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFileStore", "TelpherServer",
-        "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
+        "CTelpherSys", "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFileStore",
+        "TelpherServer", "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -165,7 +166,7 @@ let package = Package(
     .testTarget(
       name: "TelpherCLITests",
       dependencies: [
-        "TelpherCLI", "TelpherClient", "TelpherTestSupport", "telpher",
+        "TelpherCLI", "TelpherClient", "TelpherTestSupport", "TelpherTransport", "telpher",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       // The tutorials' own programs, written in Python.
@@ -192,7 +193,9 @@ let package = Package(
       dependencies: ["TelpherAccess", "TelpherTestSupport", "TelpherTransport", "TelpherWire"],
       swiftSettings: strict),
     .testTarget(name: "TelpherTextTests", dependencies: ["TelpherText"], swiftSettings: strict),
-    .testTarget(name: "TelpherWireTests", dependencies: ["TelpherWire"], swiftSettings: strict),
+    .testTarget(
+      name: "TelpherWireTests", dependencies: ["TelpherTestSupport", "TelpherText", "TelpherWire"],
+      swiftSettings: strict),
     // These tests start the programs that are built into the same folder as they are.
     .testTarget(
       name: "TelpherEndToEndTests",
@@ -260,40 +263,3 @@ let package = Package(
       swiftSettings: strict),
   ]
 )
-
-// The benchmarks: the programs that measure, and the C programs that give the machine's limits. Only
-// with TELPHER_BENCH=1 in the environment, so that other builds leave them out.
-if Context.environment["TELPHER_BENCH"] != nil {
-  // Counts the allocations of the program that loads it.
-  package.products += [
-    .library(name: "bench-allocations", type: .dynamic, targets: ["CTelpherBenchAllocations"])
-  ]
-  package.dependencies += [
-    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0")
-  ]
-  package.targets += [
-    .executableTarget(name: "bench-spawn-c", path: "Sources/CTelpherBenchSpawn"),
-    .executableTarget(
-      name: "bench-echo-c", dependencies: ["CLibUV"], path: "Sources/CTelpherBenchEcho"),
-    .executableTarget(name: "bench-copy-c", path: "Sources/CTelpherBenchCopy"),
-    .executableTarget(
-      name: "bench-load-c", path: "Sources/CTelpherBenchLoad",
-      linkerSettings: [.linkedLibrary("crypto")]),
-    .executableTarget(
-      name: "bench-far-c", path: "Sources/CTelpherBenchFar",
-      linkerSettings: [.linkedLibrary("pthread")]),
-    .executableTarget(name: "bench-file-c", path: "Sources/CTelpherBenchFile"),
-    .target(name: "CTelpherBenchAllocations"),
-    .executableTarget(
-      name: "telpher-bench",
-      dependencies: [
-        "CTelpherSys", "TelpherAccess", "TelpherClient", "TelpherFileStore", "TelpherLink",
-        "TelpherNIO", "TelpherServer",
-        "TelpherProcess", "TelpherTransport", "TelpherUV", "TelpherWire",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Histogram", package: "hdrhistogram-swift"),
-        .product(name: "Logging", package: "swift-log"),
-      ],
-      swiftSettings: strict),
-  ]
-}

@@ -13,6 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// ---- The arguments of this process (arguments.c) ----
+
+/// The number of arguments that main() got. Unlike Swift's CommandLine it needs no /proc.
+int telpher_argument_count(void);
+/// Argument `number` of main(), counted from 0; NULL if there is none.
+const char *telpher_argument(int number);
+
 // ---- Launching (launch.c) ----
 
 /// The step at which a launch failed.

@@ -1,3 +1,4 @@
+internal import CTelpherSys
 internal import Glibc
 internal import TelpherClient
 
@@ -18,9 +19,11 @@ enum ArgumentText {
   private static let escapes: ClosedRange<UInt32> = (base + 0x80)...(base + 0xFF)
 
   /// The arguments of this process as text for the parser, without the program's name.
+  ///
+  /// `CommandLine` is not used: it reads /proc, and is empty if that fails.
   static func ofProcess() -> [String] {
-    (0..<Int(CommandLine.argc)).dropFirst().compactMap { number in
-      CommandLine.unsafeArgv[number].map { argument in
+    (0..<telpher_argument_count()).dropFirst().compactMap { number in
+      telpher_argument(number).map { argument in
         text(of: UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
       }
     }
