@@ -138,8 +138,10 @@ public struct SecretFile: Sendable {
   /// Replaces the file with one that holds `bytes`, atomically: a reader sees the old contents or
   /// the complete new ones.
   ///
-  /// - Throws: `Failure`; the old file is then unchanged.
+  /// - Throws: `Failure` if an existing file is not a secret file that `read()` accepts, or if the
+  ///   new one can't be stored; the old file is then unchanged.
   public func replace(_ bytes: [UInt8]) throws(Failure) {
+    if exists { _ = try version() }
     try makeFolders()
     let temporary = try write(bytes)
     guard rename(temporary, path) == 0 else {

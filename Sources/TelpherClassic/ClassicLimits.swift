@@ -7,9 +7,10 @@ public struct ClassicLimits: Sendable {
   /// stops reading from the client.
   public var aheadBytes = 64 * 1024
   /// Clients of a server at once. At this limit a new client replaces the oldest one that never
-  /// sent anything; without such a client it is refused. A process usually may have 1,024
-  /// descriptors, and a command needs three.
-  public var clients = 200
+  /// sent anything; without such a client it is refused. A class of students fits many times over.
+  /// Each client has a descriptor and may hold `aheadBytes`; the program raises its limit of
+  /// descriptors (RLIMIT_NOFILE).
+  public var clients = 2_000
   /// Commands of a server that run at once, each a process. Each client runs one at a time; further
   /// commands wait.
   public var commands = 64

@@ -104,6 +104,14 @@ struct SecretFileTests {
     #expect(try !SecretFile(folder.path + "/link").create([1]))
   }
 
+  @Test func replaceChangesOnlyASecretFile() throws {
+    mkfifo(file.path, 0o600)
+    #expect(throws: SecretFile.Failure.self) { try file.replace([1]) }
+    var status = stat()
+    lstat(file.path, &status)
+    #expect(status.st_mode & S_IFMT == S_IFIFO)
+  }
+
   @Test func replaceChangesTheWholeFileAndItsVersion() throws {
     #expect(try file.create([1]))
     let version = try file.version()

@@ -95,15 +95,23 @@ final class SizeDialect: CollectedDialect {
     return next
   }
 
-  /// The known acknowledgement that `bytes` are or begin with.
+  /// The known acknowledgement that `bytes` are or begin with, with the end of its line.
   private func known(at bytes: [UInt8]) -> [UInt8]? {
-    switch client {
-    case .unknown:
-      Acknowledgement.words.contains(bytes)
-        ? bytes : bytes.starts(with: Acknowledgement.ready) ? Acknowledgement.ready : nil
-    case .acknowledges(let text): bytes.starts(with: text) ? text : nil
-    case .waits: nil
-    }
+    let length: Int? =
+      switch client {
+      case .unknown:
+        Acknowledgement.words.contains(Array(bytes.prefix { !Self.endsLine($0) }))
+          ? bytes.prefix { !Self.endsLine($0) }.count
+          : bytes.starts(with: Acknowledgement.ready) ? Acknowledgement.ready.count : nil
+      case .acknowledges(let text): bytes.starts(with: text) ? text.count : nil
+      case .waits: nil
+      }
+    // No command begins with the end of a line, so it belongs to the acknowledgement.
+    return length.map { Array(bytes[..<$0] + bytes[$0...].prefix(while: Self.endsLine)) }
+  }
+
+  private static func endsLine(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
   }
 }
 

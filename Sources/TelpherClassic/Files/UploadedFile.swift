@@ -28,8 +28,13 @@ final class UploadedFile: @unchecked Sendable {
         throw ClassicError(
           .violation, "only a server with --overwrite stores names that begin with a dot")
       }
-      // `commit` checks again, since a file may appear in the meantime.
-      if (try? folder.status(of: bytes)) != nil { throw Self.exists }
+    }
+    // `commit` checks again, since a file may appear in the meantime.
+    switch (try? folder.status(of: bytes))?.kind {
+    case .other(let what):
+      throw ClassicError(.violation, "\(what) has that name, and only files are replaced")
+    case .file, .folder, .link: if !overwrites { throw Self.exists }
+    case nil: break
     }
     guard !Partial.isPartial(bytes) else {
       throw ClassicError(.violation, "the name is reserved for partial files")

@@ -35,6 +35,9 @@ struct FirstBytes {
   private static func judge(_ bytes: [UInt8]) -> Verdict {
     guard let first = bytes.first else { return .unclear }
     if let name = binaryProtocol(bytes, first) { return .foreign(name) }
+    if isBeginning(of: Array("HTTP/".utf8), bytes) {
+      return bytes.count < 5 ? .unclear : .foreign("HTTP")
+    }
     let word = bytes.prefix { isMethodByte($0) }
     switch Method(word) {
     case nil: break
@@ -50,6 +53,11 @@ struct FirstBytes {
       if target == UInt8(ascii: "/") || target == UInt8(ascii: "*") { return .foreign("HTTP") }
     }
     return isRequestLine(bytes) ? .foreign("HTTP") : .client
+  }
+
+  /// Whether `bytes` and `word` are equal up to the end of the shorter one.
+  private static func isBeginning(of word: [UInt8], _ bytes: [UInt8]) -> Bool {
+    zip(word, bytes).allSatisfy { $0 == $1 }
   }
 
   /// What the first word may be.

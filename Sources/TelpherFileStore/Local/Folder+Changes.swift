@@ -89,7 +89,7 @@ extension Folder {
   }
 
   /// Renames an entry atomically. With `replacing`, a file replaces a file, and a folder replaces
-  /// an empty folder.
+  /// an empty folder. A device, FIFO or socket is not replaced.
   ///
   /// - Throws: `.exists` if something is there and `replacing` is false; `.notFound`; `.notAFile`,
   ///   `.notAFolder` or `.notEmpty` if the existing entry can't be replaced; `.unsupported` across
@@ -99,6 +99,11 @@ extension Folder {
   ) throws(FileError) {
     let shown = try checked(name)
     let newShown = try folder.checked(newName)
+    if replacing, case .other(let what)? = try folder.status(of: newName)?.kind {
+      throw FileError(
+        .notAFile, "cannot replace '\(newShown)': it is \(what), and only files are replaced",
+        path: newShown.description)
+    }
     let error = renameUnchecked(name, to: folder, newName, replacing: replacing)
     guard error != 0 else { return }
     let isBlamedOnNew = [EISDIR, ENOTDIR, ENOTEMPTY, EEXIST].contains(error)

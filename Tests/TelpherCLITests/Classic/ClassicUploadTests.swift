@@ -122,6 +122,17 @@ struct ClassicUploadTests {
     #expect(names(in: root) == ["a", "link", "new"])
   }
 
+  @Test func aFIFOIsNotReplaced() async throws {
+    let server = try await serve("--overwrite")
+    mkfifo(root + "/pipe", 0o600)
+    let client = try await stage.client(
+      "upload", "as", server.port, "pipe", "5d41402abc4b2a76b9719d911017c592", "hello")
+    #expect(client.text.hasPrefix("failed \"pipe\": a FIFO has that name"), "\(client.text)")
+    var status = stat()
+    lstat(root + "/pipe", &status)
+    #expect(status.st_mode & S_IFMT == S_IFIFO)
+  }
+
   @Test func aLinkIsReplacedAndNotFollowed() async throws {
     let server = try await serve("--overwrite")
     let outside = stage.file("outside", bytes: 10)

@@ -22,6 +22,13 @@ struct FolderCommandTests {
     #expect(try await sandbox.telpher("ls").text == "bin/\nrun/\n")
   }
 
+  @Test func mvDoesNotReplaceAFIFO() async throws {
+    let result = try await sandbox.shell(
+      "cd \"$HOME\"; echo x >one; mkfifo pipe; telpher mv one pipe; echo $?; test -p pipe && cat one")
+    #expect(result.text == "1\nx\n")
+    #expect(result.errorText.contains("cannot replace 'pipe': it is a FIFO"))
+  }
+
   @Test func mvWithNoClobberReplacesNothing() async throws {
     for name in ["one", "two"] { sandbox.write(name, to: sandbox.folder + "/" + name) }
     #expect(try await sandbox.telpher("mv", "--no-clobber", "one", "two").status == 1)

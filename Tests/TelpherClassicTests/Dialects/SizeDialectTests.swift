@@ -62,7 +62,7 @@ struct SizeDialectTests {
     await rig.end()
   }
 
-  @Test(arguments: ["recv_ready", "ok", "准备好接收了"])
+  @Test(arguments: ["recv_ready", "ok", "准备好接收了", "recv_ready\n", "ok\r\n"])
   func aLateAcknowledgementIsNotRun(_ text: String) async throws {
     let rig = try await rig(pause: Self.short)
     let client = try await rig.client()

@@ -12,7 +12,8 @@ struct FirstBytesTests {
 
   @Test(arguments: [
     "GET /;touch$IFS/tmp/x; HTTP/1.1\r\nHost: a\r\n\r\n", "GET /", "GET  http://a/ HTTP/1.0",
-    "HEAD / HTTP/1.1\r\n", "OPTIONS * HTTP/1.1\r\n", "CONNECT a:80 HTTP/1.1\r\n",
+    "HTTP/1.1 200 OK\r\n\r\ntouch x", "HEAD / HTTP/1.1\r\n", "OPTIONS * HTTP/1.1\r\n",
+    "CONNECT a:80 HTTP/1.1\r\n",
     "POST / HTTP/1.1\r\nContent-Type: text/plain\r\n\r\ntouch /tmp/x\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM",
     "\r\n\r\nGET / HTTP/1.1\r\n", "\n \t GET /", "MKCALENDAR /x", "VERSION-CONTROL /x",
