@@ -98,8 +98,13 @@ public enum Program {
     let status = RootCommand.exitCode(for: error)
     guard status != .success else {
       // Not an error: the text of --help, --version or a completion script.
-      try? Descriptor.output.write(RootCommand.fullMessage(for: error) + "\n")
-      return 0
+      do throws(Failure) {
+        try Descriptor.output.print(RootCommand.fullMessage(for: error) + "\n")
+        return 0
+      } catch {
+        if !error.isSilent { Descriptor.complain(error.message) }
+        return error.status
+      }
     }
     guard status == .validationFailure else {
       Descriptor.complain("\(error)")

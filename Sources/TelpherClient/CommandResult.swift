@@ -33,8 +33,12 @@ public struct CommandResult: Sendable, Equatable {
   init(_ details: CloseResult) throws(ClientError) {
     self.details = details
     switch details.result {
-    case .exited: status = .exited(try Self.required(details.code, "exited", "code"))
-    case .signaled: status = .signaled(try Self.required(details.signal, "signaled", "signal"))
+    case .exited:
+      status = .exited(try Self.required(details.code, "exited", "code"))
+      try Self.refuse(details.signal, "exited", "signal")
+    case .signaled:
+      status = .signaled(try Self.required(details.signal, "signaled", "signal"))
+      try Self.refuse(details.code, "signaled", "code")
     case .timedOut: status = .timedOut
     case .canceled: status = .canceled
     case .detached: status = .detached
@@ -54,6 +58,17 @@ public struct CommandResult: Sendable, Equatable {
   ) throws(ClientError) -> Int32 {
     if let number { return number }
     throw ClientError(.protocolError, "the server sent the result '\(result)' without a '\(key)'")
+  }
+}
+
+extension CommandResult {
+  /// A result that names two ways of ending is none.
+  private static func refuse(
+    _ number: Int32?, _ result: String, _ key: String
+  ) throws(ClientError) {
+    guard let number else { return }
+    throw ClientError(
+      .protocolError, "the server sent the result '\(result)' together with a '\(key)' (\(number))")
   }
 }
 

@@ -56,24 +56,26 @@ public actor Connection {
   ///     that it knows the token, the server first, before any request is sent.
   ///   - trustedUsers: the ids of further users whose servers on Unix sockets are accepted.
   ///   - environment: the whole environment of ssh, which needs HOME, PATH and SSH_AUTH_SOCK.
-  ///   - timeout: how long the server has to accept the connection, and again to answer on it. A
-  ///     server that does not answer in time counts as lost. With ssh it limits ssh's TCP
-  ///     connection.
+  ///   - timeout: how long the server has to accept the connection, and again to answer on it; nil
+  ///     is `defaultTimeout`. A server that does not answer in time counts as lost. With ssh it
+  ///     limits the time until the server's HELLO, with the user's login; nil limits only ssh's TCP
+  ///     connection, because the user may have to type a password.
   /// - Throws: `ClientError`: `unreachable` if no server answers; `badAddress` if the address is
   ///   invalid; `notAuthenticated` if another user's process answers, if TCP is used without a
   ///   token, or if the proof of either side fails; `refused` if the server has reached a limit.
   public static func connect(
     to endpoint: Endpoint, on loop: any EventLoop, token: Token? = nil,
     trustedUsers: Set<UInt32> = [], environment: [String: String] = [:],
-    timeout: Duration = defaultTimeout
+    timeout: Duration? = nil
   ) async throws -> Connection {
     let connection = Connection(loop: loop)
     switch endpoint {
     case .socket(let address):
       try await connection.open(
-        address, token: token, trustedUsers: trustedUsers, timeout: timeout)
+        address, token: token, trustedUsers: trustedUsers, timeout: timeout ?? defaultTimeout)
     case .ssh(let user, let host, let port):
-      let arguments = Endpoint.sshArguments(user: user, host: host, port: port, timeout: timeout)
+      let arguments = Endpoint.sshArguments(
+        user: user, host: host, port: port, timeout: timeout ?? defaultTimeout)
       let name = user.map { "\($0)@\(host)" } ?? host
       try await connection.open(
         through: arguments, to: name, port: port, environment, timeout: timeout)
@@ -160,7 +162,7 @@ public actor Connection {
 
   private func open(
     through arguments: [String], to host: String, port: UInt16?, _ environment: [String: String],
-    timeout: Duration
+    timeout: Duration?
   ) async throws {
     // ssh stays in this process's session because it may ask for a password on the terminal. It
     // leads its own process group so that Ctrl-C does not end it: this process passes the signal
@@ -180,8 +182,8 @@ public actor Connection {
       preconditionFailure("pipes were asked for")
     }
     start(
-      JoinedStream(reading: output, writing: input), timeout: timeout,
-      carrier: carrier)
+      JoinedStream(reading: output, writing: input), timeout: timeout ?? Self.defaultTimeout,
+      waitsForLogin: timeout == nil, carrier: carrier)
     _ = try await session.hello()
   }
 
@@ -208,9 +210,10 @@ public actor Connection {
   /// - Parameters:
   ///   - timeout: how long the server has to send its HELLO and, on TCP, its proof.
   ///   - isSocket: whether the server was running before; otherwise it is being started.
+  ///   - waitsForLogin: whether the time begins only with the server's first byte.
   private func start(
     _ stream: any ByteStream, timeout: Duration, isSocket: Bool = false,
-    prover: TokenProver? = nil, carrier: Carrier? = nil
+    waitsForLogin: Bool = true, prover: TokenProver? = nil, carrier: Carrier? = nil
   ) {
     let hello = Hello(
       connectionWindow: Self.connectionWindow, auth: prover == nil ? nil : .fresh())
@@ -220,7 +223,7 @@ public actor Connection {
     configuration.stoppedAfter =
       carrier == nil ? configuration.lostAfter : Self.nanoseconds(Self.loginTimeout)
     configuration.openingLimit = Self.nanoseconds(timeout)
-    configuration.openingBeginsWithFirstByte = !isSocket
+    configuration.openingBeginsWithFirstByte = !isSocket && waitsForLogin
     let link = Link(
       role: .client, stream: stream, loop: loop, hello: hello, prover: prover,
       configuration: configuration)
@@ -240,6 +243,9 @@ public actor Connection {
   }
 
   // MARK: The server
+
+  /// Whether the server's HELLO has arrived.
+  public var hasServerAnswered: Bool { session.link.peerHello != nil }
 
   /// Waits for the server's HELLO and returns it.
   ///

@@ -5,21 +5,21 @@ internal import TelpherTransport
 /// watch ends the client's waiting if the server does not answer any more. Use it only on the
 /// loop's thread.
 ///
-/// As long as the server answers PINGs, the client waits: the server may still have output to send
-/// to a client that reads slowly.
+/// As long as the server answers PINGs, the client waits: the server may wait for the command's grace
+/// to end, or may have output to send to a client that reads slowly.
 final class DeadlineWatch {
-  /// How long the server has to answer a PING after the deadline and the grace, in nanoseconds:
-  /// long enough for a busy server on a slow connection.
-  private static let answerTimeout: UInt64 = 10_000_000_000
+  /// How long the server may be silent after a PING at the deadline, in nanoseconds. Any byte from
+  /// the server counts, so this must only exceed a round trip, even one by satellite (0.7 s).
+  private static let answerTimeout: UInt64 = 2_000_000_000
 
   private let link: Link
   private let didExpire: () -> Void
   private var timer: (any LoopTimer)?
 
-  init(link: Link, deadline: Duration, grace: Duration, didExpire: @escaping () -> Void) {
+  init(link: Link, deadline: Duration, didExpire: @escaping () -> Void) {
     self.link = link
     self.didExpire = didExpire
-    let wait = UInt64(max(0, (deadline + grace).wholeMilliseconds)) * 1_000_000
+    let wait = UInt64(max(0, deadline.wholeMilliseconds)) * 1_000_000
     timer = link.loop.schedule(after: wait) { [weak self] in self?.ask() }
   }
 

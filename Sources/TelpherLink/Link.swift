@@ -254,9 +254,11 @@ public final class Link: TurnEndTask {
         ))
     }
     guard session.openStreams == 0 else {
+      let count = session.openStreams
+      let unanswered = count == 1 ? "a request was" : "\(count) requests were"
       return end(
         .lost(
-          "the other side closed the connection while \(session.openStreams) requests were unanswered: it has ended or has dropped this connection (see its log)"
+          "the other side closed the connection while \(unanswered) unanswered: it has ended or has dropped this connection (see its log)"
         ))
     }
     // The peer has ended its side and may still read what is queued.

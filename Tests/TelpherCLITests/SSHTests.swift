@@ -32,6 +32,14 @@ struct SSHTests {
     #expect(await child.finish().status == 9)
   }
 
+  @Test func connectTimeoutHoldsIfSSHConnectsAndThenHangs() async throws {
+    sandbox.addProgram("ssh", "#!/bin/sh\nexec sleep 600\n")
+    let result = try await sandbox.telpher(
+      "run", "--connect-timeout", "300ms", "--on", "ssh://host", "--", "true")
+    #expect(result.status == 125)
+    #expect(result.errorText.contains("300 ms"))
+  }
+
   @Test func sshMayAskForAPasswordOnTheTerminal() async throws {
     addSSH("printf 'password: ' >/dev/tty; read word </dev/tty; [ \"$word\" = secret ] || exit 255")
     let child = try terminal([

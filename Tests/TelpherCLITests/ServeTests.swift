@@ -157,6 +157,16 @@ struct ServeTests {
     #expect(result.errorText.hasPrefix("telpher: XDG_RUNTIME_DIR is not set"))
   }
 
+  @Test func anUnusableRuntimeFolderIsReported() async throws {
+    let result = try await sandbox.telpher(
+      "run", "--", "echo", "x", environment: ["XDG_RUNTIME_DIR": sandbox.folder + "/missing"])
+    #expect(result.text == "x\n")
+    // This user's own server may run at the fallback socket, which the sandbox can't change.
+    guard result.errorText != "" else { return }
+    #expect(result.errorText.hasPrefix("telpher: XDG_RUNTIME_DIR names a folder that is not used:"))
+    #expect(result.errorText.contains("starts a temporary server"))
+  }
+
   @Test func clientTimeoutEndsTheCommandOfAStoppedClient() async throws {
     let (server, _) = try await sandbox.serve("--client-timeout", "300ms")
     let client = try sandbox.start(["run", "--", "sh", "-c", "echo $$; exec sleep 60"])

@@ -43,6 +43,19 @@ struct SignalTests {
 
   /// Whether a signal to process `pid` is still pending (SigPnd and ShdPnd of proc(5)).
   private func isPending(_ signal: Int32, _ pid: Int32) -> Bool {
+    isSet(signal, in: ["SigPnd:", "ShdPnd:"], of: pid)
+  }
+
+  /// Whether process `pid` has started its program and handles a signal (SigCgt of proc(5)). Before
+  /// execve(2) it has the handlers of this process.
+  private func isCaught(_ signal: Int32, _ pid: Int32) -> Bool {
+    guard let program = realpath("/proc/\(pid)/exe", nil) else { return false }
+    defer { free(program) }
+    guard String(cString: program).hasSuffix("/telpher") else { return false }
+    return isSet(signal, in: ["SigCgt:"], of: pid)
+  }
+
+  private func isSet(_ signal: Int32, in names: [String], of pid: Int32) -> Bool {
     let file = open("/proc/\(pid)/status", O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return false }
     defer { close(file) }
@@ -50,7 +63,7 @@ struct SignalTests {
     let count = read(file, &bytes, bytes.count)
     let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     return text.split(separator: "\n").contains { line in
-      guard line.hasPrefix("SigPnd:") || line.hasPrefix("ShdPnd:") else { return false }
+      guard names.contains(where: line.hasPrefix) else { return false }
       let set = UInt64(line.split(whereSeparator: \.isWhitespace).last ?? "0", radix: 16) ?? 0
       return set & (1 << UInt64(signal - 1)) != 0
     }
@@ -109,6 +122,44 @@ struct SignalTests {
       #expect(result.status == 125)
       #expect(result.errorText.contains("no answer within 300 ms"))
     }
+    server.signal(SIGKILL)
+    _ = await server.finish()
+  }
+
+  @Test func theFirstSignalEndsAClientThatTheServerHasNotAnswered() async throws {
+    let (server, _) = try await sandbox.serve()
+    server.signal(SIGSTOP)
+    let child = try sandbox.start(["run", "--", "true"])
+    while !isCaught(SIGINT, child.pid) { await Task.yield() }
+    child.signal(SIGINT)
+    let result = await child.finish()
+    #expect(result.status == 130)
+    #expect(result.errorText.contains("ended by a signal before the server answered"))
+    server.signal(SIGKILL)
+    _ = await server.finish()
+  }
+
+  @Test func oneSignalEndsATransferWhoseServerIsStopped() async throws {
+    let (server, _) = try await sandbox.serve()
+    sandbox.write("x", to: sandbox.folder + "/source")
+    server.signal(SIGSTOP)
+    let child = try sandbox.start(["put", sandbox.folder + "/source", "copy"])
+    while !isCaught(SIGINT, child.pid) { await Task.yield() }
+    child.signal(SIGINT)
+    let result = await child.finish()
+    #expect(result.status == 130)
+    #expect(result.errorText.contains("the server does not answer"))
+    server.signal(SIGKILL)
+    _ = await server.finish()
+  }
+
+  @Test func aDeadlineHoldsIfTheServerNeverAnswers() async throws {
+    let (server, _) = try await sandbox.serve()
+    server.signal(SIGSTOP)
+    let child = try sandbox.start(["run", "--timeout", "100ms", "--", "true"])
+    let result = await child.finish()
+    #expect(result.status == 124)
+    #expect(result.errorText.contains("the deadline of 100 ms passed"))
     server.signal(SIGKILL)
     _ = await server.finish()
   }

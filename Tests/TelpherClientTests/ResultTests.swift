@@ -51,6 +51,8 @@ import Testing
     (close(1, #"{"result":"signaled","signal":-128,"bytes":{"1":0,"2":0}}"#), .protocolError),
     (close(1, #"{"result":"signaled","signal":128,"bytes":{"1":0,"2":0}}"#), .protocolError),
     (close(1, #"{"result":"signaled","bytes":{"1":0,"2":0}}"#), .protocolError),
+    (close(1, #"{"result":"exited","code":0,"signal":9,"bytes":{"1":0,"2":0}}"#), .protocolError),
+    (close(1, #"{"result":"signaled","code":0,"signal":9,"bytes":{"1":0,"2":0}}"#), .protocolError),
     (close(1, #"{"result":"exited","code":0}"#), .protocolError),
     (close(1, #"{"result":"exited","code":0,"bytes":{"1":0}}"#), .protocolError),
     (close(1, #"{"result":"timed_out","signal":9}"#), .protocolError),

@@ -23,8 +23,8 @@ struct RunCommand: AsyncParsableCommand, TakesByteArguments {
       status comes from the command or from telpher.
 
       telpher sends SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the \
-      command. A second SIGINT, SIGTERM, SIGHUP or SIGQUIT ends telpher at once; the server then \
-      ends the command.
+      command. A second SIGINT, SIGTERM, SIGHUP or SIGQUIT, or the first if the server has not \
+      answered yet, ends telpher at once; the server then ends the command.
       """)
 
   @OptionGroup var server: ServerOptions
@@ -174,7 +174,7 @@ struct RunCommand: AsyncParsableCommand, TakesByteArguments {
       if reached.place != .named { try useLocalSurroundings(&command, reached.place) }
       let run = CommandRun(
         command: command, forwardsInput: forwardsInput, output: output, error: error,
-        giveUp: { [json] in Self.giveUp($0, printsReport: json, statusFile) })
+        giveUp: { [json] in Self.giveUp($0, hasAnswered: $1, printsReport: json, statusFile) })
       return .success(
         try await withTaskExecutorPreference(reached.connection.loop) {
           try await run.perform(on: reached.connection)
@@ -184,14 +184,16 @@ struct RunCommand: AsyncParsableCommand, TakesByteArguments {
     }
   }
 
-  /// Ends this process because of a second signal. The connection ends with the process, and the
-  /// server then ends the command.
+  /// Ends this process because of a second signal, or of the first if the server has not answered.
+  /// The connection ends with the process, and the server then ends the command.
   private static func giveUp(
-    _ signal: Int32, printsReport: Bool, _ statusFile: StatusFile?
+    _ signal: Int32, hasAnswered: Bool, printsReport: Bool, _ statusFile: StatusFile?
   ) -> Never {
     let status = ExitStatus.signalBase + signal
     let failure = Failure(
-      "ended by a second signal; the server ends the command, and its result is unknown",
+      hasAnswered
+        ? "ended by a second signal; the server ends the command, and its result is unknown"
+        : "ended by a signal before the server answered; if the server starts the command later, it ends it at once",
       kind: "interrupted")
     let report = RunReport(outcome: .failure(failure), status: status)
     // The user wants to end at once, so a report that can't be written is dropped.

@@ -13,14 +13,16 @@ struct DefaultSocket: Sendable {
   private init(folder: String) { self.folder = folder }
 
   /// The sockets at which the user's server may listen, the likelier first. XDG_RUNTIME_DIR is
-  /// missing after su(1), in cron(8) and in services. If the server was started with it, its socket
-  /// is in the folder that systemd gives each user (pam_systemd(8)).
+  /// missing after su(1), in cron(8) and in services, and may name another user's folder. If the
+  /// server was started with the right one, its socket is in the folder that systemd gives each user
+  /// (pam_systemd(8)).
   static func candidates(
     environment: [String: String], user: uid_t = geteuid()
   ) -> [DefaultSocket] {
     let first = DefaultSocket(environment: environment, user: user)
-    let hasFolder = environment["XDG_RUNTIME_DIR"]?.hasPrefix("/") == true
-    return hasFolder ? [first] : [first, DefaultSocket(folder: "/run/user/\(user)")]
+    let isSet = environment["XDG_RUNTIME_DIR"]?.hasPrefix("/") == true
+    return isSet && first.faultOfFolder() == nil
+      ? [first] : [first, DefaultSocket(folder: "/run/user/\(user)")]
   }
 
   /// Takes a shared lock that this process holds until it ends.
@@ -73,7 +75,9 @@ struct DefaultSocket: Sendable {
   /// Why an existing socket is not used; nil if it is used or does not exist.
   var distrustReason: String? { access(path, F_OK) == 0 ? faultOfFolder() : nil }
 
-  private func faultOfFolder() -> String? {
+  /// Why the folder can't hold the user's socket: it is missing, or other users can change it; nil
+  /// if it can.
+  func faultOfFolder() -> String? {
     // Every user can write to /tmp: another one may have made a link or a folder of this name.
     var status = stat()
     guard lstat(folder, &status) == 0 else {

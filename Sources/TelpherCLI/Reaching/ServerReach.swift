@@ -57,14 +57,12 @@ struct ServerReach {
     do {
       let connection = try await Connection.connect(
         to: endpoint, on: loop, token: token, trustedUsers: Set(options.trustedUsers),
-        environment: environment, timeout: timeout)
+        environment: environment, timeout: options.connectTimeout)
       return Reached(connection: connection, name: endpoint.description)
     } catch let error as ClientError where error.code == .unreachable {
       throw Self.advise(error, endpoint)
     }
   }
-
-  private var timeout: Duration { options.connectTimeout ?? Connection.defaultTimeout }
 
   /// Adds to `error` what the user can do about it.
   private static func advise(_ error: ClientError, _ endpoint: Endpoint) -> ClientError {
@@ -98,7 +96,8 @@ struct ServerReach {
       guard let loop else { preconditionFailure("it was made above") }
       do {
         let connection = try await Connection.connect(
-          to: endpoint, on: loop, trustedUsers: Set(options.trustedUsers), timeout: timeout)
+          to: endpoint, on: loop, trustedUsers: Set(options.trustedUsers),
+          timeout: options.connectTimeout)
         return Reached(connection: connection, name: endpoint.description, place: .byDefault)
       } catch let error as ClientError where error.code == .unreachable {
         silent = socket

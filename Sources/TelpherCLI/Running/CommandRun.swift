@@ -7,8 +7,9 @@ struct CommandRun {
   let forwardsInput: Bool
   let output: any OutputSink
   let error: any OutputSink
-  /// Ends this process; called with the second terminating signal.
-  let giveUp: @Sendable (Int32) -> Never
+  /// Ends this process; called with the second terminating signal, or with the first if the server
+  /// has not answered.
+  let giveUp: @Sendable (Int32, _ hasAnswered: Bool) -> Never
 
   /// Runs the command, and forwards input, output and signals until it has ended.
   ///
@@ -16,7 +17,9 @@ struct CommandRun {
   /// - Throws: `ClientError`, `Failure`.
   @concurrent
   func perform(on connection: Connection) async throws -> CommandResult {
-    let signals = ForwardedSignals.watch(on: connection.loop, orGiveUp: giveUp)
+    let signals = ForwardedSignals.watch(
+      on: connection.loop,
+      hasAnswered: { connection.assumeIsolated { $0.hasServerAnswered } }, orGiveUp: giveUp)
     return try await connection.run(command, hasInput: forwardsInput) { handle in
       if forwardsInput { forwardInput(to: handle) }
       try await withThrowingTaskGroup(of: Void.self) { group in

@@ -14,10 +14,15 @@ struct ForwardedSignals {
 
   /// Watches the signals from now on until the process ends.
   ///
-  /// - Parameter giveUp: called on the loop's thread with the second terminating signal: the
-  ///   server may not answer, and the user does not want to wait.
+  /// - Parameters:
+  ///   - hasAnswered: whether the server has answered on the connection; called on the loop's
+  ///     thread.
+  ///   - giveUp: called on the loop's thread with the second terminating signal, or with the first
+  ///     if the server has not answered yet: the user does not want to wait for it. The second
+  ///     parameter says whether the server has answered.
   static func watch(
-    on loop: any EventLoop, orGiveUp giveUp: @escaping @Sendable (Int32) -> Never
+    on loop: any EventLoop, hasAnswered: @escaping @Sendable () -> Bool,
+    orGiveUp giveUp: @escaping @Sendable (Int32, Bool) -> Never
   ) -> ForwardedSignals {
     let (numbers, continuation) = AsyncStream.makeStream(of: Int32.self)
     loop.execute {
@@ -27,9 +32,10 @@ struct ForwardedSignals {
       for number in ending where !isIgnored(number) {
         _ = try? loop.watch(signal: number) {
           switch requests.receive(number, at: loop.now) {
+          case .pass where !hasAnswered(): giveUp(number, false)
           case .pass: continuation.yield(number)
           case .drop: break
-          case .giveUp: giveUp(number)
+          case .giveUp: giveUp(number, hasAnswered())
           }
         }
       }

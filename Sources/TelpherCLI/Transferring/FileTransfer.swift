@@ -65,6 +65,7 @@ struct FileTransfer: Sendable {
       switch direction {
       case .put where sources == [Self.stream]:
         defer { meter.finish() }
+        try checkNamesAFile()
         return .success(
           finished(
             try await connection.put(
@@ -88,9 +89,23 @@ struct FileTransfer: Sendable {
             sources, to: destination, recursively: isRecursive, options: options, meter: meter,
             onFile: onFile))
       }
+    } catch let error as FileError where destination == Self.stream && error.errno == EPIPE {
+      return .failure(Failure.noReader)
     } catch {
       return .failure(error)
     }
+  }
+
+  /// Checks that the destination of standard input, which has no name of its own, names a file.
+  ///
+  /// - Throws: `FileError`.
+  private func checkNamesAFile() throws(FileError) {
+    let name = LocalPlace.lastPart(of: destination.bytes)
+    guard [[], Array(".".utf8), Array("..".utf8), Array("~".utf8)].contains(name) else { return }
+    throw FileError(
+      .badPath,
+      "'\(destination)' is a folder, and standard input has no file name: name the file to write",
+      path: destination.description)
   }
 
   /// `-`: standard input as a source, standard output as a destination.

@@ -1,16 +1,21 @@
 internal import Glibc
 internal import TelpherTransport
 
-/// Watches the signals that stop a transfer. The first cancels it; the second ends the process.
+/// Watches the signals that stop a transfer. The first cancels it. The second ends the process, and
+/// so does a timer if the canceled transfer does not end: the server may not answer.
 ///
-/// `@unchecked Sendable`: `watches` and `count` are used only on the loop's thread.
+/// `@unchecked Sendable`: `watches`, `limit` and `count` are used only on the loop's thread.
 final class InterruptWatch: @unchecked Sendable {
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
+  /// How long a canceled transfer has to end in an orderly way, in nanoseconds: enough to flush what
+  /// was received, short for a user who waits.
+  private static let endTimeout: UInt64 = 2_000_000_000
 
   private let loop: any EventLoop
   private let numbers: AsyncStream<Int32>
   private let continuation: AsyncStream<Int32>.Continuation
   private var watches: [any SignalWatch] = []
+  private var limit: (any LoopTimer)?
   private var count = 0
 
   /// Watches the signals from now on until `end()`.
@@ -31,6 +36,7 @@ final class InterruptWatch: @unchecked Sendable {
   func end() async {
     await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
       loop.execute { [self] in
+        limit?.cancel()
         watches.forEach { $0.cancel() }
         watches = []
         done.resume()
@@ -48,6 +54,10 @@ final class InterruptWatch: @unchecked Sendable {
     count += 1
     // After a second signal the user no longer wants to wait for an orderly end.
     if count > 1 { _exit(ExitStatus.signalBase + number) }
+    limit = loop.schedule(after: Self.endTimeout) {
+      Descriptor.complain("interrupted; the server does not answer")
+      _exit(ExitStatus.signalBase + number)
+    }
     continuation.yield(number)
   }
 }

@@ -31,7 +31,7 @@ enum TransferOutcome {
     case .finished(let report): report.isComplete ? 0 : ExitStatus.filesFailed
     case .interrupted(let signal, _): ExitStatus.signalBase + signal
     case .failed: ExitStatus.filesFailed
-    case .broken: ExitStatus.failure
+    case .broken(let failure): failure.status
     }
   }
 
@@ -65,7 +65,7 @@ enum TransferOutcome {
     case .failed(let error):
       let line = TransferFailure(path: error.path ?? "", message: error.message).line
       return [error.code == .noParent ? line + "; --parents makes it" : line]
-    case .broken(let failure): return [failure.message]
+    case .broken(let failure): return failure.isSilent ? [] : [failure.message]
     }
   }
 }

@@ -9,6 +9,7 @@ struct TransferRecord: Encodable {
   private enum CodingKeys: String, CodingKey {
     case event, result, status, message, files, folders, links, skipped, failed, bytes, seconds
     case failures, changed, digests
+    case omittedDigests = "digests_omitted"
   }
 
   private struct Failed: Encodable {
@@ -34,6 +35,12 @@ struct TransferRecord: Encodable {
       try container.encode(counts.changed, forKey: .changed)
       try container.encode(
         report.files.map { FileRecord(report: $0, isEvent: false) }, forKey: .digests)
+      let settled =
+        counts.storedEntries.files + counts.skippedEntries.files + counts.failedEntries.files
+      if settled > report.files.count {
+        // The `file` events before this record have them all.
+        try container.encode(settled - report.files.count, forKey: .omittedDigests)
+      }
       try container.encode(
         report.failures.map { Failed(path: $0.path, message: $0.message) }, forKey: .failures)
     case .interrupted(_, let progress):

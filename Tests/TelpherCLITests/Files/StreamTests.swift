@@ -45,6 +45,22 @@ import Testing
     #expect(result.errorText.contains("No space left on device"))
   }
 
+  @Test func getEndsSilentlyIfItsReaderCloses() async throws {
+    sandbox.writeNoise(3_000_000, to: sandbox.folder + "/source")
+    let result = try await sandbox.shell(
+      "bash -c 'telpher get source - | head -c 1 >/dev/null; echo ${PIPESTATUS[0]}'".inHome)
+    #expect(result.text == "141\n")
+    #expect(result.errorText == "")
+  }
+
+  @Test(arguments: [".", "..", "into/..", "/"])
+  func standardInputNeedsAFileName(_ destination: String) async throws {
+    let result = try await sandbox.shell(
+      "mkdir into; telpher put - \(destination) </dev/null".inHome)
+    #expect(result.status == 1)
+    #expect(result.errorText.contains("standard input has no file name: name the file to write"))
+  }
+
   @Test(arguments: [["--json", "a", "-"], ["-r", "a", "-"], ["a", "b", "-"]])
   func standardOutputTakesExactlyOneFile(_ arguments: [String]) async throws {
     let result = await (try sandbox.start(["get"] + arguments)).finish()
