@@ -16,8 +16,11 @@ public struct RawFrame: Sendable, Equatable, CustomStringConvertible {
     self.payload = payload
   }
 
-  public var bytes: [UInt8] {
-    big(UInt32(payload.count)) + big(stream) + [type, flags, channel, 0] + payload
+  public var bytes: [UInt8] { header(length: payload.count) + payload }
+
+  /// Only the header, which announces `length` bytes of payload.
+  public func header(length: Int) -> [UInt8] {
+    big(UInt32(length)) + big(stream) + [type, flags, channel, 0]
   }
 
   public var text: String { String(decoding: payload, as: UTF8.self) }
@@ -32,13 +35,34 @@ public struct RawFrame: Sendable, Equatable, CustomStringConvertible {
 
   /// Removes and returns the first frame of `bytes`; nil if it is not complete yet.
   public static func take(from bytes: inout [UInt8]) -> RawFrame? {
-    guard bytes.count >= 12 else { return nil }
-    let length = Int(number(bytes[0..<4]))
-    guard bytes.count >= 12 + length else { return nil }
-    defer { bytes.removeFirst(12 + length) }
-    return RawFrame(
-      type: bytes[8], stream: UInt32(number(bytes[4..<8])), flags: bytes[9], channel: bytes[10],
-      payload: Array(bytes[12..<(12 + length)]))
+    guard let (frame, length) = first(of: bytes[...]) else { return nil }
+    bytes.removeFirst(length)
+    return frame
+  }
+
+  /// All frames in `bytes`, which must end with one; the preface is skipped.
+  public static func all(in bytes: [UInt8]) -> [RawFrame] {
+    var rest = bytes.starts(with: preface) ? bytes.dropFirst(preface.count) : bytes[...]
+    var frames: [RawFrame] = []
+    while let (frame, length) = first(of: rest) {
+      frames.append(frame)
+      rest = rest.dropFirst(length)
+    }
+    precondition(rest.isEmpty, "the output ends with a whole frame")
+    return frames
+  }
+
+  /// The first frame and its length in bytes.
+  private static func first(of bytes: ArraySlice<UInt8>) -> (frame: RawFrame, length: Int)? {
+    let head = Array(bytes.prefix(12))
+    guard head.count == 12 else { return nil }
+    let length = Int(number(head[0..<4]))
+    let payload = Array(bytes.dropFirst(12).prefix(length))
+    guard payload.count == length else { return nil }
+    let frame = RawFrame(
+      type: head[8], stream: UInt32(number(head[4..<8])), flags: head[9], channel: head[10],
+      payload: payload)
+    return (frame, 12 + length)
   }
 }
 
@@ -52,12 +76,21 @@ public func number(_ bytes: some Sequence<UInt8>) -> UInt64 {
   bytes.reduce(0) { $0 << 8 | UInt64($1) }
 }
 
-public func hello(_ json: String = #"{"version":1}"#) -> [UInt8] {
-  preface + RawFrame(type: 1, payload: Array(json.utf8)).bytes
+/// The preface and a HELLO.
+public func hello(_ json: String = #"{"version":1}"#) -> [UInt8] { preface + helloFrame(json) }
+
+/// A HELLO without the preface.
+public func helloFrame(_ json: String = #"{"version":1}"#) -> [UInt8] {
+  RawFrame(type: 1, payload: Array(json.utf8)).bytes
 }
 
 public func open(_ stream: UInt32, _ json: String, noInput: Bool = true) -> [UInt8] {
   RawFrame(type: 2, stream: stream, flags: noInput ? 1 : 0, payload: Array(json.utf8)).bytes
+}
+
+/// An OPEN that runs `true`.
+public func openRun(_ stream: UInt32, noInput: Bool = false) -> [UInt8] {
+  open(stream, #"{"op":"run","argv":["true"]}"#, noInput: noInput)
 }
 
 public func data(
@@ -70,6 +103,8 @@ public func window(_ stream: UInt32, _ channel: UInt8, _ limit: UInt64) -> [UInt
   RawFrame(type: 4, stream: stream, channel: channel, payload: big(limit)).bytes
 }
 
+public func connectionWindow(_ limit: UInt64) -> [UInt8] { window(0, 0, limit) }
+
 public func control(_ stream: UInt32, _ json: String) -> [UInt8] {
   RawFrame(type: 5, stream: stream, payload: Array(json.utf8)).bytes
 }
@@ -80,12 +115,16 @@ public func close(
   RawFrame(type: 6, stream: stream, payload: Array(json.utf8)).bytes
 }
 
-public func reset(_ stream: UInt32, _ code: UInt32 = 9, _ reason: String = "") -> [UInt8] {
-  let payload = big(code) + big(UInt64(0)) + Array(reason.utf8)
-  return RawFrame(type: 7, stream: stream, payload: payload).bytes
+public func reset(_ stream: UInt32, _ code: UInt32 = 9, sent: UInt64 = 0, _ reason: String = "")
+  -> [UInt8]
+{
+  RawFrame(type: 7, stream: stream, payload: big(code) + big(sent) + Array(reason.utf8)).bytes
 }
 
-public func ping(_ number: UInt64) -> [UInt8] { RawFrame(type: 8, payload: big(number)).bytes }
+public func ping(_ number: UInt64) -> [UInt8] { ping(big(number)) }
+
+/// A PING with any payload; a valid one has 8 bytes.
+public func ping(_ payload: [UInt8]) -> [UInt8] { RawFrame(type: 8, payload: payload).bytes }
 
 public func goAway(_ last: UInt32, _ code: UInt32 = 0, _ reason: String = "") -> [UInt8] {
   RawFrame(type: 10, payload: big(last) + big(code) + Array(reason.utf8)).bytes

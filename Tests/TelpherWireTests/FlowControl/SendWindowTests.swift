@@ -1,5 +1,6 @@
 import Testing
 
+import TelpherTestSupport
 @testable import TelpherWire
 
 @Suite struct SendWindowTests {

@@ -1,10 +1,11 @@
 import Testing
+import TelpherTestSupport
 import TelpherWire
 
 @Suite struct FrameDecoderLimitTests {
   /// Feeds only the header, so that every refusal happens before the payload.
   static func headerOnly(_ type: UInt8, length: Int) -> [UInt8] {
-    RawFrame.header(length: length, RawFrame(type: type, stream: 1))
+    RawFrame(type: type, stream: 1).header(length: length)
   }
 
   @Test(arguments: [

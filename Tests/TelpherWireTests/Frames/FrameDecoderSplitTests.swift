@@ -1,4 +1,5 @@
 import Testing
+import TelpherTestSupport
 import TelpherWire
 
 /// The decoder must find the same frames whatever the sizes of the pieces in which the bytes
@@ -6,7 +7,7 @@ import TelpherWire
 @Suite struct FrameDecoderSplitTests {
   /// One frame of each kind, empty and not, with an unknown one between.
   static let conversation: [UInt8] =
-    open(1) + open(3, noInput: true) + data(1, .stdin, Array("hello".utf8))
+    openRun(1) + openRun(3, noInput: true) + data(1, .stdin, Array("hello".utf8))
     + data(1, .stdin, []) + connectionWindow(1 << 40) + window(1, .stdout, 77)
     + RawFrame(type: 0x55, stream: 9, payload: [1, 2, 3]).bytes
     + RawFrame(type: 0x56).bytes
@@ -64,7 +65,7 @@ import TelpherWire
   }
 
   @Test func `The preface may come in pieces`() throws {
-    let pieces = (preface + hello()).map { [$0] }
+    let pieces = (preface + helloFrame()).map { [$0] }
     let (frames, _) = try Decoded.decode(pieces, expectsPreface: true)
     #expect(
       frames

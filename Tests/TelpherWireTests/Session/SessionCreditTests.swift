@@ -1,11 +1,12 @@
 import Testing
+import TelpherTestSupport
 import TelpherWire
 
 @Suite struct SessionCreditTests {
   /// A server that grants 10 bytes per channel and 16 for the connection.
   static func narrow() throws -> End {
     let server = try End.serverWithStream(Hello(window: 10, connectionWindow: 16))
-    try server.receive(open(3) + open(5))
+    try server.receive(openRun(3) + openRun(5))
     return server
   }
 
@@ -17,7 +18,7 @@ import TelpherWire
   }
 
   @Test func `A frame beyond the credit is refused at its first byte`() throws {
-    let header = RawFrame.header(length: 11, RawFrame(type: 0x03, stream: 1))
+    let header = RawFrame(type: 0x03, stream: 1).header(length: 11)
     #expect(try Self.narrow().refusal(of: header + [0]) == .flowControl)
   }
 
@@ -41,7 +42,7 @@ import TelpherWire
 
   @Test func `A larger window applies only to its channel, from the next grant on`() throws {
     let server = try End.serverWithStream(Hello(window: 10, connectionWindow: 100))
-    try server.receive(open(3))
+    try server.receive(openRun(3))
     server.growWindow(1, .file, to: 40)
     server.growWindow(3, .file, to: 5)
     #expect(server.window(1, .file) == 40)

@@ -1,4 +1,5 @@
 import Testing
+import TelpherTestSupport
 import TelpherWire
 
 @Suite struct SessionDataTests {
@@ -41,7 +42,7 @@ import TelpherWire
 
   @Test func `NO_INPUT means that standard input has ended`() throws {
     let server = try End.ready(.server)
-    try server.receive(open(1, noInput: true))
+    try server.receive(openRun(1, noInput: true))
     #expect(server.refusal(of: data(1, .stdin, [1])) == .streamState)
     let client = try End.ready(.client)
     let stream = try client.open(noInput: true)
@@ -87,7 +88,7 @@ import TelpherWire
 
   @Test func `A stream that is closed between bytes and FIN reports no FIN`() throws {
     var session = Session(role: .server, hello: Hello())
-    let bytes = preface + hello() + open(1) + data(1, .stdin, [1], fin: true)
+    let bytes = preface + helloFrame() + openRun(1) + data(1, .stdin, [1], fin: true)
     var kinds: [String] = []
     try bytes.withUnsafeBytes { input in
       var position = 0

@@ -1,5 +1,6 @@
 import Testing
 
+import TelpherTestSupport
 @testable import TelpherWire
 
 @Suite struct SessionEndingTests {
@@ -93,7 +94,8 @@ import Testing
   @Test func `OPENs that arrive after the GOAWAY are not accepted`() throws {
     let server = try End.serverWithStream()
     server.session.goAway(.shuttingDown, reason: "")
-    let late = open(3) + data(3, .stdin, [1, 2], fin: true) + control(3, "{}") + open(5) + reset(5)
+    let late =
+      openRun(3) + data(3, .stdin, [1, 2], fin: true) + control(3, "{}") + openRun(5) + reset(5)
     #expect(try server.receive(late).isEmpty)
     #expect(server.openStreams == 1)
     #expect(server.session.connectionReceive.pending == 0)

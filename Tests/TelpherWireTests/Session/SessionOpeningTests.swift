@@ -1,4 +1,5 @@
 import Testing
+import TelpherTestSupport
 import TelpherWire
 
 @Suite struct SessionOpeningTests {
@@ -33,7 +34,7 @@ import TelpherWire
   @Test func `The peer's HELLO is the first event`() throws {
     let server = End(.server)
     let seen = try server.receive(
-      preface + hello(#"{"version":1,"window":7,"auth":{"nonce":"ab"}}"#) + open(1))
+      preface + helloFrame(#"{"version":1,"window":7,"auth":{"nonce":"ab"}}"#) + openRun(1))
     guard case .event(.hello(let peer)) = seen.first else {
       Issue.record("no HELLO, but \(seen)")
       return
@@ -44,7 +45,7 @@ import TelpherWire
   }
 
   @Test(arguments: [
-    open(1), data(1, .stdin, [1]), connectionWindow(1 << 30), ping([0, 0, 0, 0, 0, 0, 0, 0]),
+    openRun(1), data(1, .stdin, [1]), connectionWindow(1 << 30), ping([0, 0, 0, 0, 0, 0, 0, 0]),
     RawFrame(type: 0x33, payload: [1]).bytes,
   ])
   func `Another frame before HELLO is an error`(frame: [UInt8]) {
@@ -62,8 +63,8 @@ import TelpherWire
   }
 
   @Test func `A second HELLO is an error`() throws {
-    #expect(try End.ready(.server).refusal(of: hello()) == .protocolError)
-    #expect(try End.ready(.client).refusal(of: hello()) == .protocolError)
+    #expect(try End.ready(.server).refusal(of: helloFrame()) == .protocolError)
+    #expect(try End.ready(.client).refusal(of: helloFrame()) == .protocolError)
   }
 
   @Test(arguments: [
@@ -77,7 +78,7 @@ import TelpherWire
     #"{"version":1,"must":["quantum"]}"#, #"{"version":1"#, #"{"version":1} x"#,
   ])
   func `An invalid HELLO is an error`(json: String) {
-    #expect(End(.server).refusal(of: preface + hello(json)) == .protocolError)
+    #expect(End(.server).refusal(of: preface + helloFrame(json)) == .protocolError)
   }
 
   @Test(arguments: [
@@ -88,7 +89,7 @@ import TelpherWire
     #"{"version":1,"window":null}"#,
   ])
   func `A HELLO at the limits is accepted`(json: String) {
-    #expect(End(.server).refusal(of: preface + hello(json)) == nil)
+    #expect(End(.server).refusal(of: preface + helloFrame(json)) == nil)
   }
 
   @Test func `OPENs may follow the client's HELLO at once`() throws {
@@ -105,7 +106,7 @@ import TelpherWire
     let client = End(.client)
     let stream = try client.open()
     #expect(client.sendable(stream, .stdin) == 0)
-    try client.receive(preface + hello(#"{"version":1,"window":5}"#))
+    try client.receive(preface + helloFrame(#"{"version":1,"window":5}"#))
     #expect(client.sendable(stream, .stdin) == 5)
   }
 
@@ -114,7 +115,7 @@ import TelpherWire
     #expect(!server.isAtBoundary)
     try server.receive(preface)
     #expect(!server.isAtBoundary)
-    try server.receive(hello())
+    try server.receive(helloFrame())
     #expect(server.isAtBoundary)
     try server.receive([0])
     #expect(!server.isAtBoundary)

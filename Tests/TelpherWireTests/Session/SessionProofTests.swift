@@ -1,3 +1,4 @@
+import TelpherTestSupport
 import TelpherWire
 import Testing
 
@@ -65,27 +66,31 @@ private struct SumProver: ConnectionProver {
     let server = End(
       .server, Hello(auth: Hello.Auth(nonce: Self.nonce)), announces: false, prover: SumProver())
     #expect(server.takeOutput().isEmpty)
-    #expect(try server.receive(preface + hello(Self.helloJSON)).isEmpty)
+    #expect(try server.receive(preface + helloFrame(Self.helloJSON)).isEmpty)
     let output = server.takeOutput()
     #expect(output.starts(with: preface))
     #expect(RawFrame.all(in: output).map(\.type) == [0x01, 0x0B])
   }
 
-  @Test(arguments: [open(1), data(1, .stdin, [1]), ping([0, 0, 0, 0, 0, 0, 0, 1]), hello()])
+  @Test(arguments: [
+    openRun(1), data(1, .stdin, [1]), ping([0, 0, 0, 0, 0, 0, 0, 1]), helloFrame(),
+  ])
   func `A server accepts no other frame before the client's proof`(frame: [UInt8]) {
     let server = end(.server)
-    #expect(server.refusal(of: preface + hello(Self.helloJSON) + frame) == .notAuthenticated)
+    #expect(server.refusal(of: preface + helloFrame(Self.helloJSON) + frame) == .notAuthenticated)
     #expect(server.openStreams == 0)
   }
 
   @Test func `Another frame instead of a proof is refused at its header`() {
-    let header = RawFrame.header(length: 65_536, RawFrame(type: 0x02, stream: 1))
-    #expect(end(.server).refusal(of: preface + hello(Self.helloJSON) + header) == .notAuthenticated)
+    let header = RawFrame(type: 0x02, stream: 1).header(length: 65_536)
+    #expect(
+      end(.server).refusal(of: preface + helloFrame(Self.helloJSON) + header) == .notAuthenticated)
   }
 
   @Test(arguments: [0, 31, 33]) func `A proof has 32 bytes`(length: Int) {
     let frame = Self.auth([UInt8](repeating: 0, count: length))
-    #expect(end(.server).refusal(of: preface + hello(Self.helloJSON) + frame) == .protocolError)
+    #expect(
+      end(.server).refusal(of: preface + helloFrame(Self.helloJSON) + frame) == .protocolError)
   }
 
   @Test func `Both ends refuse a proof by another secret`() throws {
@@ -98,13 +103,14 @@ private struct SumProver: ConnectionProver {
     #expect(client.takeOutput().isEmpty)
 
     let server = end(.server)
-    #expect(server.refusal(of: preface + hello(Self.helloJSON) + Self.auth()) == .notAuthenticated)
+    #expect(
+      server.refusal(of: preface + helloFrame(Self.helloJSON) + Self.auth()) == .notAuthenticated)
   }
 
   @Test func `A proof that is sent back to its maker is refused`() throws {
     let server = end(.server)
     _ = server.takeOutput()
-    _ = try server.receive(preface + hello(Self.helloJSON))
+    _ = try server.receive(preface + helloFrame(Self.helloJSON))
     #expect(server.refusal(of: server.takeOutput()) == .notAuthenticated)
   }
 
@@ -118,7 +124,7 @@ private struct SumProver: ConnectionProver {
       let end = end(role)
       if role == .client { _ = try end.open() }
       _ = end.takeOutput()
-      #expect(end.refusal(of: preface + hello(json)) == .notAuthenticated)
+      #expect(end.refusal(of: preface + helloFrame(json)) == .notAuthenticated)
       #expect(end.takeOutput().isEmpty)
     }
   }
@@ -136,7 +142,7 @@ private struct SumProver: ConnectionProver {
     let client = end(.client)
     #expect(try client.events(preface + goAway(0)).count == 1)
     let other = end(.client)
-    #expect(try other.events(preface + hello(Self.helloJSON) + goAway(0)).count == 1)
+    #expect(try other.events(preface + helloFrame(Self.helloJSON) + goAway(0)).count == 1)
   }
 
   @Test func `A proof that is not required is an error`() throws {
@@ -145,7 +151,7 @@ private struct SumProver: ConnectionProver {
   }
 
   @Test func `After a GOAWAY instead of a HELLO no other frame is accepted`() {
-    for frame in [data(1, .stdout, [1]), ping([0, 0, 0, 0, 0, 0, 0, 1]), open(1)] {
+    for frame in [data(1, .stdout, [1]), ping([0, 0, 0, 0, 0, 0, 0, 1]), openRun(1)] {
       #expect(End(.client).refusal(of: preface + goAway(0) + frame) == .protocolError)
     }
   }

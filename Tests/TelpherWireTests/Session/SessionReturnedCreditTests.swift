@@ -1,5 +1,6 @@
 import Testing
 
+import TelpherTestSupport
 @testable import TelpherWire
 
 /// However a stream ends, the connection gets the credit for its bytes back exactly once.

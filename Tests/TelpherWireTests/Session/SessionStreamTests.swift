@@ -1,4 +1,5 @@
 import Testing
+import TelpherTestSupport
 import TelpherWire
 
 @Suite struct SessionStreamTests {
@@ -19,7 +20,8 @@ import TelpherWire
   }
 
   @Test func `The longest OPEN arrives whole`() throws {
-    let frame = open(1, #"{"op":"run","argv":["\#(String(repeating: "x", count: 65_512))"]}"#)
+    let frame = open(
+      1, #"{"op":"run","argv":["\#(String(repeating: "x", count: 65_512))"]}"#, noInput: false)
     let server = try End.ready(.server)
     try server.receive(Array(frame[..<30_000]))
     let events = try server.events(Array(frame[30_000...]))
@@ -32,23 +34,23 @@ import TelpherWire
   }
 
   @Test(arguments: [UInt32(0), 2, 4]) func `A client's stream is odd`(stream: UInt32) throws {
-    #expect(try End.ready(.server).refusal(of: open(stream)) == .streamState)
+    #expect(try End.ready(.server).refusal(of: openRun(stream)) == .streamState)
   }
 
   @Test func `A number is never used again`() throws {
-    #expect(try End.ready(.server).refusal(of: open(5) + open(5)) == .streamState)
-    #expect(try End.ready(.server).refusal(of: open(5) + open(3)) == .streamState)
-    #expect(try End.ready(.server).refusal(of: open(5) + reset(5) + open(5)) == .streamState)
+    #expect(try End.ready(.server).refusal(of: openRun(5) + openRun(5)) == .streamState)
+    #expect(try End.ready(.server).refusal(of: openRun(5) + openRun(3)) == .streamState)
+    #expect(try End.ready(.server).refusal(of: openRun(5) + reset(5) + openRun(5)) == .streamState)
   }
 
   @Test func `The highest number may be opened`() throws {
     let server = try End.ready(.server)
-    #expect(try server.events(open(.max)).count == 1)
-    #expect(server.refusal(of: open(1)) == .streamState)
+    #expect(try server.events(openRun(.max)).count == 1)
+    #expect(server.refusal(of: openRun(1)) == .streamState)
   }
 
   @Test func `A server opens no streams`() throws {
-    #expect(try End.ready(.client).refusal(of: open(2)) == .protocolError)
+    #expect(try End.ready(.client).refusal(of: openRun(2)) == .protocolError)
   }
 
   @Test func `A client closes no streams`() throws {
@@ -101,11 +103,11 @@ import TelpherWire
 
   @Test func `A server accepts as many streams as its HELLO allows`() throws {
     let server = try End.ready(.server, Hello(maxStreams: 2))
-    let events = try server.events(open(1) + open(3) + open(5))
+    let events = try server.events(openRun(1) + openRun(3) + openRun(5))
     #expect(events.last == .openPastLimit(5))
     #expect(server.openStreams == 2)
     server.session.close(1, CloseResult(.exited))
-    guard case .open(7, _, _)? = try server.events(open(7)).first else {
+    guard case .open(7, _, _)? = try server.events(openRun(7)).first else {
       Issue.record("a closed stream makes room for another")
       return
     }
@@ -113,7 +115,7 @@ import TelpherWire
 
   @Test func `A stream beyond the limit can be answered and has no other effect`() throws {
     let server = try End.ready(.server, Hello(maxStreams: 1))
-    try server.receive(open(1) + open(3))
+    try server.receive(openRun(1) + openRun(3))
     server.session.close(3, CloseResult(.refused, message: "too many"))
     #expect(server.takeFrames().map(\.type) == [0x06])
     #expect(try server.receive(data(3, .stdin, [1, 2], fin: true)).isEmpty)
@@ -123,8 +125,8 @@ import TelpherWire
   @Test func `A long OPEN is refused at its header before the server accepts the client`() throws {
     let server = End(.server)
     server.session = Session(role: .server, hello: Hello(), announces: false)
-    try server.receive(preface + hello())
-    let header = Array(open(1, String(repeating: "x", count: 70_000)).prefix(12))
+    try server.receive(preface + helloFrame())
+    let header = Array(open(1, String(repeating: "x", count: 70_000), noInput: false).prefix(12))
     let error = #expect(throws: WireError.self) { try server.receive(header) }
     #expect(error?.code == .frameTooLarge)
   }
@@ -138,14 +140,16 @@ import TelpherWire
     }
     let long = String(repeating: "x", count: 70_000)
     let events = try server.events(
-      open(1, long) + data(1, .stdin, [1], fin: true) + open(3, #"{"op":"info"}"#))
+      open(1, long, noInput: false) + data(1, .stdin, [1], fin: true)
+        + open(3, #"{"op":"info"}"#, noInput: false))
     #expect(asked == [70_000])
     #expect(events.first == .openWithoutRoom(1))
     #expect(events.count == 2 && server.isOpen(3) && !server.isOpen(1))
     server.session.close(1, CloseResult(.refused))
     #expect(server.takeFrames().map(\.type) == [0x06])
     server.session.admitsLongOpen = { _ in true }
-    guard case .open(5, let request, _)? = try server.events(open(5, long)).first else {
+    guard case .open(5, let request, _)? = try server.events(open(5, long, noInput: false)).first
+    else {
       Issue.record("it is taken once there is room")
       return
     }

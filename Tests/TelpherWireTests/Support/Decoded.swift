@@ -1,3 +1,4 @@
+import TelpherTestSupport
 @testable import TelpherWire
 
 /// The frames that a decoder found, with the pieces of DATA joined, so that the result does not

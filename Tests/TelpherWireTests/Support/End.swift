@@ -1,3 +1,4 @@
+import TelpherTestSupport
 @testable import TelpherWire
 
 /// An event with the bytes instead of their range.
@@ -26,7 +27,7 @@ final class End {
     _ role: Session.Role, _ own: Hello = Hello(), peer: String = #"{"version":1}"#
   ) throws -> End {
     let end = End(role, own)
-    _ = try end.receive(preface + hello(peer))
+    _ = try end.receive(preface + helloFrame(peer))
     _ = end.takeOutput()
     return end
   }
@@ -36,7 +37,7 @@ final class End {
     -> End
   {
     let end = try ready(.server, own, peer: peer)
-    _ = try end.receive(TelpherWireTests.open(1))
+    _ = try end.receive(openRun(1))
     return end
   }
 

@@ -1,5 +1,6 @@
 import Testing
 
+import TelpherTestSupport
 @testable import TelpherWire
 
 /// The actions that a client and a server may take, and the checks that must hold all the time.
