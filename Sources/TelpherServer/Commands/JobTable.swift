@@ -1,3 +1,4 @@
+internal import OrderedCollections
 internal import Synchronization
 internal import TelpherTransport
 internal import TelpherWire
@@ -44,7 +45,7 @@ final class JobTable: Sendable {
   private struct State {
     var entries: [JobID: Entry] = [:]
     /// The ids of the finished jobs, oldest first.
-    var finished: [JobID] = []
+    var finished: OrderedSet<JobID> = []
     /// The number of running jobs of each loop, and of all loops.
     var running: [ObjectIdentifier: Int] = [:]
     var totalRunning = 0
@@ -119,7 +120,7 @@ final class JobTable: Sendable {
       case .finished(let result, let at):
         if !isExpired(at, now) { return .finished(result) }
         state.entries[id] = nil
-        state.finished.removeAll { $0 == id }
+        state.finished.remove(id)
       case nil: break
       }
       guard state.totalRunning < maxRunning else { return .full }
