@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherTransport
 
 /// A small file that holds a secret (a token or a key) and that only its owner may read.
 ///
@@ -25,7 +26,7 @@ public struct SecretFile: Sendable {
 
     /// A failed system call: what was attempted, and its error number (errno(3)).
     init(_ what: String, errno number: Int32) {
-      description = "\(what): \(String(cString: strerror(number)))"
+      description = "\(what): \(describe(errno: number))"
     }
   }
 

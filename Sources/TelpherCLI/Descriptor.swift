@@ -24,7 +24,7 @@ struct Descriptor: Sendable {
   /// The error number of a failed system call.
   struct CallError: Error {
     let number: Int32
-    var text: String { String(cString: strerror(number)) }
+    var text: String { describe(errno: number) }
   }
 
   /// Writes all of `bytes`.

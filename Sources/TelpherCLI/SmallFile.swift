@@ -12,7 +12,7 @@ enum SmallFile {
   static func text(_ path: String) throws(Failure) -> String {
     let number = open(path, O_RDONLY | O_CLOEXEC)
     guard number >= 0 else {
-      throw Failure("cannot open \(path): \(String(cString: strerror(errno)))")
+      throw Failure("cannot open \(path): \(describe(errno: errno))")
     }
     defer { close(number) }
     var bytes: [UInt8] = []

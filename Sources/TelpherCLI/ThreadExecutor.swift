@@ -1,15 +1,17 @@
 internal import Glibc
+internal import TelpherTransport
 
 /// A thread that runs jobs in order and sleeps while there are none. It is used for calls that
 /// block, so that they delay neither an event loop nor the shared threads of Swift tasks. The main
 /// thread uses it too: otherwise it would start the shared thread pool only to wait.
-///
-/// `@unchecked Sendable`: `mutex` protects `jobs` and `isStarted`; nothing else changes.
-final class ThreadExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private var jobs: [UnownedJob] = []
-  private var isStarted: Bool
+final class ThreadExecutor: SerialExecutor, TaskExecutor {
+  private struct State {
+    /// The jobs that the thread has not taken.
+    var jobs: [UnownedJob] = []
+    var isStarted: Bool
+  }
+
+  private let state: Monitor<State>
 
   /// A new thread, which starts with its first job and runs until the process ends.
   static func ofItsOwn() -> ThreadExecutor { ThreadExecutor(isStarted: false) }
@@ -18,22 +20,20 @@ final class ThreadExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
   static func ofCaller() -> ThreadExecutor { ThreadExecutor(isStarted: true) }
 
   private init(isStarted: Bool) {
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
-    self.isStarted = isStarted
+    state = Monitor(State(isStarted: isStarted))
     // The thread never ends, so the executor is never freed.
     _ = Unmanaged.passRetained(self)
   }
 
   func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
-    pthread_mutex_lock(mutex)
-    jobs.append(job)
-    let startsThread = !isStarted
-    isStarted = true
-    pthread_cond_signal(condition)
-    pthread_mutex_unlock(mutex)
-    if startsThread { startThread() }
+    let startsThread = state.withLock { state in
+      state.jobs.append(job)
+      defer { state.isStarted = true }
+      return !state.isStarted
+    }
+    state.signal()
+    if startsThread { start() }
   }
 
   func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
@@ -44,10 +44,11 @@ final class ThreadExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
   func runForever() -> Never {
     var batch: [UnownedJob] = []
     while true {
-      pthread_mutex_lock(mutex)
-      while jobs.isEmpty { pthread_cond_wait(condition, mutex) }
-      swap(&jobs, &batch)
-      pthread_mutex_unlock(mutex)
+      state.wait(until: nil) {
+        $0.jobs.isEmpty
+      } then: {
+        swap(&$0.jobs, &batch)
+      }
       for job in batch {
         job.runSynchronously(
           isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
@@ -56,17 +57,11 @@ final class ThreadExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     }
   }
 
-  private func startThread() {
-    var thread = pthread_t()
-    let error = pthread_create(
-      &thread, nil,
-      { executor in
-        Unmanaged<ThreadExecutor>.fromOpaque(executor!).takeUnretainedValue().runForever()
-      }, Unmanaged.passUnretained(self).toOpaque())
+  private func start() {
+    let error = startThread { self.runForever() }
     guard error == 0 else {
-      Descriptor.complain("cannot start a thread: \(String(cString: strerror(error)))")
+      Descriptor.complain("cannot start a thread: \(describe(errno: error))")
       exit(ExitStatus.failure)
     }
-    pthread_detach(thread)
   }
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherTransport
 
 /// A failed operation on a file, folder or link.
 public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -86,7 +87,7 @@ extension FileError {
   /// A system call failed with `errno`. `attempt` is a verb for the message, for example `write`.
   package init(_ attempt: String, _ path: RelativePath, errno: Int32) {
     self.init(
-      Code(errno: errno), "cannot \(attempt) '\(path)': \(String(cString: strerror(errno)))",
+      Code(errno: errno), "cannot \(attempt) '\(path)': \(describe(errno: errno))",
       errno: errno, path: path.description)
   }
 
@@ -94,7 +95,7 @@ extension FileError {
   /// message, for example `read`.
   package init(_ attempt: String, named path: String, errno: Int32) {
     self.init(
-      Code(errno: errno), "cannot \(attempt) '\(path)': \(String(cString: strerror(errno)))",
+      Code(errno: errno), "cannot \(attempt) '\(path)': \(describe(errno: errno))",
       errno: errno, path: path)
   }
 

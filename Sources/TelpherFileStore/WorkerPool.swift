@@ -57,7 +57,7 @@ public final class WorkerPool: Sendable {
     guard error != 0 else { return }
     throw FileError(
       .busy,
-      "cannot start a thread for files: \(String(cString: strerror(error))): the limit of "
+      "cannot start a thread for files: \(describe(errno: error)): the limit of "
         + "processes and threads (RLIMIT_NPROC, pids.max), or of memory, is reached",
       errno: error)
   }
@@ -85,29 +85,4 @@ public final class WorkerPool: Sendable {
       return work
     }
   }
-}
-
-/// Holds a closure as the argument of pthread_create(3).
-private final class ThreadBody {
-  let body: @Sendable () -> Void
-  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-}
-
-/// Starts a detached thread. Returns 0, or the error of pthread_create(3).
-private func startThread(_ body: @escaping @Sendable () -> Void) -> Int32 {
-  var attributes = pthread_attr_t()
-  pthread_attr_init(&attributes)
-  pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-  defer { pthread_attr_destroy(&attributes) }
-  let retained = Unmanaged.passRetained(ThreadBody(body))
-  var thread = pthread_t()
-  let result = pthread_create(
-    &thread, &attributes,
-    { argument in
-      guard let argument else { preconditionFailure("the argument is the one passed below") }
-      Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().body()
-      return nil
-    }, retained.toOpaque())
-  if result != 0 { retained.release() }
-  return result
 }

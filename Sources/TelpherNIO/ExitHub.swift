@@ -14,7 +14,7 @@ final class ExitHub: Sendable {
   /// The key of the pipe that ends the thread.
   private static let endKey: UInt64 = 0
 
-  private let state = Lock(State())
+  private let state = Monitor(State())
   private let epoll: Int32
   /// The pipe that ends the thread: it becomes readable in `end`.
   private let ending: (reader: Int32, writer: Int32)
@@ -34,22 +34,8 @@ final class ExitHub: Sendable {
       throw ErrorNumber(-epoll)
     }
     let added = telpher_epoll_add(epoll, ending.reader, Self.endKey)
-    var thread = pthread_t()
-    let retained = Unmanaged.passRetained(self)
-    let failure =
-      added != 0
-      ? -added
-      : pthread_create(
-        &thread, nil,
-        { hub in
-          Unmanaged<ExitHub>.fromOpaque(hub!).takeRetainedValue().run()
-          return nil
-        }, retained.toOpaque())
-    guard failure == 0 else {
-      retained.release()
-      throw ErrorNumber(failure)
-    }
-    pthread_detach(thread)
+    let failure = added != 0 ? -added : startThread { [self] in run() }
+    guard failure == 0 else { throw ErrorNumber(failure) }
   }
 
   deinit {

@@ -22,7 +22,7 @@ final class NIOBoundSocket: BoundSocket {
 
   /// The underlying socket.
   let socket: ListeningSocket
-  private let state = Lock(State())
+  private let state = Monitor(State())
 
   /// Binds and listens. A client may connect before this returns.
   init(

@@ -20,7 +20,7 @@ final class SignalHub: Sendable {
   /// The byte that ends the thread if there are no watches. It is no signal's number.
   private static let noSignal: UInt8 = 0
 
-  private let state = Lock(State())
+  private let state = Monitor(State())
 
   /// Calls `report` on the hub's thread for each `signal`, until `remove`.
   ///
@@ -39,7 +39,7 @@ final class SignalHub: Sendable {
         let result = telpher_catch_signal(signal, 1)
         guard result == 0 else { return -result }
       }
-      guard state.hasThread || startThread() else { return EAGAIN }
+      guard state.hasThread || startThread({ SignalHub.shared.run() }) == 0 else { return EAGAIN }
       state.hasThread = true
       state.watches[signal, default: [:]][watch] = report
       return 0
@@ -58,18 +58,6 @@ final class SignalHub: Sendable {
       var byte = Self.noSignal
       _ = write(pipe.writer, &byte, 1)
     }
-  }
-
-  private func startThread() -> Bool {
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { _ in
-        SignalHub.shared.run()
-        return nil
-      }, nil)
-    if status == 0 { pthread_detach(thread) }
-    return status == 0
   }
 
   private func run() {

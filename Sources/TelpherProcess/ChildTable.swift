@@ -25,7 +25,7 @@ package final class ChildTable: Sendable {
     var suspects: [Int32: UInt64] = [:]
   }
 
-  private let state = Lock(State())
+  private let state = Monitor(State())
 
   /// An empty table.
   package init() {}

@@ -24,7 +24,7 @@ package final class CommandGuard: Sendable {
 
   /// Never changes. The table that it points to is changed only under the lock.
   private nonisolated(unsafe) let guardian: telpher_guard
-  private let slots = Lock(Slots())
+  private let slots = Monitor(Slots())
 
   /// Starts the guard.
   ///

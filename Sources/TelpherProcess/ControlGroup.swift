@@ -15,7 +15,7 @@ final class ControlGroup: Sendable {
   /// The open folder, for clone3(2).
   let folder: Int32
   private let events: Int32
-  private let killed = Lock(false)
+  private let killed = Monitor(false)
 
   /// Creates the group `number` in the folder `parent`.
   ///

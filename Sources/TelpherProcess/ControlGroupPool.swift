@@ -32,7 +32,7 @@ final class ControlGroupPool: Sendable {
   /// The open folder of the server's group, which holds the commands' groups.
   let folder: Int32
   private let idleLimit: Int
-  private let state = Lock(State())
+  private let state = Monitor(State())
 
   /// Creates the server's group. First removes the empty groups of servers that have ended.
   ///

@@ -1,5 +1,6 @@
 internal import CTelpherSys
 internal import Glibc
+internal import TelpherTransport
 
 /// Reads a file of /proc or of a control group. Nil if it can't be read (any more). The kernel
 /// creates the contents at each read, so such files have no size.

@@ -46,7 +46,7 @@ public final class LaunchedProcess: Sendable {
   private let guardSlot: CommandGuard.Slot?
   /// Also held while signals are sent: a concurrent `release()` must not free the id or the group
   /// for another process meanwhile.
-  private let state = Lock(State())
+  private let state = Monitor(State())
 
   init(
     pid: Int32, pidDescriptor: Int32, input: Int32?, output: Int32?, error: Int32?,

@@ -17,7 +17,7 @@ package final class ProcessTags: Sendable {
   package let hardLimit: UInt64
   /// The upper half of all tags of this object. Nil if the hard limit leaves no room for tags.
   private let prefix: UInt64?
-  private let state = Lock(State())
+  private let state = Monitor(State())
 
   /// Creates a source of tags. Another process has the same tags with a probability of about one in
   /// a billion.

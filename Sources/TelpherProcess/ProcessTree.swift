@@ -48,7 +48,7 @@ package struct ProcessTree: Sendable {
   private let send: @Sendable (ProcessIdentity, Int32) -> Void
   /// The processes that the last walk found. They stay members whatever happens to their parents,
   /// session, tag and environment.
-  private let known = Lock<Set<ProcessIdentity>>([])
+  private let known = Monitor<Set<ProcessIdentity>>([])
 
   /// The tree of `leader`, which was started with `mark` in its environment and has `tag`.
   package init(leader: Int32, mark: String?, tag: UInt64?) {

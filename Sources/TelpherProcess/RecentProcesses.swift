@@ -21,7 +21,7 @@ final class RecentProcesses: Sendable {
   /// The longest pause after a walk in nanoseconds. The end of a command may wait for it.
   static let longestRest: UInt64 = 200_000_000
 
-  private let last: Lock<Walk?> = Lock(nil)
+  private let last: Monitor<Walk?> = Monitor(nil)
   private let walk: @Sendable () -> ProcessTable
   private let now: @Sendable () -> UInt64
 

@@ -11,7 +11,7 @@ package final class ListeningSocket: BoundSocket {
   /// Whether it is a Unix socket.
   package let isUnix: Bool
   /// The descriptor. Nil after `close()`.
-  private let descriptor: Lock<Int32?>
+  private let descriptor: Monitor<Int32?>
   /// The file of a Unix socket. Nil for TCP.
   private let file: UnixSocketFile?
 
@@ -32,7 +32,7 @@ package final class ListeningSocket: BoundSocket {
     self.address = Self.realAddress(of: descriptor, asked: address)
     self.backlog = backlog
     isUnix = target.isUnix
-    self.descriptor = Lock(descriptor)
+    self.descriptor = Monitor(descriptor)
   }
 
   deinit {

@@ -51,7 +51,7 @@ package final class LoopWork: @unchecked Sendable {
   /// The thread that does the work, as pthread_self(3), or 0. Atomic.
   package let threadNumber = Atomic<UInt>(0)
   /// The messages of other threads. Has its own lock.
-  private let inbox = Lock(Inbox())
+  private let inbox = Monitor(Inbox())
   /// Work from the thread itself, in order. Only the thread uses it.
   private var local: [Item] = []
   /// The part of `local` that is being run. Only the thread uses it.

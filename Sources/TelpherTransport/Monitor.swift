@@ -3,20 +3,27 @@ internal import Glibc
 /// A value protected by a lock, with a condition on which a thread can wait until a deadline on the
 /// monotonic clock.
 ///
-/// It uses pthreads because `Synchronization.Mutex` has no condition and the thread sanitizer
-/// understands pthread locks.
+/// It uses pthreads because `Synchronization.Mutex` has no condition, and because under contention
+/// that type waits in library code that the thread sanitizer does not see, so the sanitizer reports
+/// races that do not exist.
 ///
-/// `@unchecked Sendable`: `state` is accessed only while `mutex` is held.
+/// `@unchecked Sendable`: `state` is accessed only while the mutex is held.
 public final class Monitor<State>: @unchecked Sendable {
   private var state: State
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  /// Both are parts of one allocation, which begins with the mutex: pthreads needs addresses that
+  /// do not change.
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let condition: UnsafeMutablePointer<pthread_cond_t>
 
   /// A monitor that protects `state`.
-  public init(_ state: State) {
+  public init(_ state: sending State) {
     self.state = state
-    mutex.initialize(to: pthread_mutex_t())
-    condition.initialize(to: pthread_cond_t())
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: Self.conditionOffset + MemoryLayout<pthread_cond_t>.size,
+      alignment: MemoryLayout<pthread_cond_t>.alignment)
+    mutex = memory.initializeMemory(as: pthread_mutex_t.self, to: pthread_mutex_t())
+    condition = memory.advanced(by: Self.conditionOffset)
+      .initializeMemory(as: pthread_cond_t.self, to: pthread_cond_t())
     pthread_mutex_init(mutex, nil)
     var attributes = pthread_condattr_t()
     pthread_condattr_init(&attributes)
@@ -28,12 +35,14 @@ public final class Monitor<State>: @unchecked Sendable {
   deinit {
     pthread_cond_destroy(condition)
     pthread_mutex_destroy(mutex)
-    condition.deallocate()
-    mutex.deallocate()
+    UnsafeMutableRawPointer(mutex).deallocate()
   }
 
+  /// The size of a mutex, which is a multiple of the alignment of a condition.
+  private static var conditionOffset: Int { MemoryLayout<pthread_mutex_t>.stride }
+
   /// Calls `body` with the value while the lock is held. `body` should decide only, and call
-  /// nothing outside.
+  /// nothing outside. Calls must not nest.
   public func withLock<R>(_ body: (inout State) throws -> R) rethrows -> R {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }

@@ -55,30 +55,14 @@ extension MemoryLoop {
   /// Starts a thread that runs `body`, keeps the loop alive meanwhile and counts as the loop's
   /// thread.
   func startThread(_ body: @escaping @Sendable (MemoryLoop) -> Void) -> pthread_t {
-    let start = Unmanaged.passRetained(ThreadStart(loop: self, body: body))
     var thread = pthread_t()
-    let result = pthread_create(
-      &thread, nil,
-      { argument in
-        guard let argument else { preconditionFailure("the argument is the one passed below") }
-        let start = Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue()
-        pthread_setspecific(currentLoopKey, start.loop.identity)
-        start.body(start.loop)
-        pthread_setspecific(currentLoopKey, nil)
-        return nil
-      }, start.toOpaque())
+    let result = startJoinableThread(&thread) { [self] in
+      pthread_setspecific(currentLoopKey, identity)
+      body(self)
+      pthread_setspecific(currentLoopKey, nil)
+    }
     precondition(result == 0, "no thread for a loop: errno \(result)")
     return thread
-  }
-}
-
-private final class ThreadStart {
-  let loop: MemoryLoop
-  let body: @Sendable (MemoryLoop) -> Void
-
-  init(loop: MemoryLoop, body: @escaping @Sendable (MemoryLoop) -> Void) {
-    self.loop = loop
-    self.body = body
   }
 }
 

@@ -4,6 +4,7 @@ import TelpherFileStore
 import TelpherTestSupport
 import TelpherTransfer
 import Testing
+import TelpherTransport
 
 /// Makes every system call of a receiver on files fail once: the first call of its kind, then the
 /// second, and so on until a transfer makes fewer calls. The program's status must be 0 if and only
@@ -76,7 +77,7 @@ struct FileFaultSweepTests {
     for turn in 1...mostTurns {
       let what =
         "\(subject.transfer.rawValue) on \(backend.rawValue), \(call) \(turn): "
-        + String(cString: strerror(error))
+        + describe(errno: error)
       try subject.makeDestination()
       let before = try subject.snapshot()
       let run: (status: Int32, message: String)

@@ -4,6 +4,7 @@ import TelpherFileStore
 import TelpherTestSupport
 import TelpherTransfer
 import Testing
+import TelpherTransport
 
 /// A server that is killed, or whose disk fails, at each system call of a transfer: the file must
 /// be the old one or the complete new one.
@@ -76,7 +77,7 @@ struct FileFaultTests {
             } catch let error as FileError {
               message = error.message
             }
-            let reason = name == "EXDEV" ? "another file system" : String(cString: strerror(number))
+            let reason = name == "EXDEV" ? "another file system" : describe(errno: number)
             #expect(message.contains(reason))
           }
           if call != "syncfs" { try await Self.expect(number, writing: new, connection) }

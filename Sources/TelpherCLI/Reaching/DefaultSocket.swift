@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherTransport
 
 /// The socket that server and client use if the user names no address.
 struct DefaultSocket: Sendable {
@@ -31,7 +32,7 @@ struct DefaultSocket: Sendable {
   func holdLock() throws(Failure) {
     let file = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0, flock(file, LOCK_SH) == 0 else {
-      throw Failure("cannot lock \(lockPath): \(String(cString: strerror(errno)))")
+      throw Failure("cannot lock \(lockPath): \(describe(errno: errno))")
     }
   }
 
@@ -61,7 +62,7 @@ struct DefaultSocket: Sendable {
   func prepareFolder() throws(Failure) {
     guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
       throw Failure(
-        "cannot make the folder \(folder): \(String(cString: strerror(errno))); to use another folder, give --listen unix:PATH"
+        "cannot make the folder \(folder): \(describe(errno: errno)); to use another folder, give --listen unix:PATH"
       )
     }
     if let fault = faultOfFolder() {
@@ -81,7 +82,7 @@ struct DefaultSocket: Sendable {
     // Every user can write to /tmp: another one may have made a link or a folder of this name.
     var status = stat()
     guard lstat(folder, &status) == 0 else {
-      return "cannot look at \(folder): \(String(cString: strerror(errno)))"
+      return "cannot look at \(folder): \(describe(errno: errno))"
     }
     guard status.st_mode & S_IFMT == S_IFDIR else { return "\(folder) is not a folder" }
     guard status.st_uid == geteuid() else {

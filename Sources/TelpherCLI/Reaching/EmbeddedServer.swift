@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherTransport
 
 /// A temporary server for one client: a separate process that runs `serve --listen stdio` at the
 /// other end of a socket pair.
@@ -51,6 +52,6 @@ enum EmbeddedServer {
   }
 
   private static func failure(_ error: Int32) -> Failure {
-    Failure("cannot start a temporary server: \(String(cString: strerror(error)))")
+    Failure("cannot start a temporary server: \(describe(errno: error))")
   }
 }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import TelpherClient
+internal import TelpherTransport
 
 /// The working directory and environment that a command gets from this process if the user named no
 /// server. They are the same with the user's own server and with a temporary one.
@@ -47,7 +48,7 @@ struct LocalSurroundings {
     }
     guard let path = getcwd(nil, 0) else {
       throw Failure(
-        "the working directory can't be passed on to the command: \(String(cString: strerror(errno))); change to another folder, or name an absolute path with --cwd",
+        "the working directory can't be passed on to the command: \(describe(errno: errno)); change to another folder, or name an absolute path with --cwd",
         kind: "no_directory")
     }
     defer { free(path) }

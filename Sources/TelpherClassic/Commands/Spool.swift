@@ -123,6 +123,6 @@ private final class SpoolFile: Sendable {
 
   private static func error(_ attempt: String) -> ClassicError {
     ClassicError(
-      .system, "cannot store the output: cannot \(attempt): \(String(cString: strerror(errno)))")
+      .system, "cannot store the output: cannot \(attempt): \(describe(errno: errno))")
   }
 }

@@ -20,7 +20,7 @@ final class LocalFile: Sendable {
     name = path.split(separator: "/").last.map(String.init) ?? path
     // With O_NONBLOCK, opening a FIFO does not wait for a writer.
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw Self.error(path, String(cString: strerror(errno))) }
+    guard descriptor >= 0 else { throw Self.error(path, describe(errno: errno)) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
@@ -43,7 +43,7 @@ final class LocalFile: Sendable {
         let count = pread(descriptor, memory.baseAddress, memory.count, Int(offset))
         if count > 0 { return count }
         if count == 0 { throw Self.error(path, "it became shorter while it was sent") }
-        if errno != EINTR { throw Self.error(path, String(cString: strerror(errno))) }
+        if errno != EINTR { throw Self.error(path, describe(errno: errno)) }
       }
     }
   }

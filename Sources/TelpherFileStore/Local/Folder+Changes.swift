@@ -1,5 +1,6 @@
 internal import CTelpherSys
 internal import Glibc
+internal import TelpherTransport
 
 extension Folder {
   /// Makes a folder with `mode` (0 to 0o7777), reduced by the umask.
@@ -136,7 +137,7 @@ extension FileError {
     case EEXIST: "the destination exists already"
     case EXDEV: "it is on another file system"
     case EINVAL: "a folder can't be moved into itself"
-    default: String(cString: strerror(errno))
+    default: describe(errno: errno)
     }
   }
 }

@@ -1,6 +1,7 @@
 internal import CTelpherSys
 internal import Glibc
 internal import TelpherText
+internal import TelpherTransport
 
 /// The folder that relative paths are resolved in.
 ///
@@ -43,7 +44,7 @@ public final class Root: Sendable {
     // A kernel without the call, or a filter that forbids it, returns one of these. Other errors
     // concern the folder, for instance a missing search permission.
     let lacksCall = [ENOSYS, EPERM, EINVAL].contains(-probed)
-    let reason = String(cString: strerror(-probed))
+    let reason = describe(errno: -probed)
     throw FileError(
       lacksCall ? .unsupported : .init(errno: -probed),
       lacksCall
@@ -65,7 +66,7 @@ public final class Root: Sendable {
     let number = path.withCPath { telpher_open_folder($0) }
     guard number >= 0 else {
       let shown = ShownText.path(path)
-      let reason = String(cString: strerror(-number))
+      let reason = describe(errno: -number)
       throw FileError(
         .init(errno: -number), "cannot open the folder '\(shown)': \(reason)", errno: -number,
         path: shown)

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherTransport
 
 /// A temporary folder of this run that other users cannot access.
 struct PrivateFolder: Sendable {
@@ -10,7 +11,7 @@ struct PrivateFolder: Sendable {
   init(in parent: String) throws(Failure) {
     var template = Array("\(parent)/telpher-bench-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
-      throw Failure("cannot make a folder in \(parent): \(String(cString: strerror(errno)))")
+      throw Failure("cannot make a folder in \(parent): \(describe(errno: errno))")
     }
     path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
   }

@@ -1,5 +1,6 @@
 internal import CTelpherSys
 internal import Glibc
+internal import TelpherTransport
 
 /// Prepares and starts one process with posix_spawn(3).
 struct Spawn {
@@ -65,7 +66,7 @@ struct Spawn {
     let error = posix_spawnp(&pid, arguments[0]!, &actions, &attributes, &arguments, &environment)
     guard error == 0 else {
       throw Failure(
-        "cannot start \(String(cString: arguments[0]!)): \(String(cString: strerror(error)))")
+        "cannot start \(String(cString: arguments[0]!)): \(describe(errno: error))")
     }
     return pid
   }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherTransport
 
 /// Returns the text of the file `path`; nil if it cannot be read.
 func readText(_ path: String) -> String? {
@@ -20,7 +21,7 @@ func readText(_ path: String) -> String? {
 func writeText(_ text: String, to path: String) throws(Failure) {
   let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
   guard file >= 0 else {
-    throw Failure("cannot write \(path): \(String(cString: strerror(errno)))")
+    throw Failure("cannot write \(path): \(describe(errno: errno))")
   }
   defer { close(file) }
   let bytes = Array(text.utf8)

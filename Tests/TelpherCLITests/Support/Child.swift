@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TelpherTransport
 
 /// The exit status and the output of a process.
 struct Finished {
@@ -63,7 +64,7 @@ final class Child: Sendable {
     var pid: pid_t = 0
     let result = posix_spawnp(&pid, arguments[0], &actions, &attributes, &words, &variables)
     for end in [stdin.readEnd, stdout.writeEnd, stderr.writeEnd] { close(end) }
-    guard result == 0 else { throw Failed("\(arguments[0]): \(String(cString: strerror(result)))") }
+    guard result == 0 else { throw Failed("\(arguments[0]): \(describe(errno: result))") }
     self.pid = pid
     (self.input, output, error) = (stdin.writeEnd, stdout.readEnd, stderr.readEnd)
     inputIsOpen.withLock { $0 = true }

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TelpherTransport
 
 /// A process with its own pseudoterminal, at whose other side the test types and reads. It is
 /// killed when the object is freed.
@@ -49,7 +50,7 @@ final class TerminalChild: Sendable {
     var pid: pid_t = 0
     let result = posix_spawn(&pid, enter[0], &actions, &attributes, &words, &variables)
     self.pid = pid
-    guard result == 0 else { throw Failed("\(arguments[0]): \(String(cString: strerror(result)))") }
+    guard result == 0 else { throw Failed("\(arguments[0]): \(describe(errno: result))") }
   }
 
   deinit {

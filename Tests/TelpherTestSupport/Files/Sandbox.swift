@@ -1,5 +1,6 @@
 internal import Glibc
 package import TelpherFileStore
+internal import TelpherTransport
 internal import Testing
 
 /// A temporary folder with a root and files outside the root. It is removed with its owner.
@@ -84,7 +85,7 @@ package final class Sandbox: Sendable {
 /// A system call that the test itself needs has failed.
 package struct SystemFailure: Error, CustomStringConvertible {
   package let description: String
-  package init(_ call: String) { description = "\(call): \(String(cString: strerror(errno)))" }
+  package init(_ call: String) { description = "\(call): \(describe(errno: errno))" }
 }
 
 package func check(_ result: Int32, _ call: String) throws {
