@@ -4,7 +4,7 @@
 public func fuzzMessages(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let bytes = Array(UnsafeRawBufferPointer(start: start, count: count))
   check(bytes, Hello.decode) { $0.encoded() }
-  check(bytes, ControlMessage.decode) { $0.encoded() }
+  check(bytes, ControlMessage.decode) { ControlMessage.encode($0) }
   check(bytes, CloseResult.decode) {
     var bounded = $0
     bounded.message = $0.message?.cut(toUTF8: WireConstants.maxCloseMessageLength)

@@ -146,7 +146,7 @@ struct SessionOwner: ~Copyable {
     case 11:
       session.abandon(stream)
       if !session.isOpen(stream) { waiting.removeAll { $0.stream == stream } }
-    case 12: session.control(stream, ControlMessage())
+    case 12: session.control(stream, .cancel)
     case 13: if choices.choose(8) == 0 { session.goAway(.shuttingDown, reason: "fuzz") }
     case 14: if session.role == .client { openStream() }
     default:

@@ -115,9 +115,7 @@ final class ClientCommand {
   /// Stops an output: the command gets SIGPIPE when it writes to it.
   func stop(_ channel: Channel) {
     guard outcome == nil, stopped.insert(channel).inserted else { return }
-    var message = ControlMessage()
-    message.stopSending = channel.rawValue
-    link.control(stream, message)
+    link.control(stream, .stopSending(channel.rawValue))
     drop(channel)
   }
 
@@ -190,22 +188,23 @@ final class ClientCommand {
 
   // MARK: CONTROL
 
-  func receive(_ message: ControlMessage) {
-    if message.stopSending == Channel.stdin.rawValue { closeInput() }
-    if let opened = message.opened { offsets = opened.offsets ?? [:] }
+  func receive(_ messages: [ControlMessage]) {
+    for message in messages {
+      switch message {
+      case .stopSending(Channel.stdin.rawValue): closeInput()
+      case .opened(.command(let offsets)): self.offsets = offsets
+      case .opened, .stopSending, .signal, .cancel, .detach, .resize, .digest, .restart: break
+      }
+    }
   }
 
   func signal(_ number: Int32) {
-    var message = ControlMessage()
-    message.signal = number
-    link.control(stream, message)
+    link.control(stream, .signal(number))
   }
 
   func cancel() {
     guard outcome == nil else { return }
-    var message = ControlMessage()
-    message.cancel = true
-    link.control(stream, message)
+    link.control(stream, .cancel)
   }
 
   /// Cancels the command because of a failure on this side, which is reported instead of the

@@ -190,9 +190,7 @@ final class ServerConnection: LinkDelegate {
     case .refused(let message): refuse(stream, message)
     case .finished(let result):
       // The output was sent to an earlier stream, so the offsets are the totals.
-      var message = ControlMessage()
-      message.opened = ControlMessage.Opened(attached: true, offsets: result.bytes ?? [:])
-      link.control(stream, message)
+      link.control(stream, .opened(.command(offsets: result.bytes ?? [:])))
       link.close(stream, result)
     }
   }

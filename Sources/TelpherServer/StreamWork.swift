@@ -11,10 +11,10 @@ protocol StreamWork: AnyObject {
   /// Handles the FIN of a channel.
   func receiveEnd(of channel: Channel)
 
-  /// Handles a CONTROL message.
+  /// Handles the messages of a CONTROL.
   ///
-  /// - Throws: `WireError` if the message is invalid; the caller then resets the stream.
-  func receive(_ message: ControlMessage) throws(WireError)
+  /// - Throws: `WireError` if one is invalid; the caller then resets the stream.
+  func receive(_ messages: [ControlMessage]) throws(WireError)
 
   /// The stream has ended before the work.
   func streamDidEnd(_ reason: StreamEnd)

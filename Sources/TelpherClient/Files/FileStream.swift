@@ -42,9 +42,7 @@ final class FileStream {
   /// Asks the server to cancel the request, and ends the worker.
   func cancel() {
     guard outcome == nil else { return }
-    var message = ControlMessage()
-    message.cancel = true
-    link.control(stream, message)
+    link.control(stream, .cancel)
     pump.end(FileError(.canceled, "the transfer was canceled"))
   }
 

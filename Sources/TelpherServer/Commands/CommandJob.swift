@@ -190,11 +190,12 @@ final class CommandJob {
   /// Ends the command's standard input.
   func receiveEndOfInput() { input?.finish() }
 
-  /// Handles a CONTROL message.
+  /// Handles a control message. The stream handles `detach`.
   ///
   /// - Throws: `WireError` if the signal does not exist; the caller then resets the stream.
   func receive(_ message: ControlMessage) throws(WireError) {
-    if let signal = message.signal {
+    switch message {
+    case .signal(let signal):
       guard signal > 0, signal <= 64 else {
         throw WireError(.protocolError, "CONTROL: there is no signal \(signal)")
       }
@@ -203,12 +204,12 @@ final class CommandJob {
       } else if child == nil, signalsBeforeStart.count < Self.maxSignalsBeforeStart {
         signalsBeforeStart.append(signal)
       }
-    }
-    if let number = message.stopSending {
+    case .stopSending(let number):
       if child == nil { channelsStoppedBeforeStart.insert(number) }
       outputs.first { $0.channel.rawValue == number }?.stop()
+    case .cancel: end(.canceled)
+    case .detach, .resize, .digest, .restart, .opened: break
     }
-    if message.cancel == true { end(.canceled) }
   }
 
   // MARK: Attaching and detaching

@@ -37,9 +37,13 @@ final class CommandStream: StreamWork, JobOutlet {
     if channel == .stdin { job.receiveEndOfInput() }
   }
 
-  func receive(_ message: ControlMessage) throws(WireError) {
-    try job.receive(message)
-    guard message.detach == true else { return }
+  func receive(_ messages: [ControlMessage]) throws(WireError) {
+    for message in messages {
+      if message == .detach { try detach() } else { try job.receive(message) }
+    }
+  }
+
+  private func detach() throws(WireError) {
     guard job.isNamed else {
       throw WireError(.protocolError, "CONTROL: detach needs a command with a job id")
     }
@@ -56,9 +60,7 @@ final class CommandStream: StreamWork, JobOutlet {
   // MARK: JobOutlet
 
   func jobDidAttach(at offsets: [String: UInt64]) {
-    var message = ControlMessage()
-    message.opened = ControlMessage.Opened(attached: true, offsets: offsets)
-    connection?.link.control(stream, message)
+    connection?.link.control(stream, .opened(.command(offsets: offsets)))
   }
 
   func open(_ channel: Channel) -> any OutputSink {
@@ -80,9 +82,7 @@ final class CommandStream: StreamWork, JobOutlet {
   }
 
   func jobDidEndInput() {
-    var message = ControlMessage()
-    message.stopSending = Channel.stdin.rawValue
-    connection?.link.control(stream, message)
+    connection?.link.control(stream, .stopSending(Channel.stdin.rawValue))
   }
 
   func jobDidLeave(_ reason: JobLeave) {

@@ -77,11 +77,11 @@ final class FileJob: StreamWork {
 
   func receiveEnd(of channel: Channel) { pump.finish(channel) }
 
-  func receive(_ message: ControlMessage) throws(WireError) {
-    if message.cancel == true {
+  func receive(_ messages: [ControlMessage]) throws(WireError) {
+    if messages.contains(.cancel) {
       end(FileError(.canceled, "the client canceled"))
     } else {
-      try pump.receive(message)
+      try pump.receive(messages)
     }
   }
 

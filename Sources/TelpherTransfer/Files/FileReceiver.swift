@@ -87,16 +87,13 @@ struct FileReceiver {
     var hasher = FileHasher(options.digest)
     if options.resume {
       try hasher.update(partial, length: partial.kept)
-      var message = ControlMessage()
-      message.opened = ControlMessage.Opened(
-        committed: partial.kept, prefixDigest: hasher.digest)
-      port.send(message)
+      port.send(.opened(.put(committed: partial.kept, prefixDigest: hasher.digest)))
     }
     var isFirst = true
     while true {
       let chunk = try port.receive(.file)
       // The client sends it before the first byte, so it has arrived by then.
-      if isFirst, port.polledMessage(\.restart) == true {
+      if isFirst, port.hasReceived(.restart) {
         try partial.restart()
         hasher = FileHasher(options.digest)
       }
@@ -117,7 +114,10 @@ struct FileReceiver {
         .changed, "only \(partial.position) of the \(size) bytes of '\(path)' arrived",
         path: "\(path)")
     }
-    guard let sent = try port.message(until: monotonicNow() + Self.digestTimeout, \.digest) else {
+    let sent = try port.message(until: monotonicNow() + Self.digestTimeout) { message in
+      if case .digest(let digest) = message { digest } else { nil }
+    }
+    guard let sent else {
       throw FileError(
         .protocolError, "no digest arrived after the bytes of '\(path)'", path: "\(path)")
     }

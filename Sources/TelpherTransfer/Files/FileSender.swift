@@ -31,11 +31,11 @@ struct FileSender {
       offset = 0
       hasher = FileHasher(options.digest)
     }
-    var message = ControlMessage()
-    message.opened = ControlMessage.Opened(
-      size: file.status.size, mode: file.status.mode, mtimeNS: file.status.modifiedNS,
-      offset: offset)
-    port.send(message)
+    port.send(
+      .opened(
+        .get(
+          size: file.status.size, mode: file.status.mode, mtimeNS: file.status.modifiedNS,
+          offset: offset)))
     let end = try send(file, from: offset)
     if !file.isOfNoSize(end) {
       _ = try file.change(since: (end, hasher.digest), options.digest) { () throws(FileError) in

@@ -21,9 +21,7 @@ public enum MemoryFile {
       try port.waitForRoom()
       position = end
     }
-    var message = ControlMessage()
-    message.digest = hasher.digest
-    port.send(message)
+    port.send(.digest(hasher.digest))
     port.finish(.file)
     return hasher.digest
   }

@@ -43,9 +43,7 @@ public struct StreamFile: Sendable {
       try port.waitForRoom()
       total += Int64(count)
     }
-    var message = ControlMessage()
-    message.digest = hasher.digest
-    port.send(message)
+    port.send(.digest(hasher.digest))
     port.finish(.file)
     return (hasher.digest, total)
   }

@@ -75,10 +75,10 @@ public final class PortPump: @unchecked Sendable {
     if channel == .file || channel == .index { port.deliverEnd(of: channel) }
   }
 
-  /// Passes a received control message to the worker.
+  /// Passes the messages of a received CONTROL to the worker.
   ///
-  /// - Throws: `WireError` if too many messages wait for the worker.
-  public func receive(_ message: ControlMessage) throws(WireError) { try port.deliver(message) }
+  /// - Throws: `WireError` if too many CONTROLs have arrived.
+  public func receive(_ messages: [ControlMessage]) throws(WireError) { try port.deliver(messages) }
 
   /// The peer has closed the stream successfully. Drops what the worker still sends, and ends its
   /// incoming channels.

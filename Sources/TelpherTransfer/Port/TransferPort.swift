@@ -63,6 +63,8 @@ public final class TransferPort: Sendable {
     var outgoing = Lanes()
     /// Received control messages.
     var messages: [ControlMessage] = []
+    /// The number of CONTROLs that brought them.
+    var controls = 0
     /// Control messages to send.
     var outgoingMessages: [ControlMessage] = []
     /// Bytes that the worker took and that were not yet returned to the peer as credit.
@@ -113,8 +115,8 @@ public final class TransferPort: Sendable {
     self.announce = announce
   }
 
-  /// The maximum number of control messages for the worker. A well-behaved peer sends at most two.
-  private static let maxMessages = 16
+  /// The maximum number of CONTROLs for the worker. A well-behaved peer sends at most two.
+  private static let maxControls = 16
 
   // MARK: The worker's side
 
@@ -210,10 +212,9 @@ public final class TransferPort: Sendable {
     return value
   }
 
-  /// Returns the value of the first received control message for which `pick` has one, without
-  /// waiting. It also works after the stream has ended.
-  func polledMessage<Value>(_ pick: (ControlMessage) -> Value?) -> Value? {
-    monitor.withLock { $0.messages.lazy.compactMap(pick).first }
+  /// Whether the control message has arrived. It also works after the stream has ended.
+  func hasReceived(_ message: ControlMessage) -> Bool {
+    monitor.withLock { $0.messages.contains(message) }
   }
 
   /// The result of taking the next chunk.
@@ -278,18 +279,19 @@ public final class TransferPort: Sendable {
     monitor.signal()
   }
 
-  /// A control message has arrived.
+  /// A CONTROL with these messages has arrived.
   ///
-  /// - Throws: `WireError` (`limitReached`) if more than `maxMessages` have arrived.
-  func deliver(_ message: ControlMessage) throws(WireError) {
+  /// - Throws: `WireError` (`limitReached`) if more than `maxControls` have arrived.
+  func deliver(_ messages: [ControlMessage]) throws(WireError) {
     let isTooMuch = monitor.withLock { state in
-      guard state.messages.count < Self.maxMessages else { return true }
-      state.messages.append(message)
+      guard state.controls < Self.maxControls else { return true }
+      state.controls += 1
+      state.messages += messages
       return false
     }
     guard !isTooMuch else {
       throw WireError(
-        .limitReached, "more than \(Self.maxMessages) CONTROL messages on one file stream")
+        .limitReached, "more than \(Self.maxControls) CONTROL messages on one file stream")
     }
     monitor.signal()
   }

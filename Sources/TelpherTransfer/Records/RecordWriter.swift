@@ -34,7 +34,7 @@ struct RecordWriter {
   mutating func write(_ record: TreeRecord) {
     endBatch()
     // An announcement may go before the completion of files that were announced earlier.
-    if record.entry == nil { endRun() }
+    if case .entry = record {} else { endRun() }
     lines += record.encoded()
     if lines.count >= Self.linesPerFrame { flush() }
   }
@@ -60,9 +60,7 @@ struct RecordWriter {
   private mutating func endBatch() {
     guard let ended = batch else { return }
     batch = nil
-    var record = TreeRecord()
-    record.files = ended.files
-    lines += record.encoded()
+    lines += TreeRecord.files(ended.files).encoded()
   }
 
   /// Reports that the file `number`, whose bytes were appended, is complete and as announced.
@@ -81,9 +79,7 @@ struct RecordWriter {
   private mutating func endRun() {
     guard let ended = run else { return }
     run = nil
-    var record = TreeRecord(file: ended.first)
-    record.whole = ended.digests
-    lines += record.encoded()
+    lines += TreeRecord.whole(first: ended.first, digests: ended.digests).encoded()
   }
 
   /// Appends the bytes that `fill` writes to the memory that it gets: `most` bytes. If `fill`

@@ -25,7 +25,8 @@ public enum EntryList {
     var entries: [FileEntry] = []
     var size = 0
     while let chunk = try port.receive(.index) {
-      for entry in try reader.read(chunk).compactMap(\.entry) {
+      for record in try reader.read(chunk) {
+        guard case .entry(let entry) = record else { continue }
         size += overhead + entry.path.bytes.count + (entry.link?.bytes.count ?? 0)
         guard size <= limit else {
           throw FileError(

@@ -115,7 +115,7 @@ public struct FileService: Sendable {
       while let step = walker.next() {
         switch step {
         case .entry(let found, let status, let link):
-          output.write(TreeRecord(entry: FileEntry(found, status, link: link)))
+          output.write(.entry(FileEntry(found, status, link: link)))
         case .leave: break
         case .failed(_, let error): throw error
         }
@@ -127,12 +127,12 @@ public struct FileService: Sendable {
         // Skip an entry that was removed since its name was read.
         guard let status = try folder.status(of: name) else { continue }
         let link = status.kind == .link ? try? folder.linkTarget(of: name) : nil
-        output.write(TreeRecord(entry: FileEntry(try path.appending(name), status, link: link)))
+        output.write(.entry(FileEntry(try path.appending(name), status, link: link)))
         try port.waitForRoom()
       }
     } else {
       let (status, link) = try root.status(path, followsLink: false)
-      output.write(TreeRecord(entry: FileEntry(path, status, link: link)))
+      output.write(.entry(FileEntry(path, status, link: link)))
     }
     output.flush()
     port.finish(.index)
@@ -148,10 +148,7 @@ public struct FileService: Sendable {
     try place.parent("remove").removeTree(place.path.name) { (error) throws(FileError) in
       counts.unsent += 1
       failures.add(error.path ?? "", error.message)
-      var record = TreeRecord(file: -1)
-      record.failed = error.message
-      record.path = error.path.map { PathText($0) }
-      output.write(record)
+      output.write(.failure(-1, error.message, path: error.path.map { PathText($0) }))
       try port.waitForRoom()
     }
     output.flush()

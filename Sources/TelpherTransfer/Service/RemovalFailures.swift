@@ -14,8 +14,9 @@ package enum RemovalFailures {
     var failures = FailureList()
     while let chunk = try port.receive(.index) {
       for record in try reader.read(chunk) {
-        guard let message = record.failed else { continue }
-        failures.add(record.path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "", message)
+        guard case .file(let part) = record, case .failed(let message, let path) = part.end
+        else { continue }
+        failures.add(path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "", message)
       }
     }
     return failures.kept

@@ -17,7 +17,7 @@ struct AnswerWriter {
 
   private let port: TransferPort
   private var lines: [UInt8] = []
-  private var run: (first: Int, count: Int, answer: Answer)?
+  private var run: (entries: EntryRun, answer: Answer)?
 
   init(port: TransferPort) { self.port = port }
 
@@ -29,11 +29,11 @@ struct AnswerWriter {
 
   /// Adds an answer to the entry `number`.
   mutating func add(_ answer: Answer, for number: Int) {
-    if let run, run.answer == answer, run.first + run.count == number {
-      self.run = (run.first, run.count + 1, answer)
+    if let run, run.answer == answer, run.entries.first + run.entries.count == number {
+      self.run?.entries.count += 1
     } else {
       endRun()
-      run = (number, 1, answer)
+      run = (EntryRun(number), answer)
     }
   }
 
@@ -41,38 +41,31 @@ struct AnswerWriter {
   /// the receiver has; if it does not match, the sender starts at 0.
   mutating func want(_ number: Int, offset: Int64, prefixDigest: String) {
     endRun()
-    var record = TreeRecord()
-    (record.want, record.offset, record.prefixDigest) = (number, offset, prefixDigest)
-    lines += record.encoded()
+    let prefix = FilePrefix(length: offset, digest: prefixDigest)
+    lines += TreeRecord.want(EntryRun(number), after: prefix).encoded()
   }
 
   /// Reports that an entry failed.
   mutating func fail(_ number: Int, _ path: RelativePath, _ message: String) {
     endRun()
-    var record = TreeRecord(file: number)
-    record.failed = message
-    record.path = PathText(path.written)
-    lines += record.encoded()
+    lines += TreeRecord.failure(number, message, path: PathText(path.written)).encoded()
   }
 
   /// Adds the last record: all entries are settled.
   mutating func end(_ counts: TreeCounts) {
     endRun()
-    var record = TreeRecord()
-    record.settled = counts
-    lines += record.encoded()
+    lines += TreeRecord.settled(counts).encoded()
   }
 
   private mutating func endRun() {
-    guard let run else { return }
-    self.run = nil
-    var record = TreeRecord()
-    switch run.answer {
-    case .want: record.want = run.first
-    case .skip(let reason): (record.skip, record.reason) = (run.first, reason)
-    case .stored: record.stored = run.first
-    }
-    record.count = run.count
+    guard let (entries, answer) = run else { return }
+    run = nil
+    let record: TreeRecord =
+      switch answer {
+      case .want: .want(entries, after: nil)
+      case .skip(let reason): .skip(entries, reason)
+      case .stored: .stored(entries)
+      }
     lines += record.encoded()
   }
 

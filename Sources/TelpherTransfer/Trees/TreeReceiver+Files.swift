@@ -10,29 +10,29 @@ extension TreeReceiver {
       guard !overflow, let file = wanted[number] else {
         throw FileError(.protocolError, "bytes arrived for a file that was not requested")
       }
-      var record = TreeRecord(file: number)
-      (record.data, record.digest) = (file.entry.size, digest)
-      try takeFile(number, record)
+      let end = FilePart.End.complete(FileCompletion(digest: digest))
+      try takeFile(FilePart(number, data: file.entry.size, end: end))
     }
   }
 
-  /// Handles a record about a file that is being sent, and receives the bytes that it announces.
+  /// Handles a part of a file that is being sent, and receives the bytes that it announces.
   ///
   /// - Throws: `FileError` if the stream is over or the sender violates the protocol. A failure of
   ///   only this file is reported instead.
-  mutating func takeFile(_ number: Int, _ record: TreeRecord) throws(FileError) {
-    var file = try takeIncoming(number, record)
+  mutating func takeFile(_ part: FilePart) throws(FileError) {
+    var file = try takeIncoming(part)
     do throws(FileError) {
-      try take(record, into: &file)
+      try take(part, into: &file)
     } catch {
       incoming = file
       throw error
     }
-    if let message = record.failed {
+    switch part.end {
+    case .failed(let message, _):
       if file.writer != nil { fail(&file, FileError(.remote, message)) }
-    } else if let digest = record.digest {
-      if let writer = file.writer { finish(&file, writer, record, digest) }
-    } else {
+    case .complete(let completion):
+      if let writer = file.writer { finish(&file, writer, completion) }
+    case nil:
       incoming = file
       return
     }
@@ -41,10 +41,9 @@ extension TreeReceiver {
     if group.isFull { finishGroup() }
   }
 
-  /// Returns the file that is being received, or begins it with its first record.
-  private mutating func takeIncoming(_ number: Int, _ record: TreeRecord) throws(FileError)
-    -> IncomingFile
-  {
+  /// Returns the file that is being received, or begins it with its first part.
+  private mutating func takeIncoming(_ part: FilePart) throws(FileError) -> IncomingFile {
+    let number = part.number
     if let file = incoming, file.number == number {
       incoming = nil
       return file
@@ -54,13 +53,13 @@ extension TreeReceiver {
     }
     meter?.update { $0.begin(file.path) }
     let state: IncomingFile.State
-    if let message = record.failed {
+    if case .failed(let message, _) = part.end {
       state = .discarding(fail(number, file.path, FileError(.remote, message)))
       return IncomingFile(number: number, path: file.path, entry: file.entry, state: state)
     }
     do throws(FileError) {
       let partial = try havingDescriptors { (receiver) throws(FileError) in
-        try receiver.openPartial(file, record)
+        try receiver.openPartial(file, part)
       }
       state = .storing(PartialWriter(partial, options.digest))
     } catch {
@@ -71,9 +70,9 @@ extension TreeReceiver {
   }
 
   private mutating func take(
-    _ record: TreeRecord, into file: inout IncomingFile
+    _ part: FilePart, into file: inout IncomingFile
   ) throws(FileError) {
-    if let start = record.start {
+    if let start = part.start {
       guard start >= 0 else {
         throw FileError(.protocolError, "the start offset \(start) is negative")
       }
@@ -82,7 +81,7 @@ extension TreeReceiver {
       file.position = start
       if file.writer != nil { meter?.update { $0.pass(start) } }
     }
-    if let hole = record.hole {
+    if let hole = part.hole {
       // Limit the hole to the announced size: a hole costs the sender a few bytes, and may take the
       // receiver hours to hash.
       guard hole >= 0, hole <= min(file.entry.size ?? 0, Self.longestFile) - file.position else {
@@ -95,7 +94,7 @@ extension TreeReceiver {
       meter?.update { $0.pass(hole) }
       try file.writer?.skip(hole) { () throws(FileError) in try input.checkOpen() }
     }
-    guard var left = record.data else { return }
+    guard var left = part.data else { return }
     guard left >= 0 else {
       throw FileError(.protocolError, "a record announces \(left) bytes of data")
     }
@@ -122,7 +121,7 @@ extension TreeReceiver {
     file.discard(error, receipt, options)
   }
 
-  private mutating func openPartial(_ file: Wanted, _ record: TreeRecord) throws(FileError)
+  private mutating func openPartial(_ file: Wanted, _ part: FilePart) throws(FileError)
     -> Partial
   {
     let (folder, name, _) = try spot(of: file.path)
@@ -133,28 +132,28 @@ extension TreeReceiver {
         return partial
       }
     }
-    return try Partial.open(for: name, in: folder, keeping: record.start ?? 0 > 0)
+    return try Partial.open(for: name, in: folder, keeping: part.start ?? 0 > 0)
   }
 
   /// Verifies a completely received file and adds it to the group.
   private mutating func finish(
-    _ file: inout IncomingFile, _ writer: PartialWriter, _ record: TreeRecord, _ digest: String
+    _ file: inout IncomingFile, _ writer: PartialWriter, _ completion: FileCompletion
   ) {
     do throws(FileError) {
       let path = file.path
-      guard digest == writer.hasher.digest else { throw .mismatch(path, options.digest) }
-      let mode = (record.mode ?? file.entry.mode ?? 0o644) & FileMode.keptOfFiles
+      guard completion.digest == writer.hasher.digest else { throw .mismatch(path, options.digest) }
+      let mode = (completion.mode ?? file.entry.mode ?? 0o644) & FileMode.keptOfFiles
       let position = writer.partial.position
-      guard position == record.size ?? file.entry.size ?? position else {
+      guard position == completion.size ?? file.entry.size ?? position else {
         throw FileError(.changed, "only a part of '\(path)' arrived", path: "\(path)")
       }
-      try writer.partial.finish(mode: mode, modifiedNS: record.mtimeNS ?? file.entry.mtimeNS)
+      try writer.partial.finish(mode: mode, modifiedNS: completion.mtimeNS ?? file.entry.mtimeNS)
       let folder = try havingDescriptors { (receiver) throws(FileError) in
         try receiver.spot(of: path).folder
       }
       ledger.didMove(
-        file.number, bytes: file.received, digest: digest, size: writer.partial.position,
-        change: record.change)
+        file.number, bytes: file.received, digest: completion.digest,
+        size: writer.partial.position, change: completion.change)
       group.add(file.number, writer.partial, in: folder)
     } catch {
       fail(&file, error)

@@ -68,7 +68,12 @@ extension TreeReceiver {
     return receipt
   }
 
-  func text(_ path: PathText?) -> String {
-    path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
+  /// Records the failure of something that the sender could not announce.
+  mutating func takeUnsent(_ part: FilePart) {
+    ledger.addUnsent()
+    guard case .failed(let message, let path) = part.end else {
+      return failureList.add("", "the sender could not send it")
+    }
+    failureList.add(path.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "", message)
   }
 }

@@ -171,24 +171,18 @@ public struct TreeReceiver {
   // MARK: Records
 
   mutating func take(_ record: TreeRecord) throws(FileError) {
-    if let entry = record.entry {
-      try announce(entry, at: place(of: entry.path))
-    } else if let files = record.files {
-      try announce(files)
-    } else if let number = record.file {
-      if number < 0 {
-        ledger.addUnsent()
-        failureList.add(text(record.path), record.failed ?? "the sender could not send it")
-      } else if let digests = record.whole {
-        try takeWhole(number, digests)
-      } else {
-        try takeFile(number, record)
-      }
-    } else if let number = record.leave {
-      try leaveFolder(number)
-    } else if let complete = record.complete {
-      announcement = complete
+    switch record {
+    case .entry(let entry): try announce(entry, at: place(of: entry.path))
+    case .files(let files): try announce(files)
+    case .file(let part):
+      if part.number < 0 { takeUnsent(part) } else { try takeFile(part) }
+    case .whole(let first, let digests): try takeWhole(first, digests)
+    case .leave(let number): try leaveFolder(number)
+    case .complete(let counts):
+      announcement = counts
       meter?.update { $0.isTotalKnown = true }
+    // Only a receiver sends these.
+    case .want, .skip, .stored, .settled, .unknown: break
     }
   }
 

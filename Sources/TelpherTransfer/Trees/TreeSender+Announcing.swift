@@ -65,10 +65,8 @@ extension TreeSender {
     walker = nil
     guard firstEntries.count == sources.count else { return }
     isComplete = true
-    var record = TreeRecord()
-    record.complete = ledger.announced
     meter?.update { $0.isTotalKnown = true }
-    output.write(record)
+    output.write(.complete(ledger.announced))
   }
 
   /// The index of the source that is being announced.
@@ -98,7 +96,7 @@ extension TreeSender {
         nil, path,
         FileError(.notAFile, "'\(path)' is \(what), which is not transferred", path: "\(path)"))
     }
-    output.write(TreeRecord(entry: entry(path, status, link)))
+    output.write(.entry(entry(path, status, link)))
   }
 
   private mutating func announceFile(_ path: RelativePath, _ status: FileStatus) throws(FileError) {
@@ -114,7 +112,7 @@ extension TreeSender {
     // Its length is not known before it is read.
     if isUnsized { entry.size = nil }
     entry.digest = digest
-    output.write(TreeRecord(entry: entry))
+    output.write(.entry(entry))
   }
 
   /// Whether a file whose size is 0 has contents, like the files of proc(5). The receiver must not

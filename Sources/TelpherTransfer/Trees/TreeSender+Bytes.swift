@@ -3,14 +3,14 @@ internal import TelpherTransport
 internal import TelpherWire
 
 extension TreeSender {
-  /// Reads a small file into the current frame, and sets the length of its data in `record`. A file
+  /// Reads a small file into the current frame, and sets the length of its data in `part`. A file
   /// with size 0 is read and sent until its end.
   mutating func sendSmall(
-    _ number: Int, _ file: SourceFile, _ record: inout TreeRecord
+    _ number: Int, _ file: SourceFile, _ part: inout FilePart
   ) throws(FileError) -> (count: Int64, digest: String) {
     let size = Int(file.status.size)
     var hasher = FileHasher(options.digest)
-    guard size > 0 else { return try sendUnsized(number, file, &record) }
+    guard size > 0 else { return try sendUnsized(number, file, &part) }
     let count = try output.append(upTo: size) { (memory) throws(FileError) in
       let count = try file.read(filling: memory, at: 0)
       // Files of sysfs(5) are shorter than their size without having changed.
@@ -18,14 +18,14 @@ extension TreeSender {
       hasher.update(UnsafeRawBufferPointer(rebasing: memory[..<count]))
       return count
     }
-    record.data = Int64(count)
+    part.data = Int64(count)
     didSend(Int64(count))
     return (Int64(count), hasher.digest)
   }
 
   /// Sends a file until its end, since files of proc(5) have a size of 0.
   private mutating func sendUnsized(
-    _ number: Int, _ file: SourceFile, _ record: inout TreeRecord
+    _ number: Int, _ file: SourceFile, _ part: inout FilePart
   ) throws(FileError) -> (count: Int64, digest: String) {
     var hasher = FileHasher(options.digest)
     var position: Int64 = 0
@@ -35,10 +35,8 @@ extension TreeSender {
       let count = try file.read(filling: memory, at: position)
       guard count > 0 else { return (position, hasher.digest) }
       hasher.update(UnsafeRawBufferPointer(rebasing: memory[..<count]))
-      var piece = TreeRecord(file: number)
-      (piece.start, record.start) = (record.start, nil)
-      piece.data = Int64(count)
-      output.write(piece)
+      output.write(.file(FilePart(number, start: part.start, data: Int64(count))))
+      part.start = nil
       output.flush()
       port.enqueue(Chunk(storage: buffer, range: 0..<count), on: .file)
       position += Int64(count)
@@ -51,15 +49,13 @@ extension TreeSender {
 
   /// Sends a file in pieces with a record for each. Holes are sent as records without data.
   mutating func sendLarge(
-    _ number: Int, _ file: SourceFile, _ announced: FileStatus, _ answer: Answer
+    _ number: Int, _ file: SourceFile, _ announced: FileStatus, _ prefix: FilePrefix?
   ) throws(FileError) -> (count: Int64, digest: String) {
     var hasher = FileHasher(options.digest)
     var position: Int64 = 0
-    if answer.offset > 0 {
-      position = try start(file, answer, &hasher)
-      var record = TreeRecord(file: number)
-      record.start = position
-      output.write(record)
+    if let prefix, prefix.length > 0 {
+      position = try start(file, prefix, &hasher)
+      output.write(.file(FilePart(number, start: position)))
     }
     let size = file.status.size
     // A receiver rejects a hole beyond the announced size, so a file that has grown is sent as
@@ -69,18 +65,14 @@ extension TreeSender {
       let data = isSparse ? try file.data(from: position) : position..<size
       let begin = min(data?.lowerBound ?? size, size)
       if begin > position {
-        var record = TreeRecord(file: number)
-        record.hole = begin - position
-        output.write(record)
+        output.write(.file(FilePart(number, hole: begin - position)))
         hasher.update(zeros: begin - position)
         meter?.update { [position] in $0.pass(begin - position) }
         position = begin
       }
       let end = min(data?.upperBound ?? size, size, position + Self.piece)
       guard end > position else { continue }
-      var record = TreeRecord(file: number)
-      record.data = end - position
-      output.write(record)
+      output.write(.file(FilePart(number, data: end - position)))
       try sendPiece(file, position..<end, &hasher)
       position = end
       try takeAnswers(waiting: false)
@@ -94,16 +86,16 @@ extension TreeSender {
   /// The offset to begin at: after the receiver's bytes if they are the beginning of this file,
   /// else 0.
   private mutating func start(
-    _ file: SourceFile, _ answer: Answer, _ hasher: inout FileHasher
+    _ file: SourceFile, _ prefix: FilePrefix, _ hasher: inout FileHasher
   ) throws(FileError) -> Int64 {
-    guard answer.offset <= file.status.size else { return 0 }
-    try hasher.update(file, 0..<answer.offset)
-    guard hasher.digest == answer.prefixDigest else {
+    guard prefix.length <= file.status.size else { return 0 }
+    try hasher.update(file, 0..<prefix.length)
+    guard hasher.digest == prefix.digest else {
       hasher = FileHasher(options.digest)
       return 0
     }
-    meter?.update { $0.pass(answer.offset) }
-    return answer.offset
+    meter?.update { $0.pass(prefix.length) }
+    return prefix.length
   }
 
   /// Sends the bytes `range`, which a record has announced. If the file can't be read that far,

@@ -11,43 +11,44 @@ extension TreeSender {
   ///
   /// - Throws: `FileError` if the stream is over. A failure of only this file is reported instead.
   mutating func send(
-    _ number: Int, _ path: SourcePath, _ announced: FileStatus, _ answer: Answer
+    _ number: Int, _ path: SourcePath, _ announced: FileStatus, _ prefix: FilePrefix?
   ) throws(FileError) {
     moved = 0
-    var answer = answer
+    var prefix = prefix
     for attempt in 1...Self.attempts {
-      var record = TreeRecord(file: number)
+      var part = FilePart(number)
       do throws(FileError) {
         let file = try open(path)
-        let isSmall = file.status.size <= Self.smallFile && answer.offset == 0
+        let isSmall = file.status.size <= Self.smallFile && prefix?.length ?? 0 == 0
         if attempt > 1 {
-          record.start = 0
+          part.start = 0
           if !isSmall {
-            output.write(record)
-            record.start = nil
+            output.write(.file(part))
+            part.start = nil
           }
         }
         let read =
           isSmall
-          ? try sendSmall(number, file, &record) : try sendLarge(number, file, announced, answer)
+          ? try sendSmall(number, file, &part) : try sendLarge(number, file, announced, prefix)
         var change: TreeRecord.Change?
         if !file.isOfNoSize(read.count) {
           change = try file.change(since: read, options.digest) { () throws(FileError) in
             try takeAnswers(waiting: false)
           }
         }
-        record.change = change ?? (attempt > 1 ? .reread : nil)
-        record.digest = read.digest
+        var completion = FileCompletion(digest: read.digest)
+        completion.change = change ?? (attempt > 1 ? .reread : nil)
         if file.status != announced || read.count != announced.size {
-          (record.size, record.mode) = (read.count, file.status.mode)
-          record.mtimeNS = file.status.modifiedNS
+          (completion.size, completion.mode) = (read.count, file.status.mode)
+          completion.mtimeNS = file.status.modifiedNS
         }
         ledger.didMove(
-          number, bytes: moved, digest: read.digest, size: read.count, change: record.change)
-        if isSmall, attempt == 1, record.mtimeNS == nil, record.change == nil {
+          number, bytes: moved, digest: read.digest, size: read.count, change: completion.change)
+        if isSmall, attempt == 1, completion.mtimeNS == nil, completion.change == nil {
           output.completeFile(number, digest: read.digest)
         } else {
-          output.write(record)
+          part.end = .complete(completion)
+          output.write(.file(part))
         }
         meter?.update { $0.files += 1 }
         return
@@ -55,11 +56,11 @@ extension TreeSender {
         // Only these errors concern the whole stream.
         if error.code == .canceled || error.code == .lost { throw error }
         guard error.code == .changed, attempt < Self.attempts, ledger.isOpen(number) else {
-          return try fail(number, path.path, error, sent: record.data)
+          return try fail(number, path.path, error, sent: part.data)
         }
-        if record.data != nil { output.write(record) }
+        if part.data != nil { output.write(.file(part)) }
         meter?.update { $0.restartFile() }
-        answer.offset = 0
+        prefix = nil
       }
     }
   }
@@ -82,14 +83,12 @@ extension TreeSender {
       ledger.addUnsent()
       note("\(path)", error.message)
     }
-    var record = TreeRecord(file: number ?? -1)
-    record.data = sent
-    record.failed = error.message
     let source = source(of: number)
     // A receiver that named several sources knows one that can't be sent by its path.
     let isSource = number == nil && path == source.path
-    record.path = PathText(isSource ? path.written : source.wirePath(of: path))
-    output.write(record)
+    let named = PathText(isSource ? path.written : source.wirePath(of: path))
+    let end = FilePart.End.failed(error.message, path: named)
+    output.write(.file(FilePart(number ?? -1, data: sent, end: end)))
   }
 
   mutating func note(_ path: String, _ message: String) {

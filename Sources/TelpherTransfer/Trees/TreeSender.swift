@@ -35,13 +35,12 @@ public struct TreeSender {
     case leave(Int)
   }
 
-  /// The receiver's answer to `count` entries from number `first` on.
+  /// The receiver's answer to these entries.
   struct Answer {
-    var first: Int
-    var count: Int
+    var numbers: Range<Int>
     var isWanted: Bool
-    var offset: Int64
-    var prefixDigest: String?
+    /// The beginning of the file that the receiver has already.
+    var prefix: FilePrefix?
   }
 
   /// A path and the source that it belongs to.
@@ -189,35 +188,35 @@ public struct TreeSender {
 
   mutating func take(_ records: [TreeRecord]) throws(FileError) {
     for record in records {
-      if let message = record.failed {
-        try takeFailure(record.file ?? -1, record.path, message)
-      } else if let first = record.stored {
-        for number in try numbers(first, record) { try settle(number, .stored) }
-      } else if let first = record.want ?? record.skip {
-        let numbers = try numbers(first, record)
-        guard record.prefixDigest?.utf8.count ?? 0 <= Self.maxDigest else {
+      switch record {
+      case .file(let part):
+        guard case .failed(let message, let path) = part.end else { continue }
+        try takeFailure(part.number, path, message)
+      case .stored(let run):
+        for number in try numbers(of: run) { try settle(number, .stored) }
+      case .skip(let run, let reason):
+        let numbers = try numbers(of: run)
+        for number in numbers { try settle(number, .skipped(reason)) }
+        try add(Answer(numbers: numbers, isWanted: false))
+      case .want(let run, let prefix):
+        guard prefix?.digest.utf8.count ?? 0 <= Self.maxDigest else {
           throw FileError(.protocolError, "a digest has more than \(Self.maxDigest) characters")
         }
-        if record.skip != nil {
-          for number in numbers { try settle(number, .skipped(record.reason ?? .unchanged)) }
-        }
-        try add(
-          Answer(
-            first: first, count: numbers.count, isWanted: record.want != nil,
-            offset: record.offset ?? 0, prefixDigest: record.prefixDigest))
-      } else if let settled = record.settled {
-        self.settled = settled
+        try add(Answer(numbers: try numbers(of: run), isWanted: true, prefix: prefix))
+      case .settled(let counts): settled = counts
+      // Only a sender sends these.
+      case .entry, .files, .whole, .leave, .complete, .unknown: break
       }
     }
   }
 
   /// The numbers of the entries that an answer is about.
-  private func numbers(_ first: Int, _ record: TreeRecord) throws(FileError) -> Range<Int> {
-    let (end, overflow) = first.addingReportingOverflow(record.count ?? 1)
-    guard first >= 0, end > first, !overflow, end <= ledger.nextNumber else {
+  private func numbers(of run: EntryRun) throws(FileError) -> Range<Int> {
+    let (end, overflow) = run.first.addingReportingOverflow(run.count)
+    guard run.first >= 0, end > run.first, !overflow, end <= ledger.nextNumber else {
       throw FileError(.protocolError, "the receiver answered for an unknown or settled entry")
     }
-    return first..<end
+    return run.first..<end
   }
 
   private mutating func add(_ answer: Answer) throws(FileError) {
@@ -225,7 +224,7 @@ public struct TreeSender {
       throw FileError(
         .tooLarge, "the receiver sent more than \(Self.maxAnswers) answers ahead of the files")
     }
-    nextAnswer = answer.first + answer.count
+    nextAnswer = answer.numbers.upperBound
     answers.append(answer)
   }
 
@@ -242,7 +241,7 @@ public struct TreeSender {
     }
     report(number, ledger.settleFailure(number).entry, .failed(message))
     if entry.kind == .file, number >= nextAnswer {
-      try add(Answer(first: number, count: 1, isWanted: false, offset: 0))
+      try add(Answer(numbers: number..<(number + 1), isWanted: false))
     }
   }
 
@@ -280,14 +279,12 @@ public struct TreeSender {
     guard let item = items.first else { return false }
     switch item {
     case .leave(let number):
-      var record = TreeRecord()
-      record.leave = number
-      output.write(record)
+      output.write(.leave(number))
     case .file(let number, let path, let status):
       guard let answer = try answer(for: number) else { return false }
       if answer.isWanted {
         meter?.update { $0.begin(path.path) }
-        try send(number, path, status, answer)
+        try send(number, path, status, answer.prefix)
       } else {
         meter?.update { $0.skip(status.size) }
       }
@@ -299,12 +296,12 @@ public struct TreeSender {
   /// The answer to the file `number`; nil if it has not arrived.
   mutating func answer(for number: Int) throws(FileError) -> Answer? {
     while let answer = answers.first {
-      guard number < answer.first + answer.count else {
+      guard number < answer.numbers.upperBound else {
         answers.removeFirst()
         continue
       }
       // This answer is for a later entry, so the one for this file is missing.
-      guard answer.first <= number else {
+      guard answer.numbers.lowerBound <= number else {
         throw FileError(.protocolError, "the receiver did not answer in order")
       }
       return answer

@@ -1,24 +1,23 @@
-/// A control message about a stream: the payload of CONTROL. One message may set several keys.
-public struct ControlMessage: Sendable, Equatable, WireMessage {
+/// A control message about a stream. The payload of one CONTROL holds any number of them, each with
+/// a key of its own.
+public enum ControlMessage: Sendable, Equatable {
   /// From the client: send this signal to the command's process group.
-  public var signal: Int32?
-  /// From the client: end the command, with SIGTERM first.
-  public var cancel: Bool?
+  case signal(Int32)
   /// From either side: stop sending on this channel.
-  public var stopSending: UInt8?
+  case stopSending(UInt8)
+  /// From the client: end the command, with SIGTERM first.
+  case cancel
   /// From the client: detach from a command with a `job`; it continues without this stream.
-  public var detach: Bool?
+  case detach
   /// From the client: the size of its terminal.
-  public var resize: TerminalSize?
+  case resize(TerminalSize)
   /// From the client, after the bytes of a `put`: their digest, in lower-case hexadecimal.
-  public var digest: String?
+  case digest(String)
   /// From the client, to a resumed `put`: the server's partial file does not match; the client
   /// sends the whole file.
-  public var restart: Bool?
+  case restart
   /// From the server: the stream is attached to a command, or the file is open.
-  public var opened: Opened?
-  /// Keys of this message that the receiver must understand.
-  public var must: [String]?
+  case opened(Opened)
 
   /// The size of a terminal in characters.
   public struct TerminalSize: Sendable, Equatable, Codable {
@@ -35,53 +34,36 @@ public struct ControlMessage: Sendable, Equatable, WireMessage {
   }
 
   /// What the server reports at the start of a stream.
-  public struct Opened: Sendable, Equatable, Codable {
-    /// Whether the stream is attached to a command that an earlier OPEN started.
-    public var attached: Bool?
-    /// By channel number: the offset, in the command's output, of the first byte on this stream.
-    public var offsets: [String: UInt64]?
-    /// `put` with `resume`: the number of bytes that the server has already.
-    public var committed: Int64?
-    /// `put` with `resume`: the digest of those bytes.
-    public var prefixDigest: String?
-    /// `get`: the length of the file.
-    public var size: Int64?
-    /// `get`: the permission bits of the file.
-    public var mode: UInt32?
-    /// `get`: the time of the last modification, in nanoseconds since 1970.
-    public var mtimeNS: Int128?
-    /// `get`: the offset of the first byte that is sent.
-    public var offset: Int64?
-
-    /// The report about an attached command.
-    public init(attached: Bool?, offsets: [String: UInt64]?) {
-      self.attached = attached
-      self.offsets = offsets
-    }
-
-    /// The report about a `put` that resumes.
-    public init(committed: Int64, prefixDigest: String) {
-      self.committed = committed
-      self.prefixDigest = prefixDigest
-    }
-
-    /// The report about a file that the server sends.
-    public init(size: Int64, mode: UInt32, mtimeNS: Int128, offset: Int64) {
-      self.size = size
-      self.mode = mode
-      self.mtimeNS = mtimeNS
-      self.offset = offset
-    }
-
-    enum CodingKeys: String, CodingKey {
-      case attached, offsets, committed, size, mode, offset
-      case prefixDigest = "prefix_digest"
-      case mtimeNS = "mtime_ns"
-    }
+  public enum Opened: Sendable, Equatable {
+    /// The stream is attached to a command that an earlier OPEN started. `offsets` has, by channel
+    /// number, the offset in the command's output of the first byte on this stream.
+    case command(offsets: [String: UInt64])
+    /// `put` with `resume`: the number of bytes that the server has already, and their digest.
+    case put(committed: Int64, prefixDigest: String)
+    /// `get`: the length of the file in bytes, its permission bits, the time of its last
+    /// modification in nanoseconds since 1970, and the offset of the first byte that is sent.
+    case get(size: Int64, mode: UInt32, mtimeNS: Int128, offset: Int64)
   }
 
-  /// An empty message.
-  public init() {}
+  /// Decodes the payload of a CONTROL. Returns the messages in the order in which this type declares
+  /// them; a receiver handles them in that order.
+  ///
+  /// - Throws: `WireError` if it is not JSON of this shape.
+  public static func decode(_ bytes: [UInt8]) throws(WireError) -> [ControlMessage] {
+    try JSONCoding.decode(ControlPayload.self, from: bytes, name: "CONTROL").messages
+  }
+
+  /// The payload of one CONTROL with these messages, at most one of each kind.
+  public static func encode(_ messages: [ControlMessage]) -> [UInt8] {
+    JSONCoding.encode(ControlPayload(messages: messages))
+  }
+}
+
+/// The payload of a CONTROL: one JSON object.
+private struct ControlPayload: WireMessage {
+  let messages: [ControlMessage]
+  /// Keys that the receiver must understand; a sender of this version sets none.
+  let must: [String]?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case signal, cancel, detach, resize, digest, restart, opened, must
@@ -89,13 +71,90 @@ public struct ControlMessage: Sendable, Equatable, WireMessage {
   }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
 
-  /// Decodes the payload of a CONTROL.
-  ///
-  /// - Throws: `WireError` if it is not JSON of this shape.
-  public static func decode(_ bytes: [UInt8]) throws(WireError) -> ControlMessage {
-    try JSONCoding.decode(ControlMessage.self, from: bytes, name: "CONTROL")
+  init(messages: [ControlMessage]) {
+    self.messages = messages
+    must = nil
   }
 
-  /// The payload of the frame as JSON.
-  public func encoded() -> [UInt8] { JSONCoding.encode(self) }
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    func value<Value: Decodable>(_ key: CodingKeys) throws -> Value? {
+      try container.decodeIfPresent(Value.self, forKey: key)
+    }
+    // A key that is false requests nothing.
+    func flag(_ key: CodingKeys, _ message: ControlMessage) throws -> ControlMessage? {
+      try value(key) == true ? message : nil
+    }
+    let found: [ControlMessage?] = [
+      try value(.signal).map(ControlMessage.signal),
+      try value(.stopSending).map(ControlMessage.stopSending),
+      try flag(.cancel, .cancel),
+      try flag(.detach, .detach),
+      try value(.resize).map(ControlMessage.resize),
+      try value(.digest).map(ControlMessage.digest),
+      try flag(.restart, .restart),
+      try value(.opened).map(ControlMessage.opened),
+    ]
+    messages = found.compactMap(\.self)
+    must = try value(.must)
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    for message in messages {
+      switch message {
+      case .signal(let number): try container.encode(number, forKey: .signal)
+      case .stopSending(let channel): try container.encode(channel, forKey: .stopSending)
+      case .cancel: try container.encode(true, forKey: .cancel)
+      case .detach: try container.encode(true, forKey: .detach)
+      case .resize(let size): try container.encode(size, forKey: .resize)
+      case .digest(let digest): try container.encode(digest, forKey: .digest)
+      case .restart: try container.encode(true, forKey: .restart)
+      case .opened(let opened): try container.encode(opened, forKey: .opened)
+      }
+    }
+  }
+}
+
+extension ControlMessage.Opened: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case attached, offsets, committed, size, mode, offset
+    case prefixDigest = "prefix_digest"
+    case mtimeNS = "mtime_ns"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    if let committed = try container.decodeIfPresent(Int64.self, forKey: .committed) {
+      self = .put(
+        committed: committed,
+        prefixDigest: try container.decode(String.self, forKey: .prefixDigest))
+    } else if let size = try container.decodeIfPresent(Int64.self, forKey: .size) {
+      self = .get(
+        size: size, mode: try container.decode(UInt32.self, forKey: .mode),
+        mtimeNS: try container.decode(Int128.self, forKey: .mtimeNS),
+        offset: try container.decode(Int64.self, forKey: .offset))
+    } else {
+      _ = try container.decodeIfPresent(Bool.self, forKey: .attached)
+      let offsets = try container.decodeIfPresent([String: UInt64].self, forKey: .offsets)
+      self = .command(offsets: offsets ?? [:])
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    switch self {
+    case .command(let offsets):
+      try container.encode(true, forKey: .attached)
+      try container.encode(offsets, forKey: .offsets)
+    case .put(let committed, let prefixDigest):
+      try container.encode(committed, forKey: .committed)
+      try container.encode(prefixDigest, forKey: .prefixDigest)
+    case .get(let size, let mode, let mtimeNS, let offset):
+      try container.encode(size, forKey: .size)
+      try container.encode(mode, forKey: .mode)
+      try container.encode(mtimeNS, forKey: .mtimeNS)
+      try container.encode(offset, forKey: .offset)
+    }
+  }
 }

@@ -57,7 +57,7 @@ extension Session {
   /// Appends a CONTROL for an open stream; does nothing for another.
   public mutating func control(_ stream: StreamID, _ message: ControlMessage) {
     guard streams[stream] != nil else { return }
-    append(.control, stream: stream, message.encoded())
+    append(.control, stream: stream, ControlMessage.encode([message]))
   }
 
   /// Ends a stream with its result. Server only. Later input on the stream is dropped.

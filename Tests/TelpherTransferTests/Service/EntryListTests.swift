@@ -19,7 +19,7 @@ import Testing
     let entries = try await list { (port) throws(FileError) in
       for number in 0..<10 {
         port.sendRecord(
-          TreeRecord(entry: FileEntry(path: PathText("\(number)"), kind: .file, size: 1)))
+          TreeRecord.entry(FileEntry(path: PathText("\(number)"), kind: .file, size: 1)))
       }
       port.finish(.index)
     }.get()
@@ -29,7 +29,7 @@ import Testing
   /// Without the limit this test would never end: the server lists without end.
   @Test(arguments: [4_000, 1]) func endlessListingIsRefused(_ length: Int) async throws {
     let path = PathText([UInt8](repeating: UInt8(ascii: "x"), count: length))
-    let record = TreeRecord(entry: FileEntry(path: path, kind: .file, size: 1)).encoded()
+    let record = TreeRecord.entry(FileEntry(path: path, kind: .file, size: 1)).encoded()
     let block = Array(repeatElement(record, count: 100_000 / record.count).joined())
     let result = await list { (port) throws(FileError) in
       while true {

@@ -29,7 +29,9 @@ import Testing
     let lengths = lines.split(separator: UInt8(ascii: "\n")).map { $0.count + 1 }
     #expect(lengths.max() ?? 0 > TreeRecord.maxLength / 2)
     #expect(lengths.max() ?? 0 <= TreeRecord.maxLength)
-    let names = try TreeRecord.decode(lines: lines).map { $0.files?.names.count ?? 0 }
+    let names = try TreeRecord.decode(lines: lines).map { record in
+      if case .files(let files) = record { files.names.count } else { 0 }
+    }
     #expect(names.reduce(0, +) == 500)
   }
 

@@ -16,8 +16,8 @@ import Testing
       let (_, received) = try await fixture.receive(expecting: "tree") {
         (port) throws(FileError) in
         port.sendRecord(
-          TreeRecord(
-            entry: FileEntry(path: PathText("tree"), kind: .symlink, link: PathText("private"))))
+          .entry(
+            FileEntry(path: PathText("tree"), kind: .symlink, link: PathText("private"))))
         port.announce("file", in: "tree", size: 1)
         port.complete(files: 1, links: 1)
         while try port.receive(.index) != nil {}
@@ -76,9 +76,7 @@ import Testing
         port.announce("a", in: "", size: .max)
         port.announce("b", in: "", size: .max)
         _ = try port.receive(.index)
-        var record = TreeRecord(file: 0)
-        record.hole = .max
-        port.sendRecord(record)
+        port.sendRecord(.file(FilePart(0, hole: .max)))
         while try port.receive(.index) != nil {}
       }
       let error = #expect(throws: FileError.self) { try received.get() }
@@ -97,9 +95,7 @@ import Testing
       let (_, received) = try await fixture.receive { (port) throws(FileError) in
         port.announce("a", in: "", size: 4)
         _ = try port.receive(.index)
-        var record = TreeRecord(file: 0)
-        record.hole = hole
-        port.sendRecord(record)
+        port.sendRecord(.file(FilePart(0, hole: hole)))
         while try port.receive(.index) != nil {}
       }
       let error = #expect(throws: FileError.self) { try received.get() }
@@ -134,9 +130,7 @@ import Testing
       let (_, received) = try await fixture.receive { (port) throws(FileError) in
         port.announce("a", in: "", size: 1)
         _ = try port.receive(.index)
-        var record = TreeRecord(file: 0)
-        (record.start, record.hole) = (start, 1)
-        port.sendRecord(record)
+        port.sendRecord(.file(FilePart(0, start: start, hole: 1)))
         while try port.receive(.index) != nil {}
       }
       let error = #expect(throws: FileError.self) { try received.get() }
@@ -150,9 +144,7 @@ import Testing
       let (_, received) = try await fixture.receive { (port) throws(FileError) in
         port.announce("a", in: "", size: 1 << 59)
         _ = try port.receive(.index)
-        var record = TreeRecord(file: 0)
-        record.hole = 1 << 59
-        port.sendRecord(record)
+        port.sendRecord(.file(FilePart(0, hole: 1 << 59)))
         throw FileError(.canceled, "enough")
       }
       #expect(throws: FileError.self) { try received.get() }
@@ -173,12 +165,10 @@ import Testing
         try await eventually("it is announced") {
           port.monitor.withLock { $0.outgoing[.index].count > 0 }
         }
-        var want = TreeRecord()
-        want.want = 1
+        let want = TreeRecord.want(EntryRun(1), after: nil)
         port.deliver(Chunk(want.encoded()), on: .index)
         try await eventually("it waits for room") { port.monitor.withLock { $0.isFull } }
-        var failed = TreeRecord(file: 1)
-        failed.failed = "the disk is full"
+        let failed = TreeRecord.failure(1, "the disk is full", path: nil)
         port.deliver(Chunk(failed.encoded()), on: .index)
         try await eventually("it has read the answers") {
           port.monitor.withLock { $0.isFull && $0.incoming[.index].count == 0 }
@@ -200,10 +190,9 @@ import Testing
         try receiver.run()
       } meanwhile: { port in
         for _ in 0..<4 {
-          var record = TreeRecord()
-          record.files = FileBatch(folder: PathText(Array("missing/".utf8) + folder), mode: 0o644)
-          for number in 0..<1_000 { record.files?.append("\(number)", size: 1, mtimeNS: 0) }
-          port.deliver(Chunk(record.encoded()), on: .index)
+          var files = FileBatch(folder: PathText(Array("missing/".utf8) + folder), mode: 0o644)
+          for number in 0..<1_000 { files.append("\(number)", size: 1, mtimeNS: 0) }
+          port.deliver(Chunk(TreeRecord.files(files).encoded()), on: .index)
         }
         try await eventually("it waits for room") { port.monitor.withLock { $0.isFull } }
         let most = TransferPort.queuedReads.most * ReadBuffer.largeRead

@@ -40,15 +40,14 @@ import Testing
   @Test func treeKeepsBytesThatArrivedBeforeTheEnd() throws {
     let sandbox = try Sandbox()
     let peer = Peer { port in
-      var data = TreeRecord(file: 0)
-      data.data = Int64(Self.size)
+      let data = TreeRecord.file(FilePart(0, data: Int64(Self.size)))
       port.deliver(Chunk(data.encoded()), on: .index)
       port.deliver(Chunk(Self.came), on: .file)
       port.end(FileError(.lost, "cut"))
     }
     var entry = FileEntry(path: PathText("file".bytes), kind: .file)
     entry.size = Int64(Self.size)
-    peer.port.deliver(Chunk(TreeRecord(entry: entry).encoded()), on: .index)
+    peer.port.deliver(Chunk(TreeRecord.entry(entry).encoded()), on: .index)
     var receiver = try TreeReceiver(
       port: peer.port, root: sandbox.root, base: .root, options: TransferOptions())
     #expect(code { try receiver.run() } == .lost)

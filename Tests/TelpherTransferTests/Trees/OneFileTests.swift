@@ -14,7 +14,7 @@ import Testing
   ) async throws -> FileError? {
     let root = try Root(fixture.destination)
     let (_, received) = await PortPair().run { (port) throws(FileError) in
-      for entry in entries { port.sendRecord(TreeRecord(entry: entry)) }
+      for entry in entries { port.sendRecord(.entry(entry)) }
       while try port.receive(.index) != nil {}
     } _: { (port) throws(FileError) in
       var receiver = try TreeReceiver(
@@ -53,7 +53,7 @@ import Testing
       #expect(twice?.message == "the sender sent 'x' twice")
       let mixed = try await receiveTwo(fixture) { port in
         port.announce("x", in: "", size: 1)
-        port.sendRecord(TreeRecord(entry: self.file("x")))
+        port.sendRecord(.entry(self.file("x")))
       }
       #expect(mixed?.message == "the sender sent 'x' twice")
       let other = try await receiveTwo(fixture) { port in
@@ -62,7 +62,7 @@ import Testing
       }
       #expect(other?.message == "the sender sent 'z', which was not requested")
       let below = try await receiveTwo(fixture) { port in
-        port.sendRecord(TreeRecord(entry: self.file("z/x")))
+        port.sendRecord(.entry(self.file("z/x")))
       }
       #expect(below?.message == "the sender sent 'z', which was not requested")
     }
@@ -99,8 +99,8 @@ import Testing
       var options = TransferOptions()
       options.followsLinks = true
       let (_, _) = await PortPair().run { (port) throws(FileError) in
-        port.sendRecord(TreeRecord(entry: link))
-        port.sendRecord(TreeRecord(entry: self.file("x")))
+        port.sendRecord(.entry(link))
+        port.sendRecord(.entry(self.file("x")))
         port.send([9], asFile: 1)
         while try port.receive(.index) != nil {}
       } _: { [options] (port) throws(FileError) in

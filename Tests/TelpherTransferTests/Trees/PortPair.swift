@@ -52,7 +52,7 @@ final class PortPair: Sendable {
       return (messages, chunks, ends)
     }
     from.monitor.signal()
-    for message in messages { try? to.deliver(message) }
+    for message in messages { try? to.deliver([message]) }
     for (channel, chunk) in chunks { deliver(chunk, channel, to, isFirst) }
     if !isCut { ends.forEach { to.deliverEnd(of: $0) } }
   }

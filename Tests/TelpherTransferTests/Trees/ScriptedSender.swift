@@ -25,14 +25,13 @@ extension TreeFixture {
 
 extension TransferPort {
   func announce(folder: String) {
-    sendRecord(TreeRecord(entry: FileEntry(path: PathText(folder), kind: .directory, mode: 0o755)))
+    sendRecord(.entry(FileEntry(path: PathText(folder), kind: .directory, mode: 0o755)))
   }
 
   func announce(_ name: String, in folder: String, size: Int) {
-    var record = TreeRecord()
-    record.files = FileBatch(folder: PathText(folder), mode: 0o644)
-    record.files?.append(name, size: Int64(size), mtimeNS: 0)
-    sendRecord(record)
+    var files = FileBatch(folder: PathText(folder), mode: 0o644)
+    files.append(name, size: Int64(size), mtimeNS: 0)
+    sendRecord(.files(files))
   }
 
   /// Sends a complete file, the end of its folder (entry 0), and the end of the tree.
@@ -42,26 +41,20 @@ extension TransferPort {
   ) {
     var hasher = FileHasher(.xxh128)
     bytes.withUnsafeBytes { hasher.update($0) }
-    var record = TreeRecord(file: number)
-    record.whole = [hasher.digest]
-    sendRecord(record)
+    sendRecord(.whole(first: number, digests: [hasher.digest]))
     enqueue(Chunk(bytes), on: .file)
-    var leave = TreeRecord()
-    leave.leave = 0
-    sendRecord(leave)
+    sendRecord(.leave(0))
     self.complete(files: complete.files, folders: complete.folders, unsent: complete.unsent)
   }
 
   /// Sends the counts of announced entries, and ends both channels.
   func complete(files: Int = 0, folders: Int = 0, links: Int = 0, unsent: Int = 0) {
-    var record = TreeRecord()
     var announcement = TreeAnnouncement()
     announcement.entries.files = files
     announcement.entries.folders = folders
     announcement.entries.links = links
     announcement.unsent = unsent
-    record.complete = announcement
-    sendRecord(record)
+    sendRecord(.complete(announcement))
     finish(.index)
     finish(.file)
   }

@@ -62,9 +62,7 @@ import Testing
       let (_, received) = try await fixture.receive { (port) throws(FileError) in
         port.announce(folder: "tree")
         while rmdir(folder) != 0 { sched_yield() }
-        var leave = TreeRecord()
-        leave.leave = 0
-        port.sendRecord(leave)
+        port.sendRecord(.leave(0))
         port.complete(folders: 1)
         while try port.receive(.index) != nil {}
       }

@@ -7,8 +7,7 @@ import Testing
     var batch = FileBatch(folder: PathText("a/b"), mode: 0o640)
     batch.append("x", size: 5, mtimeNS: 1_767_225_600_000_000_001)
     batch.append("y\n\"", size: 0, mtimeNS: -1)
-    var record = TreeRecord()
-    record.files = batch
+    let record = TreeRecord.files(batch)
     let line = record.encoded()
     #expect(
       String(decoding: line, as: UTF8.self)

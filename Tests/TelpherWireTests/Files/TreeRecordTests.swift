@@ -27,16 +27,12 @@ import Testing
     #"{"failed":"why","file":-1,"path":{"base64":"/w=="}}"#,
     #"{"leave":3}"#,
     #"{"complete":{"entries":{"files":9,"folders":2,"links":0},"unsent":1}}"#,
-    #"{"want":5}"#,
     #"{"count":3,"want":5}"#,
     #"{"offset":9,"prefix_digest":"ab","want":5}"#,
-    #"{"offset":9,"want":5}"#,
-    #"{"skip":8}"#,
     #"{"count":2,"reason":"unchanged","skip":8}"#,
     #"{"count":1,"reason":"not_newer","skip":8}"#,
     #"{"count":1,"reason":"exists","skip":8}"#,
     #"{"count":3,"stored":5}"#,
-    #"{"stored":5}"#,
     #"{"settled":{"bytes":5,"changed":1,"failed":{"files":1,"folders":0,"links":0},"skipped":{"files":0,"folders":2,"links":0},"stored":{"files":7,"folders":2,"links":3},"unsent":1}}"#,
     #"{}"#,
   ]) func `The JSON of a record stays the same`(json: String) throws {
@@ -59,6 +55,17 @@ import Testing
     (#"{"color":"red"}"#, "{}"),
     (#" { "leave" : 3 } "#, #"{"leave":3}"#),
   ]) func `Unknown keys and null are ignored`(json: String, same: String) throws {
+    let records = try TreeRecord.decode(lines: Array("\(json)\n".utf8))
+    #expect(records.map { String(decoding: $0.encoded(), as: UTF8.self) } == ["\(same)\n"])
+  }
+
+  /// A count of 1 is the default.
+  @Test(arguments: [
+    (#"{"want":5}"#, #"{"count":1,"want":5}"#),
+    (#"{"stored":5}"#, #"{"count":1,"stored":5}"#),
+    (#"{"skip":8}"#, #"{"count":1,"reason":"unchanged","skip":8}"#),
+    (#"{"offset":9,"want":5}"#, #"{"offset":9,"prefix_digest":"","want":5}"#),
+  ]) func `Missing keys have defaults`(json: String, same: String) throws {
     let records = try TreeRecord.decode(lines: Array("\(json)\n".utf8))
     #expect(records.map { String(decoding: $0.encoded(), as: UTF8.self) } == ["\(same)\n"])
   }

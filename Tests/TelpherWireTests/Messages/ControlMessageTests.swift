@@ -2,34 +2,37 @@ import Testing
 import TelpherWire
 
 @Suite struct ControlMessageTests {
-  static func decode(_ json: String) throws -> ControlMessage {
+  static func decode(_ json: String) throws -> [ControlMessage] {
     try ControlMessage.decode(Array(json.utf8))
   }
 
   @Test func `Every key is decoded`() throws {
-    let message = try Self.decode(
+    let messages = try Self.decode(
       """
       {"signal":15,"cancel":true,"stop_sending":1,"detach":true,"resize":{"rows":24,"columns":80},\
       "opened":{"attached":true,"offsets":{"1":5,"2":0}}}
       """)
-    #expect(message.signal == 15)
-    #expect(message.cancel == true)
-    #expect(message.stopSending == 1)
-    #expect(message.detach == true)
-    #expect(message.resize == ControlMessage.TerminalSize(rows: 24, columns: 80))
-    #expect(message.opened == ControlMessage.Opened(attached: true, offsets: ["1": 5, "2": 0]))
+    #expect(
+      messages == [
+        .signal(15), .stopSending(1), .cancel, .detach,
+        .resize(ControlMessage.TerminalSize(rows: 24, columns: 80)),
+        .opened(.command(offsets: ["1": 5, "2": 0])),
+      ])
   }
 
   @Test func `An encoded message decodes to the same`() throws {
-    var message = ControlMessage()
-    message.stopSending = 2
-    message.opened = ControlMessage.Opened(attached: true, offsets: ["1": .max])
-    #expect(try ControlMessage.decode(message.encoded()) == message)
+    let messages: [ControlMessage] = [.stopSending(2), .opened(.command(offsets: ["1": .max]))]
+    #expect(try ControlMessage.decode(ControlMessage.encode(messages)) == messages)
+  }
+
+  /// A key that is false requests nothing.
+  @Test func `A message with false flags sets nothing`() throws {
+    #expect(try Self.decode(#"{"cancel":false,"detach":false,"restart":false}"#) == [])
   }
 
   @Test func `An empty message sets nothing`() throws {
-    #expect(try Self.decode("{}") == ControlMessage())
-    #expect(ControlMessage().encoded() == Array("{}".utf8))
+    #expect(try Self.decode("{}") == [])
+    #expect(ControlMessage.encode([]) == Array("{}".utf8))
   }
 
   @Test(arguments: [

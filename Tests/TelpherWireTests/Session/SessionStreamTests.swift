@@ -172,7 +172,7 @@ import TelpherWire
         == [.control(1, message: Array(#"{"signal":2}"#.utf8))])
     server.session.close(1, CloseResult(.exited))
     _ = server.takeOutput()
-    server.session.control(1, ControlMessage())
+    server.session.control(1, .cancel)
     #expect(server.takeOutput().isEmpty)
   }
 }

@@ -150,7 +150,7 @@ struct SessionModel {
 
   mutating func control(_ side: Int) {
     guard let stream = openStreams(side).randomElement(using: &generator) else { return }
-    sides[side].end.session.control(stream, ControlMessage())
+    sides[side].end.session.control(stream, .cancel)
     sides[side].sentControls[stream, default: 0] += 1
   }
 
