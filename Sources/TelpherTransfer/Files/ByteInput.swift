@@ -12,9 +12,7 @@ struct ByteInput {
   /// Checks that the stream is not over.
   ///
   /// - Throws: `FileError`, the reason that it is.
-  func checkOpen() throws(FileError) {
-    if let end = port.monitor.withLock(\.end) { throw end }
-  }
+  func checkOpen() throws(FileError) { try port.checkOpen() }
 
   /// Waits for the next bytes and returns at least 1 and at most `limit` of them.
   ///

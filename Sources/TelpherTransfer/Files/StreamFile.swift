@@ -80,7 +80,7 @@ public struct StreamFile: Sendable {
     while true {
       var polled = pollfd(fd: descriptor, events: Int16(events), revents: 0)
       let ready = poll(&polled, 1, Self.checkInterval)
-      if let end = port.monitor.withLock(\.end) { throw end }
+      try port.checkOpen()
       guard ready > 0 else {
         if ready == 0 || errno == EINTR { continue }
         throw FileError(attempt, named: name, errno: errno)

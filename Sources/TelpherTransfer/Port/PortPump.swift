@@ -6,7 +6,7 @@ public import TelpherWire
 /// The loop's side of a `TransferPort`. It passes data from the worker to the stream, and received
 /// data from the stream to the worker.
 ///
-/// All methods are for the link's loop only. Sendable is unchecked because the port's `announce`
+/// All methods are for the link's loop only. Sendable is unchecked because the port's `notifyLoop`
 /// closure captures the pump on other threads; that closure only schedules `pump` on the loop.
 public final class PortPump: @unchecked Sendable {
   /// The window of the file channel in bytes, large enough that neither side waits for the other on
@@ -85,7 +85,7 @@ public final class PortPump: @unchecked Sendable {
   public func peerDidFinish() {
     isOver = true
     for channel in [Channel.file, .index] { port.deliverEnd(of: channel) }
-    port.discardSends()
+    port.peerDidFinish()
   }
 
   /// The stream has ended early; the worker's calls throw `error` from now on.
@@ -108,28 +108,24 @@ public final class PortPump: @unchecked Sendable {
   }
 
   private func pump() {
-    let (messages, taken) = port.monitor.withLock { $0.look() }
+    let changes = port.takeChanges()
     guard !isOver else { return }
-    for message in messages { link.control(stream, message) }
-    for (channel, count) in taken { link.consume(stream, channel, count) }
+    for message in changes.messages { link.control(stream, message) }
+    for (channel, count) in changes.takenBytes { link.consume(stream, channel, count) }
     for outbound in outbounds where !blocked.contains(outbound.channel) { send(outbound) }
   }
 
   private func send(_ outbound: OutboundChannel) {
     let channel = outbound.channel
     while true {
-      let (chunk, isFinished, hasRoom) = port.monitor.withLock { state in
-        let chunk = state.outgoing[channel].next()
-        return (chunk, state.outgoing[channel].isFinished, state.isFull && !state.hasNoRoom())
-      }
-      if hasRoom { port.monitor.signal() }
-      guard let chunk else {
-        if isFinished { outbound.finish() }
-        return
-      }
-      if !outbound.send(chunk) {
-        blocked.insert(channel)
-        return
+      switch port.nextOutgoing(channel) {
+      case .chunk(let chunk, _):
+        if !outbound.send(chunk) {
+          blocked.insert(channel)
+          return
+        }
+      case .finished: return outbound.finish()
+      case .nothing: return
       }
     }
   }

@@ -20,7 +20,7 @@ struct TransferPortTests {
     #expect(first.storage === read.storage)
     #expect(try port.receive(.file).map { [UInt8]($0) } == Array(100..<110))
     #expect(try port.poll(.file)?.count == nil)
-    #expect(port.monitor.withLock { $0.taken[.file] } == 110)
+    #expect(port.takeChanges().takenBytes == [.file: 110])
   }
 
   /// Memory that is not released counts as in use, and makes all reads smaller.
@@ -50,7 +50,7 @@ struct TransferPortTests {
       _ = try port.receive(.file)
     }
     #expect(told.withLock { $0 } == 1)
-    let taken = port.monitor.withLock { $0.look().taken }
+    let taken = port.takeChanges().takenBytes
     #expect(taken == [.file: 100])
     port.deliver(Chunk([UInt8](repeating: 0, count: 10)), on: .index)
     _ = try port.receive(.index)
@@ -66,42 +66,13 @@ struct TransferPortTests {
     #expect(told.withLock { $0 } == 0)
     _ = try port.message(until: 0) { $0 == .restart ? true : nil }
     #expect(told.withLock { $0 } == 1)
-    let taken = port.monitor.withLock { $0.look().taken }
+    let taken = port.takeChanges().takenBytes
     #expect(taken == [.file: 1])
     port.deliver(Chunk([2]), on: .index)
     _ = try port.receive(.index)
     port.deliverEnd(of: .index)
     #expect(try port.receive(.index) == nil)
     #expect(told.withLock { $0 } == 2)
-  }
-
-  @Test func workerContinuesWhenHalfOfTheQueueIsSent() {
-    var state = TransferPort.State()
-    let size = 1_000
-    let read = Chunk([UInt8](repeating: 0, count: size))
-    var waits: [Bool] = []
-    func look() { waits.append(state.hasNoRoom(size)) }
-    for _ in 0..<5 {
-      state.outgoing[.file].append(read)
-      look()
-    }
-    #expect(waits == [false, false, false, false, true])
-    waits = []
-    for _ in 0..<3 {
-      _ = state.outgoing[.file].next()
-      look()
-    }
-    #expect(waits == [true, true, false])
-    // It waits again only when the queue is full again.
-    waits = []
-    for _ in 0..<3 {
-      state.outgoing[.file].append(read)
-      look()
-    }
-    #expect(waits == [false, false, true])
-    state.end = FileError(.lost, "the connection was lost")
-    look()
-    #expect(waits.last == false)
   }
 
   @Test func chunkIsNotJoinedToOneThatWasTaken() throws {

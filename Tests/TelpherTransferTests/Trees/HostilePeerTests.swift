@@ -163,15 +163,15 @@ import Testing
         try sender.run()
       } meanwhile: { port in
         try await eventually("it is announced") {
-          port.monitor.withLock { $0.outgoing[.index].count > 0 }
+          port.state.queuedBytes > 0
         }
         let want = TreeRecord.want(EntryRun(1), after: nil)
         port.deliver(Chunk(want.encoded()), on: .index)
-        try await eventually("it waits for room") { port.monitor.withLock { $0.isFull } }
+        try await eventually("it waits for room") { port.state.room == .full }
         let failed = TreeRecord.failure(1, "the disk is full", path: nil)
         port.deliver(Chunk(failed.encoded()), on: .index)
         try await eventually("it has read the answers") {
-          port.monitor.withLock { $0.isFull && $0.incoming[.index].count == 0 }
+          port.state.room == .full && port.state.unreadBytes(of: .index) == 0
         }
       }
       let error = #expect(throws: FileError.self) { try result.get() }
@@ -194,9 +194,9 @@ import Testing
           for number in 0..<1_000 { files.append("\(number)", size: 1, mtimeNS: 0) }
           port.deliver(Chunk(TreeRecord.files(files).encoded()), on: .index)
         }
-        try await eventually("it waits for room") { port.monitor.withLock { $0.isFull } }
-        let most = TransferPort.queuedReads.most * ReadBuffer.largeRead
-        #expect(port.monitor.withLock { $0.queued } < most + (64 << 10))
+        try await eventually("it waits for room") { port.state.room == .full }
+        let most = PortState.queuedReads.most * ReadBuffer.largeRead
+        #expect(port.state.queuedBytes < most + (64 << 10))
       }
       #expect(throws: FileError.self) { try result.get() }
     }

@@ -21,10 +21,8 @@ import Testing
 
     init(atFirstAnswer body: @escaping @Sendable (TransferPort) -> Void) {
       let made = TransferPort { [unowned self] in
-        let answers = port.monitor.withLock { state in
-          state.isAnnounced = false
-          return state.outgoing[.index].count > 0 || state.outgoing[.index].isFinished
-        }
+        _ = port.takeChanges()
+        let answers = port.state.queuedBytes > 0 || port.state.hasFinished(.index)
         let isFirst = isDone.withLock { isDone in
           defer { isDone = isDone || answers }
           return answers && !isDone

@@ -41,20 +41,16 @@ final class PortPair: Sendable {
   }
 
   private func carry(from: TransferPort, to: TransferPort, isFirst: Bool) {
-    let (messages, chunks, ends) = from.monitor.withLock { state in
-      let messages = state.look().messages
-      var chunks: [(Channel, Chunk)] = []
-      var ends: [Channel] = []
-      for channel in [Channel.index, .file] {
-        while let chunk = state.outgoing[channel].next() { chunks.append((channel, chunk)) }
-        if state.outgoing[channel].isFinished { ends.append(channel) }
+    for message in from.takeChanges().messages { try? to.deliver([message]) }
+    for channel in [Channel.index, .file] {
+      while case .chunk(let chunk, _) = from.nextOutgoing(channel) {
+        deliver(chunk, channel, to, isFirst)
       }
-      return (messages, chunks, ends)
     }
-    from.monitor.signal()
-    for message in messages { try? to.deliver([message]) }
-    for (channel, chunk) in chunks { deliver(chunk, channel, to, isFirst) }
-    if !isCut { ends.forEach { to.deliverEnd(of: $0) } }
+    guard !isCut else { return }
+    for channel in [Channel.index, .file] where from.state.hasFinished(channel) {
+      to.deliverEnd(of: channel)
+    }
   }
 
   private var isCut: Bool { faults.cutAfter.map { sentBytes >= $0 } ?? false }

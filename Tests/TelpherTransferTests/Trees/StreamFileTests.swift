@@ -59,7 +59,7 @@ import Testing
       _ = try StreamFile(pipe.reading, name: "standard input").send(on: port, digest: .xxh128)
     } meanwhile: { port in
       try await eventually("it has begun") {
-        port.monitor.withLock { $0.outgoing[.index].isFinished }
+        port.state.hasFinished(.index)
       }
     }
     #expect(throws: FileError.self) { try result.get() }
