@@ -29,9 +29,9 @@ extension TreeReceiver {
     }
     switch part.end {
     case .failed(let message, _):
-      if file.writer != nil { fail(&file, FileError(.remote, message)) }
+      if file.partial != nil { fail(&file, FileError(.remote, message)) }
     case .complete(let completion):
-      if let writer = file.writer { finish(&file, writer, completion) }
+      if let partial = file.partial { finish(&file, partial, completion) }
     case nil:
       incoming = file
       return
@@ -55,18 +55,20 @@ extension TreeReceiver {
     let state: IncomingFile.State
     if case .failed(let message, _) = part.end {
       state = .discarding(fail(number, file.path, FileError(.remote, message)))
-      return IncomingFile(number: number, path: file.path, entry: file.entry, state: state)
+      return IncomingFile(
+        number: number, path: file.path, entry: file.entry, state: state, options.digest)
     }
     do throws(FileError) {
       let partial = try havingDescriptors { (receiver) throws(FileError) in
         try receiver.openPartial(file, part)
       }
-      state = .storing(PartialWriter(partial, options.digest))
+      state = .storing(partial)
     } catch {
       // The failure also tells the sender to stop sending this file.
       state = .discarding(fail(number, file.path, error))
     }
-    return IncomingFile(number: number, path: file.path, entry: file.entry, state: state)
+    return IncomingFile(
+      number: number, path: file.path, entry: file.entry, state: state, options.digest)
   }
 
   private mutating func take(
@@ -76,10 +78,10 @@ extension TreeReceiver {
       guard start >= 0 else {
         throw FileError(.protocolError, "the start offset \(start) is negative")
       }
-      store(&file) { (writer, path) throws(FileError) in try writer.begin(at: start, path) }
+      store(&file) { (file) throws(FileError) in try file.begin(at: start) }
       if start == 0, file.position > 0 { meter?.update { $0.restartFile() } }
       file.position = start
-      if file.writer != nil { meter?.update { $0.pass(start) } }
+      if file.partial != nil { meter?.update { $0.pass(start) } }
     }
     if let hole = part.hole {
       // Limit the hole to the announced size: a hole costs the sender a few bytes, and may take the
@@ -92,28 +94,29 @@ extension TreeReceiver {
       }
       file.position += hole
       meter?.update { $0.pass(hole) }
-      try file.writer?.skip(hole) { () throws(FileError) in try input.checkOpen() }
+      try file.skip(hole) { () throws(FileError) in try port.checkOpen() }
     }
     guard var left = part.data else { return }
     guard left >= 0 else {
       throw FileError(.protocolError, "a record announces \(left) bytes of data")
     }
     while left > 0 {
-      let chunk = try input.next(atMost: left)
+      guard let chunk = try port.receive(.file, atMost: Int(left)) else {
+        throw FileError(.protocolError, "fewer bytes arrived than the records announced")
+      }
       left -= Int64(chunk.count)
       file.received += Int64(chunk.count)
       file.position += Int64(chunk.count)
       meter?.update { $0.move(Int64(chunk.count)) }
-      store(&file) { (writer, _) throws(FileError) in try writer.write(chunk) }
+      store(&file) { (file) throws(FileError) in try file.write(chunk) }
     }
   }
 
   /// Performs a step of storing a file, unless the file has failed. Reports a failure of the step.
   private mutating func store(
-    _ file: inout IncomingFile, _ step: (PartialWriter, RelativePath) throws(FileError) -> Void
+    _ file: inout IncomingFile, _ step: (inout IncomingFile) throws(FileError) -> Void
   ) {
-    guard let writer = file.writer else { return }
-    do throws(FileError) { try step(writer, file.path) } catch { fail(&file, error) }
+    do throws(FileError) { try step(&file) } catch { fail(&file, error) }
   }
 
   private mutating func fail(_ file: inout IncomingFile, _ error: FileError) {
@@ -137,24 +140,24 @@ extension TreeReceiver {
 
   /// Verifies a completely received file and adds it to the group.
   private mutating func finish(
-    _ file: inout IncomingFile, _ writer: PartialWriter, _ completion: FileCompletion
+    _ file: inout IncomingFile, _ partial: Partial, _ completion: FileCompletion
   ) {
     do throws(FileError) {
       let path = file.path
-      guard completion.digest == writer.hasher.digest else { throw .mismatch(path, options.digest) }
+      guard completion.digest == file.digest else { throw .mismatch(path, options.digest) }
       let mode = (completion.mode ?? file.entry.mode ?? 0o644) & FileMode.keptOfFiles
-      let position = writer.partial.position
+      let position = partial.position
       guard position == completion.size ?? file.entry.size ?? position else {
         throw FileError(.changed, "only a part of '\(path)' arrived", path: "\(path)")
       }
-      try writer.partial.finish(mode: mode, modifiedNS: completion.mtimeNS ?? file.entry.mtimeNS)
+      try partial.finish(mode: mode, modifiedNS: completion.mtimeNS ?? file.entry.mtimeNS)
       let folder = try havingDescriptors { (receiver) throws(FileError) in
         try receiver.spot(of: path).folder
       }
       ledger.didMove(
         file.number, bytes: file.received, digest: completion.digest,
-        size: writer.partial.position, change: completion.change)
-      group.add(file.number, writer.partial, in: folder)
+        size: partial.position, change: completion.change)
+      group.add(file.number, partial, in: folder)
     } catch {
       fail(&file, error)
     }

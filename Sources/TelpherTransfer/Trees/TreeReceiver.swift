@@ -47,7 +47,6 @@ public struct TreeReceiver {
   let onFile: FileReportHandler?
   var reader = RecordReader()
   var answers: AnswerWriter
-  var input: ByteInput
   var group: CommitGroup
   /// The account of all entries.
   var ledger = TransferLedger()
@@ -104,7 +103,6 @@ public struct TreeReceiver {
     self.options = options
     self.meter = meter
     answers = AnswerWriter(port: port)
-    input = ByteInput(port: port)
     group = CommitGroup(
       base: self.base, syncs: options.sync, replaces: options.existing.mayReplace)
   }

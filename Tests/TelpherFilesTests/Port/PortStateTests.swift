@@ -115,6 +115,20 @@ struct PortStateTests {
     }
   }
 
+  @Test func aChunkIsTakenInParts() {
+    var state = Self.state()
+    state.deliver(Chunk(Array(0..<10)), on: .file)
+    var parts: [[UInt8]] = []
+    for limit in [4, 6, 1] {
+      guard case .chunk(let chunk, _) = state.take(.file, atMost: limit) else { break }
+      parts.append([UInt8](chunk))
+    }
+    #expect(parts == [Array(0..<4), Array(4..<10)])
+    #expect(state.unreadBytes(of: .file) == 0)
+    let changes = state.takeChanges()
+    #expect(changes.takenBytes == [.file: 10])
+  }
+
   @Test func takenBytesAreReportedAtAnEighthOfTheWindow() {
     var state = Self.state()
     var notices: [Bool] = []
