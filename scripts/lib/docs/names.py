@@ -13,7 +13,7 @@ HISTORY = {"CHANGELOG.md", "docs/decisions.md"}
 ABOUT_CODE = {
     "README.md", "docs/architecture.md", "docs/FROM-THE-TUTORIALS.md", "CONTRIBUTING.md"}
 OURSELVES = pathlib.Path(__file__).resolve().parent
-SOURCES = ["Sources", "Tests", "Fuzz", "CLibUV", "scripts", ".ci", "Package.swift"]
+SOURCES = ["Sources", "Tests", "CLibUV", "scripts", ".ci", "Package.swift"]
 
 
 def check(pages):
@@ -59,7 +59,7 @@ def paths(page):
     for block in page.blocks:
         texts += enumerate(block.lines, block.line)
     for number, text in texts:
-        for name in re.findall(r"(?<![\w./~-])(?:scripts|docs|Sources|Tests|Fuzz)/[\w./*+-]+", text):
+        for name in re.findall(r"(?<![\w./~-])(?:scripts|docs|Sources|Tests)/[\w./*+-]+", text):
             if not any(ROOT.glob(name.rstrip("./"))):
                 yield f"{page.name}:{number}: {name} does not exist"
 
