@@ -1,8 +1,27 @@
-public import TelpherWire
+internal import TelpherText
+package import TelpherWire
 
 /// How a command ended. A failed command is a result; a command whose end is unknown is a
 /// `ClientError`.
 public struct CommandResult: Sendable, Equatable {
+  /// The resources used by a command and the children it waited for: getrusage(2).
+  public struct Usage: Sendable, Equatable {
+    /// Processor time in user mode.
+    public var userTime: Duration
+    /// Processor time in the kernel.
+    public var systemTime: Duration
+    /// The largest resident set, in kibibytes; nil if it was no larger than the server's own.
+    public var maxResidentKiB: Int64?
+    /// Page faults that needed no read from disk.
+    public var minorFaults: Int64
+    /// Page faults that needed a read from disk.
+    public var majorFaults: Int64
+    /// Context switches because the process waited.
+    public var voluntarySwitches: Int64
+    /// Context switches because the kernel preempted the process.
+    public var involuntarySwitches: Int64
+  }
+
   /// The ways in which a command can end.
   public enum Status: Sendable, Equatable {
     /// It exited with this code, 0 to 255.
@@ -22,8 +41,23 @@ public struct CommandResult: Sendable, Equatable {
 
   /// How it ended.
   public var status: Status
-  /// Everything that the server reports in CLOSE: byte counts, times, resource usage.
-  public var details: CloseResult
+  /// Everything that the server reports in CLOSE.
+  package var details: CloseResult
+
+  /// The bytes that it wrote to standard output, also those that nobody read.
+  public var outputCount: UInt64 { count(.stdout) }
+  /// The bytes that it wrote to standard error; 0 if that was merged into the output.
+  public var errorCount: UInt64 { count(.stderr) }
+  /// The time from start to end, as the server measured it; nil if it reports none.
+  public var wallTime: Duration? { details.wallMS.map(Duration.milliseconds) }
+  /// What it used; nil if the server does not report it.
+  public var usage: Usage? { details.rusage.map(Usage.init) }
+  /// Whether another process still held an output pipe open at the end of the drain time. Output
+  /// that such a process writes later is lost.
+  public var pipeWasHeld: Bool { details.pipeHeld == true }
+  /// Whether processes that it started were still running after it. Only a server with control
+  /// groups reports this.
+  public var hasSurvivors: Bool { details.survivors == true }
 
   /// Whether it exited with code 0.
   public var isSuccess: Bool { status == .exited(0) }
@@ -53,6 +87,8 @@ public struct CommandResult: Sendable, Equatable {
     }
   }
 
+  private func count(_ channel: Channel) -> UInt64 { details.bytes?["\(channel.rawValue)"] ?? 0 }
+
   private static func required(
     _ number: Int32?, _ result: String, _ key: String
   ) throws(ClientError) -> Int32 {
@@ -72,6 +108,55 @@ extension CommandResult {
   }
 }
 
+extension CommandResult: CustomStringConvertible {
+  /// One line for logs, for example `exited with code 0 after 12 ms (output: 34 bytes)`.
+  public var description: String {
+    var text = status.text
+    if case .notStarted = status { return text }
+    if let wallTime {
+      text += " after \(wallTime.formatted)"
+    }
+    var notes: [String] = []
+    if outputCount > 0 { notes.append("output: \(outputCount) bytes") }
+    if errorCount > 0 { notes.append("errors: \(errorCount) bytes") }
+    if pipeWasHeld { notes.append("another process holds an output pipe") }
+    if hasSurvivors { notes.append("processes of it are still running") }
+    return notes.isEmpty ? text : text + " (\(notes.joined(separator: ", ")))"
+  }
+}
+
+extension CommandResult.Status {
+  /// The status in words, for example `exited with code 0`.
+  fileprivate var text: String {
+    switch self {
+    case .exited(let code): "exited with code \(code)"
+    case .signaled(let signal): "ended by signal \(signal)"
+    case .timedOut: "ended at its deadline"
+    case .canceled: "canceled"
+    case .notStarted(_, _, let message): "not started: \(ShownText.escaped(message))"
+    case .detached: "detached from the job, which continues"
+    }
+  }
+}
+
+extension CommandResult.Usage {
+  fileprivate init(_ usage: CloseResult.Usage) {
+    self.init(
+      userTime: .milliseconds(usage.userMS), systemTime: .milliseconds(usage.systemMS),
+      maxResidentKiB: usage.maxRSSKiB, minorFaults: usage.minorFaults,
+      majorFaults: usage.majorFaults, voluntarySwitches: usage.voluntarySwitches,
+      involuntarySwitches: usage.involuntarySwitches)
+  }
+}
+
+extension Duration {
+  /// In milliseconds below 10 s, else in seconds.
+  fileprivate var formatted: String {
+    self < .seconds(10)
+      ? "\(Int64(self / .milliseconds(1))) ms" : "\(Int64(self / .seconds(1))) s"
+  }
+}
+
 /// A command's result with all its output.
 public struct CollectedResult: Sendable, Equatable {
   /// How it ended.
@@ -80,4 +165,9 @@ public struct CollectedResult: Sendable, Equatable {
   public var output: [UInt8]
   /// The bytes of standard error.
   public var error: [UInt8]
+}
+
+extension CollectedResult: CustomStringConvertible {
+  /// How the command ended, as one line; not the output.
+  public var description: String { result.description }
 }
