@@ -34,6 +34,9 @@ let package = Package(
     .executableTarget(
       name: "bench-load-c", path: "Sources/CTelpherBenchLoad",
       linkerSettings: [.linkedLibrary("crypto")]),
+    .executableTarget(
+      name: "bench-far-c", path: "Sources/CTelpherBenchFar",
+      linkerSettings: [.linkedLibrary("pthread")]),
     .executableTarget(name: "bench-file-c", path: "Sources/CTelpherBenchFile"),
     .target(name: "CTelpherBenchAllocations"),
     .executableTarget(

@@ -391,8 +391,7 @@ final class CommandJob {
 
   private var limits: CloseResult.CommandLimits {
     CloseResult.CommandLimits(
-      deadlineMS: request.deadlineMS,
-      keptMS: Int64(surroundings.keepDetachedFor / 1_000_000))
+      deadlineMS: request.deadlineMS, keptMS: Int64(surroundings.keepDetachedFor / 1_000_000))
   }
 
   private static func nanoseconds(_ milliseconds: Int64) -> UInt64 {

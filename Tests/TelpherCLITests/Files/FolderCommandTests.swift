@@ -24,7 +24,8 @@ struct FolderCommandTests {
 
   @Test func mvDoesNotReplaceAFIFO() async throws {
     let result = try await sandbox.shell(
-      "cd \"$HOME\"; echo x >one; mkfifo pipe; telpher mv one pipe; echo $?; test -p pipe && cat one")
+      "cd \"$HOME\"; echo x >one; mkfifo pipe; telpher mv one pipe; echo $?; test -p pipe && cat one"
+    )
     #expect(result.text == "1\nx\n")
     #expect(result.errorText.contains("cannot replace 'pipe': it is a FIFO"))
   }

@@ -1,3 +1,4 @@
+import TelpherTestSupport
 import Testing
 
 @testable import TelpherWire

@@ -1,8 +1,9 @@
+import TelpherFileStore
 import TelpherTransport
 import TelpherWire
 import Testing
 
-@testable import TelpherFiles
+@testable import TelpherTransfer
 
 struct PortStateTests {
   private static let read = Chunk([UInt8](repeating: 0, count: 1_000))
