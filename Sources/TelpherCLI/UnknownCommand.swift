@@ -35,3 +35,36 @@ struct UnknownCommand {
     return "there is no command '\(shown)': \(advice) (see '\(parent) --help')"
   }
 }
+
+/// Finds the word that the user may have meant to type.
+enum Suggestion {
+  /// The greatest distance at which a word is suggested.
+  private static let maxDistance = 2
+
+  /// The name that is most similar to `word`; nil if none is similar enough.
+  static func nearest(to word: String, among names: [String]) -> String? {
+    // In a short word, at most half of the letters may be wrong.
+    let limit = min(maxDistance, word.count / 2)
+    return names.map { (distance(word, $0), $0) }.filter { $0.0 <= limit }.min { $0.0 < $1.0 }?.1
+  }
+
+  /// The number of letters to insert, remove or replace, or of neighbours to exchange, to turn `a`
+  /// into `b` (optimal string alignment).
+  static func distance(_ a: String, _ b: String) -> Int {
+    let (a, b) = (Array(a), Array(b))
+    // Row i has the distances of the first i letters of `a` from all beginnings of `b`.
+    var rows = [Array(0...b.count)]
+    for i in a.indices {
+      var row = [i + 1]
+      for j in b.indices {
+        var best = min(rows[i][j] + (a[i] == b[j] ? 0 : 1), row[j] + 1, rows[i][j + 1] + 1)
+        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] {
+          best = min(best, rows[i - 1][j - 1] + 1)
+        }
+        row.append(best)
+      }
+      rows.append(row)
+    }
+    return rows[a.count][b.count]
+  }
+}

@@ -1,3 +1,4 @@
+internal import ArgumentParser
 internal import Glibc
 internal import TelpherAccess
 internal import TelpherClient
@@ -161,4 +162,45 @@ struct ServerReach {
   }
 
   private static func nonEmpty(_ text: String) -> String? { text.isEmpty ? nil : text }
+}
+
+/// Makes small requests about files on a server, one after the other.
+struct FileReach {
+  let server: ServerOptions
+
+  /// Connects and calls `work` for each of `paths`. Reports a request that fails, and goes on.
+  ///
+  /// - Throws: `ExitCode` if a request failed; `Failure` if telpher or the connection failed.
+  func perform(
+    for paths: [PathText], _ work: (Connection, PathText) async throws -> Void
+  ) async throws {
+    var hasFailed = false
+    do {
+      let connection = try await ServerReach(options: server).connect(embeddedServer: .allowed)
+        .connection
+      for path in paths {
+        do {
+          try await work(connection, path)
+        } catch let error as FileError {
+          Descriptor.complain(
+            TransferFailure(path: error.path ?? path.description, message: error.message).line)
+          hasFailed = true
+        } catch let error as RemovalError {
+          TransferOutcome.lines(of: error.failures, count: error.count).forEach(Descriptor.complain)
+          hasFailed = true
+        }
+      }
+    } catch {
+      throw Failure(error)
+    }
+    if hasFailed { throw ExitCode(ExitStatus.filesFailed) }
+  }
+}
+
+/// The rule that TCP is used only within this machine.
+enum Loopback {
+  /// The message that refuses `address`.
+  static func refusal(_ address: String) -> String {
+    "\(address) is refused: TCP is not encrypted, so telpher uses it only within this machine (127.0.0.1, ::1, localhost); between machines, clients connect with --on ssh://HOST"
+  }
 }

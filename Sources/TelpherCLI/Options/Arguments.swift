@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import TelpherClient
+internal import TelpherTransport
 
 /// Times on the command line: `5` and `5s`, `1.5s`, `200ms`, `2m`, `1h`.
 enum DurationArgument {
@@ -40,5 +42,50 @@ enum DurationArgument {
       && text.utf8.allSatisfy {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".")
       }
+  }
+}
+
+/// One variable of `--env`.
+struct EnvironmentVariable: Sendable, Equatable {
+  var name: String
+  var value: ByteText
+
+  /// Reads `NAME=VALUE`. The value may be empty, and may contain equals signs.
+  ///
+  /// - Throws: `ValidationError` that says what is missing.
+  static func parse(_ text: String) throws -> EnvironmentVariable {
+    guard let equals = text.firstIndex(of: "=") else {
+      throw ValidationError(
+        "'\(text)' has no '=': write NAME=VALUE, or \(text)= for an empty value")
+    }
+    guard equals != text.startIndex else {
+      throw ValidationError("'\(text)' has no name before '='")
+    }
+    let name = text[..<equals]
+    guard ArgumentText.isPlain(name) else {
+      throw ValidationError("the variable name '\(name)' is not UTF-8")
+    }
+    let value = ByteText(ArgumentText.bytes(of: text[text.index(after: equals)...]))
+    return EnvironmentVariable(name: String(name), value: value)
+  }
+}
+
+/// An address at which `serve` listens.
+enum ListenAddress: Sendable, Equatable {
+  /// A Unix or TCP socket.
+  case socket(SocketAddress)
+  /// Standard input and output, which form one connection.
+  case stdio
+
+  /// Reads `unix:PATH`, `tcp:HOST:PORT` or `stdio`.
+  ///
+  /// - Throws: `ValidationError` that says what is wrong with it.
+  static func parse(_ text: String) throws -> ListenAddress {
+    if text == "stdio" { return .stdio }
+    do throws(TransportError) {
+      return .socket(try SocketAddress(parsing: text))
+    } catch {
+      throw ValidationError("\(error.message), or stdio")
+    }
   }
 }
