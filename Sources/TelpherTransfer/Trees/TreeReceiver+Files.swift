@@ -129,7 +129,7 @@ extension TreeReceiver {
   {
     let (folder, name, _) = try spot(of: file.path)
     // Small files are sent again instead of resumed.
-    if file.isNew, file.entry.size ?? .max <= TreeSender.smallFile {
+    if file.isNew, file.entry.size ?? .max <= FileTransmission.smallFile {
       let mode = (file.entry.mode ?? 0o644) & FileMode.keptOfFiles
       if let partial = try Partial.openUnnamed(for: name, in: folder, mode: mode) {
         return partial

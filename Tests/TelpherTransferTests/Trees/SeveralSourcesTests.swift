@@ -101,7 +101,7 @@ struct SeveralSourcesTests {
 
   @Test func moreSourcesThanAreAnnouncedAheadAreAllStored() async throws {
     try await TreeFixture.with { fixture in
-      let names = (0..<TreeSender.maxAhead + 1_000).map { "f\($0)" }
+      let names = (0..<SenderState.maxAhead + 1_000).map { "f\($0)" }
       for name in names { fixture.write(fixture.source + "/" + name, [1]) }
       let (sent, received, reports) = try await Self.send(names, of: fixture)
       #expect(sent.counts == received)

@@ -173,15 +173,15 @@ import Testing
       let (sent, received) = await pair.run { (port) throws(FileError) in
         var sender = TreeSender(
           port: port, root: from, source: .root, name: "tree".bytes, options: TransferOptions())
-        while !sender.isComplete { try sender.announceNext() }
-        unlink(fixture.source + "/gone")
-        while try !sender.sendNext() || !sender.items.isEmpty {
-          sender.output.flush()
-          if !sender.items.isEmpty { try sender.takeAnswers(waiting: true) }
-        }
-        try sender.finish()
+        try sender.run()
         return (sender.counts, sender.failures)
       } _: { (port) throws(FileError) in
+        // All announcements arrive in one chunk, and the sender waits for the answers to them.
+        guard let announcements = try port.receive(.index) else {
+          throw FileError(.protocolError, "nothing was announced")
+        }
+        unlink(fixture.source + "/gone")
+        port.deliver(announcements, on: .index)
         var receiver = try TreeReceiver(
           port: port, root: to, base: .root, options: TransferOptions())
         try receiver.run()
