@@ -9,13 +9,13 @@ internal import TelpherTransport
 /// or nothing does.
 public struct SecretFile: Sendable {
   /// The path of the file.
-  public let path: String
+  package let path: String
 
   /// The longest secret, in bytes: a private key in PEM takes about 3 KiB.
-  public static let maxLength = 16_384
+  package static let maxLength = 16_384
 
   /// A secret file at `path`. The file need not exist.
-  public init(_ path: String) { self.path = path }
+  package init(_ path: String) { self.path = path }
 
   /// Why a secret can't be read or stored. The message names the file.
   public struct Failure: Error, Sendable, CustomStringConvertible {
@@ -34,7 +34,7 @@ public struct SecretFile: Sendable {
   ///
   /// - Throws: `Failure` if the file does not exist, is not a regular file, belongs to another
   ///   user, can be read or written by others, or is longer than `maxLength`.
-  public func read() throws(Failure) -> [UInt8] {
+  package func read() throws(Failure) -> [UInt8] {
     let (file, _) = try open()
     defer { close(file) }
     var bytes = [UInt8](repeating: 0, count: Self.maxLength + 1)
@@ -113,7 +113,7 @@ public struct SecretFile: Sendable {
   // MARK: Writing
 
   /// Whether anything exists at the path. A dangling symbolic link counts.
-  public var exists: Bool {
+  package var exists: Bool {
     var status = stat()
     return lstat(path, &status) == 0
   }
@@ -124,7 +124,7 @@ public struct SecretFile: Sendable {
   /// - Returns: true if this call stored the secret. Of several concurrent calls exactly one
   ///   returns true.
   /// - Throws: `Failure`.
-  public func create(_ bytes: [UInt8]) throws(Failure) -> Bool {
+  package func create(_ bytes: [UInt8]) throws(Failure) -> Bool {
     try makeFolders()
     let temporary = try write(bytes)
     defer { unlink(temporary) }
@@ -141,7 +141,7 @@ public struct SecretFile: Sendable {
   ///
   /// - Throws: `Failure` if an existing file is not a secret file that `read()` accepts, or if the
   ///   new one can't be stored; the old file is then unchanged.
-  public func replace(_ bytes: [UInt8]) throws(Failure) {
+  package func replace(_ bytes: [UInt8]) throws(Failure) {
     if exists { _ = try version() }
     try makeFolders()
     let temporary = try write(bytes)

@@ -1,7 +1,7 @@
 internal import CTelpherCrypto
 internal import Glibc
-public import TelpherTransport
-public import TelpherWire
+package import TelpherTransport
+package import TelpherWire
 
 /// Proves that this side knows a token and checks that the peer knows it too. A proof is an
 /// HMAC-SHA256 over both HELLO payloads, the role and the address (docs/PROTOCOL.md, "Who may
@@ -12,17 +12,17 @@ public import TelpherWire
 /// - It covers the role: a proof can't be sent back to the side that made it.
 /// - It covers the address: a program that listens on another port can't relay the proofs to the
 ///   server and take over the connection.
-public struct TokenProver: ConnectionProver {
+package struct TokenProver: ConnectionProver {
   private let token: Token
   private let address: String
 
   /// A prover for connections to `address`. Both sides must use the same host and port.
-  public init(_ token: Token, at address: SocketAddress) {
+  package init(_ token: Token, at address: SocketAddress) {
     self.token = token
     self.address = address.provenName
   }
 
-  public func proof(of role: Session.Role, over transcript: [UInt8]) -> [UInt8] {
+  package func proof(of role: Session.Role, over transcript: [UInt8]) -> [UInt8] {
     let name =
       switch role {
       case .client: "client"
@@ -36,7 +36,7 @@ public struct TokenProver: ConnectionProver {
     return code
   }
 
-  public func accepts(_ proof: [UInt8], of role: Session.Role, over transcript: [UInt8]) -> Bool {
+  package func accepts(_ proof: [UInt8], of role: Session.Role, over transcript: [UInt8]) -> Bool {
     let expected = self.proof(of: role, over: transcript)
     guard proof.count == expected.count else { return false }
     return telpher_equal_in_constant_time(proof, expected, expected.count) == 1
@@ -45,7 +45,7 @@ public struct TokenProver: ConnectionProver {
 
 extension Hello.Auth {
   /// A new random nonce, which starts a proof by token.
-  public static func fresh() -> Hello.Auth {
+  package static func fresh() -> Hello.Auth {
     Hello.Auth(nonce: Hexadecimal.text(RandomBytes.make(WireConstants.nonceLength)))
   }
 }

@@ -1,8 +1,8 @@
-public import TelpherTransport
+package import TelpherTransport
 
 /// Makes the event loops that the program runs on. Each executable passes its own backend to
 /// `Program.main(backend:)`.
-public protocol Backend: Sendable {
+package protocol Backend: Sendable {
   /// Makes an event loop for a client.
   ///
   /// - Parameter startsPrograms: whether the loop must be able to start processes; it then takes
@@ -21,7 +21,7 @@ public protocol Backend: Sendable {
 }
 
 /// The ways to start a server's commands.
-public enum SpawnMethod: String, Sendable, CaseIterable {
+package enum SpawnMethod: String, Sendable, CaseIterable {
   /// By the library's own function, which uses fork(2) (docs/decisions.md).
   case uv
   /// By Telpher's own launcher, which uses clone3(2).
@@ -29,17 +29,17 @@ public enum SpawnMethod: String, Sendable, CaseIterable {
 }
 
 /// The event loops of a server, and the functions that belong to them.
-public struct ServerParts: Sendable {
+package struct ServerParts: Sendable {
   /// The loops, all of which can start processes.
-  public var loops: [any EventLoop]
+  package var loops: [any EventLoop]
   /// Reaps orphans that this process inherited; nil if it inherits none. Called from any thread
   /// after a SIGCHLD. Returns whether it must be called again soon.
-  public var reapOrphans: (@Sendable () -> Bool)?
+  package var reapOrphans: (@Sendable () -> Bool)?
   /// Shuts down what the loops share.
-  public var shutDown: @Sendable () -> Void
+  package var shutDown: @Sendable () -> Void
 
   /// Makes the parts of a server.
-  public init(
+  package init(
     loops: [any EventLoop], reapOrphans: (@Sendable () -> Bool)?,
     shutDown: @escaping @Sendable () -> Void
   ) {

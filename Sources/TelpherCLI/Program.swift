@@ -3,12 +3,12 @@ internal import Glibc
 internal import TelpherTransport
 
 /// Parses the command line, runs the command and ends the process with its exit status.
-public enum Program {
+package enum Program {
   /// The version that `--version` and `info` print.
   static let version = "0.1.0"
 
   /// Runs the program on `backend`. Called on the main thread; does not return.
-  public static func main(backend: any Backend) -> Never {
+  package static func main(backend: any Backend) -> Never {
     InheritedSignals.unblockAll()
     Descriptor.occupyClosedStandardStreams()
     let mainThread = ThreadExecutor.ofCaller()

@@ -1,5 +1,5 @@
 /// When a client of `size` acknowledges the size of an answer.
-public enum ClassicAcknowledgement: String, Sendable, CaseIterable {
+package enum ClassicAcknowledgement: String, Sendable, CaseIterable {
   /// Only if no answer follows the size within `ClassicLimits.sleepingServer`: the server then
   /// waits for an acknowledgement.
   case automatic = "auto"

@@ -1,7 +1,7 @@
-public import TelpherTransport
+package import TelpherTransport
 
 /// The address of a server that speaks a dialect.
-public enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
+package enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
   /// A TCP port or a Unix socket.
   case streams(SocketAddress)
   /// A UDP port.
@@ -10,7 +10,7 @@ public enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
   /// Parses `tcp:HOST:PORT`, `udp:HOST:PORT` or `unix:PATH`.
   ///
   /// - Throws: `ClassicError` (`badRequest`) whose message names the expected forms.
-  public init(parsing text: String) throws(ClassicError) {
+  package init(parsing text: String) throws(ClassicError) {
     do throws(TransportError) {
       self =
         text.hasPrefix("udp:")
@@ -24,7 +24,7 @@ public enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// `tcp:HOST:PORT`, `udp:HOST:PORT` or `unix:PATH`.
-  public var description: String {
+  package var description: String {
     switch self {
     case .streams(let address): address.description
     case .datagrams(let address): address.description
@@ -32,7 +32,7 @@ public enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// The kind of transport that the address stands for.
-  public var carrier: ClassicDialect.Carrier {
+  package var carrier: ClassicDialect.Carrier {
     switch self {
     case .streams: .streams
     case .datagrams: .datagrams
@@ -40,7 +40,7 @@ public enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Whether only this machine can reach the address: a Unix socket or a loopback host.
-  public var staysHere: Bool {
+  package var staysHere: Bool {
     switch self {
     case .streams(.unix): true
     case .streams(.tcp(let host, _)): Host.isLoopback(host)

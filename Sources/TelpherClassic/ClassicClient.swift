@@ -1,12 +1,12 @@
-public import TelpherTransport
+package import TelpherTransport
 
 /// A client of one server, Telpher's or a tutorial's. Any thread may call it, one call at a time.
 ///
 /// The caller owns the loop. A client that is not closed stays open until the loop ends.
-public actor ClassicClient {
+package actor ClassicClient {
   /// The output of a command that a piece of an answer belongs to. Only `raw` on datagrams
   /// separates the two; all other dialects deliver everything as `standard`.
-  public enum Output: Sendable {
+  package enum Output: Sendable {
     /// Standard output, or the whole answer.
     case standard
     /// Standard error.
@@ -14,9 +14,9 @@ public actor ClassicClient {
   }
 
   /// The loop of the connection.
-  public nonisolated let loop: any EventLoop
+  package nonisolated let loop: any EventLoop
   /// The loop, as the actor's executor.
-  public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private let dialect: ClassicDialect
   private let address: ClassicAddress
@@ -53,7 +53,7 @@ public actor ClassicClient {
   ///     something that is not a failure, such as an answer without a checksum.
   /// - Throws: `ClassicError`: `badRequest` if the dialect, the address or the encoding cannot be
   ///   used, `unreachable` if the connection fails.
-  public static func connect(
+  package static func connect(
     _ dialect: ClassicDialect, to address: ClassicAddress, on loop: any EventLoop,
     encoding: String? = nil, limits: ClassicLimits = ClassicLimits(),
     acknowledgement: ClassicAcknowledgement = .automatic,
@@ -104,7 +104,7 @@ public actor ClassicClient {
   ///     `RawDialect.askLast`).
   ///   - deliver: receives each piece; the next piece is read after it returns.
   /// - Throws: `ClassicError`, or the error that `deliver` throws.
-  public func ask(
+  package func ask(
     _ text: String, isLast: Bool,
     deliver: @escaping @Sendable (Output, Chunk) async throws -> Void
   ) async throws {
@@ -119,7 +119,7 @@ public actor ClassicClient {
   }
 
   /// Closes the connection.
-  public func close() {
+  package func close() {
     stream?.close()
     port?.close()
   }

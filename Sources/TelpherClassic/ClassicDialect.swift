@@ -2,7 +2,7 @@ internal import TelpherTransport
 
 /// The protocols of the Python socket tutorials, by the names that `telpher classic` uses. The
 /// folder Dialects has a file for each; its bytes are described above the code.
-public enum ClassicDialect: String, Sendable, CaseIterable {
+package enum ClassicDialect: String, Sendable, CaseIterable {
   /// Answers bytes with the same bytes in upper case.
   case upper
   /// Runs commands, without any framing.
@@ -23,7 +23,7 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
   case reply
 
   /// A kind of transport.
-  public enum Carrier: String, Sendable {
+  package enum Carrier: String, Sendable {
     /// TCP and Unix sockets.
     case streams = "tcp"
     /// UDP.
@@ -31,7 +31,7 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
   }
 
   /// The transports that the dialect works on.
-  public var carriers: Set<Carrier> {
+  package var carriers: Set<Carrier> {
     switch self {
     case .upper, .raw, .reply: [.streams, .datagrams]
     case .size, .length, .header, .upload: [.streams]
@@ -40,7 +40,7 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
   }
 
   /// Whether any client of its server can run commands.
-  public var runsCommands: Bool {
+  package var runsCommands: Bool {
     switch self {
     case .raw, .size, .length, .header: true
     case .upper, .upload, .time, .chat, .reply: false
@@ -48,10 +48,10 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
   }
 
   /// Whether any client of its server can store files.
-  public var storesFiles: Bool { self == .upload }
+  package var storesFiles: Bool { self == .upload }
 
   /// Whether its server sends text, so that an encoding can be chosen.
-  public var hasText: Bool {
+  package var hasText: Bool {
     switch self {
     case .raw, .size, .length, .header, .time, .chat, .reply: true
     case .upper, .upload: false
@@ -62,7 +62,7 @@ public enum ClassicDialect: String, Sendable, CaseIterable {
 extension ClassicDialect {
   /// A warning for the user who starts a server of this dialect at `address`: it runs commands, or
   /// stores files in the folder `root`, for every client. Nil if the server does neither.
-  public func warning(at address: ClassicAddress, root: String?) -> String? {
+  package func warning(at address: ClassicAddress, root: String?) -> String? {
     guard runsCommands || storesFiles else { return nil }
     var who = "anyone on this machine"
     if case .streams(.unix) = address { who += " who may open the socket" }

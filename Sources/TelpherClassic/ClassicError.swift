@@ -1,42 +1,42 @@
 /// A failure of a client or server of a tutorial's dialect.
-public struct ClassicError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct ClassicError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The kind of failure. Compare codes instead of switching over them: later versions may add
   /// more.
-  public struct Code: Sendable, Hashable, CustomStringConvertible {
+  package struct Code: Sendable, Hashable, CustomStringConvertible {
     /// A stable name.
-    public let description: String
+    package let description: String
     /// The caller's request cannot work: a bad address, an unknown encoding, or a dialect on the
     /// wrong transport.
-    public static let badRequest = Code(description: "bad request")
+    package static let badRequest = Code(description: "bad request")
     /// The connection to the server failed.
-    public static let unreachable = Code(description: "unreachable")
+    package static let unreachable = Code(description: "unreachable")
     /// The connection ended before everything was received or sent.
-    public static let lost = Code(description: "lost")
+    package static let lost = Code(description: "lost")
     /// The peer broke the rules of the dialect.
-    public static let violation = Code(description: "violation")
+    package static let violation = Code(description: "violation")
     /// The received bytes do not match their digest.
-    public static let damaged = Code(description: "damaged")
+    package static let damaged = Code(description: "damaged")
     /// A limit of `ClassicLimits` was exceeded.
-    public static let limit = Code(description: "limit")
+    package static let limit = Code(description: "limit")
     /// Too many commands are waiting on the server.
     static let busy = Code(description: "busy")
     /// No answer came in time.
-    public static let silent = Code(description: "silent")
+    package static let silent = Code(description: "silent")
     /// An operation of the system failed; the message describes it.
-    public static let system = Code(description: "system")
+    package static let system = Code(description: "system")
   }
 
   /// The kind of failure.
-  public var code: Code
+  package var code: Code
   /// A description of the failure for a person, without a line break.
-  public var message: String
+  package var message: String
 
   /// Creates an error.
-  public init(_ code: Code, _ message: String) {
+  package init(_ code: Code, _ message: String) {
     self.code = code
     self.message = message
   }
 
   /// The message.
-  public var description: String { message }
+  package var description: String { message }
 }

@@ -1,15 +1,15 @@
-public import Logging
-public import TelpherTransport
+package import Logging
+package import TelpherTransport
 
 /// A server of one dialect for any number of clients on this machine. Any thread may call it.
 ///
 /// The dialects have no authentication, so it listens only on loopback addresses and Unix sockets.
 /// The caller owns the loop, and shuts it down after `stop()` has returned.
-public actor ClassicServer {
+package actor ClassicServer {
   /// The loop of the clients and commands.
-  public nonisolated let loop: any EventLoop
+  package nonisolated let loop: any EventLoop
   /// The loop, as the actor's executor.
-  public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private let dialect: ClassicDialect
   private let options: ClassicServerOptions
@@ -32,7 +32,7 @@ public actor ClassicServer {
   ///   commands.
   /// - Throws: `ClassicError`: `badRequest` if the options do not fit the dialect, `system` if the
   ///   folder for uploads cannot be opened.
-  public init(
+  package init(
     _ dialect: ClassicDialect, on loop: any EventLoop, options: ClassicServerOptions,
     logger: Logger
   ) throws(ClassicError) {
@@ -54,7 +54,7 @@ public actor ClassicServer {
   /// - Returns: the address with the actual port.
   /// - Throws: `ClassicError` (`badRequest`) if other machines could reach the address or the
   ///   dialect does not work on this transport; `TransportError` if the address cannot be bound.
-  public func listen(at address: ClassicAddress) throws -> ClassicAddress {
+  package func listen(at address: ClassicAddress) throws -> ClassicAddress {
     try address.check(for: dialect)
     guard address.staysHere else { throw ClassicError.notLocal(address) }
     switch address {
@@ -80,7 +80,7 @@ public actor ClassicServer {
 
   /// Stops listening, disconnects all clients, ends their commands (SIGTERM, then SIGKILL after
   /// `ClassicLimits.grace`), and returns when all have ended. Call it once.
-  public func stop() async {
+  package func stop() async {
     isStopping = true
     for socket in sockets {
       socket.listener.close()
@@ -96,7 +96,7 @@ public actor ClassicServer {
   }
 
   /// Sends SIGKILL to all commands. Call it to shorten a `stop()` that is in progress.
-  public func kill() {
+  package func kill() {
     shell.killAll()
   }
 

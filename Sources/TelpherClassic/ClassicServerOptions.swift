@@ -1,24 +1,24 @@
 /// The options of a `ClassicServer`.
-public struct ClassicServerOptions: Sendable {
+package struct ClassicServerOptions: Sendable {
   /// The folder for uploaded files.
-  public var root: String?
+  package var root: String?
   /// Whether an uploaded file may replace an existing one, and may have a name that begins with a
   /// dot. Shells and other programs run such files.
-  public var overwrites = false
+  package var overwrites = false
   /// The text that `reply` answers with.
-  public var text: String?
+  package var text: String?
   /// How long `size` waits for an acknowledgement, or `raw` holds the output of a running command,
   /// in nanoseconds. Nil for the default of `ClassicLimits`.
-  public var pause: UInt64?
+  package var pause: UInt64?
   /// The encoding of the text that clients receive, a name from `iconv -l`. Nil for UTF-8.
-  public var encoding: String?
+  package var encoding: String?
   /// Whether `raw` on streams takes each line as a command. Otherwise each read is a command.
-  public var readsLines = false
+  package var readsLines = false
   /// The environment of the commands.
-  public var environment: [String: String] = [:]
+  package var environment: [String: String] = [:]
   /// The limits on what clients can use.
-  public var limits = ClassicLimits()
+  package var limits = ClassicLimits()
 
   /// Creates the defaults: no folder, UTF-8, an empty environment.
-  public init() {}
+  package init() {}
 }

@@ -1,13 +1,13 @@
 internal import TelpherFileStore
-public import TelpherTransport
+package import TelpherTransport
 
 /// Sends files to one server, Telpher's or a tutorial's, in order on one connection. Any thread may
 /// call it, one call at a time.
-public actor ClassicUploader {
+package actor ClassicUploader {
   /// The loop of the connection.
-  public nonisolated let loop: any EventLoop
+  package nonisolated let loop: any EventLoop
   /// The loop, as the actor's executor.
-  public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private let stream: PulledStream
   private let limits: ClassicLimits
@@ -21,18 +21,18 @@ public actor ClassicUploader {
   }
 
   /// The server's report about all files.
-  public struct Report: Sendable, Equatable {
+  package struct Report: Sendable, Equatable {
     /// A line for each file. Empty if the server reports nothing; the tutorials' servers do not.
-    public var lines: [String]
+    package var lines: [String]
     /// Whether at least one file was not stored.
-    public var hasFailures: Bool { lines.contains { $0.hasPrefix("failed") } }
+    package var hasFailures: Bool { lines.contains { $0.hasPrefix("failed") } }
   }
 
   /// Connects to `address`.
   ///
   /// - Throws: `ClassicError`: `badRequest` for a UDP address, `unreachable` if the connection
   ///   fails.
-  public static func connect(
+  package static func connect(
     to address: ClassicAddress, on loop: any EventLoop, limits: ClassicLimits = ClassicLimits()
   ) async throws -> ClassicUploader {
     try address.check(for: .upload)
@@ -72,7 +72,7 @@ public actor ClassicUploader {
   /// - Throws: `ClassicError`: `system` if the file cannot be read, `lost` if the connection is
   ///   gone. After `system` another file can be sent, unless part of this one was sent already:
   ///   then the connection is closed.
-  public func send(_ path: String) async throws -> Int64 {
+  package func send(_ path: String) async throws -> Int64 {
     let file = try await Blocking.run { () throws(ClassicError) in try LocalFile(path) }
     let json = UploadDictionary.json(name: file.name, size: file.size, md5: try await file.md5())
     if hasSent {
@@ -94,7 +94,7 @@ public actor ClassicUploader {
   /// Ends the sending side and returns the server's report.
   ///
   /// - Throws: `ClassicError` (`lost`) if the connection fails.
-  public func finish() async throws -> Report {
+  package func finish() async throws -> Report {
     stream.finishWriting()
     var bytes: [UInt8] = []
     let silence = Silence(loop: loop, longest: limits.uploadReport)
@@ -108,20 +108,20 @@ public actor ClassicUploader {
 }
 
 /// Lists the files that a client can send from a folder.
-public enum ClassicFolder {
+package enum ClassicFolder {
   /// A file of a folder.
-  public struct Entry: Sendable, Equatable {
+  package struct Entry: Sendable, Equatable {
     /// Its name.
-    public var name: String
+    package var name: String
     /// Its size in bytes.
-    public var size: Int64
+    package var size: Int64
   }
 
   /// Returns the regular files in `folder`, without hidden ones, sorted by name. It does not block
   /// the caller's thread.
   ///
   /// - Throws: `ClassicError` (`system`) if the folder cannot be read.
-  public static func files(in folder: String) async throws -> [Entry] {
+  package static func files(in folder: String) async throws -> [Entry] {
     try await Blocking.run { () throws(ClassicError) in
       do throws(FileError) {
         let folder = try Root(folder).folder(.root)

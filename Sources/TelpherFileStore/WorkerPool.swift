@@ -7,11 +7,11 @@ internal import TelpherTransport
 ///
 /// It is separate from the loop's own workers, because a slow disk or peer would delay the
 /// launching of commands there.
-public final class WorkerPool: Sendable {
+package final class WorkerPool: Sendable {
   /// The default number of threads: as many as one client may have streams, so a single client
   /// does not fill the queue. A thread mostly waits for its peer or the disk, and takes about 20
   /// KiB.
-  public static let defaultLimit = 1_024
+  package static let defaultLimit = 1_024
   /// How long an idle thread waits for more work before it ends, in nanoseconds.
   private static let idleFor: UInt64 = 5_000_000_000
 
@@ -29,7 +29,7 @@ public final class WorkerPool: Sendable {
   private let start: Starter
 
   /// A pool of at most `limit` threads.
-  public convenience init(limit: Int = WorkerPool.defaultLimit) {
+  package convenience init(limit: Int = WorkerPool.defaultLimit) {
     self.init(limit: limit, starter: startThread)
   }
 
@@ -44,7 +44,7 @@ public final class WorkerPool: Sendable {
   /// - Throws: `FileError` (`busy`) if the pool needs another thread and the system can't start
   ///   one. `body` is then dropped. It is not queued for the existing threads, because they may
   ///   wait for a peer that waits for this work.
-  public func run(_ body: @escaping @Sendable () -> Void) throws(FileError) {
+  package func run(_ body: @escaping @Sendable () -> Void) throws(FileError) {
     // Start the thread under the lock, so that queued work always has a thread that will take it.
     let error: Int32? = monitor.withLock { state in
       state.queue.append(body)

@@ -1,10 +1,10 @@
 internal import TelpherTransport
-public import TelpherWire
+package import TelpherWire
 
 extension Link {
   /// Sends this side's preface and HELLO. A server calls this once it has accepted the client's
   /// HELLO.
-  public func announce() {
+  package func announce() {
     guard isOpen else { return }
     session.announce()
     scheduleFlush()
@@ -13,7 +13,7 @@ extension Link {
   /// Opens a stream and returns its number. Client only.
   ///
   /// - Throws: `WireError` if no stream can be opened now.
-  public func open(_ request: [UInt8], noInput: Bool) throws(WireError) -> StreamID {
+  package func open(_ request: [UInt8], noInput: Bool) throws(WireError) -> StreamID {
     guard isOpen else { throw WireError(.shuttingDown, "the connection has ended") }
     let stream = try session.open(request, noInput: noInput)
     scheduleFlush()
@@ -21,7 +21,7 @@ extension Link {
   }
 
   /// Creates the sending side of a channel of an open stream. Call it at most once per channel.
-  public func outbound(_ stream: StreamID, _ channel: Channel) -> OutboundChannel {
+  package func outbound(_ stream: StreamID, _ channel: Channel) -> OutboundChannel {
     let outbound = OutboundChannel(link: self, stream: stream, channel: channel)
     channels.add(outbound)
     return outbound
@@ -32,7 +32,7 @@ extension Link {
   ///
   /// - Returns: the window in bytes; 0 if the stream is not open.
   @discardableResult
-  public func growWindow(
+  package func growWindow(
     of stream: StreamID, _ channel: Channel, to size: UInt64, part: UInt64
   ) -> UInt64 {
     session.growWindow(of: stream, channel, to: size, part: part)
@@ -41,40 +41,40 @@ extension Link {
 
   /// Grants a channel of an open stream at once what the windows of this connection have grown to
   /// lately. Call it for a stream that will carry much and whose consumer takes it at once.
-  public func anticipate(_ stream: StreamID, _ channel: Channel) {
+  package func anticipate(_ stream: StreamID, _ channel: Channel) {
     guard isOpen else { return }
     session.anticipate(stream, channel, at: loop.now)
     scheduleFlush()
   }
 
   /// The receive window in bytes of a channel of an open stream; 0 if the stream is not open.
-  public func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
+  package func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
     session.window(of: stream, channel)
   }
 
   /// Reports that the consumer has taken `count` bytes, so that the peer gets new credit.
-  public func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
+  package func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
     guard isOpen, count > 0 else { return }
     session.consume(stream, channel, count, at: loop.now)
     scheduleFlush()
   }
 
   /// Returns the credit for all bytes of a closed stream that the consumer will never take.
-  public func abandon(_ stream: StreamID) {
+  package func abandon(_ stream: StreamID) {
     guard isOpen else { return }
     session.abandon(stream)
     scheduleFlush()
   }
 
   /// Sends a CONTROL frame before any DATA that is still waiting.
-  public func control(_ stream: StreamID, _ message: ControlMessage) {
+  package func control(_ stream: StreamID, _ message: ControlMessage) {
     guard isOpen else { return }
     session.control(stream, message)
     scheduleFlush()
   }
 
   /// Ends a stream with its result. Server only.
-  public func close(_ stream: StreamID, _ result: CloseResult) {
+  package func close(_ stream: StreamID, _ result: CloseResult) {
     guard isOpen else { return }
     channels.remove(stream)
     session.close(stream, result)
@@ -82,7 +82,7 @@ extension Link {
   }
 
   /// Ends a stream abruptly.
-  public func reset(_ stream: StreamID, _ code: ErrorCode, reason: String) {
+  package func reset(_ stream: StreamID, _ code: ErrorCode, reason: String) {
     guard isOpen else { return }
     channels.remove(stream)
     session.reset(stream, code, reason: reason)
@@ -91,24 +91,24 @@ extension Link {
 
   /// Sends a PING. The answer arrives as `link(_:didReceivePong:)` with the same number, which must
   /// not be 0.
-  public func ping(_ number: UInt64) {
+  package func ping(_ number: UInt64) {
     guard isOpen else { return }
     session.ping(number)
     scheduleFlush()
   }
 
   /// Sends a keep-alive PING. Its answer counts as received input; the delegate is not called.
-  public func sendKeepalive() { ping(0) }
+  package func sendKeepalive() { ping(0) }
 
   /// Sends a GOAWAY: this side accepts no new streams; open ones continue.
-  public func goAway(_ code: ErrorCode, reason: String) {
+  package func goAway(_ code: ErrorCode, reason: String) {
     guard isOpen, !session.isGoingAway else { return }
     session.goAway(code, reason: reason)
     scheduleFlush()
   }
 
   /// Writes the frames that this turn's callbacks have gathered, in one write.
-  public func turnDidEnd() {
+  package func turnDidEnd() {
     guard state.turnDidEnd() else { return }
     writeAndTakeTurns()
   }

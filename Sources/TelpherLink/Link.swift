@@ -1,5 +1,5 @@
-public import TelpherTransport
-public import TelpherWire
+package import TelpherTransport
+package import TelpherWire
 
 /// One connection, seen from either end: runs a `Session` over a byte stream. It reads, passes
 /// events to its delegate, gathers small frames, schedules streams fairly, waits for credit, and
@@ -7,7 +7,7 @@ public import TelpherWire
 ///
 /// The small frames of one turn of the loop are written together at the end of the turn. DATA with
 /// a large payload is written at once, in one system call with the frames gathered before it.
-public final class Link: TurnEndTask {
+package final class Link: TurnEndTask {
   /// The state of the wait for the server's HELLO, which has a time limit on a client. A server
   /// applies its own limit to new clients, from its own configuration.
   private enum Opening {
@@ -20,11 +20,11 @@ public final class Link: TurnEndTask {
   }
 
   /// The loop that runs this connection.
-  public let loop: any EventLoop
+  package let loop: any EventLoop
   /// The peer's identity, as the system reports it.
-  public var peer: PeerIdentity { stream.peer }
+  package var peer: PeerIdentity { stream.peer }
   /// The number of bytes received.
-  public private(set) var bytesReceived: UInt64 = 0
+  package private(set) var bytesReceived: UInt64 = 0
 
   var session: Session
   let stream: any ByteStream
@@ -49,7 +49,7 @@ public final class Link: TurnEndTask {
   /// Whether a connection that this side ends because of a fault stays open until the peer closes
   /// it, so that the peer can read the reason. A server sets this to false for unknown peers: each
   /// would hold a descriptor for that time.
-  public var lingersAfterFault = true
+  package var lingersAfterFault = true
 
   /// A link over a new connection. Nothing happens before `start(delegate:)`.
   ///
@@ -57,7 +57,7 @@ public final class Link: TurnEndTask {
   ///   - helloPayload: `hello.encoded()`, if the caller has it.
   ///   - prover: proves each side to the other before anything else is sent; nil if no proof is
   ///     required.
-  public init(
+  package init(
     role: Session.Role, stream: any ByteStream, loop: any EventLoop, hello: Hello,
     helloPayload: [UInt8]? = nil, prover: (any ConnectionProver)? = nil,
     configuration: LinkConfiguration = LinkConfiguration()
@@ -73,7 +73,7 @@ public final class Link: TurnEndTask {
   }
 
   /// Starts reading and, on a client, sends HELLO. The delegate is not retained.
-  public func start(delegate: any LinkDelegate) {
+  package func start(delegate: any LinkDelegate) {
     self.delegate = delegate
     session.admitsLongOpen = { [unowned self] length in
       guard let room = configuration.openRoom else { return true }
@@ -98,22 +98,22 @@ public final class Link: TurnEndTask {
   }
 
   /// Whether the connection is open in both directions.
-  public var isOpen: Bool { state.isOpen }
+  package var isOpen: Bool { state.isOpen }
 
   /// Whether bytes have arrived from the peer that this side has not read yet.
-  public var hasUnreadBytes: Bool { restTimer != nil || stream.unreadBytes > 0 }
+  package var hasUnreadBytes: Bool { restTimer != nil || stream.unreadBytes > 0 }
 
   /// The peer's HELLO; nil before it has arrived.
-  public var peerHello: Hello? { session.peerHello }
+  package var peerHello: Hello? { session.peerHello }
   /// The number of open streams.
-  public var openStreams: Int { session.openStreams }
+  package var openStreams: Int { session.openStreams }
 
   /// Ends the connection in order: sends what is queued, then waits up to `lingerFor` for the peer
   /// to close. All streams end.
-  public func finish() { beginEnding(.closed) }
+  package func finish() { beginEnding(.closed) }
 
   /// Ends the connection with a GOAWAY that carries the error. See `lingersAfterFault`.
-  public func fail(_ error: WireError) {
+  package func fail(_ error: WireError) {
     guard isOpen else { return }
     session.goAway(error.code, reason: error.message)
     guard lingersAfterFault else {
@@ -124,14 +124,14 @@ public final class Link: TurnEndTask {
   }
 
   /// Closes the connection at once and drops what is queued.
-  public func abort() { end(.closed) }
+  package func abort() { end(.closed) }
 
   /// Ends the connection as lost, with a reason for the user.
-  public func lose(_ reason: String) { end(.lost(reason)) }
+  package func lose(_ reason: String) { end(.lost(reason)) }
 
   /// The time of the last input from the peer, on the loop's clock, in nanoseconds. It is now if
   /// bytes have arrived that were not read yet, and while this side has paused reading.
-  public var lastHeard: UInt64 {
+  package var lastHeard: UInt64 {
     hasUnreadBytes || state.isThrottled ? loop.now : silence.lastReceived
   }
 

@@ -1,4 +1,4 @@
-public import TelpherWire
+package import TelpherWire
 
 /// The limits and times of one connection that HELLO does not carry. All times are in nanoseconds.
 public struct LinkConfiguration: Sendable {
@@ -36,14 +36,14 @@ public struct LinkConfiguration: Sendable {
 
   /// The shared memory budget for OPENs longer than `WireConstants.maxShortOpenLength`; nil for no
   /// limit. All connections of a server share one.
-  public var openRoom: (any OpenRoom)?
+  package var openRoom: (any OpenRoom)?
 
   /// The most bytes by which the windows of one connection may grow together if the round trip is
   /// long and their consumers are fast; 0 to keep the sizes of HELLO. 64 MiB fill a link of 500 MB/s
   /// with a round trip of 100 ms.
   public var windowGrowth: UInt64 = 64 << 20
   /// The memory for grown windows that all connections of this process share; nil for no limit.
-  public var windowBudget: (any WindowBudget)? = SharedWindowBudget.process
+  package var windowBudget: (any WindowBudget)? = SharedWindowBudget.process
 
   /// The defaults.
   public init() {}

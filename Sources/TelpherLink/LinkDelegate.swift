@@ -1,9 +1,9 @@
-public import TelpherTransport
-public import TelpherWire
+package import TelpherTransport
+package import TelpherWire
 
 /// Receives the events of a link. Called on the link's loop; it may call the link from within a
 /// callback.
-public protocol LinkDelegate: AnyObject {
+package protocol LinkDelegate: AnyObject {
   /// The peer's HELLO arrived. A server responds with `Link.announce()` or `Link.fail(_:)`.
   func link(_ link: Link, didReceive hello: Hello)
   /// The client opened a stream; `request` is the JSON of its OPEN. The delegate must end the
@@ -29,7 +29,7 @@ public protocol LinkDelegate: AnyObject {
 }
 
 /// Why a connection ended.
-public enum LinkEnd: Sendable, Equatable {
+package enum LinkEnd: Sendable, Equatable {
   /// This side ended it.
   case closed
   /// The peer closed it in order, between two frames and with no stream open.

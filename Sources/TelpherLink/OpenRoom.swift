@@ -1,6 +1,6 @@
 /// The memory budget for long OPENs that are arriving. Each connection can have one at a time, and
 /// a server has many connections. Any thread may use it.
-public protocol OpenRoom: Sendable {
+package protocol OpenRoom: Sendable {
   /// Reserves `bytes`.
   ///
   /// - Returns: whether the budget had room for them.

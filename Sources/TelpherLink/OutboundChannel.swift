@@ -1,22 +1,22 @@
-public import TelpherTransport
-public import TelpherWire
+package import TelpherTransport
+package import TelpherWire
 
 /// The sending side of one channel of one stream. It holds at most one chunk that could not be sent
 /// yet. A producer stops when `send` returns false and continues at `onReady`. This is the only
 /// backpressure: a slow reader stops its producer, and nothing is queued in between.
 ///
 /// Created by `Link.outbound`; use it only on the link's loop.
-public final class OutboundChannel {
+package final class OutboundChannel {
   /// The stream that the channel belongs to.
-  public let stream: StreamID
+  package let stream: StreamID
   /// The channel that it sends on.
-  public let channel: Channel
+  package let channel: Channel
   /// Bytes sent so far.
-  public private(set) var sentBytes: UInt64 = 0
+  package private(set) var sentBytes: UInt64 = 0
   /// Called when more may be sent after `send` returned false.
-  public var onReady: (() -> Void)?
+  package var onReady: (() -> Void)?
   /// Called once after `finish()` has sent the FIN. It may be called from within `finish()`.
-  public var onFinished: (() -> Void)?
+  package var onFinished: (() -> Void)?
 
   private(set) var pending: Chunk?
   private(set) var finishes = false
@@ -36,7 +36,7 @@ public final class OutboundChannel {
 
   /// The number of bytes that can be sent at once, without being held back; 0 if the stream has
   /// ended.
-  public var credit: Int {
+  package var credit: Int {
     pending == nil && !finishes ? link.session.sendable(stream, channel) : 0
   }
 
@@ -45,7 +45,7 @@ public final class OutboundChannel {
   ///
   /// - Returns: true if more may be sent at once. If false, `onReady` follows, or the stream or the
   ///   connection has ended: then nothing is sent any more, and `takeBack()` returns the chunk.
-  public func send(_ chunk: Chunk) -> Bool {
+  package func send(_ chunk: Chunk) -> Bool {
     if isCanceled {
       pending = pending ?? chunk
       return false
@@ -60,7 +60,7 @@ public final class OutboundChannel {
   }
 
   /// Ends the channel after the bytes that were passed to `send`.
-  public func finish() {
+  package func finish() {
     guard !finishes else { return }
     finishes = true
     link.submit(self)
@@ -69,7 +69,7 @@ public final class OutboundChannel {
 
   /// Removes and returns the bytes that were passed to `send` and not sent yet. The channel does
   /// not send them.
-  public func takeBack() -> Chunk? {
+  package func takeBack() -> Chunk? {
     defer { pending = nil }
     return pending
   }

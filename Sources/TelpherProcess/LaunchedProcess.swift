@@ -1,5 +1,5 @@
 internal import Glibc
-public import TelpherTransport
+package import TelpherTransport
 
 /// How the processes that come from a child are found.
 enum ProcessTracking: Sendable {
@@ -16,20 +16,20 @@ enum ProcessTracking: Sendable {
 /// If the child's tree is tracked, the child stays a zombie until `release()`, even after `reap()`.
 /// So no other process can get its id, its group id or its session id while the tree may be
 /// signaled.
-public final class LaunchedProcess: Sendable {
+package final class LaunchedProcess: Sendable {
   /// The process id. It stays this child's until `release()`; if the tree is not tracked, until
   /// `reap()` has returned the exit.
-  public let pid: Int32
+  package let pid: Int32
   /// A pidfd, close-on-exec. It becomes readable when the child has ended (pidfd_open(2)). The
   /// owner of this object closes it.
-  public let pidDescriptor: Int32
+  package let pidDescriptor: Int32
   /// Our end of standard input's pipe, close-on-exec and nonblocking. Nil unless a pipe was
   /// requested. The owner of this object closes it.
-  public let input: Int32?
+  package let input: Int32?
   /// Our end of standard output's pipe, like `input`.
-  public let output: Int32?
+  package let output: Int32?
   /// Our end of standard error's pipe, like `input`.
-  public let error: Int32?
+  package let error: Int32?
 
   private struct State {
     var exit: ProcessExit?
@@ -69,13 +69,13 @@ public final class LaunchedProcess: Sendable {
   }
 
   /// Returns how the child ended and what it used, or nil while it runs. May be called again.
-  public func reap() -> ProcessExit? {
+  package func reap() -> ProcessExit? {
     state.withLock { reap(&$0) }
   }
 
   /// Sends `signal` to the child's process group. If the tree is not tracked, sends it only to the
   /// child, because its group is ours. Does nothing once the child was waited for.
-  public func signalGroup(_ signal: Int32) {
+  package func signalGroup(_ signal: Int32) {
     state.withLock { state in
       guard !state.isReaped else { return }
       kill(isTracked ? -pid : pid, signal)
@@ -88,7 +88,7 @@ public final class LaunchedProcess: Sendable {
   ///
   /// This does not wait for the effect of the signal. It walks through /proc, which takes some
   /// milliseconds, also to find processes that left their control group.
-  public func signalTree(_ signal: Int32) {
+  package func signalTree(_ signal: Int32) {
     guard isTracked else { return signalGroup(signal) }
     state.withLock { state in
       guard !state.isReleased else { return }
@@ -110,7 +110,7 @@ public final class LaunchedProcess: Sendable {
   /// Without a control group, and after `signalTree(_:)`, this walks through /proc for some
   /// milliseconds. Before `signalTree(_:)`, processes that left their control group are not
   /// counted.
-  public var hasSurvivors: Bool {
+  package var hasSurvivors: Bool {
     state.withLock { hasSurvivors(&$0) }
   }
 
@@ -125,7 +125,7 @@ public final class LaunchedProcess: Sendable {
 
   /// Like `hasSurvivors`, but also true if a walk through /proc costs too much at the moment. Ask
   /// again later.
-  public var mayHaveSurvivors: Bool {
+  package var mayHaveSurvivors: Bool {
     state.withLock { state in
       if case .group(let group, let tree) = tracking, state.wasSignaled {
         return !state.isReleased && (group.hasSurvivors || tree.mayHaveSurvivors)
@@ -136,7 +136,7 @@ public final class LaunchedProcess: Sendable {
 
   /// Ends the tracking of the tree. Processes that still run keep running. Does nothing if called
   /// again. `reap()` still reports the exit of a child that ends later.
-  public func release() {
+  package func release() {
     let group: ControlGroup? = state.withLock { state in
       guard !state.isReleased else { return nil }
       state.isReleased = true

@@ -1,6 +1,6 @@
 internal import CTelpherSys
 internal import Glibc
-public import TelpherTransport
+package import TelpherTransport
 
 extension Launcher {
   /// Makes this process the subreaper of its descendants (PR_SET_CHILD_SUBREAPER, prctl(2)). When
@@ -9,7 +9,7 @@ extension Launcher {
   /// each SIGCHLD, or from time to time.
   ///
   /// - Throws: `TransportError` if the kernel refuses.
-  public static func becomeSubreaper() throws(TransportError) {
+  package static func becomeSubreaper() throws(TransportError) {
     let result = telpher_become_subreaper()
     guard result == 0 else { throw TransportError("become a subreaper", errno: -result) }
   }
@@ -28,5 +28,5 @@ extension Launcher {
 
   /// Whether this process is the first of its pid namespace, which gets all orphans without
   /// `becomeSubreaper()`.
-  public static var isInit: Bool { getpid() == 1 }
+  package static var isInit: Bool { getpid() == 1 }
 }

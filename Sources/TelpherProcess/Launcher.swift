@@ -102,7 +102,7 @@ public final class Launcher: Sendable {
   /// - Returns: The running process. The caller closes its descriptors.
   /// - Throws: `SpawnError` with the step that failed. Nothing is left of the launch then. `EMFILE`
   ///   and `EAGAIN` in stage `resources` are temporary.
-  public func launch(_ request: SpawnRequest) throws(SpawnError) -> LaunchedProcess {
+  package func launch(_ request: SpawnRequest) throws(SpawnError) -> LaunchedProcess {
     try request.checkNotCanceled()
     do throws(SpawnError) {
       return try attempt(request)

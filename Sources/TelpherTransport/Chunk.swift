@@ -5,7 +5,7 @@
 /// while a chunk that covers them exists.
 public struct Chunk: Sendable {
   /// The memory that holds the bytes of this chunk and its slices.
-  public let storage: ChunkStorage
+  @usableFromInline package let storage: ChunkStorage
   /// Offset of the first byte in `storage`.
   public let lowerBound: Int
   /// Offset past the last byte in `storage`.
@@ -19,7 +19,7 @@ public struct Chunk: Sendable {
   /// A chunk over bytes `range` of `storage`. They must be initialized and must not be written
   /// again while the chunk exists.
   @inlinable
-  public init(storage: ChunkStorage, range: Range<Int>) {
+  package init(storage: ChunkStorage, range: Range<Int>) {
     precondition(range.upperBound <= storage.capacity, "a chunk lies within its storage")
     self.storage = storage
     self.lowerBound = range.lowerBound

@@ -4,22 +4,22 @@ internal import Synchronization
 ///
 /// `@unchecked Sendable`: the properties never change, and only the loop that fills the memory
 /// writes to it, before any chunk over those bytes exists (see `ReadBuffer`).
-public final class ChunkStorage: @unchecked Sendable {
+@usableFromInline package final class ChunkStorage: @unchecked Sendable {
   /// The first byte.
-  public let memory: UnsafeMutableRawPointer
+  @usableFromInline package let memory: UnsafeMutableRawPointer
   /// The number of bytes.
-  public let capacity: Int
+  @usableFromInline package let capacity: Int
   /// The object that owns the memory; nil if this storage owns it. A backend uses it to recognize
   /// memory from its own reads.
-  public let owner: (any AnyObject & Sendable)?
+  package let owner: (any AnyObject & Sendable)?
 
   /// The number of bytes in all existing storages of this process. `ReadBuffer` makes reads smaller
   /// as it rises, so that many slow readers can't exhaust the server's memory.
-  public static var bytesInUse: Int { inUse.load(ordering: .relaxed) }
+  package static var bytesInUse: Int { inUse.load(ordering: .relaxed) }
   private static let inUse = Atomic<Int>(0)
 
   /// A storage with new, uninitialized memory of `capacity` bytes.
-  public init(capacity: Int) {
+  package init(capacity: Int) {
     self.capacity = capacity
     owner = nil
     memory = SpareMemory.take(capacity)
@@ -28,7 +28,7 @@ public final class ChunkStorage: @unchecked Sendable {
 
   /// A storage over `capacity` bytes at `memory`, which belong to `owner` and stay valid as long as
   /// it exists.
-  public init(
+  package init(
     memory: UnsafeMutableRawPointer, capacity: Int, owner: any AnyObject & Sendable
   ) {
     self.capacity = capacity

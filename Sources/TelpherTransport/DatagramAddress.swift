@@ -1,12 +1,12 @@
 /// A UDP port of a host. It is a separate type from `SocketAddress` because UDP has no connections.
 public struct DatagramAddress: Sendable, Hashable {
   /// A numeric address, or `localhost`.
-  public var host: String
+  package var host: String
   /// The port; 0 requests a free one.
-  public var port: UInt16
+  package var port: UInt16
 
   /// An address with that host and port.
-  public init(host: String, port: UInt16) {
+  package init(host: String, port: UInt16) {
     self.host = host
     self.port = port
   }
@@ -14,7 +14,7 @@ public struct DatagramAddress: Sendable, Hashable {
   /// Parses `udp:HOST:PORT`, with an IPv6 host in brackets.
   ///
   /// - Throws: `TransportError` (`badAddress`) with the expected form.
-  public init(parsing text: String) throws(TransportError) {
+  package init(parsing text: String) throws(TransportError) {
     guard text.hasPrefix("udp:") else {
       throw TransportError(.badAddress, "'\(text)' is not an address: write udp:HOST:PORT")
     }

@@ -21,13 +21,13 @@ public protocol DatagramSocket: AnyObject {
 }
 
 /// The limits of datagrams.
-public enum DatagramLimits {
+package enum DatagramLimits {
   /// The most bytes in one datagram: an IPv4 packet has at most 65,535, of which its header takes
   /// 20 and UDP's 8 (RFC 768, RFC 791). The same limit applies with IPv6.
-  public static let payloadBytes = 65_507
+  package static let payloadBytes = 65_507
   /// The most bytes that a socket queues until the system accepts them: enough for some datagrams
   /// of the largest size, and little memory.
-  public static let queuedBytes = 1 << 20
+  package static let queuedBytes = 1 << 20
 }
 
 extension TransportError {

@@ -2,7 +2,7 @@ internal import Glibc
 
 /// The system's text for an error number (errno(3)), such as "No such file or directory". May be
 /// called from any thread, unlike strerror(3).
-public func describe(errno number: Int32) -> String {
+package func describe(errno number: Int32) -> String {
   // glibc's longest text has 50 bytes.
   withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
     guard let start = buffer.baseAddress else { preconditionFailure("its capacity is not 0") }

@@ -8,7 +8,7 @@ internal import Glibc
 /// races that do not exist.
 ///
 /// `@unchecked Sendable`: `state` is accessed only while the mutex is held.
-public final class Monitor<State>: @unchecked Sendable {
+package final class Monitor<State>: @unchecked Sendable {
   private var state: State
   /// Both are parts of one allocation, which begins with the mutex: pthreads needs addresses that
   /// do not change.
@@ -16,7 +16,7 @@ public final class Monitor<State>: @unchecked Sendable {
   private let condition: UnsafeMutablePointer<pthread_cond_t>
 
   /// A monitor that protects `state`.
-  public init(_ state: sending State) {
+  package init(_ state: sending State) {
     self.state = state
     let memory = UnsafeMutableRawPointer.allocate(
       byteCount: Self.conditionOffset + MemoryLayout<pthread_cond_t>.size,
@@ -43,7 +43,7 @@ public final class Monitor<State>: @unchecked Sendable {
 
   /// Calls `body` with the value while the lock is held. `body` should decide only, and call
   /// nothing outside. Calls must not nest.
-  public func withLock<R>(_ body: (inout State) throws -> R) rethrows -> R {
+  package func withLock<R>(_ body: (inout State) throws -> R) rethrows -> R {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return try body(&state)
@@ -51,7 +51,7 @@ public final class Monitor<State>: @unchecked Sendable {
 
   /// Waits while `isIdle` returns true, at most until `deadline` (CLOCK_MONOTONIC, in nanoseconds;
   /// nil for no limit), then calls `body`.
-  public func wait<R>(
+  package func wait<R>(
     until deadline: UInt64?, while isIdle: (inout State) -> Bool, then body: (inout State) -> R
   ) -> R {
     pthread_mutex_lock(mutex)
@@ -69,7 +69,7 @@ public final class Monitor<State>: @unchecked Sendable {
   }
 
   /// Wakes one waiting thread.
-  public func signal() {
+  package func signal() {
     pthread_cond_signal(condition)
   }
 }

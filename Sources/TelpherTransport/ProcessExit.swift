@@ -1,19 +1,19 @@
 /// How a child ended and which resources it used.
 public struct ProcessExit: Sendable, Equatable {
   /// The way it ended.
-  public enum Status: Sendable, Equatable {
+  package enum Status: Sendable, Equatable {
     /// By exit(3), with the low 8 bits of its status.
     case exited(code: Int32)
     /// By a signal, whether or not a core was dumped.
     case signaled(Int32, coreDumped: Bool)
   }
   /// The way it ended.
-  public var status: Status
+  package var status: Status
   /// The resources that it and the children it waited for used.
-  public var usage: ResourceUsage
+  package var usage: ResourceUsage
 
   /// An exit.
-  public init(status: Status, usage: ResourceUsage) {
+  package init(status: Status, usage: ResourceUsage) {
     self.status = status
     self.usage = usage
   }

@@ -3,30 +3,30 @@
 /// nothing is allocated.
 ///
 /// One loop owns it and uses it only on its thread.
-public struct ReadBuffer {
+package struct ReadBuffer {
   /// The read size while little memory is in use: large enough for a bulk stream. Larger
   /// reads were no faster (docs/BENCHMARKS.md).
-  public static let largeRead = 256 * 1024
+  package static let largeRead = 256 * 1024
   /// The read size once chunks hold `busyBytes`.
-  public static let mediumRead = 64 * 1024
+  package static let mediumRead = 64 * 1024
   /// The read size once chunks hold `crowdedBytes`.
-  public static let smallRead = 16 * 1024
+  package static let smallRead = 16 * 1024
   /// Bytes in use past which reads shrink to `mediumRead`.
-  public static let busyBytes = 8 << 20
+  package static let busyBytes = 8 << 20
   /// Bytes in use past which reads shrink to `smallRead`.
-  public static let crowdedBytes = 24 << 20
+  package static let crowdedBytes = 24 << 20
 
   private var storage: ChunkStorage
   private var used = 0
 
   /// A buffer with its first memory.
-  public init() {
+  package init() {
     storage = ChunkStorage(capacity: Self.largeRead)
   }
 
   /// Returns memory for the next read of at most `limit` bytes (at least one). Each call reuses the
   /// memory of the last call, except what `didFill` has turned into chunks.
-  public mutating func prepare(limit: Int) -> UnsafeMutableRawBufferPointer {
+  package mutating func prepare(limit: Int) -> UnsafeMutableRawBufferPointer {
     let wanted = max(1, min(limit, Self.readSize))
     if isKnownUniquelyReferenced(&storage) {
       used = 0
@@ -40,7 +40,7 @@ public struct ReadBuffer {
   }
 
   /// Returns the first `count` bytes of the memory from the last `prepare` as a chunk.
-  public mutating func didFill(_ count: Int) -> Chunk {
+  package mutating func didFill(_ count: Int) -> Chunk {
     let chunk = Chunk(storage: storage, range: used..<(used + count))
     used += count
     return chunk
@@ -48,7 +48,7 @@ public struct ReadBuffer {
 
   /// The current size of a read in bytes. It falls as more memory is in use. Files are read in
   /// pieces of this size too.
-  public static var readSize: Int {
+  package static var readSize: Int {
     let inUse = ChunkStorage.bytesInUse
     return inUse < busyBytes ? largeRead : inUse < crowdedBytes ? mediumRead : smallRead
   }

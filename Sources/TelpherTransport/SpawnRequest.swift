@@ -1,7 +1,7 @@
 /// A command to start, with its environment, streams and limits.
 public struct SpawnRequest: Sendable {
   /// The other end of a standard stream of the child.
-  public enum Stdio: Sendable, Equatable {
+  package enum Stdio: Sendable, Equatable {
     /// /dev/null.
     case null
     /// A real pipe (not a socket: `echo x > /dev/stdout` must work).
@@ -14,33 +14,33 @@ public struct SpawnRequest: Sendable {
 
   /// The program and its arguments, at least one. A program without a slash is looked up in the
   /// PATH of `environment`, as execvp(3) does. No NUL bytes.
-  public var arguments: [SystemString]
+  package var arguments: [SystemString]
   /// The whole environment of the child.
-  public var environment: [SystemString: SystemString]
+  package var environment: [SystemString: SystemString]
   /// The working directory; nil for this process's.
-  public var directory: SystemString?
+  package var directory: SystemString?
   /// Standard input: `null`, `pipe` or `inherit`.
-  public var input: Stdio
+  package var input: Stdio
   /// Standard output: `null`, `pipe` or `inherit`.
-  public var output: Stdio
+  package var output: Stdio
   /// Standard error: any.
-  public var error: Stdio
+  package var error: Stdio
   /// Limits to set in the child before it runs, soft and hard: getrlimit(2).
-  public var limits: [ResourceLimit]
+  package var limits: [ResourceLimit]
   /// Whether the child leads a process group of its own without this process's terminal (in a
   /// session of its own if that helps to track it), and its tree is tracked, so that `signalTree`
   /// reaches all of it. If false, the child stays in this process's group and keeps its terminal.
-  public var tracksTree: Bool
+  package var tracksTree: Bool
   /// Called just before the process is created, on any thread. If it returns true, the launch fails
   /// with ECANCELED, so that a request that was canceled while it was queued creates no process.
-  public var isCanceled: (@Sendable () -> Bool)?
+  package var isCanceled: (@Sendable () -> Bool)?
   /// For a child whose tree is not tracked: whether it leads a process group of its own in this
   /// process's session. Signals from the terminal (such as Ctrl-C) then go to this process and not
   /// to the child.
-  public var leadsGroup = false
+  package var leadsGroup = false
 
   /// A request for `arguments` with pipes for its output and error, and nothing on its input.
-  public init(
+  package init(
     arguments: [SystemString], environment: [SystemString: SystemString],
     directory: SystemString? = nil,
     input: Stdio = .null, output: Stdio = .pipe, error: Stdio = .pipe,
@@ -56,7 +56,7 @@ public struct SpawnRequest: Sendable {
     self.tracksTree = tracksTree
   }
   /// The same with `String`s, which are passed on as UTF-8.
-  public init(
+  package init(
     arguments: [String], environment: [String: String], directory: String? = nil,
     input: Stdio = .null, output: Stdio = .pipe, error: Stdio = .pipe,
     limits: [ResourceLimit] = [], tracksTree: Bool = true

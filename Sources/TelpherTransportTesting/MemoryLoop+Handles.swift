@@ -1,12 +1,12 @@
 internal import Glibc
-public import TelpherTransport
+package import TelpherTransport
 
 extension MemoryLoop {
   /// Always `group`: a program in memory starts no processes.
-  public var killScope: KillScope { .group }
+  package var killScope: KillScope { .group }
 
   /// Calls `didReceive` for each `MemoryNetwork.raise(signal)`. Real signals are not watched.
-  public func watch(
+  package func watch(
     signal: Int32, _ didReceive: @escaping () -> Void
   ) throws(TransportError) -> any SignalWatch {
     try checkOpen("watch signal \(signal)")
@@ -14,7 +14,7 @@ extension MemoryLoop {
   }
 
   /// Binds an address of the network. Unix paths are only names; no file is created.
-  public func bind(
+  package func bind(
     to address: SocketAddress, backlog: Int32
   ) throws(TransportError) -> any BoundSocket {
     try checkOpen("listen on \(address)")
@@ -22,7 +22,7 @@ extension MemoryLoop {
   }
 
   /// Accepts connections from `socket`, which a loop of the same network bound.
-  public func serve(
+  package func serve(
     _ socket: any BoundSocket, didAccept: @escaping (any ByteStream) -> Void
   ) throws(TransportError) -> any Listener {
     try checkOpen("serve \(socket.address)")
@@ -33,7 +33,7 @@ extension MemoryLoop {
   }
 
   /// Connects to the listener at `address` in the network.
-  public func connect(
+  package func connect(
     to address: SocketAddress,
     completion: @escaping (Result<any ByteStream, TransportError>) -> Void
   ) {
@@ -50,7 +50,7 @@ extension MemoryLoop {
 
   /// Binds a UDP address of the network. If more than 256 KiB are waiting to be received, further
   /// datagrams are lost, as in a real system. No others are lost.
-  public func openDatagramSocket(
+  package func openDatagramSocket(
     at address: DatagramAddress, didReceive: @escaping (Chunk, DatagramAddress) -> Void
   ) throws(TransportError) -> any DatagramSocket {
     try checkOpen("open \(address)")
@@ -58,7 +58,7 @@ extension MemoryLoop {
   }
 
   /// Always throws: there are no descriptors in memory.
-  public func adopt(
+  package func adopt(
     reading input: Int32, writing output: Int32
   ) throws(TransportError) -> any ByteStream {
     throw TransportError(
@@ -70,7 +70,7 @@ extension MemoryLoop {
   ///
   /// The program can read `directory` and `limits`, but they have no effect. `inherit` is the same
   /// as `null`.
-  public func spawn(
+  package func spawn(
     _ request: SpawnRequest,
     completion: @escaping (Result<any ChildProcess, SpawnError>) -> Void
   ) {

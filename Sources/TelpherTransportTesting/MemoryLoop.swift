@@ -1,5 +1,5 @@
 internal import Glibc
-public import TelpherTransport
+package import TelpherTransport
 
 /// An event loop in memory: streams are pipes in memory, children are closures. It serves tests of
 /// code that uses an `EventLoop`, without sockets or processes.
@@ -13,9 +13,9 @@ public import TelpherTransport
 /// `@unchecked Sendable`: `network` and `inbox` are constant and Sendable. All other fields are
 /// accessed only on the loop's thread, except `thread`, which only `init` and the first `shutDown`
 /// access.
-public final class MemoryLoop: EventLoop, @unchecked Sendable {
+package final class MemoryLoop: EventLoop, @unchecked Sendable {
   /// The listeners and programs that this loop shares with others.
-  public let network: MemoryNetwork
+  package let network: MemoryNetwork
 
   /// Work from other threads.
   private let inbox = Monitor(Inbox())
@@ -36,7 +36,7 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
   var readBuffer = ReadBuffer()
 
   /// A loop with its own thread, which runs until `shutDown`.
-  public init(network: MemoryNetwork = MemoryNetwork()) {
+  package init(network: MemoryNetwork = MemoryNetwork()) {
     self.network = network
     thread = startThread { $0.run() }
   }
@@ -44,17 +44,17 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
   // MARK: Work from any thread
 
   /// Whether the caller is on this loop's thread.
-  public var isCurrent: Bool {
+  package var isCurrent: Bool {
     pthread_getspecific(currentLoopKey) == UnsafeMutableRawPointer(identity)
   }
 
   /// Runs `body` on the loop's thread, in the order of the calls; dropped after `shutDown`.
-  public func execute(_ body: @escaping @Sendable () -> Void) {
+  package func execute(_ body: @escaping @Sendable () -> Void) {
     post(.body(body))
   }
 
   /// Runs a task's job on the loop's thread.
-  public func enqueue(_ job: consuming ExecutorJob) {
+  package func enqueue(_ job: consuming ExecutorJob) {
     // The caller holds no reference to the executor, and the job may release the last one on the
     // loop's thread while this call is still running.
     let kept = Unmanaged.passRetained(self)
@@ -83,17 +83,17 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
   }
 
   /// Crashes unless the caller is on this loop's thread.
-  public func checkIsolated() {
+  package func checkIsolated() {
     precondition(isCurrent, "called on another thread than the loop's")
   }
 
   /// Whether the caller is on this loop's thread; `assumeIsolated` calls it first.
-  public func isIsolatingCurrentContext() -> Bool? {
+  package func isIsolatingCurrentContext() -> Bool? {
     isCurrent
   }
 
   /// Closes every handle, without calling its callbacks, and ends the thread.
-  public func shutDown() async {
+  package func shutDown() async {
     let isFirst = inbox.withLock { inbox in
       defer { inbox.isStopping = true }
       return !inbox.isStopping
@@ -113,7 +113,7 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
   // MARK: Work on the loop's thread
 
   /// Nanoseconds of CLOCK_MONOTONIC.
-  public var now: UInt64 {
+  package var now: UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
@@ -145,7 +145,7 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
 
   /// Calls `task.turnDidEnd()` once, before the loop next waits. After the loop's end the call is
   /// dropped.
-  public func atEndOfTurn(_ task: any TurnEndTask) {
+  package func atEndOfTurn(_ task: any TurnEndTask) {
     checkIsolated()
     guard !isShutDown else { return }
     turnEndTasks.append(task)
@@ -160,7 +160,7 @@ public final class MemoryLoop: EventLoop, @unchecked Sendable {
   }
 
   /// Calls `fire` once, after `nanoseconds`, unless the timer is canceled first.
-  public func schedule(after nanoseconds: UInt64, _ fire: @escaping () -> Void) -> any LoopTimer {
+  package func schedule(after nanoseconds: UInt64, _ fire: @escaping () -> Void) -> any LoopTimer {
     checkIsolated()
     let (sum, overflow) = now.addingReportingOverflow(nanoseconds)
     return timers.add(deadline: overflow ? .max : sum, on: self, isShutDown ? {} : fire)

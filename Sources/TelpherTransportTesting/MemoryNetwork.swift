@@ -1,29 +1,29 @@
 internal import Glibc
-public import TelpherTransport
+package import TelpherTransport
 
 /// The state that several `MemoryLoop`s share: bound addresses, registered programs and planned
 /// faults. Networks are isolated from each other.
 ///
 /// All methods may be called from any thread.
-public final class MemoryNetwork: Sendable {
+package final class MemoryNetwork: Sendable {
   /// How streams behave.
-  public struct Options: Sendable {
+  package struct Options: Sendable {
     /// The capacity in bytes of each direction of a stream, like a socket's buffer. When it is
     /// full, the stream queues further writes.
-    public var pipeCapacity = 64 * 1024
+    package var pipeCapacity = 64 * 1024
     /// The most bytes that one read returns. With 1, a parser receives one byte at a time.
-    public var maximumRead = Int.max
+    package var maximumRead = Int.max
 
     /// The defaults.
-    public init() {}
+    package init() {}
   }
 
   /// How streams behave.
-  public let options: Options
+  package let options: Options
   private let state = Monitor(State())
 
   /// A network without listeners, with the built-in programs.
-  public init(options: Options = Options()) {
+  package init(options: Options = Options()) {
     precondition(options.pipeCapacity > 0 && options.maximumRead > 0, "no byte would ever pass")
     self.options = options
     for (name, program) in MemoryProgram.builtIns { register(name, program) }
@@ -34,24 +34,24 @@ public final class MemoryNetwork: Sendable {
   /// Makes the next connection break once `bytes` bytes have gone in `direction` (as seen from the
   /// connecting end), as `MemoryStream.cut` does. Several calls apply to as many connections, in
   /// order.
-  public func cutNextConnection(_ direction: MemoryDirection, after bytes: Int) {
+  package func cutNextConnection(_ direction: MemoryDirection, after bytes: Int) {
     state.withLock { $0.cuts.append((direction, bytes)) }
   }
 
   /// Sets the peer's identity that the accepting end of later connections sees; nil for the one
   /// that a real system would report.
-  public func setPeer(_ peer: PeerIdentity?) {
+  package func setPeer(_ peer: PeerIdentity?) {
     state.withLock { $0.peer = peer }
   }
 
   /// Sets the peer's identity that the connecting end of later connections sees; nil for the one
   /// that a real system would report.
-  public func setListeningPeer(_ peer: PeerIdentity?) {
+  package func setListeningPeer(_ peer: PeerIdentity?) {
     state.withLock { $0.listeningPeer = peer }
   }
 
   /// Delivers a signal to the watches of all loops, as if this process had received it.
-  public func raise(_ signal: Int32) {
+  package func raise(_ signal: Int32) {
     let wakers = state.withLock { $0.watches.filter { $0.signal == signal } }
     for watch in wakers { watch.waker() }
   }
@@ -60,7 +60,7 @@ public final class MemoryNetwork: Sendable {
 
   /// Registers `program` as the one that `SpawnRequest`s for `name` start. A later registration
   /// replaces an earlier one.
-  public func register(_ name: String, _ program: MemoryProgram) {
+  package func register(_ name: String, _ program: MemoryProgram) {
     state.withLock { $0.programs[name] = program }
   }
 

@@ -1,34 +1,34 @@
 internal import Glibc
-public import TelpherTransport
+package import TelpherTransport
 
 /// The process that a `MemoryProgram` runs in: a child of a `MemoryLoop`, as the program sees it.
 ///
 /// Use it only on the loop's thread. The standard streams always exist: an input that the parent
 /// did not connect is at its end, and an output accepts and drops all bytes. They start paused,
 /// like every stream.
-public final class MemoryProcess {
+package final class MemoryProcess {
   /// The parent's request.
-  public let request: SpawnRequest
+  package let request: SpawnRequest
   /// The program's name and arguments as text.
-  public var arguments: [String] { request.arguments.map(\.description) }
+  package var arguments: [String] { request.arguments.map(\.description) }
   /// The whole environment, as text.
-  public var environment: [String: String] {
+  package var environment: [String: String] {
     let variables = request.environment.map { ($0.description, $1.description) }
     return Dictionary(variables) { $1 }
   }
   /// The loop on which the program runs: for timers, connections and further children.
-  public let loop: MemoryLoop
+  package let loop: MemoryLoop
   /// Standard input.
-  public let input: any ByteStream
+  package let input: any ByteStream
   /// Standard output.
-  public let output: any ByteStream
+  package let output: any ByteStream
   /// Standard error; the same stream as `output` if the parent requested that.
-  public let error: any ByteStream
+  package let error: any ByteStream
 
   /// Called with each signal except SIGKILL and SIGSTOP. It returns true if it has handled the
   /// signal, and may call `exit`. If it returns false, the signal has its default action, which
   /// ends the program for most signals.
-  public var onSignal: ((Int32) -> Bool)?
+  package var onSignal: ((Int32) -> Bool)?
 
   /// The parent's view.
   let child: MemoryChild
@@ -39,7 +39,7 @@ public final class MemoryProcess {
   private var unreportedStatus: ProcessExit.Status?
 
   /// Whether the program is running. The program's own timers and callbacks should check it first.
-  public var isRunning: Bool { !hasEnded }
+  package var isRunning: Bool { !hasEnded }
 
   init(_ request: SpawnRequest, program: MemoryProgram, on loop: MemoryLoop) {
     self.request = request
@@ -63,7 +63,7 @@ public final class MemoryProcess {
 
   /// Ends the program with the low 8 bits of `code`, once its output has been written to its pipes
   /// (as for a program with blocking writes). Only the first call counts.
-  public func exit(_ code: Int32) {
+  package func exit(_ code: Int32) {
     loop.checkIsolated()
     guard exitCode == nil, !hasEnded else { return }
     exitCode = code & 0xFF
@@ -75,7 +75,7 @@ public final class MemoryProcess {
   }
 
   /// Ends the program at once, as if `signal` had killed it.
-  public func die(by signal: Int32) {
+  package func die(by signal: Int32) {
     loop.checkIsolated()
     end(.signaled(signal, coreDumped: false))
   }

@@ -7,13 +7,13 @@ internal import TelpherTransport
 ///       process.print("hello \(process.arguments[1])\n")
 ///       process.exit(0)
 ///     })
-public struct MemoryProgram: Sendable {
+package struct MemoryProgram: Sendable {
   /// Called on the loop's thread once the parent has its child. It sets callbacks or a timer and
   /// returns soon; the program runs until `MemoryProcess.exit` or a signal.
-  public var main: @Sendable (MemoryProcess) -> Void
+  package var main: @Sendable (MemoryProcess) -> Void
 
   /// A program.
-  public init(_ main: @escaping @Sendable (MemoryProcess) -> Void) {
+  package init(_ main: @escaping @Sendable (MemoryProcess) -> Void) {
     self.main = main
   }
 }
@@ -23,13 +23,13 @@ extension MemoryProcess {
   ///
   /// - Returns: as `ByteStream.write`: false while more should wait for `onWritable`.
   @discardableResult
-  public func print(_ text: String) -> Bool { output.write(Chunk(text)) }
+  package func print(_ text: String) -> Bool { output.write(Chunk(text)) }
 
   /// Writes the UTF-8 bytes of `text` to standard error.
   ///
   /// - Returns: as `ByteStream.write`: false while more should wait for `onWritable`.
   @discardableResult
-  public func printError(_ text: String) -> Bool { error.write(Chunk(text)) }
+  package func printError(_ text: String) -> Bool { error.write(Chunk(text)) }
 }
 
 extension ByteStream {

@@ -1,21 +1,21 @@
-public import TelpherTransport
+package import TelpherTransport
 
 /// A `ByteStream` over pipes in memory. A test can set its peer and make it break.
-public final class MemoryStream: ByteStream {
+package final class MemoryStream: ByteStream {
   /// See `ByteStream.onRead`.
-  public var onRead: ((Chunk) -> Void)?
+  package var onRead: ((Chunk) -> Void)?
   /// See `ByteStream.onEnd`.
-  public var onEnd: ((TransportError?) -> Void)?
+  package var onEnd: ((TransportError?) -> Void)?
   /// See `ByteStream.onWritable`.
-  public var onWritable: (() -> Void)?
+  package var onWritable: (() -> Void)?
   /// See `ByteStream.onWriteFailure`.
-  public var onWriteFailure: ((TransportError) -> Void)?
+  package var onWriteFailure: ((TransportError) -> Void)?
   /// The most bytes that the next read may return.
-  public var readLimit = Int.max
+  package var readLimit = Int.max
   /// The peer's identity; a test may set it.
-  public var peer: PeerIdentity
+  package var peer: PeerIdentity
   /// The number of queued bytes.
-  public private(set) var queuedBytes = 0
+  package private(set) var queuedBytes = 0
 
   private let loop: MemoryLoop
   private let incoming: MemoryPipe?
@@ -44,7 +44,7 @@ public final class MemoryStream: ByteStream {
   // MARK: Reading
 
   /// Starts or continues reading.
-  public func resumeReading() {
+  package func resumeReading() {
     loop.checkIsolated()
     guard !isReading, !isClosed, !didEnd, incoming != nil else { return }
     isReading = true
@@ -52,16 +52,16 @@ public final class MemoryStream: ByteStream {
   }
 
   /// Pauses reading at once.
-  public func pauseReading() {
+  package func pauseReading() {
     loop.checkIsolated()
     isReading = false
   }
 
   /// The number of bytes that have arrived and were not read yet.
-  public var unreadBytes: Int { isClosed ? 0 : incoming?.count ?? 0 }
+  package var unreadBytes: Int { isClosed ? 0 : incoming?.count ?? 0 }
 
   /// Whether the peer may still write to this stream.
-  public var hasWriters: Bool { incoming?.isFinished == false }
+  package var hasWriters: Bool { incoming?.isFinished == false }
 
   private func readOnce() {
     guard isReading, let incoming else { return }
@@ -85,7 +85,7 @@ public final class MemoryStream: ByteStream {
 
   /// Writes `head` and then `body`.
   @discardableResult
-  public func write(_ head: UnsafeRawBufferPointer, _ body: Chunk?) -> Bool {
+  package func write(_ head: UnsafeRawBufferPointer, _ body: Chunk?) -> Bool {
     loop.checkIsolated()
     precondition(!isFinishing, "nothing is written after finishWriting")
     guard let outgoing, !isClosed, !hasWriteFailed else { return true }
@@ -103,7 +103,7 @@ public final class MemoryStream: ByteStream {
   }
 
   /// Ends the writing side after the queued bytes.
-  public func finishWriting() {
+  package func finishWriting() {
     loop.checkIsolated()
     isFinishing = true
     if queue.isEmpty, !isClosed, !hasWriteFailed { outgoing?.finish() }
@@ -162,7 +162,7 @@ public final class MemoryStream: ByteStream {
   /// Breaks the connection once `bytes` more bytes have gone in `direction`; at once if 0. The
   /// reader gets these bytes and then `onEnd` with an error, the writer gets `onWriteFailure`, and
   /// the other direction breaks too.
-  public func cut(_ direction: MemoryDirection, after bytes: Int = 0) {
+  package func cut(_ direction: MemoryDirection, after bytes: Int = 0) {
     loop.checkIsolated()
     guard bytes > 0 else {
       incoming?.sever()
@@ -176,7 +176,7 @@ public final class MemoryStream: ByteStream {
   }
 
   /// Closes both sides at once and drops queued bytes.
-  public func close() {
+  package func close() {
     loop.checkIsolated()
     guard !isClosed else { return }
     isClosed = true
@@ -191,7 +191,7 @@ public final class MemoryStream: ByteStream {
 }
 
 /// A direction of a stream, as seen from one end.
-public enum MemoryDirection: Sendable {
+package enum MemoryDirection: Sendable {
   /// The bytes that this end reads.
   case reading
   /// The bytes that this end writes.

@@ -1,10 +1,10 @@
-public import TelpherTransport
+package import TelpherTransport
 
 /// Passes connections on to another address, and delays what each side sends: a link over a long
 /// distance. Only memory bounds what is in transit.
-public actor DelayingProxy {
-  public nonisolated let loop: any EventLoop
-  public nonisolated var unownedExecutor: UnownedSerialExecutor {
+package actor DelayingProxy {
+  package nonisolated let loop: any EventLoop
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
     loop.asUnownedSerialExecutor()
   }
 
@@ -39,7 +39,7 @@ public actor DelayingProxy {
 
   /// Starts a proxy on `loop` that listens at `address` and passes connections on to `target`, each
   /// direction `delay` nanoseconds later.
-  public static func start(
+  package static func start(
     at address: SocketAddress, to target: SocketAddress, delay: UInt64, on loop: any EventLoop
   ) async throws -> DelayingProxy {
     let proxy = DelayingProxy(target: target, delay: delay, loop: loop)
@@ -56,7 +56,7 @@ public actor DelayingProxy {
   }
 
   /// Closes the listener and all connections.
-  public func stop() {
+  package func stop() {
     listener?.close()
     listener = nil
     for direction in directions { direction.from.close() }

@@ -1,7 +1,7 @@
 /// The error of `eventually` if the condition does not become true in time.
-public struct NotInTime: Error, CustomStringConvertible {
+package struct NotInTime: Error, CustomStringConvertible {
   /// The condition, and how long the test waited for it.
-  public let description: String
+  package let description: String
 }
 
 /// Checks `condition` every 5 ms until it is true. For changes by other processes or threads that
@@ -9,7 +9,7 @@ public struct NotInTime: Error, CustomStringConvertible {
 ///
 /// - Throws: `NotInTime` if it is not true within `limit`, which is far longer than necessary; any
 ///   error of `condition`.
-public func eventually(
+package func eventually(
   within limit: Duration = .seconds(300), _ what: String, _ condition: () async throws -> Bool
 ) async throws {
   let end = ContinuousClock.now + limit

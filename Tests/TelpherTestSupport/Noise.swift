@@ -1,5 +1,5 @@
 /// Returns pseudorandom bytes, the same for the same seed.
-public func noise(_ count: Int, seed: Int = 1) -> [UInt8] {
+package func noise(_ count: Int, seed: Int = 1) -> [UInt8] {
   var state = UInt64(bitPattern: Int64(seed)) &* 0x9E37_79B9_7F4A_7C15 | 1
   return [UInt8](unsafeUninitializedCapacity: count + 8) { buffer, filled in
     for index in stride(from: 0, to: count, by: 8) {

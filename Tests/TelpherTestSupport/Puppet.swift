@@ -1,27 +1,27 @@
-public import TelpherTransport
-public import TelpherTransportTesting
+package import TelpherTransport
+package import TelpherTransportTesting
 
 /// A program of the memory backend that a test controls. It runs on the loop that starts it.
-public actor Puppet {
-  public nonisolated let loop: any EventLoop
-  public nonisolated var unownedExecutor: UnownedSerialExecutor {
+package actor Puppet {
+  package nonisolated let loop: any EventLoop
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
     loop.asUnownedSerialExecutor()
   }
   /// The bytes that it has read.
-  public private(set) var input: [UInt8] = []
-  public private(set) var inputHasEnded = false
-  public private(set) var outputIsBroken = false
+  package private(set) var input: [UInt8] = []
+  package private(set) var inputHasEnded = false
+  package private(set) var outputIsBroken = false
   /// The signals that it has received.
-  public private(set) var signals: [Int32] = []
-  public private(set) var starts = 0
+  package private(set) var signals: [Int32] = []
+  package private(set) var starts = 0
   /// Whether it continues after a signal.
-  public var ignoresSignals = false
+  package var ignoresSignals = false
 
   /// Weak because the loop owns the process while it runs.
   private weak var process: MemoryProcess?
   private var waiters: [CheckedContinuation<Void, Never>] = []
 
-  public init(_ name: String = "puppet", on loop: MemoryLoop) {
+  package init(_ name: String = "puppet", on loop: MemoryLoop) {
     self.loop = loop
     loop.network.register(
       name,
@@ -72,10 +72,10 @@ public actor Puppet {
     waiting.forEach { $0.resume() }
   }
 
-  public func ignoreSignals() { ignoresSignals = true }
+  package func ignoreSignals() { ignoresSignals = true }
 
   /// Waits until `isThere` is true. If it never becomes true, the test's time limit ends the test.
-  public func until(_ isThere: @Sendable (isolated Puppet) -> Bool) async {
+  package func until(_ isThere: @Sendable (isolated Puppet) -> Bool) async {
     while !isThere(self) {
       // Check again: a task that does not prefer the loop may run this closure one turn later.
       await withCheckedContinuation { continuation in
@@ -84,14 +84,14 @@ public actor Puppet {
     }
   }
 
-  public func started() async { await until { $0.starts > 0 } }
-  public func print(_ text: String) { process?.print(text) }
-  public func printError(_ text: String) { process?.printError(text) }
-  public func readInput() { process?.input.resumeReading() }
-  public func closeInput() { process?.input.close() }
-  public func closeOutput() { process?.output.close() }
-  public func exit(_ code: Int32 = 0) { process?.exit(code) }
-  public var isRunning: Bool { process?.isRunning ?? false }
-  public var environment: [String: String] { process?.environment ?? [:] }
-  public var request: SpawnRequest? { process?.request }
+  package func started() async { await until { $0.starts > 0 } }
+  package func print(_ text: String) { process?.print(text) }
+  package func printError(_ text: String) { process?.printError(text) }
+  package func readInput() { process?.input.resumeReading() }
+  package func closeInput() { process?.input.close() }
+  package func closeOutput() { process?.output.close() }
+  package func exit(_ code: Int32 = 0) { process?.exit(code) }
+  package var isRunning: Bool { process?.isRunning ?? false }
+  package var environment: [String: String] { process?.environment ?? [:] }
+  package var request: SpawnRequest? { process?.request }
 }

@@ -1,12 +1,12 @@
 /// A frame as bytes, encoded and decoded without the code under test, as docs/PROTOCOL.md says.
-public struct RawFrame: Sendable, Equatable, CustomStringConvertible {
-  public var type: UInt8
-  public var stream: UInt32
-  public var flags: UInt8
-  public var channel: UInt8
-  public var payload: [UInt8]
+package struct RawFrame: Sendable, Equatable, CustomStringConvertible {
+  package var type: UInt8
+  package var stream: UInt32
+  package var flags: UInt8
+  package var channel: UInt8
+  package var payload: [UInt8]
 
-  public init(
+  package init(
     type: UInt8, stream: UInt32 = 0, flags: UInt8 = 0, channel: UInt8 = 0, payload: [UInt8] = []
   ) {
     self.type = type
@@ -16,16 +16,16 @@ public struct RawFrame: Sendable, Equatable, CustomStringConvertible {
     self.payload = payload
   }
 
-  public var bytes: [UInt8] { header(length: payload.count) + payload }
+  package var bytes: [UInt8] { header(length: payload.count) + payload }
 
   /// Only the header, which announces `length` bytes of payload.
-  public func header(length: Int) -> [UInt8] {
+  package func header(length: Int) -> [UInt8] {
     big(UInt32(length)) + big(stream) + [type, flags, channel, 0]
   }
 
-  public var text: String { String(decoding: payload, as: UTF8.self) }
-  public var isFin: Bool { type == 3 && flags & 1 != 0 }
-  public var description: String {
+  package var text: String { String(decoding: payload, as: UTF8.self) }
+  package var isFin: Bool { type == 3 && flags & 1 != 0 }
+  package var description: String {
     let name = [
       "?", "HELLO", "OPEN", "DATA", "WINDOW", "CONTROL", "CLOSE", "RESET", "PING", "PONG",
     ]
@@ -34,14 +34,14 @@ public struct RawFrame: Sendable, Equatable, CustomStringConvertible {
   }
 
   /// Removes and returns the first frame of `bytes`; nil if it is not complete yet.
-  public static func take(from bytes: inout [UInt8]) -> RawFrame? {
+  package static func take(from bytes: inout [UInt8]) -> RawFrame? {
     guard let (frame, length) = first(of: bytes[...]) else { return nil }
     bytes.removeFirst(length)
     return frame
   }
 
   /// All frames in `bytes`, which must end with one; the preface is skipped.
-  public static func all(in bytes: [UInt8]) -> [RawFrame] {
+  package static func all(in bytes: [UInt8]) -> [RawFrame] {
     var rest = bytes.starts(with: preface) ? bytes.dropFirst(preface.count) : bytes[...]
     var frames: [RawFrame] = []
     while let (frame, length) = first(of: rest) {
@@ -66,66 +66,66 @@ public struct RawFrame: Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-public let preface = Array("TELPHER1".utf8)
+package let preface = Array("TELPHER1".utf8)
 
-public func big<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
+package func big<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
   withUnsafeBytes(of: number.bigEndian) { Array($0) }
 }
 
-public func number(_ bytes: some Sequence<UInt8>) -> UInt64 {
+package func number(_ bytes: some Sequence<UInt8>) -> UInt64 {
   bytes.reduce(0) { $0 << 8 | UInt64($1) }
 }
 
 /// The preface and a HELLO.
-public func hello(_ json: String = #"{"version":1}"#) -> [UInt8] { preface + helloFrame(json) }
+package func hello(_ json: String = #"{"version":1}"#) -> [UInt8] { preface + helloFrame(json) }
 
 /// A HELLO without the preface.
-public func helloFrame(_ json: String = #"{"version":1}"#) -> [UInt8] {
+package func helloFrame(_ json: String = #"{"version":1}"#) -> [UInt8] {
   RawFrame(type: 1, payload: Array(json.utf8)).bytes
 }
 
-public func open(_ stream: UInt32, _ json: String, noInput: Bool = true) -> [UInt8] {
+package func open(_ stream: UInt32, _ json: String, noInput: Bool = true) -> [UInt8] {
   RawFrame(type: 2, stream: stream, flags: noInput ? 1 : 0, payload: Array(json.utf8)).bytes
 }
 
 /// An OPEN that runs `true`.
-public func openRun(_ stream: UInt32, noInput: Bool = false) -> [UInt8] {
+package func openRun(_ stream: UInt32, noInput: Bool = false) -> [UInt8] {
   open(stream, #"{"op":"run","argv":["true"]}"#, noInput: noInput)
 }
 
-public func data(
+package func data(
   _ stream: UInt32, _ channel: UInt8, _ payload: [UInt8] = [], fin: Bool = false
 ) -> [UInt8] {
   RawFrame(type: 3, stream: stream, flags: fin ? 1 : 0, channel: channel, payload: payload).bytes
 }
 
-public func window(_ stream: UInt32, _ channel: UInt8, _ limit: UInt64) -> [UInt8] {
+package func window(_ stream: UInt32, _ channel: UInt8, _ limit: UInt64) -> [UInt8] {
   RawFrame(type: 4, stream: stream, channel: channel, payload: big(limit)).bytes
 }
 
-public func connectionWindow(_ limit: UInt64) -> [UInt8] { window(0, 0, limit) }
+package func connectionWindow(_ limit: UInt64) -> [UInt8] { window(0, 0, limit) }
 
-public func control(_ stream: UInt32, _ json: String) -> [UInt8] {
+package func control(_ stream: UInt32, _ json: String) -> [UInt8] {
   RawFrame(type: 5, stream: stream, payload: Array(json.utf8)).bytes
 }
 
-public func close(
+package func close(
   _ stream: UInt32, _ json: String = #"{"result":"exited","code":0,"bytes":{"1":0,"2":0}}"#
 ) -> [UInt8] {
   RawFrame(type: 6, stream: stream, payload: Array(json.utf8)).bytes
 }
 
-public func reset(_ stream: UInt32, _ code: UInt32 = 9, sent: UInt64 = 0, _ reason: String = "")
+package func reset(_ stream: UInt32, _ code: UInt32 = 9, sent: UInt64 = 0, _ reason: String = "")
   -> [UInt8]
 {
   RawFrame(type: 7, stream: stream, payload: big(code) + big(sent) + Array(reason.utf8)).bytes
 }
 
-public func ping(_ number: UInt64) -> [UInt8] { ping(big(number)) }
+package func ping(_ number: UInt64) -> [UInt8] { ping(big(number)) }
 
 /// A PING with any payload; a valid one has 8 bytes.
-public func ping(_ payload: [UInt8]) -> [UInt8] { RawFrame(type: 8, payload: payload).bytes }
+package func ping(_ payload: [UInt8]) -> [UInt8] { RawFrame(type: 8, payload: payload).bytes }
 
-public func goAway(_ last: UInt32, _ code: UInt32 = 0, _ reason: String = "") -> [UInt8] {
+package func goAway(_ last: UInt32, _ code: UInt32 = 0, _ reason: String = "") -> [UInt8] {
   RawFrame(type: 10, payload: big(last) + big(code) + Array(reason.utf8)).bytes
 }

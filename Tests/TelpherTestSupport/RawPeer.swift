@@ -1,31 +1,31 @@
-public import TelpherTransport
+package import TelpherTransport
 
 /// One end of a connection that a test controls byte by byte: it sends any bytes, valid frames or
 /// not, and keeps the frames that arrive.
-public actor RawPeer {
+package actor RawPeer {
   /// The error if an expected frame does not arrive; it lists the frames that did.
-  public struct Missing: Error, CustomStringConvertible {
-    public let description: String
+  package struct Missing: Error, CustomStringConvertible {
+    package let description: String
 
     /// Creates an error with this description.
-    public init(description: String) { self.description = description }
+    package init(description: String) { self.description = description }
   }
 
-  public nonisolated let loop: any EventLoop
-  public nonisolated var unownedExecutor: UnownedSerialExecutor {
+  package nonisolated let loop: any EventLoop
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
     loop.asUnownedSerialExecutor()
   }
 
   /// The frames that have arrived, in order.
-  public private(set) var frames: [RawFrame] = []
+  package private(set) var frames: [RawFrame] = []
   /// Whether the other end has ended its side or closed the connection.
-  public private(set) var hasEnded = false
+  package private(set) var hasEnded = false
   /// Whether it answers the link's keep-alive PINGs.
   private var answersPings = true
   /// The number of bytes that have arrived.
-  public private(set) var receivedBytes = 0
+  package private(set) var receivedBytes = 0
   /// The number of payload bytes that have arrived in DATA frames.
-  public private(set) var dataBytes = 0
+  package private(set) var dataBytes = 0
 
   private var stream: (any ByteStream)?
   private var bytes: [UInt8] = []
@@ -38,7 +38,7 @@ public actor RawPeer {
   /// How long to wait for a frame, in nanoseconds: longer than anything takes on a busy machine.
   static let patience: UInt64 = 300_000_000_000
 
-  public static func connect(to address: SocketAddress, on loop: any EventLoop) async throws
+  package static func connect(to address: SocketAddress, on loop: any EventLoop) async throws
     -> RawPeer
   {
     let peer = RawPeer(loop: loop)
@@ -47,7 +47,7 @@ public actor RawPeer {
   }
 
   /// Creates a peer over a stream of `loop`. Call it on the loop's thread.
-  public static func adopt(_ stream: any ByteStream, on loop: any EventLoop) -> RawPeer {
+  package static func adopt(_ stream: any ByteStream, on loop: any EventLoop) -> RawPeer {
     let peer = RawPeer(loop: loop)
     nonisolated(unsafe) let stream = stream
     peer.assumeIsolated { $0.start(stream) }
@@ -108,18 +108,18 @@ public actor RawPeer {
 
   // MARK: Sending
 
-  public func send(_ bytes: [UInt8]...) {
+  package func send(_ bytes: [UInt8]...) {
     stream?.write(UnsafeRawBufferPointer(start: nil, count: 0), Chunk(bytes.flatMap { $0 }))
   }
 
-  public func ignorePings() { answersPings = false }
-  public func finishWriting() { stream?.finishWriting() }
-  public func pauseReading() { stream?.pauseReading() }
-  public func resumeReading() { stream?.resumeReading() }
+  package func ignorePings() { answersPings = false }
+  package func finishWriting() { stream?.finishWriting() }
+  package func pauseReading() { stream?.pauseReading() }
+  package func resumeReading() { stream?.resumeReading() }
   /// The number of sent bytes that still wait because the other end has no room for them.
-  public var queuedBytes: Int { stream?.queuedBytes ?? 0 }
+  package var queuedBytes: Int { stream?.queuedBytes ?? 0 }
 
-  public func close() {
+  package func close() {
     stream?.close()
     stream = nil
     didEnd()
@@ -130,7 +130,7 @@ public actor RawPeer {
   /// Waits until `isThere` is true.
   ///
   /// - Throws: `Missing` after 300 s.
-  public func until(
+  package func until(
     _ what: String = "it", _ isThere: @Sendable (isolated RawPeer) -> Bool
   ) async throws {
     while !isThere(self) {
@@ -154,7 +154,7 @@ public actor RawPeer {
 
   /// Waits for the first frame of a type on a stream and returns it.
   @discardableResult
-  public func frame(_ type: UInt8, _ stream: UInt32 = 0) async throws -> RawFrame {
+  package func frame(_ type: UInt8, _ stream: UInt32 = 0) async throws -> RawFrame {
     try await until("frame \(type) of stream \(stream)") { peer in
       peer.frames.contains { $0.type == type && $0.stream == stream } || peer.hasEnded
     }
@@ -165,13 +165,13 @@ public actor RawPeer {
   }
 
   /// Waits for the CLOSE of a stream and returns its JSON.
-  public func result(_ stream: UInt32) async throws -> String { try await frame(6, stream).text }
+  package func result(_ stream: UInt32) async throws -> String { try await frame(6, stream).text }
 
-  public func end() async throws { try await until("the end") { $0.hasEnded } }
+  package func end() async throws { try await until("the end") { $0.hasEnded } }
 
   /// Sends a PING and waits for its PONG; the peer has then handled everything that was sent
   /// before.
-  public func sync(_ number: UInt64 = .random(in: 1...UInt64.max)) async throws {
+  package func sync(_ number: UInt64 = .random(in: 1...UInt64.max)) async throws {
     send(ping(number))
     let payload = big(number)
     try await until("PONG") { peer in
@@ -180,7 +180,7 @@ public actor RawPeer {
   }
 
   /// The bytes that have arrived on a channel.
-  public func output(_ stream: UInt32, _ channel: UInt8 = 1) -> [UInt8] {
+  package func output(_ stream: UInt32, _ channel: UInt8 = 1) -> [UInt8] {
     frames.filter { $0.type == 3 && $0.stream == stream && $0.channel == channel }
       .flatMap(\.payload)
   }

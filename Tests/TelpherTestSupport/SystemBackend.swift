@@ -1,12 +1,12 @@
 internal import Glibc
 internal import TelpherNIO
 internal import TelpherProcess
-public import TelpherTransport
+package import TelpherTransport
 internal import TelpherUV
 
 /// A backend with real sockets and processes, and its way to find the processes of a command. It is
 /// a parameter of many tests.
-public enum SystemBackend: String, Sendable, CaseIterable {
+package enum SystemBackend: String, Sendable, CaseIterable {
   /// libuv, with control groups if the system allows them.
   case uv
   /// libuv, which finds processes by scanning /proc.
@@ -17,16 +17,16 @@ public enum SystemBackend: String, Sendable, CaseIterable {
   case nio
 
   /// Each backend once.
-  public static let all: [SystemBackend] = [.uv, .nio]
+  package static let all: [SystemBackend] = [.uv, .nio]
 
   /// The backends for slow tests: each once if TELPHER_SLOW is in the environment, otherwise libuv
   /// only.
-  public static let whereHeavy: [SystemBackend] = getenv("TELPHER_SLOW") != nil ? all : [.uv]
+  package static let whereHeavy: [SystemBackend] = getenv("TELPHER_SLOW") != nil ? all : [.uv]
 
   /// Creates a running loop.
   ///
   /// - Parameter startsPrograms: whether `spawn` must work on it.
-  public func makeLoop(startsPrograms: Bool = false) throws -> any EventLoop {
+  package func makeLoop(startsPrograms: Bool = false) throws -> any EventLoop {
     switch self {
     case .uv: try UVLoop(launcher: startsPrograms ? Launcher() : nil)
     case .uvWalks: try UVLoop(launcher: startsPrograms ? Launcher(scope: .descendants) : nil)
@@ -38,7 +38,7 @@ public enum SystemBackend: String, Sendable, CaseIterable {
   }
 
   /// The path of this package's program with this backend, in the folder of the test program.
-  public var program: String { "\(Self.folder)/\(self == .nio ? "telpher-nio" : "telpher")" }
+  package var program: String { "\(Self.folder)/\(self == .nio ? "telpher-nio" : "telpher")" }
 
   private static let folder: String = {
     let path = [CChar](unsafeUninitializedCapacity: Int(PATH_MAX) + 1) { buffer, count in

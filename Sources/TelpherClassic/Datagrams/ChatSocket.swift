@@ -1,14 +1,14 @@
-public import TelpherTransport
+package import TelpherTransport
 
 /// Sends and receives the messages of a chat. Any thread may call it. The caller owns its loop.
-public actor ChatSocket {
+package actor ChatSocket {
   /// The loop of the socket.
-  public nonisolated let loop: any EventLoop
+  package nonisolated let loop: any EventLoop
   /// The loop, as the actor's executor.
-  public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
   /// The received messages, except for the replies that `send(_:to:waiting:)` returns. If too many
   /// wait here, the oldest are lost.
-  public nonisolated let messages: AsyncStream<ChatMessage>
+  package nonisolated let messages: AsyncStream<ChatMessage>
 
   private let encoding: String?
   private let continuation: AsyncStream<ChatMessage>.Continuation
@@ -25,7 +25,7 @@ public actor ChatSocket {
   ///
   /// - Parameter encoding: the encoding of the texts in datagrams. Nil for UTF-8.
   /// - Throws: `ClassicError` (`badRequest`) if the encoding is unknown.
-  public init(on loop: any EventLoop, encoding: String? = nil) throws(ClassicError) {
+  package init(on loop: any EventLoop, encoding: String? = nil) throws(ClassicError) {
     if let encoding {
       _ = try Transcoder(from: encoding, to: "UTF-8")
       _ = try Transcoder(from: "UTF-8", to: encoding)
@@ -41,7 +41,7 @@ public actor ChatSocket {
   /// - Returns: the address with the actual port.
   /// - Throws: `ClassicError` (`badRequest`) for an address that other machines can reach;
   ///   `TransportError` if the socket cannot be opened.
-  public func listen(at address: DatagramAddress) throws -> DatagramAddress {
+  package func listen(at address: DatagramAddress) throws -> DatagramAddress {
     let classic = ClassicAddress.datagrams(address)
     guard classic.staysHere else { throw ClassicError.notLocal(classic) }
     return try open(at: address)
@@ -50,7 +50,7 @@ public actor ChatSocket {
   /// Opens the socket at a free port, for replies from `friends`.
   ///
   /// - Throws: `TransportError` if the socket cannot be opened.
-  public func open(for friends: ChatFriends) throws {
+  package func open(for friends: ChatFriends) throws {
     _ = try open(at: friends.replyAddress)
   }
 
@@ -84,7 +84,7 @@ public actor ChatSocket {
   /// Sends `text`. Does nothing if the socket is not open.
   ///
   /// - Throws: `TransportError` if the text is too long or cannot be sent.
-  public func send(_ text: String, to address: DatagramAddress) throws {
+  package func send(_ text: String, to address: DatagramAddress) throws {
     try socket?.send(Chunk(Shell.encode(text, in: encoding)), to: address)
   }
 
@@ -92,7 +92,7 @@ public actor ChatSocket {
   ///
   /// - Returns: the message; nil if none arrives within that many nanoseconds.
   /// - Throws: `TransportError` if the text cannot be sent.
-  public func send(
+  package func send(
     _ text: String, to friend: DatagramAddress, waiting nanoseconds: UInt64
   ) async throws -> ChatMessage? {
     try send(text, to: friend)
@@ -110,7 +110,7 @@ public actor ChatSocket {
   }
 
   /// Closes the socket and ends `messages`.
-  public func close() {
+  package func close() {
     socket?.close()
     socket = nil
     stopExpecting()

@@ -1,4 +1,4 @@
-public import TelpherTransport
+package import TelpherTransport
 
 /// A message of the dialect `chat`, on datagrams.
 ///
@@ -7,21 +7,21 @@ public import TelpherTransport
 ///
 /// Each side knows the other only by its address; a message does not identify its sender. Several
 /// friends may write at once.
-public struct ChatMessage: Sendable, Equatable {
+package struct ChatMessage: Sendable, Equatable {
   /// The text.
-  public var text: String
+  package var text: String
   /// The address that it came from.
-  public var sender: DatagramAddress
+  package var sender: DatagramAddress
 
   /// Creates a message.
-  public init(text: String, sender: DatagramAddress) {
+  package init(text: String, sender: DatagramAddress) {
     self.text = text
     self.sender = sender
   }
 
   /// The message for a terminal, each line after the sender's name. Control characters are
   /// replaced, so that a message cannot control the terminal or imitate another sender's line.
-  public func shown(from name: String) -> String {
+  package func shown(from name: String) -> String {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     return (lines.last == "" && lines.count > 1 ? lines.dropLast() : lines)
       .map { "[\(name)] \(Self.harmless($0))\n" }.joined()
@@ -38,9 +38,9 @@ public struct ChatMessage: Sendable, Equatable {
 }
 
 /// The operator's side of a chat: decides which friend receives each reply.
-public struct ChatDesk: Sendable {
+package struct ChatDesk: Sendable {
   /// What happens to a line that the operator typed.
-  public enum Reply: Sendable, Equatable {
+  package enum Reply: Sendable, Equatable {
     /// Send the text to this address.
     case send(String, to: DatagramAddress)
     /// The line cannot be sent; the text gives the reason.
@@ -56,10 +56,10 @@ public struct ChatDesk: Sendable {
   private var last: DatagramAddress?
 
   /// Creates a desk without messages.
-  public init() {}
+  package init() {}
 
   /// Records a message that has arrived.
-  public mutating func receive(_ message: ChatMessage) {
+  package mutating func receive(_ message: ChatMessage) {
     if waiting.count == Self.mostWaiting { waiting.removeFirst() }
     waiting.append(message.sender)
     last = message.sender
@@ -67,7 +67,7 @@ public struct ChatDesk: Sendable {
 
   /// Decides where a line of the operator goes: to the friend whose message waits longest, or, if
   /// no message waits, to the friend who wrote last. `@HOST:PORT TEXT` goes to that address.
-  public mutating func reply(_ line: String) -> Reply {
+  package mutating func reply(_ line: String) -> Reply {
     if line.hasPrefix("@") {
       let words = line.dropFirst().split(separator: " ", maxSplits: 1)
       guard words.count == 2, let address = Self.address(words[0]) else {
@@ -89,24 +89,24 @@ public struct ChatDesk: Sendable {
 }
 
 /// The list of friends that a client can write to.
-public struct ChatFriends: Sendable {
+package struct ChatFriends: Sendable {
   /// An entry of the list.
-  public struct Friend: Sendable, Equatable {
+  package struct Friend: Sendable, Equatable {
     /// The name that the user picks.
-    public var name: String
+    package var name: String
     /// The address that the friend receives at.
-    public var address: DatagramAddress
+    package var address: DatagramAddress
   }
 
   /// The friends, in the order of the list.
-  public let list: [Friend]
+  package let list: [Friend]
 
   /// Parses a list. Each line has a name, blanks and HOST:PORT. Empty lines and lines that begin
   /// with `#` are ignored.
   ///
   /// - Throws: `ClassicError` (`badRequest`) for a bad line, an empty list, or a list that mixes
   ///   IPv4 and IPv6 addresses.
-  public init(parsing text: String) throws(ClassicError) {
+  package init(parsing text: String) throws(ClassicError) {
     var list: [Friend] = []
     for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
     {
@@ -129,18 +129,18 @@ public struct ChatFriends: Sendable {
   }
 
   /// The friend of that name.
-  public subscript(name: String) -> Friend? { list.first { $0.name == name } }
+  package subscript(name: String) -> Friend? { list.first { $0.name == name } }
 
   /// The name to show for `address`: the name of the friend there, or the address itself. If
   /// several friends have this address, the `picked` one is preferred.
-  public func name(of address: DatagramAddress, picked: String? = nil) -> String {
+  package func name(of address: DatagramAddress, picked: String? = nil) -> String {
     let there = list.filter { $0.address.isSame(as: address) }
     return (there.first { $0.name == picked } ?? there.first)?.name ?? address.hostAndPort
   }
 
   /// The address that a client listens at for replies: on the loopback interface if all friends are
   /// there, otherwise on all interfaces.
-  public var replyAddress: DatagramAddress {
+  package var replyAddress: DatagramAddress {
     let isSix = list.contains { $0.address.host.contains(":") }
     let staysHere = list.allSatisfy { Host.isLoopback($0.address.host) }
     return DatagramAddress(
@@ -150,7 +150,7 @@ public struct ChatFriends: Sendable {
 
 extension DatagramAddress {
   /// `HOST:PORT`.
-  public var hostAndPort: String { String(description.dropFirst("udp:".count)) }
+  package var hostAndPort: String { String(description.dropFirst("udp:".count)) }
 
   /// Whether both are the same address; `localhost` equals 127.0.0.1.
   func isSame(as other: DatagramAddress) -> Bool {

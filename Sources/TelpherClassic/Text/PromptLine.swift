@@ -1,5 +1,5 @@
 /// A line that a user typed at a prompt.
-public enum PromptLine: Sendable, Equatable {
+package enum PromptLine: Sendable, Equatable {
   /// A text to send, without the blanks around it.
   case text(String)
   /// An empty line. It is not sent: a server that receives no bytes never answers.
@@ -8,10 +8,10 @@ public enum PromptLine: Sendable, Equatable {
   case quit
 
   /// The prompt of all dialects.
-  public static let prompt = ">>: "
+  package static let prompt = ">>: "
 
   /// Parses a line, with or without its end.
-  public init(_ line: String) {
+  package init(_ line: String) {
     let blanks: Set<Character> = [" ", "\t", "\r", "\n", "\r\n"]
     var text = line[...]
     while let first = text.first, blanks.contains(first) { text.removeFirst() }

@@ -1,7 +1,7 @@
 internal import TelpherFileStore
 internal import TelpherTransfer
 internal import TelpherTransport
-public import TelpherWire
+internal import TelpherWire
 
 extension Connection {
   // MARK: Small requests

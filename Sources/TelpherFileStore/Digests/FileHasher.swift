@@ -1,7 +1,7 @@
 internal import CXXHash
 
 /// Computes a digest step by step. It is a value: a copy continues independently.
-public struct FileHasher: Sendable {
+package struct FileHasher: Sendable {
   private enum State {
     case xxh128(XXH128State)
     case evp(EVPState)
@@ -12,7 +12,7 @@ public struct FileHasher: Sendable {
   private var state: State
 
   /// Creates a digest of no bytes.
-  public init(_ algorithm: DigestAlgorithm) {
+  package init(_ algorithm: DigestAlgorithm) {
     switch algorithm {
     case .xxh128: state = .xxh128(XXH128State())
     case .sha256: state = .evp(EVPState("SHA256"))
@@ -21,7 +21,7 @@ public struct FileHasher: Sendable {
   }
 
   /// Adds the next bytes.
-  public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     let old = state
     state = .taken
     switch consume old {
@@ -39,7 +39,7 @@ public struct FileHasher: Sendable {
 
   /// The digest of the bytes so far in lower-case hexadecimal; for `xxh128` as `xxhsum -H2` prints
   /// it. `update` may be called again afterwards.
-  public var digest: String {
+  package var digest: String {
     switch state {
     case .xxh128(let hash): hash.digest.hexadecimal
     case .evp(let hash): hash.digest.hexadecimal

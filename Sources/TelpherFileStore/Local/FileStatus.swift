@@ -1,9 +1,9 @@
 internal import Glibc
 
 /// The status of a file, folder or link, from stat(2).
-public struct FileStatus: Sendable, Equatable {
+package struct FileStatus: Sendable, Equatable {
   /// The kind of an entry.
-  public enum Kind: Sendable, Equatable {
+  package enum Kind: Sendable, Equatable {
     /// A regular file.
     case file
     /// A folder.
@@ -16,24 +16,24 @@ public struct FileStatus: Sendable, Equatable {
   }
 
   /// The kind of the entry.
-  public var kind: Kind
+  package var kind: Kind
   /// The length in bytes; for a link, the length of its target path.
-  public var size: Int64
+  package var size: Int64
   /// The storage in use, in bytes. It is less than `size` if the file has holes.
-  public var allocated: Int64
+  package var allocated: Int64
   /// The permissions with the set-user-ID, set-group-ID and sticky bits: 0 to 0o7777.
-  public var mode: UInt32
+  package var mode: UInt32
   /// The modification time (mtime) in nanoseconds since 1970; negative before 1970.
-  public var modifiedNS: Int128
+  package var modifiedNS: Int128
   /// The status change time (ctime) in nanoseconds since 1970. No program can set it.
-  public var changedNS: Int128
+  package var changedNS: Int128
   /// The device number of the file system.
-  public var device: UInt64
+  package var device: UInt64
   /// The inode number.
-  public var inode: UInt64
+  package var inode: UInt64
 
   /// Creates a status from its parts.
-  public init(
+  package init(
     kind: Kind, size: Int64, allocated: Int64, mode: UInt32, modifiedNS: Int128, changedNS: Int128,
     device: UInt64, inode: UInt64
   ) {

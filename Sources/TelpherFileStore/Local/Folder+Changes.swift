@@ -6,7 +6,7 @@ extension Folder {
   /// Makes a folder with `mode` (0 to 0o7777), reduced by the umask.
   ///
   /// - Throws: `.exists`, `.notPermitted`, `.noSpace`.
-  public func makeFolder(_ name: [UInt8], mode: UInt32) throws(FileError) {
+  package func makeFolder(_ name: [UInt8], mode: UInt32) throws(FileError) {
     let shown = try checked(name)
     guard name.withCPath({ mkdirat(descriptor.number, $0, mode_t(mode)) }) == 0 else {
       throw FileError("make the folder", shown, errno: errno)
@@ -19,7 +19,7 @@ extension Folder {
   ///
   /// - Throws: `.exists` if something is there and `replacing` is false; `.notAFile` if a folder is
   ///   there; `.badPath` if `target` is empty, too long or has a NUL; `.notPermitted`, `.noSpace`.
-  public func makeLink(
+  package func makeLink(
     _ name: [UInt8], target: [UInt8], modifiedNS: Int128?, replacing: Bool
   ) throws(FileError) {
     let shown = try checked(name)
@@ -56,7 +56,7 @@ extension Folder {
   /// file or folder, each unless nil. A symlink is not followed, and has no permissions to set.
   ///
   /// - Throws: `.notFound`, `.notPermitted`, `.unsupported` for the mode of a symlink.
-  public func setAttributes(
+  package func setAttributes(
     of name: [UInt8], mode: UInt32?, modifiedNS: Int128?
   ) throws(FileError) {
     let shown = try checked(name)
@@ -77,7 +77,7 @@ extension Folder {
   ///
   /// - Throws: `.notFound`; `.notEmpty`; `.notAFile` or `.notAFolder` if `isFolder` is wrong;
   ///   `.notPermitted`, `.busy`.
-  public func remove(_ name: [UInt8], isFolder: Bool) throws(FileError) {
+  package func remove(_ name: [UInt8], isFolder: Bool) throws(FileError) {
     let shown = try checked(name)
     let error = removeUnchecked(name, isFolder: isFolder)
     guard error == 0 else { throw FileError("remove", shown, errno: error) }
@@ -95,7 +95,7 @@ extension Folder {
   /// - Throws: `.exists` if something is there and `replacing` is false; `.notFound`; `.notAFile`,
   ///   `.notAFolder` or `.notEmpty` if the existing entry can't be replaced; `.unsupported` across
   ///   file systems; `.badPath` if a folder would move into itself; `.notPermitted`, `.noSpace`.
-  public func rename(
+  package func rename(
     _ name: [UInt8], to folder: Folder, _ newName: [UInt8], replacing: Bool
   ) throws(FileError) {
     let shown = try checked(name)

@@ -7,9 +7,9 @@ internal import Glibc
 ///
 /// The object continues to refer to the same folder if that is renamed or replaced. All methods
 /// block, and may be called from any thread.
-public final class Folder: Sendable {
+package final class Folder: Sendable {
   /// The path below the root at which the folder was opened.
-  public let path: RelativePath
+  package let path: RelativePath
   package let root: Root
   let descriptor: Descriptor
 
@@ -22,7 +22,7 @@ public final class Folder: Sendable {
   /// Returns the status of `name`; of a symlink, that of the link itself. Nil if there is no entry.
   ///
   /// - Throws: `FileError` if fstatat(2) fails for another reason.
-  public func status(of name: [UInt8]) throws(FileError) -> FileStatus? {
+  package func status(of name: [UInt8]) throws(FileError) -> FileStatus? {
     try check(name)
     var status = stat()
     let result = name.withCPath { fstatat(descriptor.number, $0, &status, AT_SYMLINK_NOFOLLOW) }
@@ -37,7 +37,7 @@ public final class Folder: Sendable {
   ///
   /// - Throws: `.notFound`, `.notAFile`, `.notPermitted`, and `.badPath` if a symlink leads out of
   ///   the root.
-  public func openFile(
+  package func openFile(
     _ name: [UInt8], followsLink: Bool = false
   ) throws(FileError) -> SourceFile {
     let shown = shown(name)
@@ -54,7 +54,7 @@ public final class Folder: Sendable {
   /// Opens the folder `name`.
   ///
   /// - Throws: `.notFound`, `.notAFolder` (also for a symlink), `.notPermitted`.
-  public func folder(_ name: [UInt8]) throws(FileError) -> Folder {
+  package func folder(_ name: [UInt8]) throws(FileError) -> Folder {
     let shown = try checked(name)
     let number = name.withCPath { telpher_open_child_folder(descriptor.number, $0) }
     guard number >= 0 else { throw FileError("open", shown, errno: -number) }
@@ -84,7 +84,7 @@ public final class Folder: Sendable {
   /// Returns the target of the symlink `name`. The target need not exist.
   ///
   /// - Throws: `.notFound`, and `.system` if it is not a symlink (EINVAL).
-  public func linkTarget(of name: [UInt8]) throws(FileError) -> [UInt8] {
+  package func linkTarget(of name: [UInt8]) throws(FileError) -> [UInt8] {
     let shown = try checked(name)
     let target = name.withCPath { readLink(descriptor.number, $0) }
     guard let target else { throw FileError("read the link", shown, errno: errno) }
@@ -95,7 +95,7 @@ public final class Folder: Sendable {
   /// included.
   ///
   /// - Throws: `.notPermitted`, `.io`.
-  public func names() throws(FileError) -> [[UInt8]] {
+  package func names() throws(FileError) -> [[UInt8]] {
     // Reopen the folder for a separate read position: several threads may read it at once.
     let number = telpher_open_at(descriptor.number, ".", O_RDONLY | O_DIRECTORY)
     guard number >= 0 else { throw FileError("list", path, errno: -number) }
@@ -122,7 +122,7 @@ public final class Folder: Sendable {
   /// Writes the folder's names to the storage with fsync(2).
   ///
   /// - Throws: `.io` if that failed; `.notPermitted` if the folder may not be read.
-  public func sync() throws(FileError) { try sync(try readable()) }
+  package func sync() throws(FileError) { try sync(try readable()) }
 
   /// Opens the folder for reading, so that a later `sync(_:)` needs no new descriptor.
   ///
@@ -149,7 +149,7 @@ public final class Folder: Sendable {
   /// Writes the whole file system of this folder to the storage with syncfs(2).
   ///
   /// - Throws: as `sync()`.
-  public func syncFileSystem() throws(FileError) { try syncFileSystem(try readable()) }
+  package func syncFileSystem() throws(FileError) { try syncFileSystem(try readable()) }
 
   private func syncFileSystem(_ readable: borrowing Descriptor) throws(FileError) {
     let result = telpher_sync_file_system(readable.number)

@@ -4,7 +4,7 @@ internal import Glibc
 extension Partial {
   /// Removes the partial files in `folder` that have not changed for more than `seconds`, by this
   /// machine's clock. Files of running transfers are locked and remain. Failures are ignored.
-  public static func removeStale(in folder: Folder, olderThan seconds: Int64) {
+  package static func removeStale(in folder: Folder, olderThan seconds: Int64) {
     var now = timespec()
     clock_gettime(CLOCK_REALTIME, &now)
     let limit = now.nanoseconds - Int128(seconds) * 1_000_000_000

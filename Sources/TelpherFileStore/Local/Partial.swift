@@ -11,12 +11,12 @@ internal import TelpherTransport
 /// lock ends with the process.
 ///
 /// All methods block. One thread at a time may use it.
-public final class Partial {
+package final class Partial {
   /// The bytes that an earlier transfer left, if opened with `keeping`; else 0.
-  public let kept: Int64
+  package let kept: Int64
   /// The offset of the next write in bytes; initially `kept`. If it is set to a smaller value, the
   /// bytes after it are dropped.
-  public var position: Int64 { didSet { valid = min(valid, position) } }
+  package var position: Int64 { didSet { valid = min(valid, position) } }
 
   /// The hidden name; nil if the file has no name yet.
   private let name: [UInt8]?
@@ -62,7 +62,7 @@ public final class Partial {
   /// - Parameter mode: the mode that the file will have at the end.
   /// - Returns: nil if the file system does not support unnamed files.
   /// - Throws: as `open`.
-  public static func openUnnamed(
+  package static func openUnnamed(
     for name: [UInt8], in folder: Folder, mode: UInt32
   ) throws(FileError) -> Partial? {
     try folder.check(name)
@@ -81,7 +81,7 @@ public final class Partial {
   ///
   /// - Throws: `.busy` if eight transfers of that name are running; `.badPath` if `name` is not a
   ///   valid name; `.notPermitted`, `.noSpace`.
-  public static func open(
+  package static func open(
     for name: [UInt8], in folder: Folder, keeping: Bool, waits: Bool = false
   ) throws(FileError) -> Partial {
     let path = try folder.checked(name)
@@ -93,13 +93,13 @@ public final class Partial {
   }
 
   /// Whether `name` is the name of a partial file or of a symlink that is not yet renamed.
-  public static func isPartial(_ name: [UInt8]) -> Bool { PartialName.matches(name) }
+  package static func isPartial(_ name: [UInt8]) -> Bool { PartialName.matches(name) }
 
   /// Reads up to the size of `buffer` from the byte offset `offset`. Returns the number of bytes
   /// read; 0 at or after the end.
   ///
   /// - Throws: `.io`, or another error of read(2).
-  public func read(
+  package func read(
     into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
   ) throws(FileError) -> Int {
     while true {
@@ -112,7 +112,7 @@ public final class Partial {
   /// Drops all bytes and continues at position 0.
   ///
   /// - Throws: `.io`.
-  public func restart() throws(FileError) {
+  package func restart() throws(FileError) {
     position = 0
     try dropInvalid()
   }
@@ -121,7 +121,7 @@ public final class Partial {
   /// error.
   ///
   /// - Throws: `.noSpace`, `.tooLarge`, `.io`.
-  public func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
     try dropInvalid()
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -139,13 +139,13 @@ public final class Partial {
   }
 
   /// Skips `count` bytes. They become a hole, which reads as zeros.
-  public func skip(_ count: Int64) { position += count }
+  package func skip(_ count: Int64) { position += count }
 
   /// Truncates or extends the file to `position`, and sets its permissions (0 to 0o7777) and its
   /// modification time (nanoseconds since 1970; nil to leave it). The file keeps its hidden name.
   ///
   /// - Throws: `.noSpace`, `.tooLarge`, `.io`, `.notPermitted`.
-  public func finish(mode: UInt32, modifiedNS: Int128?) throws(FileError) {
+  package func finish(mode: UInt32, modifiedNS: Int128?) throws(FileError) {
     try dropInvalid()
     if length != position {
       try truncate(to: position)
@@ -164,7 +164,7 @@ public final class Partial {
   /// Writes the file to the storage with fsync(2).
   ///
   /// - Throws: `.io` or `.noSpace`; written data may be lost then.
-  public func sync() throws(FileError) {
+  package func sync() throws(FileError) {
     guard fsync(descriptor) == 0 else { throw error("sync", errno) }
   }
 
@@ -181,7 +181,7 @@ public final class Partial {
   ///
   /// - Throws: `.exists` if something is there and `replacing` is false; `.notAFile` if a folder is
   ///   there; `.notPermitted`, `.noSpace`, `.io`.
-  public func commit(replacing: Bool, keepingDescriptor: Bool = false) throws(FileError) {
+  package func commit(replacing: Bool, keepingDescriptor: Bool = false) throws(FileError) {
     let error =
       if let name {
         folder.renameUnchecked(name, to: folder, target, replacing: replacing)
@@ -198,7 +198,7 @@ public final class Partial {
 
   /// Removes and closes the file. If it can't be removed, it remains as a stale partial file.
   /// Without this call, a named partial file remains after its `Partial` is released.
-  public func discard() {
+  package func discard() {
     guard descriptor >= 0 else { return }
     if let name { _ = folder.removeUnchecked(name, isFolder: false) }
     closeDescriptor()

@@ -6,7 +6,7 @@ extension Root {
   /// Returns the status of the entry at `path`, and the target of a symlink that is not followed.
   ///
   /// - Throws: `.notFound`, `.notPermitted`, and `.badPath` if a symlink leads out of the root.
-  public func status(
+  package func status(
     _ path: RelativePath, followsLink: Bool
   ) throws(FileError) -> (FileStatus, linkTarget: [UInt8]?) {
     let descriptor = try look(at: path, follows: followsLink)
@@ -24,7 +24,7 @@ extension Root {
   ///
   /// - Throws: `.exists`; `.notFound` if a parent is missing; `.notAFolder` if a parent is not a
   ///   folder; `.notPermitted`, `.noSpace`, `.badPath`.
-  public func makeFolder(
+  package func makeFolder(
     _ path: RelativePath, mode: UInt32, withParents: Bool
   ) throws(FileError) {
     guard withParents else {
@@ -57,7 +57,7 @@ extension Root {
   ///
   /// - Throws: `.notFound`, `.notEmpty`, `.notPermitted`, `.busy`, and `.badPath` for the root. If
   ///   several removals fail, the first error.
-  public func remove(_ path: RelativePath, recursively: Bool) throws(FileError) {
+  package func remove(_ path: RelativePath, recursively: Bool) throws(FileError) {
     let parent = try parent(of: path)
     guard recursively else { return try parent.removeOne(path.name) }
     var first: FileError?
@@ -68,7 +68,7 @@ extension Root {
   /// Renames `path` to `newPath` atomically, as `Folder.rename` does.
   ///
   /// - Throws: as `Folder.rename`; `.badPath` for the root.
-  public func move(
+  package func move(
     _ path: RelativePath, to newPath: RelativePath, replacing: Bool
   ) throws(FileError) {
     try parent(of: path).rename(

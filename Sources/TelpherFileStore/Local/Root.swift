@@ -13,9 +13,9 @@ internal import TelpherTransport
 /// All methods block, and may be called from any thread.
 public final class Root: Sendable {
   /// The path that the folder was opened with, as displayed to the user.
-  public let path: String
+  package let path: String
   /// Whether every path that leads out of the folder is rejected.
-  public let isConfined: Bool
+  package let isConfined: Bool
   let descriptor: Descriptor
 
   /// Opens the folder as a confined root.
@@ -79,7 +79,7 @@ public final class Root: Sendable {
   ///
   /// - Throws: `.notFound`, `.notAFolder`, `.notPermitted`, and `.badPath` if the path leads out of
   ///   the root.
-  public func folder(_ path: RelativePath) throws(FileError) -> Folder {
+  package func folder(_ path: RelativePath) throws(FileError) -> Folder {
     let number = lookUpPath(path).withCPath {
       isConfined
         ? telpher_open_folder_beneath(descriptor.number, $0, 1)
@@ -92,7 +92,7 @@ public final class Root: Sendable {
   /// Opens the parent folder of `path`. `path` itself need not exist.
   ///
   /// - Throws: as `folder(_:)`; `.badPath` for the root itself.
-  public func parent(of path: RelativePath) throws(FileError) -> Folder {
+  package func parent(of path: RelativePath) throws(FileError) -> Folder {
     guard !path.isRoot else {
       throw FileError(.badPath, "the path must be below the root, not the root itself", path: ".")
     }

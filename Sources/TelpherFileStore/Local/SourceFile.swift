@@ -4,9 +4,9 @@ internal import Glibc
 /// A regular file that is open for reading.
 ///
 /// All methods block, and may be called from any thread.
-public final class SourceFile: Sendable {
+package final class SourceFile: Sendable {
   /// The status at the time of opening.
-  public let status: FileStatus
+  package let status: FileStatus
   private let path: RelativePath
   private let descriptor: Descriptor
 
@@ -29,7 +29,7 @@ public final class SourceFile: Sendable {
   /// read; 0 at or after the end.
   ///
   /// - Throws: `.io`, or another error of read(2).
-  public func read(
+  package func read(
     into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
   ) throws(FileError) -> Int {
     while true {
@@ -44,7 +44,7 @@ public final class SourceFile: Sendable {
   /// rest of the file counts as data.
   ///
   /// - Throws: `.io`, or another error of lseek(2).
-  public func data(from offset: Int64) throws(FileError) -> Range<Int64>? {
+  package func data(from offset: Int64) throws(FileError) -> Range<Int64>? {
     guard offset < status.size else { return nil }
     // A file whose size is fully allocated has no holes worth searching.
     if status.allocated >= status.size { return offset..<status.size }
@@ -100,7 +100,7 @@ public final class SourceFile: Sendable {
   /// Checks that the size and times are the same as at opening, as in `statusIfChanged()`.
   ///
   /// - Throws: `.changed` if they differ.
-  public func checkUnchanged() throws(FileError) {
+  package func checkUnchanged() throws(FileError) {
     guard try statusIfChanged() == nil else { throw changed() }
   }
 }

@@ -4,9 +4,9 @@
 ///
 /// If an entry changes during the walk, the walk may report its old state, its new state or
 /// nothing. `next` blocks; one thread at a time may call it.
-public struct TreeWalker: Sendable {
+package struct TreeWalker: Sendable {
   /// A step of the walk.
-  public enum Step: Sendable {
+  package enum Step: Sendable {
     /// An entry, with the target if it is a symlink. After a folder come its contents, then
     /// `leave`.
     case entry(RelativePath, FileStatus, link: [UInt8]?)
@@ -31,14 +31,14 @@ public struct TreeWalker: Sendable {
   private var unread: RelativePath?
 
   /// Creates a walk through the folder `start`. Symlinks in the path `start` are followed.
-  public init(root: Root, start: RelativePath) {
+  package init(root: Root, start: RelativePath) {
     self.root = root
     self.start = start
   }
 
   /// Returns the next step; nil after the last. If the start can't be read as a folder, the only
   /// step is `failed`.
-  public mutating func next() -> Step? {
+  package mutating func next() -> Step? {
     switch state {
     case .finished: return nil
     case .starting:

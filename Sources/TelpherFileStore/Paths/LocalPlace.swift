@@ -2,15 +2,15 @@ internal import Glibc
 internal import TelpherText
 
 /// A path on this machine that a user names as a destination, as a root and a path below it.
-public struct LocalPlace: Sendable {
+package struct LocalPlace: Sendable {
   /// The destination itself if it is a folder, else its parent folder.
-  public let root: Root
+  package let root: Root
   /// The path below the root; the root itself if the destination is a folder.
-  public let path: RelativePath
+  package let path: RelativePath
   /// The name that the source gets; empty if the destination is a folder.
-  public let name: [UInt8]
+  package let name: [UInt8]
   /// Whether it is a folder.
-  public let isFolder: Bool
+  package let isFolder: Bool
 
   /// Resolves a destination. An existing folder becomes the root, and entries go into it. Else the
   /// root is the parent folder.
@@ -21,7 +21,7 @@ public struct LocalPlace: Sendable {
   /// - Throws: `FileError`: `.noParent` if the parent folder is missing; `.notAFolder` if the
   ///   destination must be a folder, or ends in a slash, and is none; `.notAFile` if a device, FIFO
   ///   or socket is there, or a link to one.
-  public init(
+  package init(
     destination: [UInt8], mustBeFolder: Bool, makesParents: Bool = false
   ) throws(FileError) {
     let shown = ShownText.path(destination)
@@ -78,7 +78,7 @@ public struct LocalPlace: Sendable {
   }
 
   /// The last component of a path, without trailing slashes.
-  public static func lastPart(of path: [UInt8]) -> [UInt8] {
+  package static func lastPart(of path: [UInt8]) -> [UInt8] {
     let end = path.lastIndex { $0 != UInt8(ascii: "/") }.map { $0 + 1 } ?? 0
     return Array(path[..<end].split(separator: UInt8(ascii: "/")).last ?? [])
   }

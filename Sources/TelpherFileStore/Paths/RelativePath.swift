@@ -1,21 +1,21 @@
 /// A path below a root. A component may have any bytes except NUL and `/`, and is never `.` or
 /// `..`.
-public struct RelativePath: Sendable, Hashable {
+package struct RelativePath: Sendable, Hashable {
   /// The maximum length of a path in bytes. The kernel's PATH_MAX of 4,096 includes the final NUL.
-  public static let maximumLength = 4095
+  package static let maximumLength = 4095
   /// The maximum length of a component in bytes: NAME_MAX.
-  public static let maximumNameLength = 255
+  package static let maximumNameLength = 255
   /// The root itself.
-  public static let root = RelativePath(unchecked: [])
+  package static let root = RelativePath(unchecked: [])
 
   /// The components joined by `/`; empty for the root.
-  public let bytes: [UInt8]
+  package let bytes: [UInt8]
   /// Whether the path was written with a leading `/`. Only messages and listings use this. It
   /// affects neither resolution nor equality.
-  public private(set) var isWrittenFromSlash = false
+  package private(set) var isWrittenFromSlash = false
 
   /// The path as it was written: `bytes`, with a leading `/` if `isWrittenFromSlash`.
-  public var written: [UInt8] { isWrittenFromSlash ? [Self.slash] + bytes : bytes }
+  package var written: [UInt8] { isWrittenFromSlash ? [Self.slash] + bytes : bytes }
 
   /// Returns the same path with `isWrittenFromSlash` set to `fromSlash`.
   func written(fromSlash: Bool) -> RelativePath {
@@ -25,19 +25,19 @@ public struct RelativePath: Sendable, Hashable {
   }
 
   /// Whether both paths have the same components.
-  public static func == (one: RelativePath, other: RelativePath) -> Bool {
+  package static func == (one: RelativePath, other: RelativePath) -> Bool {
     one.bytes == other.bytes
   }
 
   /// Hashes the components.
-  public func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+  package func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
 
   /// Parses a path from a user or a peer. Drops `.` components, repeated slashes and trailing
   /// slashes.
   ///
   /// - Throws: `FileError.Code.badPath` if the path is absolute, has a `..` component, has a NUL,
   ///   or is longer than the limits; the message gives the reason.
-  public init(_ bytes: [UInt8]) throws(FileError) {
+  package init(_ bytes: [UInt8]) throws(FileError) {
     if bytes.count > Self.maximumLength {
       throw Self.refusal(bytes, "it is longer than \(Self.maximumLength) bytes")
     }
@@ -61,22 +61,22 @@ public struct RelativePath: Sendable, Hashable {
   /// Parses a path in UTF-8.
   ///
   /// - Throws: as `init(_: [UInt8])`.
-  public init(_ text: String) throws(FileError) { try self.init(Array(text.utf8)) }
+  package init(_ text: String) throws(FileError) { try self.init(Array(text.utf8)) }
 
   /// A path that is known to follow the rules, or one that is too long and only shown in a message.
   package init(unchecked bytes: [UInt8]) { self.bytes = bytes }
 
   /// Whether this is the root itself.
-  public var isRoot: Bool { bytes.isEmpty }
+  package var isRoot: Bool { bytes.isEmpty }
 
   /// The last component; empty for the root.
-  public var name: [UInt8] {
+  package var name: [UInt8] {
     guard let slash = bytes.lastIndex(of: Self.slash) else { return bytes }
     return Array(bytes[(slash + 1)...])
   }
 
   /// The path without its last component. The root's parent is the root.
-  public var parent: RelativePath {
+  package var parent: RelativePath {
     let end = bytes.lastIndex(of: Self.slash) ?? 0
     return RelativePath(unchecked: Array(bytes[..<end])).written(fromSlash: isWrittenFromSlash)
   }
@@ -93,7 +93,7 @@ public struct RelativePath: Sendable, Hashable {
   ///
   /// - Throws: `FileError.Code.badPath` if `name` is not a single component, or the result is too
   ///   long.
-  public func appending(_ name: [UInt8]) throws(FileError) -> RelativePath {
+  package func appending(_ name: [UInt8]) throws(FileError) -> RelativePath {
     let path = appending(unchecked: name)
     try Self.checkName(name, path)
     if path.bytes.count > Self.maximumLength {

@@ -5,9 +5,9 @@
 ///     ~/a     from home     a
 ///     /a      from slash    a
 ///     a/      from home     a, which must be a folder
-public struct RequestedPath: Sendable, Equatable {
+package struct RequestedPath: Sendable, Equatable {
   /// The folder that a path starts in.
-  public enum Start: Sendable {
+  package enum Start: Sendable {
     /// The home folder of the server's user, or the server's root if it has one.
     case home
     /// The folder `/`, or the server's root if it has one.
@@ -15,17 +15,17 @@ public struct RequestedPath: Sendable, Equatable {
   }
 
   /// The folder that the path starts in.
-  public let start: Start
+  package let start: Start
   /// The path below the start.
-  public let path: RelativePath
+  package let path: RelativePath
   /// Whether the path must be a folder, because it ends in `/` or `/.`, or has no components.
-  public let mustBeFolder: Bool
+  package let mustBeFolder: Bool
 
   /// Parses a path.
   ///
   /// - Throws: `FileError.Code.badPath` if the path has a `..` component, has a NUL, or is longer
   ///   than the limits of `RelativePath`; the message gives the reason.
-  public init(_ bytes: [UInt8]) throws(FileError) {
+  package init(_ bytes: [UInt8]) throws(FileError) {
     let slash = RelativePath.slash
     let isFromSlash = bytes.first == slash
     var below = bytes[...]
@@ -42,5 +42,5 @@ public struct RequestedPath: Sendable, Equatable {
 
   /// The path as entries are named: as it was written, without `.` components, repeated slashes and
   /// trailing slashes.
-  public var written: [UInt8] { path.written }
+  package var written: [UInt8] { path.written }
 }

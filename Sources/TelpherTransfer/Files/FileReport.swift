@@ -25,7 +25,7 @@ public struct FileReport: Sendable, Equatable {
   /// The algorithm of the digest.
   public var algorithm: DigestAlgorithm
   /// How the file changed while it was read; nil if it did not.
-  public var change: TreeRecord.Change?
+  public var change: FileChange?
 
   /// The report of a file that is not part of a tree.
   package init(

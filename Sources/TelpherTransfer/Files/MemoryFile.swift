@@ -1,14 +1,14 @@
-public import TelpherFileStore
+package import TelpherFileStore
 internal import TelpherTransport
 internal import TelpherWire
 
 /// The client's side of `put` and `get` for bytes in memory.
-public enum MemoryFile {
+package enum MemoryFile {
   /// Sends `bytes` and their digest. Blocks; for a worker's thread.
   ///
   /// - Returns: the digest.
   /// - Throws: `FileError` if the stream is over.
-  public static func send(
+  package static func send(
     _ bytes: [UInt8], on port: TransferPort, digest algorithm: DigestAlgorithm
   ) throws(FileError) -> String {
     port.finish(.index)
@@ -32,7 +32,7 @@ public enum MemoryFile {
   /// - Returns: the bytes and their digest, which the caller compares with the server's.
   /// - Throws: `FileError`: `tooLarge` if the file is longer than `limit`; `canceled` or `lost` if
   ///   the stream ends.
-  public static func receive(
+  package static func receive(
     from port: TransferPort, digest algorithm: DigestAlgorithm, limit: Int
   ) throws(FileError) -> (bytes: [UInt8], digest: String) {
     port.finish(.index)

@@ -1,5 +1,5 @@
 internal import Glibc
-public import TelpherFileStore
+package import TelpherFileStore
 internal import TelpherTransport
 internal import TelpherWire
 
@@ -8,13 +8,13 @@ internal import TelpherWire
 ///
 /// While reading and writing wait for the other end of a pipe, they check five times a second
 /// whether the stream is over.
-public struct StreamFile: Sendable {
+package struct StreamFile: Sendable {
   private let descriptor: Int32
   private let name: String
 
   /// Uses `descriptor`. The caller still owns it, and must keep it open while this is in use.
   /// `name` is its name in error messages.
-  public init(_ descriptor: Int32, name: String) {
+  package init(_ descriptor: Int32, name: String) {
     self.descriptor = descriptor
     self.name = name
   }
@@ -26,7 +26,7 @@ public struct StreamFile: Sendable {
   ///
   /// - Returns: the digest and the number of bytes.
   /// - Throws: `FileError` if reading fails, or the stream is over.
-  public func send(
+  package func send(
     on port: TransferPort, digest algorithm: DigestAlgorithm
   ) throws(FileError) -> (digest: String, count: Int64) {
     port.finish(.index)
@@ -53,7 +53,7 @@ public struct StreamFile: Sendable {
   ///
   /// - Returns: the digest and the number of bytes.
   /// - Throws: `FileError` if writing fails, or the stream is over.
-  public func receive(
+  package func receive(
     from port: TransferPort, digest algorithm: DigestAlgorithm
   ) throws(FileError) -> (digest: String, count: Int64) {
     port.finish(.index)

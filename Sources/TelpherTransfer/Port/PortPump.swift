@@ -1,14 +1,14 @@
-public import TelpherFileStore
-public import TelpherLink
-public import TelpherTransport
-public import TelpherWire
+package import TelpherFileStore
+package import TelpherLink
+package import TelpherTransport
+package import TelpherWire
 
 /// The loop's side of a `TransferPort`. It passes data from the worker to the stream, and received
 /// data from the stream to the worker.
 ///
 /// All methods are for the link's loop only. Sendable is unchecked because the port's `notifyLoop`
 /// closure captures the pump on other threads; that closure only schedules `pump` on the loop.
-public final class PortPump: @unchecked Sendable {
+package final class PortPump: @unchecked Sendable {
   /// The window of the file channel in bytes, large enough that neither side waits for the other on
   /// one machine. With 1 MiB, a file over a Unix socket took a tenth longer.
   static let window: UInt64 = 4 << 20
@@ -19,7 +19,7 @@ public final class PortPump: @unchecked Sendable {
   static let partOfConnection = (file: UInt64(2), index: UInt64(4))
 
   /// The worker's side.
-  public private(set) var port: TransferPort!
+  package private(set) var port: TransferPort!
   private unowned let link: Link
   private let stream: StreamID
   private var outbounds: [OutboundChannel] = []
@@ -31,7 +31,7 @@ public final class PortPump: @unchecked Sendable {
   /// Creates a pump and its port for `stream` of `link`. The worker sends on `channels`.
   ///
   /// - Parameter receivesFiles: whether the peer sends the bytes of files.
-  public init(
+  package init(
     link: Link, stream: StreamID, sends channels: [Channel], receivesFiles: Bool
   ) {
     self.link = link
@@ -62,7 +62,7 @@ public final class PortPump: @unchecked Sendable {
   }
 
   /// Passes received bytes to the worker. Bytes of other channels, or after the end, are dropped.
-  public func receive(_ chunk: Chunk, on channel: Channel) {
+  package func receive(_ chunk: Chunk, on channel: Channel) {
     guard channel == .file || channel == .index, !isOver else {
       return link.consume(stream, channel, chunk.count)
     }
@@ -71,31 +71,33 @@ public final class PortPump: @unchecked Sendable {
   }
 
   /// The peer has ended a channel.
-  public func finish(_ channel: Channel) {
+  package func finish(_ channel: Channel) {
     if channel == .file || channel == .index { port.deliverEnd(of: channel) }
   }
 
   /// Passes the messages of a received CONTROL to the worker.
   ///
   /// - Throws: `WireError` if too many CONTROLs have arrived.
-  public func receive(_ messages: [ControlMessage]) throws(WireError) { try port.deliver(messages) }
+  package func receive(_ messages: [ControlMessage]) throws(WireError) {
+    try port.deliver(messages)
+  }
 
   /// The peer has closed the stream successfully. Drops what the worker still sends, and ends its
   /// incoming channels.
-  public func peerDidFinish() {
+  package func peerDidFinish() {
     isOver = true
     for channel in [Channel.file, .index] { port.deliverEnd(of: channel) }
     port.peerDidFinish()
   }
 
   /// The stream has ended early; the worker's calls throw `error` from now on.
-  public func end(_ error: FileError) {
+  package func end(_ error: FileError) {
     isOver = true
     port.end(error)
   }
 
   /// Calls `body` once all channels of the worker have sent their data and their ends.
-  public func whenSent(_ body: @escaping () -> Void) {
+  package func whenSent(_ body: @escaping () -> Void) {
     whenSent = body
     pump()
     reportIfSent()

@@ -1,6 +1,6 @@
-public import TelpherFileStore
-public import TelpherTransport
-public import TelpherWire
+package import TelpherFileStore
+package import TelpherTransport
+package import TelpherWire
 
 /// One stream as a worker thread uses it, with blocking calls to send and receive. (Calls that read
 /// and write files block too, so they run on a worker thread.) The loop's side is a `PortPump`.
@@ -10,7 +10,7 @@ public import TelpherWire
 /// uses a port.
 ///
 /// This type holds the lock, wakes the worker and notifies the loop; `PortState` decides.
-public final class TransferPort: Sendable {
+package final class TransferPort: Sendable {
   private let monitor: Monitor<PortState>
   /// Notifies the loop's side that it has work. Called from any thread.
   private let notifyLoop: @Sendable () -> Void
@@ -34,17 +34,17 @@ public final class TransferPort: Sendable {
 
   /// Queues a chunk to send, without waiting. Call `waitForRoom` after queuing what belongs
   /// together.
-  public func enqueue(_ chunk: Chunk, on channel: Channel) {
+  package func enqueue(_ chunk: Chunk, on channel: Channel) {
     notifyingLoop { $0.enqueue(chunk, on: channel) }
   }
 
   /// Queues the end of a channel.
-  public func finish(_ channel: Channel) {
+  package func finish(_ channel: Channel) {
     notifyingLoop { $0.finish(channel) }
   }
 
   /// Sends a control message, ahead of the queued data.
-  public func send(_ message: ControlMessage) {
+  package func send(_ message: ControlMessage) {
     notifyingLoop { $0.send(message) }
   }
 
@@ -62,7 +62,7 @@ public final class TransferPort: Sendable {
   /// Waits until the connection has taken enough queued data.
   ///
   /// - Throws: `FileError` (`canceled`, `lost`) once the stream is over.
-  public func waitForRoom() throws(FileError) {
+  package func waitForRoom() throws(FileError) {
     if let end = waitForRoomOrEnd() { throw end }
   }
 
@@ -101,7 +101,7 @@ public final class TransferPort: Sendable {
   /// resume after it.
   ///
   /// - Throws: `FileError` (`canceled`, `lost`) once the stream is over.
-  public func receive(_ channel: Channel, atMost limit: Int = .max) throws(FileError) -> Chunk? {
+  package func receive(_ channel: Channel, atMost limit: Int = .max) throws(FileError) -> Chunk? {
     if let chunk = try poll(channel, atMost: limit) { return chunk }
     notifyingLoop { $0.reportTakenBytes() }
     let taken = monitor.wait(until: nil) { state in
@@ -116,7 +116,7 @@ public final class TransferPort: Sendable {
   /// none.
   ///
   /// - Throws: as `receive(_:atMost:)`.
-  public func poll(_ channel: Channel, atMost limit: Int = .max) throws(FileError) -> Chunk? {
+  package func poll(_ channel: Channel, atMost limit: Int = .max) throws(FileError) -> Chunk? {
     try chunk(of: monitor.withLock { $0.take(channel, atMost: limit) })
   }
 
@@ -134,7 +134,7 @@ public final class TransferPort: Sendable {
   /// none came until `deadline` (nanoseconds of the monotonic clock; nil for no limit).
   ///
   /// - Throws: as `receive(_:atMost:)`.
-  public func message<Value>(until deadline: UInt64?, _ pick: (ControlMessage) -> Value?)
+  package func message<Value>(until deadline: UInt64?, _ pick: (ControlMessage) -> Value?)
     throws(FileError) -> Value?
   {
     notifyingLoop { $0.reportTakenBytes() }
@@ -186,7 +186,7 @@ public final class TransferPort: Sendable {
 
   /// Ends the stream early. The worker's current or next call throws `error`, except that chunks
   /// that have already arrived are still received if its code is `lost`.
-  public func end(_ error: FileError) {
+  package func end(_ error: FileError) {
     monitor.withLock { $0.end(error) }
     monitor.signal()
   }

@@ -1,8 +1,8 @@
-public import TelpherFileStore
-public import TelpherWire
+package import TelpherFileStore
+package import TelpherWire
 
 /// Receives a listing: the client's side of `list`.
-public enum EntryList {
+package enum EntryList {
   /// The approximate memory limit for a listing, in bytes: half a million entries with names of
   /// usual length. It protects the client from a server that lists without end.
   static let limit = 96 << 20
@@ -13,7 +13,7 @@ public enum EntryList {
   ///
   /// - Throws: `FileError`: `tooLarge` if the listing exceeds the limit; `protocolError`;
   ///   `canceled` or `lost` if the stream ends.
-  public static func receive(from port: TransferPort) throws(FileError) -> [FileEntry] {
+  package static func receive(from port: TransferPort) throws(FileError) -> [FileEntry] {
     try receive(from: port, limit: limit)
   }
 

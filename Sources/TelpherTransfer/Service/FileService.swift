@@ -1,12 +1,12 @@
 internal import Glibc
 public import TelpherFileStore
 internal import TelpherTransport
-public import TelpherWire
+package import TelpherWire
 
 /// Performs the file requests of clients (docs/PROTOCOL.md, "Files").
 public struct FileService: Sendable {
   /// The files that clients can reach.
-  public let scope: FileScope
+  package let scope: FileScope
 
   /// A service for the files of `scope`.
   public init(_ scope: FileScope) { self.scope = scope }
@@ -19,7 +19,7 @@ public struct FileService: Sendable {
   ///
   /// - Parameter announced: the announced bytes of the client's connection, over all its streams.
   /// - Returns: the result to send to the client; nil if the connection is lost.
-  public func perform(
+  package func perform(
     _ request: FileRequest, on port: TransferPort, announced: AnnouncedBytes = AnnouncedBytes()
   ) -> CloseResult? {
     do throws(FileError) {

@@ -3,10 +3,10 @@ internal import TelpherTransport
 
 /// Counts the memory that the server holds for the announced entries of one client connection, over
 /// all its streams, until the entries are settled. Any thread may use it.
-public final class AnnouncedBytes: Sendable {
+package final class AnnouncedBytes: Sendable {
   /// The default limit for one connection, in bytes. It suffices for about twenty simultaneous
   /// trees of small files with paths of usual length, announced as far ahead as `TreeSender` does.
-  public static let limit = 32 << 20
+  package static let limit = 32 << 20
   /// The approximate size of an entry in bytes, without its path. The path is stored twice.
   private static let overhead = 256
 
@@ -16,7 +16,7 @@ public final class AnnouncedBytes: Sendable {
   /// Creates a counter at 0.
   ///
   /// - Parameter limit: the maximum, in bytes.
-  public init(limit: Int = AnnouncedBytes.limit) { self.limit = limit }
+  package init(limit: Int = AnnouncedBytes.limit) { self.limit = limit }
 
   /// The announced bytes that are not settled.
   var count: Int { sum.withLock { $0 } }

@@ -1,5 +1,5 @@
 /// The names directly in the destination that a receiver accepts from a sender.
-public enum ExpectedNames: Sendable {
+package enum ExpectedNames: Sendable {
   /// The sender chooses them.
   case any
   /// Any names: the contents of a folder were requested.
@@ -9,7 +9,7 @@ public enum ExpectedNames: Sendable {
 
   /// The expectation of a request for one source. If `name` is empty, the contents of a folder were
   /// requested.
-  public init(_ name: [UInt8]) { self = name.isEmpty ? .contents : .these([name]) }
+  package init(_ name: [UInt8]) { self = name.isEmpty ? .contents : .these([name]) }
 
   /// The number of requested sources.
   var count: Int {

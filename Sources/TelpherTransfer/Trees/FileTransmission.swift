@@ -84,7 +84,7 @@ struct FileTransmission {
       }
     }
     let read = isSmall ? try sendSmall(file, on: &stream) : try sendLarge(file, on: &stream)
-    var change: TreeRecord.Change?
+    var change: FileChange?
     if !file.isOfNoSize(read.count) {
       change = try file.change(since: read, algorithm) { () throws(FileError) in
         try stream.receiveAnswers()
@@ -257,7 +257,7 @@ extension SourceFile {
   func change(
     since read: (count: Int64, digest: String), _ algorithm: DigestAlgorithm,
     betweenPieces: () throws(FileError) -> Void
-  ) throws(FileError) -> TreeRecord.Change? {
+  ) throws(FileError) -> FileChange? {
     guard let now = try statusIfChanged() else { return nil }
     guard now.size >= read.count else { throw changed() }
     var hasher = FileHasher(algorithm)

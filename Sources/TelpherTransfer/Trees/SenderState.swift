@@ -167,7 +167,7 @@ struct SenderState {
 
   /// A file was completely sent.
   mutating func didSend(
-    _ number: Int, bytes: Int64, digest: String, size: Int64, change: TreeRecord.Change?
+    _ number: Int, bytes: Int64, digest: String, size: Int64, change: FileChange?
   ) {
     ledger.didMove(number, bytes: bytes, digest: digest, size: size, change: change)
   }

@@ -34,7 +34,7 @@ struct TransferLedger {
     /// The bytes of such a file that went over the connection.
     var bytes: Int64 = 0
     /// How such a file changed while it was read.
-    var change: TreeRecord.Change?
+    var change: FileChange?
   }
 
   /// Proves that a failure is in the ledger. Only `settleFailure` creates one. Code that requires a
@@ -79,7 +79,7 @@ struct TransferLedger {
 
   /// Records that a file was completely sent or received.
   mutating func didMove(
-    _ number: Int, bytes: Int64, digest: String, size: Int64, change: TreeRecord.Change?
+    _ number: Int, bytes: Int64, digest: String, size: Int64, change: FileChange?
   ) {
     guard var entry = open[number] else { return }
     (entry.bytes, entry.digest, entry.size, entry.change) = (bytes, digest, size, change)

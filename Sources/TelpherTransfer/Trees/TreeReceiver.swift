@@ -1,6 +1,6 @@
-public import TelpherFileStore
+package import TelpherFileStore
 internal import TelpherTransport
-public import TelpherWire
+package import TelpherWire
 
 /// Receives and stores a tree from a `TreeSender`: it answers announced entries, receives files,
 /// verifies them, and commits them in groups (docs/PROTOCOL.md, "Trees"). The server and the client
@@ -10,7 +10,7 @@ public import TelpherWire
 /// which no symlink is followed. This holds for existing symlinks, for those from the sender, and
 /// for those that another process puts there meanwhile. The only exception is a named file with
 /// `TransferOptions.followsLinks`.
-public struct TreeReceiver {
+package struct TreeReceiver {
   /// A file that was answered with `want`.
   struct Wanted {
     var path: RelativePath
@@ -66,10 +66,10 @@ public struct TreeReceiver {
   /// The sender's own counts of the entries that it announced; nil until it has announced all.
   private var announcement: TreeAnnouncement?
   /// The counts of entries by outcome.
-  public var counts: TreeCounts { ledger.counts }
+  package var counts: TreeCounts { ledger.counts }
   var failureList: FailureList
   /// The first entries that could not be sent or stored. `counts` has the total number.
-  public var failures: [TransferFailure] { failureList.kept }
+  package var failures: [TransferFailure] { failureList.kept }
 
   /// The maximum number of wanted files: twice what `TreeSender` announces ahead. It limits the
   /// memory that a sender can use here.
@@ -88,7 +88,7 @@ public struct TreeReceiver {
   ///   - onFile: receives the report of each file.
   ///   - announced: the announced bytes of the peer's connection, over all its streams.
   /// - Throws: `FileError` if `base` can't be opened as a folder.
-  public init(
+  package init(
     port: TransferPort, root: Root, base: RelativePath, expecting expected: ExpectedNames = .any,
     acceptsOnlyFiles: Bool = false, options: TransferOptions, meter: TransferMeter? = nil,
     onFile: FileReportHandler? = nil, announced: AnnouncedBytes = AnnouncedBytes()
@@ -112,7 +112,7 @@ public struct TreeReceiver {
   ///
   /// - Throws: `FileError` if the stream is over, the sender violates the protocol, or the names
   ///   can't be made durable. Files that were stored by then are complete.
-  public mutating func run() throws(FileError) {
+  package mutating func run() throws(FileError) {
     do throws(FileError) {
       while let chunk = try nextRecords() {
         for record in try reader.read(chunk) {

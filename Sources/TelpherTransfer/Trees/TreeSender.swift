@@ -1,6 +1,6 @@
 internal import TelpherTransport
-public import TelpherFileStore
-public import TelpherWire
+package import TelpherFileStore
+package import TelpherWire
 
 /// Sends files, folders and links over one stream, without a round trip for each (docs/PROTOCOL.md,
 /// "Trees"). It announces entries ahead, and sends the files that the receiver wants as the answers
@@ -9,20 +9,20 @@ public import TelpherWire
 ///
 /// `SenderState` decides what comes next, `SourceWalk` reads the sources, `SenderStream` writes and
 /// waits, and a `FileTransmission` sends one file.
-public struct TreeSender {
+package struct TreeSender {
   private let options: TransferOptions
   private let meter: TransferMeter?
   private let walk: SourceWalk
   private var stream: SenderStream
 
   /// The first entries that could not be sent or stored. `counts` has the total number.
-  public var failures: [TransferFailure] { stream.keptFailures }
+  package var failures: [TransferFailure] { stream.keptFailures }
   /// The counts of entries by outcome. After `run` has returned they equal the receiver's.
-  public var counts: TreeCounts { stream.state.counts }
+  package var counts: TreeCounts { stream.state.counts }
 
   /// Creates a sender of the file, folder or link at `source` below `root`. `name` is its name at
   /// the receiver; if empty, the contents of the folder `source` are sent.
-  public init(
+  package init(
     port: TransferPort, root: Root, source: RelativePath, name: [UInt8],
     options: TransferOptions, meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
   ) {
@@ -59,7 +59,7 @@ public struct TreeSender {
   ///
   /// - Throws: `FileError` if the only source can't be found, the receiver violates the protocol, or
   ///   the stream is over.
-  public mutating func run() throws(FileError) {
+  package mutating func run() throws(FileError) {
     try announceNext()
     while true {
       try stream.receiveAnswers()

@@ -3,7 +3,7 @@ package import TelpherFileStore
 internal import TelpherWire
 
 /// A file, folder or link that `TreeSender` sends.
-public struct TreeSource: Sendable {
+package struct TreeSource: Sendable {
   /// Where the path starts.
   enum Place: Sendable {
     /// In an open root.

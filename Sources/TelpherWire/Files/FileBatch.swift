@@ -1,28 +1,28 @@
 /// Files of one folder that one record of channel 5 announces together (docs/PROTOCOL.md, "Trees").
 /// For small files, one JSON object per file would cost more than the file itself.
-public struct FileBatch: Sendable, Equatable, Codable {
+package struct FileBatch: Sendable, Equatable, Codable {
   /// The most files in one record.
-  public static let maxFiles = 1_024
+  package static let maxFiles = 1_024
 
   /// The folder that holds the files, as an entry's path.
-  public let folder: PathText
+  package let folder: PathText
   /// The permission bits of all files.
-  public let mode: UInt32
+  package let mode: UInt32
   /// The names. A name that is not UTF-8 needs a record of its own, with an entry.
-  public private(set) var names: [String] = []
+  package private(set) var names: [String] = []
   /// The lengths in bytes, in the order of the names.
-  public private(set) var sizes: [Int64] = []
+  package private(set) var sizes: [Int64] = []
   /// The times of the last modification, in nanoseconds since 1970, in the order of the names.
-  public private(set) var mtimesNS: [Int128] = []
+  package private(set) var mtimesNS: [Int128] = []
 
   /// An empty batch of files in `folder` with the permission bits `mode`.
-  public init(folder: PathText, mode: UInt32) {
+  package init(folder: PathText, mode: UInt32) {
     self.folder = folder
     self.mode = mode
   }
 
   /// Appends a file.
-  public mutating func append(_ name: String, size: Int64, mtimeNS: Int128) {
+  package mutating func append(_ name: String, size: Int64, mtimeNS: Int128) {
     names.append(name)
     sizes.append(size)
     mtimesNS.append(mtimeNS)
@@ -30,7 +30,7 @@ public struct FileBatch: Sendable, Equatable, Codable {
 
   /// The most bytes that a file called `name` adds to a record: JSON may write each byte of the
   /// name as six, and the two numbers have up to 20 and 40 digits.
-  public static func length(of name: String) -> Int { 6 * name.utf8.count + 72 }
+  package static func length(of name: String) -> Int { 6 * name.utf8.count + 72 }
 
   enum CodingKeys: String, CodingKey {
     case folder = "in"
@@ -38,7 +38,7 @@ public struct FileBatch: Sendable, Equatable, Codable {
     case mtimesNS = "mtimes_ns"
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     folder = try container.decode(PathText.self, forKey: .folder)
     mode = try container.decode(UInt32.self, forKey: .mode)

@@ -29,7 +29,7 @@ public struct FileEntry: Sendable, Equatable, Codable {
   public var digest: String?
 
   /// An entry.
-  public init(
+  package init(
     path: PathText, kind: Kind, size: Int64? = nil, mode: UInt32? = nil, mtimeNS: Int128? = nil,
     link: PathText? = nil, digest: String? = nil
   ) {

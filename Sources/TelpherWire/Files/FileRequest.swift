@@ -2,7 +2,7 @@
 /// (docs/PROTOCOL.md, "Files").
 public struct FileRequest: Sendable, Equatable, Codable {
   /// The operation.
-  public enum Operation: String, Sendable, CaseIterable {
+  package enum Operation: String, Sendable, CaseIterable {
     /// Store one file.
     case put
     /// Send one file.
@@ -23,7 +23,7 @@ public struct FileRequest: Sendable, Equatable, Codable {
     case mv
 
     /// Whether the client sends the bytes of files.
-    public var storesFiles: Bool {
+    package var storesFiles: Bool {
       switch self {
       case .put, .putTree: true
       case .get, .getTree, .list, .stat, .mkdir, .rm, .mv: false
@@ -31,7 +31,7 @@ public struct FileRequest: Sendable, Equatable, Codable {
     }
 
     /// Whether the server sends the bytes of files.
-    public var sendsFiles: Bool {
+    package var sendsFiles: Bool {
       switch self {
       case .get, .getTree: true
       case .put, .putTree, .list, .stat, .mkdir, .rm, .mv: false
@@ -39,7 +39,7 @@ public struct FileRequest: Sendable, Equatable, Codable {
     }
 
     /// Whether it stores, changes or removes anything.
-    public var changesFiles: Bool {
+    package var changesFiles: Bool {
       switch self {
       case .put, .putTree, .mkdir, .rm, .mv: true
       case .get, .getTree, .list, .stat: false
@@ -64,65 +64,65 @@ public struct FileRequest: Sendable, Equatable, Codable {
   }
 
   /// The names of the supported digests.
-  public static let digests: Set<String> = ["xxh128", "sha256", "md5"]
+  package static let digests: Set<String> = ["xxh128", "sha256", "md5"]
 
   /// A file or folder of a `get_tree` of several.
-  public struct Source: Sendable, Equatable, Codable {
+  package struct Source: Sendable, Equatable, Codable {
     /// The file or folder, as `FileRequest.path`.
-    public var path: PathText
+    package var path: PathText
     /// The name that replaces `path` in the records.
-    public var name: PathText
+    package var name: PathText
 
     /// A source.
-    public init(_ path: PathText, as name: PathText) { (self.path, self.name) = (path, name) }
+    package init(_ path: PathText, as name: PathText) { (self.path, self.name) = (path, name) }
   }
 
   /// The operation.
-  public var operation: Operation = .stat
+  package var operation: Operation = .stat
   /// The file or folder. Relative paths and `~` start in the home of the server's user, absolute
   /// ones in `/`. If the server has a root, all paths are inside it.
-  public var path: PathText
+  package var path: PathText
   /// `mv`: the new path.
-  public var to: PathText?
+  package var to: PathText?
   /// `get_tree`: the name that replaces `path` in the records.
-  public var name: PathText?
+  package var name: PathText?
   /// `get_tree`: further files and folders, which are sent after `path`. A failure of one of them,
   /// or of `path`, is then not that of the request.
-  public var sources: [Source]?
+  package var sources: [Source]?
   /// `put`: the number of bytes that follow, if known.
-  public var size: Int64?
+  package var size: Int64?
   /// `put`, `mkdir`: the permission bits.
-  public var mode: UInt32?
+  package var mode: UInt32?
   /// `put`: the time of the last modification, in nanoseconds since 1970.
-  public var mtimeNS: Int128?
+  package var mtimeNS: Int128?
   /// The algorithm of all digests on this stream; `xxh128` if nil.
-  public var digest: String?
+  package var digest: String?
   /// Whether the transfer continues from the partial file that an earlier one left.
-  public var resume: Bool?
+  package var resume: Bool?
   /// What the server does if the destination exists; `replace` if nil.
-  public var ifExists: IfExists?
+  package var ifExists: IfExists?
   /// Whether the server flushes the data to disk before it sends the result; true if nil.
-  public var sync: Bool?
+  package var sync: Bool?
   /// `get`: the offset of the first byte to send.
-  public var offset: Int64?
+  package var offset: Int64?
   /// `get`: the digest of the bytes before `offset`, which the client has already.
-  public var prefixDigest: String?
+  package var prefixDigest: String?
   /// Trees: whether files are compared by digest instead of by size and modification time.
-  public var compareDigests: Bool?
+  package var compareDigests: Bool?
   /// `mkdir`: whether to create missing parents and to accept an existing folder.
-  public var parents: Bool?
+  package var parents: Bool?
   /// `rm`: whether to remove a folder with its contents. `list`: whether to list subfolders too.
-  public var recursive: Bool?
+  package var recursive: Bool?
   /// `stat`: whether to follow a link at the end of the path. `put_tree`: if a file goes directly
   /// into `path` and a link of that name exists, whether to replace the link's target instead of
   /// the link.
-  public var follow: Bool?
+  package var follow: Bool?
   /// `stat`: whether the answer names the folder and all folders that contain it, as opaque
   /// strings.
-  public var ancestors: Bool?
+  package var ancestors: Bool?
 
   /// A request.
-  public init(_ operation: Operation, _ path: PathText) {
+  package init(_ operation: Operation, _ path: PathText) {
     self.operation = operation
     self.path = path
   }

@@ -16,15 +16,15 @@ public struct EntryCounts: Sendable, Equatable, Codable {
 
 /// The number of entries that the sender of a tree has announced. The receiver compares it with
 /// what arrived. It is the sender's last record about entries.
-public struct TreeAnnouncement: Sendable, Equatable, Codable {
+package struct TreeAnnouncement: Sendable, Equatable, Codable {
   /// The announced entries. Each has a number.
-  public var entries = EntryCounts()
+  package var entries = EntryCounts()
   /// Things that the sender could not announce: what it could not read, and what is never
   /// transferred.
-  public var unsent = 0
+  package var unsent = 0
 
   /// No entries.
-  public init() {}
+  package init() {}
 }
 
 /// The outcome of the entries of a tree, as the receiver counts them. Each announced entry counts
@@ -41,7 +41,7 @@ public struct TreeCounts: Sendable, Equatable, Codable {
   public var unsent = 0
   /// The bytes of stored files that were transferred.
   public var bytes: Int64 = 0
-  /// The number of stored files that changed while the sender read them: see `TreeRecord.Change`.
+  /// The number of stored files that changed while the sender read them: see `FileChange`.
   public var changed = 0
 
   /// All counts at 0.

@@ -1,6 +1,6 @@
 /// One line of channel 5 of a tree (docs/PROTOCOL.md, "Trees"). The sender numbers its entries from
 /// 0 in the order in which it announces them.
-public enum TreeRecord: Sendable, Equatable {
+package enum TreeRecord: Sendable, Equatable {
   /// From the sender: the next entry.
   case entry(FileEntry)
   /// From the sender: the next entries, files of one folder.
@@ -28,16 +28,8 @@ public enum TreeRecord: Sendable, Equatable {
   /// A record of a later version. It is ignored.
   case unknown
 
-  /// How a file changed while it was read.
-  public enum Change: String, Sendable, Codable {
-    /// It grew. The sender sent what it held when it was opened.
-    case grew
-    /// Its bytes changed, so the sender read it again. It did not change during the last read.
-    case reread
-  }
-
   /// The failure of the entry `number`; -1 if it was not announced. `path` is for the user.
-  public static func failure(_ number: Int, _ message: String, path: PathText?) -> TreeRecord {
+  package static func failure(_ number: Int, _ message: String, path: PathText?) -> TreeRecord {
     .file(FilePart(number, end: .failed(message, path: path)))
   }
 
@@ -49,43 +41,51 @@ public enum TreeRecord: Sendable, Equatable {
   /// The longest record in bytes, including the newline. The longest one in practice announces
   /// several files: a folder's path of 4 KiB, each byte as six in JSON, and 32 KiB of names and
   /// numbers.
-  public static let maxLength = 64 * 1024
+  package static let maxLength = 64 * 1024
 
   /// The record as one line of JSON with its newline. A failure message that is too long is cut.
-  public func encoded() -> [UInt8] { JSONCoding.encode(self) + [UInt8(ascii: "\n")] }
+  package func encoded() -> [UInt8] { JSONCoding.encode(self) + [UInt8(ascii: "\n")] }
 
   /// Decodes complete lines.
   ///
   /// - Throws: `WireError` if a line is not JSON of this shape or is longer than `maxLength`.
-  public static func decode(lines: [UInt8]) throws(WireError) -> [TreeRecord] {
+  package static func decode(lines: [UInt8]) throws(WireError) -> [TreeRecord] {
     try JSONCoding.decodeLines(
       TreeRecord.self, from: lines, longest: maxLength, name: "a record of channel 5")
   }
 }
 
+/// How a file changed while it was read.
+public enum FileChange: String, Sendable, Codable {
+  /// It grew. The sender sent what it held when it was opened.
+  case grew
+  /// Its bytes changed, so the sender read it again. It did not change during the last read.
+  case reread
+}
+
 /// Consecutive entries of a tree.
-public struct EntryRun: Sendable, Equatable {
+package struct EntryRun: Sendable, Equatable {
   /// The number of the first entry.
-  public var first: Int
+  package var first: Int
   /// The number of entries.
-  public var count: Int
+  package var count: Int
 
   /// The `count` entries from number `first` on.
-  public init(_ first: Int, count: Int = 1) {
+  package init(_ first: Int, count: Int = 1) {
     self.first = first
     self.count = count
   }
 }
 
 /// The beginning of a file that the receiver has from an earlier transfer.
-public struct FilePrefix: Sendable, Equatable {
+package struct FilePrefix: Sendable, Equatable {
   /// Its length in bytes.
-  public var length: Int64
+  package var length: Int64
   /// Its digest. If the sender's file begins otherwise, the sender sends all of it.
-  public var digest: String
+  package var digest: String
 
   /// A prefix of `length` bytes with this digest.
-  public init(length: Int64, digest: String) {
+  package init(length: Int64, digest: String) {
     self.length = length
     self.digest = digest
   }
@@ -93,9 +93,9 @@ public struct FilePrefix: Sendable, Equatable {
 
 /// A part of a file that is being sent. `start`, `hole` and `data` apply in this order, and then
 /// `end`.
-public struct FilePart: Sendable, Equatable {
+package struct FilePart: Sendable, Equatable {
   /// The end of a file.
-  public enum End: Sendable, Equatable {
+  package enum End: Sendable, Equatable {
     /// It is complete.
     case complete(FileCompletion)
     /// It could not be sent or stored, for this reason. `path` is for the user.
@@ -103,18 +103,18 @@ public struct FilePart: Sendable, Equatable {
   }
 
   /// The number of the entry; -1 for a failure of something that was not announced.
-  public var number: Int
+  package var number: Int
   /// The offset from which the sender sends: the one that the receiver requested, or 0.
-  public var start: Int64?
+  package var start: Int64?
   /// The next `hole` bytes of the file are zeros and are not sent.
-  public var hole: Int64?
+  package var hole: Int64?
   /// The next `data` bytes on channel 4 belong to the file.
-  public var data: Int64?
+  package var data: Int64?
   /// The end of the file; nil if more follows.
-  public var end: End?
+  package var end: End?
 
   /// A part of the file of this number.
-  public init(
+  package init(
     _ number: Int, start: Int64? = nil, hole: Int64? = nil, data: Int64? = nil, end: End? = nil
   ) {
     self.number = number
@@ -126,22 +126,22 @@ public struct FilePart: Sendable, Equatable {
 }
 
 /// What the sender reports at the end of a file.
-public struct FileCompletion: Sendable, Equatable {
+package struct FileCompletion: Sendable, Equatable {
   /// The digest of the whole file.
-  public var digest: String
+  package var digest: String
   /// The size of the file when it was read, if it differs from the announced one.
-  public var size: Int64?
+  package var size: Int64?
   /// The permission bits, likewise.
-  public var mode: UInt32?
+  package var mode: UInt32?
   /// The time of the last modification, in nanoseconds since 1970, likewise.
-  public var mtimeNS: Int128?
+  package var mtimeNS: Int128?
   /// How the file changed while it was read; nil if it did not.
-  public var change: TreeRecord.Change?
+  package var change: FileChange?
 
   /// The end of a file with this digest.
-  public init(
+  package init(
     digest: String, size: Int64? = nil, mode: UInt32? = nil, mtimeNS: Int128? = nil,
-    change: TreeRecord.Change? = nil
+    change: FileChange? = nil
   ) {
     self.digest = digest
     self.size = size

@@ -1,7 +1,7 @@
 /// Memory for windows that grow, shared by all connections of a process. Any thread may use it.
 ///
 /// A connection's initial windows are not counted: the number of connections limits those.
-public protocol WindowBudget: AnyObject, Sendable {
+package protocol WindowBudget: AnyObject, Sendable {
   /// Reserves up to `wanted` bytes for a connection that holds `held` bytes.
   ///
   /// - Returns: the bytes reserved; 0 if there is no room.
@@ -15,17 +15,17 @@ public protocol WindowBudget: AnyObject, Sendable {
 /// A connection may hold as much as it leaves free. So one connection gets half of the budget, two
 /// get a third each, and so on, and there is always room for a new one. (Switches divide their
 /// buffers among ports by this rule, which is known as a dynamic threshold.)
-public struct WindowBudgetState: Sendable {
+package struct WindowBudgetState: Sendable {
   /// The size of the budget in bytes.
-  public let total: UInt64
+  package let total: UInt64
   /// The reserved bytes.
-  public private(set) var used: UInt64 = 0
+  package private(set) var used: UInt64 = 0
 
   /// A budget of `total` bytes.
-  public init(total: UInt64) { self.total = total }
+  package init(total: UInt64) { self.total = total }
 
   /// See `WindowBudget.take(_:holding:)`.
-  public mutating func take(_ wanted: UInt64, holding held: UInt64) -> UInt64 {
+  package mutating func take(_ wanted: UInt64, holding held: UInt64) -> UInt64 {
     precondition(held <= used, "what a connection holds was taken here")
     let share = (total - used + held) / 2
     guard share > held else { return 0 }
@@ -35,7 +35,7 @@ public struct WindowBudgetState: Sendable {
   }
 
   /// See `WindowBudget.giveBack(_:)`.
-  public mutating func giveBack(_ count: UInt64) {
+  package mutating func giveBack(_ count: UInt64) {
     precondition(count <= used, "only what was taken is given back")
     used -= count
   }

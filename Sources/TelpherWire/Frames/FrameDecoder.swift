@@ -4,9 +4,9 @@
 /// It passes the payload of DATA on in pieces, as ranges of the input, without a copy and without
 /// waiting for the rest. It collects all other frames whole, since they are small. It rejects a
 /// frame that is too long at its header, before it stores any of it.
-public struct FrameDecoder: ~Copyable {
+package struct FrameDecoder: ~Copyable {
   /// What `next(in:at:)` found.
-  public enum Frame: Equatable {
+  package enum Frame: Equatable {
     /// Bytes `range` of the input are payload of a DATA frame. `offset` is their position in the
     /// payload; the first piece has 0. An empty frame yields one empty piece.
     case data(FrameHeader, range: Range<Int>, offset: UInt32)
@@ -56,7 +56,7 @@ public struct FrameDecoder: ~Copyable {
   ///
   /// - Parameter expectsPreface: whether the 8 bytes of the preface and a HELLO come first, as on a
   ///   connection.
-  public init(maxFrame: UInt32 = WireConstants.defaultMaxFrame, expectsPreface: Bool = true) {
+  package init(maxFrame: UInt32 = WireConstants.defaultMaxFrame, expectsPreface: Bool = true) {
     self.maxFrame = min(maxFrame, WireConstants.hardMaxFrame)
     state = expectsPreface ? .preface : .header
     awaited = expectsPreface ? .hello : .any
@@ -66,10 +66,10 @@ public struct FrameDecoder: ~Copyable {
   /// Requires that the next frame is an AUTH or a GOAWAY. Call it after the HELLO.
   mutating func awaitProof() { awaited = .proof }
   /// Accepts OPENs of up to `WireConstants.maxOpenLength` bytes. Call it once the peer is known.
-  public mutating func acceptLongOpens() { maxOpen = WireConstants.maxOpenLength }
+  package mutating func acceptLongOpens() { maxOpen = WireConstants.maxOpenLength }
 
   /// Whether the input so far ends between two frames. A connection may end only there.
-  public var isAtBoundary: Bool {
+  package var isAtBoundary: Bool {
     if case .header = state { partial.isEmpty } else { false }
   }
 
@@ -78,7 +78,7 @@ public struct FrameDecoder: ~Copyable {
   ///
   /// - Returns: nil if all of `input` is consumed and more is needed.
   /// - Throws: `WireError`; the connection can't continue after it.
-  public mutating func next(in input: UnsafeRawBufferPointer, at position: inout Int)
+  package mutating func next(in input: UnsafeRawBufferPointer, at position: inout Int)
     throws(WireError) -> Frame?
   {
     while true {

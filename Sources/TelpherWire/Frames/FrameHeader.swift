@@ -5,21 +5,21 @@
 ///     | length | stream   | type  | flags | channel | reserved |
 ///     | u32    | u32      | u8    | u8    | u8      | u8 = 0   |
 ///     +--------+----------+-------+-------+---------+----------+
-public struct FrameHeader: Sendable, Equatable {
+package struct FrameHeader: Sendable, Equatable {
   /// The length of the payload that follows, in bytes.
-  public var length: UInt32
+  package var length: UInt32
   /// The frame's stream; 0 for the connection.
-  public var stream: StreamID
+  package var stream: StreamID
   /// The frame's type.
-  public var type: FrameType
+  package var type: FrameType
   /// Bits whose meaning depends on the type: `FrameFlags`.
-  public var flags: UInt8
+  package var flags: UInt8
   /// The number of the channel, for DATA and WINDOW; else 0.
-  public var channel: UInt8
+  package var channel: UInt8
 
   /// A header.
   @inlinable
-  public init(
+  package init(
     length: UInt32, stream: StreamID, type: FrameType, flags: UInt8 = 0, channel: UInt8 = 0
   ) {
     self.length = length
@@ -31,7 +31,7 @@ public struct FrameHeader: Sendable, Equatable {
 
   /// Reads a header from the first 12 bytes of `bytes`, which must hold at least 12.
   @inlinable
-  public init(reading bytes: UnsafeRawBufferPointer) {
+  package init(reading bytes: UnsafeRawBufferPointer) {
     precondition(bytes.count >= WireConstants.headerLength, "the decoder collects a whole header")
     length = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
     stream = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
@@ -42,7 +42,7 @@ public struct FrameHeader: Sendable, Equatable {
 
   /// Appends the 12 bytes to `out`.
   @inlinable
-  public func append(to out: inout [UInt8]) {
+  package func append(to out: inout [UInt8]) {
     // Three words, so that the compiler emits three stores.
     let words: (UInt32, UInt32, UInt32) = (
       length.bigEndian, stream.bigEndian,

@@ -1,111 +1,111 @@
 /// Every constant of the protocol and every limit that a peer can reach, with the reason for each
 /// number. docs/PROTOCOL.md lists them for other implementations.
-public enum WireConstants {
+package enum WireConstants {
   /// The first bytes that each side sends: the name and the version of the protocol.
-  public static let preface: [UInt8] = Array("TELPHER1".utf8)
+  package static let preface: [UInt8] = Array("TELPHER1".utf8)
   /// The protocol version in HELLO.
-  public static let version = 1
+  package static let version = 1
   /// The length of a frame header in bytes.
-  public static let headerLength = 12
+  package static let headerLength = 12
 
   /// The default for `max_frame`, in bytes: large enough that the cost of headers and system calls
   /// is negligible, small enough that a short stream waits less than 0.2 ms for one frame at 2
   /// GB/s.
-  public static let defaultMaxFrame: UInt32 = 262_144
+  package static let defaultMaxFrame: UInt32 = 262_144
   /// The largest `max_frame` accepted in a HELLO.
-  public static let hardMaxFrame: UInt32 = 16_777_215
+  package static let hardMaxFrame: UInt32 = 16_777_215
   /// The smallest `max_frame` accepted in a HELLO: shorter frames would be mostly headers.
-  public static let minMaxFrame: UInt32 = 65_536
+  package static let minMaxFrame: UInt32 = 65_536
 
   /// The longest HELLO in bytes: an unknown peer may occupy no more memory.
-  public static let maxHelloLength: UInt32 = 4_096
+  package static let maxHelloLength: UInt32 = 4_096
   /// The longest OPEN in bytes: the most arguments and environment that Linux allows a command, 2
   /// MiB by default, plus what JSON adds. Text with every character escaped takes three times its
   /// UTF-8 bytes, base64 four thirds.
-  public static let maxOpenLength: UInt32 = 8 << 20
+  package static let maxOpenLength: UInt32 = 8 << 20
   /// The longest OPEN, in bytes, that needs no reservation in the receiver's budget for long ones.
   /// Also the longest OPEN accepted before the server has sent its HELLO, which shows that it
   /// accepts the client.
-  public static let maxShortOpenLength: UInt32 = 65_536
+  package static let maxShortOpenLength: UInt32 = 65_536
   /// The most values in the JSON of an OPEN. Linux counts at least 9 bytes for each argument and
   /// variable, so 2 MiB hold 233,016; a parser's memory grows with their number.
-  public static let maxOpenValues = 262_144
+  package static let maxOpenValues = 262_144
   /// The longest CONTROL in bytes.
-  public static let maxControlLength: UInt32 = 4_096
+  package static let maxControlLength: UInt32 = 4_096
   /// The longest CLOSE in bytes.
-  public static let maxCloseLength: UInt32 = 65_536
+  package static let maxCloseLength: UInt32 = 65_536
   /// The longest RESET and GOAWAY in bytes: numbers and a sentence.
-  public static let maxReasonLength: UInt32 = 1_024
+  package static let maxReasonLength: UInt32 = 1_024
   /// The length of a nonce in bytes. HELLO carries it as twice as many hexadecimal digits.
-  public static let nonceLength = 32
+  package static let nonceLength = 32
   /// The length of an AUTH in bytes: HMAC-SHA256.
-  public static let proofLength = 32
+  package static let proofLength = 32
   /// The longest error message in bytes. It has a limit because it may quote the peer's input and
   /// is sent back.
-  public static let maxErrorLength = 512
+  package static let maxErrorLength = 512
   /// The longest `message` of a CLOSE in bytes: it fits into a CLOSE even if JSON writes each byte
   /// as six.
-  public static let maxCloseMessageLength = 8_192
+  package static let maxCloseMessageLength = 8_192
   /// The deepest nesting of JSON.
-  public static let maxJSONDepth = 16
+  package static let maxJSONDepth = 16
 
   /// The default for `window`, the initial credit of each channel in bytes: 1 MiB is what a
   /// loopback peer can have in flight without waiting.
-  public static let defaultWindow: UInt64 = 1 << 20
+  package static let defaultWindow: UInt64 = 1 << 20
   /// The default for `connection_window` in bytes: 16 busy channels.
-  public static let defaultConnectionWindow: UInt64 = 16 << 20
+  package static let defaultConnectionWindow: UInt64 = 16 << 20
   /// The default for `max_streams`, the number of streams that a peer may have open at once.
-  public static let defaultMaxStreams: UInt32 = 1_024
+  package static let defaultMaxStreams: UInt32 = 1_024
   /// The most concurrent transfers of files or trees on one connection, in each direction: more
   /// than a client needs, and few compared with a server's threads.
-  public static let maxTransfers = 64
+  package static let maxTransfers = 64
   /// The highest offset of a window, in bytes: no stream reaches it, and sums can't overflow.
-  public static let maxOffset: UInt64 = 1 << 62
+  package static let maxOffset: UInt64 = 1 << 62
 }
 
 /// The number of a stream; 0 is the connection itself. A client opens odd numbers, a server even
 /// ones.
-public typealias StreamID = UInt32
+package typealias StreamID = UInt32
 
 /// The type of a frame. A receiver must understand a type with the top bit set; it skips other
 /// unknown types.
-public struct FrameType: Sendable, Hashable {
+package struct FrameType: Sendable, Hashable {
   /// The byte in the header.
-  public let rawValue: UInt8
+  package let rawValue: UInt8
   /// A type by its byte.
-  @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+  @inlinable package init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// JSON; the first frame in each direction.
-  public static let hello = FrameType(rawValue: 0x01)
+  package static let hello = FrameType(rawValue: 0x01)
   /// JSON; opens a stream.
-  public static let open = FrameType(rawValue: 0x02)
+  package static let open = FrameType(rawValue: 0x02)
   /// Bytes of a channel.
-  public static let data = FrameType(rawValue: 0x03)
+  package static let data = FrameType(rawValue: 0x03)
   /// u64: the offset up to which the peer may send.
-  public static let window = FrameType(rawValue: 0x04)
+  package static let window = FrameType(rawValue: 0x04)
   /// JSON; not flow-controlled.
-  public static let control = FrameType(rawValue: 0x05)
+  package static let control = FrameType(rawValue: 0x05)
   /// JSON; the result, and the last frame of a stream.
-  public static let close = FrameType(rawValue: 0x06)
+  package static let close = FrameType(rawValue: 0x06)
   /// The abrupt end of a stream.
-  public static let reset = FrameType(rawValue: 0x07)
+  package static let reset = FrameType(rawValue: 0x07)
   /// 8 opaque bytes; the receiver answers with a PONG.
-  public static let ping = FrameType(rawValue: 0x08)
+  package static let ping = FrameType(rawValue: 0x08)
   /// The answer to a PING.
-  public static let pong = FrameType(rawValue: 0x09)
+  package static let pong = FrameType(rawValue: 0x09)
   /// The sender accepts no new streams.
-  public static let goAway = FrameType(rawValue: 0x0A)
+  package static let goAway = FrameType(rawValue: 0x0A)
 
   /// 32 bytes: the proof that the sender knows the secret. If a proof is required, it is the second
   /// frame in each direction.
-  public static let auth = FrameType(rawValue: 0x0B)
+  package static let auth = FrameType(rawValue: 0x0B)
 
   /// Whether a receiver that doesn't know the type must end the connection.
-  public var isCritical: Bool { rawValue & 0x80 != 0 }
+  package var isCritical: Bool { rawValue & 0x80 != 0 }
 }
 
 /// The kind of bytes within a stream.
-public enum Channel: UInt8, Sendable, CaseIterable {
+package enum Channel: UInt8, Sendable, CaseIterable {
   /// Standard input, to the command.
   case stdin = 0
   /// Standard output, from the command.
@@ -120,18 +120,18 @@ public enum Channel: UInt8, Sendable, CaseIterable {
   case index = 5
 
   /// Whether the client may send on it.
-  public var clientMaySend: Bool { self != .stdout && self != .stderr }
+  package var clientMaySend: Bool { self != .stdout && self != .stderr }
   /// Whether the server may send on it.
-  public var serverMaySend: Bool { self != .stdin }
+  package var serverMaySend: Bool { self != .stdin }
 }
 
 /// Bits of the header's flags byte. Their meaning depends on the frame's type.
-public enum FrameFlags {
+package enum FrameFlags {
   /// On DATA: the channel ends after this frame.
-  public static let fin: UInt8 = 0x01
+  package static let fin: UInt8 = 0x01
   /// On DATA: the payload is one zstd frame. Allowed only if both sides announced `zstd`, which
   /// Telpher doesn't.
-  public static let zstd: UInt8 = 0x02
+  package static let zstd: UInt8 = 0x02
   /// On OPEN: channel 0 (standard input) is already at its end.
-  public static let noInput: UInt8 = 0x01
+  package static let noInput: UInt8 = 0x01
 }

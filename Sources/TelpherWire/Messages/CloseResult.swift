@@ -1,66 +1,66 @@
 /// The result of a stream: the payload of CLOSE (docs/PROTOCOL.md, "Streams").
-public struct CloseResult: Sendable, Equatable, WireMessage {
+package struct CloseResult: Sendable, Equatable, WireMessage {
   /// A kind of result. Peers may send kinds that are not listed here, so compare values instead of
   /// switching over them.
-  public struct Kind: Sendable, Hashable, Codable, CustomStringConvertible {
+  package struct Kind: Sendable, Hashable, Codable, CustomStringConvertible {
     /// The kind's name on the wire.
-    public let description: String
+    package let description: String
     /// The kind with that name.
-    public init(_ word: String) { description = word }
+    package init(_ word: String) { description = word }
 
     /// The command exited; `code` is its exit code.
-    public static let exited = Kind("exited")
+    package static let exited = Kind("exited")
     /// A signal ended the command; `signal` is its number.
-    public static let signaled = Kind("signaled")
+    package static let signaled = Kind("signaled")
     /// The command could not be started; see `errno`, `stage` and `message`.
-    public static let notStarted = Kind("not_started")
+    package static let notStarted = Kind("not_started")
     /// The deadline passed and the server ended the command; `code` or `signal` says how it exited.
-    public static let timedOut = Kind("timed_out")
+    package static let timedOut = Kind("timed_out")
     /// The client canceled and the server ended the command.
-    public static let canceled = Kind("canceled")
+    package static let canceled = Kind("canceled")
     /// The server refused the request and ran nothing; `message` gives the reason.
-    public static let refused = Kind("refused")
+    package static let refused = Kind("refused")
     /// The client detached from a job, which continues.
-    public static let detached = Kind("detached")
+    package static let detached = Kind("detached")
     /// The success of a request that runs no command.
-    public static let ok = Kind("ok")
+    package static let ok = Kind("ok")
     /// The file or tree was stored under its name.
-    public static let stored = Kind("stored")
+    package static let stored = Kind("stored")
     /// Nothing was sent or stored: the destination exists, and the request keeps it.
-    public static let skipped = Kind("skipped")
+    package static let skipped = Kind("skipped")
     /// A file request failed, wholly or in part; see `message`, `errno` and `path`.
-    public static let failed = Kind("failed")
+    package static let failed = Kind("failed")
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
       description = try decoder.singleValueContainer().decode(String.self)
     }
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
       var container = encoder.singleValueContainer()
       try container.encode(description)
     }
   }
 
   /// The resources used by a command and the children it waited for: getrusage(2).
-  public struct Usage: Sendable, Equatable, Codable {
+  package struct Usage: Sendable, Equatable, Codable {
     /// Processor time in user mode, in milliseconds.
-    public var userMS: Double
+    package var userMS: Double
     /// Processor time in the kernel, in milliseconds.
-    public var systemMS: Double
+    package var systemMS: Double
     /// The largest resident set, in kibibytes; nil if it was no larger than the server's own. A
     /// child shares the server's memory until it executes its program, and the kernel counts that
     /// too.
-    public var maxRSSKiB: Int64?
+    package var maxRSSKiB: Int64?
     /// Page faults that needed no read from disk.
-    public var minorFaults: Int64
+    package var minorFaults: Int64
     /// Page faults that needed a read from disk.
-    public var majorFaults: Int64
+    package var majorFaults: Int64
     /// Context switches because the process waited.
-    public var voluntarySwitches: Int64
+    package var voluntarySwitches: Int64
     /// Context switches because the kernel preempted the process.
-    public var involuntarySwitches: Int64
+    package var involuntarySwitches: Int64
 
     /// A usage.
-    public init(
+    package init(
       userMS: Double, systemMS: Double, maxRSSKiB: Int64?, minorFaults: Int64, majorFaults: Int64,
       voluntarySwitches: Int64, involuntarySwitches: Int64
     ) {
@@ -85,49 +85,49 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
   }
 
   /// The kind of result.
-  public var result: Kind
+  package var result: Kind
   /// The exit code, 0 to 255.
-  public var code: Int32?
+  package var code: Int32?
   /// The number of the signal.
-  public var signal: Int32?
+  package var signal: Int32?
   /// Whether the signal left a core file.
-  public var coreDumped: Bool?
+  package var coreDumped: Bool?
   /// The error number of a failure: errno(3).
-  public var errno: Int32?
+  package var errno: Int32?
   /// The step that failed at the start: `resources`, `directory`, `limit` or `execute`.
-  public var stage: String?
+  package var stage: String?
   /// An explanation for the user.
-  public var message: String?
+  package var message: String?
   /// The number of output bytes that each channel brought since the command's start, by channel
   /// number.
-  public var bytes: [String: UInt64]?
+  package var bytes: [String: UInt64]?
   /// The time from start to end, in milliseconds.
-  public var wallMS: Double?
+  package var wallMS: Double?
   /// The resources that the command used.
-  public var rusage: Usage?
+  package var rusage: Usage?
   /// Whether another process still held an output pipe open at the end of the drain time.
-  public var pipeHeld: Bool?
+  package var pipeHeld: Bool?
   /// Whether processes of the command were still running after it. Only a server whose `kill_scope`
   /// is `cgroup` reports this.
-  public var survivors: Bool?
+  package var survivors: Bool?
   /// The answer to `info`.
-  public var info: ServerInfo?
+  package var info: ServerInfo?
   /// The path at which a failure occurred, for the user.
-  public var path: String?
+  package var path: String?
   /// The digest of a stored or sent file, in lower-case hexadecimal.
-  public var digest: String?
+  package var digest: String?
   /// The answer to `stat`.
-  public var entry: FileEntry?
+  package var entry: FileEntry?
   /// The answer to `stat` with `ancestors`: opaque strings that identify the folder and all folders
   /// that contain it.
-  public var ancestors: [String]?
+  package var ancestors: [String]?
   /// The outcome of a tree.
-  public var tree: TreeCounts?
+  package var tree: TreeCounts?
   /// Keys of this message that the receiver must understand.
-  public var must: [String]?
+  package var must: [String]?
 
   /// A result of that kind with an optional message; all else is nil.
-  public init(_ result: Kind, message: String? = nil) {
+  package init(_ result: Kind, message: String? = nil) {
     self.result = result
     self.message = message
   }
@@ -145,7 +145,7 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
   ///
   /// - Throws: `WireError` if it is not JSON of this shape, or if the result of a command lacks a
   ///   required value.
-  public static func decode(_ bytes: [UInt8]) throws(WireError) -> CloseResult {
+  package static func decode(_ bytes: [UInt8]) throws(WireError) -> CloseResult {
     let result = try JSONCoding.decode(CloseResult.self, from: bytes, name: "CLOSE")
     try result.validate()
     return result
@@ -183,7 +183,7 @@ public struct CloseResult: Sendable, Equatable, WireMessage {
   }
 
   /// The payload of the frame as JSON. A message that is too long for the frame is cut.
-  public func encoded() -> [UInt8] {
+  package func encoded() -> [UInt8] {
     var bounded = self
     bounded.message = message?.cut(toUTF8: WireConstants.maxCloseMessageLength)
     return JSONCoding.encode(bounded)

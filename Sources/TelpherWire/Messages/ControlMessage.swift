@@ -1,6 +1,6 @@
 /// A control message about a stream. The payload of one CONTROL holds any number of them, each with
 /// a key of its own.
-public enum ControlMessage: Sendable, Equatable {
+package enum ControlMessage: Sendable, Equatable {
   /// From the client: send this signal to the command's process group.
   case signal(Int32)
   /// From either side: stop sending on this channel.
@@ -20,21 +20,21 @@ public enum ControlMessage: Sendable, Equatable {
   case opened(Opened)
 
   /// The size of a terminal in characters.
-  public struct TerminalSize: Sendable, Equatable, Codable {
+  package struct TerminalSize: Sendable, Equatable, Codable {
     /// Lines.
-    public var rows: UInt16
+    package var rows: UInt16
     /// Columns.
-    public var columns: UInt16
+    package var columns: UInt16
 
     /// A size.
-    public init(rows: UInt16, columns: UInt16) {
+    package init(rows: UInt16, columns: UInt16) {
       self.rows = rows
       self.columns = columns
     }
   }
 
   /// What the server reports at the start of a stream.
-  public enum Opened: Sendable, Equatable {
+  package enum Opened: Sendable, Equatable {
     /// The stream is attached to a command that an earlier OPEN started. `offsets` has, by channel
     /// number, the offset in the command's output of the first byte on this stream.
     case command(offsets: [String: UInt64])
@@ -49,12 +49,12 @@ public enum ControlMessage: Sendable, Equatable {
   /// them; a receiver handles them in that order.
   ///
   /// - Throws: `WireError` if it is not JSON of this shape.
-  public static func decode(_ bytes: [UInt8]) throws(WireError) -> [ControlMessage] {
+  package static func decode(_ bytes: [UInt8]) throws(WireError) -> [ControlMessage] {
     try JSONCoding.decode(ControlPayload.self, from: bytes, name: "CONTROL").messages
   }
 
   /// The payload of one CONTROL with these messages, at most one of each kind.
-  public static func encode(_ messages: [ControlMessage]) -> [UInt8] {
+  package static func encode(_ messages: [ControlMessage]) -> [UInt8] {
     JSONCoding.encode(ControlPayload(messages: messages))
   }
 }
@@ -123,7 +123,7 @@ extension ControlMessage.Opened: Codable {
     case mtimeNS = "mtime_ns"
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     if let committed = try container.decodeIfPresent(Int64.self, forKey: .committed) {
       self = .put(
@@ -141,7 +141,7 @@ extension ControlMessage.Opened: Codable {
     }
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     switch self {
     case .command(let offsets):

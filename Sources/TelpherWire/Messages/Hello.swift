@@ -27,7 +27,7 @@ public struct Hello: Sendable, Equatable, WireMessage {
     /// 32 random bytes as 64 lower-case hexadecimal digits, new for each connection.
     public var nonce: String?
     /// A start with that nonce.
-    public init(nonce: String?) { self.nonce = nonce }
+    package init(nonce: String?) { self.nonce = nonce }
 
     /// Whether `nonce` has the right length and digits.
     var hasNonce: Bool {
@@ -42,7 +42,7 @@ public struct Hello: Sendable, Equatable, WireMessage {
   }
 
   /// A HELLO with this side's limits.
-  public init(
+  package init(
     maxFrame: UInt32 = WireConstants.defaultMaxFrame,
     window: UInt64 = WireConstants.defaultWindow,
     connectionWindow: UInt64 = WireConstants.defaultConnectionWindow,
@@ -94,5 +94,5 @@ public struct Hello: Sendable, Equatable, WireMessage {
   }
 
   /// The payload of the frame as JSON.
-  public func encoded() -> [UInt8] { JSONCoding.encode(self) }
+  package func encoded() -> [UInt8] { JSONCoding.encode(self) }
 }

@@ -1,6 +1,6 @@
 /// A client's request that opens a stream: the payload of OPEN (docs/PROTOCOL.md,
 /// "Streams").
-public enum OpenRequest: Sendable, Equatable {
+package enum OpenRequest: Sendable, Equatable {
   /// Run a command.
   case run(RunRequest)
   /// Do something with files.
@@ -12,7 +12,7 @@ public enum OpenRequest: Sendable, Equatable {
   ///
   /// - Throws: `WireError` with a message for the client. Only this stream is refused; the
   ///   connection continues.
-  public static func decode(_ bytes: [UInt8]) throws(WireError) -> OpenRequest {
+  package static func decode(_ bytes: [UInt8]) throws(WireError) -> OpenRequest {
     let message = try JSONCoding.decode(OpenMessage.self, from: bytes, name: "OPEN")
     switch message.op {
     case "run": return .run(try message.run.validated())
@@ -31,7 +31,7 @@ public enum OpenRequest: Sendable, Equatable {
   /// The payload of the frame as JSON.
   ///
   /// - Throws: `WireError` (`frameTooLarge`) if it is longer than `WireConstants.maxOpenLength`.
-  public func encoded() throws(WireError) -> [UInt8] {
+  package func encoded() throws(WireError) -> [UInt8] {
     let bytes =
       switch self {
       case .run(let request): JSONCoding.encode(OpenMessage(op: "run", run: request))

@@ -1,36 +1,36 @@
 /// A command to run and its settings: the keys of OPEN with `"op": "run"`.
-public struct RunRequest: Sendable, Equatable, Codable {
+package struct RunRequest: Sendable, Equatable, Codable {
   /// The program and its arguments, passed on unchanged. Either `argv` or `shell` is set.
-  public var argv: [ByteText]?
+  package var argv: [ByteText]?
   /// A command line for `/bin/sh -c`. Either `argv` or `shell` is set.
-  public var shell: ByteText?
+  package var shell: ByteText?
   /// The working directory; the server's if nil.
-  public var cwd: ByteText?
+  package var cwd: ByteText?
   /// Variables to set in the command's environment; a nil value removes one.
-  public var env: [String: ByteText?]?
+  package var env: [String: ByteText?]?
   /// Whether the command's environment starts empty; if nil or false, it starts as the server's.
-  public var cleanEnv: Bool?
+  package var cleanEnv: Bool?
   /// The time after which the server ends the command, in milliseconds since its start; no limit if
   /// nil.
-  public var deadlineMS: Int64?
+  package var deadlineMS: Int64?
   /// The time from SIGTERM to SIGKILL when the server ends the command, in milliseconds.
-  public var graceMS: Int64?
+  package var graceMS: Int64?
   /// How long to wait after the exit until other processes have closed the output, in milliseconds;
   /// -1 means forever.
-  public var drainMS: Int64?
+  package var drainMS: Int64?
   /// Whether standard error is merged into standard output, in the order of writing.
-  public var merge: Bool?
+  package var merge: Bool?
   /// Resource limits by name; see `limitNames`.
-  public var limits: [String: UInt64]?
+  package var limits: [String: UInt64]?
   /// What happens to the command if the connection is lost: `kill` (the default) or `keep`, which
   /// needs a `job`.
-  public var onDisconnect: OnDisconnect?
+  package var onDisconnect: OnDisconnect?
   /// A 128-bit id chosen by the client, as 32 hexadecimal digits. A repeated OPEN with the same id
   /// attaches to the command and never runs it twice.
-  public var job: String?
+  package var job: String?
 
   /// What happens to a command if its connection is lost.
-  public enum OnDisconnect: String, Sendable, Codable {
+  package enum OnDisconnect: String, Sendable, Codable {
     /// The server ends the command with all its processes.
     case kill
     /// The command continues; its output waits in the pipe until a client attaches.
@@ -39,19 +39,19 @@ public struct RunRequest: Sendable, Equatable, Codable {
 
   /// The names of all limits. A request with another name is refused: it would be worse to run
   /// without a limit that the client asked for.
-  public static let limitNames: Set<String> = [
+  package static let limitNames: Set<String> = [
     "cpu_s", "memory_bytes", "file_bytes", "open_files", "processes", "core_bytes",
   ]
   /// The default of `graceMS`, in milliseconds.
-  public static let defaultGraceMS: Int64 = 2_000
+  package static let defaultGraceMS: Int64 = 2_000
   /// The default of `drainMS`, in milliseconds.
-  public static let defaultDrainMS: Int64 = 500
+  package static let defaultDrainMS: Int64 = 500
   /// The largest value of any time in a request, in milliseconds: a week. A client that wants no
   /// limit omits the key.
-  public static let maxMilliseconds: Int64 = 7 * 24 * 3_600_000
+  package static let maxMilliseconds: Int64 = 7 * 24 * 3_600_000
 
   /// An empty request.
-  public init() {}
+  package init() {}
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case argv, shell, cwd, env, merge, limits, job

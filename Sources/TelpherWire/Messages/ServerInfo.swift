@@ -24,7 +24,7 @@ public struct ServerInfo: Sendable, Equatable, Codable {
   public var limits: [String: UInt64]
 
   /// An answer.
-  public init(
+  package init(
     server: String, protocolVersion: Int, pid: Int32, host: String, system: String,
     killScope: String, uptimeS: Double, connections: Int, running: Int, started: UInt64,
     limits: [String: UInt64]

@@ -1,6 +1,6 @@
 /// Proves one side of a connection to the other by a shared secret, and checks the other's proof
 /// (docs/PROTOCOL.md, "Who may connect"). The session decides when to call it and with what.
-public protocol ConnectionProver: Sendable {
+package protocol ConnectionProver: Sendable {
   /// The proof of `role` over the payloads of both HELLOs: `WireConstants.proofLength` bytes.
   func proof(of role: Session.Role, over transcript: [UInt8]) -> [UInt8]
   /// Whether `proof` is the right proof of `role`. It takes the same time wherever the first

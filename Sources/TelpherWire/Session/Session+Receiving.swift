@@ -6,7 +6,7 @@ extension Session {
   /// - Returns: nil if all of `input` is consumed.
   /// - Throws: `WireError` if the peer violated the protocol: send its code and message in a GOAWAY
   ///   and end the connection.
-  public mutating func nextEvent(in input: UnsafeRawBufferPointer, at position: inout Int)
+  package mutating func nextEvent(in input: UnsafeRawBufferPointer, at position: inout Int)
     throws(WireError) -> SessionEvent?
   {
     if let finished = pendingFin {

@@ -3,7 +3,7 @@ extension Session {
   ///
   /// - Throws: `WireError` if no stream can be opened now: the peer's limit is reached, the peer is
   ///   shutting down, or all numbers are used.
-  public mutating func open(_ request: [UInt8], noInput: Bool) throws(WireError) -> StreamID {
+  package mutating func open(_ request: [UInt8], noInput: Bool) throws(WireError) -> StreamID {
     precondition(role == .client, "only clients open streams")
     guard !isGoingAway else {
       throw WireError(.shuttingDown, "the server is shutting down and accepts no new commands")
@@ -26,7 +26,7 @@ extension Session {
   /// The number of bytes that may be sent on a channel now: at most its credit, the connection's
   /// credit and the peer's longest frame. It is 0 if the stream or channel has ended, and before
   /// the peer's HELLO.
-  public func sendable(_ stream: StreamID, _ channel: Channel) -> Int {
+  package func sendable(_ stream: StreamID, _ channel: Channel) -> Int {
     guard isGreeted, let state = streams[stream], !state[channel].sendFinished else {
       return 0
     }
@@ -34,13 +34,13 @@ extension Session {
   }
 
   /// The credit in bytes of one channel, regardless of the connection's credit.
-  public func channelCredit(_ stream: StreamID, _ channel: Channel) -> UInt64 {
+  package func channelCredit(_ stream: StreamID, _ channel: Channel) -> UInt64 {
     streams[stream]?[channel].send.credit ?? 0
   }
 
   /// Appends the header of a DATA frame of `count` bytes, at most `sendable`. The caller must write
   /// the payload directly after it.
-  public mutating func data(_ stream: StreamID, _ channel: Channel, count: Int, fin: Bool) {
+  package mutating func data(_ stream: StreamID, _ channel: Channel, count: Int, fin: Bool) {
     guard let state = streams[stream], !state[channel].sendFinished else {
       preconditionFailure("bytes go only on open channels")
     }
@@ -55,20 +55,20 @@ extension Session {
   }
 
   /// Appends a CONTROL for an open stream; does nothing for another.
-  public mutating func control(_ stream: StreamID, _ message: ControlMessage) {
+  package mutating func control(_ stream: StreamID, _ message: ControlMessage) {
     guard streams[stream] != nil else { return }
     append(.control, stream: stream, ControlMessage.encode([message]))
   }
 
   /// Ends a stream with its result. Server only. Later input on the stream is dropped.
-  public mutating func close(_ stream: StreamID, _ result: CloseResult) {
+  package mutating func close(_ stream: StreamID, _ result: CloseResult) {
     precondition(role == .server, "only servers close streams")
     forget(stream)
     append(.close, stream: stream, result.encoded())
   }
 
   /// Ends a stream abruptly. Later input on it is dropped.
-  public mutating func reset(_ stream: StreamID, _ code: ErrorCode, reason: String) {
+  package mutating func reset(_ stream: StreamID, _ code: ErrorCode, reason: String) {
     guard let state = streams[stream] else { return abandon(stream) }
     forget(stream)
     var payload: [UInt8] = []
@@ -79,14 +79,14 @@ extension Session {
   }
 
   /// Appends a PING with an opaque number.
-  public mutating func ping(_ number: UInt64) {
+  package mutating func ping(_ number: UInt64) {
     append(.ping, stream: 0, number: number)
   }
 
   /// Appends a GOAWAY: this side accepts no streams above the last one. Frames that a client held
   /// back until the server's proof are dropped. The HELLO precedes it, as it does every frame; to
   /// reveal nothing to an unknown peer, close the connection instead.
-  public mutating func goAway(_ code: ErrorCode, reason: String) {
+  package mutating func goAway(_ code: ErrorCode, reason: String) {
     announce()
     held = []
     isGoingAway = true

@@ -6,7 +6,7 @@ extension Session {
   ///
   /// - Parameter now: the time in nanoseconds of the clock of `time`, which is asked only if credit
   ///   is due.
-  public mutating func consume(
+  package mutating func consume(
     _ stream: StreamID, _ channel: Channel, _ count: Int, at now: @autoclosure () -> UInt64
   ) {
     guard let state = streams[stream] else {
@@ -27,14 +27,14 @@ extension Session {
 
   /// Returns the credit for all bytes, of a stream that the peer has ended, that the consumer will
   /// never take.
-  public mutating func abandon(_ stream: StreamID) {
+  package mutating func abandon(_ stream: StreamID) {
     if let left = lingering.removeValue(forKey: stream) { consumeConnection(left) }
   }
 
   /// Raises the receive window of one channel of an open stream to `window` bytes, or to the
   /// connection's initial window divided by `part` if that is less. It never shrinks a window. The
   /// peer learns of it with the next grant.
-  public mutating func growWindow(
+  package mutating func growWindow(
     of stream: StreamID, _ channel: Channel, to window: UInt64, part: UInt64
   ) {
     let initial = connectionReceive.size - connectionReceive.growth
@@ -46,7 +46,7 @@ extension Session {
   /// takes it at once.
   ///
   /// - Parameter now: the time in nanoseconds of the clock of `time`.
-  public mutating func anticipate(_ stream: StreamID, _ channel: Channel, at now: UInt64) {
+  package mutating func anticipate(_ stream: StreamID, _ channel: Channel, at now: UInt64) {
     guard growth.limit > 0, let state = streams[stream], !state[channel].receiveFinished else {
       return
     }
@@ -58,12 +58,12 @@ extension Session {
   }
 
   /// The receive window in bytes of a channel of an open stream; 0 if the stream is not open.
-  public func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
+  package func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
     streams[stream]?[channel].receive.size ?? 0
   }
 
   /// Releases the memory that was reserved for grown windows, because the connection has ended.
-  public mutating func releaseWindows() { growth.end() }
+  package mutating func releaseWindows() { growth.end() }
 
   // MARK: Growing and shrinking
 

@@ -5,9 +5,9 @@
 /// Pass input to `nextEvent(in:at:)`. The session appends what is to be sent to `output`; the owner
 /// writes and empties it. The payload of DATA is not copied into it: the owner writes it after its
 /// header. After an error is thrown, only `goAway` may be called.
-public struct Session: ~Copyable {
+package struct Session: ~Copyable {
   /// Which end this is.
-  public enum Role: Sendable {
+  package enum Role: Sendable {
     /// The end that opens streams.
     case client
     /// The end that answers and closes them.
@@ -15,17 +15,17 @@ public struct Session: ~Copyable {
   }
 
   /// Which end this is.
-  public let role: Role
+  package let role: Role
   /// Frames to be sent, in order.
-  public var output: [UInt8] = []
+  package var output: [UInt8] = []
   /// The peer's HELLO, once it has arrived and, if a proof is required, the proof is accepted.
-  public private(set) var peerHello: Hello?
+  package private(set) var peerHello: Hello?
   /// Whether `peerHello` is set. A separate flag, since it is read for each frame.
   private(set) var isGreeted = false
   /// The longest payload that the peer accepts, in bytes.
   private(set) var peerMaxFrame = UInt64(WireConstants.defaultMaxFrame)
   /// Whether the peer or this side has sent a GOAWAY.
-  public internal(set) var isGoingAway = false
+  package internal(set) var isGoingAway = false
 
   private var hasAnnounced = false
   var decoder: FrameDecoder
@@ -55,7 +55,7 @@ public struct Session: ~Copyable {
   var learned = LearnedWindow()
   var roundTrip = RoundTrip()
   /// The time in nanoseconds of a steady clock. The owner sets it before each `nextEvent(in:at:)`.
-  public var time: UInt64 = 0
+  package var time: UInt64 = 0
   /// When a client sent its HELLO; nil if unknown.
   private var startedAt: UInt64?
   /// The DATA frame that is arriving.
@@ -85,7 +85,7 @@ public struct Session: ~Copyable {
   ///     sides have a prover or neither has.
   ///   - growth: the most bytes by which this side's windows may grow together.
   ///   - budget: the memory that they share with those of other connections; nil for no limit.
-  public init(
+  package init(
     role: Role, hello: Hello, payload: [UInt8]? = nil, announces: Bool = true,
     prover: (any ConnectionProver)? = nil, growth: UInt64 = 0,
     budget: (any WindowBudget)? = nil
@@ -104,10 +104,10 @@ public struct Session: ~Copyable {
   }
 
   /// A client's HELLO is sent now, at `time`.
-  public mutating func didStart() { startedAt = time }
+  package mutating func didStart() { startedAt = time }
 
   /// Appends the preface and this side's HELLO, unless that was done before.
-  public mutating func announce() {
+  package mutating func announce() {
     guard !hasAnnounced else { return }
     hasAnnounced = true
     if role == .server { decoder.acceptLongOpens() }
@@ -118,17 +118,17 @@ public struct Session: ~Copyable {
   /// Called for each OPEN longer than `WireConstants.maxShortOpenLength`, with its length in bytes,
   /// before any of it is stored: returns whether there is memory for it. The default accepts every
   /// one.
-  public var admitsLongOpen: (UInt32) -> Bool {
+  package var admitsLongOpen: (UInt32) -> Bool {
     get { decoder.admitsLongOpen }
     set { decoder.admitsLongOpen = newValue }
   }
 
   /// The number of open streams.
-  public var openStreams: Int { streams.count }
+  package var openStreams: Int { streams.count }
   /// Whether a stream is open.
-  public func isOpen(_ stream: StreamID) -> Bool { streams[stream] != nil }
+  package func isOpen(_ stream: StreamID) -> Bool { streams[stream] != nil }
   /// Whether a connection may end after the input so far: between two frames, after the HELLO.
-  public var isAtBoundary: Bool { decoder.isAtBoundary && isGreeted }
+  package var isAtBoundary: Bool { decoder.isAtBoundary && isGreeted }
 
   mutating func didReceiveHello(_ hello: Hello) {
     peerHello = hello

@@ -1,6 +1,6 @@
 /// An event in the peer's input, as `Session.nextEvent(in:at:)` returns it. The caller does the
 /// I/O.
-public enum SessionEvent: Equatable {
+package enum SessionEvent: Equatable {
   /// The peer's HELLO arrived. It comes once, before all other events except a GOAWAY. A server now
   /// decides whether to accept the peer.
   ///

@@ -1,4 +1,4 @@
-public import TelpherFileStore
+package import TelpherFileStore
 
 /// Most names in tests are text.
 extension String {
@@ -7,7 +7,7 @@ extension String {
 
 extension RelativePath: ExpressibleByStringLiteral {
   /// A path that is known to be valid.
-  public init(stringLiteral text: String) { try! self.init(text) }
+  package init(stringLiteral text: String) { try! self.init(text) }
 }
 
 extension Partial {

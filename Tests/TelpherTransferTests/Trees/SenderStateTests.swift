@@ -1,3 +1,4 @@
+import TelpherTestSupport
 import TelpherWire
 import Testing
 

@@ -95,7 +95,7 @@ import Testing
     ),
     (
       #"{"file":7,"digest":"ab","change":"shrank"}"#,
-      "a value can't be used at 'Index 0.change': Cannot initialize Change from invalid String value shrank"
+      "a value can't be used at 'Index 0.change': Cannot initialize FileChange from invalid String value shrank"
     ),
     (#"{"file":7,"whole":"ab"}"#, "a value has the wrong type at 'Index 0.whole'"),
     (#"{"file":7,"whole":[1]}"#, "a value has the wrong type at 'Index 0.whole.Index 0'"),
