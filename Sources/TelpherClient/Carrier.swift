@@ -5,7 +5,7 @@ internal import TelpherTransport
 /// Use it only on the loop's thread.
 final class Carrier {
   /// How long to wait for ssh to exit after its connection has ended, in nanoseconds. After that,
-  /// the error of the connection is reported without ssh's exit status.
+  /// ssh gets SIGTERM, and the error of the connection is reported without ssh's exit status.
   private static let exitTimeout: UInt64 = 2_000_000_000
   /// The exit status of ssh if ssh itself fails (ssh(1), "Exit status").
   private static let ownFailure: Int32 = 255
@@ -33,11 +33,14 @@ final class Carrier {
     }
   }
 
-  /// Calls `body` when ssh has exited, or after `exitTimeout`.
+  /// Calls `body` when ssh has exited, or after `exitTimeout`; then ssh is ended.
   func whenEnded(_ body: @escaping () -> Void) {
     guard status == nil else { return body() }
     waiting.append(body)
-    timer = loop.schedule(after: Self.exitTimeout) { [weak self] in self?.wake() }
+    timer = loop.schedule(after: Self.exitTimeout) { [weak self] in
+      self?.child.signal(SIGTERM)
+      self?.wake()
+    }
   }
 
   private func wake() {

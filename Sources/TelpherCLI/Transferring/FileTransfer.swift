@@ -29,7 +29,9 @@ struct FileTransfer: Sendable {
     on connection: Connection, showing display: inout ProgressDisplay
   ) async -> TransferOutcome {
     let meter = TransferMeter()
-    let signals = InterruptWatch(on: connection.loop)
+    let signals = InterruptWatch(on: connection.loop) {
+      connection.assumeIsolated { $0.hasServerAnswered }
+    }
     async let outcome = perform(on: connection, meter, until: signals)
     // The updates end with the transfer.
     for await progress in meter.updates { display.show(progress) }

@@ -67,26 +67,27 @@ struct TransferRun {
   }
 }
 
-/// Watches the signals that stop a transfer. The first cancels it. The second ends the process, and
-/// so does a timer if the canceled transfer does not end: the server may not answer.
+/// Watches the signals that stop a transfer. The first cancels it; the second ends the process, and
+/// so does the first if the server has not answered yet.
 ///
-/// `@unchecked Sendable`: `watches`, `limit` and `count` are used only on the loop's thread.
+/// `@unchecked Sendable`: `watches` and `count` are used only on the loop's thread.
 final class InterruptWatch: @unchecked Sendable {
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
-  /// How long a canceled transfer has to end in an orderly way, in nanoseconds: enough to flush what
-  /// was received, short for a user who waits.
-  private static let endTimeout: UInt64 = 2_000_000_000
 
   private let loop: any EventLoop
+  private let hasAnswered: @Sendable () -> Bool
   private let numbers: AsyncStream<Int32>
   private let continuation: AsyncStream<Int32>.Continuation
   private var watches: [any SignalWatch] = []
-  private var limit: (any LoopTimer)?
   private var count = 0
 
   /// Watches the signals from now on until `end()`.
-  init(on loop: any EventLoop) {
+  ///
+  /// - Parameter hasAnswered: whether the server has answered on the connection; called on the
+  ///   loop's thread.
+  init(on loop: any EventLoop, hasAnswered: @escaping @Sendable () -> Bool) {
     self.loop = loop
+    self.hasAnswered = hasAnswered
     (numbers, continuation) = AsyncStream.makeStream()
     // Signals that are ignored stay so, as under nohup(1) and in a shell's background jobs.
     let wanted = Self.signals.filter { !ForwardedSignals.isIgnored($0) }
@@ -102,7 +103,6 @@ final class InterruptWatch: @unchecked Sendable {
   func end() async {
     await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
       loop.execute { [self] in
-        limit?.cancel()
         watches.forEach { $0.cancel() }
         watches = []
         done.resume()
@@ -120,8 +120,8 @@ final class InterruptWatch: @unchecked Sendable {
     count += 1
     // After a second signal the user no longer wants to wait for an orderly end.
     if count > 1 { _exit(ExitStatus.signalBase + number) }
-    limit = loop.schedule(after: Self.endTimeout) {
-      Descriptor.complain("interrupted; the server does not answer")
+    guard hasAnswered() else {
+      Descriptor.complain("interrupted before the server answered")
       _exit(ExitStatus.signalBase + number)
     }
     continuation.yield(number)
