@@ -7,7 +7,7 @@ import socket
 import sys
 
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(60)
+s.settimeout(600)
 if sys.argv[1] == "friend":
     for text in sys.argv[3:]:
         s.sendto(text.encode("utf-8"), ("127.0.0.1", int(sys.argv[2])))

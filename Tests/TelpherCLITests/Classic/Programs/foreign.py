@@ -11,7 +11,7 @@ import time
 target = sys.argv[1]
 unix = target.startswith("/")
 s = socket.socket(socket.AF_UNIX if unix else socket.AF_INET, socket.SOCK_STREAM)
-s.settimeout(60)
+s.settimeout(600)
 s.connect(target if unix else ("127.0.0.1", int(target)))
 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) if not unix else None
 try:

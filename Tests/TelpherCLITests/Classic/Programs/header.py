@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-s.settimeout(60)
+s.settimeout(600)
 
 
 def recv_all(count):

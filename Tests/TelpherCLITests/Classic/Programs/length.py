@@ -13,7 +13,7 @@ import sys
 
 mode = sys.argv[1]
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-s.settimeout(60)
+s.settimeout(600)
 if mode in ("client", "bytewise"):
     s.connect(("127.0.0.1", int(sys.argv[2])))
     for command in sys.argv[3:]:

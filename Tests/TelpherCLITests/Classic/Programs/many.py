@@ -41,7 +41,7 @@ def ask(c, command):
 
 def talk(client):
     c = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    c.settimeout(60)
+    c.settimeout(600)
     c.connect(("127.0.0.1", port))
     for number in numbers:
         text = "%d %s" % (client, number)

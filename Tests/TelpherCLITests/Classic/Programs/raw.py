@@ -29,7 +29,7 @@ def run(command):
 mode = sys.argv[1]
 kind = socket.SOCK_DGRAM if mode.startswith("udp") else socket.SOCK_STREAM
 s = socket.socket(socket.AF_INET, kind)
-s.settimeout(60)
+s.settimeout(600)
 if mode in ("client", "naive", "glued"):
     s.connect(("127.0.0.1", int(sys.argv[2])))
 

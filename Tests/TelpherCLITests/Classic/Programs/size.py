@@ -14,7 +14,7 @@ import time
 
 mode = sys.argv[1]
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-s.settimeout(60)
+s.settimeout(600)
 
 
 def answer_to(command):

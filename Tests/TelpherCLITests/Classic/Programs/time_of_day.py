@@ -8,7 +8,7 @@ import sys
 import time
 
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(60)
+s.settimeout(600)
 if sys.argv[1] == "client":
     for form in sys.argv[3:]:
         s.sendto(form.encode("utf-8"), ("127.0.0.1", int(sys.argv[2])))

@@ -19,7 +19,7 @@ import time
 
 mode = sys.argv[1]
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-s.settimeout(60)
+s.settimeout(600)
 
 
 def send_head(head):

@@ -8,7 +8,7 @@ import sys
 
 kind = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}[sys.argv[2]]
 s = socket.socket(socket.AF_INET, kind)
-s.settimeout(60)
+s.settimeout(600)
 if sys.argv[1] == "client":
     server = ("127.0.0.1", int(sys.argv[3]))
     if sys.argv[2] == "tcp":

@@ -12,7 +12,7 @@ import time
 
 how = sys.argv[1]
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-s.settimeout(60)
+s.settimeout(600)
 s.connect(("127.0.0.1", int(sys.argv[2])))
 if how != "silent":
     s.send(sys.argv[3].encode("utf-8"))
