@@ -33,7 +33,7 @@ struct SSHTests {
   }
 
   @Test func connectTimeoutHoldsIfSSHConnectsAndThenHangs() async throws {
-    sandbox.addProgram("ssh", "#!/bin/sh\nexec sleep 600\n")
+    sandbox.addProgram("ssh", "#!/bin/sh\nexec sleep 6000\n")
     let result = try await sandbox.telpher(
       "run", "--connect-timeout", "300ms", "--on", "ssh://host", "--", "true")
     #expect(result.status == 125)
@@ -89,7 +89,7 @@ struct SSHTests {
       "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done; shift 3\n\(Sandbox.program) \"$@\"\nexit 255\n"
     )
     let child = try sandbox.start([
-      "run", "--on", "ssh://host", "--", "sh", "-c", "echo $PPID; exec sleep 60",
+      "run", "--on", "ssh://host", "--", "sh", "-c", "echo $PPID; exec sleep 600",
     ])
     let server = try #require(await child.line().flatMap { Int32($0) })
     kill(server, SIGKILL)

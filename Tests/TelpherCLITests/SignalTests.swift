@@ -18,7 +18,7 @@ struct SignalTests {
   }
 
   @Test func anInterruptEndsTheCommand() async throws {
-    let child = try sandbox.start(["run", "--", "sh", "-c", "echo ready; exec sleep 60"])
+    let child = try sandbox.start(["run", "--", "sh", "-c", "echo ready; exec sleep 600"])
     #expect(await child.line() == "ready")
     child.signal(SIGINT)
     #expect(await child.finish().status == 130)
@@ -72,7 +72,7 @@ struct SignalTests {
   /// SIGSTOP keeps the server from answering, like a machine that hangs.
   @Test func aStoppedServerDoesNotKeepTheClientFromEnding() async throws {
     let (server, _) = try await sandbox.serve()
-    let child = try sandbox.start(["run", "--json", "--", "sh", "-c", "echo >&2; exec sleep 60"])
+    let child = try sandbox.start(["run", "--json", "--", "sh", "-c", "echo >&2; exec sleep 600"])
     while try await sandbox.telpher("info").text.contains("running: 0\n") {}
     server.signal(SIGSTOP)
     child.signal(SIGINT)
@@ -93,7 +93,7 @@ struct SignalTests {
       let (server, _) = try await sandbox.serve()
       let child = try sandbox.start([
         "run", "--timeout", "\(seconds)s", "--grace", "100ms", "--", "sh", "-c",
-        "echo ready; exec sleep 600",
+        "echo ready; exec sleep 6000",
       ])
       #expect(await child.line() == "ready")
       server.signal(SIGSTOP)
