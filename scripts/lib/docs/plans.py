@@ -57,7 +57,7 @@ README = Plan(
         "telpher serve --root share --no-commands":
             [("telpher get shared.txt -", 0, r"^shared$"),
              ("telpher put src/a.txt new.txt && cat share/new.txt", 0, r"^a$"),
-             ("telpher get /etc/hostname -", 1, r"No such file"),
+             ("telpher get /etc/hostname -", 1, r"does not exist"),
              ("telpher run --on unix:$XDG_RUNTIME_DIR/telpher.sock -- true", 125, r"no commands")],
         "telpher serve --root share --read-only":
             [("telpher get shared.txt -", 0, r"^shared$"),
