@@ -324,6 +324,9 @@ def endless_listing(lab):
         time.sleep(0.005)
     fake.close()
     check(most <= 160, f"`telpher ls` used {most:.0f} MiB and was still growing")
+    # Its memory can't be read any more while it ends.
+    while client.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.005)
     check(not client.is_alive(), "`telpher ls` never ends")
     check(client.wait() != 0, "`telpher ls` ended with status 0")
     return f"`telpher ls` failed with a peak of {most:.0f} MiB: {client.errors().strip()[:100]}"
