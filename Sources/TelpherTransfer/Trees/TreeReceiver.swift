@@ -139,7 +139,9 @@ package struct TreeReceiver {
     }
   }
 
-  /// Checks that all entries that the sender announced have arrived and are settled.
+  /// Checks that all entries that the sender announced have arrived and are settled, and that it
+  /// sent or reported each requested name. A sender may omit names, for example if it does not know
+  /// `sources` in a request.
   private func checkLedger() throws(FileError) {
     guard announcement == ledger.announced else {
       throw FileError(
@@ -148,6 +150,13 @@ package struct TreeReceiver {
     }
     guard ledger.openCount == 0 else {
       throw FileError(.protocolError, "the sender left \(ledger.openCount) folders open")
+    }
+    // More entries than requested names may be unsent, but then the transfer has failures.
+    if case .these(let names) = expected, arrived.count + ledger.announced.unsent < names.count {
+      throw FileError(
+        .protocolError,
+        "the sender sent \(arrived.count) of the \(names.count) requested sources, and reported no failure of the others"
+      )
     }
   }
 

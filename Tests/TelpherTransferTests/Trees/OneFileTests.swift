@@ -68,6 +68,25 @@ import Testing
     }
   }
 
+  @Test func eachRequestedNameMustArriveOrBeReported() async throws {
+    try await TreeFixture.with { fixture in
+      let link = FileEntry(path: PathText("x"), kind: .symlink, link: PathText("target"))
+      let omitted = try await receiveTwo(fixture) { port in
+        port.sendRecord(.entry(link))
+        port.complete(links: 1)
+      }
+      #expect(
+        omitted?.message
+          == "the sender sent 1 of the 2 requested sources, and reported no failure of the others")
+      let reported = try await receiveTwo(fixture) { port in
+        port.sendRecord(.entry(link))
+        port.sendRecord(.failure(-1, "cannot read 'y'", path: PathText("y")))
+        port.complete(links: 1, unsent: 1)
+      }
+      #expect(reported == nil)
+    }
+  }
+
   private func file(_ path: String) -> FileEntry {
     FileEntry(path: PathText(path), kind: .file, size: 1, mode: 0o644, mtimeNS: 0)
   }
