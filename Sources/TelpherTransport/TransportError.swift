@@ -49,7 +49,14 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
 extension TransportError {
   /// The error `number` of errno(3). `attempt` names the operation that failed.
   package init(_ attempt: String, errno number: Int32) {
-    let code: Code =
+    self.init(Code(errno: number), "\(attempt): \(describe(errno: number))", errno: number)
+  }
+}
+
+extension TransportError.Code {
+  /// The code for an error number of errno(3); `system` for 0.
+  package init(errno number: Int32) {
+    self =
       switch number {
       case ECONNREFUSED, ENOENT, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT: .unreachable
       case EADDRINUSE: .addressInUse
@@ -59,6 +66,5 @@ extension TransportError {
       case EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN: .exhausted
       default: .system
       }
-    self.init(code, "\(attempt): \(describe(errno: number))", errno: number)
   }
 }

@@ -20,17 +20,8 @@ struct UVStatus: Error {
     TransportError(transportCode, "\(what): \(text)", errno: errno)
   }
 
-  var transportCode: TransportError.Code {
-    switch uv_errno_t(rawValue: code) {
-    case UV_ECONNREFUSED, UV_ENOENT, UV_EHOSTUNREACH, UV_ENETUNREACH, UV_ETIMEDOUT: .unreachable
-    case UV_EADDRINUSE: .addressInUse
-    case UV_EADDRNOTAVAIL, UV_ENAMETOOLONG, UV_ENOTDIR, UV_EAFNOSUPPORT: .badAddress
-    case UV_ECONNRESET, UV_EPIPE, UV_ECONNABORTED, UV_ENOTCONN: .broken
-    case UV_EACCES, UV_EPERM: .notPermitted
-    case UV_EMFILE, UV_ENFILE, UV_ENOMEM, UV_ENOBUFS, UV_EAGAIN: .exhausted
-    default: .system
-    }
-  }
+  /// libuv's own codes are `system`.
+  var transportCode: TransportError.Code { TransportError.Code(errno: errno) }
 }
 
 extension TransportError {
