@@ -1,4 +1,4 @@
-internal import OrderedCollections
+internal import DequeModule
 internal import Synchronization
 internal import TelpherTransport
 internal import TelpherWire
@@ -44,8 +44,9 @@ final class JobTable: Sendable {
 
   private struct State {
     var entries: [JobID: Entry] = [:]
-    /// The ids of the finished jobs, oldest first.
-    var finished: OrderedSet<JobID> = []
+    /// The finished jobs, oldest first, with the times of their ends. One whose entry has expired
+    /// and was replaced stays in the line until it is the oldest.
+    var finished: Deque<(id: JobID, at: UInt64)> = []
     /// The number of running jobs of each loop, and of all loops.
     var running: [ObjectIdentifier: Int] = [:]
     var totalRunning = 0
@@ -120,7 +121,6 @@ final class JobTable: Sendable {
       case .finished(let result, let at):
         if !isExpired(at, now) { return .finished(result) }
         state.entries[id] = nil
-        state.finished.remove(id)
       case nil: break
       }
       guard state.totalRunning < maxRunning else { return .full }
@@ -142,12 +142,15 @@ final class JobTable: Sendable {
     state.withLock { state in
       state.removeRunning(id)
       state.entries[id] = .finished(result, at: now)
-      state.finished.append(id)
-      while let oldest = state.finished.first, case .finished(_, let at) = state.entries[oldest],
-        state.finished.count > maxResults || isExpired(at, now)
+      state.finished.append((id, now))
+      while let oldest = state.finished.first,
+        state.finished.count > maxResults || isExpired(oldest.at, now)
       {
         state.finished.removeFirst()
-        state.entries[oldest] = nil
+        // The id may have been used again since.
+        if case .finished(_, oldest.at) = state.entries[oldest.id] {
+          state.entries[oldest.id] = nil
+        }
       }
     }
   }
