@@ -7,10 +7,9 @@ package struct ClassicLimits: Sendable {
   /// stops reading from the client.
   package var aheadBytes = 64 * 1024
   /// Clients of a server at once. At this limit a new client replaces the oldest one that never
-  /// sent anything; without such a client it is refused. A class of students fits many times over.
-  /// Each client has a descriptor and may hold `aheadBytes`; the program raises its limit of
-  /// descriptors (RLIMIT_NOFILE).
-  package var clients = 2_000
+  /// sent anything; without such a client it is refused. It is ten times the 100 clients of a large
+  /// class. Each client has a descriptor; the program raises its limit of them (RLIMIT_NOFILE).
+  package var clients = 1_000
   /// Commands of a server that run at once, each a process. Each client runs one at a time; further
   /// commands wait.
   package var commands = 64
@@ -50,8 +49,8 @@ package struct ClassicLimits: Sendable {
   /// The largest file that an upload server accepts: 1 TiB.
   package var fileBytes: Int64 = 1 << 40
   /// How much received, not yet written file content a server holds. At this limit it stops reading
-  /// from the client.
-  package var unwrittenBytes = 4 << 20
+  /// from the client. All `clients` together hold at most 1 GiB.
+  package var unwrittenBytes = 1 << 20
   /// The longest strftime(3) format. The formatted time must fit a datagram.
   package var formatBytes = 1024
   /// How long a command runs after its client has ended its sending side, until the server checks
