@@ -44,9 +44,9 @@ public struct CommandResult: Sendable, Equatable {
   /// Everything that the server reports in CLOSE.
   package var details: CloseResult
 
-  /// The bytes that it wrote to standard output, also those that nobody read.
+  /// The number of bytes that it wrote to standard output, including discarded ones.
   public var outputCount: UInt64 { count(.stdout) }
-  /// The bytes that it wrote to standard error; 0 if that was merged into the output.
+  /// The number of bytes that it wrote to standard error; 0 if that was merged into the output.
   public var errorCount: UInt64 { count(.stderr) }
   /// The time from start to end, as the server measured it; nil if it reports none.
   public var wallTime: Duration? { details.wallMS.map(Duration.milliseconds) }
@@ -95,10 +95,8 @@ public struct CommandResult: Sendable, Equatable {
     if let number { return number }
     throw ClientError(.protocolError, "the server sent the result '\(result)' without a '\(key)'")
   }
-}
 
-extension CommandResult {
-  /// A result that names two ways of ending is none.
+  /// Refuses a result that names a second way of ending.
   private static func refuse(
     _ number: Int32?, _ result: String, _ key: String
   ) throws(ClientError) {

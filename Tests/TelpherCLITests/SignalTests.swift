@@ -113,55 +113,59 @@ struct SignalTests {
     Issue.record("the server was never stopped before the deadline")
   }
 
-  @Test func connectTimeoutLimitsTheHandshake() async throws {
+  /// Calls `body` with a server that was stopped before any client connected, and ends the server.
+  private func withStoppedServer(_ body: () async throws -> Void) async throws {
     let (server, _) = try await sandbox.serve()
     server.signal(SIGSTOP)
-    for command in [["run", "--", "true"], ["ping"], ["info"], ["ls"]] {
-      let arguments = [command[0], "--connect-timeout", "300ms"] + command.dropFirst()
-      let result = await (try sandbox.start(arguments)).finish()
-      #expect(result.status == 125)
-      #expect(result.errorText.contains("no answer within 300 ms"))
-    }
+    let result: Result<Void, any Error>
+    do { result = .success(try await body()) } catch { result = .failure(error) }
     server.signal(SIGKILL)
     _ = await server.finish()
+    try result.get()
+  }
+
+  /// Starts a client, and sends it SIGINT as soon as it handles that signal.
+  private func interrupted(_ arguments: [String]) async throws -> Finished {
+    let child = try sandbox.start(arguments)
+    while !isCaught(SIGINT, child.pid) { await Task.yield() }
+    child.signal(SIGINT)
+    return await child.finish()
+  }
+
+  @Test func connectTimeoutLimitsTheHandshake() async throws {
+    try await withStoppedServer {
+      for command in [["run", "--", "true"], ["ping"], ["info"], ["ls"]] {
+        let arguments = [command[0], "--connect-timeout", "300ms"] + command.dropFirst()
+        let result = await (try sandbox.start(arguments)).finish()
+        #expect(result.status == 125)
+        #expect(result.errorText.contains("no answer within 300 ms"))
+      }
+    }
   }
 
   @Test func theFirstSignalEndsAClientThatTheServerHasNotAnswered() async throws {
-    let (server, _) = try await sandbox.serve()
-    server.signal(SIGSTOP)
-    let child = try sandbox.start(["run", "--", "true"])
-    while !isCaught(SIGINT, child.pid) { await Task.yield() }
-    child.signal(SIGINT)
-    let result = await child.finish()
-    #expect(result.status == 130)
-    #expect(result.errorText.contains("ended by a signal before the server answered"))
-    server.signal(SIGKILL)
-    _ = await server.finish()
+    try await withStoppedServer {
+      let result = try await interrupted(["run", "--", "true"])
+      #expect(result.status == 130)
+      #expect(result.errorText.contains("ended by a signal before the server answered"))
+    }
   }
 
   @Test func oneSignalEndsATransferWhoseServerIsStopped() async throws {
-    let (server, _) = try await sandbox.serve()
     sandbox.write("x", to: sandbox.folder + "/source")
-    server.signal(SIGSTOP)
-    let child = try sandbox.start(["put", sandbox.folder + "/source", "copy"])
-    while !isCaught(SIGINT, child.pid) { await Task.yield() }
-    child.signal(SIGINT)
-    let result = await child.finish()
-    #expect(result.status == 130)
-    #expect(result.errorText.contains("interrupted before the server answered"))
-    server.signal(SIGKILL)
-    _ = await server.finish()
+    try await withStoppedServer {
+      let result = try await interrupted(["put", sandbox.folder + "/source", "copy"])
+      #expect(result.status == 130)
+      #expect(result.errorText.contains("interrupted before the server answered"))
+    }
   }
 
   @Test func aDeadlineHoldsIfTheServerNeverAnswers() async throws {
-    let (server, _) = try await sandbox.serve()
-    server.signal(SIGSTOP)
-    let child = try sandbox.start(["run", "--timeout", "100ms", "--", "true"])
-    let result = await child.finish()
-    #expect(result.status == 124)
-    #expect(result.errorText.contains("the deadline of 100 ms passed"))
-    server.signal(SIGKILL)
-    _ = await server.finish()
+    try await withStoppedServer {
+      let result = await (try sandbox.start(["run", "--timeout", "100ms", "--", "true"])).finish()
+      #expect(result.status == 124)
+      #expect(result.errorText.contains("the deadline of 100 ms passed"))
+    }
   }
 
   @Test func aSignalIgnoredByNohupStaysIgnored() async throws {
