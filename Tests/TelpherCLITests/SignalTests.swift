@@ -124,10 +124,14 @@ struct SignalTests {
     try result.get()
   }
 
-  /// Starts a client, and sends it SIGINT as soon as it handles that signal.
-  private func interrupted(_ arguments: [String]) async throws -> Finished {
-    let child = try sandbox.start(arguments)
-    while !isCaught(SIGINT, child.pid) { await Task.yield() }
+  /// Starts a client, and sends it SIGINT as soon as it handles that signal. It must wait for the
+  /// server for longer than this process may take to notice, which is busy with other tests.
+  private func interrupted(_ command: String, _ arguments: [String]) async throws -> Finished {
+    let child = try sandbox.start([command, "--connect-timeout", "10m"] + arguments)
+    while !isCaught(SIGINT, child.pid) {
+      try #require(isRunning(child.pid), "the client ended before it handled SIGINT")
+      await Task.yield()
+    }
     child.signal(SIGINT)
     return await child.finish()
   }
@@ -145,7 +149,7 @@ struct SignalTests {
 
   @Test func theFirstSignalEndsAClientThatTheServerHasNotAnswered() async throws {
     try await withStoppedServer {
-      let result = try await interrupted(["run", "--", "true"])
+      let result = try await interrupted("run", ["--", "true"])
       #expect(result.status == 130)
       #expect(result.errorText.contains("ended by a signal before the server answered"))
     }
@@ -154,7 +158,7 @@ struct SignalTests {
   @Test func oneSignalEndsATransferWhoseServerIsStopped() async throws {
     sandbox.write("x", to: sandbox.folder + "/source")
     try await withStoppedServer {
-      let result = try await interrupted(["put", sandbox.folder + "/source", "copy"])
+      let result = try await interrupted("put", [sandbox.folder + "/source", "copy"])
       #expect(result.status == 130)
       #expect(result.errorText.contains("interrupted before the server answered"))
     }
