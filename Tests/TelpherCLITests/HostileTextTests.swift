@@ -47,7 +47,8 @@ struct HostileTextTests {
   ) async throws {
     let program = sandbox.folder + "/server.py"
     sandbox.write(Self.server, to: program)
-    let child = try Child(["python3", program, answer], environment: sandbox.environment)
+    // env(1) searches the PATH of the child's environment, as the Python that it finds does.
+    let child = try Child(["env", "python3", program, answer], environment: sandbox.environment)
     #expect(await child.line() == "ready")
     try await body()
     child.signal(SIGKILL)

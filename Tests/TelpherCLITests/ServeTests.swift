@@ -121,7 +121,7 @@ struct ServeTests {
   }
 
   @Test func theFirstSignalLetsCommandsFinish() async throws {
-    let (server, _) = try await sandbox.serve()
+    let (server, _) = try await sandbox.serve("--drain-limit", "10m")
     let client = try sandbox.start(["run", "-i", "--", "cat"], input: .pipe)
     await client.write("x\n")
     #expect(await client.line() == "x")
@@ -145,6 +145,17 @@ struct ServeTests {
     #expect(ended.errorText.contains("waiting for 1 running command "))
     #expect(ended.errorText.contains("a second Ctrl-C or SIGTERM ends them at once"))
     #expect(try await sandbox.telpher("run", "--", "true").errorText.isEmpty)
+  }
+
+  @Test func theDrainLimitEndsTheRemainingCommands() async throws {
+    let (server, _) = try await sandbox.serve("--drain-limit", "100ms")
+    let client = try sandbox.start(["run", "--", "sh", "-c", "echo x; exec sleep 6000"])
+    #expect(await client.line() == "x")
+    server.signal(SIGTERM)
+    let ended = await server.finish()
+    #expect(ended.status == 0)
+    #expect(ended.errorText.contains("for 100 ms at most"))
+    #expect(await client.finish().status != 0)
   }
 
   /// XDG_RUNTIME_DIR is missing after su(1) and in cron(8).

@@ -33,7 +33,7 @@ struct SignalTests {
     let pid = try #require(Int32(await child.line() ?? ""))
     child.signal(signals[0])
     if signals[0] != SIGTERM { #expect(await child.line() == "got") }
-    while isPending(signals[0], child.pid) { await Task.yield() }
+    while isPending(signals[0], child.pid) { try await Task.sleep(for: .milliseconds(2)) }
     child.signal(signals[1])
     let result = await child.finish()
     #expect(result.status == 128 + signals[1])
@@ -76,7 +76,7 @@ struct SignalTests {
     while try await sandbox.telpher("info").text.contains("running: 0\n") {}
     server.signal(SIGSTOP)
     child.signal(SIGINT)
-    while isPending(SIGINT, child.pid) { await Task.yield() }
+    while isPending(SIGINT, child.pid) { try await Task.sleep(for: .milliseconds(2)) }
     child.signal(SIGTERM)
     let result = await child.finish()
     #expect(result.status == 128 + SIGTERM)
@@ -130,7 +130,7 @@ struct SignalTests {
     let child = try sandbox.start([command, "--connect-timeout", "10m"] + arguments)
     while !isCaught(SIGINT, child.pid) {
       try #require(isRunning(child.pid), "the client ended before it handled SIGINT")
-      await Task.yield()
+      try await Task.sleep(for: .milliseconds(2))
     }
     child.signal(SIGINT)
     return await child.finish()

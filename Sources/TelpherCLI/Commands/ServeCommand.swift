@@ -9,8 +9,8 @@ struct ServeCommand: AsyncParsableCommand {
     abstract: "Runs a server for commands and files in the foreground.",
     discussion: """
       Prints the line 'listening on ADDRESS' for each address, and logs to standard error. After \
-      SIGTERM or SIGINT (Ctrl-C) the server accepts nothing new, waits up to 10 s for running \
-      commands and transfers, and exits. A second signal ends them at once.
+      SIGTERM or SIGINT (Ctrl-C) the server accepts nothing new, waits for running commands and \
+      transfers (see --drain-limit), and exits. A second signal ends them at once.
       """)
 
   @Option(
@@ -84,6 +84,13 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "The longest time to wait for running commands and transfers after SIGTERM or SIGINT.",
+      discussion: "10s by default. What still runs then is ended.", valueName: "duration"),
+    transform: DurationArgument.parse)
+  var drainLimit: Duration?
+
+  @Option(
+    help: ArgumentHelp(
       "Logs messages of this level and of more severe ones.",
       discussion: "One of \(levelNames); info by default.", valueName: "level"),
     completion: .list(Logger.Level.allCases.map(\.rawValue)), transform: parseLevel)
@@ -103,6 +110,7 @@ struct ServeCommand: AsyncParsableCommand {
     let host = ServerHost(
       backend: CurrentBackend.require(), environment: Environment.current(), tokenFile: tokenFile,
       loops: loops, spawn: spawn, maxConnections: maxConnections, clientTimeout: clientTimeout,
+      drainLimit: drainLimit,
       // --read-only excludes commands: a command could change any file.
       runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
       files: root.map(ServedFiles.init) ?? (noCommands || readOnly ? .home : .all), logger: logger)

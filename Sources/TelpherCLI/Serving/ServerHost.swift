@@ -15,6 +15,8 @@ struct ServerHost {
   let maxConnections: Int
   /// How long a connected client may be silent before it is disconnected; nil for no limit.
   let clientTimeout: Duration?
+  /// How long the server waits for commands and transfers when it is to end; nil for the default.
+  let drainLimit: Duration?
   let runsCommands: Bool
   let isReadOnly: Bool
   let files: ServedFiles
@@ -38,6 +40,7 @@ struct ServerHost {
       // The client must get a PING before its silence can count as a missing answer.
       configuration.link.pingAfter = min(configuration.link.pingAfter, limit / 3)
     }
+    if let drainLimit { configuration.drainLimit = UInt64(drainLimit / .nanoseconds(1)) }
     configuration.environment = Environment.all()
     configuration.name = "telpher \(Program.version)"
     try files.configure(&configuration, environment: environment, logger)

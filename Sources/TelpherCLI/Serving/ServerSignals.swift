@@ -20,8 +20,11 @@ extension Server: EndableServer {
   var remaining: String? {
     let (connections, commands) = load
     guard connections > 0 || commands > 0 else { return nil }
+    let limit =
+      drainLimit < 1_000_000_000
+      ? "\(drainLimit / 1_000_000) ms" : "\(drainLimit / 1_000_000_000) s"
     return
-      "\(Amount.count(commands, "running command")) and the transfers of \(Amount.count(connections, "connection")), for \(drainLimit / 1_000_000_000) s at most"
+      "\(Amount.count(commands, "running command")) and the transfers of \(Amount.count(connections, "connection")), for \(limit) at most"
   }
 }
 
