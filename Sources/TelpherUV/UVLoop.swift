@@ -99,8 +99,23 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
 
   private static let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 
+  /// Returns UV_EMFILE or UV_ENFILE if the four descriptors of a loop can't be opened. libuv makes a
+  /// pipe with its first loop, and calls abort(3) if that fails.
+  private static func checkDescriptors() -> Int32 {
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    var ends: [Int32] = [-1, -1, -1, -1]
+    defer { ends.filter { $0 >= 0 }.forEach { close($0) } }
+    let isDone = ends.withUnsafeMutableBufferPointer {
+      socketpair(AF_UNIX, type, 0, $0.baseAddress) == 0
+        && socketpair(AF_UNIX, type, 0, $0.baseAddress! + 2) == 0
+    }
+    return isDone ? 0 : -errno
+  }
+
   private func setUp() -> Int32 {
-    var status = uv_loop_init(raw)
+    var status = Self.checkDescriptors()
+    guard status == 0 else { return status }
+    status = uv_loop_init(raw)
     guard status == 0 else { return status }
     raw.pointee.data = Unmanaged.passUnretained(self).toOpaque()
     // The loop's own handles have no owner. Their callbacks find the `UVLoop` through libuv's loop.
