@@ -223,7 +223,8 @@ final class ClientCommand {
   /// Watches the deadline of `command` on this side too, in case the server does not answer.
   func watchDeadline(of command: Command) {
     guard let limit = command.deadline else { return }
-    deadline = DeadlineWatch(link: link, deadline: limit) { [weak self] in
+    deadline = DeadlineWatch(link: link, deadline: limit, margin: command.deadlineMargin) {
+      [weak self] in
       self?.finish(
         .failure(
           ClientError(

@@ -22,6 +22,10 @@ public struct Command: Sendable {
   public var inheritsServerEnvironment = true
   /// The time after its start at which the command and all its children are ended; if nil, never.
   public var deadline: Duration?
+  /// How long after the deadline the client still waits for a server that does not answer. Any byte
+  /// from the server counts as an answer, so it must only exceed a round trip, even one by
+  /// satellite (0.7 s).
+  public var deadlineMargin = Duration.seconds(2)
   /// The time from SIGTERM to SIGKILL at the deadline or when canceled; if nil, the server's
   /// default (2 s).
   public var grace: Duration?

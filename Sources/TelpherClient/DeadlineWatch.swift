@@ -8,19 +8,21 @@ internal import TelpherTransport
 /// As long as the server answers PINGs, the client waits: the server may wait for the command's grace
 /// to end, or may have output to send to a client that reads slowly.
 final class DeadlineWatch {
-  /// How long the server may be silent after a PING at the deadline, in nanoseconds. Any byte from
-  /// the server counts, so this must only exceed a round trip, even one by satellite (0.7 s).
-  private static let answerTimeout: UInt64 = 2_000_000_000
-
   private let link: Link
+  /// How long the server may be silent after a PING at the deadline, in nanoseconds.
+  private let margin: UInt64
   private let didExpire: () -> Void
   private var timer: (any LoopTimer)?
 
-  init(link: Link, deadline: Duration, didExpire: @escaping () -> Void) {
+  init(link: Link, deadline: Duration, margin: Duration, didExpire: @escaping () -> Void) {
     self.link = link
+    self.margin = Self.nanoseconds(margin)
     self.didExpire = didExpire
-    let wait = UInt64(max(0, deadline.wholeMilliseconds)) * 1_000_000
-    timer = link.loop.schedule(after: wait) { [weak self] in self?.ask() }
+    timer = link.loop.schedule(after: Self.nanoseconds(deadline)) { [weak self] in self?.ask() }
+  }
+
+  private static func nanoseconds(_ duration: Duration) -> UInt64 {
+    UInt64(max(0, duration.wholeMilliseconds)) * 1_000_000
   }
 
   func cancel() {
@@ -31,7 +33,7 @@ final class DeadlineWatch {
   private func ask() {
     let askedAt = link.loop.now
     link.sendKeepalive()
-    timer = link.loop.schedule(after: Self.answerTimeout) { [weak self] in
+    timer = link.loop.schedule(after: margin) { [weak self] in
       guard let self else { return }
       if link.lastHeard > askedAt { ask() } else { didExpire() }
     }

@@ -54,6 +54,7 @@ import Testing
       let connection = try await fixture.connect()
       var command = Command(shell: Self.tree(mark))
       command.deadline = .milliseconds(400)
+      command.deadlineMargin = .seconds(600)
       command.grace = .milliseconds(100)
       let result = try await connection.run(command)
       #expect(Self.sleeping(mark) == 0)

@@ -34,6 +34,7 @@ import Testing
           (trap "" TERM; sleep \(mark))
           """)
       command.deadline = .milliseconds(300)
+      command.deadlineMargin = .seconds(600)
       command.grace = .milliseconds(100)
       let result = try await connection.run(command)
       #expect(result.result.status == .timedOut)
@@ -62,6 +63,7 @@ import Testing
       let connection = try await server.connect()
       var command = Command(become, "--reuid=0", "--regid=0", "--clear-groups", "sleep", mark)
       command.deadline = .milliseconds(300)
+      command.deadlineMargin = .seconds(600)
       command.grace = .milliseconds(100)
       let result = try await connection.run(command).result
       #expect(result.status == .timedOut)

@@ -62,6 +62,7 @@ import Testing
       var command = Command(
         shell: #"echo early; setsid sleep 987 & (trap "" TERM; sleep 987)"#)
       command.deadline = .milliseconds(200)
+      command.deadlineMargin = .seconds(600)
       command.grace = .milliseconds(200)
       let result = try await connection.run(command)
       #expect(result.result.status == .timedOut)
