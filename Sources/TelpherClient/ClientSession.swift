@@ -22,10 +22,10 @@ final class ClientSession: LinkDelegate {
   private var pings: [UInt64: CheckedContinuation<Void, any Error>] = [:]
   private var lastPing: UInt64 = 0
   private var closeWaiters: [CheckedContinuation<Void, Never>] = []
-  /// The ssh process, if one carries the connection.
-  private let carrier: Carrier?
+  /// The process, such as ssh, if one carries the connection.
+  private let carrier: CarrierProcess?
 
-  init(link: Link, carrier: Carrier? = nil) {
+  init(link: Link, carrier: CarrierProcess? = nil) {
     self.link = link
     self.carrier = carrier
   }
@@ -200,7 +200,7 @@ final class ClientSession: LinkDelegate {
   func link(_ link: Link, didEnd end: LinkEnd) {
     let error = Self.error(end)
     guard let carrier, end != .closed else { return finish(end, error) }
-    // ssh's exit status says more than the end of the connection, so wait for it first.
+    // The carrier's exit status says more than the end of the connection, so wait for it first.
     carrier.whenEnded { [self] in
       finish(end, carrier.explain(error, hasAnswered: link.peerHello != nil))
     }

@@ -37,7 +37,7 @@ public actor Connection {
 
   /// How long a server has by default to accept a connection, and again to answer on it.
   public static let defaultTimeout = Duration.seconds(10)
-  /// How long a server that is reached through ssh may be silent: the user may have to type a
+  /// How long a server that a carrier reaches may be silent: ssh's user may have to type a
   /// password, and sshd(8) allows 120 s for that (LoginGraceTime).
   private static let loginTimeout = Duration.seconds(120)
 
@@ -45,8 +45,9 @@ public actor Connection {
   ///
   /// On a Unix socket this method does not wait for the server's HELLO, so that the first command
   /// can be sent at once. If the server refuses this client, that command throws the error. On TCP
-  /// it waits until both sides have proven that they know the token. Through ssh it waits for the
-  /// server's HELLO, because ssh may ask for a password and may fail for many reasons.
+  /// it waits until both sides have proven that they know the token. Through a carrier,
+  /// such as ssh, it waits for the server's HELLO, because ssh may ask for a password and may fail
+  /// for many reasons.
   ///
   /// The server process on a Unix socket must belong to this user or to root; the kernel reports
   /// its user (SO_PEERCRED, unix(7)). Nothing is sent to any other process.
@@ -55,10 +56,10 @@ public actor Connection {
   ///   - token: the server's token, needed for TCP. The token itself is not sent: each side proves
   ///     that it knows the token, the server first, before any request is sent.
   ///   - trustedUsers: the ids of further users whose servers on Unix sockets are accepted.
-  ///   - environment: the whole environment of ssh, which needs HOME, PATH and SSH_AUTH_SOCK.
+  ///   - environment: the whole environment of the carrier: ssh needs HOME, PATH and SSH_AUTH_SOCK.
   ///   - timeout: how long the server has to accept the connection, and again to answer on it; nil
-  ///     is `defaultTimeout`. A server that does not answer in time counts as lost. With ssh it
-  ///     limits the time until the server's HELLO, with the user's login; nil limits only ssh's TCP
+  ///     is `defaultTimeout`. A server that does not answer in time counts as lost. With a carrier
+  ///     it limits the time until the server's HELLO, with the user's login; nil limits only ssh's TCP
   ///     connection, because the user may have to type a password.
   /// - Throws: `ClientError`: `unreachable` if no server answers; `badAddress` if the address is
   ///   invalid; `notAuthenticated` if another user's process answers, if TCP is used without a
@@ -73,12 +74,8 @@ public actor Connection {
     case .socket(let address):
       try await connection.open(
         address, token: token, trustedUsers: trustedUsers, timeout: timeout ?? defaultTimeout)
-    case .ssh(let user, let host, let port):
-      let arguments = Endpoint.sshArguments(
-        user: user, host: host, port: port, timeout: timeout ?? defaultTimeout)
-      let name = user.map { "\($0)@\(host)" } ?? host
-      try await connection.open(
-        through: arguments, to: name, port: port, environment, timeout: timeout)
+    case .carrier(let carrier):
+      try await connection.open(through: carrier.route, environment, timeout: timeout)
     }
     return connection
   }
@@ -161,12 +158,14 @@ public actor Connection {
   }
 
   private func open(
-    through arguments: [String], to host: String, port: UInt16?, _ environment: [String: String],
-    timeout: Duration?
+    through route: any CarrierRoute, _ environment: [String: String], timeout: Duration?
   ) async throws {
-    // ssh stays in this process's session because it may ask for a password on the terminal. It
-    // leads its own process group so that Ctrl-C does not end it: this process passes the signal
-    // on.
+    let arguments = route.arguments(
+      running: ["telpher", "serve", "--listen", "stdio"],
+      connectTimeout: timeout ?? Self.defaultTimeout)
+    // The carrier stays in this process's session because it may ask for a password on the
+    // terminal. It leads its own process group so that Ctrl-C does not end it: this process passes
+    // the signal on.
     var request = SpawnRequest(
       arguments: arguments, environment: environment, input: .pipe, error: .inherit,
       tracksTree: false)
@@ -174,7 +173,7 @@ public actor Connection {
     let loan = TerminalLoan()
     var group: Int32?
     defer { loan?.takeBack(from: group) }
-    let carrier = try await spawn(request, to: host, port: port)
+    let carrier = try await spawn(request, route)
     let child = carrier.child
     group = child.pid
     loan?.lend(to: child.pid)
@@ -188,20 +187,21 @@ public actor Connection {
   }
 
   private func spawn(
-    _ request: SpawnRequest, to host: String, port: UInt16?
-  ) async throws -> Carrier {
-    try await withCheckedThrowingContinuation { (done: CheckedContinuation<Carrier, any Error>) in
+    _ request: SpawnRequest, _ route: any CarrierRoute
+  ) async throws -> CarrierProcess {
+    try await withCheckedThrowingContinuation {
+      (done: CheckedContinuation<CarrierProcess, any Error>) in
       loop.spawn(request) { result in
         switch result {
         case .success(let child):
-          // Create the carrier at once: ssh may exit before this actor continues. The carrier stays
+          // Create the carrier at once: the process may exit before this actor continues. It stays
           // on the loop, which is this actor's executor.
-          nonisolated(unsafe) let carrier = Carrier(child, host: host, port: port, on: self.loop)
+          nonisolated(unsafe) let carrier = CarrierProcess(child, route: route, on: self.loop)
           done.resume(returning: carrier)
         case .failure(let error):
           done.resume(
             throwing: ClientError(
-              .unreachable, "\(error.message) (ssh:// addresses need the program ssh)"))
+              .unreachable, "\(error.message) (\(route) needs the program \(route.program))"))
         }
       }
     }
@@ -213,13 +213,13 @@ public actor Connection {
   ///   - waitsForLogin: whether the time begins only with the server's first byte.
   private func start(
     _ stream: any ByteStream, timeout: Duration, isSocket: Bool = false,
-    waitsForLogin: Bool = true, prover: TokenProver? = nil, carrier: Carrier? = nil
+    waitsForLogin: Bool = true, prover: TokenProver? = nil, carrier: CarrierProcess? = nil
   ) {
     let hello = Hello(
       connectionWindow: Self.connectionWindow, auth: prover == nil ? nil : .fresh())
     var configuration = LinkConfiguration()
     // A server that does not answer counts as lost (see `LinkConfiguration.stoppedAfter`). Through
-    // ssh it gets more time, because ssh may ask for a password first.
+    // a carrier it gets more time, because ssh may ask for a password first.
     configuration.stoppedAfter =
       carrier == nil ? configuration.lostAfter : Self.nanoseconds(Self.loginTimeout)
     configuration.openingLimit = Self.nanoseconds(timeout)

@@ -3,11 +3,22 @@ internal import TelpherClient
 
 /// The options that say which server to use and how to connect to it.
 struct ServerOptions: ParsableArguments {
+  private static let carriers = """
+    ssh://[USER@]HOST[:PORT], docker://CONTAINER, podman://CONTAINER, \
+    kubectl://[CONTEXT/]NAMESPACE/POD[/CONTAINER], exec:COMMAND ...
+    """
+
   @Option(
     name: .customLong("on"),
     help: ArgumentHelp(
-      "The server: unix:PATH, tcp:HOST:PORT or ssh://[USER@]HOST[:PORT].",
-      discussion: "Default: $TELPHER_ON, else your own 'telpher serve' on this machine.",
+      "The server: unix:PATH, tcp:HOST:PORT, or a place that a program reaches: \(Self.carriers).",
+      discussion: """
+        Default: $TELPHER_ON, else your own 'telpher serve' on this machine. ssh, docker, podman \
+        and kubectl start the telpher on the PATH at their place. COMMAND is a program and its \
+        arguments, whose standard input and output must reach a 'telpher serve --listen stdio'; \
+        quotes work as in a shell, and nothing else has a meaning. Three parts after kubectl:// \
+        are NAMESPACE/POD/CONTAINER; a context without a container is CONTEXT/NAMESPACE/POD/.
+        """,
       valueName: "address"))
   var address: String?
 
@@ -32,7 +43,8 @@ struct ServerOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The longest time to wait until the server answers; 10s by default.",
-      discussion: "For ssh addresses: the longest time that ssh may take to connect.",
+      discussion:
+        "If a program such as ssh reaches the server: with the time that it takes to connect.",
       valueName: "duration"),
     transform: DurationArgument.parse)
   var connectTimeout: Duration?

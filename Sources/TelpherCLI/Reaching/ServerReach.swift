@@ -46,7 +46,7 @@ struct ServerReach {
     var token: Token?
     var startsPrograms = false
     switch endpoint {
-    case .ssh: startsPrograms = true
+    case .carrier: startsPrograms = true
     case .socket(.tcp(let host, _)):
       guard Host.isLoopback(host) else {
         throw Failure(Loopback.refusal(endpoint.description))

@@ -36,6 +36,10 @@ README = Plan(
         "telpher run --merge -- make": r"^made\nwarned$",
         "telpher run --json -- df /": r'"result" ?: ?"exited"',
         "telpher run --on ssh://me@host -- uptime": r"^up$",
+        "telpher run --on docker://web -- hostname": r"^web$",
+        "telpher run --on kubectl://prod/web-0 -- hostname": r"^web$",
+        "telpher run --on 'exec:lxc exec web -- telpher serve --listen stdio' -- hostname":
+            r"^web$",
         "telpher run --cwd src --env LANG=C -- ls": r"^home\.txt$",
         "telpher ping --count 3": r"(answer from .*\s*){3}",
         "telpher info": r"kill scope",

@@ -1,0 +1,85 @@
+internal import Glibc
+internal import TelpherTransport
+
+/// The process that carries a connection, such as ssh. Its exit status explains why the connection
+/// ended. Use it only on the loop's thread.
+final class CarrierProcess {
+  /// How long to wait for the process to exit after its connection has ended, in nanoseconds. After
+  /// that, it gets SIGTERM, and the error of the connection is reported without an exit status.
+  private static let exitTimeout: UInt64 = 2_000_000_000
+
+  let child: any ChildProcess
+  private let loop: any EventLoop
+  private let route: any CarrierRoute
+  private var status: ProcessExit.Status?
+  private var timer: (any LoopTimer)?
+  private var waiting: [() -> Void] = []
+
+  init(_ child: any ChildProcess, route: any CarrierRoute, on loop: any EventLoop) {
+    self.child = child
+    self.route = route
+    self.loop = loop
+    child.onExit = { [weak self] exit in
+      self?.status = exit.status
+      self?.wake()
+    }
+  }
+
+  /// Calls `body` when the process has exited, or after `exitTimeout`; then it is ended.
+  func whenEnded(_ body: @escaping () -> Void) {
+    guard status == nil else { return body() }
+    waiting.append(body)
+    timer = loop.schedule(after: Self.exitTimeout) { [weak self] in
+      self?.child.signal(SIGTERM)
+      self?.wake()
+    }
+  }
+
+  private func wake() {
+    timer?.cancel()
+    let bodies = waiting
+    waiting = []
+    bodies.forEach { $0() }
+  }
+
+  /// Adds the exit status of the process and its meaning to `error`, which ended the connection.
+  ///
+  /// - Parameter hasAnswered: whether the remote server has sent HELLO.
+  func explain(_ error: ClientError, hasAnswered: Bool) -> ClientError {
+    guard let status else { return error }
+    if hasAnswered {
+      guard error.code == .lost else { return error }
+      return ClientError(.lost, "\(error.message); \(text(status))")
+    }
+    // The client sends no request before the server's HELLO, so nothing was run.
+    return ClientError(.unreachable, reason(status, error))
+  }
+
+  private func reason(_ status: ProcessExit.Status, _ error: ClientError) -> String {
+    let words = route.words
+    let failure: CarrierFailure =
+      if case .exited(let code) = status { route.meaning(of: code) } else { .unknown }
+    switch failure {
+    case .program:
+      return
+        "\(route.program) could not \(words.task) (\(text(status))): see its message above; '\(words.check)' must work first"
+    case .notFound:
+      return
+        "there is no telpher \(words.location) (\(text(status))): put the program into a folder of the PATH there, for example by \(words.copy); '\(words.version)' must work"
+    case .notExecutable:
+      return
+        "the telpher \(words.location) can't be executed (\(text(status))): '\(words.version)' must work"
+    case .unknown:
+      return error.code == .protocolError
+        ? "\(words.place) printed something before its telpher started: '\(words.check)' must print nothing (\(error.message))"
+        : "\(words.journey) ended before a server answered there (\(text(status)))"
+    }
+  }
+
+  private func text(_ status: ProcessExit.Status) -> String {
+    switch status {
+    case .exited(let code): "\(route.program)'s exit status was \(code)"
+    case .signaled(let signal, _): "signal \(signal) ended \(route.program)"
+    }
+  }
+}
