@@ -47,17 +47,17 @@ package enum Program {
   /// Parses the command line.
   ///
   /// The parser's time grows with the square of the number of arguments: 20,000 take minutes. `run`
-  /// passes everything after the command on unchanged. So of a long command line only the first
+  /// and `on` pass everything after the command on unchanged. So of a long command line only the first
   /// `parsedAtOnce` arguments are parsed, if they contain the command. Of a command with many paths
   /// most of the paths are not parsed (`ShortenedArguments`).
   static func parse(_ arguments: [String]) throws -> any ParsableCommand {
+    let arguments = OnCommand.parsed(arguments)
     guard arguments.count > parsedAtOnce else { return try RootCommand.parseAsRoot(arguments) }
     if takesManyPaths(arguments.first) { return try parseShortened(arguments) }
-    if arguments.first == RunCommand.configuration.commandName,
-      let command = try? RootCommand.parseAsRoot(Array(arguments.prefix(parsedAtOnce))),
-      var run = command as? RunCommand, !run.words.isEmpty
+    if let command = try? RootCommand.parseAsRoot(Array(arguments.prefix(parsedAtOnce))),
+      var run = command as? any RunsWords, !run.options.words.isEmpty
     {
-      run.words += arguments.dropFirst(parsedAtOnce)
+      run.options.words += arguments.dropFirst(parsedAtOnce)
       return run
     }
     return try RootCommand.parseAsRoot(arguments)
@@ -118,8 +118,8 @@ package enum Program {
       RootCommand.message(for: error).split(separator: "\n").joined(separator: "; "))
     let help = RootCommand.command(in: arguments)
     Descriptor.complain("\(message) (see '\(help) --help')")
-    // Not 64: from `run` that could be the status of the command.
-    return arguments.first == "run" ? ExitStatus.failure : status.rawValue
+    // Not 64: from `run` and `on` that could be the status of the command.
+    return ["run", "on"].contains(arguments.first) ? ExitStatus.failure : status.rawValue
   }
 
   /// Refuses arguments that are not UTF-8, for a command that takes only UTF-8.
@@ -137,7 +137,8 @@ struct RootCommand: AsyncParsableCommand {
     abstract: "Runs commands and copies files, on this machine or over ssh on another.",
     version: "telpher \(Program.version)",
     subcommands: [
-      ServeCommand.self, RunCommand.self, PutCommand.self, GetCommand.self, PickCommand.self,
+      ServeCommand.self, RunCommand.self, OnCommand.self, PutCommand.self, GetCommand.self,
+      PickCommand.self,
       ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,
       MoveCommand.self, PingCommand.self, InfoCommand.self, TokenCommand.self,
       ClassicCommand.self,

@@ -15,17 +15,23 @@ enum SmallFile {
       throw Failure("cannot open \(path): \(describe(errno: errno))")
     }
     defer { close(number) }
+    return try text(of: Descriptor(number: number, name: path))
+  }
+
+  /// The text that `file` contains from its position on.
+  ///
+  /// - Throws: as `text(_:)`.
+  static func text(of file: Descriptor) throws(Failure) -> String {
     var bytes: [UInt8] = []
     do throws(Descriptor.CallError) {
-      let file = Descriptor(number: number, name: path)
       while bytes.count <= limit, let chunk = try file.read(upTo: limit) {
         bytes.append(contentsOf: chunk)
       }
     } catch {
-      throw Failure("cannot read \(path): \(error.text)")
+      throw Failure("cannot read \(file.name): \(error.text)")
     }
     guard bytes.count <= limit, let text = String(validating: bytes, as: UTF8.self) else {
-      throw Failure("\(path) is not a UTF-8 text of at most \(limit >> 20) MiB")
+      throw Failure("\(file.name) is not a UTF-8 text of at most \(limit >> 20) MiB")
     }
     return text
   }

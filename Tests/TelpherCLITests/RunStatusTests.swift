@@ -61,7 +61,8 @@ struct RunStatusTests {
 
   @Test(arguments: [
     ["run"], ["run", "--"], ["run", "--bogus", "true"], ["run", "--env", "A", "true"],
-    ["run", "--timeout", "5 s", "true"], ["run", "--timeout"], ["run", "--on", "nonsense", "true"],
+    ["run", "--timeout", "5 s", "true"], ["run", "--timeout"],
+    ["run", "--on", "non:sense", "true"],
   ])
   func aUsageErrorIs125AndOneLine(_ arguments: [String]) async throws {
     let result = await (try sandbox.start(arguments)).finish()

@@ -5,16 +5,17 @@ struct GetCommand: AsyncParsableCommand, TakesManyPaths {
   static let configuration = CommandConfiguration(
     commandName: "get",
     abstract: "Copies files from a server to this machine and verifies each with a checksum.",
-    usage: "telpher get [OPTIONS] SOURCE ... DESTINATION",
+    usage: "telpher get [OPTIONS] [HOST:]SOURCE ... DESTINATION",
     discussion: """
-      Each SOURCE is a path on the server. As with scp, relative paths and ~ start in the home \
+      Each SOURCE is a path on the server: HOST:PATH as with scp, where HOST is as for 'telpher \
+      on' and the same for all, or a path on the server of --on. As with scp, relative paths and ~ start in the home \
       folder of the server's user, and absolute paths start at /. If the server runs with --root, \
       all paths start in that root. If DESTINATION is an existing folder, the files go into it and \
       keep their names. A file appears under its name only when it is complete and verified.
 
-        telpher get --on ssh://me@host report.pdf .      from my home on host
-        telpher get --on ssh://me@host /var/log/syslog . an absolute path
-        telpher get -r --on ssh://me@host site /srv      a folder; to /srv/site if /srv exists
+        telpher get build:report.pdf .                   from my home on the host build
+        telpher get me@host:/var/log/syslog .            an absolute path
+        telpher get -r build:site /srv                   a folder; to /srv/site if /srv exists
         telpher get -r --checksum site /srv              only files whose content differs
         telpher get log.txt - | tail                     to standard output, as it arrives
 

@@ -7,14 +7,14 @@ struct ListCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "ls",
     abstract: "Lists a folder on a server.",
-    usage: "telpher ls [OPTIONS] [PATH]",
+    usage: "telpher ls [OPTIONS] [[HOST:]PATH]",
     discussion: """
-      PATH is on the server; without it, the home folder of the server's user is listed, or the \
+      PATH is on the server of --on, or on HOST (see 'telpher on --help'); without it, the home folder of the server's user is listed, or the \
       server's --root. Names are sorted, one a line; a slash marks a folder. On a terminal, \
       control characters and bytes that are not UTF-8 are escaped. -R prints paths relative to \
       PATH, each folder before its contents.
 
-        telpher ls --on ssh://me@host                    my home on host
+        telpher ls build:                                my home on the host build
         telpher ls -l backup                             with mode, size, time and link target
         telpher ls -R --json backup                      the whole tree, one JSON object a line
       """)
@@ -40,7 +40,7 @@ struct ListCommand: AsyncParsableCommand, TakesByteArguments {
   var path = PathArgument(path: PathText(""))
 
   func run() async throws {
-    try await FileReach(server: server).perform(for: [path.path]) { connection, path in
+    try await FileReach(server: server).perform(for: [path]) { connection, path in
       let entries = try await connection.list(path, recursively: recursive)
       if json {
         for entry in entries { try JSONText.print(entry) }

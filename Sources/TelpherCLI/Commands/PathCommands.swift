@@ -8,7 +8,8 @@ struct StatCommand: AsyncParsableCommand, TakesManyPaths {
     commandName: "stat",
     abstract: "Prints the kind, size, mode and time of files on a server.",
     discussion: """
-      Each PATH is on the server. Relative paths start in the home folder of the server's user, or \
+      Each PATH is on the server: [HOST:]PATH, where HOST is as for 'telpher on' and the same for \
+      all. Relative paths start in the home folder of the server's user, or \
       in the server's --root. The exit status is 1 if a path does not exist.
       """)
 
@@ -28,7 +29,7 @@ struct StatCommand: AsyncParsableCommand, TakesManyPaths {
   var paths: [PathArgument]
 
   func run() async throws {
-    try await FileReach(server: server).perform(for: paths.map(\.path)) { connection, path in
+    try await FileReach(server: server).perform(for: paths) { connection, path in
       let entry = try await connection.status(of: path, followsLink: follows)
       if json {
         try JSONText.print(entry)
@@ -45,7 +46,8 @@ struct MakeFolderCommand: AsyncParsableCommand, TakesManyPaths {
     commandName: "mkdir",
     abstract: "Creates folders on a server.",
     discussion: """
-      Each PATH is on the server. Relative paths start in the home folder of the server's user, or \
+      Each PATH is on the server: [HOST:]PATH, where HOST is as for 'telpher on' and the same for \
+      all. Relative paths start in the home folder of the server's user, or \
       in the server's --root.
       """)
 
@@ -62,7 +64,7 @@ struct MakeFolderCommand: AsyncParsableCommand, TakesManyPaths {
   var paths: [PathArgument]
 
   func run() async throws {
-    try await FileReach(server: server).perform(for: paths.map(\.path)) { connection, path in
+    try await FileReach(server: server).perform(for: paths) { connection, path in
       do {
         try await connection.makeFolder(path, withParents: parents)
       } catch let error as FileError where error.errno == ENOENT && !parents {
@@ -78,7 +80,8 @@ struct RemoveCommand: AsyncParsableCommand, TakesManyPaths {
     commandName: "rm",
     abstract: "Removes files, links and folders on a server.",
     discussion: """
-      Each PATH is on the server. Relative paths start in the home folder of the server's user, or \
+      Each PATH is on the server: [HOST:]PATH, where HOST is as for 'telpher on' and the same for \
+      all. Relative paths start in the home folder of the server's user, or \
       in the server's --root. A link is removed, not its target. An empty folder needs no -r. If \
       an entry cannot be removed, telpher reports it, removes the rest and exits with status 1.
       """)
@@ -94,7 +97,7 @@ struct RemoveCommand: AsyncParsableCommand, TakesManyPaths {
   var paths: [PathArgument]
 
   func run() async throws {
-    try await FileReach(server: server).perform(for: paths.map(\.path)) { connection, path in
+    try await FileReach(server: server).perform(for: paths) { connection, path in
       do {
         try await connection.remove(path, recursively: recursive)
       } catch let error as FileError where error.errno == ENOTEMPTY {
@@ -110,7 +113,8 @@ struct MoveCommand: AsyncParsableCommand, TakesByteArguments {
     commandName: "mv",
     abstract: "Renames a file or folder on a server.",
     discussion: """
-      Both paths are on the server. Relative paths start in the home folder of the server's user, \
+      Both paths are on the server: [HOST:]PATH, where HOST is as for 'telpher on' and the same \
+      for both. Relative paths start in the home folder of the server's user, \
       or in the server's --root. DESTINATION is the complete new path: unlike mv(1), telpher does \
       not move SOURCE into an existing folder. The rename is atomic.
       """)
@@ -127,7 +131,8 @@ struct MoveCommand: AsyncParsableCommand, TakesByteArguments {
   var destination: PathArgument
 
   func run() async throws {
-    try await FileReach(server: server).perform(for: [source.path]) { connection, source in
+    try await FileReach(server: server).perform(for: [source], besides: [destination]) {
+      connection, source in
       try await connection.move(source, to: destination.path, replacing: !noClobber)
     }
   }

@@ -6,14 +6,14 @@ struct PickCommand: AsyncParsableCommand, TakesByteArguments {
   static let configuration = CommandConfiguration(
     commandName: "pick",
     abstract: "Shows a numbered list of files and copies those you choose.",
-    usage: "telpher pick [--on ADDRESS] [put|get] DIRECTORY",
+    usage: "telpher pick [--on ADDRESS] [put|get] [HOST:]DIRECTORY",
     discussion: """
       get, the default, lists a folder on the server and copies files into the working directory. \
       put lists a folder on this machine and copies files into the home folder of the server's \
       user, or into the server's --root. Type a number to copy that file, an empty line to see the \
       list again, and q or Ctrl-D to end. The exit status is 1 if a file could not be copied.
 
-        telpher pick --on ssh://me@host get reports
+        telpher pick get build:reports
         telpher pick put .
       """)
 
@@ -40,12 +40,12 @@ struct PickCommand: AsyncParsableCommand, TakesByteArguments {
   ]
 
   func run() async throws {
+    let direction = words.count == 2 ? Self.directions[words[0].path] ?? .get : .get
+    let folder = words[words.count - 1]
+    if direction == .put { try folder.requireLocal() }
     var status: Int32 = 0
-    try await FileReach(server: server).perform(for: [words[words.count - 1].path]) {
-      connection, folder in
-      let dialogue = PickDialogue(
-        direction: words.count == 2 ? Self.directions[words[0].path] ?? .get : .get, folder: folder,
-        connection: connection)
+    try await FileReach(server: server).perform(for: [folder]) { connection, folder in
+      let dialogue = PickDialogue(direction: direction, folder: folder, connection: connection)
       status = try await dialogue.run()
     }
     if status != 0 { throw ExitCode(status) }

@@ -5,9 +5,10 @@ struct PutCommand: AsyncParsableCommand, TakesManyPaths {
   static let configuration = CommandConfiguration(
     commandName: "put",
     abstract: "Copies files from this machine to a server and verifies each with a checksum.",
-    usage: "telpher put [OPTIONS] SOURCE ... DESTINATION",
+    usage: "telpher put [OPTIONS] SOURCE ... [HOST:]DESTINATION",
     discussion: """
-      DESTINATION is a path on the server. As with scp, relative paths and ~ start in the home \
+      DESTINATION is a path on the server: HOST:PATH as with scp, where HOST is as for 'telpher on', \
+      or a path on the server of --on. A local file with a colon in its name is ./NAME. As with scp, relative paths and ~ start in the home \
       folder of the server's user, and absolute paths start at /. If the server runs with --root, \
       all paths start in that root. If DESTINATION is an existing folder, the files go into it and \
       keep their names. An existing file is replaced; if DESTINATION is a link to a file, that \
@@ -16,9 +17,10 @@ struct PutCommand: AsyncParsableCommand, TakesManyPaths {
       Without --on and $TELPHER_ON, telpher uses your running 'telpher serve', or else starts a \
       temporary server for this command.
 
-        telpher put --on ssh://me@host report.pdf .      into my home on host
-        telpher put -r --on ssh://me@host src backup     a folder; to backup/src if backup exists
-        telpher put --resume disk.img images/            continues where Ctrl-C stopped it
+        telpher put report.pdf build:                    into my home on the host build
+        telpher put -r src me@host:backup                a folder; to backup/src if backup exists
+        telpher put -r --on docker://web src /srv        the same into a container
+        telpher put --resume disk.img build:images/      continues where Ctrl-C stopped it
         pg_dump shop | telpher put - shop.sql            standard input, stored as one file
 
       Without -r, every file is copied. With -r, a file is skipped if the server's file has the \

@@ -11,9 +11,10 @@ struct ServerOptions: ParsableArguments {
   @Option(
     name: .customLong("on"),
     help: ArgumentHelp(
-      "The server: unix:PATH, tcp:HOST:PORT, or a place that a program reaches: \(Self.carriers).",
+      "The server: the name of a host, unix:PATH, tcp:HOST:PORT, \(Self.carriers).",
       discussion: """
-        Default: $TELPHER_ON, else your own 'telpher serve' on this machine. ssh, docker, podman \
+        Default: $TELPHER_ON, else your own 'telpher serve' on this machine. Names are those of \
+        your configuration (see 'telpher on --help') and those that ssh knows. ssh, docker, podman \
         and kubectl start the telpher on the PATH at their place. COMMAND is a program and its \
         arguments, whose standard input and output must reach a 'telpher serve --listen stdio'; \
         quotes work as in a shell, and nothing else has a meaning. Three parts after kubectl:// \
@@ -53,5 +54,30 @@ struct ServerOptions: ParsableArguments {
     guard ArgumentText.isPlain(address ?? ""), ArgumentText.isPlain(tokenFile ?? "") else {
       throw ValidationError("The values of --on and --token-file must be UTF-8")
     }
+  }
+}
+
+extension ServerOptions {
+  /// These options with the server that paths of the form HOST:PATH name.
+  ///
+  /// - Throws: `ValidationError` if the paths name several hosts, or if --on names a server too.
+  func naming(_ paths: [PathArgument]) throws -> ServerOptions {
+    guard let first = paths.first(where: { $0.host != nil }), let host = first.host else {
+      return self
+    }
+    if let address {
+      throw ValidationError(
+        "'\(first)' names the host \(host), and --on names \(address): name only one of them; \(first.advice)"
+      )
+    }
+    if let other = paths.first(where: { $0.host != host }) {
+      throw ValidationError(
+        other.host == nil
+          ? "'\(first)' is on \(host), and '\(other)' names no host: if both are there, write '\(host):\(other)'"
+          : "'\(first)' and '\(other)' are on different hosts, and telpher works on one at a time")
+    }
+    var options = self
+    options.address = host
+    return options
   }
 }

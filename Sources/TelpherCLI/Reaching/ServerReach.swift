@@ -42,7 +42,7 @@ struct ServerReach {
     guard let address = options.address ?? environment["TELPHER_ON"].flatMap(Self.nonEmpty) else {
       return try await connectByDefault(embeddedServer)
     }
-    let endpoint = try Endpoint(parsing: address)
+    let endpoint = try HostName.server(address, environment: environment).endpoint
     var token: Token?
     var startsPrograms = false
     switch endpoint {
@@ -162,39 +162,6 @@ struct ServerReach {
   }
 
   private static func nonEmpty(_ text: String) -> String? { text.isEmpty ? nil : text }
-}
-
-/// Makes small requests about files on a server, one after the other.
-struct FileReach {
-  let server: ServerOptions
-
-  /// Connects and calls `work` for each of `paths`. Reports a request that fails, and goes on.
-  ///
-  /// - Throws: `ExitCode` if a request failed; `Failure` if telpher or the connection failed.
-  func perform(
-    for paths: [PathText], _ work: (Connection, PathText) async throws -> Void
-  ) async throws {
-    var hasFailed = false
-    do {
-      let connection = try await ServerReach(options: server).connect(embeddedServer: .allowed)
-        .connection
-      for path in paths {
-        do {
-          try await work(connection, path)
-        } catch let error as FileError {
-          Descriptor.complain(
-            TransferFailure(path: error.path ?? path.description, message: error.message).line)
-          hasFailed = true
-        } catch let error as RemovalError {
-          TransferOutcome.lines(of: error.failures, count: error.count).forEach(Descriptor.complain)
-          hasFailed = true
-        }
-      }
-    } catch {
-      throw Failure(error)
-    }
-    if hasFailed { throw ExitCode(ExitStatus.filesFailed) }
-  }
 }
 
 /// The rule that TCP is used only within this machine.

@@ -23,15 +23,38 @@ struct TransferRun {
     }
   }
 
+  /// The options with the server that the paths name.
+  ///
+  /// - Throws: `ValidationError` if a path of this machine is HOST:PATH, or if the other paths name
+  ///   several hosts.
+  private func namedServer() throws -> ServerOptions {
+    let (first, last) = (paths.dropLast(), paths.suffix(1))
+    let (here, there) = direction == .put ? (first, last) : (last, first)
+    guard let wrong = here.first(where: { $0.host != nil }) else {
+      return try server.naming(Array(there))
+    }
+    if let other = there.first(where: { $0.host != nil }) {
+      throw ValidationError(
+        "'\(wrong)' and '\(other)' are both on other machines, and telpher copies only between this one and another; \(wrong.advice)"
+      )
+    }
+    throw ValidationError(
+      direction == .put
+        ? "'\(wrong)' is on another machine, and put copies from this one: use get; \(wrong.advice)"
+        : "'\(wrong)' is on another machine, and get copies to this one: use put; \(wrong.advice)"
+    )
+  }
+
   /// Copies the files.
   ///
-  /// - Throws: `ExitCode` with the exit status if it is not 0; `Failure` if standard output can't
+  /// - Throws: `ValidationError` if the paths are not on this machine and one other; `ExitCode` with the exit status if it is not 0; `Failure` if standard output can't
   ///   be written.
   func run() async throws {
+    let server = try namedServer()
     let terminal = flags.quiet ? nil : Terminal.ofStandardError(Environment.current())
     var display = ProgressDisplay(
       flags.json ? .records : terminal.map { .line($0) } ?? .silent)
-    let outcome = await perform(showing: &display)
+    let outcome = await perform(on: server, showing: &display)
     let seconds = display.seconds
     display.clear()
     if flags.json {
@@ -45,7 +68,9 @@ struct TransferRun {
     if outcome.status != 0 { throw ExitCode(outcome.status) }
   }
 
-  private func perform(showing display: inout ProgressDisplay) async -> TransferOutcome {
+  private func perform(
+    on server: ServerOptions, showing display: inout ProgressDisplay
+  ) async -> TransferOutcome {
     let transfer = FileTransfer(
       direction: direction, sources: paths.dropLast().map(\.path),
       destination: paths[paths.count - 1].path,

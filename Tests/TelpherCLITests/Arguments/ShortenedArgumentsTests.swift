@@ -29,7 +29,8 @@ struct ShortenedArgumentsTests {
     ["-r"], ["-p"], ["-L"], ["-rx"], ["--json"], ["--quiet"], ["--unknown"], ["--help"], ["-"],
     ["--"], [""], ["--on", "unix:/s"], ["--on=unix:/s"], ["--on"], ["--digest", "md5"],
     ["--digest", "none"], ["--if-exists", "newer"], ["--connect-timeout", "3"],
-    ["--trust-uid", "4"], ["--trust-uid"], ["host:file"], ["./a:b"], ["-9"], ["-\u{301}"],
+    ["--trust-uid", "4"], ["--trust-uid"], ["host:file"], ["unix:file"], ["./a:b"], ["-9"],
+    ["-\u{301}"],
     [ArgumentText.text(of: [0x61, 0xFF])],
   ]
 
@@ -62,7 +63,8 @@ struct ShortenedArgumentsTests {
   }
 
   @Test func reportsAPathInALongRowThatCannotBeUsed() {
-    let row = (1...200).map { "f\($0)" } + ["host:a", "host:b"] + (1...200).map { "g\($0)" }
+    let row =
+      (1...200).map { "f\($0)" } + ["unix:a", "host:b", "unix:b"] + (1...200).map { "g\($0)" }
     Self.check(["put"] + row)
   }
 }

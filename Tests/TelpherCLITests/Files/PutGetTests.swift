@@ -129,7 +129,8 @@ struct PutGetTests {
   @Test(arguments: [
     ["put"], ["put", "x"], ["get", "x"], ["put", "--digest", "crc32", "x", "y"],
     ["get", "--if-exists", "ask", "x", "y"], ["ls", "a", "b"], ["stat"], ["mkdir"], ["rm"],
-    ["mv", "a"], ["put", "x", "host:y"], ["get", "me@host:x", "."], ["rm", "a:b"], ["pick"],
+    ["mv", "a"], ["put", "x:z", "host:y"], ["get", "me@host:x", "b:c"], ["rm", "a:b", "c"],
+    ["pick"],
     ["pick", "put"],
     ["pick", "push", "x"],
   ])

@@ -35,28 +35,30 @@ README = Plan(
         "telpher run --shell 'ls *.c | wc -l'": r"^2$",
         "telpher run --merge -- make": r"^made\nwarned$",
         "telpher run --json -- df /": r'"result" ?: ?"exited"',
-        "telpher run --on ssh://me@host -- uptime": r"^up$",
-        "telpher run --on docker://web -- hostname": r"^web$",
-        "telpher run --on kubectl://prod/web-0 -- hostname": r"^web$",
-        "telpher run --on 'exec:lxc exec web -- telpher serve --listen stdio' -- hostname":
-            r"^web$",
-        "telpher run --cwd src --env LANG=C -- ls": r"^home\.txt$",
+        "telpher on me@host -- uptime": r"^up$",
+        "telpher on host --cwd src --env LANG=C -- ls": r"^home\.txt$",
+        "telpher run --on ssh://me@host:22 -- uptime": r"^up$",
         "telpher ping --count 3": r"(answer from .*\s*){3}",
         "telpher info": r"kill scope",
-        "telpher ls -l --on ssh://me@host backup": r"a\.txt",
+        "telpher on docker://web -- hostname": r"^web$",
+        "telpher on kubectl://prod/web-0 -- hostname": r"^web$",
+        "telpher on 'exec:lxc exec web -- telpher serve --listen stdio' -- hostname": r"^web$",
+        "telpher ls -l host:backup": r"a\.txt",
         "telpher run --on tcp:127.0.0.1:7000 -- whoami": r"\w",
     },
-    given={"telpher pick --on ssh://me@host get reports": "1\nq\n"},
+    given={"telpher pick get host:reports": "1\nq\n"},
     after={
-        "telpher put -r --on ssh://me@host src backup":
+        "telpher put -r src host:backup":
+            [("diff -r src ~/backup/src", 0, "")],
+        "telpher put -r src me@host:backup":
             [("diff -r src ~/backup", 0, "")],
-        "telpher get --resume --on ssh://me@host big.iso .":
+        "telpher get --resume host:big.iso .":
             [("cmp big.iso ~/big.iso", 0, "")],
-        "pg_dump shop | telpher put --on ssh://me@host - shop.sql":
+        "pg_dump shop | telpher put - host:shop.sql":
             [("cat ~/shop.sql", 0, r"^dump of shop$")],
-        "telpher get --on ssh://me@host /etc/hostname .":
+        "telpher get host:/etc/hostname .":
             [("cmp hostname /etc/hostname", 0, "")],
-        "telpher pick --on ssh://me@host get reports":
+        "telpher pick get host:reports":
             [("cat may.txt", 0, r"^report$")],
         "telpher serve --root share --no-commands":
             [("telpher get shared.txt -", 0, r"^shared$"),

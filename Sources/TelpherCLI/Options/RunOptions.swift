@@ -1,0 +1,110 @@
+internal import ArgumentParser
+internal import TelpherClient
+
+/// The command to run and how to run it: the options that `run` and `on` share.
+struct RunOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The working directory of the command.",
+      discussion: "Default: yours if you name no server, else the server's own.",
+      valueName: "dir"))
+  var cwd: String?
+
+  @Option(
+    name: .customLong("env"),
+    help: ArgumentHelp(
+      "Sets a variable in the command's environment. May be repeated.", valueName: "name=value"),
+    transform: EnvironmentVariable.parse)
+  var variables: [EnvironmentVariable] = []
+
+  @Flag(
+    name: .customShort("i"),
+    help: "Sends standard input to the command; without it, the command's input is empty.")
+  var forwardsInput = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Ends the command after this time: 5 (seconds), 1.5s, 200ms, 2m, 1h.", valueName: "duration"),
+    transform: DurationArgument.parse)
+  var timeout: Duration?
+
+  @Option(
+    help: ArgumentHelp(
+      "The time between SIGTERM and SIGKILL when the command is ended; 2s by default.",
+      valueName: "duration"),
+    transform: DurationArgument.parse)
+  var grace: Duration?
+
+  @Option(
+    help: ArgumentHelp(
+      "How long to read output after the command has exited.",
+      discussion: """
+        A background process of the command may hold the output open. Default: 500ms; 'forever' \
+        waits until every process has closed it.
+        """,
+      valueName: "duration"),
+    transform: DurationArgument.parseOrForever)
+  var drain: Duration?
+
+  @Flag(help: "Merges standard error into standard output, in the order of writing.")
+  var merge = false
+
+  @Flag(help: "Runs COMMAND as a line of shell code, by /bin/sh; joins several words with spaces.")
+  var shell = false
+
+  @Flag(help: "Prints one JSON object with the result and the output, when the command has ended.")
+  var json = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Writes the result (without the output) as a JSON object to file descriptor N.",
+      valueName: "n"))
+  var statusFD: Int32?
+
+  @Argument(
+    parsing: .captureForPassthrough,
+    help: ArgumentHelp("The command to run, and its arguments.", valueName: "command"))
+  var words: [String] = []
+
+  /// Checks that there is a command.
+  ///
+  /// - Parameters:
+  ///   - command: prints its help if that is asked for.
+  ///   - example: a complete command line, for messages.
+  /// - Throws: `ValidationError`; `CleanExit` for the help.
+  func check(in command: some ParsableCommand, example: String) throws {
+    // The parser takes an unknown option, and even --help, for the first word of the command.
+    if words.first == "--help" || words.first == "-h" { throw CleanExit.helpRequest(command) }
+    if let first = words.first, first.hasPrefix("-"), first != "--" {
+      throw ValidationError(
+        "Unknown option '\(first)'; if it is the command to run, write '-- \(first)'")
+    }
+    if commandWords.isEmpty {
+      throw ValidationError("Missing the command to run, as in '\(example)'")
+    }
+  }
+
+  private var commandWords: [String] { words.first == "--" ? Array(words.dropFirst()) : words }
+
+  /// The command.
+  var command: Command {
+    let words = commandWords.map { ByteText(ArgumentText.bytes(of: $0)) }
+    let space = [UInt8(ascii: " ")]
+    var command =
+      shell
+      ? Command(shell: ByteText(Array(words.map(\.bytes).joined(separator: space))))
+      : Command(arguments: words)
+    command.directory = cwd.map { ByteText(ArgumentText.bytes(of: $0)) }
+    command.environment = ownVariables
+    command.deadline = timeout
+    command.grace = grace
+    command.drain = drain
+    command.mergesErrorIntoOutput = merge
+    return command
+  }
+
+  /// The variables of --env.
+  var ownVariables: [String: ByteText?] {
+    Dictionary(variables.map { ($0.name, $0.value) }) { $1 }
+  }
+}

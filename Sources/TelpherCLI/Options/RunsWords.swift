@@ -1,0 +1,7 @@
+internal import ArgumentParser
+
+/// A command that runs the words at the end of its command line.
+protocol RunsWords: AsyncParsableCommand, TakesByteArguments {
+  /// The words, and how to run them.
+  var options: RunOptions { get set }
+}

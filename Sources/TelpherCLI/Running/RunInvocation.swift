@@ -1,0 +1,89 @@
+internal import ArgumentParser
+internal import Glibc
+internal import TelpherClient
+internal import TelpherTransport
+
+/// Does the work of `run` and `on`: connects, runs the command and reports how it ended.
+struct RunInvocation {
+  let server: ServerOptions
+  let options: RunOptions
+
+  /// Runs the command.
+  ///
+  /// - Throws: `ExitCode` with the exit status if it is not 0; `Failure` if a result can't be
+  ///   written.
+  func run() async throws {
+    let statusFile = try options.statusFD.map { number throws(Failure) in try StatusFile(number) }
+    let outputs =
+      options.json ? (MemorySink(name: "standard output"), MemorySink(name: "standard error")) : nil
+    let outcome = await perform(
+      output: outputs?.0 ?? DescriptorSink(.output), error: outputs?.1 ?? DescriptorSink(.error),
+      statusFile)
+    let status = ExitStatus.status(for: outcome)
+    if let outputs {
+      let (output, error) = await (outputs.0.bytes, outputs.1.bytes)
+      try JSONText.print(
+        RunReport(outcome: outcome, output: output, error: error, status: status))
+    } else {
+      if let message = ExitStatus.explanation(of: outcome) { Descriptor.complain(message) }
+      if case .success(let result) = outcome, result.details.pipeHeld == true {
+        Descriptor.complain(ExitStatus.heldOutput)
+      }
+    }
+    try statusFile?.write(RunReport(outcome: outcome, status: status))
+    if status != 0 { throw ExitCode(status) }
+  }
+
+  /// Gives the command this process's working directory and environment: the user named no server.
+  private func useLocalSurroundings(_ command: inout Command, _ place: ServerReach.Place) throws {
+    let absolute = options.cwd?.hasPrefix("/") == true
+    if !absolute { command.directory = try LocalSurroundings().resolve(command.directory) }
+    // A temporary server has inherited this environment already.
+    guard place == .byDefault else { return }
+    let (variables, unsendable) = LocalSurroundings.environment()
+    for name in unsendable {
+      Descriptor.complain("the variable '\(name)' is not passed on: its name is not UTF-8")
+    }
+    command.inheritsServerEnvironment = false
+    command.environment = variables.merging(options.ownVariables) { $1 }
+  }
+
+  private func perform(
+    output: any OutputSink, error: any OutputSink, _ statusFile: StatusFile?
+  ) async -> Result<CommandResult, Failure> {
+    do {
+      let reached = try await ServerReach(options: server).connect(embeddedServer: .allowed)
+      var command = options.command
+      if reached.place != .named { try useLocalSurroundings(&command, reached.place) }
+      let run = CommandRun(
+        command: command, forwardsInput: options.forwardsInput, output: output, error: error,
+        giveUp: { [json = options.json] in
+          Self.giveUp($0, hasAnswered: $1, printsReport: json, statusFile)
+        })
+      return .success(
+        try await withTaskExecutorPreference(reached.connection.loop) {
+          try await run.perform(on: reached.connection)
+        })
+    } catch {
+      return .failure(Failure(error))
+    }
+  }
+
+  /// Ends this process because of a second signal, or of the first if the server has not answered.
+  /// The connection ends with the process, and the server then ends the command.
+  private static func giveUp(
+    _ signal: Int32, hasAnswered: Bool, printsReport: Bool, _ statusFile: StatusFile?
+  ) -> Never {
+    let status = ExitStatus.signalBase + signal
+    let failure = Failure(
+      hasAnswered
+        ? "ended by a second signal; the server ends the command, and its result is unknown"
+        : "ended by a signal before the server answered; if the server starts the command later, it ends it at once",
+      kind: "interrupted")
+    let report = RunReport(outcome: .failure(failure), status: status)
+    // The user wants to end at once, so a report that can't be written is dropped.
+    if printsReport { try? JSONText.print(report) } else { Descriptor.complain(failure.message) }
+    try? statusFile?.write(report)
+    _exit(status)
+  }
+}
