@@ -28,7 +28,7 @@ struct GetCommand: AsyncParsableCommand, TakesManyPaths {
   @Argument(
     help: ArgumentHelp(
       "One or more paths on the server, then the destination on this machine.", valueName: "path"),
-    completion: .file(), transform: PathArgument.parse)
+    completion: WordCompletion.path, transform: PathArgument.parse)
   var paths: [PathArgument] = []
 
   func validate() throws {

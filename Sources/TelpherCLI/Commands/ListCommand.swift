@@ -36,7 +36,9 @@ struct ListCommand: AsyncParsableCommand, TakesByteArguments {
   @Flag(help: "Prints one JSON object for each entry, one a line.")
   var json = false
 
-  @Argument(help: "The folder or file to list.", transform: PathArgument.parse)
+  @Argument(
+    help: "The folder or file to list.", completion: WordCompletion.path,
+    transform: PathArgument.parse)
   var path = PathArgument(path: PathText(""))
 
   func run() async throws {

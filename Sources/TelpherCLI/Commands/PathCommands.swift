@@ -25,7 +25,7 @@ struct StatCommand: AsyncParsableCommand, TakesManyPaths {
 
   @Argument(
     help: ArgumentHelp("The files, links and folders to describe.", valueName: "path"),
-    transform: PathArgument.parse)
+    completion: WordCompletion.path, transform: PathArgument.parse)
   var paths: [PathArgument]
 
   func run() async throws {
@@ -60,7 +60,7 @@ struct MakeFolderCommand: AsyncParsableCommand, TakesManyPaths {
 
   @Argument(
     help: ArgumentHelp("The folders to create.", valueName: "path"),
-    transform: PathArgument.parse)
+    completion: WordCompletion.path, transform: PathArgument.parse)
   var paths: [PathArgument]
 
   func run() async throws {
@@ -93,7 +93,7 @@ struct RemoveCommand: AsyncParsableCommand, TakesManyPaths {
 
   @Argument(
     help: ArgumentHelp("The files, links and folders to remove.", valueName: "path"),
-    transform: PathArgument.parse)
+    completion: WordCompletion.path, transform: PathArgument.parse)
   var paths: [PathArgument]
 
   func run() async throws {
@@ -124,10 +124,12 @@ struct MoveCommand: AsyncParsableCommand, TakesByteArguments {
   @Flag(name: .shortAndLong, help: "Fails if DESTINATION exists, instead of replacing it.")
   var noClobber = false
 
-  @Argument(help: "The file or folder to rename.", transform: PathArgument.parse)
+  @Argument(
+    help: "The file or folder to rename.", completion: WordCompletion.path,
+    transform: PathArgument.parse)
   var source: PathArgument
 
-  @Argument(help: "Its new path.", transform: PathArgument.parse)
+  @Argument(help: "Its new path.", completion: WordCompletion.path, transform: PathArgument.parse)
   var destination: PathArgument
 
   func run() async throws {

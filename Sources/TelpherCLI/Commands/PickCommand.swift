@@ -22,7 +22,7 @@ struct PickCommand: AsyncParsableCommand, TakesByteArguments {
   @Argument(
     help: ArgumentHelp(
       "put or get (the default), then the folder to list.", valueName: "put|get directory"),
-    completion: .file(), transform: PathArgument.parse)
+    completion: WordCompletion.path, transform: PathArgument.parse)
   var words: [PathArgument]
 
   func validate() throws {

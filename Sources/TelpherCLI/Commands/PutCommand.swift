@@ -36,7 +36,7 @@ struct PutCommand: AsyncParsableCommand, TakesManyPaths {
   @Argument(
     help: ArgumentHelp(
       "One or more paths on this machine, then the destination on the server.", valueName: "path"),
-    completion: .file(), transform: PathArgument.parse)
+    completion: WordCompletion.path, transform: PathArgument.parse)
   var paths: [PathArgument] = []
 
   func validate() throws { try TransferRun.check(paths) }

@@ -63,7 +63,8 @@ struct RunOptions: ParsableArguments {
 
   @Argument(
     parsing: .captureForPassthrough,
-    help: ArgumentHelp("The command to run, and its arguments.", valueName: "command"))
+    help: ArgumentHelp("The command to run, and its arguments.", valueName: "command"),
+    completion: WordCompletion.command)
   var words: [String] = []
 
   /// Checks that there is a command.

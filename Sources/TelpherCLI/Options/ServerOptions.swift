@@ -20,7 +20,8 @@ struct ServerOptions: ParsableArguments {
         quotes work as in a shell, and nothing else has a meaning. Three parts after kubectl:// \
         are NAMESPACE/POD/CONTAINER; a context without a container is CONTEXT/NAMESPACE/POD/.
         """,
-      valueName: "address"))
+      valueName: "address"),
+    completion: WordCompletion.server)
   var address: String?
 
   @Option(
