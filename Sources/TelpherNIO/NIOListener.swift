@@ -10,7 +10,7 @@ final class NIOListener: Listener, LoopHandle {
   /// The most connections to accept in one turn.
   private static let acceptsPerTurn: UInt = 64
   /// How long accepting pauses after it failed, in nanoseconds.
-  private static let pause: UInt64 = 100_000_000
+  private static let pauseAfterFailure: UInt64 = 100_000_000
 
   private let loop: NIOLoop
   private let server: NIOBoundSocket
@@ -51,6 +51,15 @@ final class NIOListener: Listener, LoopHandle {
     if reserve >= 0 { _ = Glibc.close(reserve) }
     reserve = -1
     server.removeListener(on: loop)
+  }
+
+  func pause(for nanoseconds: UInt64) {
+    loop.preconditionIsCurrent()
+    guard pauseTimer == nil, didAccept != nil else { return }
+    pauseTimer = loop.schedule(after: nanoseconds) { [self] in
+      pauseTimer = nil
+      didAcceptAll()
+    }
   }
 
   /// Gives this listener the turn to accept. Does nothing if it is closed.
@@ -127,7 +136,7 @@ final class NIOListener: Listener, LoopHandle {
     refill()
     // If another thread took the free descriptor, accepting would fail without end. So it pauses.
     guard reserve < 0, pauseTimer == nil, didAccept != nil else { return }
-    pauseTimer = loop.schedule(after: Self.pause) { [self] in
+    pauseTimer = loop.schedule(after: Self.pauseAfterFailure) { [self] in
       pauseTimer = nil
       refill()
       didAcceptAll()
@@ -136,7 +145,7 @@ final class NIOListener: Listener, LoopHandle {
 
   private func reopenLater() {
     guard didAccept != nil, pauseTimer == nil else { return }
-    pauseTimer = loop.schedule(after: Self.pause) { [self] in
+    pauseTimer = loop.schedule(after: Self.pauseAfterFailure) { [self] in
       pauseTimer = nil
       let descriptor = server.socket.duplicate()
       if descriptor < 0 { reopenLater() } else { open(descriptor) }

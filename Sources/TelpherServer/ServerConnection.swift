@@ -21,6 +21,8 @@ final class ServerConnection: LinkDelegate {
   /// The limit that the connection counts towards.
   private(set) var standing: Standing
   private var helloTimer: (any LoopTimer)?
+  /// Where it was accepted; nil if its transport identifies the peer.
+  var entrance: ServerCore.Entrance?
 
   init(link: Link, server: ServerCore, standing: Standing, logger: Logger) {
     self.link = link

@@ -62,14 +62,19 @@ final class ServerCore {
   // MARK: Connections
 
   func serve(_ socket: any BoundSocket) throws(TransportError) {
-    let entrance = Entrance(address: socket.address, listener: ObjectIdentifier(socket))
-    listeners.append(try loop.serve(socket) { [unowned self] in accept($0, at: entrance) })
+    let entrance = Entrance(socket.address)
+    let listener = try loop.serve(socket) { [unowned self] in accept($0, at: entrance) }
+    entrance.listener = listener
+    listeners.append(listener)
   }
 
-  /// The listener that accepts a connection, and its address.
-  struct Entrance {
+  /// An address at which this loop accepts connections.
+  final class Entrance {
     let address: SocketAddress
-    let listener: ObjectIdentifier
+    fileprivate(set) weak var listener: (any Listener)?
+    fileprivate var pace = StrangerPace()
+
+    fileprivate init(_ address: SocketAddress) { self.address = address }
   }
 
   /// Accepts a new connection. If the peer may not connect or a limit is reached, sends GOAWAY with
@@ -94,8 +99,10 @@ final class ServerCore {
     case .mustProve(let prover, let source):
       guard let entrance else { preconditionFailure("only a listener accepts strangers") }
       let connection = connection(over: stream, standing: .stranger, prover: prover)
+      connection.entrance = entrance
+      if let pause = entrance.pace.admit(at: loop.now) { entrance.listener?.pause(for: pause) }
       let evicted = strangers.admit(
-        ObjectIdentifier(connection), from: source, at: entrance.listener,
+        ObjectIdentifier(connection), from: source, at: ObjectIdentifier(entrance),
         hasUnread: { [connections] in connections[$0]?.link.hasUnreadBytes == true })
       begin(connection)
       guard let evicted else { return }
@@ -156,6 +163,7 @@ final class ServerCore {
   /// - Returns: false if `maxConnections` is reached.
   func countAuthenticated(_ connection: ServerConnection) -> Bool {
     strangers.remove(ObjectIdentifier(connection))
+    connection.entrance?.pace.didAuthenticate()
     let isBooked = ServerCounters.book(counters.connections, limit: configuration.maxConnections)
     if !isBooked { refusals.record("refused a client", ["why": "\(connectionLimitError)"]) }
     return isBooked

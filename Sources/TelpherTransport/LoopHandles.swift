@@ -18,6 +18,10 @@ public protocol SignalWatch: AnyObject {
 
 /// A socket from which one loop accepts connections. Use it only on its loop's thread.
 public protocol Listener: AnyObject {
+  /// Accepts no connection on this loop for `nanoseconds`. Meanwhile clients wait in the socket's
+  /// queue. Does nothing during a pause or after `close()`. Connections that were accepted in the
+  /// same turn may still be reported.
+  func pause(for nanoseconds: UInt64)
   /// Stops accepting on this loop. The bound socket stays open for other loops until it is closed.
   func close()
 }

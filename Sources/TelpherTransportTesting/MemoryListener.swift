@@ -91,6 +91,9 @@ final class MemoryListener: Listener, MemoryHandle {
   private let socket: MemoryBoundSocket
   private var didAccept: ((any ByteStream) -> Void)?
   private var handle = 0
+  private var pauseTimer: (any LoopTimer)?
+  /// How many connections have come during the pause.
+  private var waiting = 0
 
   init(
     _ socket: MemoryBoundSocket, on loop: MemoryLoop, didAccept: @escaping (any ByteStream) -> Void
@@ -107,7 +110,24 @@ final class MemoryListener: Listener, MemoryHandle {
     }
   }
 
+  func pause(for nanoseconds: UInt64) {
+    loop.checkIsolated()
+    guard pauseTimer == nil, didAccept != nil else { return }
+    pauseTimer = loop.schedule(after: nanoseconds) { [self] in
+      pauseTimer = nil
+      // One of them may begin the next pause.
+      for _ in 0..<waiting where pauseTimer == nil {
+        waiting -= 1
+        didWake()
+      }
+    }
+  }
+
   func didWake() {
+    guard pauseTimer == nil else {
+      waiting += 1
+      return
+    }
     guard let didAccept, let endpoint = socket.accept() else { return }
     didAccept(MemoryStream(endpoint, on: loop))
   }
@@ -116,6 +136,8 @@ final class MemoryListener: Listener, MemoryHandle {
     loop.checkIsolated()
     guard didAccept != nil else { return }
     didAccept = nil
+    pauseTimer?.cancel()
+    pauseTimer = nil
     socket.removeServer(MemoryWaker(loop: loop, handle: handle))
     loop.remove(handle)
   }

@@ -5,7 +5,7 @@ internal import TelpherTransport
 /// Accepts connections from a bound socket on one loop.
 final class UVListener: Listener, HandleOwner {
   /// How long accepting pauses after it failed, in nanoseconds.
-  private static let pause: UInt64 = 100_000_000
+  private static let pauseAfterFailure: UInt64 = 100_000_000
 
   /// How many connections are accepted before the other work of the loop gets its turn. libuv
   /// itself accepts until no connection waits, so clients that connect without pause would block
@@ -16,7 +16,12 @@ final class UVListener: Listener, HandleOwner {
   private let socket: ListeningSocket
   private var didAccept: ((any ByteStream) -> Void)?
   private var handle: UnsafeMutablePointer<uv_stream_t>?
+  /// Opens the listening handle again after a failure.
+  private var reopenTimer: (any LoopTimer)?
+  /// Ends a pause.
   private var pauseTimer: (any LoopTimer)?
+  /// Whether a connection waits in libuv, which accepts no other until it is taken.
+  private var hasWaiting = false
   /// How many connections may be accepted before the next pause.
   private var acceptsLeft = UVListener.acceptsPerTurn
 
@@ -35,9 +40,18 @@ final class UVListener: Listener, HandleOwner {
   func close() {
     loop.preconditionIsCurrent()
     didAccept = nil
-    pauseTimer?.cancel()
-    pauseTimer = nil
+    for timer in [pauseTimer, reopenTimer] { timer?.cancel() }
+    (pauseTimer, reopenTimer) = (nil, nil)
     closeHandle()
+  }
+
+  func pause(for nanoseconds: UInt64) {
+    loop.preconditionIsCurrent()
+    guard didAccept != nil, pauseTimer == nil else { return }
+    pauseTimer = loop.schedule(after: nanoseconds) { [self] in
+      pauseTimer = nil
+      acceptWaiting()
+    }
   }
 
   private func open() throws(UVStatus) {
@@ -59,15 +73,16 @@ final class UVListener: Listener, HandleOwner {
   private func closeHandle() {
     guard let handle else { return }
     self.handle = nil
+    hasWaiting = false
     Handle.close(handle)
   }
 
   fileprivate func didReceiveConnection(_ status: Int32) {
     guard handle != nil, didAccept != nil else { return }
     guard status == 0 else { return pauseAccepting() }
+    hasWaiting = true
     guard acceptsLeft > 0 else { return acceptInNextTurn() }
-    acceptsLeft -= 1
-    accept()
+    acceptWaiting()
   }
 
   /// Leaves the waiting connection with libuv until the other I/O of this turn is done. libuv
@@ -75,13 +90,16 @@ final class UVListener: Listener, HandleOwner {
   /// which clients that connect without pause would fill the backlog.
   private func acceptInNextTurn() {
     loop.callLater { [self] in
-      acceptsLeft = Self.acceptsPerTurn - 1
-      accept()
+      acceptsLeft = Self.acceptsPerTurn
+      acceptWaiting()
     }
   }
 
-  private func accept() {
-    guard let server = handle, let didAccept else { return }
+  /// Accepts the connection that waits in libuv, unless accepting is paused.
+  private func acceptWaiting() {
+    guard hasWaiting, pauseTimer == nil, let server = handle, let didAccept else { return }
+    hasWaiting = false
+    acceptsLeft -= 1
     let handle = UVStream.makeSocket(unix: socket.isUnix, on: loop)
     guard uv_accept(server, handle) == 0 else { return Handle.close(handle) }
     let stream = UVStream(loop: loop, handles: .duplex(handle), peer: .inherited)
@@ -96,7 +114,8 @@ final class UVListener: Listener, HandleOwner {
   /// the free descriptor first, libuv would report the failure without end.
   private func pauseAccepting() {
     closeHandle()
-    pauseTimer = loop.schedule(after: Self.pause) { [self] in
+    reopenTimer = loop.schedule(after: Self.pauseAfterFailure) { [self] in
+      reopenTimer = nil
       do { try open() } catch { pauseAccepting() }
     }
   }

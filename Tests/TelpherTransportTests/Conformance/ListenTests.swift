@@ -31,6 +31,38 @@ struct ListenTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
+  func aPausedListenerAcceptsAfterThePause(
+    _ backend: TransportUnderTest, _ kind: AddressKind
+  ) async throws {
+    try await backend.run { stage in
+      let door = try stage.listen(kind)
+      let pause: UInt64 = 30_000_000
+      let begin = stage.loop.now
+      var acceptedAt: UInt64?
+      door.didAccept = { _ in if acceptedAt == nil { acceptedAt = stage.loop.now } }
+      door.listener?.pause(for: pause)
+      door.listener?.pause(for: 60_000_000_000)
+      for _ in 1...3 { _ = try await stage.connect(to: door.socket.address) }
+      try await stage.until("all are accepted") { door.accepted.count == 3 }
+      #expect(try #require(acceptedAt) - begin >= pause)
+    }
+  }
+
+  @Test(arguments: Backends.all, AddressKind.allCases)
+  func aPausedListenerCanBeClosed(
+    _ backend: TransportUnderTest, _ kind: AddressKind
+  ) async throws {
+    try await backend.run { stage in
+      let door = try stage.listen(kind)
+      door.listener?.pause(for: 60_000_000_000)
+      _ = try await stage.connect(to: door.socket.address)
+      door.close()
+      door.listener?.pause(for: 1)
+      #expect(door.accepted.isEmpty)
+    }
+  }
+
+  @Test(arguments: Backends.all, AddressKind.allCases)
   func connectFailsWithoutAListener(
     _ backend: TransportUnderTest, _ kind: AddressKind
   ) async throws {
