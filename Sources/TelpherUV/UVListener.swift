@@ -10,7 +10,7 @@ final class UVListener: Listener, HandleOwner {
   /// How many connections are accepted before the other work of the loop gets its turn. libuv
   /// itself accepts until no connection waits, so clients that connect without pause would block
   /// the loop forever.
-  private static let acceptsPerTurn = 32
+  private static let acceptsPerTurn = 8
 
   private let loop: UVLoop
   private let socket: ListeningSocket
