@@ -133,6 +133,15 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // Passes the streams of local clients on over one connection to a server.
+    .target(
+      name: "TelpherRelay",
+      dependencies: [
+        "TelpherClient", "TelpherLink", "TelpherTransport", "TelpherWire",
+        .product(name: "DequeModule", package: "swift-collections"),
+      ],
+      swiftSettings: strict),
+
     // The simple protocols of the tutorials (docs/FROM-THE-TUTORIALS.md).
     .target(
       name: "TelpherClassic",
@@ -147,7 +156,8 @@ let package = Package(
       name: "TelpherCLI",
       dependencies: [
         "CTelpherSys", "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFileStore",
-        "TelpherServer", "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
+        "TelpherServer", "TelpherText", "TelpherTransfer", "TelpherTransport",
+        "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -243,6 +253,14 @@ let package = Package(
       dependencies: [
         "TelpherAccess", "TelpherClient", "TelpherFileStore", "TelpherLink", "TelpherTestSupport",
         "TelpherTransport", "TelpherTransportTesting", "TelpherWire",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherRelayTests",
+      dependencies: [
+        "TelpherClient", "TelpherLink", "TelpherRelay", "TelpherServer", "TelpherTestSupport",
+        "TelpherTransport", "TelpherTransportTesting", "TelpherWire",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(

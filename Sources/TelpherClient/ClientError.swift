@@ -9,6 +9,8 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
   public struct Code: Sendable, Hashable, CustomStringConvertible {
     /// The name of the code; it does not change between versions.
     public let description: String
+    /// A code by its name.
+    package init(description: String) { self.description = description }
     /// No server answers at the address.
     public static let unreachable = Code(description: "unreachable")
     /// The address is invalid.

@@ -179,7 +179,8 @@ final class ClientSession: LinkDelegate {
   }
 
   func link(_ link: Link, didReset stream: StreamID, _ code: ErrorCode, reason: String) {
-    fail(stream, ClientError(.lost, "the server ended the stream (\(code)): \(reason)"))
+    let text = code == .lost ? reason : "the server ended the stream (\(code)): \(reason)"
+    fail(stream, ClientError(.lost, text))
   }
 
   func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {
@@ -198,11 +199,16 @@ final class ClientSession: LinkDelegate {
   }
 
   func link(_ link: Link, didEnd end: LinkEnd) {
+    explain(end) { self.finish(end, $0) }
+  }
+
+  /// Calls `body` with what the end of the connection means for the user.
+  func explain(_ end: LinkEnd, _ body: @escaping (ClientError) -> Void) {
     let error = Self.error(end)
-    guard let carrier, end != .closed else { return finish(end, error) }
+    guard let carrier, end != .closed else { return body(error) }
     // The carrier's exit status says more than the end of the connection, so wait for it first.
     carrier.whenEnded { [self] in
-      finish(end, carrier.explain(error, hasAnswered: link.peerHello != nil))
+      body(carrier.explain(error, hasAnswered: link.peerHello != nil))
     }
   }
 
@@ -251,6 +257,8 @@ final class ClientSession: LinkDelegate {
     case .notAuthenticated:
       ClientError(.notAuthenticated, "the server refuses this client: \(reason)")
     case .shuttingDown, .limitReached: ClientError(.refused, reason)
+    // A relay says why it has lost the server.
+    case .lost: ClientError(.lost, reason)
     case .timeout: ClientError(.refused, "the server gave this client up: \(reason)")
     default: ClientError(.protocolError, "the server ended the connection (\(code)): \(reason)")
     }

@@ -94,7 +94,7 @@ public struct Command: Sendable {
 
 extension Duration {
   /// The duration in milliseconds, rounded up so that a short time does not become 0.
-  var wholeMilliseconds: Int64 {
+  package var wholeMilliseconds: Int64 {
     let (seconds, attoseconds) = components
     return seconds * 1_000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
   }

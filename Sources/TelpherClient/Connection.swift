@@ -20,7 +20,7 @@ public actor Connection {
   /// each command's own window limits the memory that it can use here.
   static let connectionWindow: UInt64 = 256 << 20
 
-  private init(loop: any EventLoop) {
+  init(loop: any EventLoop) {
     self.loop = loop
   }
 
@@ -114,8 +114,9 @@ public actor Connection {
     }
   }
 
-  private func open(
-    _ address: SocketAddress, _ trust: ServerTrust, _ prover: TokenProver?, _ timeout: Duration
+  func open(
+    _ address: SocketAddress, _ trust: ServerTrust, _ prover: TokenProver?, _ timeout: Duration,
+    keep: Duration? = nil
   ) async throws {
     try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
       var isDecided = false
@@ -135,7 +136,7 @@ public actor Connection {
             stream.close()
             return done.resume(throwing: refusal)
           }
-          self.start(stream, timeout: timeout, isSocket: true, prover: prover)
+          self.start(stream, timeout: timeout, isSocket: true, prover: prover, keep: keep)
           done.resume()
         case .failure(let error): done.resume(throwing: Self.error(error))
         }
@@ -211,17 +212,22 @@ public actor Connection {
   ///   - timeout: how long the server has to send its HELLO and, on TCP, its proof.
   ///   - isSocket: whether the server was running before; otherwise it is being started.
   ///   - waitsForLogin: whether the time begins only with the server's first byte.
-  private func start(
+  ///   - keep: if a relay leads to the server, how long it keeps its connection after this one.
+  func start(
     _ stream: any ByteStream, timeout: Duration, isSocket: Bool = false,
-    waitsForLogin: Bool = true, prover: TokenProver? = nil, carrier: CarrierProcess? = nil
+    waitsForLogin: Bool = true, prover: TokenProver? = nil, carrier: CarrierProcess? = nil,
+    keep: Duration? = nil
   ) {
-    let hello = Hello(
+    var hello = Hello(
       connectionWindow: Self.connectionWindow, auth: prover == nil ? nil : .fresh())
+    hello.keepMS = keep.map { UInt64(max(0, $0.wholeMilliseconds)) }
     var configuration = LinkConfiguration()
     // A server that does not answer counts as lost (see `LinkConfiguration.stoppedAfter`). Through
-    // a carrier it gets more time, because ssh may ask for a password first.
+    // a carrier it gets more time, because ssh may ask for a password first. A relay may
+    // use one.
     configuration.stoppedAfter =
-      carrier == nil ? configuration.lostAfter : Self.nanoseconds(Self.loginTimeout)
+      carrier == nil && keep == nil
+      ? configuration.lostAfter : Self.nanoseconds(Self.loginTimeout)
     configuration.openingLimit = Self.nanoseconds(timeout)
     configuration.openingBeginsWithFirstByte = !isSocket && waitsForLogin
     let link = Link(
@@ -238,7 +244,7 @@ public actor Connection {
     UInt64(max(0, duration.wholeMilliseconds)) * 1_000_000
   }
 
-  private static func error(_ error: TransportError) -> ClientError {
+  static func error(_ error: TransportError) -> ClientError {
     ClientError(error.code == .badAddress ? .badAddress : .unreachable, error.message)
   }
 

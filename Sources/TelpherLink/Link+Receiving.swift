@@ -46,7 +46,7 @@ extension SessionEvent {
     // A request is parsed, and answered or refused; a RESET may end a command.
     case .open, .openPastLimit, .openWithoutRoom, .control, .reset: 16
     // The others take about a microsecond.
-    case .data, .fin, .credit, .close, .pong, .hello, .goAway: 1
+    case .data, .fin, .credit, .close, .ping, .pong, .hello, .goAway: 1
     }
   }
 }

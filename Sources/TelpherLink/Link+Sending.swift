@@ -73,6 +73,22 @@ extension Link {
     scheduleFlush()
   }
 
+  /// Sends a CONTROL with this JSON, which must not be longer than `WireConstants.maxControlLength`.
+  package func control(_ stream: StreamID, encoded message: [UInt8]) {
+    guard isOpen else { return }
+    session.control(stream, encoded: message)
+    scheduleFlush()
+  }
+
+  /// Ends a stream with a result that is this JSON, at most `WireConstants.maxCloseLength` bytes.
+  /// Server only.
+  package func close(_ stream: StreamID, encoded result: [UInt8]) {
+    guard isOpen else { return }
+    channels.remove(stream)
+    session.close(stream, encoded: result)
+    scheduleFlush()
+  }
+
   /// Ends a stream with its result. Server only.
   package func close(_ stream: StreamID, _ result: CloseResult) {
     guard isOpen else { return }
@@ -94,6 +110,13 @@ extension Link {
   package func ping(_ number: UInt64) {
     guard isOpen else { return }
     session.ping(number)
+    scheduleFlush()
+  }
+
+  /// Answers a PING that `passPings` has passed on.
+  package func pong(_ number: UInt64) {
+    guard isOpen else { return }
+    session.pong(number)
     scheduleFlush()
   }
 

@@ -43,6 +43,8 @@ package final class Link: TurnEndTask {
   private var opening: Opening
   /// The peer's GOAWAY.
   private var goAway: (ErrorCode, String)?
+  /// Answers the peer's PINGs; nil if the session does.
+  private var passPing: ((UInt64) -> Void)?
   /// Bytes of `LinkConfiguration.openRoom` reserved for the long OPEN that is arriving.
   private var openRoomTaken = 0
 
@@ -97,6 +99,15 @@ package final class Link: TurnEndTask {
     scheduleFlush()
   }
 
+  /// Makes `pass` answer the peer's PINGs, by `pong(_:)` at any later time. Call it before `start`.
+  package func passPings(to pass: @escaping (UInt64) -> Void) {
+    session.passesPings = true
+    passPing = pass
+  }
+
+  /// Makes `delegate` receive the events from now on. It is not retained.
+  package func handOver(to delegate: any LinkDelegate) { self.delegate = delegate }
+
   /// Whether the connection is open in both directions.
   package var isOpen: Bool { state.isOpen }
 
@@ -105,6 +116,8 @@ package final class Link: TurnEndTask {
 
   /// The peer's HELLO; nil before it has arrived.
   package var peerHello: Hello? { session.peerHello }
+  /// The bytes of frames, other than the payload of DATA, that wait to be written.
+  package var gatheredBytes: Int { session.output.count }
   /// The number of open streams.
   package var openStreams: Int { session.openStreams }
 
@@ -225,6 +238,8 @@ package final class Link: TurnEndTask {
     case .reset(let stream, let code, let reason):
       channels.remove(stream)
       delegate?.link(self, didReset: stream, code, reason: reason)
+    case .ping(let number):
+      passPing?(number)
     case .pong(let number):
       delegate?.link(self, didReceivePong: number)
     case .hello(let hello):

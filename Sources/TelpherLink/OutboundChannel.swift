@@ -15,6 +15,9 @@ package final class OutboundChannel {
   package private(set) var sentBytes: UInt64 = 0
   /// Called when more may be sent after `send` returned false.
   package var onReady: (() -> Void)?
+  /// Called when all bytes that were passed to `send` have been sent, after it returned false. It may
+  /// be called again without further bytes.
+  package var onSent: (() -> Void)?
   /// Called once after `finish()` has sent the FIN. It may be called from within `finish()`.
   package var onFinished: (() -> Void)?
 
@@ -91,12 +94,13 @@ package final class OutboundChannel {
     return (chunk, fin)
   }
 
-  /// Calls `onReady` or `onFinished` if it is due.
+  /// Calls `onReady`, `onSent` or `onFinished` if it is due.
   func wake() {
     if isFinished, let told = onFinished {
       onFinished = nil
       return told()
     }
+    if pending == nil { onSent?() }
     guard isAwaited, pending == nil, link.state.mayWrite, credit > 0 else { return }
     isAwaited = false
     onReady?()
@@ -108,6 +112,6 @@ package final class OutboundChannel {
     isFinished = true
     finishes = true
     isCanceled = true
-    (onReady, onFinished) = (nil, nil)
+    (onReady, onSent, onFinished) = (nil, nil, nil)
   }
 }

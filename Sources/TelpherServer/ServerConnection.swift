@@ -239,7 +239,8 @@ final class ServerConnection: LinkDelegate {
   }
 
   func link(_ link: Link, didReset stream: StreamID, _ code: ErrorCode, reason: String) {
-    abandon(stream, .canceled)
+    // A relay reports with `lost` that it has lost this stream's client: a job may continue.
+    abandon(stream, code == .lost ? .disconnected : .canceled)
   }
 
   func link(_ link: Link, didEnd end: LinkEnd) {

@@ -118,7 +118,7 @@ struct SessionOwner: ~Copyable {
     case .close(_, let result): _ = try? CloseResult.decode(result)
     case .fin(let stream, _): require(session.isOpen(stream), "a FIN of a stream that is over")
     case .hello: openAtHello = session.openStreams
-    case .credit, .reset, .pong, .goAway: break
+    case .credit, .reset, .ping, .pong, .goAway: break
     }
   }
 

@@ -1,7 +1,7 @@
 extension String {
   /// The longest prefix that takes at most `count` bytes of UTF-8 and does not split a Unicode
   /// scalar.
-  func cut(toUTF8 count: Int) -> String {
+  package func cut(toUTF8 count: Int) -> String {
     guard var end = utf8.index(startIndex, offsetBy: count, limitedBy: endIndex) else {
       return self
     }

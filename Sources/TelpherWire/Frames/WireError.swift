@@ -50,12 +50,14 @@ package struct ErrorCode: Sendable, Hashable, CustomStringConvertible {
   package static let timeout = ErrorCode(rawValue: 10)
   /// The server is shutting down.
   package static let shuttingDown = ErrorCode(rawValue: 11)
+  /// A relay has lost the connection to the other end.
+  package static let lost = ErrorCode(rawValue: 12)
 
   /// The name in docs/PROTOCOL.md; `code N` for an unknown number.
   package var description: String {
     let names = [
       "NO_ERROR", "PROTOCOL", "INTERNAL", "FLOW_CONTROL", "FRAME_TOO_LARGE", "UNKNOWN_CRITICAL",
-      "NOT_AUTHENTICATED", "LIMIT", "STREAM_STATE", "CANCELED", "TIMEOUT", "SHUTTING_DOWN",
+      "NOT_AUTHENTICATED", "LIMIT", "STREAM_STATE", "CANCELED", "TIMEOUT", "SHUTTING_DOWN", "LOST",
     ]
     return rawValue < names.count ? names[Int(rawValue)] : "code \(rawValue)"
   }

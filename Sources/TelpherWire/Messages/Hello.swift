@@ -19,6 +19,11 @@ public struct Hello: Sendable, Equatable, WireMessage {
   public var server: String?
   /// Which processes of a command the server can end: `cgroup`, `descendants` or `group`.
   public var killScope: String?
+  /// From a client to a relay: how long the relay keeps its connection to the server after this
+  /// client, in milliseconds.
+  public var keepMS: UInt64?
+  /// From a relay: what it is and does.
+  public var relay: Relay?
   /// Keys of this message that the receiver must understand.
   public var must: [String]?
 
@@ -41,6 +46,44 @@ public struct Hello: Sendable, Equatable, WireMessage {
     }
   }
 
+  /// A relay's description of itself: it passes the streams of its clients on to a server.
+  public struct Relay: Sendable, Equatable, Codable {
+    /// The address of the server.
+    public var address: String
+    /// The program's version and build.
+    public var version: String
+    /// The process id.
+    public var pid: Int32
+    /// The number of clients, without the one that gets this HELLO.
+    public var clients: Int
+    /// The number of open streams.
+    public var streams: Int
+    /// The time since it has connected, in milliseconds.
+    public var ageMS: UInt64
+    /// The time until it ends if no client uses it, in milliseconds; nil while one does.
+    public var leftMS: UInt64?
+
+    /// A description.
+    package init(
+      address: String, version: String, pid: Int32, clients: Int = 0, streams: Int = 0,
+      ageMS: UInt64 = 0, leftMS: UInt64? = nil
+    ) {
+      self.address = address
+      self.version = version
+      self.pid = pid
+      self.clients = clients
+      self.streams = streams
+      self.ageMS = ageMS
+      self.leftMS = leftMS
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case address, version, pid, clients, streams
+      case ageMS = "age_ms"
+      case leftMS = "left_ms"
+    }
+  }
+
   /// A HELLO with this side's limits.
   package init(
     maxFrame: UInt32 = WireConstants.defaultMaxFrame,
@@ -60,11 +103,12 @@ public struct Hello: Sendable, Equatable, WireMessage {
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case version, window, features, auth, server, must
+    case version, window, features, auth, server, relay, must
     case maxFrame = "max_frame"
     case connectionWindow = "connection_window"
     case maxStreams = "max_streams"
     case killScope = "kill_scope"
+    case keepMS = "keep_ms"
   }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
 

@@ -85,6 +85,7 @@ extension Session {
   {
     switch header.type {
     case .ping:
+      if passesPings && number != RoundTrip.number { return .ping(number) }
       append(.pong, stream: 0, number: number)
       return nil
     case .pong where number == RoundTrip.number:

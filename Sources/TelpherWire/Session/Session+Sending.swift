@@ -56,15 +56,25 @@ extension Session {
 
   /// Appends a CONTROL for an open stream; does nothing for another.
   package mutating func control(_ stream: StreamID, _ message: ControlMessage) {
+    control(stream, encoded: ControlMessage.encode([message]))
+  }
+
+  /// Appends a CONTROL with this JSON for an open stream; does nothing for another.
+  package mutating func control(_ stream: StreamID, encoded message: [UInt8]) {
     guard streams[stream] != nil else { return }
-    append(.control, stream: stream, ControlMessage.encode([message]))
+    append(.control, stream: stream, message)
   }
 
   /// Ends a stream with its result. Server only. Later input on the stream is dropped.
   package mutating func close(_ stream: StreamID, _ result: CloseResult) {
+    close(stream, encoded: result.encoded())
+  }
+
+  /// Ends a stream with a result that is this JSON. Server only.
+  package mutating func close(_ stream: StreamID, encoded result: [UInt8]) {
     precondition(role == .server, "only servers close streams")
     forget(stream)
-    append(.close, stream: stream, result.encoded())
+    append(.close, stream: stream, result)
   }
 
   /// Ends a stream abruptly. Later input on it is dropped.
@@ -81,6 +91,11 @@ extension Session {
   /// Appends a PING with an opaque number.
   package mutating func ping(_ number: UInt64) {
     append(.ping, stream: 0, number: number)
+  }
+
+  /// Appends a PONG, the answer to a `SessionEvent.ping`.
+  package mutating func pong(_ number: UInt64) {
+    append(.pong, stream: 0, number: number)
   }
 
   /// Appends a GOAWAY: this side accepts no streams above the last one. Frames that a client held

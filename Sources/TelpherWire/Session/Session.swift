@@ -123,6 +123,10 @@ package struct Session: ~Copyable {
     set { decoder.admitsLongOpen = newValue }
   }
 
+  /// Whether the peer's PINGs become events, which the owner answers with `pong`. PINGs that only
+  /// measure the round trip of this connection are answered here in any case.
+  package var passesPings = false
+
   /// The number of open streams.
   package var openStreams: Int { streams.count }
   /// Whether a stream is open.

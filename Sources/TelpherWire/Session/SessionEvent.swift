@@ -27,6 +27,8 @@ package enum SessionEvent: Equatable {
   case close(StreamID, result: [UInt8])
   /// The peer ended a stream abruptly (RESET).
   case reset(StreamID, ErrorCode, reason: String)
+  /// The peer asks for a PONG with this number. Only if `Session.passesPings` is true.
+  case ping(UInt64)
   /// The answer to a PING with this number.
   case pong(UInt64)
   /// The peer accepts no streams above `last` (GOAWAY). The caller now resets those above it; the

@@ -1,0 +1,40 @@
+package import TelpherLink
+internal import TelpherWire
+
+/// The settings and limits of a relay. Times are in nanoseconds.
+package struct RelayConfiguration: Sendable {
+  /// The address of the server, for the clients.
+  package var address: String
+  /// The program's version and build, for the clients.
+  package var version: String
+  /// The only user, besides root, whose processes may use the relay.
+  package var owner: UInt32
+  /// How long the connection to the server is kept after its last use, unless the client of that use
+  /// says otherwise.
+  package var keep: UInt64
+  /// What the process that carries the connection has printed last; empty if nothing. It is added
+  /// to the reason that a lost connection gives its clients.
+  package var lastWords: @Sendable () -> String = { "" }
+  /// The most clients at once: a server accepts that many transfers of files on one connection.
+  package var maxClients = WireConstants.maxTransfers
+  /// How long a client has to send its HELLO.
+  package var helloTimeout: UInt64 = 5_000_000_000
+  /// The most bytes of long OPENs that may be arriving from all clients: eight of the longest.
+  package var maxOpenBytes = 8 * Int(WireConstants.maxOpenLength)
+  /// The most bytes of requests and messages that may wait because the server, or a client, does
+  /// not read: two of the longest OPENs.
+  package var maxGatheredBytes = 2 * Int(WireConstants.maxOpenLength)
+  /// The most PINGs of a client that the server has not answered.
+  package var maxPings = 1_024
+  /// The limits of the connections to clients. Their windows do not grow: they are near.
+  package var link = LinkConfiguration()
+
+  /// The default limits.
+  package init(address: String, version: String, owner: UInt32, keep: UInt64) {
+    self.address = address
+    self.version = version
+    self.owner = owner
+    self.keep = keep
+    link.windowGrowth = 0
+  }
+}
