@@ -156,7 +156,7 @@ let package = Package(
       name: "TelpherCLI",
       dependencies: [
         "CTelpherSys", "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFileStore",
-        "TelpherServer", "TelpherText", "TelpherTransfer", "TelpherTransport",
+        "TelpherRelay", "TelpherServer", "TelpherText", "TelpherTransfer", "TelpherTransport",
         "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

@@ -5,12 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 int telpher_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0; }
+
+int telpher_spawn_close_from(void *actions, int first) {
+  return -posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
 
 int telpher_set_nonblocking(int descriptor) {
   int flags = fcntl(descriptor, F_GETFL);

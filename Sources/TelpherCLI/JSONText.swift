@@ -51,6 +51,16 @@ enum JSONText {
     try result.get()
   }
 
+  /// `value` as JSON.
+  static func bytes(of value: some Encodable) throws -> [UInt8] {
+    Array(try JSONEncoder().encode(value))
+  }
+
+  /// The value that `bytes` encode.
+  static func value<Value: Decodable>(_ type: Value.Type, in bytes: [UInt8]) throws -> Value {
+    try JSONDecoder().decode(type, from: Data(bytes))
+  }
+
   /// `bytes` in base64 (RFC 4648, section 4).
   static func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
 }

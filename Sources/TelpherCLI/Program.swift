@@ -141,7 +141,7 @@ struct RootCommand: AsyncParsableCommand {
       PickCommand.self,
       ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,
       MoveCommand.self, PingCommand.self, InfoCommand.self, TokenCommand.self,
-      ClassicCommand.self,
+      ConnectionsCommand.self, DisconnectCommand.self, RelayCommand.self, ClassicCommand.self,
     ])
 
   /// The command that `arguments` name, with its parents: `telpher`, `telpher classic run`.

@@ -185,6 +185,9 @@ void telpher_guard_dismiss(const struct telpher_guard *guard);
 /// pipe2(2).
 int telpher_pipe(int ends[2]);
 
+/// Adds to `actions`, a posix_spawn_file_actions_t, that the child has no descriptor from `first` on.
+int telpher_spawn_close_from(void *actions, int first);
+
 /// Makes reads and writes return EAGAIN instead of waiting.
 int telpher_set_nonblocking(int descriptor);
 

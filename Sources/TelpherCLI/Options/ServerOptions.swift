@@ -51,6 +51,32 @@ struct ServerOptions: ParsableArguments {
     transform: DurationArgument.parse)
   var connectTimeout: Duration?
 
+  @Option(
+    help: ArgumentHelp(
+      "How long to keep the connection open for later commands; 60s by default.",
+      discussion: """
+        A background process keeps it (see 'telpher connections'), except on Unix sockets. 0 makes \
+        a connection for this command only. Default: $TELPHER_KEEP, else the configuration's 'keep' \
+        for the host, else 60s.
+        """,
+      valueName: "duration"),
+    transform: DurationArgument.parse)
+  var keep: Duration?
+
+  /// How long to keep connections if the user does not say it.
+  static let defaultKeep = Duration.seconds(60)
+
+  /// How long to keep the connection, from the option or the environment; nil if neither says it.
+  ///
+  /// - Throws: `Failure` if $TELPHER_KEEP is not a time.
+  func keep(_ environment: [String: String]) throws(Failure) -> Duration? {
+    if let keep { return keep }
+    guard let text = environment["TELPHER_KEEP"], !text.isEmpty else { return nil }
+    do { return try DurationArgument.parse(text) } catch {
+      throw Failure("$TELPHER_KEEP: \(error)")
+    }
+  }
+
   func validate() throws {
     guard ArgumentText.isPlain(address ?? ""), ArgumentText.isPlain(tokenFile ?? "") else {
       throw ValidationError("The values of --on and --token-file must be UTF-8")

@@ -11,7 +11,7 @@ struct DefaultSocket: Sendable {
   /// server still holds the lock after it has stopped listening.
   private var lockPath: String { folder + "/telpher.lock" }
 
-  private init(folder: String) { self.folder = folder }
+  init(folder: String) { self.folder = folder }
 
   /// The sockets at which the user's server may listen, the likelier first. XDG_RUNTIME_DIR is
   /// missing after su(1), in cron(8) and in services, and may name another user's folder. If the

@@ -42,7 +42,8 @@ struct ServerReach {
     guard let address = options.address ?? environment["TELPHER_ON"].flatMap(Self.nonEmpty) else {
       return try await connectByDefault(embeddedServer)
     }
-    let endpoint = try HostName.server(address, environment: environment).endpoint
+    let named = try HostName.server(address, environment: environment)
+    let endpoint = named.endpoint
     var token: Token?
     var startsPrograms = false
     switch endpoint {
@@ -54,8 +55,11 @@ struct ServerReach {
       token = try readToken()
     case .socket(.unix): break
     }
-    let loop = try backend.makeClientLoop(startsPrograms: startsPrograms)
     do {
+      if let connection = try await connectThroughRelay(named, token) {
+        return Reached(connection: connection, name: endpoint.description)
+      }
+      let loop = try backend.makeClientLoop(startsPrograms: startsPrograms)
       let connection = try await Connection.connect(
         to: endpoint, on: loop, token: token, trustedUsers: Set(options.trustedUsers),
         environment: environment, timeout: options.connectTimeout)
@@ -63,6 +67,21 @@ struct ServerReach {
     } catch let error as ClientError where error.code == .unreachable {
       throw Self.advise(error, endpoint)
     }
+  }
+
+  /// Connects through the user's relay for `server`; nil if the user wants none, or none can be
+  /// used.
+  private func connectThroughRelay(
+    _ server: NamedServer, _ token: Token?
+  ) async throws -> Connection? {
+    if case .socket(.unix) = server.endpoint { return nil }
+    let keep = try options.keep(environment) ?? server.keep ?? ServerOptions.defaultKeep
+    guard keep > .zero else { return nil }
+    let reach = RelayReach(
+      endpoint: server.endpoint, token: token,
+      tokenFile: Self.tokenPath(options.tokenFile, environment), timeout: options.connectTimeout,
+      keep: keep, environment: environment)
+    return try await reach.connect(on: try backend.makeClientLoop(startsPrograms: false))
   }
 
   /// Adds to `error` what the user can do about it.

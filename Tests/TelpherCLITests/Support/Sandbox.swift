@@ -9,7 +9,9 @@ final class Sandbox: Sendable {
   /// The default socket in this environment.
   var socket: String { folder + "/run/telpher.sock" }
 
-  init() throws {
+  /// - Parameter keep: how long a connection to another machine is kept. No process of a test must
+  /// outlive it: with another value than 0, use `with(keep:_:)`.
+  init(keep: String = "0") throws {
     var template = Array("/tmp/telpher-test-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw Failed("mkdtemp") }
     folder = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
@@ -18,6 +20,7 @@ final class Sandbox: Sendable {
     var environment = [
       "HOME": folder, "XDG_RUNTIME_DIR": folder + "/run", "PATH": "\(folder)/bin:/usr/bin:/bin",
       "LC_ALL": "C",
+      "TELPHER_KEEP": keep,
     ]
     // The program gets the sanitizer's options too.
     for name in ["TSAN_OPTIONS", "ASAN_OPTIONS", "LD_LIBRARY_PATH", "SWIFT_BACKTRACE"] {
@@ -27,6 +30,17 @@ final class Sandbox: Sendable {
     environment["ASAN_OPTIONS"] =
       (environment["ASAN_OPTIONS"].map { $0 + ":" } ?? "") + "detect_leaks=0"
     self.environment = environment
+  }
+
+  /// Runs `body`, whose commands may keep connections for `keep`, and then ends those.
+  static func with<Value>(
+    keep: String, _ body: (Sandbox) async throws -> Value
+  ) async throws -> Value {
+    let sandbox = try Sandbox(keep: keep)
+    let result: Result<Value, any Error>
+    do { result = .success(try await body(sandbox)) } catch { result = .failure(error) }
+    _ = try await sandbox.telpher("disconnect", "--now")
+    return try result.get()
   }
 
   deinit {
@@ -88,6 +102,31 @@ final class Sandbox: Sendable {
       addresses.append(String(line.dropFirst("listening on ".count)))
     }
     return (server, addresses)
+  }
+
+  /// Adds a fake ssh, which starts the server on this machine. It adds a line to the file `logins`
+  /// each time.
+  ///
+  /// - Parameters:
+  ///   - first: shell code that runs before the server.
+  ///   - last: shell code that runs after it; the server is then a child of the shell.
+  func addSSH(_ first: String = "", last: String? = nil) {
+    let start = last.map { "\(Self.program) \"$@\"\n\($0)" } ?? "exec \(Self.program) \"$@\""
+    addProgram(
+      "ssh",
+      """
+      #!/bin/sh
+      echo >>\(folder)/logins
+      \(first)
+      while [ "$1" != -- ]; do shift; done; shift 3
+      \(start)
+
+      """)
+  }
+
+  /// How often the fake ssh was started.
+  var logins: Int {
+    get async throws { try await shell("cat \(folder)/logins 2>/dev/null").output.count }
   }
 
   /// Writes an executable script into the first folder of PATH.

@@ -1,0 +1,80 @@
+internal import Glibc
+internal import TelpherClient
+
+/// What a relay's process is told by the client that starts it.
+struct RelaySettings: Codable {
+  /// The server's address.
+  var address: String
+  /// The path of the socket to listen at.
+  var socket: String
+  /// The file with the server's token.
+  var tokenFile: String
+  /// The value of `--connect-timeout` in milliseconds; nil for the default.
+  var timeoutMS: Int64?
+  /// How long the relay lives after its last use, in milliseconds.
+  var keepMS: Int64
+  /// The environment of a process that carries the connection. The relay itself has not got it.
+  var environment: [String: String]
+}
+
+/// What a relay's process answers. The same socket is then its first client's connection.
+struct RelayOutcome: Codable {
+  /// The code of the `ClientError` that ended the attempt to connect; nil after success.
+  var code: String?
+  /// The error's message.
+  var message = ""
+
+  /// The code if the relay has failed, not the connection to the server.
+  static let ownFailure = "relay failed"
+}
+
+/// The socket between a client and the relay's process that it has started, with blocking calls.
+/// Each message is its length (u32 in network byte order) and JSON.
+struct RelayChannel {
+  let descriptor: Int32
+
+  /// The longest message in bytes: more than an environment that Linux allows.
+  private static let longest = 64 << 20
+
+  /// Sends `value`.
+  ///
+  /// - Returns: whether the other side has taken it.
+  func send(_ value: some Encodable) -> Bool {
+    guard let payload = try? JSONText.bytes(of: value) else { return false }
+    let length = withUnsafeBytes(of: UInt32(payload.count).bigEndian) { Array($0) }
+    let bytes = length + payload
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        Glibc.send(
+          descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return false }
+      sent += count
+    }
+    return true
+  }
+
+  /// Receives a value; nil if the other side has ended or sends something else.
+  func receive<Value: Decodable>(_ type: Value.Type) -> Value? {
+    guard let length = read(4) else { return nil }
+    let count = length.reduce(0) { $0 << 8 | Int($1) }
+    guard count <= Self.longest, let payload = read(count) else { return nil }
+    return try? JSONText.value(type, in: payload)
+  }
+
+  private func read(_ count: Int) -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var received = 0
+    while received < count {
+      let part = bytes.withUnsafeMutableBytes {
+        Glibc.read(descriptor, $0.baseAddress! + received, count - received)
+      }
+      if part < 0, errno == EINTR { continue }
+      guard part > 0 else { return nil }
+      received += part
+    }
+    return bytes
+  }
+}
