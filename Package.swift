@@ -84,6 +84,9 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // The life of one command's process.
+    .target(name: "TelpherCommand", dependencies: ["TelpherTransport"], swiftSettings: strict),
+
     // Authentication: secret files, tokens and the proofs made with them.
     .target(
       name: "TelpherAccess", dependencies: ["CTelpherCrypto", "TelpherTransport", "TelpherWire"],
@@ -118,8 +121,8 @@ let package = Package(
     .target(
       name: "TelpherServer",
       dependencies: [
-        "TelpherAccess", "TelpherFileStore", "TelpherLink", "TelpherText", "TelpherTransfer",
-        "TelpherTransport", "TelpherWire",
+        "TelpherAccess", "TelpherCommand", "TelpherFileStore", "TelpherLink", "TelpherText",
+        "TelpherTransfer", "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -146,7 +149,7 @@ let package = Package(
     .target(
       name: "TelpherClassic",
       dependencies: [
-        "TelpherFileStore", "TelpherTransport",
+        "TelpherCommand", "TelpherFileStore", "TelpherTransport",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -231,6 +234,12 @@ let package = Package(
       dependencies: [
         "TelpherLink", "TelpherTestSupport", "TelpherTransport", "TelpherTransportTesting",
         "TelpherWire",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherCommandTests",
+      dependencies: [
+        "TelpherCommand", "TelpherTestSupport", "TelpherTransport", "TelpherTransportTesting",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -2,6 +2,7 @@ internal import Glibc
 internal import Logging
 internal import Synchronization
 internal import TelpherAccess
+internal import TelpherCommand
 internal import TelpherFileStore
 internal import TelpherLink
 internal import TelpherTransfer

@@ -7,17 +7,22 @@ final class OutputPipe {
 
   private let stream: any ByteStream
   private let transcoder: Transcoder?
-  private let didRead: (Chunk?) -> Void
+  private let didRead: (Chunk) -> Void
+  private let didEnd: () -> Void
   /// The bytes left to read after the drain is over. Nil before that.
   private var lastBytes: Int?
 
-  /// - Parameter didRead: receives each piece, and nil after the last one.
+  /// - Parameters:
+  ///   - didRead: receives each piece.
+  ///   - didEnd: called once, after the last piece or when the pipe is closed.
   init(
-    _ stream: any ByteStream, transcoder: Transcoder?, didRead: @escaping (Chunk?) -> Void
+    _ stream: any ByteStream, transcoder: Transcoder?, didRead: @escaping (Chunk) -> Void,
+    didEnd: @escaping () -> Void
   ) {
     self.stream = stream
     self.transcoder = transcoder
     self.didRead = didRead
+    self.didEnd = didEnd
     stream.onRead = { [unowned self] chunk in receive(chunk) }
     stream.onEnd = { [unowned self] _ in finish() }
   }
@@ -42,8 +47,10 @@ final class OutputPipe {
 
   /// Closes the pipe. `didRead` is not called any more.
   func close() {
+    guard !hasEnded else { return }
     hasEnded = true
     stream.close()
+    didEnd()
   }
 
   private func receive(_ chunk: Chunk) {
@@ -62,8 +69,7 @@ final class OutputPipe {
 
   private func finish() {
     guard !hasEnded else { return }
-    close()
     if let rest = transcoder?.finish(), !rest.isEmpty { didRead(Chunk(rest)) }
-    didRead(nil)
+    close()
   }
 }

@@ -1,3 +1,4 @@
+internal import TelpherCommand
 internal import TelpherTransport
 internal import TelpherWire
 

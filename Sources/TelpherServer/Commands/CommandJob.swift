@@ -1,12 +1,11 @@
-internal import Glibc
-internal import Synchronization
+internal import TelpherCommand
 internal import TelpherTransport
 internal import TelpherWire
 
-/// One command: it owns the process, its pipes and its timers, and performs what `CommandState` and
-/// `OutletState` decide. The server's `JobTable` owns the job; connections do not: an outlet may be
-/// lost, and another one may attach later. Use it only on its loop's thread.
-final class CommandJob {
+/// One command: it owns the process and its pipes, and performs what `OutletState` decides. The
+/// server's `JobTable` owns the job; connections do not: an outlet may be lost, and another one may
+/// attach later. Use it only on its loop's thread.
+final class CommandJob: CommandProcessDelegate {
   /// What a job needs from its server.
   struct Surroundings {
     let loop: any EventLoop
@@ -29,38 +28,18 @@ final class CommandJob {
   private let wasLaunched: () -> Void
   private let didFinish: (CommandJob, CloseResult) -> Void
 
-  private var state = CommandState()
+  private let process: CommandProcess
   private var outlets = OutletState()
-  private var launch: LaunchLine.Launch?
-  private var child: (any ChildProcess)?
   private var input: InputPump?
   private var outputs: [OutputPump] = []
-  private var exit: ProcessExit?
-  private var failure: SpawnError?
-  private var signalsBeforeStart: [Int32] = []
   /// Channels whose output the client stopped before the command had started.
   private var channelsStoppedBeforeStart: Set<UInt8> = []
   /// Bytes of input that the command's pipe accepted, or that were dropped.
   private var inputTaken: UInt64 = 0
-  /// Set if the job is ended before its launch. The launching thread then starts no process.
-  private let launchIsCanceled = Flag()
   private let startedAt: UInt64
   private var endedAt: UInt64
   private var deadlineTimer: (any LoopTimer)?
-  private var phaseTimer: (any LoopTimer)?
-  private var treeTimer: (any LoopTimer)?
   private var detachTimer: (any LoopTimer)?
-
-  /// The time between two checks whether the processes of the tree have ended, in nanoseconds.
-  private static let treeInterval: UInt64 = 20_000_000
-  /// The drain after SIGKILL, in nanoseconds. It bounds the wait for processes that can't be ended.
-  private static let shortDrain: UInt64 = 500_000_000
-  /// How long to wait after that drain for a process that has not exited, in nanoseconds. SIGKILL
-  /// ends a process much sooner, unless it hangs in the kernel (a dead network file system) or
-  /// belongs to another user.
-  private static let lastWait: UInt64 = 5_000_000_000
-  /// The most signals that are kept until the command has started.
-  private static let maxSignalsBeforeStart = 16
 
   /// - Parameters:
   ///   - wasLaunched: called once, when the command has started or has failed to start.
@@ -77,6 +56,13 @@ final class CommandJob {
     self.didFinish = didFinish
     startedAt = surroundings.loop.now
     endedAt = startedAt
+    let drain = request.drainMS ?? RunRequest.defaultDrainMS
+    process = CommandProcess(
+      on: surroundings.loop,
+      CommandProcess.Times(
+        grace: Self.nanoseconds(request.graceMS ?? RunRequest.defaultGraceMS),
+        drain: drain < 0 ? nil : Self.nanoseconds(drain)))
+    process.delegate = self
   }
 
   /// Whether another stream can attach to the job, by the id that the client chose.
@@ -110,23 +96,22 @@ final class CommandJob {
     let spawn = spawnRequest(noInput: noInput)
     // Free up to 2 MiB that the job does not need any more.
     (request.argv, request.shell, request.env) = (nil, nil, nil)
-    launch = surroundings.launches.add(spawn, for: owner) { [self] result in
-      wasLaunched()
-      switch result {
-      case .success(let child): didStart(child)
-      case .failure(let error):
-        failure = error
-        perform(state.didFailToStart())
+    let (launches, wasLaunched) = (surroundings.launches, wasLaunched)
+    process.launch(spawn) { request, completion in
+      let launch = launches.add(request, for: owner) { result in
+        wasLaunched()
+        completion(result)
+      }
+      return {
+        guard launches.cancel(launch) else { return false }
+        wasLaunched()
+        return true
       }
     }
   }
 
-  private final class Flag: Sendable {
-    let isSet = Atomic(false)
-  }
-
   private func spawnRequest(noInput: Bool) -> SpawnRequest {
-    var spawn = SpawnRequest(
+    SpawnRequest(
       arguments: request.arguments,
       environment: request.environment(from: surroundings.environment),
       directory: request.cwd.map { SystemString($0.bytes) },
@@ -138,38 +123,42 @@ final class CommandJob {
         }
         return ResourceLimit(kind, value)
       })
-    spawn.isCanceled = { [launchIsCanceled] in launchIsCanceled.isSet.load(ordering: .relaxed) }
-    return spawn
   }
 
-  private func didStart(_ child: any ChildProcess) {
-    self.child = child
-    child.onExit = { [unowned self] exit in
-      self.exit = exit
-      endedAt = loop.now
-      if request.drainMS != -1 && state.phase == .running { deadlineTimer?.cancel() }
-      input?.stop()
-      perform(state.didExit())
-    }
+  // MARK: CommandProcessDelegate
+
+  func processDidStart(_ child: any ChildProcess) {
     let pipes = [(Channel.stdout, child.output), (.stderr, child.error)]
     outputs = pipes.compactMap { channel, pipe in
       pipe.map { pipe in
         OutputPump(
           channel: channel, pipe: pipe,
           didHold: { [unowned self] pipe in surroundings.heldOutputs.take(pipe) },
-          didEnd: { [unowned self] in perform(state.outputDidEnd()) })
+          didEnd: { [unowned self] in process.outputDidEnd() })
       }
     }
-    let actions = state.didStart(outputs: outputs.count)
     input?.start(child.input)
-    signalsBeforeStart.forEach { child.signal($0) }
-    signalsBeforeStart = []
     if let outlet = outlets.current { connect(outlet) }
     for pump in outputs {
       if outlets.isDropped { pump.discard() }
       if channelsStoppedBeforeStart.contains(pump.channel.rawValue) { pump.stop() }
     }
-    perform(actions)
+  }
+
+  func processWillEnd(_ exit: ProcessExit) {
+    endedAt = loop.now
+    if request.drainMS != -1 && process.isRunning { deadlineTimer?.cancel() }
+    input?.stop()
+  }
+
+  func processNeedsLastOutput() { outputs.forEach { $0.takeLastOutput() } }
+
+  func processDidFinish() {
+    [deadlineTimer, detachTimer].forEach { $0?.cancel() }
+    let result = makeResult()
+    input?.stop()
+    for outlet in outlets.finish() { outlet.jobDidLeave(.finished(result)) }
+    didFinish(self, result)
   }
 
   private func connect(_ outlet: any JobOutlet) {
@@ -199,13 +188,9 @@ final class CommandJob {
       guard signal > 0, signal <= 64 else {
         throw WireError(.protocolError, "CONTROL: there is no signal \(signal)")
       }
-      if let child, exit == nil {
-        child.signal(signal)
-      } else if child == nil, signalsBeforeStart.count < Self.maxSignalsBeforeStart {
-        signalsBeforeStart.append(signal)
-      }
+      process.signal(signal)
     case .stopSending(let number):
-      if child == nil { channelsStoppedBeforeStart.insert(number) }
+      if process.child == nil { channelsStoppedBeforeStart.insert(number) }
       outputs.first { $0.channel.rawValue == number }?.stop()
     case .cancel: end(.canceled)
     case .detach, .resize, .digest, .restart, .opened: break
@@ -275,80 +260,16 @@ final class CommandJob {
   }
 
   /// Ends the command, before its launch or by SIGTERM to its tree, and SIGKILL after the grace.
-  func end(_ reason: CommandState.Reason) {
-    perform(state.end(reason))
-    cancelLaunch()
-  }
+  func end(_ reason: CommandState.Reason) { process.end(reason) }
 
   /// Ends the command without a grace, and drops its output.
   func kill(_ reason: CommandState.Reason) {
     outlets.drop()
-    perform(state.kill(reason))
-    cancelLaunch()
+    process.kill(reason)
     dropOutputs()
   }
 
-  private func cancelLaunch() {
-    launchIsCanceled.isSet.store(true, ordering: .relaxed)
-    guard let launch, surroundings.launches.cancel(launch) else { return }
-    wasLaunched()
-    perform(state.didFailToStart())
-  }
-
-  // MARK: Ending
-
-  private func perform(_ actions: CommandState.Actions) {
-    if actions.contains(.terminate) {
-      child?.signalTree(SIGTERM)
-      // A stopped process handles SIGTERM only after it continues.
-      child?.signalTree(SIGCONT)
-      startTimer(Self.nanoseconds(request.graceMS ?? RunRequest.defaultGraceMS)) { job in
-        job.perform(job.state.graceDidExpire())
-      }
-    }
-    if actions.contains(.kill) { child?.signalTree(SIGKILL) }
-    if actions.contains(.watchTree) { watchTree() }
-    if actions.contains(.startDrain) {
-      let drain = request.drainMS ?? RunRequest.defaultDrainMS
-      if drain >= 0 { startDrain(Self.nanoseconds(drain)) }
-    }
-    if actions.contains(.startShortDrain) { startDrain(Self.shortDrain) }
-    if actions.contains(.takeLastOutput), !actions.contains(.finish) {
-      outputs.forEach { $0.takeLastOutput() }
-    }
-    if actions.contains(.startLastWait) {
-      startTimer(Self.lastWait) { job in job.perform(job.state.lastWaitDidExpire()) }
-    }
-    if actions.contains(.finish) { finish() }
-  }
-
-  private func startTimer(_ time: UInt64, _ fire: @escaping (CommandJob) -> Void) {
-    phaseTimer?.cancel()
-    phaseTimer = loop.schedule(after: time) { [unowned self] in fire(self) }
-  }
-
-  private func startDrain(_ time: UInt64) {
-    startTimer(time) { job in job.perform(job.state.drainDidExpire()) }
-  }
-
-  private func watchTree() {
-    guard state.awaitsTree else { return }
-    guard let child, child.mayHaveSurvivors else { return perform(state.treeIsGone()) }
-    // Processes may have been forked since the last SIGKILL, or missed by it.
-    if state.phase == .killed { child.signalTree(SIGKILL) }
-    treeTimer?.cancel()
-    treeTimer = loop.schedule(after: Self.treeInterval) { [unowned self] in watchTree() }
-  }
-
-  private func finish() {
-    [deadlineTimer, phaseTimer, treeTimer, detachTimer].forEach { $0?.cancel() }
-    let result = makeResult()
-    child?.onExit = nil
-    child?.release()
-    input?.stop()
-    for outlet in outlets.finish() { outlet.jobDidLeave(.finished(result)) }
-    didFinish(self, result)
-  }
+  // MARK: The result
 
   private var counts: [String: UInt64] {
     // With `merge` channel 2 has no pipe, and its count is 0.
@@ -359,14 +280,14 @@ final class CommandJob {
 
   private func makeResult() -> CloseResult {
     var result: CloseResult
-    if child == nil, let reason = state.reason {
+    if process.child == nil, let reason = process.reason {
       result = CloseResult(neverStartedFor: reason, limits: limits)
       endedAt = loop.now
-    } else if let failure {
+    } else if let failure = process.failure {
       return CloseResult(failure)
-    } else if let exit {
-      result = CloseResult(exit, endedFor: state.reason, limits: limits)
-    } else if let reason = state.reason {
+    } else if let exit = process.exit {
+      result = CloseResult(exit, endedFor: process.reason, limits: limits)
+    } else if let reason = process.reason {
       result = CloseResult(unendedFor: reason, limits: limits)
       endedAt = loop.now
     } else {
@@ -375,18 +296,11 @@ final class CommandJob {
     result.bytes = counts
     result.wallMS = Double(endedAt - startedAt) / 1_000_000
     if outputs.contains(where: \.wasHeld) { result.pipeHeld = true }
-    if mayHaveSurvivors, child?.hasSurvivors == true { result.survivors = true }
-    return result
-  }
-
-  /// Whether to look for processes that are left. Without a control group this scans all processes,
-  /// which takes longer than most commands.
-  private var mayHaveSurvivors: Bool {
-    switch state.tree {
-    case .gone: false
-    case .outOfReach: outlets.current != nil || isNamed
-    case .unknown: loop.killScope == .cgroup
+    // A thorough look takes long, and without an outlet or a name no client gets this result.
+    if process.hasSurvivors(isThorough: outlets.current != nil || isNamed) {
+      result.survivors = true
     }
+    return result
   }
 
   private var limits: CloseResult.CommandLimits {

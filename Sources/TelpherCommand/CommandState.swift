@@ -4,9 +4,9 @@
 ///     starting ──▸ running ──exit──▸ draining ──▸ finished
 ///         │           │                  │            ▴
 ///         └───────────┴──end requested───┴▸ terminating ──▸ killed
-struct CommandState: ~Copyable {
+package struct CommandState: ~Copyable {
   /// The phases of a command.
-  enum Phase: Equatable {
+  package enum Phase: Equatable {
     /// The process is being launched. Next: running, terminating, finished (it could not start).
     case starting
     /// The process runs. Next: draining, terminating, finished.
@@ -23,7 +23,7 @@ struct CommandState: ~Copyable {
   }
 
   /// Why a command is ended before its time.
-  enum Reason: Equatable {
+  package enum Reason: Equatable {
     /// Its deadline passed.
     case deadline
     /// The client canceled it.
@@ -37,28 +37,29 @@ struct CommandState: ~Copyable {
   }
 
   /// What the owner does next, in the order of the declarations.
-  struct Actions: OptionSet, Equatable {
-    let rawValue: UInt8
+  package struct Actions: OptionSet, Equatable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
     /// Send SIGTERM to the tree and start the grace timer.
-    static let terminate = Actions(rawValue: 1)
+    package static let terminate = Actions(rawValue: 1)
     /// Send SIGKILL to the tree.
-    static let kill = Actions(rawValue: 2)
+    package static let kill = Actions(rawValue: 2)
     /// Check regularly whether the tree is gone, and then call `treeIsGone`.
-    static let watchTree = Actions(rawValue: 4)
+    package static let watchTree = Actions(rawValue: 4)
     /// Start the drain timer that the client asked for.
-    static let startDrain = Actions(rawValue: 8)
+    package static let startDrain = Actions(rawValue: 8)
     /// Start a short drain timer: all processes that could write have ended, or soon will.
-    static let startShortDrain = Actions(rawValue: 16)
+    package static let startShortDrain = Actions(rawValue: 16)
     /// Read what the outputs hold at this moment, then end them.
-    static let takeLastOutput = Actions(rawValue: 32)
+    package static let takeLastOutput = Actions(rawValue: 32)
     /// Send the result.
-    static let finish = Actions(rawValue: 64)
+    package static let finish = Actions(rawValue: 64)
     /// Start the last timer: the process has not exited although it was sent SIGKILL.
-    static let startLastWait = Actions(rawValue: 128)
+    package static let startLastWait = Actions(rawValue: 128)
   }
 
   /// What is known of the processes of a command that was ended.
-  enum Tree: Equatable {
+  package enum Tree: Equatable {
     /// Some may be left and may still end.
     case unknown
     /// None is left.
@@ -67,25 +68,28 @@ struct CommandState: ~Copyable {
     case outOfReach
   }
 
-  private(set) var phase = Phase.starting
+  /// The state of a command that is not launched yet.
+  package init() {}
+
+  package private(set) var phase = Phase.starting
   /// Why it was ended, if it was.
-  private(set) var reason: Reason?
+  package private(set) var reason: Reason?
   private var openOutputs = 0
   private var hasExited = false
   /// Whether the result no longer waits for the exit.
   private var ignoresExit = false
   /// What is known of the processes of the tree.
-  private(set) var tree = Tree.unknown
+  package private(set) var tree = Tree.unknown
   /// Whether to send SIGKILL as soon as the process runs.
   private var skipsGrace = false
 
   /// Whether the owner should check regularly whether the tree is gone.
-  var awaitsTree: Bool {
+  package var awaitsTree: Bool {
     hasExited && tree == .unknown && (phase == .terminating || phase == .killed)
   }
 
   /// The process has started, with this many outputs.
-  mutating func didStart(outputs: Int) -> Actions {
+  package mutating func didStart(outputs: Int) -> Actions {
     precondition(phase == .starting, "a command starts once")
     openOutputs = outputs
     guard reason != nil else {
@@ -97,14 +101,14 @@ struct CommandState: ~Copyable {
   }
 
   /// The process could not be launched.
-  mutating func didFailToStart() -> Actions {
+  package mutating func didFailToStart() -> Actions {
     precondition(phase == .starting, "a command starts once")
     phase = .finished
     return .finish
   }
 
   /// Ends the command with a grace; later calls have no effect.
-  mutating func end(_ newReason: Reason) -> Actions {
+  package mutating func end(_ newReason: Reason) -> Actions {
     guard reason == nil, phase != .finished else { return [] }
     reason = newReason
     guard phase != .starting else { return [] }
@@ -113,7 +117,7 @@ struct CommandState: ~Copyable {
   }
 
   /// Ends the command at once, without a grace.
-  mutating func kill(_ newReason: Reason) -> Actions {
+  package mutating func kill(_ newReason: Reason) -> Actions {
     if reason == nil { reason = newReason }
     switch phase {
     case .starting:
@@ -128,7 +132,7 @@ struct CommandState: ~Copyable {
   }
 
   /// The process has exited.
-  mutating func didExit() -> Actions {
+  package mutating func didExit() -> Actions {
     precondition(!hasExited, "a process exits once")
     hasExited = true
     switch phase {
@@ -146,20 +150,20 @@ struct CommandState: ~Copyable {
   }
 
   /// An output has ended.
-  mutating func outputDidEnd() -> Actions {
+  package mutating func outputDidEnd() -> Actions {
     openOutputs -= 1
     return finishIfDone()
   }
 
   /// The grace is over.
-  mutating func graceDidExpire() -> Actions {
+  package mutating func graceDidExpire() -> Actions {
     guard phase == .terminating else { return [] }
     phase = .killed
     return [.kill, .startShortDrain]
   }
 
   /// No process of the tree is left.
-  mutating func treeIsGone() -> Actions {
+  package mutating func treeIsGone() -> Actions {
     guard awaitsTree else { return [] }
     tree = .gone
     let wasTerminating = phase == .terminating
@@ -169,7 +173,7 @@ struct CommandState: ~Copyable {
   }
 
   /// The drain is over.
-  mutating func drainDidExpire() -> Actions {
+  package mutating func drainDidExpire() -> Actions {
     switch phase {
     case .draining:
       return .takeLastOutput
@@ -183,7 +187,7 @@ struct CommandState: ~Copyable {
   }
 
   /// The last wait is over: a process that did not end after SIGKILL is no longer waited for.
-  mutating func lastWaitDidExpire() -> Actions {
+  package mutating func lastWaitDidExpire() -> Actions {
     guard phase == .killed, !hasExited else { return [] }
     ignoresExit = true
     return finishIfDone()

@@ -1,7 +1,6 @@
+import TelpherCommand
 import TelpherTestSupport
 import Testing
-
-@testable import TelpherServer
 
 @Suite struct CommandStateTests {
   /// The events of a command.
