@@ -9,7 +9,10 @@ actor Gathering {
   func arrive() async {
     missing -= 1
     if missing > 0 {
-      await withCheckedContinuation { waiters.append($0) }
+      await withCheckedContinuation { waiter in
+        // Check again: the others may have arrived before this closure runs.
+        if missing > 0 { waiters.append(waiter) } else { waiter.resume() }
+      }
     } else {
       for waiter in waiters { waiter.resume() }
       waiters = []
