@@ -13,7 +13,7 @@ final class ClientCommand {
   /// The channel of standard input; nil for a command without input.
   let input: OutboundChannel?
   /// The result or the error; nil while the command runs.
-  private(set) var outcome: Result<CommandResult, ClientError>?
+  var outcome: Result<CommandResult, ClientError>? { ending.result }
   /// A failure on this side, which is reported instead of the result.
   private(set) var failure: ClientError?
 
@@ -24,7 +24,7 @@ final class ClientCommand {
   /// Outputs that were stopped; their byte counts are not checked.
   private var stopped: Set<Channel> = []
   private var writers: [CheckedContinuation<Void, Never>] = []
-  private var waiters: [CheckedContinuation<CommandResult, any Error>] = []
+  private let ending = StreamOutcome<CommandResult>()
   private var deadline: DeadlineWatch?
 
   init(
@@ -247,30 +247,17 @@ final class ClientCommand {
   func finish(_ outcome: Result<CommandResult, ClientError>) {
     guard self.outcome == nil else { return }
     let outcome = failure.map { .failure($0) } ?? outcome
-    self.outcome = outcome
+    ending.finish(outcome)
     deadline?.cancel()
     closeInput()
     var error: ClientError?
     if case .failure(let failure) = outcome { error = failure }
     output.end(error)
     self.error.end(error)
-    let waiting = waiters
-    waiters = []
-    waiting.forEach { $0.resume(with: outcome.mapError { $0 }) }
   }
 
   /// Waits for the result.
-  func result() async throws -> CommandResult {
-    if let outcome { return try outcome.get() }
-    return try await withCheckedThrowingContinuation { continuation in
-      // Check again inside the closure: see `next`.
-      if let outcome {
-        continuation.resume(with: outcome.mapError { $0 })
-      } else {
-        waiters.append(continuation)
-      }
-    }
-  }
+  func result() async throws -> CommandResult { try await ending.value() }
 
   /// Compares the bytes that arrived with the counts in CLOSE, so that missing output is an error.
   private func checkCounts(_ details: CloseResult) throws(ClientError) {

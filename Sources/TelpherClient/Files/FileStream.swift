@@ -11,10 +11,10 @@ final class FileStream {
   let stream: StreamID
   let pump: PortPump
   /// The server's result, or the error that ended the stream; nil while it is open.
-  private(set) var outcome: Result<CloseResult, ClientError>?
+  var outcome: Result<CloseResult, ClientError>? { ending.result }
 
   private let link: Link
-  private var waiters: [CheckedContinuation<CloseResult, any Error>] = []
+  private let ending = StreamOutcome<CloseResult>()
 
   init(link: Link, stream: StreamID, operation: FileRequest.Operation) {
     self.link = link
@@ -26,7 +26,7 @@ final class FileStream {
   /// Ends the stream with the server's result, or with an error.
   func finish(_ outcome: Result<CloseResult, ClientError>) {
     guard self.outcome == nil else { return }
-    self.outcome = outcome
+    ending.finish(outcome)
     switch outcome {
     // If entries of a tree failed, its records have reported that before.
     case .success(let result) where result.result.isFailure && result.tree == nil:
@@ -34,9 +34,6 @@ final class FileStream {
     case .success: pump.peerDidFinish()
     case .failure(let error): pump.end(FileError(.lost, error.message))
     }
-    let waiting = waiters
-    waiters = []
-    waiting.forEach { $0.resume(with: outcome.mapError { $0 }) }
   }
 
   /// Asks the server to cancel the request, and ends the worker.
@@ -54,18 +51,7 @@ final class FileStream {
   }
 
   /// Waits for the server's result.
-  func result() async throws -> CloseResult {
-    if let outcome { return try outcome.get() }
-    return try await withCheckedThrowingContinuation { continuation in
-      // Check again: a task that does not prefer the loop as its executor may get here one turn of
-      // the loop later.
-      if let outcome {
-        continuation.resume(with: outcome.mapError { $0 })
-      } else {
-        waiters.append(continuation)
-      }
-    }
-  }
+  func result() async throws -> CloseResult { try await ending.value() }
 }
 
 extension CloseResult.Kind {
