@@ -41,6 +41,9 @@ final class CommandJob: CommandProcessDelegate {
   private var deadlineTimer: (any LoopTimer)?
   private var detachTimer: (any LoopTimer)?
 
+  /// The highest signal of Linux, SIGRTMAX (signal(7)).
+  private static let highestSignal: Int32 = 64
+
   /// - Parameters:
   ///   - wasLaunched: called once, when the command has started or has failed to start.
   ///   - didFinish: called once, when the result is known.
@@ -185,7 +188,7 @@ final class CommandJob: CommandProcessDelegate {
   func receive(_ message: ControlMessage) throws(WireError) {
     switch message {
     case .signal(let signal):
-      guard signal > 0, signal <= 64 else {
+      guard signal > 0, signal <= Self.highestSignal else {
         throw WireError(.protocolError, "CONTROL: there is no signal \(signal)")
       }
       process.signal(signal)
