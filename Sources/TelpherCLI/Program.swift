@@ -6,6 +6,8 @@ internal import TelpherTransport
 package enum Program {
   /// The version that `--version` and `info` print.
   static let version = "0.1.0"
+  /// The name and version that a server sends to its clients.
+  static let name = "telpher \(version)"
 
   /// Runs the program on `backend`. Called on the main thread; does not return.
   package static func main(backend: any Backend) -> Never {
@@ -135,12 +137,13 @@ struct RootCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "telpher",
     abstract: "Runs commands and copies files, on this machine or over ssh on another.",
-    version: "telpher \(Program.version)",
+    version: Program.name,
     subcommands: [
       ServeCommand.self, RunCommand.self, OnCommand.self, PutCommand.self, GetCommand.self,
       PickCommand.self,
       ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,
-      MoveCommand.self, PingCommand.self, InfoCommand.self, TokenCommand.self,
+      MoveCommand.self, PingCommand.self, InfoCommand.self, UninstallCommand.self,
+      TokenCommand.self,
       ConnectionsCommand.self, DisconnectCommand.self, RelayCommand.self, ClassicCommand.self,
     ])
 

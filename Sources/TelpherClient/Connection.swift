@@ -39,7 +39,7 @@ public actor Connection {
   public static let defaultTimeout = Duration.seconds(10)
   /// How long a server that a carrier reaches may be silent: ssh's user may have to type a
   /// password, and sshd(8) allows 120 s for that (LoginGraceTime).
-  private static let loginTimeout = Duration.seconds(120)
+  static let loginTimeout = Duration.seconds(120)
 
   /// Connects to a server.
   ///
@@ -158,56 +158,6 @@ public actor Connection {
     }
   }
 
-  private func open(
-    through route: any CarrierRoute, _ environment: [String: String], timeout: Duration?
-  ) async throws {
-    let arguments = route.arguments(
-      running: ["telpher", "serve", "--listen", "stdio"],
-      connectTimeout: timeout ?? Self.defaultTimeout)
-    // The carrier stays in this process's session because it may ask for a password on the
-    // terminal. It leads its own process group so that Ctrl-C does not end it: this process passes
-    // the signal on.
-    var request = SpawnRequest(
-      arguments: arguments, environment: environment, input: .pipe, error: .inherit,
-      tracksTree: false)
-    request.leadsGroup = true
-    let loan = TerminalLoan()
-    var group: Int32?
-    defer { loan?.takeBack(from: group) }
-    let carrier = try await spawn(request, route)
-    let child = carrier.child
-    group = child.pid
-    loan?.lend(to: child.pid)
-    guard let output = child.output, let input = child.input else {
-      preconditionFailure("pipes were asked for")
-    }
-    start(
-      JoinedStream(reading: output, writing: input), timeout: timeout ?? Self.defaultTimeout,
-      waitsForLogin: timeout == nil, carrier: carrier)
-    _ = try await session.hello()
-  }
-
-  private func spawn(
-    _ request: SpawnRequest, _ route: any CarrierRoute
-  ) async throws -> CarrierProcess {
-    try await withCheckedThrowingContinuation {
-      (done: CheckedContinuation<CarrierProcess, any Error>) in
-      loop.spawn(request) { result in
-        switch result {
-        case .success(let child):
-          // Create the carrier at once: the process may exit before this actor continues. It stays
-          // on the loop, which is this actor's executor.
-          nonisolated(unsafe) let carrier = CarrierProcess(child, route: route, on: self.loop)
-          done.resume(returning: carrier)
-        case .failure(let error):
-          done.resume(
-            throwing: ClientError(
-              .unreachable, "\(error.message) (\(route) needs the program \(route.program))"))
-        }
-      }
-    }
-  }
-
   /// - Parameters:
   ///   - timeout: how long the server has to send its HELLO and, on TCP, its proof.
   ///   - isSocket: whether the server was running before; otherwise it is being started.
@@ -240,7 +190,7 @@ public actor Connection {
     opened = session
   }
 
-  private static func nanoseconds(_ duration: Duration) -> UInt64 {
+  static func nanoseconds(_ duration: Duration) -> UInt64 {
     UInt64(max(0, duration.wholeMilliseconds)) * 1_000_000
   }
 

@@ -77,6 +77,21 @@ struct ServerOptions: ParsableArguments {
     }
   }
 
+  @Option(
+    help: ArgumentHelp(
+      "Whether to copy telpher to a place that lacks it: \(Choice<InstallPolicy>.names).",
+      discussion: """
+        For ssh, docker, podman and kubectl, if the PATH there has no telpher or another version. \
+        ask, the default, asks on the terminal; without one it copies nothing. This program is copied \
+        if it is static, as scripts/dist builds it, else the one that $TELPHER_STATIC names: into \
+        ~/.cache/telpher there, verified by its SHA-256 before each start. 'telpher uninstall' \
+        removes it.
+        """,
+      valueName: "when"),
+    completion: .list(InstallPolicy.allCases.map(\.rawValue)),
+    transform: Choice<InstallPolicy>.parse)
+  var install: InstallPolicy?
+
   func validate() throws {
     guard ArgumentText.isPlain(address ?? ""), ArgumentText.isPlain(tokenFile ?? "") else {
       throw ValidationError("The values of --on and --token-file must be UTF-8")

@@ -60,10 +60,8 @@ struct ServerReach {
         return Reached(connection: connection, name: endpoint.description)
       }
       let loop = try backend.makeClientLoop(startsPrograms: startsPrograms)
-      let connection = try await Connection.connect(
-        to: endpoint, on: loop, token: token, trustedUsers: Set(options.trustedUsers),
-        environment: environment, timeout: options.connectTimeout)
-      return Reached(connection: connection, name: endpoint.description)
+      return Reached(
+        connection: try await connect(to: endpoint, on: loop, token), name: endpoint.description)
     } catch let error as ClientError where error.code == .unreachable {
       throw Self.advise(error, endpoint)
     }
@@ -80,8 +78,22 @@ struct ServerReach {
     let reach = RelayReach(
       endpoint: server.endpoint, token: token,
       tokenFile: Self.tokenPath(options.tokenFile, environment), timeout: options.connectTimeout,
-      keep: keep, environment: environment)
+      keep: keep, install: install, environment: environment)
     return try await reach.connect(on: try backend.makeClientLoop(startsPrograms: false))
+  }
+
+  private var install: InstallPolicy { options.install ?? .ask }
+
+  private func connect(
+    to endpoint: Endpoint, on loop: any EventLoop, _ token: Token?
+  ) async throws -> Connection {
+    if case .carrier(let carrier) = endpoint {
+      return try await Installer(policy: install, environment: environment)
+        .connect(to: carrier, on: loop, timeout: options.connectTimeout)
+    }
+    return try await Connection.connect(
+      to: endpoint, on: loop, token: token, trustedUsers: Set(options.trustedUsers),
+      timeout: options.connectTimeout)
   }
 
   /// Adds to `error` what the user can do about it.

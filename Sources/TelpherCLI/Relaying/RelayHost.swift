@@ -47,17 +47,18 @@ struct RelayHost {
   private func start(
     _ settings: RelaySettings, _ diagnostics: DiagnosticPipe?, _ watch: StarterWatch
   ) async throws -> RelayServer {
-    let endpoint = try Endpoint(parsing: settings.address)
-    var startsPrograms = true
-    var token: Token?
-    if case .socket = endpoint {
-      startsPrograms = false
-      token = try TokenFile(settings.tokenFile).read()
+    let timeout = settings.timeoutMS.map { Duration.milliseconds($0) }
+    let connection: Connection
+    switch try Endpoint(parsing: settings.address) {
+    case .carrier(let carrier):
+      connection = try await Installer(
+        policy: settings.install, environment: settings.environment
+      ).connect(to: carrier, on: try backend.makeClientLoop(startsPrograms: true), timeout: timeout)
+    case let endpoint:
+      connection = try await Connection.connect(
+        to: endpoint, on: try backend.makeClientLoop(startsPrograms: false),
+        token: try TokenFile(settings.tokenFile).read(), timeout: timeout)
     }
-    let loop = try backend.makeClientLoop(startsPrograms: startsPrograms)
-    let connection = try await Connection.connect(
-      to: endpoint, on: loop, token: token, environment: settings.environment,
-      timeout: settings.timeoutMS.map { .milliseconds($0) })
     _ = try await connection.serverHello()
     watch.stop()
     var configuration = RelayConfiguration(

@@ -12,6 +12,8 @@ struct RelayReach {
   let timeout: Duration?
   /// How long the relay keeps its connection after this use.
   let keep: Duration
+  /// Whether telpher may be copied to a place that lacks it.
+  let install: InstallPolicy
   let environment: [String: String]
 
   /// Connects.
@@ -75,7 +77,7 @@ struct RelayReach {
     let settings = RelaySettings(
       address: endpoint.description, socket: path, tokenFile: tokenFile,
       timeoutMS: timeout?.wholeMilliseconds, keepMS: max(1, keep.wholeMilliseconds),
-      environment: environment)
+      install: install, environment: environment)
     guard let descriptor = RelayProcess.start(settings, environment: environment) else {
       return nil
     }

@@ -13,6 +13,8 @@ struct RelaySettings: Codable {
   var timeoutMS: Int64?
   /// How long the relay lives after its last use, in milliseconds.
   var keepMS: Int64
+  /// Whether telpher may be copied to the place, if a program carries the connection.
+  var install: InstallPolicy
   /// The environment of a process that carries the connection. The relay itself has not got it.
   var environment: [String: String]
 }

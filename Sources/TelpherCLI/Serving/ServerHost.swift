@@ -42,7 +42,7 @@ struct ServerHost {
     }
     if let drainLimit { configuration.drainLimit = UInt64(drainLimit / .nanoseconds(1)) }
     configuration.environment = Environment.all()
-    configuration.name = "telpher \(Program.version)"
+    configuration.name = Program.name
     try files.configure(&configuration, environment: environment, logger)
     if sockets.contains(where: \.isTCP) { configuration.tokens = try readOrMakeToken() }
 

@@ -72,6 +72,12 @@ public struct Carrier: Sendable, Hashable, CustomStringConvertible {
       try SSHRoute(user: user, host: host, port: port, jump: jump, identity: identity))
   }
 
+  /// Whether telpher can be copied to the place: the carrier runs any command there.
+  package var canInstall: Bool { !(route is CommandRoute) }
+
+  /// The place, for messages: `me@host`, `the container web`.
+  package var place: String { route.words.place }
+
   /// The same carrier with what is not nil replaced; nil if it is not ssh.
   ///
   /// - Throws: as `ssh(user:host:port:jump:identity:)`.

@@ -11,6 +11,8 @@ final class CarrierProcess {
   let child: any ChildProcess
   private let loop: any EventLoop
   private let route: any CarrierRoute
+  /// Whether telpher is being copied to the place.
+  var isInstalling = false
   private var status: ProcessExit.Status?
   private var timer: (any LoopTimer)?
   private var waiting: [() -> Void] = []
@@ -51,15 +53,36 @@ final class CarrierProcess {
       guard error.code == .lost else { return error }
       return ClientError(.lost, "\(error.message); \(text(status))")
     }
+    if isInstalling {
+      return ClientError(
+        .notInstalled,
+        "telpher could not be copied to \(route.words.place) (\(text(status))): see the message above"
+      )
+    }
     // The client sends no request before the server's HELLO, so nothing was run.
-    return ClientError(.unreachable, reason(status, error))
+    switch failure(status) {
+    case .notFound, .notExecutable: return ClientError(.notInstalled, reason(status, error))
+    case .program, .unknown: return ClientError(.unreachable, reason(status, error))
+    }
+  }
+
+  /// - Throws: `ClientError` if the process failed, or has not ended.
+  func checkSuccess() throws(ClientError) {
+    guard let status else {
+      throw ClientError(.unreachable, "\(route.program) did not end")
+    }
+    if case .exited(0) = status { return }
+    throw ClientError(
+      .unreachable, "\(route.words.journey) failed (\(text(status))): see the message above")
+  }
+
+  private func failure(_ status: ProcessExit.Status) -> CarrierFailure {
+    if case .exited(let code) = status { route.meaning(of: code) } else { .unknown }
   }
 
   private func reason(_ status: ProcessExit.Status, _ error: ClientError) -> String {
     let words = route.words
-    let failure: CarrierFailure =
-      if case .exited(let code) = status { route.meaning(of: code) } else { .unknown }
-    switch failure {
+    switch failure(status) {
     case .program:
       return
         "\(route.program) could not \(words.task) (\(text(status))): see its message above; '\(words.check)' must work first"

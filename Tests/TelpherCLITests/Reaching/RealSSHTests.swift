@@ -84,6 +84,28 @@ struct RealSSHTests {
     #expect(result.errorText.contains("\"result\":\"lost\""))
   }
 
+  /// sshd's login shell reads the script, and the terminal is not used.
+  @Test(.enabled(if: canRun, "needs ssh, sshd and, as root, the folder /run/sshd"))
+  func telpherIsCopiedAndRemoved() async throws {
+    let sandbox = try await Self.sandbox(hasTelpher: false)
+    let program = sandbox.folder + "/static"
+    sandbox.write(
+      "#!/bin/sh\nexec \(Sandbox.program) \"$@\"\n"
+        + String(repeating: "# padding\n", count: 100_000),
+      to: program)
+    let first = try await sandbox.telpher(
+      "on", "far", "--install", "always", "-i", "--", "sh", "-c", "cat; exit 5", input: "x",
+      environment: ["TELPHER_STATIC": program])
+    #expect(first.text == "x" && first.errorText == "")
+    #expect(first.status == 5)
+    let list = try await sandbox.telpher(
+      "ls", "-R", "far:.cache/telpher", environment: ["TELPHER_STATIC": program])
+    #expect(list.text.split(separator: "\n").count == 2 && list.text.hasSuffix("/telpher\n"))
+    let removed = try await sandbox.telpher("uninstall", "far")
+    #expect(removed.text == "removed \(sandbox.folder)/.cache/telpher\n")
+    #expect(mode(of: sandbox.folder + "/.cache/telpher") == nil)
+  }
+
   @Test(.enabled(if: canRun, "needs ssh, sshd and, as root, the folder /run/sshd"))
   func whySSHBroughtNoServerIsReported() async throws {
     let sandbox = try await Self.sandbox(hasTelpher: false)

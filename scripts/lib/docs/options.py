@@ -36,7 +36,9 @@ class Command:
         command, words = self, list(words)
         while words and words[0] in command.subcommands:
             command = command.subcommands[words.pop(0)]
-        runs = command is self.subcommands.get("run")
+        runs = command in (self.subcommands.get("run"), self.subcommands.get("on"))
+        if command is self.subcommands.get("on") and words and not words[0].startswith("-"):
+            words.pop(0)  # the host
         while words:
             word = words.pop(0).strip("[]")
             name = word.partition("=")[0]

@@ -72,6 +72,7 @@ README = Plan(
     skipped={
         "scripts/run -- uname -a": ".ci/run runs it",
         "scripts/test": ".ci/run runs it",
+        "scripts/dist": "it builds the program twice, which takes minutes",
     })
 
 TUTORIALS = Plan(
