@@ -213,9 +213,8 @@ let package = Package(
       name: "TelpherEndToEndTests",
       dependencies: [
         "fault-injector", "telpher", "telpher-nio", "TelpherAccess", "TelpherClient",
-        "TelpherFileStore", "TelpherServer", "TelpherProcess", "TelpherTestSupport",
-        "TelpherTransfer", "TelpherTransport", "TelpherUV",
-        "TelpherWire",
+        "TelpherFileStore", "TelpherProcess", "TelpherRelay", "TelpherServer", "TelpherTestSupport",
+        "TelpherTransfer", "TelpherTransport", "TelpherUV", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Programs"], swiftSettings: strict),

@@ -89,7 +89,8 @@ final class RelayedStream {
       // A passer may report it again after that has ended this stream.
       didDrain: { [weak self] in self?.endIfDrained() })
     down[channel] = passer
-    server.anticipate(far, channel)
+    // The others carry little.
+    if channel == .stdout || channel == .file { server.anticipate(far, channel) }
     return passer
   }
 

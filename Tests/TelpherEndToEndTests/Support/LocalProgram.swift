@@ -14,7 +14,8 @@ final class LocalProgram {
   /// Starts `arguments`. The test reads its standard output; its standard error is that of the
   /// tests.
   init(_ arguments: [String], environment: [String: String] = [:]) throws {
-    var variables = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
+    // No background process of the program outlives it.
+    var variables = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TELPHER_KEEP": "0"]
     // The sanitizer's options that scripts/test sets apply to the programs too.
     if let options = getenv("TSAN_OPTIONS") { variables["TSAN_OPTIONS"] = String(cString: options) }
     variables.merge(environment) { $1 }

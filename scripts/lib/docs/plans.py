@@ -40,6 +40,7 @@ README = Plan(
         "telpher run --on ssh://me@host:22 -- uptime": r"^up$",
         "telpher ping --count 3": r"(answer from .*\s*){3}",
         "telpher info": r"kill scope",
+        "telpher connections": r"ssh://host  open for",
         "telpher on docker://web -- hostname": r"^web$",
         "telpher on kubectl://prod/web-0 -- hostname": r"^web$",
         "telpher on 'exec:lxc exec web -- telpher serve --listen stdio' -- hostname": r"^web$",

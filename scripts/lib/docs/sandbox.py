@@ -42,6 +42,8 @@ class Sandbox:
             (tools / name).write_text(f"#!/bin/sh\n{text}\n")
             (tools / name).chmod(0o755)
         self.environment = {
+            # Long enough for the next command, and no process stays for long after the last.
+            "TELPHER_KEEP": "5s",
             "HOME": str(self.home), "XDG_RUNTIME_DIR": str(sockets), "LANG": "C.UTF-8",
             "PATH": f"{tools}:{os.environ.get('PATH', '/usr/bin:/bin')}"}
 

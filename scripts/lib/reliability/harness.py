@@ -218,6 +218,7 @@ class Lab:
             (self.folder / name).mkdir()
             os.chmod(self.folder / name, 0o700)
         self.environment = {
+            "TELPHER_KEEP": "0",
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8",
             "HOME": str(self.folder / "home"), "XDG_RUNTIME_DIR": str(self.folder / "run"),
             "XDG_CONFIG_HOME": str(self.folder / "home/.config"),

@@ -1,0 +1,76 @@
+import Glibc
+import TelpherClient
+import TelpherServer
+import TelpherTestSupport
+import TelpherTransport
+import Testing
+
+/// What a server does for clients behind a relay. With TELPHER_TEST_RELAY in the environment, the
+/// other suites run through a relay too.
+@Suite struct RelayedTests {
+  private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+  @Test(arguments: SystemBackend.all)
+  func aJobThatIsToBeKeptContinuesWithoutItsClientAndAnotherCommandEnds(_ backend: SystemBackend)
+    async throws
+  {
+    try await Fixture.with(backend, relayed: true) { fixture in
+      let job = String(repeating: "0a", count: 16)
+      let request =
+        #"{"op":"run","shell":"echo first; read line; echo $line","on_disconnect":"keep","job":"\#(job)"}"#
+      let first = try await RawPeer.connect(to: fixture.address, on: fixture.clientLoop)
+      await first.send(
+        hello(), open(1, request, noInput: false),
+        open(3, #"{"op":"run","shell":"echo $$; exec sleep 600"}"#))
+      try await first.until("both have written") { peer in
+        !peer.output(1).isEmpty && !peer.output(3).isEmpty
+      }
+      let pid = try #require(await Int32(text(first.output(3)).dropLast()))
+      await first.close()
+      try await eventually("the other command ends") { kill(pid, 0) != 0 }
+
+      let second = try await RawPeer.connect(to: fixture.address, on: fixture.clientLoop)
+      await second.send(hello(), open(1, request, noInput: false))
+      #expect(try await second.frame(5, 1).text.contains(#""attached":true"#))
+      await second.send(data(1, 0, Array("second\n".utf8), fin: true))
+      #expect(try await second.result(1).contains(#""exited""#))
+      #expect(await text(second.output(1)) == "second\n")
+      await second.close()
+    }
+  }
+
+  @Test(arguments: SystemBackend.all)
+  func manyClientsRunCommandsAtOnce(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend, relayed: true) { fixture in
+      try await withThrowingTaskGroup(of: Bool.self) { group in
+        for number in 0..<40 {
+          group.addTask {
+            let connection = try await fixture.connect()
+            let input = [UInt8](repeating: UInt8(number), count: 100_000)
+            let result = try await connection.run(
+              Command(shell: "cat; exit \(number)"), input: input)
+            await connection.close()
+            return result.output == input && result.result.status == .exited(Int32(number))
+          }
+        }
+        for try await isRight in group { #expect(isRight) }
+      }
+    }
+  }
+
+  @Test(arguments: SystemBackend.all)
+  func aServerThatStopsEndsItsClientsCommandsAsLost(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend, relayed: true) { fixture in
+      let connection = try await fixture.connect()
+      let error = await #expect(throws: ClientError.self) {
+        try await connection.run(Command(shell: "echo x; exec sleep 600")) { command in
+          let iterator = command.output.makeAsyncIterator()
+          _ = try await iterator.next()
+          await fixture.server.stop()
+          _ = try await command.result()
+        }
+      }
+      #expect(error?.code == .lost)
+    }
+  }
+}
