@@ -53,14 +53,15 @@ final class CarrierProcess {
       guard error.code == .lost else { return error }
       return ClientError(.lost, "\(error.message); \(text(status))")
     }
-    if isInstalling {
+    let failure = failure(status)
+    if isInstalling, failure != .program {
       return ClientError(
         .notInstalled,
         "telpher could not be copied to \(route.words.place) (\(text(status))): see the message above"
       )
     }
     // The client sends no request before the server's HELLO, so nothing was run.
-    switch failure(status) {
+    switch failure {
     case .notFound, .notExecutable: return ClientError(.notInstalled, reason(status, error))
     case .program, .unknown: return ClientError(.unreachable, reason(status, error))
     }

@@ -65,6 +65,10 @@ package struct Installation: Sendable {
   /// client read no byte too many: what follows is the server's.
   static let (have, want) = ("telpher-have\n", "telpher-want\n")
 
+  /// The exit status of the script if the program can't be stored: no carrier uses it for a failure
+  /// of its own.
+  private static let failure = 3
+
   /// The command that becomes the server: the program of the PATH if it has the same version, else
   /// the copy, which is made first if it is missing.
   ///
@@ -76,14 +80,14 @@ package struct Installation: Sendable {
       say() { echo "telpher: $1" >&2; }; \
       s() { sha256sum <"$1" | grep -q "^\(digest) "; }; \
       command -v sha256sum >/dev/null || { say "there is no sha256sum, which must verify the copy"; \
-      exit 1; }; \
+      exit \(Self.failure); }; \
       m=$(uname -m); [ "$m" = \(Self.machine) ] || { \
-      say "the program is for \(Self.machine), and this machine is $m"; exit 1; }; \
+      say "the program is for \(Self.machine), and this machine is $m"; exit \(Self.failure); }; \
       if [ -f "$f" ] && s "$f"; then printf "telpher-have\\n"; else \
-      mkdir -p "$d" || exit 1; printf "telpher-want\\n"; trap "rm -f \\"$t\\"" EXIT; \
-      head -c \(size) >"$t" && [ "$(wc -c <"$t")" -eq \(size) ] || exit 1; \
-      s "$t" || { say "the copy is damaged"; exit 1; }; \
-      chmod 700 "$t" && mv -f "$t" "$f" || exit 1; trap - EXIT; printf "telpher-have\\n"; fi; \
+      mkdir -p "$d" || exit \(Self.failure); printf "telpher-want\\n"; trap "rm -f \\"$t\\"" EXIT; \
+      head -c \(size) >"$t" && [ "$(wc -c <"$t")" -eq \(size) ] || exit \(Self.failure); \
+      s "$t" || { say "the copy is damaged"; exit \(Self.failure); }; \
+      chmod 700 "$t" && mv -f "$t" "$f" || exit \(Self.failure); trap - EXIT; printf "telpher-have\\n"; fi; \
       umask "$u"; exec "$f" serve --listen stdio
       """
     return ["sh", "-c", script]

@@ -200,6 +200,15 @@ struct InstallTests {
     }
   }
 
+  /// A second try would ask for a password again.
+  @Test func aHostThatSSHDoesNotReachIsTriedOnce() async throws {
+    sandbox.addProgram("ssh", "#!/bin/sh\necho call >>\"$HOME/calls\"\nexit 255\n")
+    let result = try await telpher("on", "far", "--install", "always", "true")
+    #expect(result.status == 125)
+    #expect(result.errorText.contains("ssh could not connect to far or log in there"))
+    #expect(try await calls() == 1)
+  }
+
   @Test func aContainerGetsACopyToo() async throws {
     sandbox.addProgram(
       "docker",
