@@ -140,7 +140,7 @@ let package = Package(
     .target(
       name: "TelpherRelay",
       dependencies: [
-        "TelpherClient", "TelpherLink", "TelpherTransport", "TelpherWire",
+        "TelpherAccess", "TelpherClient", "TelpherLink", "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
       ],
       swiftSettings: strict),

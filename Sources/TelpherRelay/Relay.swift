@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherAccess
 internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
@@ -37,6 +38,8 @@ final class Relay: LinkDelegate {
   private var lastPing: UInt64 = 0
   /// Why the server accepts no more streams; nil while it does.
   private var refusal: String?
+  /// Why the server's connection was lost; nil if it was not.
+  private(set) var lossReason: String?
   /// Whether the server's link has ended.
   private var hasServerEnded = false
 
@@ -62,12 +65,15 @@ final class Relay: LinkDelegate {
   // MARK: Clients
 
   /// Accepts a client.
-  func accept(_ stream: any ByteStream) {
-    guard life.phase == .serving else { return stream.close() }
-    if case .user(let uid, _) = stream.peer, uid != configuration.owner, uid != 0 {
+  ///
+  /// - Parameter address: where it has connected; nil for one over open descriptors.
+  func accept(_ stream: any ByteStream, at address: SocketAddress?) {
+    guard life.phase == .serving, let access = access(of: stream.peer, at: address) else {
       return stream.close()
     }
-    let client = RelayClient(makeLink(stream), of: self)
+    let client = RelayClient(makeLink(stream, access), of: self)
+    // A stranger's connection is closed without waiting for it to read the reason.
+    if case .mustProve = access { client.link.lingersAfterFault = false }
     guard clients.count < configuration.maxClients else {
       refused[ObjectIdentifier(client)] = client
       return client.refuse(
@@ -79,9 +85,33 @@ final class Relay: LinkDelegate {
     client.start(helloTimeout: configuration.helloTimeout)
   }
 
-  private func makeLink(_ stream: any ByteStream) -> Link {
+  /// How a client shows that it may use the relay.
+  private enum Access {
+    /// The system has reported who it is.
+    case known
+    /// By a proof that it knows the token.
+    case mustProve(TokenProver)
+  }
+
+  /// How `peer` shows that it may use the relay; nil if it may not.
+  private func access(of peer: PeerIdentity, at address: SocketAddress?) -> Access? {
+    switch peer {
+    case .inherited: return .known
+    case .user(let uid, _): return uid == configuration.owner || uid == 0 ? .known : nil
+    case .network(_, let isLoopback):
+      guard isLoopback, let address, let token = try? configuration.tokens?.current() else {
+        return nil
+      }
+      return .mustProve(TokenProver(token, at: address))
+    }
+  }
+
+  private func makeLink(_ stream: any ByteStream, _ access: Access) -> Link {
+    var prover: TokenProver?
+    if case .mustProve(let needed) = access { prover = needed }
     var hello = Hello(
       maxStreams: serverHello.maxStreams ?? WireConstants.defaultMaxStreams,
+      auth: prover == nil ? nil : .fresh(),
       server: serverHello.server, killScope: serverHello.killScope)
     hello.features = serverHello.features
     hello.relay = Hello.Relay(
@@ -92,7 +122,8 @@ final class Relay: LinkDelegate {
     var linkConfiguration = configuration.link
     linkConfiguration.openRoom = openRoom
     return Link(
-      role: .server, stream: stream, loop: loop, hello: hello, configuration: linkConfiguration)
+      role: .server, stream: stream, loop: loop, hello: hello, prover: prover,
+      configuration: linkConfiguration)
   }
 
   /// The most bytes of the address in a HELLO, which must fit into
@@ -231,6 +262,7 @@ final class Relay: LinkDelegate {
       let words = configuration.lastWords()
       let reason = words.isEmpty ? text : "\(text) (\(words))"
       refusal = reason
+      lossReason = reason
       for client in clients.values { client.serverIsLost(reason) }
       perform(life.drain(at: loop.now))
     }

@@ -81,6 +81,7 @@ final class RelayClient: LinkDelegate {
   func link(_ link: Link, didReceive hello: Hello) {
     helloTimer?.cancel()
     helloTimer = nil
+    link.lingersAfterFault = true
     keep = hello.keepMS.map { $0.multipliedReportingOverflow(by: 1_000_000) }
       .map { $0.overflow ? .max : $0.partialValue }
     link.announce()

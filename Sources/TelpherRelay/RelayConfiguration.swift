@@ -1,3 +1,4 @@
+package import TelpherAccess
 package import TelpherLink
 internal import TelpherWire
 
@@ -9,8 +10,10 @@ package struct RelayConfiguration: Sendable {
   package var version: String
   /// The only user, besides root, whose processes may use the relay.
   package var owner: UInt32
+  /// The token that clients on TCP must know; nil refuses them.
+  package var tokens: TokenSource?
   /// How long the connection to the server is kept after its last use, unless the client of that use
-  /// says otherwise.
+  /// says otherwise. More than 0.
   package var keep: UInt64
   /// What the process that carries the connection has printed last; empty if nothing. It is added
   /// to the reason that a lost connection gives its clients.
@@ -36,5 +39,12 @@ package struct RelayConfiguration: Sendable {
     self.owner = owner
     self.keep = keep
     link.windowGrowth = 0
+  }
+
+  /// Disconnects clients that are silent for `limit`, even if their systems acknowledge data.
+  package mutating func disconnectClients(silentFor limit: UInt64) {
+    link.stoppedAfter = limit
+    // The client must get a PING before its silence can count as a missing answer.
+    link.pingAfter = min(link.pingAfter, limit / 3)
   }
 }

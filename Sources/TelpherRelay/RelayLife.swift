@@ -35,7 +35,12 @@ struct RelayLife {
   /// A relay without clients at `now`, which lives for `keep` without a use.
   init(keep: UInt64, at now: UInt64) {
     self.keep = keep
-    expiry = now + keep
+    expiry = Self.sum(now, keep)
+  }
+
+  private static func sum(_ now: UInt64, _ time: UInt64) -> UInt64 {
+    let (sum, overflow) = now.addingReportingOverflow(time)
+    return overflow ? .max : sum
   }
 
   /// The time until the end if no client comes; nil while there are clients.
@@ -58,8 +63,7 @@ struct RelayLife {
     clients -= 1
     if wasUsed {
       keep = wanted ?? keep
-      let (sum, overflow) = now.addingReportingOverflow(keep)
-      expiry = overflow ? .max : sum
+      expiry = Self.sum(now, keep)
     }
     return check(at: now)
   }
@@ -74,6 +78,7 @@ struct RelayLife {
   mutating func check(at now: UInt64) -> Action {
     guard clients == 0 else { return .wait }
     switch phase {
+    case .serving where expiry == .max: return .wait
     case .serving where now < expiry: return .check(after: expiry - now)
     case .serving, .draining:
       phase = .over

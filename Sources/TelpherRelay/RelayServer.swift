@@ -11,8 +11,8 @@ package actor RelayServer {
 
   private let connection: Connection
   private var relay: Relay?
-  private var socket: (any BoundSocket)?
-  private var listener: (any Listener)?
+  private var sockets: [any BoundSocket] = []
+  private var listeners: [any Listener] = []
   private var isOver = false
   private var waiters: [CheckedContinuation<Void, Never>] = []
 
@@ -24,44 +24,67 @@ package actor RelayServer {
     loop = connection.loop
   }
 
-  /// Starts a relay over `connection`, which it takes over, and listens on a Unix socket.
+  /// Open descriptors over which a client has connected; they may be the same.
+  package struct Descriptors: Sendable {
+    let input: Int32
+    let output: Int32
+
+    /// Descriptors to read from and to write to.
+    package init(reading input: Int32, writing output: Int32) {
+      self.input = input
+      self.output = output
+    }
+  }
+
+  /// Starts a relay over `connection`, which it takes over, and listens for clients.
   ///
   /// - Parameters:
-  ///   - path: the socket. Its folder must be private: every process of this user, and no other,
-  ///     may use the relay.
-  ///   - client: the socket of the first client, which the relay then owns; nil if there is none.
+  ///   - addresses: where it listens. Only the owner and root may use a Unix socket; clients on TCP
+  ///     prove that they know the token.
+  ///   - client: the descriptors of the first client, which the relay then owns; nil if there is
+  ///     none.
   /// - Throws: `ClientError` if the connection has ended; `TransportError` if the relay can't listen.
   package static func start(
-    over connection: Connection, at path: String, client: Int32?,
+    over connection: Connection, at addresses: [SocketAddress], client: Descriptors?,
     _ configuration: RelayConfiguration
   ) async throws -> RelayServer {
     let hello = try await connection.serverHello()
     let server = RelayServer(over: connection)
-    try await server.start(hello, at: path, client, configuration)
+    try await server.start(hello, at: addresses, client, configuration)
     return server
   }
 
   private func start(
-    _ hello: Hello, at path: String, _ client: Int32?, _ configuration: RelayConfiguration
+    _ hello: Hello, at addresses: [SocketAddress], _ client: Descriptors?,
+    _ configuration: RelayConfiguration
   ) throws {
-    let socket = try loop.bind(to: .unix(path: path), backlog: Self.backlog)
     do {
-      let first = try client.map { descriptor throws(TransportError) in
-        try loop.adopt(reading: descriptor, writing: descriptor)
+      for address in addresses { sockets.append(try loop.bind(to: address, backlog: Self.backlog)) }
+      let first = try client.map { client throws(TransportError) in
+        try loop.adopt(reading: client.input, writing: client.output)
       }
       let relay = try takeOver(hello, configuration)
       self.relay = relay
-      self.socket = socket
-      listener = try loop.serve(socket) { [unowned self] stream in
-        nonisolated(unsafe) let stream = stream
-        assumeIsolated { $0.relay?.accept(stream) }
+      for socket in sockets {
+        let address = socket.address
+        listeners.append(
+          try loop.serve(socket) { [unowned self] stream in
+            nonisolated(unsafe) let stream = stream
+            assumeIsolated { $0.relay?.accept(stream, at: address) }
+          })
       }
-      if let first { relay.accept(first) }
+      if let first { relay.accept(first, at: nil) }
     } catch {
-      socket.close()
+      closeSockets()
       throw error
     }
   }
+
+  /// Where it listens; port 0 is replaced by the port that the system chose.
+  package var addresses: [SocketAddress] { sockets.map(\.address) }
+
+  /// Why the connection to the server has ended; nil if it has not, or if this side has ended it.
+  package var lossReason: String? { relay?.lossReason }
 
   /// Creates the relay, which handles the connection's streams from now on.
   private func takeOver(_ hello: Hello, _ configuration: RelayConfiguration) throws -> Relay {
@@ -72,18 +95,18 @@ package actor RelayServer {
       relay = Relay(
         link, hello: hello, configuration,
         explain: { end, body in explain(end) { body($0.message) } },
-        didClose: { [unowned self] in assumeIsolated { $0.closeSocket() } },
+        didClose: { [unowned self] in assumeIsolated { $0.closeSockets() } },
         didEnd: { [unowned self] in assumeIsolated { $0.didEnd() } })
     }
     guard let relay else { preconditionFailure("it was created above") }
     return relay
   }
 
-  private func closeSocket() {
-    listener?.close()
-    listener = nil
-    socket?.close()
-    socket = nil
+  private func closeSockets() {
+    listeners.forEach { $0.close() }
+    listeners = []
+    sockets.forEach { $0.close() }
+    sockets = []
   }
 
   private func didEnd() {

@@ -54,7 +54,7 @@ struct Fixture {
         address: "\(address)", version: "test", owner: geteuid(), keep: 3_600_000_000_000)
       configuration.helloTimeout = 600_000_000_000
       relay = try await RelayServer.start(
-        over: connection, at: path + ".relay", client: nil, configuration)
+        over: connection, at: [.unix(path: path + ".relay")], client: nil, configuration)
       address = .unix(path: path + ".relay")
     }
     let fixture = Fixture(server: server, clientLoop: clientLoop, address: address)

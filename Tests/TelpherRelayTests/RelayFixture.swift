@@ -62,7 +62,7 @@ struct RelayFixture: Sendable {
       configuration.helloTimeout = 600_000_000_000
       configure(&configuration)
       let relay = try await RelayServer.start(
-        over: connection, at: "/relay", client: nil, configuration)
+        over: connection, at: [.unix(path: "/relay")], client: nil, configuration)
       kept = relay
       try await body(RelayFixture(relay: relay, server: server, clientLoop: loops[2]))
       result = .success(())

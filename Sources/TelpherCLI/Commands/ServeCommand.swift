@@ -35,6 +35,17 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "Passes all clients on to the server at this address, and serves nothing itself.",
+      discussion: """
+        At most 64 clients at a time share one connection to it, and the limits that it has for one \
+        connection. The process ends if that connection is lost.
+        """,
+      valueName: "address"),
+    completion: WordCompletion.server)
+  var relay: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Confines file access to this folder; 'none' serves no files.",
       discussion: """
         All paths of clients start in this folder: /x, ~/x and x all mean DIR/x. Nothing outside \
@@ -102,11 +113,23 @@ struct ServeCommand: AsyncParsableCommand {
     if listen.contains(.stdio) && listen.count > 1 {
       throw ValidationError("--listen stdio cannot be combined with another --listen")
     }
+    if relay != nil, root != nil || noCommands || readOnly || spawn != nil {
+      throw ValidationError(
+        "--relay cannot be combined with --root, --no-commands, --read-only or --spawn: give them to the server behind it"
+      )
+    }
   }
 
   func run() async throws {
     InheritedSignals.setDispositions()
     let logger = EscapingLogHandler.logger(level: logLevel)
+    if let relay {
+      return try await BastionHost(
+        backend: CurrentBackend.require(), environment: Environment.current(),
+        tokenFile: tokenFile, server: relay, maxConnections: maxConnections,
+        clientTimeout: clientTimeout, logger: logger
+      ).serve(listen)
+    }
     let host = ServerHost(
       backend: CurrentBackend.require(), environment: Environment.current(), tokenFile: tokenFile,
       loops: loops, spawn: spawn, maxConnections: maxConnections, clientTimeout: clientTimeout,

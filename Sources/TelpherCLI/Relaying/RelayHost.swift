@@ -66,7 +66,8 @@ struct RelayHost {
       keep: UInt64(settings.keepMS) * 1_000_000)
     configuration.lastWords = { diagnostics?.lastLine ?? "" }
     return try await RelayServer.start(
-      over: connection, at: settings.socket, client: STDIN_FILENO, configuration)
+      over: connection, at: [.unix(path: settings.socket)],
+      client: .init(reading: STDIN_FILENO, writing: STDIN_FILENO), configuration)
   }
 
   /// Leaves the starter's terminal, folder and standard error.

@@ -27,7 +27,7 @@ struct ServerHost {
   /// - Throws: `Failure` if an address is refused or in use, the root can't be opened or there is no
   ///   token; `TransportError` if the server can't listen for another reason.
   func serve(_ addresses: [ListenAddress]) async throws {
-    let sockets = try sockets(addresses)
+    let sockets = try ListenSockets.checked(addresses, environment: environment)
     var configuration = ServerConfiguration()
     configuration.maxConnections = maxConnections
     configuration.maxStrangers = min(configuration.maxStrangers, Self.descriptorsForStrangers)
@@ -80,37 +80,6 @@ struct ServerHost {
     parts.shutDown()
   }
 
-  /// The sockets to listen at, after a check of their hosts and folders.
-  private func sockets(_ addresses: [ListenAddress]) throws(Failure) -> [SocketAddress] {
-    if addresses.isEmpty {
-      let socket = DefaultSocket(environment: environment)
-      try socket.prepareFolder()
-      try socket.holdLock()
-      return [.unix(path: socket.path)]
-    }
-    var sockets: [SocketAddress] = []
-    for case .socket(let address) in addresses {
-      if case .tcp(let host, _) = address, !Host.isLoopback(host) {
-        throw Failure(Loopback.refusal("\(address)"))
-      }
-      if case .unix(let path) = address { try Self.checkFolder(of: path) }
-      sockets.append(address)
-    }
-    return sockets
-  }
-
-  /// Checks that the folder of the socket at `path` exists.
-  ///
-  /// - Throws: `Failure` if it does not. Other faults are left to bind(2), which reports them.
-  private static func checkFolder(of path: String) throws(Failure) {
-    guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return }
-    let folder = String(path[..<slash])
-    guard access(folder, F_OK) != 0, errno == ENOENT else { return }
-    throw Failure(
-      "cannot listen at unix:\(path): the folder \(folder) is missing; make it with 'mkdir -p \(folder)'"
-    )
-  }
-
   /// The descriptors that unauthenticated connections at one listener may use: a quarter of the
   /// process's limit. The rest is for clients and their commands.
   private static var descriptorsForStrangers: Int {
@@ -127,16 +96,6 @@ struct ServerHost {
       return TokenSource(file)
     } catch {
       throw Failure(error.description)
-    }
-  }
-}
-
-extension SocketAddress {
-  /// Whether it is a TCP address, to which every user of the machine can connect.
-  fileprivate var isTCP: Bool {
-    switch self {
-    case .tcp: true
-    case .unix: false
     }
   }
 }

@@ -46,6 +46,8 @@ README = Plan(
         "telpher on 'exec:lxc exec web -- telpher serve --listen stdio' -- hostname": r"^web$",
         "telpher ls -l host:backup": r"a\.txt",
         "telpher run --on tcp:127.0.0.1:7000 -- whoami": r"\w",
+        "telpher run --on 'exec:ssh gate telpher serve --listen stdio --relay ssh://inner' -- uptime":
+            r"^up$",
     },
     given={"telpher pick get host:reports": "1\nq\n"},
     after={

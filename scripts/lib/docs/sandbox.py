@@ -18,7 +18,8 @@ RUN_TELPHER = 'while [ "$1" != telpher ]; do shift; done; exec "$@"'
 
 PROGRAMS = {
     # Connects to this machine: runs the command in the home folder, as sshd does.
-    "ssh": 'while [ "$1" != -- ]; do shift; done; shift 2; cd && exec sh -c "$*"',
+    "ssh": 'case " $* " in *" -- "*) while [ "$1" != -- ]; do shift; done; shift;; esac; shift; '
+           'cd && exec sh -c "$*"',
     # Run the command on this machine.
     "docker": RUN_TELPHER, "kubectl": RUN_TELPHER, "lxc": RUN_TELPHER,
     "hostname": "echo web",

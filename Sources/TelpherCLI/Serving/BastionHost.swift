@@ -1,0 +1,75 @@
+internal import Glibc
+internal import Logging
+internal import TelpherAccess
+internal import TelpherClient
+internal import TelpherRelay
+internal import TelpherTransport
+
+/// Runs a bastion as this process: a server that passes its clients on to another one.
+struct BastionHost {
+  let backend: any Backend
+  let environment: [String: String]
+  /// The file with the token that clients on TCP must know, and that a server on TCP knows.
+  let tokenFile: String?
+  /// The address or the name of the server that clients are passed on to.
+  let server: String
+  let maxConnections: Int
+  /// How long a client may be silent before it is disconnected; nil for no limit.
+  let clientTimeout: Duration?
+  let logger: Logger
+
+  /// Connects to the server and serves until a signal ends this process, the connection to the
+  /// server is lost, or, with stdio, the client disconnects.
+  ///
+  /// - Throws: `ClientError` if the server can't be reached; `Failure` if its connection was lost,
+  ///   or an address can't be used; `TransportError`.
+  func serve(_ addresses: [ListenAddress]) async throws {
+    let sockets = try ListenSockets.checked(addresses, environment: environment)
+    let file = TokenFile(ServerReach.tokenPath(tokenFile, environment))
+    let connection = try await connect(file)
+    var configuration = RelayConfiguration(
+      address: server, version: RelayKey.build, owner: geteuid(), keep: .max)
+    configuration.maxClients = min(configuration.maxClients, maxConnections)
+    if sockets.contains(where: \.isTCP) {
+      do throws(SecretFile.Failure) { _ = try file.readOrMake() } catch {
+        throw Failure(error.description)
+      }
+      configuration.tokens = TokenSource(file)
+    }
+    if let clientTimeout {
+      configuration.disconnectClients(silentFor: UInt64(clientTimeout / .nanoseconds(1)))
+    }
+    let isStdio = addresses.contains(.stdio)
+    let relay = try await RelayServer.start(
+      over: connection, at: sockets,
+      client: isStdio ? .init(reading: STDIN_FILENO, writing: STDOUT_FILENO) : nil, configuration)
+    for address in await relay.addresses {
+      logger.info("listening", metadata: ["address": "\(address)", "relay": "\(server)"])
+      try Announcement.print(address)
+    }
+    await ServerSignals.watch(on: relay.loop, reapOrphans: nil).run(
+      until: { isStdio ? await relay.drain() : await relay.ended() }, ending: relay, logger)
+    if let reason = await relay.lossReason {
+      throw Failure("the connection to \(server) is lost: \(reason)", kind: "lost")
+    }
+  }
+
+  private func connect(_ file: TokenFile) async throws -> Connection {
+    let endpoint = try HostName.server(server, environment: environment).endpoint
+    var token: Token?
+    if case .socket(.tcp) = endpoint {
+      do throws(SecretFile.Failure) { token = try file.read() } catch {
+        throw Failure(error.description, kind: "not_authenticated")
+      }
+    }
+    do {
+      let connection = try await Connection.connect(
+        to: endpoint, on: try backend.makeClientLoop(startsPrograms: true), token: token,
+        environment: environment)
+      _ = try await connection.serverHello()
+      return connection
+    } catch {
+      throw Failure(error)
+    }
+  }
+}

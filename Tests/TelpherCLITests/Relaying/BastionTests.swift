@@ -1,0 +1,80 @@
+import Glibc
+import Testing
+
+/// `telpher serve --relay`: a server that passes its clients on to another.
+struct BastionTests {
+  let sandbox: Sandbox
+  init() throws { sandbox = try Sandbox() }
+
+  @Test(arguments: ["unix", "tcp"])
+  func clientsReachTheServerBehind(_ kind: String) async throws {
+    let (behind, servers) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/behind")
+    let server = try #require(servers.first)
+    let (bastion, addresses) = try await sandbox.serve(
+      "--relay", server, "--listen",
+      kind == "unix" ? "unix:\(sandbox.folder)/bastion" : "tcp:127.0.0.1:0")
+    let address = try #require(addresses.first)
+    let result = try await sandbox.telpher(
+      "run", "--on", address, "--", "sh", "-c", "echo $PPID; exit 3")
+    #expect(result.status == 3)
+    #expect(result.text == "\(behind.pid)\n")
+    // Its server has one connection, that of the bastion.
+    #expect(try await sandbox.telpher("info", "--on", address).text.contains("connections: 1\n"))
+    bastion.signal(SIGTERM)
+    #expect(await bastion.finish().status == 0)
+    behind.signal(SIGTERM)
+    #expect(await behind.finish().status == 0)
+  }
+
+  @Test func aClientOnTCPNeedsTheToken() async throws {
+    let (behind, servers) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/behind")
+    let (bastion, addresses) = try await sandbox.serve(
+      "--relay", try #require(servers.first), "--listen", "tcp:127.0.0.1:0")
+    let wrong = sandbox.folder + "/wrong"
+    sandbox.write(String(repeating: "0", count: 64) + "\n", to: wrong)
+    let result = try await sandbox.telpher(
+      "run", "--on", try #require(addresses.first), "--token-file", wrong, "--", "true")
+    #expect(result.status == 125)
+    #expect(result.errorText.contains("the token is not this server's"))
+    bastion.signal(SIGTERM)
+    #expect(await bastion.finish().status == 0)
+    behind.signal(SIGTERM)
+    #expect(await behind.finish().status == 0)
+  }
+
+  /// A bastion that ssh has started, and a server behind it that it reaches by ssh.
+  @Test func itServesStandardInputAndOutput() async throws {
+    sandbox.addSSH()
+    let result = try await sandbox.telpher(
+      "run", "--on", "exec:\(Sandbox.program) serve --listen stdio --relay ssh://inner", "--", "sh",
+      "-c", "echo x; exit 4")
+    #expect(result.status == 4)
+    #expect(result.text == "x\n")
+    #expect(try await sandbox.logins == 1)
+  }
+
+  @Test func itEndsWithTheConnectionToItsServer() async throws {
+    let (behind, servers) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/behind")
+    let (bastion, addresses) = try await sandbox.serve(
+      "--relay", try #require(servers.first), "--listen", "unix:\(sandbox.folder)/bastion")
+    let client = try sandbox.start(
+      ["run", "--on", try #require(addresses.first), "-i", "--", "cat"], input: .pipe)
+    await client.write("x\n")
+    #expect(await client.line() == "x")
+    behind.signal(SIGKILL)
+    #expect(await client.finish().status == 125)
+    let end = await bastion.finish()
+    #expect(end.status == 125)
+    #expect(end.errorText.contains("is lost"))
+    _ = await behind.finish()
+  }
+
+  @Test func aServerThatDoesNotAnswerIsReportedAtTheStart() async throws {
+    let result = try await sandbox.telpher("serve", "--relay", "unix:\(sandbox.folder)/nowhere")
+    #expect(result.status == 125)
+    #expect(result.errorText.contains("nowhere"))
+    let mixed = try await sandbox.telpher("serve", "--relay", "ssh://x", "--read-only")
+    #expect(mixed.status != 0)
+    #expect(mixed.errorText.contains("--relay cannot be combined"))
+  }
+}
