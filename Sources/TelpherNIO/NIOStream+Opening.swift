@@ -21,9 +21,10 @@ extension NIOStream {
     return channel.socketDescriptor.flatMap { TCPPorts(ofSocket: $0) }
   }
 
-  func resetOnClose() {
+  func setResetsOnClose(_ resets: Bool) {
     loop.preconditionIsCurrent()
-    if let socketDescriptor = channel.socketDescriptor { SocketReset.onClose(of: socketDescriptor) }
+    guard let socketDescriptor = channel.socketDescriptor else { return }
+    SocketReset.set(resets, onCloseOf: socketDescriptor)
   }
 
   /// A stream over one end of a pipe, or over one direction of a socket or terminal. The stream

@@ -60,10 +60,11 @@ public protocol ByteStream: AnyObject {
   /// Closes both sides at once and drops queued bytes. No callback follows. Does nothing if closed.
   func close()
 
-  /// Makes `close()` reset a TCP connection, so that the peer sees an error instead of an orderly
-  /// end. Use it for data that the peer must not mistake for complete. Other streams are not
-  /// affected.
-  func resetOnClose()
+  /// Sets whether `close()` resets a TCP connection, so that the peer sees an error instead of an
+  /// orderly end. Use it for data that the peer must not mistake for complete: the system resets the
+  /// connection also if this process dies. Other streams are not affected. Does nothing after
+  /// `close()`.
+  func setResetsOnClose(_ resets: Bool)
 
   /// The peer's identity, as the system reports it.
   var peer: PeerIdentity { get }

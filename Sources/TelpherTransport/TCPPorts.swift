@@ -17,5 +17,5 @@ extension ByteStream {
   public var tcpPorts: TCPPorts? { nil }
 
   /// Does nothing: most streams are not TCP connections.
-  public func resetOnClose() {}
+  public func setResetsOnClose(_ resets: Bool) {}
 }

@@ -9,6 +9,8 @@ struct MemoryEndpoint: Sendable {
   var outgoing: MemoryPipe?
   /// The identity of the peer.
   var peer: PeerIdentity
+  /// Whether it is an end of a TCP connection.
+  var isTCP = false
 
   /// Creates the two ends of a connection to `address`, the connector's first. `connector` is the
   /// identity that the other end sees (nil: the one that a real system would report).
@@ -21,11 +23,12 @@ struct MemoryEndpoint: Sendable {
       case .tcp(let host, _):
         .network(address: host, isLoopback: host == "::1" || host.hasPrefix("127."))
       }
+    let isTCP = if case .tcp = address { true } else { false }
     let up = MemoryPipe(capacity: capacity)
     let down = MemoryPipe(capacity: capacity)
     return (
-      MemoryEndpoint(incoming: down, outgoing: up, peer: peer),
-      MemoryEndpoint(incoming: up, outgoing: down, peer: connector ?? peer)
+      MemoryEndpoint(incoming: down, outgoing: up, peer: peer, isTCP: isTCP),
+      MemoryEndpoint(incoming: up, outgoing: down, peer: connector ?? peer, isTCP: isTCP)
     )
   }
 }

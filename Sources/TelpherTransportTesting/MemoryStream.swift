@@ -20,6 +20,8 @@ package final class MemoryStream: ByteStream {
   private let loop: MemoryLoop
   private let incoming: MemoryPipe?
   private let outgoing: MemoryPipe?
+  private let isTCP: Bool
+  private var resetsOnClose = false
   private var handle = 0
   private var isReading = false
   private var didEnd = false
@@ -34,6 +36,7 @@ package final class MemoryStream: ByteStream {
     self.loop = loop
     incoming = endpoint.incoming
     outgoing = endpoint.outgoing
+    isTCP = endpoint.isTCP
     peer = endpoint.peer
     handle = loop.add(self)
     let waker = MemoryWaker(loop: loop, handle: handle)
@@ -175,6 +178,12 @@ package final class MemoryStream: ByteStream {
     }
   }
 
+  /// Sets whether `close()` resets a TCP connection.
+  package func setResetsOnClose(_ resets: Bool) {
+    loop.checkIsolated()
+    resetsOnClose = resets
+  }
+
   /// Closes both sides at once and drops queued bytes.
   package func close() {
     loop.checkIsolated()
@@ -184,6 +193,7 @@ package final class MemoryStream: ByteStream {
     dropQueue()
     (onRead, onEnd, onWritable, onWriteFailure) = (nil, nil, nil, nil)
     let hadBytes = incoming?.closeReader() ?? false
+    if isTCP, resetsOnClose { outgoing?.sever() }
     // As with sockets: closing one with unread bytes resets the connection.
     outgoing?.finish(hadBytes ? .severed : nil)
     loop.remove(handle)

@@ -34,9 +34,10 @@ extension UVStream {
     return TCPPorts(ofSocket: Handle.descriptor(of: output))
   }
 
-  func resetOnClose() {
+  func setResetsOnClose(_ resets: Bool) {
     loop.preconditionIsCurrent()
-    if isDuplex, let output { SocketReset.onClose(of: Handle.descriptor(of: output)) }
+    guard isDuplex, let output else { return }
+    SocketReset.set(resets, onCloseOf: Handle.descriptor(of: output))
   }
 
   /// A stream over one end of a pipe to a child. The stream owns the descriptor.

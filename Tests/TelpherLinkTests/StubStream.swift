@@ -64,7 +64,7 @@ final class StubStream: ByteStream {
   }
 
   func close() { isClosed = true }
-  func resetOnClose() {}
+  func setResetsOnClose(_ resets: Bool) {}
 
   /// Writes the queued bytes.
   func becomeWritable() {

@@ -222,7 +222,7 @@ final class PulledStream {
     isClosed = true
     didEnd = nil
     (pieces, heldBytes) = ([], 0)
-    if isPeerWaiting { stream.resetOnClose() }
+    if isPeerWaiting { stream.setResetsOnClose(true) }
     stream.close()
     reader.ring()
     writer.ring()

@@ -218,4 +218,56 @@ struct EndTests {
       try await stage.settle()
     }
   }
+
+  @Test(arguments: Backends.all)
+  func aTCPConnectionCanBeClosedWithAReset(_ backend: TransportUnderTest) async throws {
+    try await backend.run { stage in
+      let (client, server) = try await stage.pair(.tcp)
+      client.resume()
+      server.stream.setResetsOnClose(true)
+      server.close()
+      try await stage.until("the end") { client.hasEnded }
+      #expect(client.ends.map { $0?.code } == [.broken])
+    }
+  }
+
+  @Test(arguments: Backends.all)
+  func aResetOnCloseCanBeUndone(_ backend: TransportUnderTest) async throws {
+    try await backend.run { stage in
+      let (client, server) = try await stage.pair(.tcp)
+      client.resume()
+      server.stream.setResetsOnClose(true)
+      server.write([1, 2])
+      server.stream.setResetsOnClose(false)
+      server.close()
+      try await stage.until("the end") { client.hasEnded }
+      #expect(client.bytes == [1, 2])
+      #expect(client.ends == [nil])
+    }
+  }
+
+  /// A Unix socket has no reset: its peer sees an end.
+  @Test(arguments: Backends.all)
+  func aUnixSocketClosesInOrder(_ backend: TransportUnderTest) async throws {
+    try await backend.run { stage in
+      let (client, server) = try await stage.pair(.unix)
+      client.resume()
+      server.stream.setResetsOnClose(true)
+      server.close()
+      try await stage.until("the end") { client.hasEnded }
+      #expect(client.ends == [nil])
+    }
+  }
+
+  @Test(arguments: Backends.all)
+  func aResetOnCloseAfterCloseIsHarmless(_ backend: TransportUnderTest) async throws {
+    try await backend.run { stage in
+      let (client, server) = try await stage.pair(.tcp)
+      client.resume()
+      server.close()
+      server.stream.setResetsOnClose(true)
+      try await stage.until("the end") { client.hasEnded }
+      #expect(client.ends == [nil])
+    }
+  }
 }
