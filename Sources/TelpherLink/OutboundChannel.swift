@@ -43,6 +43,17 @@ package final class OutboundChannel {
     pending == nil && !finishes ? link.session.sendable(stream, channel) : 0
   }
 
+  /// The same as `credit`; if it is 0, `onReady` follows once there is credit. For a producer that
+  /// has nothing to send yet and wants to know how much it may bring.
+  package func awaitCredit() -> Int {
+    let credit = credit
+    if credit == 0, pending == nil, !finishes {
+      isAwaited = true
+      link.enqueueIfNeeded(self)
+    }
+    return credit
+  }
+
   /// Sends as much of `chunk` as credit and the connection allow, and keeps the rest. The producer
   /// may call it after the end of the stream or the connection, which it may not know yet.
   ///

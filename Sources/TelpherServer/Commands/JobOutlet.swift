@@ -41,6 +41,7 @@ enum JobLeave {
 protocol OutputSink: AnyObject {
   var sentBytes: UInt64 { get }
   var credit: Int { get }
+  func awaitCredit() -> Int
   var onReady: (() -> Void)? { get set }
   var onFinished: (() -> Void)? { get set }
   func send(_ chunk: Chunk) -> Bool

@@ -111,8 +111,10 @@ final class OutputPump {
   }
 
   private func resume() {
-    guard case .reading = state, let outbound, outbound.credit > 0 else { return }
-    pipe.readLimit = min(outbound.credit, lastBytes ?? .max)
+    guard case .reading = state, let outbound else { return }
+    let credit = outbound.awaitCredit()
+    guard credit > 0 else { return }
+    pipe.readLimit = min(credit, lastBytes ?? .max)
     pipe.resumeReading()
   }
 
