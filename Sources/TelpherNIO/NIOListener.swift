@@ -7,8 +7,9 @@ internal import TelpherTransport
 /// Accepts connections from a bound socket on one loop, when the loop has the turn (see
 /// `NIOBoundSocket`).
 final class NIOListener: Listener, LoopHandle {
-  /// The most connections to accept in one turn.
-  private static let acceptsPerTurn: UInt = 64
+  /// The most connections to accept in one turn. Two turns may follow `suspend()`: NIO delivers a
+  /// connection only after it has begun the next read.
+  private static let acceptsPerTurn: UInt = 32
   /// How long accepting pauses after it failed, in nanoseconds.
   private static let pauseAfterFailure: UInt64 = 100_000_000
 
@@ -19,6 +20,10 @@ final class NIOListener: Listener, LoopHandle {
   private var pauseTimer: (any LoopTimer)?
   /// Whether this loop has the turn to accept.
   private var hasTurn = false
+  /// Whether `suspend` was called.
+  private var isSuspended = false
+  /// Whether this loop takes part in the turns.
+  private var takesTurns = true
   /// A spare descriptor. When descriptors run out it is closed, to accept and close the waiting
   /// connections.
   private var reserve: Int32 = -1
@@ -62,14 +67,40 @@ final class NIOListener: Listener, LoopHandle {
     }
   }
 
+  /// A read that NIO has begun can't be taken back: it may still accept some connections.
+  func suspend() {
+    loop.preconditionIsCurrent()
+    isSuspended = true
+  }
+
+  func resume() {
+    loop.preconditionIsCurrent()
+    guard isSuspended, didAccept != nil else { return }
+    isSuspended = false
+    guard !takesTurns else { return }
+    takesTurns = true
+    hasTurn = server.add(self, on: loop)
+    // Later: NIO may accept at once, and no connection comes from within this call.
+    loop.callLater { [self] in accept() }
+  }
+
+  /// Leaves the turns to the other loops while this one is suspended.
+  private func leaveTurns() {
+    hasTurn = false
+    guard takesTurns else { return }
+    takesTurns = false
+    server.removeListener(on: loop)
+  }
+
   /// Gives this listener the turn to accept. Does nothing if it is closed.
   func takeTurn() {
+    guard !isSuspended else { return leaveTurns() }
     hasTurn = true
     accept()
   }
 
   private func accept() {
-    guard hasTurn, pauseTimer == nil else { return }
+    guard hasTurn, pauseTimer == nil, !isSuspended else { return }
     channel?.read()
   }
 
@@ -121,6 +152,7 @@ final class NIOListener: Listener, LoopHandle {
   /// Called when the waiting connections have been accepted.
   fileprivate func didAcceptAll() {
     guard pauseTimer == nil else { return }
+    guard !isSuspended else { return leaveTurns() }
     hasTurn = server.passTurn(from: loop)
     accept()
   }

@@ -22,6 +22,14 @@ public protocol Listener: AnyObject {
   /// queue. Does nothing during a pause or after `close()`. Connections that were accepted in the
   /// same turn may still be reported.
   func pause(for nanoseconds: UInt64)
+  /// Accepts no connection on this loop until `resume()`. Up to 64 connections that the backend is
+  /// accepting already may still come; further ones wait in the socket's queue, and none is lost.
+  /// It is independent of `pause(for:)`. Does nothing after `close()`.
+  func suspend()
+
+  /// Accepts again after `suspend()`, also the connections that have waited.
+  func resume()
+
   /// Stops accepting on this loop. The bound socket stays open for other loops until it is closed.
   func close()
 }

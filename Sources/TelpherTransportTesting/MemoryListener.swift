@@ -94,6 +94,7 @@ final class MemoryListener: Listener, MemoryHandle {
   private var pauseTimer: (any LoopTimer)?
   /// How many connections have come during the pause.
   private var waiting = 0
+  private var isSuspended = false
 
   init(
     _ socket: MemoryBoundSocket, on loop: MemoryLoop, didAccept: @escaping (any ByteStream) -> Void
@@ -123,7 +124,23 @@ final class MemoryListener: Listener, MemoryHandle {
     }
   }
 
+  func suspend() {
+    loop.checkIsolated()
+    guard !isSuspended, didAccept != nil else { return }
+    isSuspended = true
+    socket.removeServer(MemoryWaker(loop: loop, handle: handle))
+  }
+
+  func resume() {
+    loop.checkIsolated()
+    guard isSuspended, didAccept != nil else { return }
+    isSuspended = false
+    // It fails only if the socket was closed; then no connections come.
+    try? socket.addServer(MemoryWaker(loop: loop, handle: handle))
+  }
+
   func didWake() {
+    guard !isSuspended else { return }
     guard pauseTimer == nil else {
       waiting += 1
       return
@@ -138,7 +155,7 @@ final class MemoryListener: Listener, MemoryHandle {
     didAccept = nil
     pauseTimer?.cancel()
     pauseTimer = nil
-    socket.removeServer(MemoryWaker(loop: loop, handle: handle))
+    if !isSuspended { socket.removeServer(MemoryWaker(loop: loop, handle: handle)) }
     loop.remove(handle)
   }
 

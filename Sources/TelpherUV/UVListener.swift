@@ -20,6 +20,8 @@ final class UVListener: Listener, HandleOwner {
   private var reopenTimer: (any LoopTimer)?
   /// Ends a pause.
   private var pauseTimer: (any LoopTimer)?
+  /// Whether `suspend` was called.
+  private var isSuspended = false
   /// Whether a connection waits in libuv, which accepts no other until it is taken.
   private var hasWaiting = false
   /// How many connections may be accepted before the next pause.
@@ -52,6 +54,18 @@ final class UVListener: Listener, HandleOwner {
       pauseTimer = nil
       acceptWaiting()
     }
+  }
+
+  func suspend() {
+    loop.preconditionIsCurrent()
+    isSuspended = true
+  }
+
+  func resume() {
+    loop.preconditionIsCurrent()
+    guard isSuspended else { return }
+    isSuspended = false
+    if hasWaiting { acceptInNextTurn() }
   }
 
   private func open() throws(UVStatus) {
@@ -97,7 +111,7 @@ final class UVListener: Listener, HandleOwner {
 
   /// Accepts the connection that waits in libuv, unless accepting is paused.
   private func acceptWaiting() {
-    guard hasWaiting, pauseTimer == nil, let server = handle, let didAccept else { return }
+    guard hasWaiting, pauseTimer == nil, !isSuspended, let server = handle, let didAccept else { return }
     hasWaiting = false
     acceptsLeft -= 1
     let handle = UVStream.makeSocket(unix: socket.isUnix, on: loop)

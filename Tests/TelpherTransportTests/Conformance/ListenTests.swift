@@ -63,6 +63,42 @@ struct ListenTests {
   }
 
   @Test(arguments: Backends.all, AddressKind.allCases)
+  func aSuspendedListenerAcceptsLaterAndLosesNoConnection(
+    _ backend: TransportUnderTest, _ kind: AddressKind
+  ) async throws {
+    try await backend.run { stage in
+      let door = try stage.listen(kind)
+      door.didAccept = { [unowned door] _ in
+        if door.accepted.count == 1 { door.listener?.suspend() }
+      }
+      for _ in 1...100 { _ = try await stage.connect(to: door.socket.address) }
+      try await stage.until("one is accepted") { !door.accepted.isEmpty }
+      try await stage.settle()
+      #expect(door.accepted.count <= 65)
+      door.listener?.suspend()
+      door.listener?.resume()
+      door.listener?.resume()
+      try await stage.until("all are accepted") { door.accepted.count == 100 }
+      for probe in door.accepted { probe.write([1]) }
+    }
+  }
+
+  @Test(arguments: Backends.all)
+  func aSuspendedListenerCanBeClosed(_ backend: TransportUnderTest) async throws {
+    try await backend.run { stage in
+      let door = try stage.listen(.tcp)
+      door.listener?.suspend()
+      _ = try await stage.connect(to: door.socket.address)
+      try await stage.settle()
+      door.close()
+      door.listener?.resume()
+      try await stage.settle()
+      // A backend may have begun to accept.
+      #expect(door.accepted.count <= 1)
+    }
+  }
+
+  @Test(arguments: Backends.all, AddressKind.allCases)
   func connectFailsWithoutAListener(
     _ backend: TransportUnderTest, _ kind: AddressKind
   ) async throws {
