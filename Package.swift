@@ -118,11 +118,15 @@ let package = Package(
         .product(name: "DequeModule", package: "swift-collections"),
       ],
       swiftSettings: strict),
+    // Sockets whose bytes a stream carries, for both ends.
+    .target(
+      name: "TelpherForward", dependencies: ["TelpherLink", "TelpherTransport", "TelpherWire"],
+      swiftSettings: strict),
     .target(
       name: "TelpherServer",
       dependencies: [
-        "TelpherAccess", "TelpherCommand", "TelpherFileStore", "TelpherLink", "TelpherText",
-        "TelpherTransfer", "TelpherTransport", "TelpherWire",
+        "TelpherAccess", "TelpherCommand", "TelpherFileStore", "TelpherForward", "TelpherLink",
+        "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -130,7 +134,8 @@ let package = Package(
     .target(
       name: "TelpherClient",
       dependencies: [
-        "TelpherAccess", "TelpherFileStore", "TelpherLink", "TelpherText", "TelpherTransfer",
+        "TelpherAccess", "TelpherFileStore", "TelpherForward", "TelpherLink", "TelpherText",
+        "TelpherTransfer",
         "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
       ],
@@ -239,6 +244,12 @@ let package = Package(
       name: "TelpherCommandTests",
       dependencies: [
         "TelpherCommand", "TelpherTestSupport", "TelpherTransport", "TelpherTransportTesting",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherForwardTests",
+      dependencies: [
+        "TelpherForward", "TelpherTestSupport", "TelpherTransport", "TelpherTransportTesting",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -142,8 +142,8 @@ struct RootCommand: AsyncParsableCommand {
       ServeCommand.self, RunCommand.self, OnCommand.self, PutCommand.self, GetCommand.self,
       PickCommand.self,
       ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,
-      MoveCommand.self, PingCommand.self, InfoCommand.self, UninstallCommand.self,
-      TokenCommand.self,
+      MoveCommand.self, ForwardCommand.self, PingCommand.self, InfoCommand.self,
+      UninstallCommand.self, TokenCommand.self,
       ConnectionsCommand.self, DisconnectCommand.self, RelayCommand.self, ClassicCommand.self,
     ])
 

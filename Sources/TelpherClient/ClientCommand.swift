@@ -193,7 +193,8 @@ final class ClientCommand {
       switch message {
       case .stopSending(Channel.stdin.rawValue): closeInput()
       case .opened(.command(let offsets)): self.offsets = offsets
-      case .opened, .stopSending, .signal, .cancel, .detach, .resize, .digest, .restart: break
+      case .opened, .accepted, .stopSending, .signal, .cancel, .detach, .resize, .digest, .restart:
+        break
       }
     }
   }

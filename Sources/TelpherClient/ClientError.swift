@@ -28,6 +28,8 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
     public static let deadlinePassed = Code(description: "deadline passed")
     /// The connection was closed on this side.
     public static let closed = Code(description: "closed")
+    /// The socket at the other side of a forwarded connection was reset or has failed.
+    public static let reset = Code(description: "reset")
     /// The output is longer than the limit; the command was canceled.
     public static let outputLimit = Code(description: "output limit")
     /// The command reads no more input.

@@ -17,6 +17,8 @@ final class ClientSession: LinkDelegate {
   /// The commands whose `run` scope is not over, whether or not their results are known.
   private var commands: [StreamID: ClientCommand] = [:]
   private var files: [StreamID: FileStream] = [:]
+  private var sockets: [StreamID: any SocketStream] = [:]
+  private var forwarders: [ObjectIdentifier: Forwarder] = [:]
   private var helloWaiters: [CheckedContinuation<Hello, any Error>] = []
   private var infoWaiters: [StreamID: CheckedContinuation<ServerInfo, any Error>] = [:]
   private var pings: [UInt64: CheckedContinuation<Void, any Error>] = [:]
@@ -50,6 +52,42 @@ final class ClientSession: LinkDelegate {
     files[file.stream] = file
     return file
   }
+
+  /// Opens a stream for the bytes of a socket.
+  ///
+  /// - Parameter didEnd: called once at its end.
+  func openSocket(
+    _ request: SocketRequest, didEnd: @escaping (ClientSocket, ClientError?) -> Void
+  ) throws(ClientError) -> ClientSocket {
+    let stream = try open(.socket(request), noInput: false)
+    let socket = ClientSocket(link: link, stream: stream) { [unowned self] socket, error in
+      forgetSocket(stream)
+      didEnd(socket, error)
+    }
+    sockets[stream] = socket
+    return socket
+  }
+
+  /// Opens a stream that announces connections which the server accepts.
+  func openListener(
+    _ request: SocketRequest, handle: @escaping (ListenStream.Event) -> Void
+  ) throws(ClientError) -> ListenStream {
+    let stream = try open(.socket(request), noInput: true)
+    let listener = ListenStream(link: link, stream: stream, handle: handle)
+    sockets[stream] = listener
+    return listener
+  }
+
+  /// Forgets a stream for sockets that is over; its bytes that wait are dropped.
+  func forgetSocket(_ stream: StreamID) {
+    sockets[stream] = nil
+    link.abandon(stream)
+  }
+
+  /// Tells `forwarder` when the connection ends.
+  func add(_ forwarder: Forwarder) { forwarders[ObjectIdentifier(forwarder)] = forwarder }
+
+  func remove(_ forwarder: Forwarder) { forwarders[ObjectIdentifier(forwarder)] = nil }
 
   func command(_ stream: StreamID) -> ClientCommand? { commands[stream] }
 
@@ -137,6 +175,8 @@ final class ClientSession: LinkDelegate {
       command.receive(chunk, channel)
     } else if let file = files[stream] {
       file.pump.receive(chunk, on: channel)
+    } else if let socket = sockets[stream] {
+      socket.receive(chunk, on: channel)
     } else {
       link.consume(stream, channel, chunk.count)
     }
@@ -145,6 +185,7 @@ final class ClientSession: LinkDelegate {
   func link(_ link: Link, didFinish channel: Channel, of stream: StreamID) {
     commands[stream]?.queue(channel)?.end()
     files[stream]?.pump.finish(channel)
+    sockets[stream]?.receiveEnd(of: channel)
   }
 
   func link(_ link: Link, didReceiveControl message: [UInt8], for stream: StreamID) {
@@ -153,6 +194,8 @@ final class ClientSession: LinkDelegate {
         command.receive(try ControlMessage.decode(message))
       } else if let file = files[stream] {
         try file.pump.receive(try ControlMessage.decode(message))
+      } else if let socket = sockets[stream] {
+        socket.receive(try ControlMessage.decode(message))
       }
     } catch {
       link.fail(error)
@@ -164,6 +207,7 @@ final class ClientSession: LinkDelegate {
       let result = try CloseResult.decode(result)
       commands[stream]?.close(result)
       files[stream]?.finish(.success(result))
+      sockets[stream]?.close(result)
       guard let waiter = infoWaiters.removeValue(forKey: stream) else { return }
       if let info = result.info {
         waiter.resume(returning: info)
@@ -179,15 +223,25 @@ final class ClientSession: LinkDelegate {
   }
 
   func link(_ link: Link, didReset stream: StreamID, _ code: ErrorCode, reason: String) {
-    let text = code == .lost ? reason : "the server ended the stream (\(code)): \(reason)"
-    fail(stream, ClientError(.lost, text))
+    let error =
+      switch code {
+      case .socketBroken: ClientError(.reset, reason)
+      case .lost: ClientError(.lost, reason)
+      default: ClientError(.lost, "the server ended the stream (\(code)): \(reason)")
+      }
+    fail(stream, error)
   }
 
   func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {
-    refusal = Self.error(code, reason)
-    var error = Self.error(code, reason)
+    let why = Self.error(code, reason)
+    refusal = why
+    var error = why
     // Streams above `last` were not run, whatever the reason.
     if error.code != .notAuthenticated { error.code = .refused }
+    let isOrderly = code == .none || code == .shuttingDown
+    for forwarder in Array(forwarders.values) {
+      if isOrderly { forwarder.endWhenIdle(why) } else { forwarder.end(why) }
+    }
     for stream in openStreams where stream > last {
       fail(stream, error)
       link.reset(stream, .canceled, reason: "the server did not take it")
@@ -220,6 +274,8 @@ final class ClientSession: LinkDelegate {
       streamError.code = .lost
       wasRefusedByLimit = code == .limitReached
     }
+    // A forwarding reports the end once, not for each of its connections.
+    for forwarder in Array(forwarders.values) { forwarder.end(streamError) }
     for stream in openStreams { fail(stream, streamError) }
     let (hellos, pongs, closes) = (helloWaiters, pings.values, closeWaiters)
     (helloWaiters, pings, closeWaiters) = ([], [:], [])
@@ -229,12 +285,13 @@ final class ClientSession: LinkDelegate {
   }
 
   private var openStreams: [StreamID] {
-    Array(commands.keys) + Array(files.keys) + Array(infoWaiters.keys)
+    Array(commands.keys) + Array(files.keys) + Array(sockets.keys) + Array(infoWaiters.keys)
   }
 
   private func fail(_ stream: StreamID, _ error: ClientError) {
     commands[stream]?.finish(.failure(error))
     files[stream]?.finish(.failure(error))
+    sockets[stream]?.fail(error)
     infoWaiters.removeValue(forKey: stream)?.resume(throwing: error)
   }
 

@@ -1,6 +1,7 @@
 public import Logging
 internal import Synchronization
 internal import TelpherFileStore
+internal import TelpherForward
 internal import TelpherTransfer
 public import TelpherTransport
 
@@ -35,10 +36,11 @@ public final class Server: Sendable {
       keepFor: configuration.keepResultsFor)
     self.table = table
     let workers = FileWorkers(configuration)
+    let lookup = HostLookup(limit: configuration.sockets.maxLookups)
     self.loops = loops.map { loop in
       ServerLoop(
         configuration: configuration, loop: loop, loopCount: loops.count, counters: counters,
-        table: table, workers: workers, logger: logger)
+        table: table, workers: workers, lookup: lookup, logger: logger)
     }
   }
 

@@ -56,6 +56,11 @@ public struct ServerConfiguration: Sendable {
   public var files: FileService?
   /// The reason that refuses file requests if `files` is nil.
   public var whyNoFiles = "this server has no files to serve"
+  /// Whether clients may connect to addresses that this process can reach, and listen at its
+  /// addresses. A client that may not run commands, or may only read, may not do that either.
+  public var forwardsConnections = true
+  /// The limits of the sockets that clients open.
+  public var sockets = SocketLimits()
   /// The most transfers (`get`, `put`) at once in the whole server, each on a thread of its own, in
   /// addition to the reserved ones. Further ones wait.
   public var maxFileWorkers = WorkerPool.defaultLimit
@@ -79,9 +84,12 @@ public struct ServerConfiguration: Sendable {
   /// Creates a configuration with the defaults.
   public init() {}
 
+  /// Whether clients may open sockets: a confined client must not reach the server's network.
+  var allowsSockets: Bool { forwardsConnections && runsCommands && !isReadOnly }
+
   /// The limits by name, as the answer to `info` lists them.
   var limits: [String: UInt64] {
-    [
+    let own: [String: UInt64] = [
       "max_connections": UInt64(maxConnections), "max_strangers": UInt64(maxStrangers),
       "max_strangers_per_source": UInt64(maxStrangersPerSource),
       "max_commands": UInt64(maxCommands), "max_open_bytes": UInt64(maxOpenBytes),
@@ -96,5 +104,6 @@ public struct ServerConfiguration: Sendable {
       "drain_limit_ms": drainLimit / 1_000_000,
       "max_detached_ms": keepDetachedFor / 1_000_000,
     ]
+    return own.merging(sockets.named) { $1 }
   }
 }

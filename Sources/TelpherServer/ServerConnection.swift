@@ -16,6 +16,7 @@ final class ServerConnection: LinkDelegate {
   /// towards `maxStreams`.
   private var endingCount = 0
   private let fileLine: FileLine
+  private let sockets: ConnectionSockets
   /// Whether the client still has to send its HELLO or, on TCP, its proof.
   private var awaitsOpening = true
   /// The limit that the connection counts towards.
@@ -30,6 +31,7 @@ final class ServerConnection: LinkDelegate {
     self.standing = standing
     self.logger = logger
     fileLine = FileLine(server.workers, server.configuration)
+    sockets = ConnectionSockets(server.configuration, server.counters, server.lookup)
     link.lingersAfterFault = standing != .stranger
   }
 
@@ -65,6 +67,7 @@ final class ServerConnection: LinkDelegate {
   func drain() {
     guard !awaitsOpening else { return link.fail(WireError(.shuttingDown, "the server is ending")) }
     link.goAway(.shuttingDown, reason: "the server is ending")
+    sockets.endListeners()
     finishIfDrained()
   }
 
@@ -92,8 +95,9 @@ final class ServerConnection: LinkDelegate {
     finishIfDrained()
   }
 
-  /// Cancels all file requests; each sends its own result.
-  func endFiles() {
+  /// Cancels all file requests, each of which sends its own result, and gives up all sockets.
+  func endFilesAndSockets() {
+    sockets.endAll()
     for case let job as FileJob in streams.values {
       job.end(FileError(.canceled, "the server is ending"))
     }
@@ -152,6 +156,25 @@ final class ServerConnection: LinkDelegate {
         return refuse(stream, server.configuration.whyNoFiles)
       }
       start(request, files, on: stream)
+    case .socket(let request):
+      if let streamLimitReason { return refuse(stream, streamLimitReason) }
+      start(request, on: stream)
+    }
+  }
+
+  private func start(_ request: SocketRequest, on stream: StreamID) {
+    do {
+      try sockets.start(request, link: link, stream: stream) { [self] work in
+        streams[stream] = work
+      } didFinish: { [unowned self] work, closing in
+        workDidFinish(work, stream, closing)
+      }
+    } catch let error as TransportError {
+      link.close(stream, CloseResult(error))
+    } catch let error as SocketRefusal {
+      refuse(stream, error.message)
+    } catch {
+      preconditionFailure("`start` throws nothing else")
     }
   }
 

@@ -4,6 +4,7 @@ internal import Synchronization
 internal import TelpherAccess
 internal import TelpherCommand
 internal import TelpherFileStore
+internal import TelpherForward
 internal import TelpherLink
 internal import TelpherTransfer
 internal import TelpherTransport
@@ -21,7 +22,9 @@ final class ServerCore {
   let workers: FileWorkers
 
   private let loop: any EventLoop
-  private let counters: ServerCounters
+  let counters: ServerCounters
+  /// Looks up the hosts that clients connect to.
+  let lookup: HostLookup
   /// The jobs of all loops of the server.
   private let table: JobTable
   private let logger: Logger
@@ -42,7 +45,8 @@ final class ServerCore {
 
   init(
     configuration: ServerConfiguration, loop: any EventLoop, loopCount: Int,
-    counters: ServerCounters, table: JobTable, workers: FileWorkers, logger: Logger
+    counters: ServerCounters, table: JobTable, workers: FileWorkers, lookup: HostLookup,
+    logger: Logger
   ) {
     self.configuration = configuration
     access = Access(tokens: configuration.tokens)
@@ -56,6 +60,7 @@ final class ServerCore {
     self.counters = counters
     self.table = table
     self.workers = workers
+    self.lookup = lookup
     self.logger = logger
     startedAt = loop.now
   }
@@ -274,7 +279,7 @@ final class ServerCore {
     connections.values.forEach { $0.drain() }
     drainTimer = loop.schedule(after: configuration.drainLimit) { [unowned self] in
       table.jobs(on: loop).forEach { $0.end(.shutdown) }
-      connections.values.forEach { $0.endFiles() }
+      connections.values.forEach { $0.endFilesAndSockets() }
       // A client must not delay the shutdown by a long `grace_ms` or by reading slowly.
       drainTimer = loop.schedule(after: Self.shutdownGrace) { [unowned self] in stop() }
     }

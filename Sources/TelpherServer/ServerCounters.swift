@@ -5,6 +5,8 @@ internal import TelpherLink
 final class ServerCounters: Sendable {
   let connections = Atomic<Int>(0)
   let started = Atomic<UInt64>(0)
+  /// Sockets that clients have opened.
+  let sockets = Atomic<Int>(0)
 
   /// Bytes of OPEN frames longer than 64 KiB that are arriving.
   let openBytes = Atomic<Int>(0)

@@ -1,5 +1,6 @@
 internal import Logging
 internal import TelpherFileStore
+internal import TelpherForward
 internal import TelpherTransfer
 internal import TelpherTransport
 
@@ -13,12 +14,13 @@ actor ServerLoop {
 
   init(
     configuration: ServerConfiguration, loop: any EventLoop, loopCount: Int,
-    counters: ServerCounters, table: JobTable, workers: FileWorkers, logger: Logger
+    counters: ServerCounters, table: JobTable, workers: FileWorkers, lookup: HostLookup,
+    logger: Logger
   ) {
     self.loop = loop
     core = ServerCore(
       configuration: configuration, loop: loop, loopCount: loopCount, counters: counters,
-      table: table, workers: workers, logger: logger)
+      table: table, workers: workers, lookup: lookup, logger: logger)
   }
 
   func bind(_ address: SocketAddress, backlog: Int32) throws(TransportError) -> any BoundSocket {

@@ -111,7 +111,9 @@ final class UVListener: Listener, HandleOwner {
 
   /// Accepts the connection that waits in libuv, unless accepting is paused.
   private func acceptWaiting() {
-    guard hasWaiting, pauseTimer == nil, !isSuspended, let server = handle, let didAccept else { return }
+    guard hasWaiting, pauseTimer == nil, !isSuspended, let server = handle, let didAccept else {
+      return
+    }
     hasWaiting = false
     acceptsLeft -= 1
     let handle = UVStream.makeSocket(unix: socket.isUnix, on: loop)

@@ -15,6 +15,9 @@ def number(kind, value, stream=0, channel=0):
 
 
 RUN = b'{"op":"run","argv":["ls","-l"],"cwd":"/","env":{"A":"1","B":null},"deadline_ms":5}'
+CONNECT = b'{"op":"connect","address":"tcp:db:5432"}'
+ACCEPT = b'{"op":"accept","connection":"%s"}' % (b"a" * 32)
+ACCEPTED = b'{"accepted":{"connection":"aa","peer":"tcp:127.0.0.1:5"},"opened":{"address":"unix:/a"}}'
 JOB = b'{"op":"run","shell":"wc","job":"%s","on_disconnect":"keep","limits":{"cpu_s":1}}' % (b"a" * 32)
 HELLO = b'{"version":1,"max_frame":65536,"window":10,"connection_window":20,"max_streams":4}'
 CLOSE = b'{"result":"exited","code":0,"bytes":{"1":6,"2":0},"wall_ms":1.9,"pipe_held":true}'
@@ -38,7 +41,10 @@ streams = b"".join(frame(2, n, b'{"op":"info"}') + frame(3, n, b"xy") for n in r
 
 seeds = {
     "decoder": [requests, answers, START + requests],
-    "messages": [RUN, JOB, HELLO, CLOSE, CONTROL, RESIZE, b'{"op":"info","must":["op"]}'],
+    "messages": [
+        RUN, JOB, HELLO, CLOSE, CONTROL, RESIZE, b'{"op":"info","must":["op"]}', CONNECT, ACCEPT,
+        ACCEPTED,
+    ],
     "server": [requests, START + requests, streams, streams + requests],
     "client": [answers, START + answers],
 }

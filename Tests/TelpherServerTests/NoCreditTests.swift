@@ -28,4 +28,16 @@ import Testing
       #expect(try await client.result(3).contains(#""bytes":{"1":4,"2":0}"#))
     }
   }
+
+  @Test func theBytesOfASocketComeWithTheNextCredit() async throws {
+    try await Sockets.withService { fixture, service in
+      let client = try await Self.client(fixture)
+      await client.send(Sockets.connect(3))
+      let socket = await service.socket()
+      await socket.send("late")
+      try await client.sync()
+      await client.send(reset(1), connectionWindow(1 << 30))
+      try await client.until("the bytes") { $0.output(3) == Array("late".utf8) }
+    }
+  }
 }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Returns pseudorandom bytes, the same for the same seed.
 package func noise(_ count: Int, seed: Int = 1) -> [UInt8] {
   var state = UInt64(bitPattern: Int64(seed)) &* 0x9E37_79B9_7F4A_7C15 | 1
@@ -10,4 +12,14 @@ package func noise(_ count: Int, seed: Int = 1) -> [UInt8] {
     }
     filled = count
   }
+}
+
+/// Whether two arrays are equal: fast without optimization too, and without a message of megabytes.
+package func isSame(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+  one.count == other.count
+    && one.withUnsafeBytes { one in
+      other.withUnsafeBytes {
+        one.isEmpty || memcmp(one.baseAddress!, $0.baseAddress!, one.count) == 0
+      }
+    }
 }

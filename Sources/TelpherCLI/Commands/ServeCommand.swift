@@ -64,6 +64,15 @@ struct ServeCommand: AsyncParsableCommand {
   @Flag(help: "Lets clients only read files: no changes to files, and no commands.")
   var readOnly = false
 
+  @Flag(
+    help: ArgumentHelp(
+      "Lets no client open sockets through this server ('telpher forward').",
+      discussion: """
+        Without it, a client can connect to all addresses that the server can reach, and listen on \
+        the server's machine. --no-commands, --read-only and --root forbid that as well.
+        """))
+  var noForward = false
+
   @Option(help: ArgumentHelp("The number of event-loop threads; 1 by default.", valueName: "n"))
   var loops = 1
 
@@ -136,6 +145,7 @@ struct ServeCommand: AsyncParsableCommand {
       drainLimit: drainLimit,
       // --read-only excludes commands: a command could change any file.
       runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
+      forwardsConnections: !noForward && root == nil,
       files: root.map(ServedFiles.init) ?? (noCommands || readOnly ? .home : .all), logger: logger)
     try await host.serve(listen)
   }

@@ -19,6 +19,7 @@ struct ServerHost {
   let drainLimit: Duration?
   let runsCommands: Bool
   let isReadOnly: Bool
+  let forwardsConnections: Bool
   let files: ServedFiles
   let logger: Logger
 
@@ -34,6 +35,7 @@ struct ServerHost {
     configuration.maxStrangersPerSource = max(1, configuration.maxStrangers * 3 / 4)
     configuration.runsCommands = runsCommands
     configuration.isReadOnly = isReadOnly
+    configuration.forwardsConnections = forwardsConnections
     if let clientTimeout {
       let limit = UInt64(clientTimeout / .nanoseconds(1))
       configuration.link.stoppedAfter = limit

@@ -196,7 +196,7 @@ final class CommandJob: CommandProcessDelegate {
       if process.child == nil { channelsStoppedBeforeStart.insert(number) }
       outputs.first { $0.channel.rawValue == number }?.stop()
     case .cancel: end(.canceled)
-    case .detach, .resize, .digest, .restart, .opened: break
+    case .detach, .resize, .digest, .restart, .opened, .accepted: break
     }
   }
 

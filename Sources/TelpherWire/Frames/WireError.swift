@@ -52,12 +52,15 @@ package struct ErrorCode: Sendable, Hashable, CustomStringConvertible {
   package static let shuttingDown = ErrorCode(rawValue: 11)
   /// A relay has lost the connection to the other end.
   package static let lost = ErrorCode(rawValue: 12)
+  /// The socket whose bytes the stream carries was reset or has failed.
+  package static let socketBroken = ErrorCode(rawValue: 13)
 
   /// The name in docs/PROTOCOL.md; `code N` for an unknown number.
   package var description: String {
     let names = [
       "NO_ERROR", "PROTOCOL", "INTERNAL", "FLOW_CONTROL", "FRAME_TOO_LARGE", "UNKNOWN_CRITICAL",
       "NOT_AUTHENTICATED", "LIMIT", "STREAM_STATE", "CANCELED", "TIMEOUT", "SHUTTING_DOWN", "LOST",
+      "SOCKET_BROKEN",
     ]
     return rawValue < names.count ? names[Int(rawValue)] : "code \(rawValue)"
   }

@@ -16,8 +16,25 @@ package enum ControlMessage: Sendable, Equatable {
   /// From the client, to a resumed `put`: the server's partial file does not match; the client
   /// sends the whole file.
   case restart
-  /// From the server: the stream is attached to a command, or the file is open.
+  /// From the server: the stream is attached to a command, or the file or socket is open.
   case opened(Opened)
+  /// From the server, on a stream of `listen`: a connection was accepted and waits for a client's
+  /// `accept`.
+  case accepted(Accepted)
+
+  /// A connection that the server has accepted.
+  package struct Accepted: Sendable, Equatable, Codable {
+    /// The name by which `accept` takes it: 32 random hexadecimal digits.
+    package var connection: String
+    /// The other end, for the user.
+    package var peer: String
+
+    /// An accepted connection.
+    package init(connection: String, peer: String) {
+      self.connection = connection
+      self.peer = peer
+    }
+  }
 
   /// The size of a terminal in characters.
   package struct TerminalSize: Sendable, Equatable, Codable {
@@ -43,6 +60,8 @@ package enum ControlMessage: Sendable, Equatable {
     /// `get`: the length of the file in bytes, its permission bits, the time of its last
     /// modification in nanoseconds since 1970, and the offset of the first byte that is sent.
     case get(size: Int64, mode: UInt32, mtimeNS: Int128, offset: Int64)
+    /// `connect`: the address that was reached. `listen`: the address with its actual port.
+    case socket(address: String)
   }
 
   /// Decodes the payload of a CONTROL. Returns the messages in the order in which this type declares
@@ -66,7 +85,7 @@ private struct ControlPayload: WireMessage {
   let must: [String]?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case signal, cancel, detach, resize, digest, restart, opened, must
+    case signal, cancel, detach, resize, digest, restart, opened, accepted, must
     case stopSending = "stop_sending"
   }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
@@ -94,6 +113,7 @@ private struct ControlPayload: WireMessage {
       try value(.digest).map(ControlMessage.digest),
       try flag(.restart, .restart),
       try value(.opened).map(ControlMessage.opened),
+      try value(.accepted).map(ControlMessage.accepted),
     ]
     messages = found.compactMap(\.self)
     must = try value(.must)
@@ -111,6 +131,7 @@ private struct ControlPayload: WireMessage {
       case .digest(let digest): try container.encode(digest, forKey: .digest)
       case .restart: try container.encode(true, forKey: .restart)
       case .opened(let opened): try container.encode(opened, forKey: .opened)
+      case .accepted(let accepted): try container.encode(accepted, forKey: .accepted)
       }
     }
   }
@@ -118,7 +139,7 @@ private struct ControlPayload: WireMessage {
 
 extension ControlMessage.Opened: Codable {
   private enum CodingKeys: String, CodingKey {
-    case attached, offsets, committed, size, mode, offset
+    case attached, offsets, committed, size, mode, offset, address
     case prefixDigest = "prefix_digest"
     case mtimeNS = "mtime_ns"
   }
@@ -134,6 +155,8 @@ extension ControlMessage.Opened: Codable {
         size: size, mode: try container.decode(UInt32.self, forKey: .mode),
         mtimeNS: try container.decode(Int128.self, forKey: .mtimeNS),
         offset: try container.decode(Int64.self, forKey: .offset))
+    } else if let address = try container.decodeIfPresent(String.self, forKey: .address) {
+      self = .socket(address: address)
     } else {
       _ = try container.decodeIfPresent(Bool.self, forKey: .attached)
       let offsets = try container.decodeIfPresent([String: UInt64].self, forKey: .offsets)
@@ -155,6 +178,8 @@ extension ControlMessage.Opened: Codable {
       try container.encode(mode, forKey: .mode)
       try container.encode(mtimeNS, forKey: .mtimeNS)
       try container.encode(offset, forKey: .offset)
+    case .socket(let address):
+      try container.encode(address, forKey: .address)
     }
   }
 }

@@ -5,6 +5,8 @@ package enum OpenRequest: Sendable, Equatable {
   case run(RunRequest)
   /// Do something with files.
   case file(FileRequest)
+  /// Do something with sockets.
+  case socket(SocketRequest)
   /// Report about the server.
   case info
 
@@ -18,8 +20,11 @@ package enum OpenRequest: Sendable, Equatable {
     case "run": return .run(try message.run.validated())
     case "info": return .info
     default:
+      if let socket = message.socket { return .socket(try socket.validated()) }
       guard let file = message.file else {
-        let names = ["run", "info"] + FileRequest.Operation.allCases.map(\.rawValue)
+        let names =
+          ["run", "info"] + FileRequest.Operation.allCases.map(\.rawValue)
+          + SocketRequest.Operation.allCases.map(\.rawValue)
         throw WireError(
           .protocolError,
           "OPEN: there is no operation '\(message.op)', only \(names.joined(separator: ", "))")
@@ -37,6 +42,8 @@ package enum OpenRequest: Sendable, Equatable {
       case .run(let request): JSONCoding.encode(OpenMessage(op: "run", run: request))
       case .file(let request):
         JSONCoding.encode(OpenMessage(op: request.operation.rawValue, file: request))
+      case .socket(let request):
+        JSONCoding.encode(OpenMessage(op: request.operation.rawValue, socket: request))
       case .info: JSONCoding.encode(OpenMessage(op: "info"))
       }
     guard bytes.count <= WireConstants.maxOpenLength else {
@@ -55,16 +62,21 @@ private struct OpenMessage: WireMessage {
   var must: [String]?
   var run: RunRequest
   var file: FileRequest?
+  var socket: SocketRequest?
 
-  init(op: String, run: RunRequest = RunRequest(), file: FileRequest? = nil) {
+  init(
+    op: String, run: RunRequest = RunRequest(), file: FileRequest? = nil,
+    socket: SocketRequest? = nil
+  ) {
     self.op = op
     self.run = run
     self.file = file
+    self.socket = socket
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable { case op, must }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
-    .union(RunRequest.knownKeys).union(FileRequest.knownKeys)
+    .union(RunRequest.knownKeys).union(FileRequest.knownKeys).union(SocketRequest.knownKeys)
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -75,6 +87,10 @@ private struct OpenMessage: WireMessage {
       file = try FileRequest(from: decoder)
       file?.operation = operation
     }
+    if let operation = SocketRequest.Operation(rawValue: op) {
+      socket = try SocketRequest(from: decoder)
+      socket?.operation = operation
+    }
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -82,5 +98,6 @@ private struct OpenMessage: WireMessage {
     try container.encode(op, forKey: .op)
     if op == "run" { try run.encode(to: encoder) }
     try file?.encode(to: encoder)
+    try socket?.encode(to: encoder)
   }
 }

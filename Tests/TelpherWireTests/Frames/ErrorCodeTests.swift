@@ -6,7 +6,8 @@ import TelpherWire
     #expect(ErrorCode.none.description == "NO_ERROR")
     #expect(ErrorCode.shuttingDown.description == "SHUTTING_DOWN")
     #expect(ErrorCode.lost.description == "LOST")
-    #expect(ErrorCode(rawValue: 13).description == "code 13")
+    #expect(ErrorCode.socketBroken.description == "SOCKET_BROKEN")
+    #expect(ErrorCode(rawValue: 14).description == "code 14")
     #expect(ErrorCode(rawValue: .max).description == "code 4294967295")
   }
 }

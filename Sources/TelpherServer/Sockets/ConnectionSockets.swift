@@ -1,0 +1,115 @@
+internal import TelpherForward
+internal import TelpherLink
+internal import TelpherTransport
+internal import TelpherWire
+
+/// The sockets that one client has opened through the server. Use it only on its loop's thread.
+final class ConnectionSockets {
+  private let configuration: ServerConfiguration
+  private let counters: ServerCounters
+  private let lookup: HostLookup
+  private let count = SocketCount()
+  private var listeners: [ObjectIdentifier: ListenJob] = [:]
+  private var sockets: [ObjectIdentifier: SocketJob] = [:]
+
+  init(_ configuration: ServerConfiguration, _ counters: ServerCounters, _ lookup: HostLookup) {
+    self.configuration = configuration
+    self.counters = counters
+    self.lookup = lookup
+  }
+
+  /// Starts the work of a request.
+  ///
+  /// - Parameters:
+  ///   - willStart: called with the work before it can end.
+  ///   - didFinish: called with the work at its end, once.
+  /// - Throws: `SocketRefusal` if the request is refused; `TransportError` if a socket can't listen.
+  ///   Nothing was started then.
+  func start(
+    _ request: SocketRequest, link: Link, stream: StreamID,
+    willStart: (any StreamWork) -> Void,
+    didFinish: @escaping (any StreamWork, StreamClosing) -> Void
+  ) throws {
+    guard configuration.allowsSockets else {
+      throw SocketRefusal(
+        "this server forwards no connections (--no-forward, --no-commands, --read-only or --root)")
+    }
+    switch request.operation {
+    case .connect:
+      let address = try Self.address(of: request)
+      let job = add(
+        SocketJob(link: link, stream: stream, slot: try takeSlot()), didFinish)
+      willStart(job)
+      job.connect(to: address, lookup: lookup, limit: configuration.sockets.connectTimeout)
+    case .listen:
+      willStart(try listen(at: try Self.address(of: request), link, stream, didFinish))
+    case .accept:
+      let name = request.connection ?? ""
+      for listener in listeners.values {
+        guard let address = listener.address, let (socket, slot) = listener.claim(name) else {
+          continue
+        }
+        let job = add(SocketJob(link: link, stream: stream, slot: slot), didFinish)
+        willStart(job)
+        return job.open(socket, at: address)
+      }
+      throw SocketRefusal("there is no such connection: it was taken, or waited for too long")
+    }
+  }
+
+  private func listen(
+    at address: SocketAddress, _ link: Link, _ stream: StreamID,
+    _ didFinish: @escaping (any StreamWork, StreamClosing) -> Void
+  ) throws -> ListenJob {
+    let limit = configuration.sockets.maxListenersPerConnection
+    guard listeners.count < limit else {
+      throw SocketRefusal(
+        "\(limit) sockets listen on this connection (max_listeners_per_connection)")
+    }
+    let job = ListenJob(link: link, stream: stream, limits: configuration.sockets) {
+      [unowned self] () throws(SocketRefusal) in try takeSlot()
+    }
+    try job.listen(at: address)
+    listeners[ObjectIdentifier(job)] = job
+    job.didFinish = { [unowned self] job, closing in
+      listeners[ObjectIdentifier(job)] = nil
+      didFinish(job, closing)
+    }
+    return job
+  }
+
+  private func add(
+    _ job: SocketJob, _ didFinish: @escaping (any StreamWork, StreamClosing) -> Void
+  ) -> SocketJob {
+    sockets[ObjectIdentifier(job)] = job
+    job.didFinish = { [unowned self] job, closing in
+      sockets[ObjectIdentifier(job)] = nil
+      didFinish(job, closing)
+    }
+    return job
+  }
+
+  private func takeSlot() throws(SocketRefusal) -> SocketSlot {
+    try SocketSlot.take(counters, count, configuration.sockets)
+  }
+
+  /// Stops listening: the server accepts nothing new.
+  func endListeners() {
+    for job in Array(listeners.values) { job.endForShutdown() }
+  }
+
+  /// Gives up all sockets.
+  func endAll() {
+    endListeners()
+    for job in Array(sockets.values) { job.endForShutdown() }
+  }
+
+  private static func address(of request: SocketRequest) throws -> SocketAddress {
+    let address = try SocketAddress(parsing: request.address ?? "")
+    // A relative path would depend on the folder in which the server was started.
+    if case .unix(let path) = address, !path.hasPrefix("/") {
+      throw SocketRefusal("\(address): the path of a socket on the server begins with a slash")
+    }
+    return address
+  }
+}

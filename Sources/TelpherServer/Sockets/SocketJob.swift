@@ -1,0 +1,114 @@
+internal import TelpherForward
+internal import TelpherLink
+internal import TelpherTransport
+internal import TelpherWire
+
+/// A client's stream that carries the bytes of a socket: a connection that the server makes
+/// (`connect`) or has accepted (`accept`). Use it only on its loop's thread.
+final class SocketJob: StreamWork {
+  /// The bytes of each direction: from the client, and to it.
+  static let channels = (incoming: Channel.stdin, outgoing: Channel.stdout)
+
+  /// Called once at the end.
+  var didFinish: ((SocketJob, StreamClosing) -> Void)?
+
+  private let link: Link
+  private let stream: StreamID
+  private var pump: SocketPump!
+  private var dial: SocketDial?
+  /// Held as long as the socket is open.
+  private let slot: SocketSlot
+
+  init(link: Link, stream: StreamID, slot: SocketSlot) {
+    self.link = link
+    self.stream = stream
+    self.slot = slot
+    pump = SocketPump(
+      link: link, stream: stream, sends: Self.channels.outgoing, receives: Self.channels.incoming
+    ) { [unowned self] end in
+      pumpDidEnd(end)
+    }
+  }
+
+  /// Connects to `address`.
+  func connect(to address: SocketAddress, lookup: HostLookup, limit: UInt64) {
+    dial = SocketDial.connect(
+      to: address, on: link.loop, lookup: lookup, limit: limit, holding: slot
+    ) { [unowned self] result in
+      dial = nil
+      switch result {
+      case .success(let socket): open(socket, at: address)
+      case .failure(let error): finish(.close(CloseResult(error)))
+      }
+    }
+  }
+
+  /// Begins to move the bytes of a socket.
+  func open(_ socket: any ByteStream, at address: SocketAddress) {
+    link.control(stream, .opened(.socket(address: "\(address)")))
+    pump.attach(socket)
+  }
+
+  // MARK: From the client
+
+  func receive(_ chunk: Chunk, on channel: Channel) {
+    if channel == Self.channels.incoming {
+      pump.receive(chunk)
+    } else {
+      link.consume(stream, channel, chunk.count)
+    }
+  }
+
+  func receiveEnd(of channel: Channel) {
+    if channel == Self.channels.incoming { pump.receiveEnd() }
+  }
+
+  func receive(_ messages: [ControlMessage]) throws(WireError) {
+    guard messages.contains(.cancel) else { return }
+    pump.reset()
+    finish(.close(CloseResult(.canceled, message: "the client canceled")))
+  }
+
+  func streamDidEnd(_ reason: StreamEnd) {
+    pump.reset()
+    finish(.reset(.canceled, reason: "the stream has ended"))
+  }
+
+  /// Gives the socket up because the server is ending.
+  func endForShutdown() {
+    pump.reset()
+    finish(.reset(.shuttingDown, reason: "the server is ending"))
+  }
+
+  // MARK: The end
+
+  private func pumpDidEnd(_ end: SocketPump.End) {
+    switch end {
+    case .finished:
+      pump.close()
+      var result = CloseResult(.ok)
+      result.bytes = [
+        "\(Self.channels.incoming.rawValue)": pump.receivedBytes,
+        "\(Self.channels.outgoing.rawValue)": pump.sentBytes,
+      ]
+      finish(.close(result))
+    case .broken(let error): finish(.reset(.socketBroken, reason: error.message))
+    }
+  }
+
+  private func finish(_ closing: StreamClosing) {
+    dial?.cancel()
+    dial = nil
+    let didFinish = didFinish
+    self.didFinish = nil
+    didFinish?(self, closing)
+  }
+}
+
+extension CloseResult {
+  /// The result of a socket that could not be opened.
+  init(_ error: TransportError) {
+    self.init(.failed, message: error.message)
+    errno = error.errno == 0 ? nil : error.errno
+  }
+}

@@ -1,0 +1,38 @@
+/// The limits of the sockets that clients open through a server. The answer to `info` lists them.
+public struct SocketLimits: Sendable {
+  /// The most sockets at once in the whole server: connections that are being made, that wait for
+  /// their clients' `accept`, or that are open. Each costs a descriptor and up to two windows.
+  public var maxSockets = 4_096
+  /// The most sockets at once on one connection: half of the default of `max_streams`, so that a
+  /// client can still run commands.
+  public var maxSocketsPerConnection = 512
+  /// The most listening sockets on one connection: more than a user needs.
+  public var maxListenersPerConnection = 32
+  /// The most accepted connections of one listening socket that wait for their client's `accept`,
+  /// except for up to 64 more that are being accepted when the limit is reached. Further ones wait
+  /// in the system's queue.
+  public var maxUnclaimed = 64
+  /// How long an accepted connection waits for its client's `accept`, in nanoseconds: enough for
+  /// several round trips on the slowest link.
+  public var claimTimeout: UInt64 = 30_000_000_000
+  /// How long a connect may take, with the lookup of its host, in nanoseconds. The system itself
+  /// would try for two minutes.
+  public var connectTimeout: UInt64 = 30_000_000_000
+  /// The most host names that are looked up at once in the whole server; each takes a thread.
+  public var maxLookups = 64
+
+  /// Creates the defaults.
+  public init() {}
+
+  /// The limits by name, as the answer to `info` lists them.
+  var named: [String: UInt64] {
+    [
+      "max_sockets": UInt64(maxSockets),
+      "max_sockets_per_connection": UInt64(maxSocketsPerConnection),
+      "max_listeners_per_connection": UInt64(maxListenersPerConnection),
+      "max_unclaimed": UInt64(maxUnclaimed), "max_lookups": UInt64(maxLookups),
+      "claim_timeout_ms": claimTimeout / 1_000_000,
+      "connect_timeout_ms": connectTimeout / 1_000_000,
+    ]
+  }
+}
