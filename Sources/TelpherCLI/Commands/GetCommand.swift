@@ -13,11 +13,11 @@ struct GetCommand: AsyncParsableCommand, TakesManyPaths {
       all paths start in that root. If DESTINATION is an existing folder, the files go into it and \
       keep their names. A file appears under its name only when it is complete and verified.
 
-        telpher get build:report.pdf .                   from my home on the host build
-        telpher get me@host:/var/log/syslog .            an absolute path
-        telpher get -r build:site /srv                   a folder; to /srv/site if /srv exists
-        telpher get -r --checksum site /srv              only files whose content differs
-        telpher get log.txt - | tail                     to standard output, as it arrives
+        telpher get build:report.pdf .               from my home on build
+        telpher get me@host:/var/log/syslog .        an absolute path
+        telpher get -r build:site /srv               a folder; see 'put --help'
+        telpher get -r --checksum build:site /srv    only what differs
+        telpher get build:log.txt - | tail           to standard output
 
       \(PutCommand.exitStatusHelp)
       """)

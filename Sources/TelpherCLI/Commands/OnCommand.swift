@@ -22,7 +22,7 @@ struct OnCommand: RunsWords {
           address ssh://me@10.0.0.7:2222   any address; ssh://build without it
           jump gate.example.com            hosts to jump over, as for ssh -J
           identity ~/.ssh/build            the private key, as for ssh -i
-          keep 10m                         how long a connection is kept after its last use
+          keep 10m                         how long to keep a connection
 
       The file must belong to you, and no one else may be able to write it.
       """)
@@ -31,7 +31,7 @@ struct OnCommand: RunsWords {
   @Option(name: .customLong(hostOption), help: .hidden)
   var host: String?
 
-  @OptionGroup var server: ServerOptions
+  @OptionGroup var connection: ConnectionOptions
   @OptionGroup var options: RunOptions
 
   private static let hostOption = "host"
@@ -50,7 +50,7 @@ struct OnCommand: RunsWords {
       if ["--help", "-h"].contains(options.words.first) { throw CleanExit.helpRequest(self) }
       throw ValidationError("Missing the host as the first word, as in '\(example)'")
     }
-    guard server.address == nil else {
+    if let first = options.words.first, first == "--on" || first.hasPrefix("--on=") {
       throw ValidationError("The host is the first word of 'on', so it takes no --on")
     }
     guard ArgumentText.isPlain(host) else { throw ValidationError("The host must be UTF-8") }
@@ -58,8 +58,8 @@ struct OnCommand: RunsWords {
   }
 
   func run() async throws {
-    var server = server
-    server.address = host
+    var server = ServerOptions()
+    (server.address, server.connection) = (host, connection)
     try await RunInvocation(server: server, options: options).run()
   }
 }

@@ -17,13 +17,13 @@ struct PutCommand: AsyncParsableCommand, TakesManyPaths {
       Without --on and $TELPHER_ON, telpher uses your running 'telpher serve', or else starts a \
       temporary server for this command.
 
-        telpher put report.pdf build:                    into my home on the host build
-        telpher put -r src me@host:backup                a folder; to backup/src if backup exists
-        telpher put -r --on docker://web src /srv        the same into a container
-        telpher put --resume disk.img build:images/      continues where Ctrl-C stopped it
-        pg_dump shop | telpher put - shop.sql            standard input, stored as one file
+        telpher put report.pdf build:                  into my home on build
+        telpher put -r src me@host:backup              a folder
+        telpher put -r --on docker://web src /srv      the same into a container
+        telpher put --resume disk.img build:images/    continues after Ctrl-C
+        pg_dump shop | telpher put - build:shop.sql    standard input
 
-      Without -r, every file is copied. With -r, a file is skipped if the server's file has the \
+      A folder becomes DESTINATION, or DESTINATION/NAME if DESTINATION exists. Without -r, every file is copied. With -r, a file is skipped if the server's file has the \
       same size and time; --checksum compares the contents instead, and --if-exists sets another \
       rule.
 

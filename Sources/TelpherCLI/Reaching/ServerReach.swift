@@ -73,7 +73,8 @@ struct ServerReach {
     _ server: NamedServer, _ token: Token?
   ) async throws -> Connection? {
     if case .socket(.unix) = server.endpoint { return nil }
-    let keep = try options.keep(environment) ?? server.keep ?? ServerOptions.defaultKeep
+    let keep =
+      try options.connection.keep(environment) ?? server.keep ?? ConnectionOptions.defaultKeep
     guard keep > .zero else { return nil }
     let reach = RelayReach(
       endpoint: server.endpoint, token: token,

@@ -1,0 +1,79 @@
+internal import ArgumentParser
+internal import TelpherClient
+
+/// The options that say how to connect to a server, whichever it is.
+struct ConnectionOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The file with the server's secret token, needed for tcp addresses.",
+      discussion:
+        "Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token. The server makes the file.",
+      valueName: "file"),
+    completion: .file())
+  var tokenFile: String?
+
+  @Option(
+    name: .customLong("trust-uid"),
+    help: ArgumentHelp(
+      "Also accepts a server of this user (a numeric ID) on a Unix socket.",
+      discussion:
+        "May be repeated. Without it, telpher uses only servers that run as you or as root.",
+      valueName: "uid"))
+  var trustedUsers: [UInt32] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "The longest time to wait until the server answers; 10s by default.",
+      discussion:
+        "If a program such as ssh reaches the server: with the time that it takes to connect.",
+      valueName: "duration"),
+    transform: DurationArgument.parse)
+  var connectTimeout: Duration?
+
+  @Option(
+    help: ArgumentHelp(
+      "How long to keep the connection open for later commands; 60s by default.",
+      discussion: """
+        A background process keeps it (see 'telpher connections'), except on Unix sockets. 0 makes \
+        a connection for this command only. Default: $TELPHER_KEEP, else the configuration's 'keep' \
+        for the host, else 60s.
+        """,
+      valueName: "duration"),
+    transform: DurationArgument.parse)
+  var keep: Duration?
+
+  /// How long to keep connections if the user does not say it.
+  static let defaultKeep = Duration.seconds(60)
+
+  /// How long to keep the connection, from the option or the environment; nil if neither says it.
+  ///
+  /// - Throws: `Failure` if $TELPHER_KEEP is not a time.
+  func keep(_ environment: [String: String]) throws(Failure) -> Duration? {
+    if let keep { return keep }
+    guard let text = environment["TELPHER_KEEP"], !text.isEmpty else { return nil }
+    do { return try DurationArgument.parse(text) } catch {
+      throw Failure("$TELPHER_KEEP: \(error)")
+    }
+  }
+
+  @Option(
+    help: ArgumentHelp(
+      "Whether to copy telpher to a place that lacks it: \(Choice<InstallPolicy>.names).",
+      discussion: """
+        For ssh, docker, podman and kubectl, if the PATH there has no telpher or another version. \
+        ask, the default, asks on the terminal; without one it copies nothing. This program is copied \
+        if it is static, as scripts/dist builds it, else the one that $TELPHER_STATIC names: into \
+        ~/.cache/telpher there, verified by its SHA-256 before each start. 'telpher uninstall' \
+        removes it.
+        """,
+      valueName: "when"),
+    completion: .list(InstallPolicy.allCases.map(\.rawValue)),
+    transform: Choice<InstallPolicy>.parse)
+  var install: InstallPolicy?
+
+  func validate() throws {
+    guard ArgumentText.isPlain(tokenFile ?? "") else {
+      throw ValidationError("The value of --token-file must be UTF-8")
+    }
+  }
+}
