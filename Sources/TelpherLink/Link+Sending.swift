@@ -52,6 +52,12 @@ extension Link {
     session.window(of: stream, channel)
   }
 
+  /// The credit in bytes for sending on a channel, regardless of the connection's; 0 if the stream is
+  /// not open.
+  package func channelCredit(_ stream: StreamID, _ channel: Channel) -> UInt64 {
+    session.channelCredit(stream, channel)
+  }
+
   /// Reports that the consumer has taken `count` bytes, so that the peer gets new credit.
   package func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
     guard isOpen, count > 0 else { return }

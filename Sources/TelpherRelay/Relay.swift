@@ -74,10 +74,12 @@ final class Relay: LinkDelegate {
     let client = RelayClient(makeLink(stream, access), of: self)
     // A stranger's connection is closed without waiting for it to read the reason.
     if case .mustProve = access { client.link.lingersAfterFault = false }
-    guard clients.count < configuration.maxClients else {
+    guard clients.count < configuration.maxClients, hasRoomForInput else {
       refused[ObjectIdentifier(client)] = client
       return client.refuse(
-        WireError(.limitReached, "the relay has \(configuration.maxClients) clients"))
+        WireError(
+          .limitReached,
+          "the relay has \(clients.count) clients, which share the limits of one connection"))
     }
     clients[ObjectIdentifier(client)] = client
     timer?.cancel()
@@ -104,6 +106,15 @@ final class Relay: LinkDelegate {
       }
       return .mustProve(TokenProver(token, at: address))
     }
+  }
+
+  /// Whether the server's window for the whole connection has room for the input of another client.
+  /// A server grants no more once half of it is untaken. Then a client whose command reads would wait
+  /// for those that do not, so new ones are refused at a quarter.
+  private var hasRoomForInput: Bool {
+    let window = serverHello.window ?? WireConstants.defaultWindow
+    let total = serverHello.connectionWindow ?? WireConstants.defaultConnectionWindow
+    return streams.values.reduce(0) { $0 + $1.untakenInput(of: window) } <= total / 4
   }
 
   private func makeLink(_ stream: any ByteStream, _ access: Access) -> Link {

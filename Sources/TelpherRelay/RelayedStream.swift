@@ -64,6 +64,15 @@ final class RelayedStream {
     return passer
   }
 
+  /// The bytes of the first windows, of `window` bytes each, that the server has not granted again:
+  /// sent and, as far as this side knows, not taken.
+  func untakenInput(of window: UInt64) -> UInt64 {
+    up.keys.reduce(0) { sum, channel in
+      let credit = server.channelCredit(far, channel)
+      return sum + (window > credit ? window - credit : 0)
+    }
+  }
+
   func receiveControlFromClient(_ message: [UInt8]) { server.control(far, encoded: message) }
 
   /// The client has ended its stream, or is gone.

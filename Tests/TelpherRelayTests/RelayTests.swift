@@ -251,6 +251,20 @@ struct RelayTests {
     }
   }
 
+  @Test func aClientIsRefusedWhileOthersHoldMuchOfTheServersWindow() async throws {
+    let greeting = #"{"version":1,"window":10,"connection_window":16}"#
+    try await RelayFixture.with(greeting) { fixture in
+      let client = try await fixture.open(1)
+      await client.send(data(1, 0, [UInt8](repeating: 1, count: 10)))
+      try await fixture.server.until("10 bytes") { $0.dataBytes == 10 }
+      let other = try await fixture.silentClient()
+      #expect(number(try await other.frame(10).payload.dropFirst(4).prefix(4)) == 7)
+      await fixture.server.send(window(1, 0, 20))
+      try await fixture.server.sync()
+      _ = try await fixture.client()
+    }
+  }
+
   @Test func aRequestBeyondTheServersStreamsIsRefused() async throws {
     try await RelayFixture.with(#"{"version":1,"max_streams":1}"#) { fixture in
       let first = try await fixture.open(1)
