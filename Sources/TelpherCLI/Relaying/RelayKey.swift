@@ -5,12 +5,13 @@ internal import TelpherFileStore
 /// What decides whether a command may use a relay: it leads to the same server as a connection of
 /// the command's own would.
 struct RelayKey {
-  /// The variables that decide where an address leads and who logs in there. The paths of programs
-  /// and of their configuration are among them.
+  /// The variables that decide where an address leads and who logs in there, by their beginnings.
+  /// The paths of programs and of their configuration are among them, and what the login programs of
+  /// clouds read.
   private static let variables = [
-    "PATH", "HOME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "KRB5CCNAME", "DOCKER_HOST",
-    "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONTAINER_HOST", "CONTAINER_CONNECTION", "KUBECONFIG",
-    "AWS_PROFILE",
+    "PATH", "HOME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "KRB5", "DOCKER_", "CONTAINER", "KUBE",
+    "AWS_", "GOOGLE_", "CLOUDSDK_", "AZURE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSL_CERT_",
   ]
 
   /// Variables that differ between the shells of a user and lead to no other server.
@@ -35,20 +36,50 @@ struct RelayKey {
         parts.append("\(name)=\(environment[name] ?? "")")
       }
     } else {
-      for name in Self.variables { parts.append(environment[name].map { "=\($0)" } ?? "") }
+      for name in environment.keys.sorted() where Self.variables.contains(where: name.hasPrefix) {
+        parts.append("\(name)=\(environment[name] ?? "")")
+      }
+      let files = Self.configuration(of: address, environment)
+      // Relative paths of variables such as KUBECONFIG start in this directory.
+      if !address.hasPrefix("ssh:") && !address.hasPrefix("tcp:") { parts.append(directory()) }
+      for file in files { parts.append("\(file) \(Self.version(of: file))") }
     }
     name = Self.digest(parts, digits: 16)
   }
 
+  /// The files whose content decides where an address leads: a new context of kubectl or docker, or
+  /// another host for a name in ssh's configuration, needs another connection.
+  private static func configuration(
+    of address: String, _ environment: [String: String]
+  ) -> [String] {
+    let home = environment["HOME"] ?? ""
+    switch address.prefix(while: { $0 != ":" }) {
+    case "ssh": return [home + "/.ssh/config"]
+    case "docker":
+      return [(environment["DOCKER_CONFIG"] ?? home + "/.docker") + "/config.json"]
+    case "podman":
+      let folder = (environment["XDG_CONFIG_HOME"] ?? home + "/.config") + "/containers/"
+      return [folder + "containers.conf", folder + "podman-connections.json"]
+    case "kubectl":
+      let paths = environment["KUBECONFIG"] ?? ""
+      return paths.isEmpty
+        ? [home + "/.kube/config"] : paths.split(separator: ":").map(String.init)
+    default: return []
+    }
+  }
+
+  /// What changes if a file is changed or replaced; empty if there is no such file.
+  private static func version(of path: String) -> String {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return "" }
+    return
+      "\(status.st_dev) \(status.st_ino) \(status.st_size) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+  }
+
   /// The version and the build of this program: relays of another build are not used.
   static let build: String = {
-    var status = stat()
-    guard stat("/proc/self/exe", &status) == 0 else { return Program.version }
-    let file = [
-      "\(status.st_dev)", "\(status.st_ino)", "\(status.st_size)",
-      "\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)",
-    ]
-    return "\(Program.version)-\(digest(file, digits: 8))"
+    let file = version(of: "/proc/self/exe")
+    return file.isEmpty ? Program.version : "\(Program.version)-\(digest([file], digits: 8))"
   }()
 
   private static func digest(_ parts: [String], digits: Int) -> String {
