@@ -173,11 +173,12 @@ public actor Connection {
     hello.keepMS = keep.map { UInt64(max(0, $0.wholeMilliseconds)) }
     var configuration = LinkConfiguration()
     // A server that does not answer counts as lost (see `LinkConfiguration.stoppedAfter`). Through
-    // a carrier it gets more time, because ssh may ask for a password first. A relay may
+    // a carrier its HELLO gets more time, because ssh may ask for a password first. A relay may
     // use one.
-    configuration.stoppedAfter =
-      carrier == nil && keep == nil
-      ? configuration.lostAfter : Self.nanoseconds(Self.loginTimeout)
+    configuration.stoppedAfter = configuration.lostAfter
+    if carrier != nil || keep != nil {
+      configuration.stoppedBeforeHelloAfter = Self.nanoseconds(Self.loginTimeout)
+    }
     configuration.openingLimit = Self.nanoseconds(timeout)
     configuration.openingBeginsWithFirstByte = !isSocket && waitsForLogin
     let link = Link(

@@ -11,6 +11,9 @@ public struct LinkConfiguration: Sendable {
   /// stopped process; nil for never. A peer that is only slow still answers PINGs, because they
   /// bypass flow control.
   public var stoppedAfter: UInt64?
+  /// The same limit until the peer's HELLO has arrived; nil for `stoppedAfter`. A program such as ssh
+  /// may first ask for a password.
+  public var stoppedBeforeHelloAfter: UInt64?
   /// The time limit for the server's whole HELLO, and for its proof if one is required. Without it
   /// a server that sends one byte now and then could hold its client forever, since it is never
   /// silent. It is three times the limit that a server gives its clients.

@@ -54,7 +54,11 @@ struct PeerSilence {
       case .asked: true
       }
     if isAnswerDue, mayBeHeard,
-      let why = Self.whyLost(after: silence, configuration, isAcknowledged)
+      let why = Self.whyLost(
+        after: silence, configuration,
+        isGreeted
+          ? configuration.stoppedAfter
+          : configuration.stoppedBeforeHelloAfter ?? configuration.stoppedAfter, isAcknowledged)
     {
       return .giveUp(why)
     }
@@ -65,15 +69,16 @@ struct PeerSilence {
 
   /// The reason to give up a peer after `silence` without input; nil to keep waiting.
   private static func whyLost(
-    after silence: UInt64, _ configuration: LinkConfiguration, _ isAcknowledged: () -> Bool
+    after silence: UInt64, _ configuration: LinkConfiguration, _ limit: UInt64?,
+    _ isAcknowledged: () -> Bool
   ) -> String? {
     let heard = "nothing was heard for \(Double(silence / 100_000_000) / 10) s"
     if silence >= configuration.lostAfter, !isAcknowledged() {
       return
         "\(heard), and the peer's system acknowledges nothing: the other machine or the network is down"
     }
-    guard let limit = configuration.stoppedAfter, silence >= limit else { return nil }
+    guard let limit, silence >= limit else { return nil }
     return
-      "\(heard), though the connection is intact: the process at the other end is stopped or overloaded"
+      "\(heard): the process at the other end is stopped or overloaded, or the network between is down"
   }
 }
