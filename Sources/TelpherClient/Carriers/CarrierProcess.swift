@@ -4,9 +4,10 @@ internal import TelpherTransport
 /// The process that carries a connection, such as ssh. Its exit status explains why the connection
 /// ended. Use it only on the loop's thread.
 final class CarrierProcess {
-  /// How long to wait for the process to exit after its connection has ended, in nanoseconds. After
-  /// that, it gets SIGTERM, and the error of the connection is reported without an exit status.
-  private static let exitTimeout: UInt64 = 2_000_000_000
+  /// How long to wait for the process to exit after its connection has ended, in nanoseconds: first
+  /// for its own end, and again after SIGTERM. Then its group gets SIGKILL, and the error of the
+  /// connection is reported without an exit status.
+  private static let exitTimeout: UInt64 = 1_000_000_000
 
   let child: any ChildProcess
   private let loop: any EventLoop
@@ -27,14 +28,29 @@ final class CarrierProcess {
     }
   }
 
-  /// Calls `body` when the process has exited, or after `exitTimeout`; then it is ended.
+  /// Calls `body` when the process has exited, or was killed because it did not.
   func whenEnded(_ body: @escaping () -> Void) {
     guard status == nil else { return body() }
     waiting.append(body)
     timer = loop.schedule(after: Self.exitTimeout) { [weak self] in
-      self?.child.signal(SIGTERM)
+      self?.signalGroup(SIGTERM)
+      self?.awaitEndAfterSignal()
+    }
+  }
+
+  private func awaitEndAfterSignal() {
+    timer = loop.schedule(after: Self.exitTimeout) { [weak self] in
+      self?.signalGroup(SIGKILL)
       self?.wake()
     }
+  }
+
+  /// Sends `signal` to the process and those that it has started; a stopped one continues.
+  private func signalGroup(_ signal: Int32) {
+    // It was not reaped, so its process group has its number.
+    guard status == nil else { return }
+    kill(-child.pid, signal)
+    kill(-child.pid, SIGCONT)
   }
 
   private func wake() {

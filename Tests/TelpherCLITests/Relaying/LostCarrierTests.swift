@@ -1,0 +1,47 @@
+import Glibc
+import Testing
+
+/// Programs that carry a connection, and that a client must not leave behind.
+struct LostCarrierTests {
+  /// A carrier that writes its process id and never connects.
+  private static let silent = "exec:sh -c 'echo $$ >~/pid.new; mv ~/pid.new ~/pid; %; sleep 600'"
+
+  private func pid(in sandbox: Sandbox) async throws -> Int32 {
+    // At most five minutes, in case the carrier was not started.
+    for _ in 0..<60_000 {
+      if let text = try await sandbox.text(of: sandbox.folder + "/pid") {
+        return try #require(Int32(text.dropLast()))
+      }
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    throw Failed("the carrier was not started")
+  }
+
+  @Test(arguments: ["0", "600"])
+  func aCarrierThatIgnoresSignalsIsKilledAfterTheTimeout(_ keep: String) async throws {
+    try await Sandbox.with(keep: keep) { sandbox in
+      let address = Self.silent.replacing("%", with: #"trap "" TERM HUP INT"#)
+      let result = try await sandbox.telpher(
+        "run", "--connect-timeout", "300ms", "--on", address, "--", "true")
+      #expect(result.status == 125)
+      #expect(try await isGone(try await pid(in: sandbox)))
+    }
+  }
+
+  /// As `kubectl config use-context` does.
+  @Test func aChangedConfigurationGetsAnotherConnection() async throws {
+    try await Sandbox.with(keep: "600") { sandbox in
+      sandbox.addProgram(
+        "kubectl", "#!/bin/sh\necho >>~/logins\nexec \(Sandbox.program) serve --listen stdio\n")
+      let result = try await sandbox.shell(
+        """
+        cd "$HOME"; mkdir .kube other; echo one >.kube/config
+        use() { telpher run --on kubectl://space/pod -- true && grep -c '' ~/logins; }
+        use; use; echo two >.kube/new; mv .kube/new .kube/config; use
+        export KUBECONFIG=config; use; cd other; use
+        """)
+      #expect(result.text == "1\n1\n2\n3\n4\n")
+      #expect(result.errorText.isEmpty)
+    }
+  }
+}
