@@ -16,7 +16,13 @@ extension Connection {
     let connection = Connection(loop: loop)
     try await connection.open(
       .unix(path: path), ServerTrust(trustedUsers: []), nil, timeout, keep: keep)
-    _ = try await connection.serverHello()
+    let hello = try await connection.serverHello()
+    // It refuses this client directly after its HELLO. A client that only asks about it need not be
+    // accepted.
+    if let relay = hello.relay, relay.clients >= WireConstants.maxTransfers, keep > .zero {
+      await connection.close()
+      throw ClientError(.refused, "the relay has \(relay.clients) clients")
+    }
     return connection
   }
 

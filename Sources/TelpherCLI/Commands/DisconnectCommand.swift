@@ -22,6 +22,7 @@ struct DisconnectCommand: AsyncParsableCommand {
 
   func run() async throws {
     var found = 0
+    var hasFailed = false
     do {
       let wanted = try address.map {
         try HostName.server($0, environment: Environment.current()).endpoint.description
@@ -35,12 +36,14 @@ struct DisconnectCommand: AsyncParsableCommand {
         let clients = relay.description?.clients ?? 0
         Descriptor.complain(
           clients > 0
-            ? "\(name): \(Amount.count(clients, "command")) still use it; it ends after them (--now ends it at once)"
-            : "\(name): process \(relay.process) has not ended yet")
+            ? "\(name) ends after \(Amount.count(clients, "command")) that still \(clients == 1 ? "uses" : "use") it (--now ends it at once)"
+            : "\(name): the background process \(relay.process) has not ended")
+        hasFailed = hasFailed || now
       }
     } catch {
       throw Failure(error)
     }
+    if hasFailed { throw ExitCode(EXIT_FAILURE) }
     if let address, found == 0 {
       Descriptor.complain("there is no connection to \(address)")
       throw ExitCode(EXIT_FAILURE)

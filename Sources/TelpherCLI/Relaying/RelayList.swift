@@ -60,6 +60,9 @@ struct RunningRelay {
     if atOnce { _ = telpher_pidfd_signal(handle, SIGINT) }
     var entry = pollfd(fd: handle, events: Int16(POLLIN), revents: 0)
     let isFree = atOnce || description?.clients == 0
-    return poll(&entry, 1, isFree ? Self.endTimeout : Self.shortEndTimeout) == 1
+    if poll(&entry, 1, isFree ? Self.endTimeout : Self.shortEndTimeout) == 1 { return true }
+    guard atOnce else { return false }
+    _ = telpher_pidfd_signal(handle, SIGKILL)
+    return poll(&entry, 1, Self.endTimeout) == 1
   }
 }
