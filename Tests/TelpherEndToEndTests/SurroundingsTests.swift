@@ -132,7 +132,9 @@ import Testing
       let names = String(decoding: result.output, as: UTF8.self).split(separator: "\n")
         .map { $0.prefix { $0 != "=" } }
       #expect(
-        Set(names).subtracting(["HOME", "KEPT", "PATH", "TELPHER_JOB", "TSAN_OPTIONS"]) == [])
+        Set(names).subtracting([
+          "HOME", "KEPT", "PATH", "TELPHER_JOB", "TELPHER_KEEP", "TSAN_OPTIONS",
+        ]) == [])
     }
   }
 
