@@ -15,6 +15,8 @@ final class CarrierProcess {
   /// Whether telpher is being copied to the place.
   var isInstalling = false
   private var status: ProcessExit.Status?
+  /// Whether this side has ended it. Its status then explains nothing.
+  private var wasEnded = false
   private var timer: (any LoopTimer)?
   private var waiting: [() -> Void] = []
 
@@ -49,6 +51,7 @@ final class CarrierProcess {
   private func signalGroup(_ signal: Int32) {
     // It was not reaped, so its process group has its number.
     guard status == nil else { return }
+    wasEnded = true
     kill(-child.pid, signal)
     kill(-child.pid, SIGCONT)
   }
@@ -64,7 +67,7 @@ final class CarrierProcess {
   ///
   /// - Parameter hasAnswered: whether the remote server has sent HELLO.
   func explain(_ error: ClientError, hasAnswered: Bool) -> ClientError {
-    guard let status else { return error }
+    guard let status, !wasEnded else { return error }
     if hasAnswered {
       guard error.code == .lost else { return error }
       return ClientError(.lost, "\(error.message); \(text(status))")
