@@ -127,7 +127,9 @@ struct ServeTests {
     #expect(await client.line() == "x")
     server.signal(SIGTERM)
     // The server removes its socket at once, so new clients cannot connect.
-    while mode(of: sandbox.socket) != nil { try await Task.sleep(for: .milliseconds(5)) }
+    while mode(of: sandbox.socket) != nil, isRunning(server.pid) {
+      try await Task.sleep(for: .milliseconds(5))
+    }
     // While the server is ending, a client fails and does not start a temporary server.
     for command in [["run", "--", "true"], ["info"], ["ls"]] {
       let refused = await (try sandbox.start(command)).finish()
@@ -201,7 +203,9 @@ struct ServeTests {
     ])
     let pid = try #require(await client.line().flatMap { Int32($0) })
     server.signal(SIGTERM)
-    while mode(of: sandbox.socket) != nil { try await Task.sleep(for: .milliseconds(5)) }
+    while mode(of: sandbox.socket) != nil, isRunning(server.pid) {
+      try await Task.sleep(for: .milliseconds(5))
+    }
     server.signal(SIGTERM)
     #expect(await server.finish().status == 0)
     #expect(await client.finish().status == 125)

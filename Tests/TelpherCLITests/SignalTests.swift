@@ -33,7 +33,9 @@ struct SignalTests {
     let pid = try #require(Int32(await child.line() ?? ""))
     child.signal(signals[0])
     if signals[0] != SIGTERM { #expect(await child.line() == "got") }
-    while isPending(signals[0], child.pid) { try await Task.sleep(for: .milliseconds(2)) }
+    while isPending(signals[0], child.pid), isRunning(child.pid) {
+      try await Task.sleep(for: .milliseconds(2))
+    }
     child.signal(signals[1])
     let result = await child.finish()
     #expect(result.status == 128 + signals[1])
@@ -73,10 +75,12 @@ struct SignalTests {
   @Test func aStoppedServerDoesNotKeepTheClientFromEnding() async throws {
     let (server, _) = try await sandbox.serve()
     let child = try sandbox.start(["run", "--json", "--", "sh", "-c", "echo >&2; exec sleep 600"])
-    while try await sandbox.telpher("info").text.contains("running: 0\n") {}
+    while try await sandbox.telpher("info").text.contains("running: 0\n"), isRunning(child.pid) {}
     server.signal(SIGSTOP)
     child.signal(SIGINT)
-    while isPending(SIGINT, child.pid) { try await Task.sleep(for: .milliseconds(2)) }
+    while isPending(SIGINT, child.pid), isRunning(child.pid) {
+      try await Task.sleep(for: .milliseconds(2))
+    }
     child.signal(SIGTERM)
     let result = await child.finish()
     #expect(result.status == 128 + SIGTERM)

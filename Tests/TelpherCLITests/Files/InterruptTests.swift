@@ -30,9 +30,18 @@ struct InterruptTests {
   }
 
   private func arguments(_ direction: String) -> [String] {
-    [direction, "--on", "ssh://host"]
+    [direction, "--connect-timeout", "10m", "--on", "ssh://host"]
       + (direction == "put"
         ? [sandbox.folder + "/source", "copy"] : ["source", sandbox.folder + "/copy"])
+  }
+
+  private func waitUntilStalled(_ client: Child) async throws {
+    while mode(of: sandbox.folder + "/stalled") == nil {
+      guard isRunning(client.pid) else {
+        throw Failed("the transfer ended early: \(await client.finish().errorText)")
+      }
+      try await Task.sleep(for: .milliseconds(5))
+    }
   }
 
   @Test(arguments: ["put", "get"])
@@ -40,9 +49,7 @@ struct InterruptTests {
     sandbox.writeNoise(Self.size, to: sandbox.folder + "/source")
     addStallingLink(direction)
     let client = try sandbox.start(arguments(direction))
-    while mode(of: sandbox.folder + "/stalled") == nil {
-      try await Task.sleep(for: .milliseconds(5))
-    }
+    try await waitUntilStalled(client)
     client.signal(SIGINT)
     // The client has handled the signal before the connection continues.
     try await waitUntilIdle(client.pid)
@@ -69,9 +76,7 @@ struct InterruptTests {
     sandbox.writeNoise(Self.size, to: sandbox.folder + "/source")
     addStallingLink("put")
     let client = try sandbox.start(arguments("put"))
-    while mode(of: sandbox.folder + "/stalled") == nil {
-      try await Task.sleep(for: .milliseconds(5))
-    }
+    try await waitUntilStalled(client)
     client.signal(SIGINT)
     // Two pending signals of one number are merged, so the second is sent after the first arrived.
     try await waitUntilIdle(client.pid)
