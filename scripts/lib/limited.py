@@ -16,6 +16,7 @@ import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+REAP_INTERVAL = 0.05  # seconds
 STYLE = re.compile(rb"\x1b\[[0-9;]*m")
 # A line of Swift Testing, whose names of tests contain no space.
 TEST = re.compile(rb"^\W*Test (?!case )(\S+) (?:with \d+ test cases? )?(started|passed|failed|skipped)")
@@ -34,6 +35,16 @@ def descendants() -> list[int]:
     for pid in found:
         found += [child for child, parent in parents.items() if parent == pid]
     return found[1:]
+
+
+def reap_orphans(child: int) -> None:
+    """Reaps the orphans that have ended, as the init process would, but not `child`."""
+    while True:
+        # Looks first: the child's status is for its own wait.
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None or ended.si_pid == child:
+            return
+        os.waitpid(ended.si_pid, 0)
 
 
 def kill_descendants() -> None:
@@ -66,9 +77,13 @@ def main() -> int:
         selector.register(control, selectors.EVENT_READ)
         selector.register(exited, selectors.EVENT_READ)
         while True:
-            ready = [key.fd for key, _ in selector.select(max(0, deadline - time.monotonic()))]
+            left = deadline - time.monotonic()
+            ready = [key.fd for key, _ in selector.select(min(max(0, left), REAP_INTERVAL))]
+            reap_orphans(child.pid)
             if not ready:
-                break
+                if left <= 0:
+                    break
+                continue
             if control not in ready:
                 # All output was read. A process that the command left may still hold the terminal.
                 return child.wait()
