@@ -41,7 +41,7 @@ def run_block(page, block, plan, sandbox, seen):
         if export := re.match(r"export (\w+)=(\S+)$", command):
             environment[export.group(1)] = export.group(2)
             continue
-        if re.match(r"telpher (classic )?serve |telpher serve$|telpher classic chat --listen", command):
+        if re.match(r"telpher (classic )?serve |telpher serve$|telpher classic chat --listen|telpher forward ", command):
             if error := sandbox.serve(actual):
                 yield f"{where}: {error}"
         else:

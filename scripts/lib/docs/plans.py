@@ -27,7 +27,7 @@ README = Plan(
         "work/share/shared.txt": "shared\n", "home/src/home.txt": "",
         "home/big.iso": "big\n" * 100_000, "home/reports/may.txt": "report\n",
     },
-    ports=["7000"],
+    ports=["7000", "5432", "3000", "8080"],
     prints={
         "telpher run -- ls -la /": r"\betc\b",
         "telpher run --timeout 2m -- make": r"made",

@@ -89,24 +89,28 @@ class Sandbox:
         return child.returncode, output
 
     def serve(self, command):
-        """Starts a server in the background, after it has ended an earlier one at the same
-        address. Returns an error, or None once it listens."""
+        """Starts a server or a forwarding in the background, after it has ended an earlier one at
+        the same address. Returns an error, or None once it listens."""
         words = command.split()
+        forwards = words[1] == "forward"
         address = words[words.index("--listen") + 1] if "--listen" in words else "default"
+        if forwards:
+            address = command
         self.end_server(address)
         child = subprocess.Popen(
             ["bash", "-c", f"exec {command}"], cwd=self.work, text=True, env=self.environment,
             start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE)
+            # A forwarding prints its address on standard error.
+            stderr=subprocess.STDOUT if forwards else subprocess.PIPE)
         self.servers[address] = child
         hang = threading.Timer(LIMIT, child.kill)
         hang.start()
         line = child.stdout.readline()
         hang.cancel()
-        if line.startswith("listening on "):
+        if line.removeprefix("telpher: ").startswith("listening on "):
             return None
         child.kill()
-        return f"it does not listen: {line}{child.communicate()[1]}".strip()
+        return f"it does not listen: {line}{child.communicate()[1] or ''}".strip()
 
     def end_server(self, address):
         child = self.servers.pop(address, None)
