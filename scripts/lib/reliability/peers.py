@@ -390,7 +390,7 @@ def hostile_trees(lab):
          b"file was requested"),
         ([{"entry": {"path": "x", "kind": "directory", **base}}, {"leave": 0}],
          b"file was requested"),
-        ([], b"nothing was sent"),
+        ([], b"sent 0 of the 1 requested sources"),
     ]
     wrong = []
     for number, (records, reason) in enumerate(cases):
