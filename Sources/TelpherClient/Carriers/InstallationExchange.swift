@@ -48,7 +48,7 @@ final class InstallationExchange {
     stream.resumeReading()
     while line.count < Installation.have.utf8.count {
       if let ended { throw ended }
-      await wait()
+      await wait { self.line.count < Installation.have.utf8.count }
     }
     switch String(decoding: line, as: UTF8.self) {
     case Installation.have:
@@ -67,7 +67,8 @@ final class InstallationExchange {
     for chunk in chunks {
       if let ended { throw ended }
       let empty = UnsafeRawBufferPointer(start: nil, count: 0)
-      if !stream.write(empty, chunk) { while stream.queuedBytes > 0, ended == nil { await wait() } }
+      guard !stream.write(empty, chunk) else { continue }
+      while stream.queuedBytes > 0, ended == nil { await wait { self.stream.queuedBytes > 0 } }
     }
     if let ended { throw ended }
   }
@@ -78,11 +79,17 @@ final class InstallationExchange {
     stream.readLimit = Int.max
   }
 
-  private func wait() async {
+  /// Waits for the next event, at most `patience`.
+  ///
+  /// - Parameter isNeeded: whether there is still something to wait for.
+  private func wait(while isNeeded: () -> Bool) async {
     timer = loop.schedule(after: patience) { [weak self] in
       self?.end("the other side was silent for too long")
     }
-    await withCheckedContinuation { waiting = $0 }
+    await withCheckedContinuation { continuation in
+      // Check again: this closure may run one turn of the loop later, after the event.
+      if isNeeded(), ended == nil { waiting = continuation } else { continuation.resume() }
+    }
     timer?.cancel()
     timer = nil
   }
