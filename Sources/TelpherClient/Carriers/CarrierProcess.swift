@@ -34,6 +34,7 @@ final class CarrierProcess {
   func whenEnded(_ body: @escaping () -> Void) {
     guard status == nil else { return body() }
     waiting.append(body)
+    guard timer == nil else { return }
     timer = loop.schedule(after: Self.exitTimeout) { [weak self] in
       self?.signalGroup(SIGTERM)
       self?.awaitEndAfterSignal()
@@ -58,6 +59,7 @@ final class CarrierProcess {
 
   private func wake() {
     timer?.cancel()
+    timer = nil
     let bodies = waiting
     waiting = []
     bodies.forEach { $0() }

@@ -32,20 +32,10 @@ extension Connection {
     let arguments = route.arguments(
       running: installation?.program.command ?? ["telpher", "serve", "--listen", "stdio"],
       connectTimeout: timeout ?? Self.defaultTimeout)
-    // The carrier stays in this process's session because it may ask for a password on the
-    // terminal. It leads its own process group so that Ctrl-C does not end it: this process passes
-    // the signal on.
-    var request = SpawnRequest(
-      arguments: arguments, environment: environment, input: .pipe, error: .inherit,
-      tracksTree: false)
-    request.leadsGroup = true
-    var loan = TerminalLoan()
-    var group: Int32?
-    defer { loan?.takeBack(from: group) }
-    let carrier = try await spawn(request, route)
+    let (carrier, lent) = try await spawn(arguments, input: .pipe, route, environment)
+    var loan = lent
     let child = carrier.child
-    group = child.pid
-    loan?.lend(to: child.pid)
+    defer { loan?.takeBack(from: child.pid) }
     guard let output = child.output, let input = child.input else {
       preconditionFailure("pipes were asked for")
     }
@@ -82,7 +72,31 @@ extension Connection {
     _ = try await session.hello()
   }
 
-  func spawn(
+  /// Starts a carrier, and lends it the terminal of this process, if there is one.
+  ///
+  /// The carrier stays in this process's session because it may ask for a password on the terminal.
+  /// It leads its own process group so that Ctrl-C does not end it: this process passes the signal
+  /// on.
+  private func spawn(
+    _ arguments: [String], input: SpawnRequest.Stdio, _ route: any CarrierRoute,
+    _ environment: [String: String]
+  ) async throws -> (CarrierProcess, TerminalLoan?) {
+    var request = SpawnRequest(
+      arguments: arguments, environment: environment, input: input, error: .inherit,
+      tracksTree: false)
+    request.leadsGroup = true
+    let loan = TerminalLoan()
+    do {
+      let carrier = try await spawn(request, route)
+      loan?.lend(to: carrier.child.pid)
+      return (carrier, loan)
+    } catch {
+      loan?.takeBack(from: nil)
+      throw error
+    }
+  }
+
+  private func spawn(
     _ request: SpawnRequest, _ route: any CarrierRoute
   ) async throws -> CarrierProcess {
     try await withCheckedThrowingContinuation {
@@ -110,17 +124,11 @@ extension Connection {
   private func output(
     of command: [String], through route: any CarrierRoute, _ environment: [String: String]
   ) async throws -> [UInt8] {
-    var request = SpawnRequest(
-      arguments: route.arguments(running: command, connectTimeout: Self.defaultTimeout),
-      environment: environment, error: .inherit, tracksTree: false)
-    request.leadsGroup = true
-    let loan = TerminalLoan()
-    var group: Int32?
-    defer { loan?.takeBack(from: group) }
-    let carrier = try await spawn(request, route)
+    let (carrier, loan) = try await spawn(
+      route.arguments(running: command, connectTimeout: Self.defaultTimeout), input: .null, route,
+      environment)
     let child = carrier.child
-    group = child.pid
-    loan?.lend(to: child.pid)
+    defer { loan?.takeBack(from: child.pid) }
     guard let output = child.output else { preconditionFailure("a pipe was asked for") }
     defer { output.close() }
     var bytes: [UInt8] = []
