@@ -120,8 +120,9 @@ package final class SocketPump {
 
   // MARK: The stream
 
-  /// Writes bytes of the stream to the socket, or keeps them for it.
-  package func receive(_ chunk: Chunk) {
+  /// Writes bytes of the stream to the socket, or keeps them for it. Drops those of another channel.
+  package func receive(_ chunk: Chunk, on channel: Channel) {
+    guard channel == receiving else { return link.consume(stream, channel, chunk.count) }
     receivedBytes += UInt64(chunk.count)
     guard flow.takesBytes else { return link.consume(stream, receiving, chunk.count) }
     untaken += chunk.count
@@ -135,8 +136,10 @@ package final class SocketPump {
     giveCredit()
   }
 
-  /// Handles the FIN of the stream's channel.
-  package func receiveEnd() { perform(flow.receiveEnd()) }
+  /// Handles the FIN of a channel of the stream.
+  package func receiveEnd(of channel: Channel) {
+    if channel == receiving { perform(flow.receiveEnd()) }
+  }
 
   private func writeGathered() {
     guard !gathered.isEmpty, let socket else { return }

@@ -44,17 +44,9 @@ final class ClientSocket: SocketStream {
 
   // MARK: From the server
 
-  func receive(_ chunk: Chunk, on channel: Channel) {
-    if channel == Self.channels.incoming {
-      pump.receive(chunk)
-    } else {
-      link.consume(stream, channel, chunk.count)
-    }
-  }
+  func receive(_ chunk: Chunk, on channel: Channel) { pump.receive(chunk, on: channel) }
 
-  func receiveEnd(of channel: Channel) {
-    if channel == Self.channels.incoming { pump.receiveEnd() }
-  }
+  func receiveEnd(of channel: Channel) { pump.receiveEnd(of: channel) }
 
   func receive(_ messages: [ControlMessage]) {}
 

@@ -51,17 +51,9 @@ final class SocketJob: StreamWork {
 
   // MARK: From the client
 
-  func receive(_ chunk: Chunk, on channel: Channel) {
-    if channel == Self.channels.incoming {
-      pump.receive(chunk)
-    } else {
-      link.consume(stream, channel, chunk.count)
-    }
-  }
+  func receive(_ chunk: Chunk, on channel: Channel) { pump.receive(chunk, on: channel) }
 
-  func receiveEnd(of channel: Channel) {
-    if channel == Self.channels.incoming { pump.receiveEnd() }
-  }
+  func receiveEnd(of channel: Channel) { pump.receiveEnd(of: channel) }
 
   func receive(_ messages: [ControlMessage]) throws(WireError) {
     guard messages.contains(.cancel) else { return }
