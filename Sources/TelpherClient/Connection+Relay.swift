@@ -1,6 +1,6 @@
 package import TelpherLink
 package import TelpherTransport
-internal import TelpherWire
+package import TelpherWire
 
 // Both ends of a relay: a client reaches the server through it, and the relay itself uses a
 // connection to the server.
@@ -9,21 +9,47 @@ extension Connection {
   /// moment has then run nothing.
   ///
   /// - Parameter keep: how long the relay keeps its connection to the server after this one.
-  /// - Throws: `ClientError`; nothing was run.
+  /// - Throws: `ClientError`, also if the relay accepts no more clients; nothing was run.
   package static func connect(
     toRelayAt path: String, on loop: any EventLoop, keep: Duration, timeout: Duration
   ) async throws -> Connection {
-    let connection = Connection(loop: loop)
-    try await connection.open(
-      .unix(path: path), ServerTrust(trustedUsers: []), nil, timeout, keep: keep)
-    let hello = try await connection.serverHello()
-    // It refuses this client directly after its HELLO. A client that only asks about it need not be
-    // accepted.
-    if let relay = hello.relay, relay.clients >= WireConstants.maxTransfers, keep > .zero {
+    let (connection, hello) = try await openRelay(path, on: loop, keep, timeout)
+    if let relay = hello.relay, relay.refuses == true {
       await connection.close()
       throw ClientError(.refused, "the relay has \(relay.clients) clients")
     }
     return connection
+  }
+
+  /// Asks the relay that listens at `path` for its HELLO, which it also sends to a client that it
+  /// does not accept. That does not count as a use of it.
+  ///
+  /// - Throws: `ClientError`.
+  package static func helloOfRelay(
+    at path: String, on loop: any EventLoop, timeout: Duration
+  ) async throws -> Hello {
+    let (connection, hello) = try await openRelay(path, on: loop, .zero, timeout)
+    await connection.close()
+    return hello
+  }
+
+  private static func openRelay(
+    _ path: String, on loop: any EventLoop, _ keep: Duration, _ timeout: Duration
+  ) async throws -> (Connection, Hello) {
+    let connection = Connection(loop: loop)
+    try await connection.open(
+      .unix(path: path), ServerTrust(trustedUsers: []), nil, timeout, keep: keep)
+    return (connection, try await connection.receivedHello())
+  }
+
+  /// The server's HELLO, also if the server has ended the connection after it.
+  private func receivedHello() async throws -> Hello {
+    do {
+      return try await session.hello()
+    } catch {
+      guard let hello = session.link.peerHello else { throw error }
+      return hello
+    }
   }
 
   /// Creates a connection to a relay over an open socket, which it owns and closes, and waits for

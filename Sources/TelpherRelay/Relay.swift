@@ -71,10 +71,11 @@ final class Relay: LinkDelegate {
     guard life.phase == .serving, let access = access(of: stream.peer, at: address) else {
       return stream.close()
     }
-    let client = RelayClient(makeLink(stream, access), of: self)
+    let isFull = clients.count >= configuration.maxClients || !hasRoomForInput
+    let client = RelayClient(makeLink(stream, access, refuses: isFull), of: self)
     // A stranger's connection is closed without waiting for it to read the reason.
     if case .mustProve = access { client.link.lingersAfterFault = false }
-    guard clients.count < configuration.maxClients, hasRoomForInput else {
+    guard !isFull else {
       refused[ObjectIdentifier(client)] = client
       return client.refuse(
         WireError(
@@ -117,7 +118,8 @@ final class Relay: LinkDelegate {
     return streams.values.reduce(0) { $0 + $1.untakenInput(of: window) } <= total / 4
   }
 
-  private func makeLink(_ stream: any ByteStream, _ access: Access) -> Link {
+  /// - Parameter refuses: whether the client is not accepted.
+  private func makeLink(_ stream: any ByteStream, _ access: Access, refuses: Bool) -> Link {
     var prover: TokenProver?
     if case .mustProve(let needed) = access { prover = needed }
     var hello = Hello(
@@ -129,7 +131,7 @@ final class Relay: LinkDelegate {
       address: String(configuration.address.cut(toUTF8: Self.longestAddress)),
       version: configuration.version, pid: getpid(), clients: clients.count,
       streams: streams.count, ageMS: (loop.now - startedAt) / 1_000_000,
-      leftMS: life.left(at: loop.now).map { $0 / 1_000_000 })
+      leftMS: life.left(at: loop.now).map { $0 / 1_000_000 }, refuses: refuses ? true : nil)
     var linkConfiguration = configuration.link
     linkConfiguration.openRoom = openRoom
     return Link(

@@ -245,6 +245,7 @@ struct RelayTests {
     try await RelayFixture.with(configure: { $0.maxClients = 1 }) { fixture in
       let client = try await fixture.client()
       let other = try await fixture.silentClient()
+      #expect(try await other.frame(1, 0).text.contains(#""refuses":true"#))
       #expect(number(try await other.frame(10).payload.dropFirst(4).prefix(4)) == 7)
       await client.close()
       try await eventually("its place is free") { (try? await fixture.client()) != nil }
@@ -258,6 +259,7 @@ struct RelayTests {
       await client.send(data(1, 0, [UInt8](repeating: 1, count: 10)))
       try await fixture.server.until("10 bytes") { $0.dataBytes == 10 }
       let other = try await fixture.silentClient()
+      #expect(try await other.frame(1, 0).text.contains(#""refuses":true"#))
       #expect(number(try await other.frame(10).payload.dropFirst(4).prefix(4)) == 7)
       await fixture.server.send(window(1, 0, 20))
       try await fixture.server.sync()

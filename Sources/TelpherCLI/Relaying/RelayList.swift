@@ -26,7 +26,7 @@ struct RunningRelay {
     let loop = try backend.makeClientLoop(startsPrograms: false)
     var relays: [RunningRelay] = []
     for path in place.sockets {
-      let hello = try? await hello(path, loop)
+      let hello = try? await Connection.helloOfRelay(at: path, on: loop, timeout: timeout)
       guard let process = hello?.relay?.pid ?? RelayPlace.process(listeningAt: path) else {
         continue
       }
@@ -34,14 +34,6 @@ struct RunningRelay {
         RunningRelay(process: process, description: hello?.relay, server: hello?.server))
     }
     return relays
-  }
-
-  private static func hello(_ path: String, _ loop: any EventLoop) async throws -> Hello {
-    let connection = try await Connection.connect(
-      toRelayAt: path, on: loop, keep: .zero, timeout: timeout)
-    let hello = try await connection.serverHello()
-    await connection.close()
-    return hello
   }
 
   /// How long a relay has to end, in milliseconds: if nothing uses it, and if a command that has

@@ -62,11 +62,13 @@ public struct Hello: Sendable, Equatable, WireMessage {
     public var ageMS: UInt64
     /// The time until it ends if no client uses it, in milliseconds; nil while one does.
     public var leftMS: UInt64?
+    /// True if it does not accept the client that gets this HELLO; a GOAWAY follows.
+    public var refuses: Bool?
 
     /// A description.
     package init(
       address: String, version: String, pid: Int32, clients: Int = 0, streams: Int = 0,
-      ageMS: UInt64 = 0, leftMS: UInt64? = nil
+      ageMS: UInt64 = 0, leftMS: UInt64? = nil, refuses: Bool? = nil
     ) {
       self.address = address
       self.version = version
@@ -75,10 +77,11 @@ public struct Hello: Sendable, Equatable, WireMessage {
       self.streams = streams
       self.ageMS = ageMS
       self.leftMS = leftMS
+      self.refuses = refuses
     }
 
     enum CodingKeys: String, CodingKey {
-      case address, version, pid, clients, streams
+      case address, version, pid, clients, streams, refuses
       case ageMS = "age_ms"
       case leftMS = "left_ms"
     }

@@ -104,6 +104,30 @@ import Testing
     }
   }
 
+  /// Their input uses up what the commands of one connection may leave unread.
+  @Test func commandsThatTheRelayRefusesConnectByThemselves() async throws {
+    try await with { sandbox in
+      var children: [Child] = []
+      for _ in 1...6 {
+        children.append(
+          try Child(
+            [
+              "/bin/sh", "-c",
+              "exec \(Sandbox.program) run --on ssh://host -i -- sleep 600 </dev/zero",
+            ], environment: sandbox.environment))
+      }
+      // At most so often, in case the relay refuses none.
+      for _ in 1...500 {
+        #expect(try await sandbox.telpher("run", "--on", "ssh://host", "--", "true").status == 0)
+        if try await sandbox.logins > 1 { break }
+      }
+      #expect(try await sandbox.logins > 1)
+      let list = try await sandbox.telpher("connections")
+      #expect(list.text.hasPrefix("ssh://host  open for ") && list.errorText.isEmpty)
+      children.forEach { $0.signal(SIGKILL) }
+    }
+  }
+
   // MARK: Signals and ends
 
   @Test func signalsReachTheCommand() async throws {
