@@ -1,7 +1,7 @@
 internal import Glibc
 internal import TelpherClient
 
-/// What a relay's process is told by the client that starts it.
+/// What the client that starts a relay sends to its process.
 struct RelaySettings: Codable {
   /// The server's address.
   var address: String

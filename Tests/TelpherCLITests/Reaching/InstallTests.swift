@@ -4,7 +4,7 @@ import Testing
 @testable import TelpherCLI
 
 /// Copies of telpher to places that lack it. A fake ssh runs its command on this machine with a home
-/// and a PATH of its own. What is copied is a script that runs the telpher of this test.
+/// and a PATH of its own. A script that runs the telpher of this test is copied in its place.
 struct InstallTests {
   let sandbox: Sandbox
   private let there: String

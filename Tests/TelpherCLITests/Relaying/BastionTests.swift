@@ -42,7 +42,7 @@ struct BastionTests {
     #expect(await behind.finish().status == 0)
   }
 
-  /// A bastion that ssh has started, and a server behind it that it reaches by ssh.
+  /// ssh starts the bastion, which in turn reaches the server by ssh.
   @Test func itServesStandardInputAndOutput() async throws {
     sandbox.addSSH()
     let result = try await sandbox.telpher(
