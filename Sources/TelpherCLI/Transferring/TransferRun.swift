@@ -47,8 +47,8 @@ struct TransferRun {
 
   /// Copies the files.
   ///
-  /// - Throws: `ValidationError` if the paths are not on this machine and one other; `ExitCode` with the exit status if it is not 0; `Failure` if standard output can't
-  ///   be written.
+  /// - Throws: `ValidationError` if the paths are not on this machine and one other; `ExitCode` with
+  ///   the exit status if it is not 0; `Failure` if standard output can't be written.
   func run() async throws {
     let server = try namedServer()
     let terminal = flags.quiet ? nil : Terminal.ofStandardError(Environment.current())

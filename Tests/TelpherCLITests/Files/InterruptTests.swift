@@ -36,11 +36,14 @@ struct InterruptTests {
   }
 
   private func waitUntilStalled(_ client: Child) async throws {
-    while mode(of: sandbox.folder + "/stalled") == nil {
-      guard isRunning(client.pid) else {
-        throw Failed("the transfer ended early: \(await client.finish().errorText)")
-      }
-      try await Task.sleep(for: .milliseconds(5))
+    let (path, pid) = (sandbox.folder + "/stalled", client.pid)
+    // On a thread of its own, as in `waitUntilIdle`.
+    let isStalled = await onThread {
+      while mode(of: path) == nil, isRunning(pid) { usleep(5_000) }
+      return mode(of: path) != nil
+    }
+    guard isStalled else {
+      throw Failed("the transfer ended early: \(await client.finish().errorText)")
     }
   }
 
@@ -53,7 +56,7 @@ struct InterruptTests {
     client.signal(SIGINT)
     // The client has handled the signal before the connection continues.
     try await waitUntilIdle(client.pid)
-    let gate = try await sandbox.shell("echo >\"$HOME/gate\"")
+    let gate = try await sandbox.shell("timeout 60 sh -c 'echo >\"$HOME/gate\"'")
     let stopped = await client.finish()
     #expect(gate.status == 0)
     #expect(stopped.status == 130)
@@ -83,6 +86,6 @@ struct InterruptTests {
     client.signal(SIGINT)
     #expect(await client.wait() == 130)
     #expect(mode(of: sandbox.folder + "/copy") == nil)
-    _ = try await sandbox.shell("echo >\"$HOME/gate\"")
+    _ = try await sandbox.shell("timeout 60 sh -c 'echo >\"$HOME/gate\"'")
   }
 }

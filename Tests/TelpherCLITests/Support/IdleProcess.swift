@@ -1,15 +1,23 @@
 import Glibc
 
-/// Waits until process `pid` is idle: no signal is pending, and all its threads sleep (proc(5)).
+/// Waits until process `pid` is idle: no signal is pending, and all its threads sleep (proc(5)). It
+/// polls on a thread of its own: the threads of tasks are busy with other tests, and the process may
+/// wait for an answer only so long.
+///
+/// - Throws: `Failed` if the process has ended.
 func waitUntilIdle(_ pid: Int32) async throws {
-  var before: [String]?
-  while true {
-    let now = waits(of: pid)
-    // If a thread woke another one between the two samples, its count of waits has grown.
-    if let now, now == before { return }
-    before = now
-    try await Task.sleep(for: .milliseconds(5))
+  let isIdle = await onThread {
+    var before: [String]?
+    while isRunning(pid) {
+      let now = waits(of: pid)
+      // If a thread woke another one between the two samples, its count of waits has grown.
+      if let now, now == before { return true }
+      before = now
+      usleep(5_000)
+    }
+    return false
   }
+  guard isIdle else { throw Failed("process \(pid) has ended") }
 }
 
 /// How often each thread of `pid` has waited; nil if one runs or a signal is pending.
