@@ -31,6 +31,9 @@ package enum Program {
   private static func run(on backend: any Backend) async -> Int32 {
     let arguments = ArgumentText.ofProcess()
     do {
+      if let command = QuickCommand(arguments) {
+        return try await CurrentBackend.$value.withValue(backend) { try await command.run() }
+      }
       let command = try parse(arguments)
       if !(command is any TakesByteArguments) { try checkEncoding(arguments) }
       try await CurrentBackend.$value.withValue(backend) {

@@ -46,7 +46,8 @@ struct ForwardCommand: AsyncParsableCommand {
 
   func run() async throws {
     do {
-      let reached = try await ServerReach(options: server).connect(embeddedServer: .forbidden)
+      let reached = try await ServerReach(settings: server.settings).connect(
+        embeddedServer: .forbidden)
       let forwarding = Forwarding(
         local: reverse ? local.toConnect : local.toListen,
         remote: reverse ? remote.toListen : remote.toConnect,

@@ -13,15 +13,20 @@ struct InfoCommand: AsyncParsableCommand {
   @Flag(help: "Prints one JSON object.")
   var json = false
 
-  func run() async throws {
+  func run() async throws { try await Self.run(on: server.settings, json: json) }
+
+  /// Prints what the server reports about itself, as one JSON object if `json` is true.
+  ///
+  /// - Throws: `Failure`.
+  static func run(on server: ServerSettings, json: Bool) async throws(Failure) {
     do {
-      let connection = try await ServerReach(options: server).connect(embeddedServer: .forbidden)
+      let connection = try await ServerReach(settings: server).connect(embeddedServer: .forbidden)
         .connection
       let info = try await connection.info()
       if json {
         try JSONText.print(info)
       } else {
-        try Descriptor.output.print(Self.text(info))
+        try Descriptor.output.print(text(info))
       }
     } catch {
       throw Failure(error)

@@ -58,8 +58,8 @@ struct OnCommand: RunsWords {
   }
 
   func run() async throws {
-    var server = ServerOptions()
-    (server.address, server.connection) = (host, connection)
-    try await RunInvocation(server: server, options: options).run()
+    let server = connection.settings(address: host)
+    let status = try await RunInvocation(server: server, settings: options.settings).run()
+    if status != 0 { throw ExitCode(status) }
   }
 }

@@ -6,6 +6,9 @@ struct PingCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ping", abstract: "Measures the round-trip time to a server.")
 
+  /// The numbers that `--count` takes.
+  static let counts = 1...1_000_000
+
   @OptionGroup var server: ServerOptions
 
   @Option(help: ArgumentHelp("How many times to ask the server; 1 by default.", valueName: "n"))
@@ -15,14 +18,21 @@ struct PingCommand: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    guard (1...1_000_000).contains(count) else {
+    guard Self.counts.contains(count) else {
       throw ValidationError("--count must be from 1 to 1000000")
     }
   }
 
   func run() async throws {
+    try await Self.run(on: server.settings, count: count, json: json)
+  }
+
+  /// Asks the server `count` times and prints the times, as one JSON object if `json` is true.
+  ///
+  /// - Throws: `Failure`.
+  static func run(on server: ServerSettings, count: Int, json: Bool) async throws(Failure) {
     do {
-      let reached = try await ServerReach(options: server).connect(embeddedServer: .forbidden)
+      let reached = try await ServerReach(settings: server).connect(embeddedServer: .forbidden)
       let (connection, name) = (reached.connection, reached.name)
       var report = PingReport(address: name, timesMS: [])
       for _ in 0..<count {

@@ -32,6 +32,7 @@ struct RunCommand: AsyncParsableCommand, RunsWords {
   }
 
   func run() async throws {
-    try await RunInvocation(server: server, options: options).run()
+    let status = try await RunInvocation(server: server.settings, settings: options.settings).run()
+    if status != 0 { throw ExitCode(status) }
   }
 }

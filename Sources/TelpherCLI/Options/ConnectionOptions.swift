@@ -42,20 +42,6 @@ struct ConnectionOptions: ParsableArguments {
     transform: DurationArgument.parse)
   var keep: Duration?
 
-  /// How long to keep connections if the user does not say it.
-  static let defaultKeep = Duration.seconds(60)
-
-  /// How long to keep the connection, from the option or the environment; nil if neither says it.
-  ///
-  /// - Throws: `Failure` if $TELPHER_KEEP is not a time.
-  func keep(_ environment: [String: String]) throws(Failure) -> Duration? {
-    if let keep { return keep }
-    guard let text = environment["TELPHER_KEEP"], !text.isEmpty else { return nil }
-    do { return try DurationArgument.parse(text) } catch {
-      throw Failure("$TELPHER_KEEP: \(error)")
-    }
-  }
-
   @Option(
     help: ArgumentHelp(
       "Whether to copy telpher to a place that lacks it: \(Choice<InstallPolicy>.names).",
@@ -70,6 +56,13 @@ struct ConnectionOptions: ParsableArguments {
     completion: .list(InstallPolicy.allCases.map(\.rawValue)),
     transform: Choice<InstallPolicy>.parse)
   var install: InstallPolicy?
+
+  /// The values of these options, with the server that `address` names.
+  func settings(address: String?) -> ServerSettings {
+    ServerSettings(
+      address: address, tokenFile: tokenFile, trustedUsers: trustedUsers,
+      connectTimeout: connectTimeout, keep: keep, install: install)
+  }
 
   func validate() throws {
     guard ArgumentText.isPlain(tokenFile ?? "") else {

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import TelpherClient
 
 /// The command to run and how to run it: the options that `run` and `on` share.
 struct RunOptions: ParsableArguments {
@@ -80,32 +79,15 @@ struct RunOptions: ParsableArguments {
       throw ValidationError(
         "Unknown option '\(first)'; if it is the command to run, write '-- \(first)'")
     }
-    if commandWords.isEmpty {
+    if settings.commandWords.isEmpty {
       throw ValidationError("Missing the command to run, as in '\(example)'")
     }
   }
 
-  private var commandWords: [String] { words.first == "--" ? Array(words.dropFirst()) : words }
-
-  /// The command.
-  var command: Command {
-    let words = commandWords.map { ByteText(ArgumentText.bytes(of: $0)) }
-    let space = [UInt8(ascii: " ")]
-    var command =
-      shell
-      ? Command(shell: ByteText(Array(words.map(\.bytes).joined(separator: space))))
-      : Command(arguments: words)
-    command.directory = cwd.map { ByteText(ArgumentText.bytes(of: $0)) }
-    command.environment = ownVariables
-    command.deadline = timeout
-    command.grace = grace
-    command.drain = drain
-    command.mergesErrorIntoOutput = merge
-    return command
-  }
-
-  /// The variables of --env.
-  var ownVariables: [String: ByteText?] {
-    Dictionary(variables.map { ($0.name, $0.value) }) { $1 }
+  /// The values of these options.
+  var settings: RunSettings {
+    RunSettings(
+      cwd: cwd, variables: variables, forwardsInput: forwardsInput, timeout: timeout, grace: grace,
+      drain: drain, merge: merge, shell: shell, json: json, statusFD: statusFD, words: words)
   }
 }

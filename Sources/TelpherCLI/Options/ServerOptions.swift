@@ -1,9 +1,7 @@
 internal import ArgumentParser
 internal import TelpherClient
 
-/// The options that say which server to use and how to connect to it. Those of `connection` are
-/// members too.
-@dynamicMemberLookup
+/// The options that say which server to use and how to connect to it.
 struct ServerOptions: ParsableArguments {
   private static let carriers = """
     ssh://[USER@]HOST[:PORT], docker://CONTAINER, podman://CONTAINER, \
@@ -28,9 +26,8 @@ struct ServerOptions: ParsableArguments {
 
   @OptionGroup var connection: ConnectionOptions
 
-  subscript<Value>(dynamicMember member: KeyPath<ConnectionOptions, Value>) -> Value {
-    connection[keyPath: member]
-  }
+  /// The values of these options.
+  var settings: ServerSettings { connection.settings(address: address) }
 
   func validate() throws {
     guard ArgumentText.isPlain(address ?? "") else {

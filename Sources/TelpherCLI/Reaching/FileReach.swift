@@ -17,8 +17,10 @@ struct FileReach {
     let server = try server.naming(paths + others)
     var hasFailed = false
     do {
-      let connection = try await ServerReach(options: server).connect(embeddedServer: .allowed)
-        .connection
+      let connection = try await ServerReach(settings: server.settings).connect(
+        embeddedServer: .allowed
+      )
+      .connection
       for path in paths.map(\.path) {
         do {
           try await work(connection, path)

@@ -1,12 +1,11 @@
-internal import ArgumentParser
 internal import Glibc
 internal import TelpherAccess
 internal import TelpherClient
 internal import TelpherTransport
 
-/// Finds the server that the options name and connects to it.
+/// Finds the server that the settings name and connects to it.
 struct ServerReach {
-  let options: ServerOptions
+  let settings: ServerSettings
   let backend = CurrentBackend.require()
   let environment = Environment.current()
 
@@ -39,7 +38,7 @@ struct ServerReach {
   ///
   /// - Throws: `Failure`, `ClientError`.
   func connect(embeddedServer: EmbeddedServerUse) async throws -> Reached {
-    guard let address = options.address ?? environment["TELPHER_ON"].flatMap(Self.nonEmpty) else {
+    guard let address = settings.address ?? environment["TELPHER_ON"].flatMap(Self.nonEmpty) else {
       return try await connectByDefault(embeddedServer)
     }
     let named = try HostName.server(address, environment: environment)
@@ -74,27 +73,27 @@ struct ServerReach {
   ) async throws -> Connection? {
     if case .socket(.unix) = server.endpoint { return nil }
     let keep =
-      try options.connection.keep(environment) ?? server.keep ?? ConnectionOptions.defaultKeep
+      try settings.keep(environment) ?? server.keep ?? ServerSettings.defaultKeep
     guard keep > .zero else { return nil }
     let reach = RelayReach(
       endpoint: server.endpoint, token: token,
-      tokenFile: Self.tokenPath(options.tokenFile, environment), timeout: options.connectTimeout,
+      tokenFile: Self.tokenPath(settings.tokenFile, environment), timeout: settings.connectTimeout,
       keep: keep, install: install, environment: environment)
     return try await reach.connect(on: try backend.makeClientLoop(startsPrograms: false))
   }
 
-  private var install: InstallPolicy { options.install ?? .ask }
+  private var install: InstallPolicy { settings.install ?? .ask }
 
   private func connect(
     to endpoint: Endpoint, on loop: any EventLoop, _ token: Token?
   ) async throws -> Connection {
     if case .carrier(let carrier) = endpoint {
       return try await Installer(policy: install, environment: environment)
-        .connect(to: carrier, on: loop, timeout: options.connectTimeout)
+        .connect(to: carrier, on: loop, timeout: settings.connectTimeout)
     }
     return try await Connection.connect(
-      to: endpoint, on: loop, token: token, trustedUsers: Set(options.trustedUsers),
-      timeout: options.connectTimeout)
+      to: endpoint, on: loop, token: token, trustedUsers: Set(settings.trustedUsers),
+      timeout: settings.connectTimeout)
   }
 
   /// Adds to `error` what the user can do about it.
@@ -129,8 +128,8 @@ struct ServerReach {
       guard let loop else { preconditionFailure("it was made above") }
       do {
         let connection = try await Connection.connect(
-          to: endpoint, on: loop, trustedUsers: Set(options.trustedUsers),
-          timeout: options.connectTimeout)
+          to: endpoint, on: loop, trustedUsers: Set(settings.trustedUsers),
+          timeout: settings.connectTimeout)
         return Reached(connection: connection, name: endpoint.description, place: .byDefault)
       } catch let error as ClientError where error.code == .unreachable {
         silent = socket
@@ -174,7 +173,7 @@ struct ServerReach {
   }
 
   private func readToken() throws(Failure) -> Token {
-    let path = Self.tokenPath(options.tokenFile, environment)
+    let path = Self.tokenPath(settings.tokenFile, environment)
     if access(path, F_OK) != 0, errno == ENOENT {
       throw Failure(
         "there is no token file \(path): the server makes it when 'telpher serve --listen tcp:HOST:PORT' first starts; if its token is in another file, name that with --token-file",

@@ -1,21 +1,21 @@
-internal import ArgumentParser
 internal import Glibc
 internal import TelpherClient
 internal import TelpherTransport
 
 /// Does the work of `run` and `on`: connects, runs the command and reports how it ended.
 struct RunInvocation {
-  let server: ServerOptions
-  let options: RunOptions
+  let server: ServerSettings
+  let settings: RunSettings
 
   /// Runs the command.
   ///
-  /// - Throws: `ExitCode` with the exit status if it is not 0; `Failure` if a result can't be
-  ///   written.
-  func run() async throws {
-    let statusFile = try options.statusFD.map { number throws(Failure) in try StatusFile(number) }
+  /// - Returns: the status for this process to end with.
+  /// - Throws: `Failure` if a result can't be written.
+  func run() async throws(Failure) -> Int32 {
+    let statusFile = try settings.statusFD.map { number throws(Failure) in try StatusFile(number) }
     let outputs =
-      options.json ? (MemorySink(name: "standard output"), MemorySink(name: "standard error")) : nil
+      settings.json
+      ? (MemorySink(name: "standard output"), MemorySink(name: "standard error")) : nil
     let outcome = await perform(
       output: outputs?.0 ?? DescriptorSink(.output), error: outputs?.1 ?? DescriptorSink(.error),
       statusFile)
@@ -31,12 +31,12 @@ struct RunInvocation {
       }
     }
     try statusFile?.write(RunReport(outcome: outcome, status: status))
-    if status != 0 { throw ExitCode(status) }
+    return status
   }
 
   /// Gives the command this process's working directory and environment: the user named no server.
   private func useLocalSurroundings(_ command: inout Command, _ place: ServerReach.Place) throws {
-    let absolute = options.cwd?.hasPrefix("/") == true
+    let absolute = settings.cwd?.hasPrefix("/") == true
     if !absolute { command.directory = try LocalSurroundings().resolve(command.directory) }
     // A temporary server has inherited this environment already.
     guard place == .byDefault else { return }
@@ -45,19 +45,19 @@ struct RunInvocation {
       Descriptor.complain("the variable '\(name)' is not passed on: its name is not UTF-8")
     }
     command.inheritsServerEnvironment = false
-    command.environment = variables.merging(options.ownVariables) { $1 }
+    command.environment = variables.merging(settings.ownVariables) { $1 }
   }
 
   private func perform(
     output: any OutputSink, error: any OutputSink, _ statusFile: StatusFile?
   ) async -> Result<CommandResult, Failure> {
     do {
-      let reached = try await ServerReach(options: server).connect(embeddedServer: .allowed)
-      var command = options.command
+      let reached = try await ServerReach(settings: server).connect(embeddedServer: .allowed)
+      var command = settings.command
       if reached.place != .named { try useLocalSurroundings(&command, reached.place) }
       let run = CommandRun(
-        command: command, forwardsInput: options.forwardsInput, output: output, error: error,
-        giveUp: { [json = options.json] in
+        command: command, forwardsInput: settings.forwardsInput, output: output, error: error,
+        giveUp: { [json = settings.json] in
           Self.giveUp($0, hasAnswered: $1, printsReport: json, statusFile)
         })
       return .success(

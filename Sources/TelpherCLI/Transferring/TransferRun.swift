@@ -77,8 +77,10 @@ struct TransferRun {
       isRecursive: flags.recursive, options: flags.options,
       onFile: flags.json ? Self.print : nil)
     do {
-      let connection = try await ServerReach(options: server).connect(embeddedServer: .allowed)
-        .connection
+      let connection = try await ServerReach(settings: server.settings).connect(
+        embeddedServer: .allowed
+      )
+      .connection
       return await transfer.perform(on: connection, showing: &display)
     } catch {
       return .broken(Failure(error))

@@ -1,0 +1,53 @@
+internal import TelpherClient
+
+/// The command to run and how to run it: the values of `RunOptions`. Texts are escaped as
+/// `ArgumentText` says.
+struct RunSettings: Sendable, Equatable {
+  /// The value of `--cwd`.
+  var cwd: String?
+  /// The variables of `--env`.
+  var variables: [EnvironmentVariable] = []
+  /// Whether the command gets standard input.
+  var forwardsInput = false
+  /// The value of `--timeout`.
+  var timeout: Duration?
+  /// The value of `--grace`.
+  var grace: Duration?
+  /// The value of `--drain`; negative for `forever`.
+  var drain: Duration?
+  /// Whether standard error is merged into standard output.
+  var merge = false
+  /// Whether the words are a line of shell code.
+  var shell = false
+  /// Whether one JSON object is printed in place of the output.
+  var json = false
+  /// The value of `--status-fd`.
+  var statusFD: Int32?
+  /// The command and its arguments, with the `--` that may stand before them.
+  var words: [String] = []
+
+  /// The command and its arguments.
+  var commandWords: [String] { words.first == "--" ? Array(words.dropFirst()) : words }
+
+  /// The command.
+  var command: Command {
+    let words = commandWords.map { ByteText(ArgumentText.bytes(of: $0)) }
+    let space = [UInt8(ascii: " ")]
+    var command =
+      shell
+      ? Command(shell: ByteText(Array(words.map(\.bytes).joined(separator: space))))
+      : Command(arguments: words)
+    command.directory = cwd.map { ByteText(ArgumentText.bytes(of: $0)) }
+    command.environment = ownVariables
+    command.deadline = timeout
+    command.grace = grace
+    command.drain = drain
+    command.mergesErrorIntoOutput = merge
+    return command
+  }
+
+  /// The variables of --env by name; the last value of a name counts.
+  var ownVariables: [String: ByteText?] {
+    Dictionary(variables.map { ($0.name, $0.value) }) { $1 }
+  }
+}
