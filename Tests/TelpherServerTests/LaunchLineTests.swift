@@ -8,6 +8,15 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct LaunchLineTests {
   private final class Owner {}
 
+  /// Calls a function at the end of a turn.
+  private final class Call: TurnEndTask {
+    private let body: () -> Void
+
+    init(_ body: @escaping () -> Void) { self.body = body }
+
+    func turnDidEnd() { body() }
+  }
+
   /// Runs `body` on the thread of a loop whose programs all exist, and returns what it passes on.
   private static func onLoop<Value: Sendable>(
     _ body: @escaping @Sendable (MemoryLoop, @escaping @Sendable (Value) -> Void) -> Void
@@ -55,15 +64,34 @@ import Testing
           if number == 19 { done((canceled, begun)) }
         }
       }
-      // The first three are under way; of the others every second is canceled.
-      for number in stride(from: 0, to: 19, by: 2) {
-        canceled.append(line.cancel(launches[number]))
+      // At the end of this turn the first three begin; then of the others every second is canceled.
+      let cancels = Call {
+        for number in stride(from: 0, to: 19, by: 2) {
+          canceled.append(line.cancel(launches[number]))
+        }
+        canceled.append(line.cancel(launches[18]))
+        withExtendedLifetime(owner) { #expect(line.waitingCount == 9) }
       }
-      canceled.append(line.cancel(launches[18]))
-      withExtendedLifetime(owner) { #expect(line.waitingCount == 9) }
+      loop.atEndOfTurn(cancels)
     }
     #expect(canceled == [false, false] + [Bool](repeating: true, count: 8) + [false])
     #expect(begun == [0, 1, 2, 3, 5, 7, 9, 11, 13, 15, 17, 19])
+  }
+
+  @Test func aLaunchThatIsCanceledInTheTurnInWhichItWasAddedNeverBegins() async {
+    let (canceled, begun): (Bool, [Int]) = await Self.onLoop { loop, done in
+      let line = LaunchLine(loop: loop)
+      let owner = Owner()
+      var begun: [Int] = []
+      let first = line.add(Self.request, for: ObjectIdentifier(owner)) { _ in begun.append(0) }
+      let canceled = line.cancel(first)
+      _ = line.add(Self.request, for: ObjectIdentifier(owner)) { _ in
+        begun.append(1)
+        withExtendedLifetime(owner) { done((canceled, begun)) }
+      }
+    }
+    #expect(canceled)
+    #expect(begun == [1])
   }
 
   @Test func canceledLaunchesOfOneConnectionDoNotHoldPlaces() async {

@@ -1,3 +1,5 @@
+internal import TelpherText
+
 /// A path below a root. A component may have any bytes except NUL and `/`, and is never `.` or
 /// `..`.
 package struct RelativePath: Sendable, Hashable {
@@ -47,7 +49,8 @@ package struct RelativePath: Sendable, Hashable {
     if bytes.contains(0) { throw Self.refusal(bytes, "it has a NUL byte") }
     var joined: [UInt8] = []
     joined.reserveCapacity(bytes.count)
-    for component in bytes.split(separator: Self.slash) where !component.elementsEqual(".".utf8) {
+    for component in ByteFields(bytes, separator: Self.slash)
+    where !component.elementsEqual(".".utf8) {
       if component.elementsEqual("..".utf8) { throw Self.refusal(bytes, "it has a component '..'") }
       if component.count > Self.maximumNameLength {
         throw Self.refusal(bytes, "a component has more than \(Self.maximumNameLength) bytes")
@@ -85,7 +88,7 @@ package struct RelativePath: Sendable, Hashable {
   package func isDirectly(in folder: RelativePath) -> Bool {
     if folder.isRoot { return !bytes.contains(Self.slash) }
     let end = folder.bytes.count
-    return bytes.count > end && bytes[end] == Self.slash && bytes.starts(with: folder.bytes)
+    return bytes.count > end && bytes[end] == Self.slash && bytes[..<end] == folder.bytes[...]
       && !bytes[(end + 1)...].contains(Self.slash)
   }
 

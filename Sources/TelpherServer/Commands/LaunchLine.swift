@@ -3,7 +3,10 @@ internal import TelpherTransport
 
 /// The launches of one loop that wait for a thread. Connections take turns, so a client that starts
 /// many commands at once does not delay the commands of others. Use it only on its loop's thread.
-final class LaunchLine {
+///
+/// Launches begin at the end of the loop's turn. If the connection turns out to be lost or invalid
+/// while the rest of what it sent is read, its commands never start.
+final class LaunchLine: TurnEndTask {
   /// The most launches that the loop performs at once: the loop of `telpher` has as many threads for
   /// them. More would wait there instead, in the order of their arrival.
   static let limit = 4
@@ -48,6 +51,8 @@ final class LaunchLine {
   /// The connections that may launch next, in order.
   private var turns: Deque<ObjectIdentifier> = []
   private var underWay = 0
+  /// Whether the end of this turn of the loop launches.
+  private var launchesAtEndOfTurn = false
 
   /// A line without launches.
   init(loop: any EventLoop) { self.loop = loop }
@@ -66,8 +71,16 @@ final class LaunchLine {
     let launch = Launch(.waiting(request, completion), of: owner)
     lanes[owner, default: Lane()].waiting.append(launch)
     takeTurnIfPossible(owner)
-    launchNext()
+    if !launchesAtEndOfTurn {
+      launchesAtEndOfTurn = true
+      loop.atEndOfTurn(self)
+    }
     return launch
+  }
+
+  func turnDidEnd() {
+    launchesAtEndOfTurn = false
+    launchNext()
   }
 
   /// Cancels a launch that still waits; its completion is not called.

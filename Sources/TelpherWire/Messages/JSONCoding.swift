@@ -1,4 +1,5 @@
 private import FoundationEssentials
+internal import TelpherText
 
 /// A JSON message of the protocol with a known set of keys.
 protocol WireMessage: Codable {
@@ -52,7 +53,7 @@ enum JSONCoding {
     var array = Data(capacity: lines.count + 2)
     array.append(UInt8(ascii: "["))
     var hasRecord = false
-    for line in lines.split(separator: UInt8(ascii: "\n")) {
+    for line in ByteFields(lines, separator: UInt8(ascii: "\n")) {
       guard line.count < longest else {
         throw WireError(.protocolError, "\(name) is longer than \(longest) bytes")
       }
@@ -94,21 +95,12 @@ enum JSONCoding {
   ) throws(WireError) {
     var depth = 0
     var commas = 0
-    var inString = false
-    var escaped = false
-    for byte in bytes {
-      if inString {
-        if escaped {
-          escaped = false
-        } else if byte == UInt8(ascii: "\\") {
-          escaped = true
-        } else if byte == UInt8(ascii: "\"") {
-          inString = false
-        }
-        continue
-      }
+    var position = 0
+    while position < bytes.count {
+      let byte = bytes[position]
+      position += 1
       switch byte {
-      case UInt8(ascii: "\""): inString = true
+      case UInt8(ascii: "\""): position = endOfString(in: bytes, from: position)
       case UInt8(ascii: "{"), UInt8(ascii: "["):
         depth += 1
         guard depth <= WireConstants.maxJSONDepth else {
@@ -125,6 +117,19 @@ enum JSONCoding {
       default: break
       }
     }
+  }
+
+  /// The position after the string that begins at `start`, which follows its quotation mark; the
+  /// end of `bytes` if the string does not end.
+  private static func endOfString(in bytes: [UInt8], from start: Int) -> Int {
+    var position = start
+    while position < bytes.count {
+      let byte = bytes[position]
+      position += 1
+      if byte == UInt8(ascii: "\"") { break }
+      if byte == UInt8(ascii: "\\") { position += 1 }
+    }
+    return min(position, bytes.count)
   }
 
   private static func describe(_ error: DecodingError) -> String {
