@@ -1,8 +1,6 @@
-internal import Glibc
-
 /// The parts of an array of bytes between separators, without empty ones. It does what
-/// `split(separator:)` does, with memchr(3) instead of a closure for each byte: a stranger may send
-/// paths of 4 KiB by the thousand.
+/// `split(separator:)` does, without its call of a closure for each byte: a client may send paths of
+/// 4 KiB by the thousand.
 package struct ByteFields: Sequence, IteratorProtocol {
   private let bytes: [UInt8]
   private let separator: UInt8
@@ -26,10 +24,7 @@ package struct ByteFields: Sequence, IteratorProtocol {
   /// The position of the first separator at or after `start`, or the end of the bytes.
   private func end(of start: Int) -> Int {
     bytes.withUnsafeBytes { all in
-      let rest = UnsafeRawBufferPointer(rebasing: all[start...])
-      guard let base = rest.baseAddress, let found = memchr(base, Int32(separator), rest.count)
-      else { return bytes.count }
-      return start + (UnsafeRawPointer(found) - base)
+      all[start...].firstIndex(of: separator) ?? all.count
     }
   }
 }
