@@ -130,7 +130,9 @@ CHILD_SIDE static void reset_signals(void) {
 // Moves the child to its own session or process group.
 CHILD_SIDE static long set_apart(enum telpher_apart apart) {
   if (apart == TELPHER_APART_NOTHING) return 0;
-  if (apart == TELPHER_APART_SESSION) return call(SYS_setsid, 0, 0, 0, 0);
+  if (apart == TELPHER_APART_SESSION || apart == TELPHER_APART_SESSION_WITH_TERMINAL) {
+    return call(SYS_setsid, 0, 0, 0, 0);
+  }
   long result = call(SYS_setpgid, 0, 0, 0, 0);
   if (result < 0 || apart == TELPHER_APART_GROUP_WITH_TERMINAL) return result;
   // For a process that does not lead a session, TIOCNOTTY gives up only its own controlling
@@ -158,6 +160,10 @@ CHILD_SIDE static void run_child(void *argument) {
   if (result < 0) fail(child, TELPHER_STAGE_RESOURCES, result);
   result = arrange_descriptors(request->stdio);
   if (result < 0) fail(child, TELPHER_STAGE_RESOURCES, result);
+  if (request->apart == TELPHER_APART_SESSION_WITH_TERMINAL) {
+    result = call(SYS_ioctl, 0, TIOCSCTTY, 0, 0);
+    if (result < 0) fail(child, TELPHER_STAGE_RESOURCES, result);
+  }
   if (request->directory) {
     result = call(SYS_chdir, (long)request->directory, 0, 0, 0);
     if (result < 0) fail(child, TELPHER_STAGE_DIRECTORY, result);

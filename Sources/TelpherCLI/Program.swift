@@ -22,6 +22,7 @@ package enum Program {
   /// what they would free.
   private static func end(_ status: Int32) -> Never {
     fflush(nil)
+    LocalTerminal.leaveRawMode()
     _exit(status)
   }
 

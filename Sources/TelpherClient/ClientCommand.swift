@@ -203,6 +203,10 @@ final class ClientCommand {
     link.control(stream, .signal(number))
   }
 
+  func resizeTerminal(to size: TerminalSize) {
+    link.control(stream, .resize(ControlMessage.TerminalSize(size)))
+  }
+
   func cancel() {
     guard outcome == nil else { return }
     link.control(stream, .cancel)

@@ -34,6 +34,15 @@ public struct Command: Sendable {
   public var drain: Duration?
   /// Whether standard error is merged into standard output, in the order of writing.
   public var mergesErrorIntoOutput = false
+  /// The size of a terminal on which the command runs; if nil, it has pipes. On a terminal, all
+  /// output is `RunningCommand.output`, and the end of the input is the character Ctrl-D. The
+  /// terminal starts with echo and line editing (termios(3)); each line of output ends with CR LF.
+  /// `RunningCommand.resizeTerminal(to:)` changes the size.
+  public var terminal: TerminalSize?
+  /// The value of TERM for a command with a `terminal`, such as `xterm-256color`: 1 to 128 printable
+  /// ASCII characters. A value in `environment` takes precedence; if both are nil, the server's own
+  /// TERM applies.
+  public var terminalType: String?
   /// Resource limits of the command (getrlimit(2)).
   public var limits: [ResourceLimit] = []
   /// The job id: 32 lowercase hexadecimal digits (128 random bits) that the client makes. Starting
@@ -83,12 +92,25 @@ public struct Command: Sendable {
     request.graceMS = grace?.wholeMilliseconds
     request.drainMS = drain.map { $0 < .zero ? -1 : $0.wholeMilliseconds }
     request.merge = mergesErrorIntoOutput ? true : nil
+    request.terminal = terminal.map {
+      RunRequest.Terminal(type: terminalType, size: ControlMessage.TerminalSize($0))
+    }
     request.job = job
     request.onDisconnect = survivesDisconnect ? .keep : nil
     if !limits.isEmpty {
       request.limits = Dictionary(limits.map { ($0.kind.rawValue, $0.value) }) { $1 }
     }
     return request
+  }
+}
+
+extension ControlMessage.TerminalSize {
+  /// Converts a size; larger than the protocol allows, it is cut.
+  init(_ size: TerminalSize) {
+    let limit = WireConstants.maxTerminalSide
+    self.init(
+      rows: min(size.rows, limit), columns: min(size.columns, limit), width: size.pixelWidth,
+      height: size.pixelHeight)
   }
 }
 

@@ -22,6 +22,12 @@ public struct RunningCommand: Sendable {
     await connection.with(stream) { $0.signal(number) }
   }
 
+  /// Sets the size of the command's terminal; its foreground process group gets SIGWINCH. Does
+  /// nothing if the command has no terminal. Each side is at most 10,000; a larger one is cut.
+  public func resizeTerminal(to size: TerminalSize) async {
+    await connection.with(stream) { $0.resizeTerminal(to: size) }
+  }
+
   /// Ends the command and all its children: SIGTERM, then SIGKILL after the grace. The result is
   /// `canceled`.
   public func cancel() async {

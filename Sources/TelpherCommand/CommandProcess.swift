@@ -34,6 +34,7 @@ package final class CommandProcess {
   private let loop: any EventLoop
   private let times: Times
   private var signalsBeforeStart: [Int32] = []
+  private var hasTerminal = false
   /// Read by the launching thread, which starts no process if it is set.
   private let launchIsCanceled = Flag()
   private var takeBackLaunch: () -> Bool = { false }
@@ -96,6 +97,7 @@ package final class CommandProcess {
   ///
   /// - Parameter perform: performs the launch; nil launches at once.
   package func launch(_ request: SpawnRequest, by perform: LaunchFunction? = nil) {
+    hasTerminal = request.terminal != nil
     var request = request
     request.isCanceled = { [launchIsCanceled] in launchIsCanceled.isSet.load(ordering: .relaxed) }
     let launch: LaunchFunction =
@@ -165,6 +167,8 @@ package final class CommandProcess {
 
   private func perform(_ actions: CommandState.Actions) {
     if actions.contains(.terminate) {
+      // Interactive shells ignore SIGTERM, but end by SIGHUP.
+      if hasTerminal { child?.signalTree(SIGHUP) }
       child?.signalTree(SIGTERM)
       // A stopped process handles SIGTERM only after it continues.
       child?.signalTree(SIGCONT)

@@ -63,6 +63,7 @@ final class NIOLaunch: @unchecked Sendable {
     _ launcher: SubprocessLauncher, asScript: Bool
   ) async throws(SpawnError) {
     try request.checkNotCanceled()
+    try request.checkNeedsNoTerminal()
     launcher.children.waitForAbandoned()
     let mark = request.tracksTree ? ProcessTree.makeMark() : nil
     tag = request.tracksTree ? launcher.tags.make() : nil

@@ -51,6 +51,9 @@ final class NIOProcess: ChildProcess, LoopHandle {
     try exits.add(pidDescriptor) { [loop] in loop.execute { bound.value.didEnd() } }
   }
 
+  /// Does nothing: `NIOLaunch` gives no child a terminal.
+  func resizeTerminal(to size: TerminalSize) {}
+
   func signal(_ signal: Int32) {
     loop.preconditionIsCurrent()
     guard forget != nil else { return }

@@ -24,6 +24,7 @@ package final class ForeignLaunch {
   /// - Throws: `SpawnError` if it can't be started.
   package init(_ request: SpawnRequest, by launcher: Launcher) throws(SpawnError) {
     try request.checkNotCanceled()
+    try request.checkNeedsNoTerminal()
     launcher.children.waitForAbandoned()
     self.request = request
     self.launcher = launcher
@@ -81,7 +82,8 @@ package final class ForeignLaunch {
     let ours = pipes.takeOurs()
     return LaunchedProcess(
       pid: pid, pidDescriptor: descriptor, input: ours.input, output: ours.output,
-      error: ours.error, tracking: tracking, guardSlot: guardSlot, launcher: launcher)
+      error: ours.error, isOnTerminal: false, tracking: tracking, guardSlot: guardSlot,
+      launcher: launcher)
   }
 
   /// Sets the process's tag and limits, those of the launcher and of the request. Returns the

@@ -30,6 +30,8 @@ package final class LaunchedProcess: Sendable {
   package let output: Int32?
   /// Our end of standard error's pipe, like `input`.
   package let error: Int32?
+  /// Whether `input` and `output` are descriptors of the master side of the child's terminal.
+  package let isOnTerminal: Bool
 
   private struct State {
     var exit: ProcessExit?
@@ -50,7 +52,7 @@ package final class LaunchedProcess: Sendable {
 
   init(
     pid: Int32, pidDescriptor: Int32, input: Int32?, output: Int32?, error: Int32?,
-    tracking: ProcessTracking, guardSlot: CommandGuard.Slot?, launcher: Launcher
+    isOnTerminal: Bool, tracking: ProcessTracking, guardSlot: CommandGuard.Slot?, launcher: Launcher
   ) {
     self.guardSlot = guardSlot
     self.pid = pid
@@ -58,6 +60,7 @@ package final class LaunchedProcess: Sendable {
     self.input = input
     self.output = output
     self.error = error
+    self.isOnTerminal = isOnTerminal
     self.tracking = tracking
     self.launcher = launcher
   }

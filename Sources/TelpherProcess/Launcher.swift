@@ -158,7 +158,8 @@ public final class Launcher: Sendable {
     let ours = pipes.takeOurs()
     return LaunchedProcess(
       pid: launched.pid, pidDescriptor: launched.pid_descriptor, input: ours.input,
-      output: ours.output, error: ours.error, tracking: tracking,
+      output: ours.output, error: ours.error, isOnTerminal: request.terminal != nil,
+      tracking: tracking,
       guardSlot: guardSlot, launcher: self)
   }
 
@@ -241,6 +242,7 @@ public final class Launcher: Sendable {
   /// among sessions (sched(7), "The autogroup feature"), many short sessions delay each other by up
   /// to a second.
   private static func apart(_ request: SpawnRequest, _ group: ControlGroup?) -> telpher_apart {
+    if request.terminal != nil { return TELPHER_APART_SESSION_WITH_TERMINAL }
     if request.tracksTree { return group == nil ? TELPHER_APART_SESSION : TELPHER_APART_GROUP }
     return request.leadsGroup ? TELPHER_APART_GROUP_WITH_TERMINAL : TELPHER_APART_NOTHING
   }

@@ -2,7 +2,7 @@ internal import CTelpherSys
 internal import Glibc
 package import TelpherTransport
 
-/// The pipes of a launch: the child's three descriptors and our ends. `deinit` closes the child's
+/// The pipes or the terminal of a launch: the child's three descriptors and our ends. `deinit` closes the child's
 /// ends, and those of ours that were not taken.
 package struct StdioPipes: ~Copyable {
   /// The descriptors that become 0, 1 and 2 in the child.
@@ -12,12 +12,20 @@ package struct StdioPipes: ~Copyable {
   private var output: Int32?
   private var error: Int32?
 
-  /// Creates the pipes that `request` asks for. `null` is /dev/null, opened for reading and
+  /// Creates the pipes or the terminal that `request` asks for. `null` is /dev/null, opened for reading and
   /// writing.
   ///
   /// - Throws: `SpawnError` of stage `resources` if descriptors ran out, or if the request connects
   ///   a stream in a way that is not possible.
   package init(_ request: SpawnRequest, null: Int32) throws(SpawnError) {
+    if let size = request.terminal {
+      try openTerminal(size)
+    } else {
+      try openPipes(request, null: null)
+    }
+  }
+
+  private mutating func openPipes(_ request: SpawnRequest, null: Int32) throws(SpawnError) {
     switch request.input {
     case .null: child.0 = null
     case .inherit: break
@@ -55,6 +63,21 @@ package struct StdioPipes: ~Copyable {
   package mutating func takeOurs() -> (input: Int32?, output: Int32?, error: Int32?) {
     defer { (input, output, error) = (nil, nil, nil) }
     return (input, output, error)
+  }
+
+  /// Opens a terminal for all three streams. We get two descriptors of its master side.
+  private mutating func openTerminal(_ size: TerminalSize) throws(SpawnError) {
+    do throws(ErrorNumber) {
+      let (master, slave) = try TerminalMaster.open(size)
+      childEnds.append(slave)
+      child = (slave, slave, slave)
+      output = master
+      input = try TerminalMaster.duplicate(master)
+    } catch {
+      throw SpawnError(
+        stage: .resources, errno: error.value,
+        message: "cannot open a terminal: \(describe(errno: error.value))")
+    }
   }
 
   /// Creates a pipe. We get its end of index `ours` (0 reads, 1 writes), which is nonblocking; the

@@ -3,9 +3,13 @@ public protocol ChildProcess: AnyObject {
   /// The process id. It belongs to the child until `onExit` is called.
   var pid: Int32 { get }
 
-  /// Writes to the child's standard input; nil unless a pipe was asked for.
+  /// Writes to the child's standard input; nil unless a pipe or a terminal was asked for. For a
+  /// terminal, `write` types, and `finishWriting()` types the end-of-file character if the terminal
+  /// reads lines at that moment; it closes nothing.
   var input: (any ByteStream)? { get }
-  /// Reads the child's standard output; nil unless a pipe was asked for.
+  /// Reads the child's standard output; nil unless a pipe or a terminal was asked for. A terminal's
+  /// output ends when no process has the terminal open any more. Once both `output` and `input` are
+  /// closed, the terminal hangs up: its processes get SIGHUP.
   var output: (any ByteStream)? { get }
   /// Reads the child's standard error; nil unless a pipe was asked for.
   var error: (any ByteStream)? { get }
@@ -13,6 +17,10 @@ public protocol ChildProcess: AnyObject {
   /// Called once when the child has ended. Its pipes may still hold output, and other processes may
   /// still hold the pipes open.
   var onExit: ((ProcessExit) -> Void)? { get set }
+
+  /// Sets the size of the child's terminal: its foreground process group gets SIGWINCH. Does nothing
+  /// if the child has no terminal, or once `output` is closed.
+  func resizeTerminal(to size: TerminalSize)
 
   /// Sends `signal` to the child's process group (kill(2) with a negative id), as a terminal does.
   /// Does nothing if the group is empty.

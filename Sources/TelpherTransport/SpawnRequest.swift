@@ -25,6 +25,11 @@ public struct SpawnRequest: Sendable {
   package var output: Stdio
   /// Standard error: any.
   package var error: Stdio
+  /// The size of a new terminal for the child; nil for a child without a terminal of its own. With
+  /// it the child leads a session whose controlling terminal it is, and all three standard streams
+  /// are the terminal, whatever `input`, `output` and `error` say. `ChildProcess` documents its
+  /// streams.
+  package var terminal: TerminalSize?
   /// Limits to set in the child before it runs, soft and hard: getrlimit(2).
   package var limits: [ResourceLimit]
   /// Whether the child leads a process group of its own without this process's terminal (in a

@@ -23,6 +23,10 @@ final class MemoryChild: ChildProcess {
     self.loop = loop
   }
 
+  func resizeTerminal(to size: TerminalSize) {
+    loop.later { [weak process] in process?.resizeTerminal(to: size) }
+  }
+
   func signal(_ signal: Int32) {
     loop.later { [weak process] in process?.receive(signal) }
   }

@@ -25,6 +25,10 @@ package final class MemoryProcess {
   /// Standard error; the same stream as `output` if the parent requested that.
   package let error: any ByteStream
 
+  /// The size of its terminal; nil if it has none. A terminal in memory has no line discipline: all
+  /// bytes pass unchanged. SIGWINCH comes after each change.
+  package private(set) var terminalSize: TerminalSize?
+
   /// Called with each signal except SIGKILL and SIGSTOP. It returns true if it has handled the
   /// signal, and may call `exit`. If it returns false, the signal has its default action, which
   /// ends the program for most signals.
@@ -45,9 +49,11 @@ package final class MemoryProcess {
     self.request = request
     self.program = program
     self.loop = loop
-    let input = StandardPipe(request.input, isInput: true, on: loop)
-    let output = StandardPipe(request.output, isInput: false, on: loop)
-    let isJoined = request.error == .sameAsOutput
+    terminalSize = request.terminal
+    let hasTerminal = request.terminal != nil
+    let input = StandardPipe(hasTerminal ? .pipe : request.input, isInput: true, on: loop)
+    let output = StandardPipe(hasTerminal ? .pipe : request.output, isInput: false, on: loop)
+    let isJoined = hasTerminal || request.error == .sameAsOutput
     let error = isJoined ? nil : StandardPipe(request.error, isInput: false, on: loop)
     self.input = input.inner
     self.output = output.inner
@@ -87,6 +93,12 @@ package final class MemoryProcess {
     // The signals whose default action is not to end the process (signal(7)), and the null signal.
     let harmless = [0, SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU]
     if !harmless.contains(signal) { die(by: signal) }
+  }
+
+  func resizeTerminal(to size: TerminalSize) {
+    guard terminalSize != nil, !hasEnded else { return }
+    terminalSize = size
+    receive(SIGWINCH)
   }
 
   private func end(_ status: ProcessExit.Status) {

@@ -30,11 +30,21 @@ final class UVProcess: ChildProcess, HandleOwner {
       return nil
     }
     self.watch = watch
-    let input = launched.input.map { UVStream.childPipe($0, on: loop, reads: false) }
-    let output = launched.output.map { UVStream.childPipe($0, on: loop, reads: true) }
-    let error = launched.error.map { UVStream.childPipe($0, on: loop, reads: true) }
-    (self.input, self.output, self.error) = (input, output, error)
+    if launched.isOnTerminal {
+      input = launched.input.map { UVTerminalInput($0, on: loop) }
+      output = launched.output.map { UVTerminalOutput($0, on: loop) }
+      error = nil
+    } else {
+      input = launched.input.map { UVStream.childPipe($0, on: loop, reads: false) }
+      output = launched.output.map { UVStream.childPipe($0, on: loop, reads: true) }
+      error = launched.error.map { UVStream.childPipe($0, on: loop, reads: true) }
+    }
     Handle.give(watch, to: self)
+  }
+
+  func resizeTerminal(to size: TerminalSize) {
+    loop.preconditionIsCurrent()
+    (output as? UVTerminalOutput)?.resize(to: size)
   }
 
   func signal(_ signal: Int32) {

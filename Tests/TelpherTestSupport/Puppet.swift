@@ -94,4 +94,5 @@ package actor Puppet {
   package var isRunning: Bool { process?.isRunning ?? false }
   package var environment: [String: String] { process?.environment ?? [:] }
   package var request: SpawnRequest? { process?.request }
+  package var terminalSize: TerminalSize? { process?.terminalSize }
 }

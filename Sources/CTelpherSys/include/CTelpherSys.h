@@ -48,6 +48,8 @@ enum telpher_apart {
   TELPHER_APART_GROUP_WITH_TERMINAL,
   /// It leads a session of its own.
   TELPHER_APART_SESSION,
+  /// It leads a session of its own, whose controlling terminal is descriptor 0.
+  TELPHER_APART_SESSION_WITH_TERMINAL,
 };
 
 /// A launch request. All memory stays the caller's and, except for `script_arguments`, is only
@@ -232,6 +234,46 @@ int telpher_epoll_add(int epoll, int descriptor, uint64_t key);
 
 /// Waits, fills `keys` with the keys of readable descriptors and returns their number, at most 64.
 int telpher_epoll_wait(int epoll, uint64_t *keys, int capacity);
+
+// ---- Terminals (terminal.c) ----
+
+/// The size of a terminal in characters and in pixels; 0 is unknown. ioctl_tty(2).
+struct telpher_terminal_size {
+  uint16_t rows;
+  uint16_t columns;
+  uint16_t width;
+  uint16_t height;
+};
+
+/// Opens a pseudoterminal: returns its master side, nonblocking, and sets `*slave` to the side that
+/// a command gets. Both are close-on-exec. The slave belongs to the effective user, with the mode
+/// that devpts gives it. pty(7).
+int telpher_open_terminal(const struct telpher_terminal_size *size, int *slave);
+
+/// Sets the size of a terminal by either side: its foreground process group gets SIGWINCH.
+int telpher_set_terminal_size(int terminal, const struct telpher_terminal_size *size);
+
+/// The size of a terminal.
+int telpher_get_terminal_size(int terminal, struct telpher_terminal_size *size);
+
+/// The character that a terminal takes as the end of a file, or -1 if it does not read lines
+/// (termios(3), "Canonical and noncanonical mode") or has no such character.
+int telpher_terminal_end_of_file(int terminal);
+
+// ---- The raw mode of this process's terminal (raw_mode.c) ----
+//
+// One terminal of the process at a time. These calls need no lock: only the order of an enter and a
+// leave from different threads is open.
+
+/// Puts the terminal into raw mode (cfmakeraw(3)): keys come at once and as bytes, without echo and
+/// without signals. The first call starts a small process that restores the attributes if this
+/// process ends without doing so, also by SIGKILL. In raw mode already, sets it again and forgets
+/// nothing.
+int telpher_enter_raw_mode(int terminal);
+
+/// Restores the attributes from before, unless another program has changed them since. Does nothing
+/// if the terminal is not in raw mode.
+void telpher_leave_raw_mode(void);
 
 // ---- Sockets (sockets.c) ----
 

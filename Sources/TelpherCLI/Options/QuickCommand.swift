@@ -76,7 +76,11 @@ enum QuickCommand: Equatable {
       switch option {
       case "--cwd": settings.cwd = try rest.value()
       case "--env": settings.variables.append(try rest.value(EnvironmentVariable.parse))
-      case "-i": settings.forwardsInput = true
+      case "-i" where !settings.forwardsInput: settings.forwardsInput = true
+      case "-t" where !settings.usesTerminal, "--tty" where !settings.usesTerminal:
+        settings.usesTerminal = true
+      case "-it" where !settings.forwardsInput && !settings.usesTerminal:
+        (settings.forwardsInput, settings.usesTerminal) = (true, true)
       case "--timeout": settings.timeout = try rest.value(DurationArgument.parse)
       case "--grace": settings.grace = try rest.value(DurationArgument.parse)
       case "--drain": settings.drain = try rest.value(DurationArgument.parseOrForever)
@@ -87,6 +91,8 @@ enum QuickCommand: Equatable {
       default: try read(option, of: &rest, into: &server)
       }
     }
+    // The parser explains why not both.
+    if settings.usesTerminal && settings.json { throw QuickArguments.Unusual() }
     settings.words = try rest.words()
     return settings
   }

@@ -21,6 +21,16 @@ struct RunOptions: ParsableArguments {
     help: "Sends standard input to the command; without it, the command's input is empty.")
   var forwardsInput = false
 
+  @Flag(
+    name: [.customShort("t"), .customLong("tty")],
+    help: ArgumentHelp(
+      "Runs the command on a terminal, connected to yours.",
+      discussion: """
+        Keys go to the command, also Ctrl-C; -it does the same. Standard input must be a terminal. \
+        At the start of a line, ~. ends telpher and ~? shows the other escapes.
+        """))
+  var usesTerminal = false
+
   @Option(
     help: ArgumentHelp(
       "Ends the command after this time: 5 (seconds), 1.5s, 200ms, 2m, 1h.", valueName: "duration"),
@@ -79,6 +89,9 @@ struct RunOptions: ParsableArguments {
       throw ValidationError(
         "Unknown option '\(first)'; if it is the command to run, write '-- \(first)'")
     }
+    if usesTerminal && json {
+      throw ValidationError("--json keeps the output, and -t shows it: use one of them")
+    }
     if settings.commandWords.isEmpty {
       throw ValidationError("Missing the command to run, as in '\(example)'")
     }
@@ -87,7 +100,8 @@ struct RunOptions: ParsableArguments {
   /// The values of these options.
   var settings: RunSettings {
     RunSettings(
-      cwd: cwd, variables: variables, forwardsInput: forwardsInput, timeout: timeout, grace: grace,
-      drain: drain, merge: merge, shell: shell, json: json, statusFD: statusFD, words: words)
+      cwd: cwd, variables: variables, forwardsInput: forwardsInput,
+      usesTerminal: usesTerminal, timeout: timeout, grace: grace, drain: drain, merge: merge,
+      shell: shell, json: json, statusFD: statusFD, words: words)
   }
 }

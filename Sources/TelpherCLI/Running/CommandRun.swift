@@ -5,11 +5,12 @@ internal import TelpherTransport
 struct CommandRun {
   let command: Command
   let forwardsInput: Bool
+  /// The user's terminal, if the command runs on one.
+  var terminal: TerminalRun?
   let output: any OutputSink
   let error: any OutputSink
-  /// Ends this process; called with the second terminating signal, or with the first if the server
-  /// has not answered.
-  let giveUp: @Sendable (Int32, _ hasAnswered: Bool) -> Never
+  /// Ends this process because of a signal.
+  let giveUp: @Sendable (Int32, ForwardedSignals.Reason) -> Never
 
   /// Runs the command, and forwards input, output and signals until it has ended.
   ///
@@ -19,11 +20,22 @@ struct CommandRun {
   func perform(on connection: Connection) async throws -> CommandResult {
     let signals = ForwardedSignals.watch(
       on: connection.loop,
-      hasAnswered: { connection.assumeIsolated { $0.hasServerAnswered } }, orGiveUp: giveUp)
-    return try await connection.run(command, hasInput: forwardsInput) { handle in
-      if forwardsInput { forwardInput(to: handle) }
+      hasAnswered: { connection.assumeIsolated { $0.hasServerAnswered } },
+      hasTerminal: terminal != nil, orGiveUp: giveUp)
+    var command = command
+    if let terminal {
+      // Before the server answers, Ctrl-C still ends this process.
+      _ = try await connection.serverHello()
+      terminal.prepare(&command, on: connection.loop)
+      try terminal.terminal.enterRawMode()
+    }
+    defer { if terminal != nil { LocalTerminal.leaveRawMode() } }
+    let hasInput = forwardsInput || terminal != nil
+    return try await connection.run(command, hasInput: hasInput) { handle in
+      if hasInput { forwardInput(to: handle) }
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await signals.forward(to: handle) }
+        if let terminal { group.addTask { await terminal.follow(handle) } }
         for work in work(of: handle) { group.addTask { try await work() } }
         do {
           for _ in work(of: handle) { _ = try await group.next() }
@@ -33,7 +45,7 @@ struct CommandRun {
           for output in [handle.output, handle.error] { await output.stop() }
           throw error
         }
-        // The task that forwards signals ends only when it is canceled.
+        // The tasks that forward signals end only when they are canceled.
         group.cancelAll()
       }
     }.result
@@ -61,7 +73,11 @@ struct CommandRun {
   private func forwardInput(to handle: RunningCommand) {
     Task(executorPreference: handle.loop) {
       do {
-        try await InputSource().forward(to: handle.input)
+        if let terminal {
+          try await terminal.forwardKeys(to: handle)
+        } else {
+          try await InputSource().forward(to: handle.input)
+        }
       } catch {
         Descriptor.complain(Failure(error).message)
         await handle.cancel()

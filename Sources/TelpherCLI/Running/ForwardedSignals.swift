@@ -7,6 +7,16 @@ struct ForwardedSignals {
   /// The signal numbers in the order of arrival.
   let numbers: AsyncStream<Int32>
 
+  /// Why this process ends at once because of a signal.
+  enum Reason: Sendable {
+    /// The server has not answered yet, and the user does not want to wait for it.
+    case unanswered
+    /// It is the second request.
+    case repeated
+    /// The terminal that the command runs on is gone (SIGHUP).
+    case hungUp
+  }
+
   /// The signals that normally end a process.
   private static let ending = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
   /// The signals whose meaning the command defines.
@@ -17,12 +27,11 @@ struct ForwardedSignals {
   /// - Parameters:
   ///   - hasAnswered: whether the server has answered on the connection; called on the loop's
   ///     thread.
-  ///   - giveUp: called on the loop's thread with the second terminating signal, or with the first
-  ///     if the server has not answered yet: the user does not want to wait for it. The second
-  ///     parameter says whether the server has answered.
+  ///   - hasTerminal: whether the command runs on this process's terminal.
+  ///   - giveUp: called on the loop's thread with the signal that ends this process.
   static func watch(
-    on loop: any EventLoop, hasAnswered: @escaping @Sendable () -> Bool,
-    orGiveUp giveUp: @escaping @Sendable (Int32, Bool) -> Never
+    on loop: any EventLoop, hasAnswered: @escaping @Sendable () -> Bool, hasTerminal: Bool,
+    orGiveUp giveUp: @escaping @Sendable (Int32, Reason) -> Never
   ) -> ForwardedSignals {
     let (numbers, continuation) = AsyncStream.makeStream(of: Int32.self)
     loop.execute {
@@ -32,10 +41,11 @@ struct ForwardedSignals {
       for number in ending where !isIgnored(number) {
         _ = try? loop.watch(signal: number) {
           switch requests.receive(number, at: loop.now) {
-          case .pass where !hasAnswered(): giveUp(number, false)
+          case .pass where !hasAnswered(): giveUp(number, .unanswered)
+          case .pass where hasTerminal && number == SIGHUP: giveUp(number, .hungUp)
           case .pass: continuation.yield(number)
           case .drop: break
-          case .giveUp: giveUp(number, hasAnswered())
+          case .giveUp: giveUp(number, hasAnswered() ? .repeated : .unanswered)
           }
         }
       }

@@ -12,13 +12,14 @@ struct RunInvocation {
   /// - Returns: the status for this process to end with.
   /// - Throws: `Failure` if a result can't be written.
   func run() async throws(Failure) -> Int32 {
+    let terminal = settings.usesTerminal ? try LocalTerminal() : nil
     let statusFile = try settings.statusFD.map { number throws(Failure) in try StatusFile(number) }
     let outputs =
       settings.json
       ? (MemorySink(name: "standard output"), MemorySink(name: "standard error")) : nil
     let outcome = await perform(
       output: outputs?.0 ?? DescriptorSink(.output), error: outputs?.1 ?? DescriptorSink(.error),
-      statusFile)
+      terminal, statusFile)
     let status = ExitStatus.status(for: outcome)
     if let outputs {
       let (output, error) = await (outputs.0.bytes, outputs.1.bytes)
@@ -49,16 +50,23 @@ struct RunInvocation {
   }
 
   private func perform(
-    output: any OutputSink, error: any OutputSink, _ statusFile: StatusFile?
+    output: any OutputSink, error: any OutputSink, _ terminal: LocalTerminal?,
+    _ statusFile: StatusFile?
   ) async -> Result<CommandResult, Failure> {
     do {
       let reached = try await ServerReach(settings: server).connect(embeddedServer: .allowed)
       var command = settings.command
       if reached.place != .named { try useLocalSurroundings(&command, reached.place) }
       let run = CommandRun(
-        command: command, forwardsInput: settings.forwardsInput, output: output, error: error,
+        command: command, forwardsInput: settings.forwardsInput,
+        terminal: terminal.map { terminal in
+          TerminalRun(terminal) {
+            Self.quit(.escape, printsReport: false, statusFile, status: ExitStatus.failure)
+          }
+        },
+        output: output, error: error,
         giveUp: { [json = settings.json] in
-          Self.giveUp($0, hasAnswered: $1, printsReport: json, statusFile)
+          Self.giveUp($0, $1, printsReport: json, statusFile)
         })
       return .success(
         try await withTaskExecutorPreference(reached.connection.loop) {
@@ -69,21 +77,41 @@ struct RunInvocation {
     }
   }
 
-  /// Ends this process because of a second signal, or of the first if the server has not answered.
-  /// The connection ends with the process, and the server then ends the command.
+  /// Ends this process because of a signal. The connection ends with the process, and the server then
+  /// ends the command.
   private static func giveUp(
-    _ signal: Int32, hasAnswered: Bool, printsReport: Bool, _ statusFile: StatusFile?
+    _ signal: Int32, _ reason: ForwardedSignals.Reason, printsReport: Bool,
+    _ statusFile: StatusFile?
   ) -> Never {
-    let status = ExitStatus.signalBase + signal
-    let failure = Failure(
-      hasAnswered
-        ? "ended by a second signal; the server ends the command, and its result is unknown"
-        : "ended by a signal before the server answered; if the server starts the command later, it ends it at once",
-      kind: "interrupted")
+    let message =
+      switch reason {
+      case .unanswered:
+        "ended by a signal before the server answered; if the server starts the command later, it ends it at once"
+      case .repeated:
+        "ended by a second signal; the server ends the command, and its result is unknown"
+      case .hungUp: "the terminal is gone; the server ends the command"
+      }
+    quit(
+      Failure(message, kind: "interrupted"), printsReport: printsReport, statusFile,
+      status: ExitStatus.signalBase + signal)
+  }
+
+  /// Ends this process because of `failure`, with the terminal restored.
+  private static func quit(
+    _ failure: Failure, printsReport: Bool, _ statusFile: StatusFile?, status: Int32
+  ) -> Never {
+    LocalTerminal.leaveRawMode()
     let report = RunReport(outcome: .failure(failure), status: status)
     // The user wants to end at once, so a report that can't be written is dropped.
     if printsReport { try? JSONText.print(report) } else { Descriptor.complain(failure.message) }
     try? statusFile?.write(report)
     _exit(status)
+  }
+}
+
+extension Failure {
+  /// The user typed `~.`.
+  fileprivate static var escape: Failure {
+    Failure("ended by ~.; the server ends the command", kind: "interrupted")
   }
 }

@@ -9,6 +9,8 @@ struct RunSettings: Sendable, Equatable {
   var variables: [EnvironmentVariable] = []
   /// Whether the command gets standard input.
   var forwardsInput = false
+  /// Whether the command runs on a terminal that is connected to this process's.
+  var usesTerminal = false
   /// The value of `--timeout`.
   var timeout: Duration?
   /// The value of `--grace`.

@@ -11,7 +11,10 @@ actor InputSource {
   private let thread = ThreadExecutor.ofItsOwn()
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-  private func read() throws -> Chunk? {
+  /// Waits for input; nil at its end.
+  ///
+  /// - Throws: `Failure` if standard input can't be read.
+  func read() throws -> Chunk? {
     do throws(Descriptor.CallError) {
       return try Descriptor.input.read(upTo: Self.readSize)
     } catch {

@@ -34,6 +34,8 @@ final class CommandJob: CommandProcessDelegate {
   private var outputs: [OutputPump] = []
   /// Channels whose output the client stopped before the command had started.
   private var channelsStoppedBeforeStart: Set<UInt8> = []
+  /// The last size of the terminal that the client sent before the command had started.
+  private var sizeBeforeStart: TerminalSize?
   /// Bytes of input that the command's pipe accepted, or that were dropped.
   private var inputTaken: UInt64 = 0
   private let startedAt: UInt64
@@ -83,13 +85,14 @@ final class CommandJob: CommandProcessDelegate {
   ///   - noInput: whether standard input is /dev/null instead of a pipe.
   func start(for outlet: any JobOutlet, of owner: ObjectIdentifier, noInput: Bool) {
     _ = outlets.attach(outlet)
-    if !noInput {
+    if !noInput || hasTerminal {
       input = InputPump(
         didTake: { [unowned self] count in
           inputTaken += UInt64(count)
           outlets.current?.jobDidTakeInput(count, total: inputTaken)
         },
         didBreak: { [unowned self] in outlets.current?.jobDidEndInput() })
+      if noInput { input?.finish() }
     }
     if let deadline = request.deadlineMS {
       deadlineTimer = loop.schedule(after: Self.nanoseconds(deadline)) { [unowned self] in
@@ -113,8 +116,11 @@ final class CommandJob: CommandProcessDelegate {
     }
   }
 
+  /// Whether the command runs on a terminal.
+  private var hasTerminal: Bool { request.terminal != nil }
+
   private func spawnRequest(noInput: Bool) -> SpawnRequest {
-    SpawnRequest(
+    var spawn = SpawnRequest(
       arguments: request.arguments,
       environment: request.environment(from: surroundings.environment),
       directory: request.cwd.map { SystemString($0.bytes) },
@@ -126,11 +132,14 @@ final class CommandJob: CommandProcessDelegate {
         }
         return ResourceLimit(kind, value)
       })
+    spawn.terminal = (request.terminal?.size).map { TerminalSize($0) }
+    return spawn
   }
 
   // MARK: CommandProcessDelegate
 
   func processDidStart(_ child: any ChildProcess) {
+    if let size = sizeBeforeStart { child.resizeTerminal(to: size) }
     let pipes = [(Channel.stdout, child.output), (.stderr, child.error)]
     outputs = pipes.compactMap { channel, pipe in
       pipe.map { pipe in
@@ -146,6 +155,7 @@ final class CommandJob: CommandProcessDelegate {
       if outlets.isDropped { pump.discard() }
       if channelsStoppedBeforeStart.contains(pump.channel.rawValue) { pump.stop() }
     }
+    if outlets.isDropped { hangUp() }
   }
 
   func processWillEnd(_ exit: ProcessExit) {
@@ -165,8 +175,8 @@ final class CommandJob: CommandProcessDelegate {
   }
 
   private func connect(_ outlet: any JobOutlet) {
-    // With `merge` standard error has no pipe, but its channel needs a FIN too.
-    if request.merge == true { outlet.open(.stderr).finish() }
+    // With `merge` or a terminal standard error has no pipe, but its channel needs a FIN too.
+    if request.merge == true || hasTerminal { outlet.open(.stderr).finish() }
     for pump in outputs { pump.attach(outlet.open(pump.channel)) }
     outputs.forEach { $0.proceed() }
   }
@@ -195,9 +205,26 @@ final class CommandJob: CommandProcessDelegate {
     case .stopSending(let number):
       if process.child == nil { channelsStoppedBeforeStart.insert(number) }
       outputs.first { $0.channel.rawValue == number }?.stop()
+      if number == Channel.stdout.rawValue { hangUp() }
+    case .resize(let size): resize(to: TerminalSize(size))
     case .cancel: end(.canceled)
-    case .detach, .resize, .digest, .restart, .opened, .accepted: break
+    case .detach, .digest, .restart, .opened, .accepted: break
     }
+  }
+
+  /// A command without a terminal ignores it.
+  private func resize(to size: TerminalSize) {
+    if let child = process.child {
+      child.resizeTerminal(to: size)
+    } else {
+      sizeBeforeStart = size
+    }
+  }
+
+  /// Lets go of a terminal whose output was closed: the kernel then sends SIGHUP, as if the user had
+  /// closed its window.
+  private func hangUp() {
+    if hasTerminal { input?.stop() }
   }
 
   // MARK: Attaching and detaching
@@ -260,6 +287,7 @@ final class CommandJob: CommandProcessDelegate {
 
   private func dropOutputs() {
     outputs.forEach { $0.discard() }
+    hangUp()
   }
 
   /// Ends the command, before its launch or by SIGTERM to its tree, and SIGKILL after the grace.
@@ -275,7 +303,7 @@ final class CommandJob: CommandProcessDelegate {
   // MARK: The result
 
   private var counts: [String: UInt64] {
-    // With `merge` channel 2 has no pipe, and its count is 0.
+    // With `merge` or a terminal channel 2 has no pipe, and its count is 0.
     var counts: [String: UInt64] = ["1": 0, "2": 0]
     for pump in outputs { counts["\(pump.channel.rawValue)"] = pump.count }
     return counts

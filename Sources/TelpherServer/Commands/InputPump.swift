@@ -20,8 +20,12 @@ final class InputPump {
     self.didBreak = didBreak
   }
 
-  /// Starts writing to the command's pipe.
+  /// Starts writing to the command's pipe, or closes it if the input was stopped before.
   func start(_ pipe: (any ByteStream)?) {
+    guard !isBroken else {
+      pipe?.close()
+      return
+    }
     self.pipe = pipe
     pipe?.onWritable = { [unowned self] in taken() }
     pipe?.onWriteFailure = { [unowned self] _ in stop() }
@@ -60,6 +64,7 @@ final class InputPump {
   func stop() {
     guard !isBroken else { return }
     isBroken = true
+    early = []
     pipe?.close()
     if !isFinished { didBreak() }
     taken()

@@ -18,9 +18,19 @@ extension RunRequest {
     if let cwd {
       environment["PWD"] = cwd.bytes.first == UInt8(ascii: "/") ? SystemString(cwd.bytes) : nil
     }
+    if let type = terminal?.type { environment["TERM"] = SystemString(type) }
     for (name, value) in env ?? [:] {
       environment[SystemString(name)] = value.map { SystemString($0.bytes) }
     }
     return environment
+  }
+}
+
+extension TerminalSize {
+  /// Converts the size that a client sent.
+  init(_ size: ControlMessage.TerminalSize) {
+    self.init(
+      rows: size.rows, columns: size.columns, pixelWidth: size.width ?? 0,
+      pixelHeight: size.height ?? 0)
   }
 }

@@ -59,6 +59,11 @@ package enum WireConstants {
   /// The most concurrent transfers of files or trees on one connection, in each direction: more
   /// than a client needs, and few compared with a server's threads.
   package static let maxTransfers = 64
+  /// The most rows and the most columns of a terminal: more than any screen has. Programs allocate
+  /// memory for each cell.
+  package static let maxTerminalSide: UInt16 = 10_000
+  /// The longest name of a terminal's type in bytes: longer than any in terminfo(5).
+  package static let maxTerminalTypeLength = 128
   /// The highest offset of a window, in bytes: no stream reaches it, and sums can't overflow.
   package static let maxOffset: UInt64 = 1 << 62
 }
@@ -112,7 +117,7 @@ package enum Channel: UInt8, Sendable, CaseIterable {
   case stdout = 1
   /// Standard error, from the command.
   case stderr = 2
-  /// A terminal, both ways.
+  /// Reserved. A terminal's bytes are on `stdin` and `stdout`.
   case terminal = 3
   /// The bytes of files, both ways.
   case file = 4

@@ -36,17 +36,30 @@ package enum ControlMessage: Sendable, Equatable {
     }
   }
 
-  /// The size of a terminal in characters.
+  /// The size of a terminal. 0 means that it is unknown.
   package struct TerminalSize: Sendable, Equatable, Codable {
     /// Lines.
     package var rows: UInt16
-    /// Columns.
+    /// Characters of a line.
     package var columns: UInt16
+    /// The width in pixels; nil is 0.
+    package var width: UInt16?
+    /// The height in pixels; nil is 0.
+    package var height: UInt16?
 
     /// A size.
-    package init(rows: UInt16, columns: UInt16) {
+    package init(rows: UInt16, columns: UInt16, width: UInt16? = nil, height: UInt16? = nil) {
       self.rows = rows
       self.columns = columns
+      self.width = width
+      self.height = height
+    }
+
+    /// Why this is not a size, for the peer; nil if it is.
+    package var fault: String? {
+      let limit = WireConstants.maxTerminalSide
+      guard rows > limit || columns > limit else { return nil }
+      return "a terminal has at most \(limit) rows and \(limit) columns, not \(rows) and \(columns)"
     }
   }
 
@@ -69,7 +82,11 @@ package enum ControlMessage: Sendable, Equatable {
   ///
   /// - Throws: `WireError` if it is not JSON of this shape.
   package static func decode(_ bytes: [UInt8]) throws(WireError) -> [ControlMessage] {
-    try JSONCoding.decode(ControlPayload.self, from: bytes, name: "CONTROL").messages
+    let messages = try JSONCoding.decode(ControlPayload.self, from: bytes, name: "CONTROL").messages
+    for case .resize(let size) in messages {
+      if let fault = size.fault { throw WireError(.protocolError, "CONTROL: \(fault)") }
+    }
+    return messages
   }
 
   /// The payload of one CONTROL with these messages, at most one of each kind.

@@ -69,6 +69,8 @@ private struct OpenMessage: WireMessage {
     socket: SocketRequest? = nil
   ) {
     self.op = op
+    // An older server would run the command with pipes.
+    must = run.terminal == nil ? nil : [RunRequest.CodingKeys.terminal.rawValue]
     self.run = run
     self.file = file
     self.socket = socket
@@ -96,6 +98,7 @@ private struct OpenMessage: WireMessage {
   func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(op, forKey: .op)
+    try container.encodeIfPresent(must, forKey: .must)
     if op == "run" { try run.encode(to: encoder) }
     try file?.encode(to: encoder)
     try socket?.encode(to: encoder)

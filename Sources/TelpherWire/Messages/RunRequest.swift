@@ -20,6 +20,9 @@ package struct RunRequest: Sendable, Equatable, Codable {
   package var drainMS: Int64?
   /// Whether standard error is merged into standard output, in the order of writing.
   package var merge: Bool?
+  /// The terminal on which the command runs; nil for a command with pipes. Its input is then
+  /// channel 0 and its output channel 1; channel 2 ends at once.
+  package var terminal: Terminal?
   /// Resource limits by name; see `limitNames`.
   package var limits: [String: UInt64]?
   /// What happens to the command if the connection is lost: `kill` (the default) or `keep`, which
@@ -28,6 +31,26 @@ package struct RunRequest: Sendable, Equatable, Codable {
   /// A 128-bit id chosen by the client, as 32 hexadecimal digits. A repeated OPEN with the same id
   /// attaches to the command and never runs it twice.
   package var job: String?
+
+  /// The terminal of a command.
+  package struct Terminal: Sendable, Equatable {
+    /// The value of TERM, which names what the client's terminal can do (term(7)); nil sets nothing.
+    package var type: String?
+    /// Its size at the start.
+    package var size: ControlMessage.TerminalSize
+
+    /// A terminal.
+    package init(type: String?, size: ControlMessage.TerminalSize) {
+      self.type = type
+      self.size = size
+    }
+
+    /// Whether this can be the value of TERM.
+    package static func isType(_ text: String) -> Bool {
+      (1...WireConstants.maxTerminalTypeLength).contains(text.utf8.count)
+        && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    }
+  }
 
   /// What happens to a command if its connection is lost.
   package enum OnDisconnect: String, Sendable, Codable {
@@ -54,7 +77,7 @@ package struct RunRequest: Sendable, Equatable, Codable {
   package init() {}
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case argv, shell, cwd, env, merge, limits, job
+    case argv, shell, cwd, env, merge, terminal, limits, job
     case cleanEnv = "clean_env"
     case deadlineMS = "deadline_ms"
     case graceMS = "grace_ms"
@@ -91,6 +114,14 @@ package struct RunRequest: Sendable, Equatable, Codable {
     if let name = limits?.keys.first(where: { !Self.limitNames.contains($0) }) {
       throw refuse("there is no limit '\(name)'")
     }
+    if let terminal {
+      if let fault = terminal.size.fault { throw refuse("'terminal': \(fault)") }
+      if let type = terminal.type, !Terminal.isType(type) {
+        throw refuse(
+          "'terminal': 'type' is not a name of 1 to \(WireConstants.maxTerminalTypeLength) printable ASCII characters"
+        )
+      }
+    }
     if let job, job.utf8.count != 32 || !job.utf8.allSatisfy(Self.isHexDigit) {
       throw refuse("'job' must be a 128-bit id of 32 hexadecimal digits")
     }
@@ -105,5 +136,21 @@ package struct RunRequest: Sendable, Equatable, Codable {
     case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"): true
     default: false
     }
+  }
+}
+
+extension RunRequest.Terminal: Codable {
+  private enum CodingKeys: String, CodingKey { case type }
+
+  package init(from decoder: any Decoder) throws {
+    type = try decoder.container(keyedBy: CodingKeys.self)
+      .decodeIfPresent(String.self, forKey: .type)
+    size = try ControlMessage.TerminalSize(from: decoder)
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    try size.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encodeIfPresent(type, forKey: .type)
   }
 }

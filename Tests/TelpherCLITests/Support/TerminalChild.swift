@@ -5,7 +5,7 @@ import TelpherTransport
 /// A process with its own pseudoterminal, at whose other side the test types and reads. It is
 /// killed when the object is freed.
 final class TerminalChild: Sendable {
-  private let pid: pid_t
+  let pid: pid_t
   private let terminal: Int32
   /// All text that was read so far, and how much of it was searched.
   private let seen = Mutex((text: "", looked: 0))
@@ -59,6 +59,22 @@ final class TerminalChild: Sendable {
       waitpid(pid, nil, 0)
     }
     close(terminal)
+  }
+
+  /// The attributes of the terminal: tcgetattr(3).
+  var attributes: [UInt8] {
+    var attributes = termios()
+    precondition(tcgetattr(terminal, &attributes) == 0)
+    return withUnsafeBytes(of: &attributes) { Array($0) }
+  }
+
+  /// All text that was read so far.
+  var seenText: String { seen.withLock(\.text) }
+
+  /// Changes the size of the terminal.
+  func resize(rows: UInt16, columns: UInt16) {
+    var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+    precondition(ioctl(terminal, UInt(TIOCSWINSZ), &size) == 0)
   }
 
   /// Types `text`.
