@@ -45,7 +45,10 @@ def run_block(page, block, plan, sandbox, seen):
             if error := sandbox.serve(actual):
                 yield f"{where}: {error}"
         else:
-            status, output = sandbox.run(actual, environment, plan.given.get(command, ""))
+            if command in plan.typed:
+                status, output = sandbox.run_on_terminal(actual, environment, plan.typed[command])
+            else:
+                status, output = sandbox.run(actual, environment, plan.given.get(command, ""))
             yield from judge(where, status, output, 0, plan.prints.get(command, ""))
         for probe, wanted, pattern in plan.after.get(command, []):
             status, output = sandbox.run(sandbox.with_free_ports(probe, plan.ports), environment)

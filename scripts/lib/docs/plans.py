@@ -9,16 +9,18 @@ class Plan:
     prints: what a command prints, as a regular expression. Commands that are not here only have to
     exit with status 0.
     given: what a command reads.
+    typed: what the user types at a terminal, for a command that needs one.
     after: what must hold after a command: other commands, with their exit status and what they print.
     skipped: commands that are not run, with the reason.
     """
 
-    def __init__(self, files, ports, prints, given=None, after=None, skipped=None):
+    def __init__(self, files, ports, prints, given=None, typed=None, after=None, skipped=None):
         self.files, self.ports, self.prints = files, ports, prints
+        self.typed = typed or {}
         self.given, self.after, self.skipped = given or {}, after or {}, skipped or {}
 
     def commands(self):
-        return self.prints.keys() | self.given.keys() | self.after.keys() | self.skipped.keys()
+        return self.prints.keys() | self.given.keys() | self.typed.keys() | self.after.keys() | self.skipped.keys()
 
 
 README = Plan(
@@ -32,6 +34,7 @@ README = Plan(
         "telpher run -- ls -la /": r"\betc\b",
         "telpher run --timeout 2m -- make": r"made",
         "tar c . | telpher run -i -- tar t": r"\./src/a\.txt",
+        "telpher run -t -- vim notes.txt": r"^/dev/pts/\d+$",
         "telpher run --shell 'ls *.c | wc -l'": r"^2$",
         "telpher run --merge -- make": r"^made\nwarned$",
         "telpher run --json -- df /": r'"result" ?: ?"exited"',
@@ -50,6 +53,7 @@ README = Plan(
             r"^up$",
     },
     given={"telpher pick get host:reports": "1\nq\n"},
+    typed={"telpher run -t -- vim notes.txt": ":q\r"},
     after={
         "telpher put -r src host:backup":
             [("diff -r src ~/backup/src", 0, "")],

@@ -3,6 +3,7 @@ files and programs that the commands need."""
 
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ PROGRAMS = {
     "make": "echo made; echo warned >&2",
     "pg_dump": "echo dump of $1",
     "uptime": "echo up",
+    "vim": "tty",
 }
 
 
@@ -87,6 +89,26 @@ class Sandbox:
             output, _ = child.communicate()
             return "none: it took too long", output
         return child.returncode, output
+
+    def run_on_terminal(self, command, environment, typed):
+        """The same on a terminal of its own, at which `typed` is typed."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(self.work)
+            os.execvpe("bash", ["bash", "-c", command], {**self.environment, **environment})
+        hang = threading.Timer(LIMIT, os.kill, (pid, signal.SIGKILL))
+        hang.start()
+        os.write(terminal, typed.encode())
+        output = b""
+        try:
+            while piece := os.read(terminal, 65536):
+                output += piece
+        except OSError:  # EIO: no process has the terminal open any more
+            pass
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        hang.cancel()
+        os.close(terminal)
+        return status, output.decode(errors="replace").replace("\r\n", "\n")
 
     def serve(self, command):
         """Starts a server or a forwarding in the background, after it has ended an earlier one at
