@@ -90,14 +90,16 @@ struct QuickCommandTests {
   @Test(arguments: ["run", "on", "info", "ping"])
   func `A random command line that is recognized means the same to the parser`(
     command: String
-  ) {
+  ) async {
     var random = SeededGenerator(seed: 20_261_126)
     var recognized = 0
-    let count = Scale.isFull ? 10_000 : 300
+    let count = Scale.isFull ? 10_000 : 120
     for _ in 0..<count {
       let arguments = Self.randomLine(command, &random)
       guard let quick = QuickCommand(arguments) else { continue }
       recognized += 1
+      // The parser is slow; other tests run meanwhile.
+      await Task.yield()
       #expect(quick == Self.parsed(arguments), "\(arguments)")
     }
     #expect(recognized > count / 10, "too few command lines were compared")
