@@ -51,8 +51,12 @@ let package = Package(
     // Text of others, made safe to show.
     .target(name: "TelpherText", swiftSettings: strict),
 
+    // JSON, read strictly and written in one way.
+    .target(name: "TelpherJSON", swiftSettings: strict),
+
     // The protocol, without I/O.
-    .target(name: "TelpherWire", dependencies: ["TelpherText"], swiftSettings: strict),
+    .target(
+      name: "TelpherWire", dependencies: ["TelpherJSON", "TelpherText"], swiftSettings: strict),
 
     // The interface between the protocol and the operating system.
     .target(name: "TelpherTransport", swiftSettings: strict),
@@ -154,7 +158,7 @@ let package = Package(
     .target(
       name: "TelpherClassic",
       dependencies: [
-        "TelpherCommand", "TelpherFileStore", "TelpherTransport",
+        "TelpherCommand", "TelpherFileStore", "TelpherJSON", "TelpherTransport",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -164,7 +168,8 @@ let package = Package(
       name: "TelpherCLI",
       dependencies: [
         "CTelpherSys", "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFileStore",
-        "TelpherRelay", "TelpherServer", "TelpherText", "TelpherTransfer", "TelpherTransport",
+        "TelpherJSON", "TelpherRelay", "TelpherServer", "TelpherText", "TelpherTransfer",
+        "TelpherTransport",
         "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -208,6 +213,10 @@ let package = Package(
     .testTarget(
       name: "TelpherAccessTests",
       dependencies: ["TelpherAccess", "TelpherTestSupport", "TelpherTransport", "TelpherWire"],
+      swiftSettings: strict),
+    // They compare the module with Foundation.
+    .testTarget(
+      name: "TelpherJSONTests", dependencies: ["TelpherJSON", "TelpherTestSupport"],
       swiftSettings: strict),
     .testTarget(name: "TelpherTextTests", dependencies: ["TelpherText"], swiftSettings: strict),
     .testTarget(

@@ -1,5 +1,5 @@
-private import FoundationEssentials
 private import Synchronization
+private import TelpherJSON
 internal import TelpherText
 internal import TelpherWire
 
@@ -7,9 +7,7 @@ internal import TelpherWire
 enum JSONText {
   /// Encodes `value` as one line with sorted keys.
   private static func line(_ value: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return escaped(String(decoding: try encoder.encode(value), as: UTF8.self)) + "\n"
+    escaped(String(decoding: try JSONEncoding.encode(value), as: UTF8.self)) + "\n"
   }
 
   /// Escapes the characters that could change a terminal, for example as `\u009b`. The encoder
@@ -53,14 +51,14 @@ enum JSONText {
 
   /// `value` as JSON.
   static func bytes(of value: some Encodable) throws -> [UInt8] {
-    Array(try JSONEncoder().encode(value))
+    try JSONEncoding.encode(value)
   }
 
   /// The value that `bytes` encode.
   static func value<Value: Decodable>(_ type: Value.Type, in bytes: [UInt8]) throws -> Value {
-    try JSONDecoder().decode(type, from: Data(bytes))
+    try JSONDecoding.decode(type, from: bytes)
   }
 
   /// `bytes` in base64 (RFC 4648, section 4).
-  static func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
+  static func base64(_ bytes: [UInt8]) -> String { Base64.encode(bytes) }
 }

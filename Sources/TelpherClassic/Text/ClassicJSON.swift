@@ -1,14 +1,11 @@
-private import FoundationEssentials
+private import TelpherJSON
 
-/// Encodes and decodes the JSON of this module. Only this file imports FoundationEssentials
-/// (scripts/check).
+/// Encodes and decodes the JSON of this module.
 enum ClassicJSON {
   /// The JSON of `dictionary`, with sorted keys.
   static func encode(_ dictionary: some Encodable) -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
-      return [UInt8](try encoder.encode(dictionary))
+      return try JSONEncoding.encode(dictionary)
     } catch {
       preconditionFailure("dictionaries hold only strings and integers: \(error)")
     }
@@ -21,7 +18,7 @@ enum ClassicJSON {
     _ type: Dictionary.Type, from bytes: [UInt8]
   ) throws(ClassicError) -> Dictionary {
     do {
-      return try JSONDecoder().decode(type, from: Data(bytes))
+      return try JSONDecoding.decode(type, from: bytes)
     } catch DecodingError.typeMismatch(_, let context) where !context.codingPath.isEmpty {
       let key = context.codingPath.map(\.stringValue).joined(separator: ".")
       throw ClassicError(.violation, "the dictionary's value for '\(key)' cannot be used")

@@ -1,3 +1,5 @@
+private import TelpherJSON
+
 /// A system string on the wire: an argument, a variable's value, a file name or a path. The system
 /// allows any bytes except NUL. In JSON it is a string, or `{"base64":"..."}` if the bytes are not
 /// UTF-8 or if that form is shorter.
@@ -24,7 +26,7 @@ extension ByteText: Codable {
       return
     }
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    guard let bytes = JSONCoding.bytes(base64: try container.decode(String.self, forKey: .base64))
+    guard let bytes = Base64.decode(try container.decode(String.self, forKey: .base64))
     else {
       throw DecodingError.dataCorruptedError(
         forKey: .base64, in: container, debugDescription: "not base64")
@@ -48,7 +50,7 @@ extension ByteText: Codable {
       try container.encode(text)
     } else {
       var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(JSONCoding.base64(bytes), forKey: .base64)
+      try container.encode(Base64.encode(bytes), forKey: .base64)
     }
   }
 }
