@@ -86,3 +86,26 @@ set_up() {
   find_swift
   install_libraries
 }
+
+# Puts the libraries for a static program into .build/static-libraries, under the names that the
+# linker looks for (Debian calls libuv's libuv_a.a), and sets `static_options` to the options with
+# which `swift build` links one. The status says whether all are there; if not, `reason` names one
+# that is missing.
+find_static_libraries() {
+  local target=$root/.build/static-libraries package library folder file found
+  mkdir -p "$target"
+  while read -r package library; do
+    found=
+    for folder in "$(pkg-config --variable=libdir "$package")" /usr/lib /usr/local/lib; do
+      for file in "$folder/lib$library.a" "$folder/lib${library}_a.a"; do
+        if [ -z "$found" ] && [ -f "$file" ]; then found=$file; fi
+      done
+    done
+    if [ -z "$found" ]; then
+      reason="there is no static library of $package"
+      return 1
+    fi
+    ln -sf "$found" "$target/lib$library.a"
+  done <<<$'libuv uv\nlibxxhash xxhash\nlibcrypto crypto'
+  static_options=(-Xswiftc -static-executable -Xlinker "-L$target")
+}
