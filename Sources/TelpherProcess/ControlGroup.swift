@@ -83,13 +83,14 @@ final class ControlGroup: Sendable {
   /// Whether no process is in the group or below it (`populated`, kept by the kernel), and the last
   /// command has not left the group frozen.
   private var isEmptyAndThawed: Bool {
-    // "populated 0\nfrozen 0\n"
     var buffer: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (
       0, 0, 0, 0, 0, 0, 0, 0
     )
     return withUnsafeMutableBytes(of: &buffer) { buffer in
       let count = pread(events, buffer.baseAddress, buffer.count, 0)
       guard count > 0 else { return false }
+      // What all known kernels write; only other text is parsed.
+      if buffer.prefix(count).elementsEqual("populated 0\nfrozen 0\n".utf8) { return true }
       let text = String(decoding: buffer.prefix(count), as: UTF8.self)
       return text.hasPrefix("populated 0\n") && !text.contains("frozen 1")
     }
