@@ -1,67 +1,35 @@
 internal import NIOCore
 public import TelpherTransport
 
-extension NIOLoop {
-  /// On the loop's own thread it takes no lock.
-  public func enqueue(_ job: consuming ExecutorJob) {
-    let job = UnownedJob(job)
-    if isCurrent {
-      enqueueLocally(.job(job))
-    } else {
-      // The caller holds no reference to this executor. After `shutDown`, another thread may run
-      // the job and release the last reference while this call is still running.
-      let kept = Unmanaged.passRetained(self)
-      defer { kept.release() }
-      send(.job(job))
-    }
-  }
+extension NIOLoop: WorkLoop {
+  /// Runs `job` on the loop's thread, or after the loop's end on a thread that is started for it.
+  public func enqueue(_ job: consuming ExecutorJob) { enqueueJob(UnownedJob(job)) }
 
-  public func execute(_ body: @escaping @Sendable () -> Void) {
-    guard isCurrent else { return send(.body(body)) }
-    guard !isClosing else { return }
-    // Messages that other threads sent earlier run first.
-    takeMessages()
-    enqueueLocally(.call(body))
-  }
+  /// See `EventLoop.execute`.
+  public func execute(_ body: @escaping @Sendable () -> Void) { enqueueBody(body) }
 
-  public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
-    UnownedSerialExecutor(ordinary: self)
-  }
-
-  public func asUnownedTaskExecutor() -> UnownedTaskExecutor {
-    UnownedTaskExecutor(ordinary: self)
-  }
-
-  public func checkIsolated() {
-    preconditionIsCurrent()
-  }
-
-  /// `assumeIsolated` asks this in callbacks.
-  public func isIsolatingCurrentContext() -> Bool? {
-    isCurrent
-  }
-
-  /// Calls `body` on the loop's thread after the current callback or job. Call it on the loop's
-  /// thread.
-  func callLater(_ body: @escaping () -> Void) {
-    enqueueLocally(.call(body))
-  }
-
+  /// See `EventLoop.atEndOfTurn`.
+  ///
   /// NIO has no hook before it waits for I/O. But it does not wait while it has tasks, and such a
   /// task ends the turn.
   public func atEndOfTurn(_ task: any TurnEndTask) {
-    preconditionIsCurrent()
-    guard !isClosing else { return }
-    work.atEndOfTurn(task)
-    scheduleDrain()
+    addTurnEndTask(task)
+    keepAwake()
   }
 
-  private func enqueueLocally(_ item: LoopWork.Item) {
-    work.append(item)
-    scheduleDrain()
+  /// Whether the caller is on this loop's thread. May be read from any thread.
+  public var isCurrent: Bool { work.isCurrent }
+
+  /// Traps on any other thread. The loop's memory is not protected against other threads.
+  func preconditionIsCurrent() {
+    precondition(work.isCurrent, "the handles of a loop are used on its thread only")
   }
 
-  private func scheduleDrain() {
+  /// Wakes the loop with a task of NIO's.
+  package func wakeUp() { eventLoop.execute { [self] in takeMessages() } }
+
+  /// Schedules the task that does the local work; NIO does not wait while it has tasks.
+  package func keepAwake() {
     guard !isDrainScheduled, !isClosing else { return }
     isDrainScheduled = true
     eventLoop.execute(drainTask)
@@ -71,27 +39,11 @@ extension NIOLoop {
   func drain() {
     isDrainScheduled = false
     guard !isClosing else { return }
-    doLocalWork()
+    performWork()
     if work.isEmpty { work.endTurn() }
     guard !work.isEmpty, !isDrainScheduled else { return }
     // NIO does not poll its sockets while it has tasks to run. A timer lets it poll first.
     isDrainScheduled = true
     _ = eventLoop.scheduleTask(in: .microseconds(20), drainTask)
-  }
-
-  private func send(_ message: LoopWork.Message) {
-    let needsThread = work.send(message) { eventLoop.execute { [self] in takeMessages() } }
-    if needsThread { startLateThread() }
-  }
-
-  /// Appends the messages of other threads to the local work.
-  func takeMessages() {
-    work.takeMessages()
-    if !work.isEmpty { scheduleDrain() }
-  }
-
-  /// Does the local work, up to its limit.
-  func doLocalWork() {
-    work.perform(as: asUnownedSerialExecutor(), asUnownedTaskExecutor())
   }
 }

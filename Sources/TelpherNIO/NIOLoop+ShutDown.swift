@@ -1,5 +1,4 @@
 internal import Dispatch
-internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 internal import TelpherTransport
@@ -12,7 +11,7 @@ extension NIOLoop {
 
   private func closeEverything() {
     takeMessages()
-    doLocalWork()
+    performWork()
     isClosing = true
     work.dropTurnEndTasks()
     closeHandles()
@@ -27,23 +26,5 @@ extension NIOLoop {
     // Releases the reference that `init` retained.
     Unmanaged.passUnretained(self).release()
     for waiter in waiters { waiter.resume() }
-  }
-
-  fileprivate func serveLateJobs() {
-    work.serveLate(as: asUnownedSerialExecutor(), asUnownedTaskExecutor())
-  }
-
-  /// Starts a thread for jobs that arrive after the end. Running such a job on the sender's thread
-  /// could deadlock if the sender holds a lock.
-  func startLateThread() {
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { loop in
-        Unmanaged<NIOLoop>.fromOpaque(loop!).takeRetainedValue().serveLateJobs()
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    precondition(status == 0, "a thread for the remaining jobs can be started")
-    pthread_detach(thread)
   }
 }

@@ -1,7 +1,6 @@
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
-internal import Synchronization
 public import TelpherTransport
 
 /// An event loop on SwiftNIO: the only event loop of its own NIO group, whose one thread is the
@@ -17,7 +16,7 @@ public import TelpherTransport
 /// ends the process.
 ///
 /// `@unchecked Sendable`: the comment of each field says what protects it. "The thread" below is
-/// the thread that `work.threadNumber` names: the loop's thread, or after its end the thread that
+/// the thread that `work.isCurrent` names: the loop's thread, or after its end the thread that
 /// runs the late jobs.
 public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
   /// The NIO group, which has one thread. Never changes; it is Sendable itself.
@@ -29,13 +28,13 @@ public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
 
   /// The work to do on the thread, and which thread that is. Never changes. Its methods say from
   /// which thread they may be called.
-  let work = LoopWork()
+  package let work = LoopWork()
   /// Whether `drainTask` is scheduled with NIO. Only the thread uses it.
   var isDrainScheduled = false
   /// The task that does the local work. Set in `init` before any other thread can use the loop.
   private(set) var drainTask: @Sendable () -> Void = {}
   /// Whether the shutdown has begun, so that no new handle is opened. Only the thread uses it.
-  var isClosing = false
+  package internal(set) var isClosing = false
   /// The open handles, by their identity. Only the thread uses it.
   private var handles: [ObjectIdentifier: any LoopHandle] = [:]
   /// The memory that all streams of this loop read into. Only the thread uses it.
@@ -61,16 +60,6 @@ public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
 
   private static let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 
-  /// Whether the caller is on this loop's thread. May be read from any thread.
-  public var isCurrent: Bool {
-    work.threadNumber.load(ordering: .relaxed) == currentThreadNumber()
-  }
-
-  /// Traps on any other thread.
-  func preconditionIsCurrent() {
-    precondition(isCurrent, "the handles of a loop are used on its thread only")
-  }
-
   // MARK: - Handles
 
   /// Keeps `handle` alive until `remove`, or until the loop ends, which closes it.
@@ -95,9 +84,4 @@ public final class NIOLoop: TelpherTransport.EventLoop, @unchecked Sendable {
 protocol LoopHandle: AnyObject {
   /// Closes the handle without calling any callback. Does nothing if it is closed.
   func close()
-}
-
-/// The calling thread in the form of `LoopWork.threadNumber`.
-func currentThreadNumber() -> UInt {
-  UInt(pthread_self())
 }

@@ -91,3 +91,13 @@ public protocol EventLoop: SerialExecutor, TaskExecutor {
   /// a task that outlives its loop finishes instead of hanging forever.
   func shutDown() async
 }
+
+extension EventLoop {
+  /// Traps unless the caller is on the loop's thread.
+  public func checkIsolated() {
+    precondition(isCurrent, "called on another thread than the loop's")
+  }
+
+  /// Whether the caller is on the loop's thread. `assumeIsolated` asks this in callbacks.
+  public func isIsolatingCurrentContext() -> Bool? { isCurrent }
+}

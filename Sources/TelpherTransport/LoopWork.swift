@@ -1,5 +1,5 @@
 internal import Glibc
-package import Synchronization
+internal import Synchronization
 
 /// The work queue of a loop's thread: the executor part of a loop, without the events that a
 /// backend watches.
@@ -49,7 +49,7 @@ package final class LoopWork: @unchecked Sendable {
   }
 
   /// The thread that does the work, as pthread_self(3), or 0. Atomic.
-  package let threadNumber = Atomic<UInt>(0)
+  private let threadNumber = Atomic<UInt>(0)
   /// The messages of other threads. Has its own lock.
   private let inbox = Monitor(Inbox())
   /// Work from the thread itself, in order. Only the thread uses it.
@@ -67,6 +67,11 @@ package final class LoopWork: @unchecked Sendable {
 
   /// Creates a queue without work and without a thread.
   package init() {}
+
+  /// Whether the caller is on the thread that does the work.
+  package var isCurrent: Bool {
+    threadNumber.load(ordering: .relaxed) == UInt(pthread_self())
+  }
 
   /// Makes the calling thread the one that does the work.
   package func takeOver() { threadNumber.store(UInt(pthread_self()), ordering: .relaxed) }

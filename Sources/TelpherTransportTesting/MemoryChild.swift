@@ -28,7 +28,7 @@ final class MemoryChild: ChildProcess {
   }
 
   func signal(_ signal: Int32) {
-    loop.later { [weak process] in process?.receive(signal) }
+    loop.callLater { [weak process] in process?.receive(signal) }
   }
 
   func signalTree(_ signal: Int32) {

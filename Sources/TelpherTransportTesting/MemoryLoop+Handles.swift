@@ -37,7 +37,7 @@ extension MemoryLoop {
     to address: SocketAddress,
     completion: @escaping (Result<any ByteStream, TransportError>) -> Void
   ) {
-    later {
+    callLater {
       do throws(TransportError) {
         try self.checkOpen("connect to \(address)")
         let endpoint = try self.network.connect(to: address)
@@ -74,8 +74,8 @@ extension MemoryLoop {
     _ request: SpawnRequest,
     completion: @escaping (Result<any ChildProcess, SpawnError>) -> Void
   ) {
-    later {
-      guard !self.isShutDown else {
+    callLater {
+      guard !self.isClosing else {
         let message = "the loop was shut down"
         return completion(.failure(SpawnError(stage: .resources, errno: EAGAIN, message: message)))
       }
@@ -91,6 +91,6 @@ extension MemoryLoop {
 
   private func checkOpen(_ purpose: String) throws(TransportError) {
     checkIsolated()
-    if isShutDown { throw TransportError(.shutDown, "\(purpose): the loop was shut down") }
+    if isClosing { throw TransportError(.shutDown, "\(purpose): the loop was shut down") }
   }
 }

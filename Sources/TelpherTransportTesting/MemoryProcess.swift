@@ -41,6 +41,8 @@ package final class MemoryProcess {
   private var exitCode: Int32?
   private var hasEnded = false
   private var unreportedStatus: ProcessExit.Status?
+  /// The signals that came before the program's first turn, in which it sets its handlers.
+  private var earlySignals: [Int32] = []
 
   /// Whether the program is running. The program's own timers and callbacks should check it first.
   package var isRunning: Bool { !hasEnded }
@@ -88,6 +90,7 @@ package final class MemoryProcess {
 
   func receive(_ signal: Int32) {
     guard !hasEnded else { return }
+    guard program == nil else { return earlySignals.append(signal) }
     let isCatchable = signal != SIGKILL && signal != SIGSTOP
     if isCatchable, onSignal?(signal) == true { return }
     // The signals whose default action is not to end the process (signal(7)), and the null signal.
@@ -129,6 +132,8 @@ extension MemoryProcess: MemoryHandle {
     if let program {
       self.program = nil
       program.main(self)
+      for signal in earlySignals { receive(signal) }
+      earlySignals = []
     }
     if let exitCode, output.queuedBytes == 0, error.queuedBytes == 0 {
       end(.exited(code: exitCode))

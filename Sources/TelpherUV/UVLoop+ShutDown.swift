@@ -1,11 +1,10 @@
 internal import CLibUV
-internal import Glibc
 internal import TelpherTransport
 
 extension UVLoop {
   public func shutDown() async {
     precondition(!isCurrent, "a loop can't wait for its own end")
-    let isFirst = await work.end { uv_async_send(wakeUp) }
+    let isFirst = await work.end { uv_async_send(alarm) }
     // The thread returns now, so joining it does not block for long.
     if isFirst { uv_thread_join(&thread) }
   }
@@ -26,22 +25,4 @@ extension UVLoop {
     serveLateJobs()
     for waiter in waiters { waiter.resume() }
   }
-
-  fileprivate func serveLateJobs() {
-    work.serveLate(as: asUnownedSerialExecutor(), asUnownedTaskExecutor())
-  }
-
-  /// Starts a thread for jobs that arrive after the end. Running such a job on the sender's thread
-  /// could deadlock if the sender holds a lock.
-  func startLateThread() {
-    var thread = uv_thread_t()
-    let status = uv_thread_create(
-      &thread, lateThreadMain, Unmanaged.passRetained(self).toOpaque())
-    precondition(status == 0, "a thread for the remaining jobs can be started")
-    pthread_detach(thread)
-  }
-}
-
-private func lateThreadMain(_ loop: UnsafeMutableRawPointer?) {
-  Unmanaged<UVLoop>.fromOpaque(loop!).takeRetainedValue().serveLateJobs()
 }

@@ -1,6 +1,5 @@
 internal import CLibUV
 internal import Glibc
-internal import Synchronization
 public import TelpherProcess
 public import TelpherTransport
 
@@ -13,7 +12,7 @@ public import TelpherTransport
 /// async handle. The loop does its work in the check phase, right after the I/O of the turn.
 ///
 /// `@unchecked Sendable`: the comment of each field says what protects it. "The thread" below is
-/// the thread that `work.threadNumber` names: the loop's thread, or after its end the thread that
+/// the thread that `work.isCurrent` names: the loop's thread, or after its end the thread that
 /// runs the late jobs.
 public final class UVLoop: EventLoop, @unchecked Sendable {
   /// Selects the thread that launches children. A launch blocks its thread until the child has
@@ -34,7 +33,7 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
   let raw: UnsafeMutablePointer<uv_loop_t>
   /// Wakes the loop. The pointer never changes. Signaled only under the lock of `work`, while the
   /// loop runs.
-  let wakeUp: UnsafeMutablePointer<uv_async_t>
+  let alarm: UnsafeMutablePointer<uv_async_t>
   /// Does the local work after the I/O of each turn. Only the thread uses it.
   let check: UnsafeMutablePointer<uv_check_t>
   /// Runs the tasks of `atEndOfTurn` before the next poll. Only the thread uses it.
@@ -48,7 +47,7 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
 
   /// The work to do on the thread, and which thread that is. Never changes. Its methods say from
   /// which thread they may be called.
-  let work = LoopWork()
+  package let work = LoopWork()
   /// The thread, to join it. Written in `init` before any other thread can use the loop.
   var thread = uv_thread_t()
 
@@ -57,7 +56,7 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
   /// Whether `idle` is active. Only the thread uses it.
   var isIdling = false
   /// Whether the shutdown has begun, so that no new handle is opened. Only the thread uses it.
-  var isClosing = false
+  package internal(set) var isClosing = false
   /// The memory that all streams of this loop read into. Only the thread uses it.
   var readBuffer = ReadBuffer()
   /// Unused write requests, kept for the next write. Only the thread uses it.
@@ -81,7 +80,7 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
       "uv_spawn starts nothing in a control group")
     if launchSite == .uvSpawn { Launcher.keepDescriptorsFromChildren() }
     raw = .allocate(capacity: 1)
-    wakeUp = .allocate(capacity: 1)
+    alarm = .allocate(capacity: 1)
     check = .allocate(capacity: 1)
     prepare = .allocate(capacity: 1)
     idle = .allocate(capacity: 1)
@@ -93,7 +92,7 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
     idle.deallocate()
     prepare.deallocate()
     check.deallocate()
-    wakeUp.deallocate()
+    alarm.deallocate()
     raw.deallocate()
   }
 
@@ -119,7 +118,7 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
     guard status == 0 else { return status }
     raw.pointee.data = Unmanaged.passUnretained(self).toOpaque()
     // The loop's own handles have no owner. Their callbacks find the `UVLoop` through libuv's loop.
-    status = uv_async_init(raw, wakeUp, loopWasWoken)
+    status = uv_async_init(raw, alarm, loopWasWoken)
     if status == 0 {
       uv_check_init(raw, check)
       uv_check_start(check, loopPolled)
@@ -154,7 +153,7 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
 
   /// The handles that belong to the loop itself.
   private var ownHandles: [UnsafeMutablePointer<uv_handle_t>] {
-    [Handle.base(wakeUp), Handle.base(check), Handle.base(prepare), Handle.base(idle)]
+    [Handle.base(alarm), Handle.base(check), Handle.base(prepare), Handle.base(idle)]
   }
 
   /// The main function of the loop's thread.
@@ -163,21 +162,6 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
     uv_run(raw, UV_RUN_DEFAULT)
     closeEverything()
   }
-
-  /// Whether the caller is on this loop's thread. May be read from any thread.
-  public var isCurrent: Bool {
-    work.threadNumber.load(ordering: .relaxed) == currentThreadNumber()
-  }
-
-  /// Traps on any other thread. The loop's memory is not protected against other threads.
-  func preconditionIsCurrent() {
-    precondition(isCurrent, "the handles of a loop are used on its thread only")
-  }
-}
-
-/// The calling thread in the form of `LoopWork.threadNumber`.
-func currentThreadNumber() -> UInt {
-  UInt(pthread_self())
 }
 
 private func loopThreadMain(_ loop: UnsafeMutableRawPointer?) {
