@@ -28,6 +28,18 @@ final class ServerProgram: Sendable {
       ], environment: environment)
   }
 
+  /// Starts the program as it is shipped (`Bench.shippedProgram(_:)`).
+  ///
+  /// - Throws: `Failure` if it does not start.
+  convenience init(shipped backend: Backend, _ bench: Bench) throws {
+    try self.init(
+      backend, bench, name: nil,
+      command: [
+        bench.shippedProgram(backend), "serve", "--log-level", "error", "--max-connections",
+        "16384",
+      ])
+  }
+
   /// Starts `telpher-bench serve`, a server process with `heap` MiB of touched memory.
   convenience init(
     _ backend: Backend, _ bench: Bench, heap: Int, options: [String] = [], name: String? = nil

@@ -24,6 +24,13 @@ final class Bench: Sendable {
   /// Returns the path of a program of this build.
   func program(_ name: String) -> String { "\(programs)/\(name)" }
 
+  /// Returns the path of the program of a backend as it is shipped: static, if scripts/bench has put
+  /// a static one into the folder `static` of this build.
+  func shippedProgram(_ backend: Backend) -> String {
+    let path = program("static/\(backend.program)")
+    return access(path, X_OK) == 0 ? path : program(backend.program)
+  }
+
   /// Returns `full` for a normal run and `quick` for a quick one.
   func pick<Value>(_ full: Value, quick: Value) -> Value { isQuick ? quick : full }
 

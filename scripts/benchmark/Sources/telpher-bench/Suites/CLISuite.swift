@@ -6,7 +6,7 @@ struct CLISuite: Suite {
   static let title = "A new client process for each `true`, on a warm server"
 
   func run(_ bench: Bench) async throws -> [ComparisonResult] {
-    let servers = try Backend.allCases.map { try ServerProgram($0, bench) }
+    let servers = try Backend.allCases.map { try ServerProgram(shipped: $0, bench) }
     defer { servers.forEach { $0.stop() } }
     let ssh = SSHDaemon.absence == nil ? try SSHDaemon(bench) : nil
     defer { ssh?.stop() }
@@ -14,7 +14,7 @@ struct CLISuite: Suite {
     var comparison = Comparison("one after the other", unit: "ms", lessIsBetter: true)
     comparison.setLimit { try Self.measure(["/bin/true"], count) }
     for server in servers {
-      let program = bench.program(server.backend.program)
+      let program = bench.shippedProgram(server.backend)
       let command = [program, "run", "--on", "\(server.unix)", "--", "/bin/true"]
       comparison.add(server.backend.program) { try Self.measure(command, count) }
     }
