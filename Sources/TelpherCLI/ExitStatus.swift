@@ -110,6 +110,7 @@ struct Failure: Error, Equatable {
     case let error as ClientError:
       self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
       if error.code == .deadlinePassed { status = ExitStatus.timedOut }
+      if let signal = error.signal { status = ExitStatus.signalBase + signal }
     case let error as ClassicError:
       self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
     case let error as FileError where error.code == .protocolError:

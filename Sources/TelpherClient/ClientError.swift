@@ -38,6 +38,10 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
     public static let tooLarge = Code(description: "too large")
     /// The connection has as many open streams as the server allows.
     public static let limit = Code(description: "limit")
+    /// A signal of the terminal, such as that of Ctrl-C, has ended the program that was to carry the
+    /// connection, while it was in the terminal's foreground. The same signal was sent to this
+    /// process's group. Nothing was run.
+    public static let interrupted = Code(description: "interrupted")
     /// The server broke the protocol, or says that this client did.
     public static let protocolError = Code(description: "protocol error")
   }
@@ -47,11 +51,19 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
   /// What went wrong and what to do about it, in plain text. Control characters in text from the
   /// server are escaped.
   public let message: String
+  /// The number of the signal if the code is `interrupted`.
+  package private(set) var signal: Int32?
 
   /// Creates an error; `message` is escaped.
   public init(_ code: Code, _ message: String) {
     self.code = code
     self.message = ShownText.escaped(message)
+  }
+
+  /// The error `interrupted` by a signal.
+  package init(interruptedBy signal: Int32) {
+    self.init(.interrupted, "ended by signal \(signal) before a server answered; nothing was run")
+    self.signal = signal
   }
 
   /// The message.

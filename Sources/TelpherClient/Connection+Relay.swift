@@ -8,12 +8,16 @@ extension Connection {
   /// Connects to a relay that listens at `path`, and waits for its HELLO: a relay that ends at this
   /// moment has then run nothing.
   ///
+  /// This does not wait for the server. But if the relay hears nothing from the server within
+  /// `timeout` after this, requests fail with `lost`.
+  ///
   /// - Parameter keep: how long the relay keeps its connection to the server after this one.
   /// - Throws: `ClientError`, also if the relay accepts no more clients; nothing was run.
   package static func connect(
     toRelayAt path: String, on loop: any EventLoop, keep: Duration, timeout: Duration
   ) async throws -> Connection {
-    let (connection, hello) = try await openRelay(path, on: loop, keep, timeout)
+    let (connection, hello) = try await openRelay(
+      path, on: loop, keep, timeout, awaitsServer: true)
     if let relay = hello.relay, relay.refuses == true {
       await connection.close()
       throw ClientError(.refused, "the relay has \(relay.clients) clients")
@@ -34,11 +38,13 @@ extension Connection {
   }
 
   private static func openRelay(
-    _ path: String, on loop: any EventLoop, _ keep: Duration, _ timeout: Duration
+    _ path: String, on loop: any EventLoop, _ keep: Duration, _ timeout: Duration,
+    awaitsServer: Bool = false
   ) async throws -> (Connection, Hello) {
     let connection = Connection(loop: loop)
     try await connection.open(
-      .unix(path: path), ServerTrust(trustedUsers: []), nil, timeout, keep: keep)
+      .unix(path: path), ServerTrust(trustedUsers: []), nil, timeout, keep: keep,
+      answer: awaitsServer ? timeout : nil)
     return (connection, try await connection.receivedHello())
   }
 

@@ -37,8 +37,8 @@ public actor Connection {
 
   /// How long a server has by default to accept a connection, and again to answer on it.
   public static let defaultTimeout = Duration.seconds(10)
-  /// How long a server that a carrier reaches may be silent: ssh's user may have to type a
-  /// password, and sshd(8) allows 120 s for that (LoginGraceTime).
+  /// How long a carrier may take by default to reach its place if this process has a terminal: ssh's
+  /// user may have to type a password, and sshd(8) allows 120 s for that (LoginGraceTime).
   static let loginTimeout = Duration.seconds(120)
 
   /// Connects to a server.
@@ -59,11 +59,14 @@ public actor Connection {
   ///   - environment: the whole environment of the carrier: ssh needs HOME, PATH and SSH_AUTH_SOCK.
   ///   - timeout: how long the server has to accept the connection, and again to answer on it; nil
   ///     is `defaultTimeout`. A server that does not answer in time counts as lost. With a carrier
-  ///     it limits the time until the server's HELLO, with the user's login; nil limits only ssh's TCP
-  ///     connection, because the user may have to type a password.
+  ///     it limits the time until the server's HELLO, with the user's login. Nil is then 120 s if
+  ///     this process has a terminal, because the user may have to type a password, else
+  ///     `defaultTimeout`.
   /// - Throws: `ClientError`: `unreachable` if no server answers; `badAddress` if the address is
   ///   invalid; `notAuthenticated` if another user's process answers, if TCP is used without a
   ///   token, or if the proof of either side fails; `refused` if the server has reached a limit.
+  ///   `CancellationError` if the task is canceled while a carrier connects; the carrier has then
+  ///   ended.
   public static func connect(
     to endpoint: Endpoint, on loop: any EventLoop, token: Token? = nil,
     trustedUsers: Set<UInt32> = [], environment: [String: String] = [:],
@@ -75,7 +78,9 @@ public actor Connection {
       try await connection.open(
         address, token: token, trustedUsers: trustedUsers, timeout: timeout ?? defaultTimeout)
     case .carrier(let carrier):
-      try await connection.open(through: carrier.route, environment, timeout: timeout)
+      let variables = environment.map { (SystemString($0), SystemString($1)) }
+      try await connection.open(
+        through: carrier.route, Dictionary(uniqueKeysWithValues: variables), timeout: timeout)
     }
     return connection
   }
@@ -116,7 +121,7 @@ public actor Connection {
 
   func open(
     _ address: SocketAddress, _ trust: ServerTrust, _ prover: TokenProver?, _ timeout: Duration,
-    keep: Duration? = nil
+    keep: Duration? = nil, answer: Duration? = nil
   ) async throws {
     try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
       var isDecided = false
@@ -136,7 +141,8 @@ public actor Connection {
             stream.close()
             return done.resume(throwing: refusal)
           }
-          self.start(stream, timeout: timeout, isSocket: true, prover: prover, keep: keep)
+          self.start(
+            stream, timeout: timeout, isSocket: true, prover: prover, keep: keep, answer: answer)
           done.resume()
         case .failure(let error): done.resume(throwing: Self.error(error))
         }
@@ -163,21 +169,24 @@ public actor Connection {
   ///   - isSocket: whether the server was running before; otherwise it is being started.
   ///   - waitsForLogin: whether the time begins only with the server's first byte.
   ///   - keep: if a relay leads to the server, how long it keeps its connection after this one.
+  ///   - answer: how long the relay waits for a sign of life of the server.
   func start(
     _ stream: any ByteStream, timeout: Duration, isSocket: Bool = false,
     waitsForLogin: Bool = true, prover: TokenProver? = nil, carrier: CarrierProcess? = nil,
-    keep: Duration? = nil
+    keep: Duration? = nil, answer: Duration? = nil
   ) {
     var hello = Hello(
       connectionWindow: Self.connectionWindow, auth: prover == nil ? nil : .fresh())
     hello.keepMS = keep.map { UInt64(max(0, $0.wholeMilliseconds)) }
+    hello.answerMS = answer.map { UInt64(max(0, $0.wholeMilliseconds)) }
     var configuration = LinkConfiguration()
     // A server that does not answer counts as lost (see `LinkConfiguration.stoppedAfter`). Through
     // a carrier its HELLO gets more time, because ssh may ask for a password first. A relay may
     // use one.
     configuration.stoppedAfter = configuration.lostAfter
     if carrier != nil || keep != nil {
-      configuration.stoppedBeforeHelloAfter = Self.nanoseconds(Self.loginTimeout)
+      // `CarrierLogin` has the limit, which a stop of the whole job does not count against.
+      configuration.stoppedBeforeHelloAfter = .max
     }
     configuration.openingLimit = Self.nanoseconds(timeout)
     configuration.openingBeginsWithFirstByte = !isSocket && waitsForLogin

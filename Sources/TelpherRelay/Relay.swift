@@ -64,28 +64,34 @@ final class Relay: LinkDelegate {
 
   // MARK: Clients
 
-  /// Accepts a client.
+  /// Accepts a client, or sends it the relay's HELLO and the reason why not.
   ///
   /// - Parameter address: where it has connected; nil for one over open descriptors.
   func accept(_ stream: any ByteStream, at address: SocketAddress?) {
-    guard life.phase == .serving, let access = access(of: stream.peer, at: address) else {
-      return stream.close()
-    }
-    let isFull = clients.count >= configuration.maxClients || !hasRoomForInput
-    let client = RelayClient(makeLink(stream, access, refuses: isFull), of: self)
+    guard let access = access(of: stream.peer, at: address) else { return stream.close() }
+    let refusal = refusalOfClient
+    let client = RelayClient(makeLink(stream, access, refuses: refusal != nil), of: self)
     // A stranger's connection is closed without waiting for it to read the reason.
     if case .mustProve = access { client.link.lingersAfterFault = false }
-    guard !isFull else {
+    if let refusal {
       refused[ObjectIdentifier(client)] = client
-      return client.refuse(
-        WireError(
-          .limitReached,
-          "the relay has \(clients.count) clients, which share the limits of one connection"))
+      return client.refuse(refusal)
     }
     clients[ObjectIdentifier(client)] = client
     timer?.cancel()
     life.clientDidArrive()
     client.start(helloTimeout: configuration.helloTimeout)
+  }
+
+  /// Why the next client is refused; nil if it is accepted.
+  private var refusalOfClient: WireError? {
+    guard life.phase == .serving else {
+      return WireError(.shuttingDown, "the relay ends after the clients that it has")
+    }
+    guard clients.count >= configuration.maxClients || !hasRoomForInput else { return nil }
+    return WireError(
+      .limitReached,
+      "the relay has \(clients.count) clients, which share the limits of one connection")
   }
 
   /// How a client shows that it may use the relay.
@@ -131,7 +137,8 @@ final class Relay: LinkDelegate {
       address: String(configuration.address.cut(toUTF8: Self.longestAddress)),
       version: configuration.version, pid: getpid(), clients: clients.count,
       streams: streams.count, ageMS: (loop.now - startedAt) / 1_000_000,
-      leftMS: life.left(at: loop.now).map { $0 / 1_000_000 }, refuses: refuses ? true : nil)
+      leftMS: life.left(at: loop.now).map { $0 / 1_000_000 }, refuses: refuses ? true : nil,
+      isEnding: life.phase == .serving ? nil : true)
     var linkConfiguration = configuration.link
     linkConfiguration.openRoom = openRoom
     return Link(
@@ -193,6 +200,26 @@ final class Relay: LinkDelegate {
     lastPing += 1
     pings[lastPing] = (client, number)
     server.ping(lastPing)
+  }
+
+  // MARK: The server's silence
+
+  /// Asks the server for a sign of life.
+  ///
+  /// - Returns: the time of the question.
+  func askServer() -> UInt64 {
+    server.sendKeepalive()
+    return loop.now
+  }
+
+  /// Whether anything has arrived from the server since `time`. If it has been silent for long, the
+  /// relay accepts no further clients, so that the next command makes a connection of its own.
+  func hasHeardServer(since time: UInt64) -> Bool {
+    let heard = server.lastHeard
+    if let limit = configuration.drainAfterSilence, heard < time, loop.now - heard >= limit {
+      drain()
+    }
+    return heard >= time
   }
 
   // MARK: The end

@@ -16,6 +16,8 @@ final class RelayClient: LinkDelegate {
   /// Whether the connection ends with the last stream.
   private var isLeaving = false
   private var helloTimer: (any LoopTimer)?
+  /// Runs until the server must have shown a sign of life.
+  private var answerTimer: (any LoopTimer)?
 
   init(_ link: Link, of relay: Relay) {
     self.link = link
@@ -85,6 +87,20 @@ final class RelayClient: LinkDelegate {
     keep = hello.keepMS.map { $0.multipliedReportingOverflow(by: 1_000_000) }
       .map { $0.overflow ? .max : $0.partialValue }
     link.announce()
+    if let answer = hello.answerMS { expectAnswer(within: answer) }
+  }
+
+  /// Ends this connection if nothing arrives from the server for `limit` milliseconds from now on.
+  private func expectAnswer(within limit: UInt64) {
+    let asked = relay.askServer()
+    let (nanoseconds, overflow) = limit.multipliedReportingOverflow(by: 1_000_000)
+    guard !overflow else { return }
+    answerTimer = link.loop.schedule(after: nanoseconds) { [unowned self] in
+      guard !relay.hasHeardServer(since: asked) else { return }
+      end(
+        "the server has not answered within \(limit) ms: the network or the other machine may be down; whether it has started anything is unknown"
+      )
+    }
   }
 
   func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {
@@ -124,6 +140,7 @@ final class RelayClient: LinkDelegate {
 
   func link(_ link: Link, didEnd end: LinkEnd) {
     helloTimer?.cancel()
+    answerTimer?.cancel()
     isLeaving = false
     for stream in Array(streams.keys) { endStream(stream, .lost, "the client is gone") }
     relay.clientDidEnd(self)

@@ -1,5 +1,6 @@
 package import TelpherAccess
 package import TelpherLink
+package import TelpherTransport
 internal import TelpherWire
 
 /// The settings and limits of a relay. Times are in nanoseconds.
@@ -15,6 +16,9 @@ package struct RelayConfiguration: Sendable {
   /// How long the connection to the server is kept after its last use, unless the client of that use
   /// says otherwise. More than 0.
   package var keep: UInt64
+  /// Where the relay still describes itself after it has stopped to accept clients, until its last
+  /// client is gone; nil for nowhere.
+  package var endingAddress: SocketAddress?
   /// What the process that carries the connection has printed last; empty if nothing. It is added
   /// to the reason that a lost connection gives its clients.
   package var lastWords: @Sendable () -> String = { "" }
@@ -29,6 +33,10 @@ package struct RelayConfiguration: Sendable {
   package var maxGatheredBytes = 2 * Int(WireConstants.maxOpenLength)
   /// The most PINGs of a client that the server has not answered.
   package var maxPings = 1_024
+  /// The silence of the server after which the relay accepts no further clients, if one has waited in
+  /// vain for an answer; nil for no limit. The connection itself is lost later: its last words may
+  /// still arrive.
+  package var drainAfterSilence: UInt64?
   /// The limits of the connections to clients. Their windows do not grow: they are near.
   package var link = LinkConfiguration()
 

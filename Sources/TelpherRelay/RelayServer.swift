@@ -13,6 +13,9 @@ package actor RelayServer {
   private var relay: Relay?
   private var sockets: [any BoundSocket] = []
   private var listeners: [any Listener] = []
+  private var endingAddress: SocketAddress?
+  /// Whether it has stopped to listen for clients.
+  private var hasMoved = false
   private var isOver = false
   private var waiters: [CheckedContinuation<Void, Never>] = []
 
@@ -58,6 +61,7 @@ package actor RelayServer {
     _ hello: Hello, at addresses: [SocketAddress], _ client: Descriptors?,
     _ configuration: RelayConfiguration
   ) throws {
+    endingAddress = configuration.endingAddress
     do {
       for address in addresses { sockets.append(try loop.bind(to: address, backlog: Self.backlog)) }
       let first = try client.map { client throws(TransportError) in
@@ -65,19 +69,21 @@ package actor RelayServer {
       }
       let relay = try takeOver(hello, configuration)
       self.relay = relay
-      for socket in sockets {
-        let address = socket.address
-        listeners.append(
-          try loop.serve(socket) { [unowned self] stream in
-            nonisolated(unsafe) let stream = stream
-            assumeIsolated { $0.relay?.accept(stream, at: address) }
-          })
-      }
+      for socket in sockets { try serve(socket) }
       if let first { relay.accept(first, at: nil) }
     } catch {
       closeSockets()
       throw error
     }
+  }
+
+  private func serve(_ socket: any BoundSocket) throws(TransportError) {
+    let address = socket.address
+    listeners.append(
+      try loop.serve(socket) { [unowned self] stream in
+        nonisolated(unsafe) let stream = stream
+        assumeIsolated { $0.relay?.accept(stream, at: address) }
+      })
   }
 
   /// Where it listens; port 0 is replaced by the port that the system chose.
@@ -95,11 +101,23 @@ package actor RelayServer {
       relay = Relay(
         link, hello: hello, configuration,
         explain: { end, body in explain(end) { body($0.message) } },
-        didClose: { [unowned self] in assumeIsolated { $0.closeSockets() } },
+        didClose: { [unowned self] in assumeIsolated { $0.moveSockets() } },
         didEnd: { [unowned self] in assumeIsolated { $0.didEnd() } })
     }
     guard let relay else { preconditionFailure("it was created above") }
     return relay
+  }
+
+  /// Listens only where the relay still describes itself.
+  private func moveSockets() {
+    guard !hasMoved else { return }
+    hasMoved = true
+    // One of both sockets exists at any time, so that a list of the relays has this one.
+    let ending = endingAddress.flatMap { try? loop.bind(to: $0, backlog: Self.backlog) }
+    closeSockets()
+    guard let ending else { return }
+    sockets = [ending]
+    try? serve(ending)
   }
 
   private func closeSockets() {
@@ -110,6 +128,7 @@ package actor RelayServer {
   }
 
   private func didEnd() {
+    closeSockets()
     isOver = true
     let waiting = waiters
     waiters = []
@@ -119,15 +138,21 @@ package actor RelayServer {
   /// Accepts no further clients, and returns when the present ones are gone and the connection to
   /// the server has ended.
   package func drain() async {
-    relay?.drain()
+    beginDraining()
     await ended()
   }
 
+  /// Accepts no further clients, and ends after the present ones.
+  package func beginDraining() { relay?.drain() }
+
   /// Ends all connections at once, with a reason for the clients, and returns when they have ended.
   package func stop(_ reason: String) async {
-    relay?.stop(reason)
+    beginStopping(reason)
     await ended()
   }
+
+  /// Ends all connections at once, with a reason for the clients.
+  package func beginStopping(_ reason: String) { relay?.stop(reason) }
 
   /// Returns when the relay has ended.
   package func ended() async {

@@ -22,8 +22,10 @@ struct RelayFixture: Sendable {
   }
 
   /// A new client that has sent nothing.
-  func silentClient() async throws -> RawPeer {
-    try await RawPeer.connect(to: .unix(path: "/relay"), on: clientLoop)
+  func silentClient(
+    at address: SocketAddress = .unix(path: "/relay")
+  ) async throws -> RawPeer {
+    try await RawPeer.connect(to: address, on: clientLoop)
   }
 
   /// Opens a stream to the server for the first stream of a new client.

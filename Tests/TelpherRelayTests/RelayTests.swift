@@ -1,5 +1,6 @@
 import TelpherRelay
 import TelpherTestSupport
+import TelpherTransport
 import Testing
 
 /// What a relay passes on, and how it ends streams.
@@ -236,6 +237,47 @@ struct RelayTests {
       await fixture.server.ignorePings()
       for number: UInt64 in 1...3 { await client.send(ping(number)) }
       #expect(number(try await client.frame(10).payload.dropFirst(4).prefix(4)) == 7)
+    }
+  }
+
+  // MARK: A silent server
+
+  @Test(arguments: [nil, 1] as [UInt64?])
+  func aClientThatWaitsInVainForASignOfLifeOfTheServerIsEnded(_ drains: UInt64?) async throws {
+    try await RelayFixture.with(configure: { $0.drainAfterSilence = drains }) { fixture in
+      await fixture.server.ignorePings()
+      let other = try await fixture.open(1)
+      let client = try await fixture.client(#"{"version":1,"answer_ms":1}"#)
+      let end = try await client.frame(10)
+      #expect(number(end.payload.dropFirst(4).prefix(4)) == 12)
+      #expect(end.text.contains("the server has not answered within 1 ms"))
+      // Others wait as long as they want.
+      await fixture.server.send(close(1))
+      _ = try await other.result(1)
+      guard drains != nil else {
+        _ = try await fixture.client()
+        return
+      }
+      try await eventually("it accepts no more") {
+        guard let next = try? await fixture.silentClient() else { return true }
+        await next.close()
+        return false
+      }
+    }
+  }
+
+  @Test func anEndingRelayDescribesItselfAtAnotherAddress() async throws {
+    let ending = SocketAddress.unix(path: "/ending")
+    try await RelayFixture.with(configure: { $0.endingAddress = ending }) { fixture in
+      let client = try await fixture.open(1)
+      await fixture.relay.beginDraining()
+      let other = try await fixture.silentClient(at: ending)
+      let hello = try await other.frame(1, 0).text
+      #expect(hello.contains(#""ending":true"#) && hello.contains(#""refuses":true"#))
+      #expect(hello.contains(#""clients":1"#))
+      #expect(number(try await other.frame(10).payload.dropFirst(4).prefix(4)) == 11)
+      await fixture.server.send(close(1))
+      _ = try await client.result(1)
     }
   }
 

@@ -48,6 +48,8 @@ private struct ConnectionReport: Encodable {
   var clients: Int?
   /// The number of open streams.
   var streams: Int?
+  /// True if it ends after the commands that use it; later ones make a new connection.
+  var isEnding: Bool?
   /// The age of the connection in milliseconds.
   var ageMS: UInt64?
   /// The time until it ends if it is not used, in milliseconds.
@@ -57,6 +59,7 @@ private struct ConnectionReport: Encodable {
     case address, pid, version, server, clients, streams
     case ageMS = "age_ms"
     case leftMS = "left_ms"
+    case isEnding = "ending"
   }
 
   init(_ relay: RunningRelay) {
@@ -68,6 +71,7 @@ private struct ConnectionReport: Encodable {
     streams = relay.description?.streams
     ageMS = relay.description?.ageMS
     leftMS = relay.description?.leftMS
+    isEnding = relay.description?.isEnding
   }
 
   /// The line for the user.
@@ -76,8 +80,12 @@ private struct ConnectionReport: Encodable {
       return "process \(pid) does not answer; 'telpher disconnect --now' ends it"
     }
     let use =
-      leftMS.map { "not in use, ends in \(Self.seconds($0))" }
-      ?? "used by \(Amount.count(clients, "command"))"
+      if isEnding == true {
+        clients == 0 ? "ending" : "ends after \(Amount.count(clients, "command"))"
+      } else {
+        leftMS.map { "not in use, ends in \(Self.seconds($0))" }
+          ?? "used by \(Amount.count(clients, "command"))"
+      }
     return ShownText.escaped(
       "\(address)  open for \(Self.seconds(ageMS)), \(use), process \(pid)")
   }

@@ -28,8 +28,9 @@ struct UninstallCommand: AsyncParsableCommand {
         throw ClientError(.badAddress, "telpher copies nothing to \(endpoint)")
       }
       let loop = try CurrentBackend.require().makeClientLoop(startsPrograms: true)
-      let line = try await Connection.uninstall(
-        from: carrier, on: loop, environment: environment)
+      let line = try await ConnectingSignals.interruptible(on: loop) {
+        try await Connection.uninstall(from: carrier, on: loop, environment: Environment.all())
+      }
       try Descriptor.output.print(ShownText.escaped(line) + "\n")
     } catch {
       throw Failure(error)

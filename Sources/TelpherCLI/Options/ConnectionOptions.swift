@@ -24,8 +24,11 @@ struct ConnectionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The longest time to wait until the server answers; 10s by default.",
-      discussion:
-        "If a program such as ssh reaches the server: with the time that it takes to connect.",
+      discussion: """
+        If a program such as ssh reaches the server, with the time that it takes to connect and to \
+        copy telpher there. The default is then 120s if you have a terminal, on which ssh may ask for a \
+        password, and 10s without one.
+        """,
       valueName: "duration"),
     transform: DurationArgument.parse)
   var connectTimeout: Duration?

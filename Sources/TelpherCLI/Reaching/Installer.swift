@@ -13,7 +13,8 @@ enum InstallPolicy: String, CaseIterable, Codable, Sendable {
 /// Copies telpher to a place that lacks it.
 struct Installer {
   let policy: InstallPolicy
-  let environment: [String: String]
+  /// The whole environment of the program that carries the connection.
+  let environment: [SystemString: SystemString]
 
   /// The environment variable that names a static telpher.
   static let variable = "TELPHER_STATIC"
@@ -64,7 +65,7 @@ struct Installer {
     let connection: Connection
     do {
       connection = try await Connection.connect(
-        to: .carrier(carrier), on: loop, environment: environment, timeout: timeout)
+        through: carrier, on: loop, environment: environment, timeout: timeout)
     } catch let error as ClientError where error.code == .notInstalled {
       throw ClientError(error.code, error.message + (advice.map { "; or \($0)" } ?? ""))
     }
@@ -78,7 +79,9 @@ struct Installer {
   /// The path of a telpher that runs on every Linux of this processor: the one that the user names,
   /// or this program if it is static; nil if there is none.
   private var program: String? {
-    if let path = environment[Self.variable], !path.isEmpty { return path }
+    if let path = environment[SystemString(Self.variable)], !path.bytes.isEmpty {
+      return path.description
+    }
     return Self.isStatic("/proc/self/exe") ? "/proc/self/exe" : nil
   }
 

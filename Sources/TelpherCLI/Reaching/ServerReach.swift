@@ -78,7 +78,7 @@ struct ServerReach {
     let reach = RelayReach(
       endpoint: server.endpoint, token: token,
       tokenFile: Self.tokenPath(settings.tokenFile, environment), timeout: settings.connectTimeout,
-      keep: keep, install: install, environment: environment)
+      keep: keep, install: install, environment: environment, allVariables: Environment.all())
     return try await reach.connect(on: try backend.makeClientLoop(startsPrograms: false))
   }
 
@@ -88,8 +88,11 @@ struct ServerReach {
     to endpoint: Endpoint, on loop: any EventLoop, _ token: Token?
   ) async throws -> Connection {
     if case .carrier(let carrier) = endpoint {
-      return try await Installer(policy: install, environment: environment)
-        .connect(to: carrier, on: loop, timeout: settings.connectTimeout)
+      let installer = Installer(policy: install, environment: Environment.all())
+      return try await ConnectingSignals.interruptible(on: loop) {
+        [timeout = settings.connectTimeout] in
+        try await installer.connect(to: carrier, on: loop, timeout: timeout)
+      }
     }
     return try await Connection.connect(
       to: endpoint, on: loop, token: token, trustedUsers: Set(settings.trustedUsers),

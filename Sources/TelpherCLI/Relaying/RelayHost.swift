@@ -1,6 +1,5 @@
 internal import CTelpherSys
 internal import Glibc
-internal import Logging
 internal import TelpherAccess
 internal import TelpherClient
 internal import TelpherRelay
@@ -23,9 +22,8 @@ struct RelayHost {
       return ExitStatus.failure
     }
     let diagnostics = DiagnosticPipe.install()
-    let watch = StarterWatch(starter.descriptor)
     do {
-      let server = try await start(settings, diagnostics, watch)
+      let server = try await start(settings, diagnostics, starter.descriptor)
       detach(diagnostics)
       // If the starter is gone, the relay serves later clients.
       _ = starter.send(RelayOutcome())
@@ -39,72 +37,101 @@ struct RelayHost {
       _ = starter.send(
         RelayOutcome(
           code: clientError?.code.description ?? RelayOutcome.ownFailure,
-          message: clientError?.message ?? "\(error)"))
+          message: clientError?.message ?? "\(error)", signal: clientError?.signal))
       return ExitStatus.failure
     }
   }
 
   private func start(
-    _ settings: RelaySettings, _ diagnostics: DiagnosticPipe?, _ watch: StarterWatch
+    _ settings: RelaySettings, _ diagnostics: DiagnosticPipe?, _ starter: Int32
   ) async throws -> RelayServer {
-    let timeout = settings.timeoutMS.map { Duration.milliseconds($0) }
-    let connection: Connection
-    switch try Endpoint(parsing: settings.address) {
-    case .carrier(let carrier):
-      connection = try await Installer(
-        policy: settings.install, environment: settings.environment
-      ).connect(to: carrier, on: try backend.makeClientLoop(startsPrograms: true), timeout: timeout)
-    case let endpoint:
-      connection = try await Connection.connect(
-        to: endpoint, on: try backend.makeClientLoop(startsPrograms: false),
-        token: try TokenFile(settings.tokenFile).read(), timeout: timeout)
+    let endpoint = try Endpoint(parsing: settings.address)
+    var startsPrograms = false
+    if case .carrier = endpoint { startsPrograms = true }
+    let loop = try backend.makeClientLoop(startsPrograms: startsPrograms)
+    let watch = StarterWatch(starter)
+    let connection = try await ConnectingSignals.interruptible(
+      on: loop, alsoBy: { watch.start(calling: $0) }
+    ) {
+      try await Self.connect(to: endpoint, on: loop, settings)
     }
-    _ = try await connection.serverHello()
     watch.stop()
     var configuration = RelayConfiguration(
       address: settings.address, version: RelayKey.build, owner: geteuid(),
       keep: UInt64(settings.keepMS) * 1_000_000)
+    configuration.endingAddress = RelayPlace.endingSocket(beside: settings.socket).map {
+      .unix(path: $0)
+    }
+    configuration.drainAfterSilence = UInt64(Connection.defaultTimeout / .nanoseconds(1))
     configuration.lastWords = { diagnostics?.lastLine ?? "" }
     return try await RelayServer.start(
       over: connection, at: [.unix(path: settings.socket)],
       client: .init(reading: STDIN_FILENO, writing: STDIN_FILENO), configuration)
   }
 
-  /// Leaves the starter's terminal, folder and standard error.
+  private static func connect(
+    to endpoint: Endpoint, on loop: any EventLoop, _ settings: RelaySettings
+  ) async throws -> Connection {
+    let timeout = settings.timeoutMS.map { Duration.milliseconds($0) }
+    let connection: Connection
+    switch endpoint {
+    case .carrier(let carrier):
+      connection = try await Installer(
+        policy: settings.install, environment: settings.environment.variables
+      ).connect(to: carrier, on: loop, timeout: timeout)
+    case .socket:
+      connection = try await Connection.connect(
+        to: endpoint, on: loop, token: try TokenFile(settings.tokenFile).read(), timeout: timeout)
+    }
+    _ = try await connection.serverHello()
+    return connection
+  }
+
+  /// Leaves the starter's terminal, folder, file mode mask and standard error.
   private func detach(_ diagnostics: DiagnosticPipe?) {
     setsid()
     _ = chdir("/")
+    umask(0o077)
     diagnostics?.detach()
     if diagnostics == nil { Descriptor.redirectErrorToNull() }
   }
 
+  /// Serves until the relay has ended. SIGTERM makes it end after its clients, however often it
+  /// comes; SIGINT ends it at once.
   private func serve(_ server: RelayServer) async {
-    let signals = ServerSignals.watch(on: server.loop, reapOrphans: nil)
-    await signals.run(
-      until: { await server.ended() }, ending: server, EscapingLogHandler.logger(level: .critical))
+    server.loop.execute {
+      _ = try? server.loop.watch(signal: SIGTERM) { server.assumeIsolated { $0.beginDraining() } }
+      _ = try? server.loop.watch(signal: SIGINT) {
+        server.assumeIsolated {
+          $0.beginStopping("'telpher disconnect' has ended the connection")
+        }
+      }
+    }
+    await server.ended()
   }
 }
 
-extension RelayServer: EndableServer {
-  func endInOrder() async { await drain() }
-  func endAtOnce() async { await stop("'telpher disconnect' has ended the connection") }
-  nonisolated var remaining: String? { nil }
-}
-
-/// Ends this process if its starter ends before the relay has connected: the user may have pressed
-/// Ctrl-C at a question of ssh.
+/// Notices that the starter ends before the relay has connected.
 private struct StarterWatch {
-  private let stopping: Int32
+  private let starter: Int32
+  /// The pipe whose end of file stops the watch; -1 if there are no descriptors.
+  private let (stopped, stopping): (Int32, Int32)
 
-  /// Watches the socket `starter` from now on.
+  /// How long the attempt to connect has to end after its starter, in milliseconds: longer than a
+  /// program that carries it gets.
+  private static let endTimeout: Int32 = 5_000
+
+  /// A watch of the socket `starter`.
   init(_ starter: Int32) {
+    self.starter = starter
     var ends: [Int32] = [-1, -1]
-    guard telpher_pipe(&ends) == 0 else {
-      stopping = -1
-      return
-    }
-    stopping = ends[1]
-    let stopped = ends[0]
+    (stopped, stopping) = telpher_pipe(&ends) == 0 ? (ends[0], ends[1]) : (-1, -1)
+  }
+
+  /// Calls `didEnd` if the starter ends from now on, and later ends this process in any case.
+  func start(calling didEnd: @escaping @Sendable () -> Void) {
+    guard stopped >= 0 else { return }
+    let (starter, stopped) = (starter, stopped)
     _ = startThread {
       // POLLHUP is always reported.
       var entries = [
@@ -112,7 +139,12 @@ private struct StarterWatch {
         pollfd(fd: stopped, events: Int16(POLLIN), revents: 0),
       ]
       while poll(&entries, 2, -1) < 0 && errno == EINTR {}
-      if entries[1].revents == 0 { _exit(ExitStatus.failure) }
+      if entries[1].revents == 0 {
+        didEnd()
+        // Until `stop()`, which is not called after a failure: the process ends then.
+        while poll(&entries[1], 1, Self.endTimeout) < 0 && errno == EINTR {}
+        if entries[1].revents == 0 { _exit(ExitStatus.failure) }
+      }
       close(stopped)
     }
   }

@@ -28,6 +28,7 @@ struct RunningRelay {
     for path in place.sockets {
       let hello = try? await Connection.helloOfRelay(at: path, on: loop, timeout: timeout)
       guard let process = hello?.relay?.pid ?? RelayPlace.process(listeningAt: path) else {
+        RelayPlace.removeIfDead(path)
         continue
       }
       relays.append(
@@ -47,9 +48,7 @@ struct RunningRelay {
     let handle = telpher_pidfd_open(process)
     guard handle >= 0 else { return handle == -ESRCH }
     defer { close(handle) }
-    _ = telpher_pidfd_signal(handle, SIGTERM)
-    // The second signal differs from the first, or the kernel might deliver both as one.
-    if atOnce { _ = telpher_pidfd_signal(handle, SIGINT) }
+    _ = telpher_pidfd_signal(handle, atOnce ? SIGINT : SIGTERM)
     var entry = pollfd(fd: handle, events: Int16(POLLIN), revents: 0)
     let isFree = atOnce || description?.clients == 0
     if poll(&entry, 1, isFree ? Self.endTimeout : Self.shortEndTimeout) == 1 { return true }

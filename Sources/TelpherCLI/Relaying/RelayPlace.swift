@@ -4,8 +4,9 @@ internal import TelpherTransport
 
 /// The private folder with the sockets of this user's relays.
 ///
-/// A socket is named after its key and build, `KEY.BUILD.sock`. `KEY.lock` is locked while a relay
-/// is started, so that two clients start one.
+/// A socket is named after its key and build, `KEY.BUILD.sock`. A relay that accepts no clients any
+/// more still describes itself at `PID.ending.sock`. `KEY.lock` is locked while a relay is started,
+/// so that two clients start one; it exists only for that time.
 struct RelayPlace {
   private let folder: String
   private static let suffix = ".sock"
@@ -31,6 +32,24 @@ struct RelayPlace {
   func socket(_ key: RelayKey) -> String? {
     let path = "\(folder)/\(key.name).\(RelayKey.build)\(Self.suffix)"
     return path.utf8.count <= Int(telpher_longest_unix_path()) ? path : nil
+  }
+
+  /// The path of the socket at which this process describes itself while it ends, in the folder of
+  /// `socket`; nil if it is too long for a socket.
+  static func endingSocket(beside socket: String) -> String? {
+    let folder = socket.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+    let path = "\(folder.joined(separator: "/"))/\(getpid())\(endingSuffix)"
+    return path.utf8.count <= Int(telpher_longest_unix_path()) ? path : nil
+  }
+
+  private static let endingSuffix = ".ending" + suffix
+
+  /// Removes the socket `path` of a relay that has died while it was ending.
+  static func removeIfDead(_ path: String) {
+    guard path.hasSuffix(endingSuffix), let name = path.split(separator: "/").last,
+      let pid = pid_t(name.dropLast(endingSuffix.utf8.count)), kill(pid, 0) != 0, errno == ESRCH
+    else { return }
+    unlink(path)
   }
 
   /// The path of the lock for a key.
@@ -72,7 +91,11 @@ struct RelayPlace {
 }
 
 /// A lock that this process holds while it starts a relay. The kernel releases it with the process.
+///
+/// The file is removed before the lock is released. So a lock counts only if the path still leads to
+/// the locked file: otherwise another process may hold a lock on a new file.
 struct RelayLock: ~Copyable {
+  private let path: String
   private let descriptor: Int32
   /// The pause between two attempts to get the lock.
   private static let pause = Duration.milliseconds(10)
@@ -81,20 +104,34 @@ struct RelayLock: ~Copyable {
   ///
   /// - Returns: nil if another process still holds it, or if it can't be made.
   static func take(_ path: String, within limit: Duration) async -> RelayLock? {
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { return nil }
     let end = ContinuousClock.now + limit
-    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      guard errno == EWOULDBLOCK, ContinuousClock.now < end else {
-        close(descriptor)
-        return nil
+    while true {
+      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+      guard descriptor >= 0 else { return nil }
+      let isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+      let isHeld = !isLocked && errno == EWOULDBLOCK
+      if isLocked, leads(path, to: descriptor) {
+        return RelayLock(path: path, descriptor: descriptor)
       }
-      try? await Task.sleep(for: pause)
+      close(descriptor)
+      guard isLocked || isHeld, ContinuousClock.now < end else { return nil }
+      if isHeld { try? await Task.sleep(for: pause) }
     }
-    return RelayLock(descriptor: descriptor)
   }
 
-  private init(descriptor: Int32) { self.descriptor = descriptor }
+  /// Whether the file at `path` is the open one.
+  private static func leads(_ path: String, to descriptor: Int32) -> Bool {
+    var (named, opened) = (stat(), stat())
+    return lstat(path, &named) == 0 && fstat(descriptor, &opened) == 0
+      && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino
+  }
 
-  deinit { close(descriptor) }
+  private init(path: String, descriptor: Int32) {
+    (self.path, self.descriptor) = (path, descriptor)
+  }
+
+  deinit {
+    unlink(path)
+    close(descriptor)
+  }
 }

@@ -15,41 +15,53 @@ struct RelayReach {
   /// Whether telpher may be copied to a place that lacks it.
   let install: InstallPolicy
   let environment: [String: String]
+  /// The same with the variables that are not UTF-8.
+  let allVariables: [SystemString: SystemString]
 
   /// Connects.
   ///
   /// - Returns: nil if no relay can be used; the caller then connects by itself.
   /// - Throws: `ClientError` if the server can't be reached.
   func connect(on loop: any EventLoop) async throws -> Connection? {
+    let deadline = timeout.map { ContinuousClock.now + $0 }
+    let left = { deadline.map { max(.zero, $0 - .now) } }
     let key = RelayKey(
-      address: endpoint.description, token: token, environment: environment,
-      directory: Self.directory)
+      address: endpoint.description, token: token, environment: allVariables,
+      directory: Self.directory, attributes: ProcessAttributes.current)
     guard let place = try? RelayPlace(environment: environment), let path = place.socket(key) else {
       return nil
     }
-    switch await connect(path, loop) {
+    switch await connect(path, loop, timeout) {
     case .connected(let connection): return connection
     case .unusable: return nil
     case .missing: break
     }
-    let limit = timeout ?? Connection.defaultTimeout
-    guard let lock = await RelayLock.take(place.lock(key), within: limit) else { return nil }
+    // The server would end the relay with the job, or break its promise to end all processes of it.
+    guard !ProcessAttributes.isInJob(environment) else { return nil }
+    let limit = left() ?? Connection.defaultTimeout
+    guard let lock = await RelayLock.take(place.lock(key), within: limit) else {
+      guard let timeout, left() == .zero else { return nil }
+      throw ClientError(
+        .unreachable,
+        "another telpher has been connecting to \(endpoint) for more than \(timeout.wholeMilliseconds) ms"
+      )
+    }
     defer { withExtendedLifetime(lock) {} }
     // Another client may have started it meanwhile.
-    switch await connect(path, loop) {
+    switch await connect(path, loop, left()) {
     case .connected(let connection): return connection
     case .unusable: return nil
     case .missing: break
     }
     Self.replace(place.foreignSockets(key))
-    return try await start(path, loop)
+    return try await start(path, loop, left())
   }
 
   /// The working directory; empty if it has no path.
-  private static var directory: String {
+  private static var directory: SystemString {
     guard let path = getcwd(nil, 0) else { return "" }
     defer { free(path) }
-    return String(cString: path)
+    return SystemString(Array(UnsafeRawBufferPointer(start: path, count: strlen(path))))
   }
 
   private enum Attempt {
@@ -60,11 +72,16 @@ struct RelayReach {
     case unusable
   }
 
-  private func connect(_ path: String, _ loop: any EventLoop) async -> Attempt {
+  private func connect(
+    _ path: String, _ loop: any EventLoop, _ timeout: Duration?
+  ) async -> Attempt {
     do {
       return .connected(
         try await Connection.connect(
           toRelayAt: path, on: loop, keep: keep, timeout: timeout ?? Connection.defaultTimeout))
+    } catch let error as ClientError where error.code == .unreachable {
+      // One that listens now has started since: the caller looks again when it holds the lock.
+      return .missing
     } catch {
       guard access(path, F_OK) == 0, RelayPlace.process(listeningAt: path) != nil else {
         return .missing
@@ -73,25 +90,42 @@ struct RelayReach {
     }
   }
 
-  private func start(_ path: String, _ loop: any EventLoop) async throws -> Connection? {
+  /// - Parameter left: how much of `timeout` is left.
+  private func start(
+    _ path: String, _ loop: any EventLoop, _ left: Duration?
+  ) async throws -> Connection? {
     let settings = RelaySettings(
       address: endpoint.description, socket: path, tokenFile: tokenFile,
       timeoutMS: timeout?.wholeMilliseconds, keepMS: max(1, keep.wholeMilliseconds),
-      install: install, environment: environment)
-    guard let descriptor = RelayProcess.start(settings, environment: environment) else {
+      install: install, environment: ByteVariables(allVariables))
+    guard let process = RelayProcess.start(settings, environment: environment) else {
       return nil
     }
-    guard let outcome = RelayChannel(descriptor: descriptor).receive(RelayOutcome.self) else {
+    let descriptor = process.channel.descriptor
+    let end = left.map { ContinuousClock.now + $0 }
+    do {
+      let outcome = try await ConnectingSignals.interruptible(on: loop) {
+        await process.outcome(within: left, on: loop)
+      }
+      guard let outcome else { throw noOutcome(isLate: end.map { $0 <= .now } ?? false) }
+      if let error = outcome.error { throw error }
+    } catch {
       close(descriptor)
-      throw ClientError(
-        .unreachable, "the process that connects to \(endpoint) has ended unexpectedly")
-    }
-    if let code = outcome.code {
-      close(descriptor)
-      if code == RelayOutcome.ownFailure { return nil }
-      throw ClientError(ClientError.Code(description: code), outcome.message)
+      if error is RelayOutcome.OwnFailure { return nil }
+      throw error
     }
     return try await Connection.adopt(relay: descriptor, on: loop, keep: keep)
+  }
+
+  private func noOutcome(isLate: Bool) -> ClientError {
+    if isLate, let timeout {
+      return ClientError(
+        .unreachable, "\(endpoint): no answer within \(timeout.wholeMilliseconds) ms")
+    }
+    return ClientError(
+      .unreachable,
+      "the background process that connects to \(endpoint) has ended unexpectedly; --keep 0 connects without it"
+    )
   }
 
   /// Makes the relays at `sockets`, which belong to other builds of this program, accept no further

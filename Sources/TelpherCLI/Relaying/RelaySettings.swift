@@ -16,7 +16,7 @@ struct RelaySettings: Codable {
   /// Whether telpher may be copied to the place, if a program carries the connection.
   var install: InstallPolicy
   /// The environment of a process that carries the connection. The relay itself has not got it.
-  var environment: [String: String]
+  var environment: ByteVariables
 }
 
 /// What a relay's process answers. The same socket is then its first client's connection.
@@ -25,9 +25,22 @@ struct RelayOutcome: Codable {
   var code: String?
   /// The error's message.
   var message = ""
+  /// The signal, if one has ended the attempt.
+  var signal: Int32?
 
-  /// The code if the relay has failed, not the connection to the server.
+  /// The relay has failed, not the connection to the server.
+  struct OwnFailure: Error {}
+
+  /// The code of an `OwnFailure`.
   static let ownFailure = "relay failed"
+
+  /// Why the attempt to connect has ended; nil after success.
+  var error: (any Error)? {
+    if let signal { return ClientError(interruptedBy: signal) }
+    guard let code else { return nil }
+    return code == Self.ownFailure
+      ? OwnFailure() : ClientError(ClientError.Code(description: code), message)
+  }
 }
 
 /// The socket between a client and the relay's process that it has started, with blocking calls.
@@ -57,6 +70,9 @@ struct RelayChannel {
     }
     return true
   }
+
+  /// Ends the conversation: `receive` of both sides then returns nil.
+  func breakOff() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
   /// Receives a value; nil if the other side has ended or sends something else.
   func receive<Value: Decodable>(_ type: Value.Type) -> Value? {

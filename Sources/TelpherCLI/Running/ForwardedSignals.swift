@@ -18,7 +18,7 @@ struct ForwardedSignals {
   }
 
   /// The signals that normally end a process.
-  private static let ending = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
+  static let ending = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
   /// The signals whose meaning the command defines.
   private static let others = [SIGUSR1, SIGUSR2]
 

@@ -63,13 +63,26 @@ struct BastionHost {
       }
     }
     do {
-      let connection = try await Connection.connect(
-        to: endpoint, on: try backend.makeClientLoop(startsPrograms: true), token: token,
-        environment: environment)
-      _ = try await connection.serverHello()
-      return connection
+      let loop = try backend.makeClientLoop(startsPrograms: true)
+      return try await ConnectingSignals.interruptible(on: loop) { [token] in
+        let connection =
+          if case .carrier(let carrier) = endpoint {
+            try await Connection.connect(
+              through: carrier, on: loop, environment: Environment.all(), timeout: nil)
+          } else {
+            try await Connection.connect(to: endpoint, on: loop, token: token)
+          }
+        _ = try await connection.serverHello()
+        return connection
+      }
     } catch {
       throw Failure(error)
     }
   }
+}
+
+extension RelayServer: EndableServer {
+  func endInOrder() async { await drain() }
+  func endAtOnce() async { await stop("a signal has ended the bastion") }
+  nonisolated var remaining: String? { nil }
 }

@@ -14,7 +14,10 @@ final class CarrierProcess {
   private let route: any CarrierRoute
   /// Whether telpher is being copied to the place.
   var isInstalling = false
-  private var status: ProcessExit.Status?
+  /// How it has ended; nil while it runs.
+  private(set) var status: ProcessExit.Status?
+  /// Called once when it has ended.
+  var didExit: ((ProcessExit.Status) -> Void)?
   /// Whether this side has ended it. Its status then explains nothing.
   private var wasEnded = false
   private var timer: (any LoopTimer)?
@@ -25,8 +28,11 @@ final class CarrierProcess {
     self.route = route
     self.loop = loop
     child.onExit = { [weak self] exit in
-      self?.status = exit.status
-      self?.wake()
+      guard let self else { return }
+      status = exit.status
+      didExit?(exit.status)
+      didExit = nil
+      wake()
     }
   }
 
@@ -35,10 +41,15 @@ final class CarrierProcess {
     guard status == nil else { return body() }
     waiting.append(body)
     guard timer == nil else { return }
-    timer = loop.schedule(after: Self.exitTimeout) { [weak self] in
-      self?.signalGroup(SIGTERM)
-      self?.awaitEndAfterSignal()
-    }
+    timer = loop.schedule(after: Self.exitTimeout) { [weak self] in self?.end() }
+  }
+
+  /// Ends the process and those that it has started: by SIGTERM, and by SIGKILL after `exitTimeout`.
+  func end() {
+    guard status == nil, !wasEnded else { return }
+    timer?.cancel()
+    signalGroup(SIGTERM)
+    awaitEndAfterSignal()
   }
 
   private func awaitEndAfterSignal() {

@@ -1,7 +1,20 @@
 internal import TelpherLink
-internal import TelpherTransport
+package import TelpherTransport
+
+/// The whole environment of a carrier. Variables are bytes: not all are UTF-8.
+package typealias CarrierEnvironment = [SystemString: SystemString]
 
 extension Connection {
+  /// Connects to a server through a carrier, as `connect(to:)`.
+  package static func connect(
+    through carrier: Carrier, on loop: any EventLoop, environment: CarrierEnvironment,
+    timeout: Duration?
+  ) async throws -> Connection {
+    let connection = Connection(loop: loop)
+    try await connection.open(through: carrier.route, environment, timeout: timeout)
+    return connection
+  }
+
   /// Connects to a server that is copied to its place first if the place lacks it.
   ///
   /// - Parameters:
@@ -10,7 +23,7 @@ extension Connection {
   /// - Throws: `ClientError`, as `connect`; `notInstalled` if the program is not allowed or can't be
   ///   stored.
   package static func connect(
-    to carrier: Carrier, on loop: any EventLoop, environment: [String: String],
+    to carrier: Carrier, on loop: any EventLoop, environment: CarrierEnvironment,
     timeout: Duration?, installing installation: Installation,
     ifAllowed isAllowed: @escaping @Sendable () async -> Bool
   ) async throws -> Connection {
@@ -25,51 +38,106 @@ extension Connection {
   ///
   /// - Parameter installation: the telpher to copy there first if the place lacks it; nil to run the
   ///   one on the PATH there.
+  /// - Throws: `ClientError`; `CancellationError` if the task was canceled. The carrier has ended.
   func open(
-    through route: any CarrierRoute, _ environment: [String: String], timeout: Duration?,
+    through route: any CarrierRoute, _ environment: CarrierEnvironment, timeout: Duration?,
     installing installation: (program: Installation, isAllowed: @Sendable () async -> Bool)? = nil
   ) async throws {
-    let arguments = route.arguments(
-      running: installation?.program.command ?? ["telpher", "serve", "--listen", "stdio"],
-      connectTimeout: timeout ?? Self.defaultTimeout)
-    let (carrier, lent) = try await spawn(arguments, input: .pipe, route, environment)
-    var loan = lent
-    let child = carrier.child
-    defer { loan?.takeBack(from: child.pid) }
-    guard let output = child.output, let input = child.input else {
-      preconditionFailure("pipes were asked for")
-    }
-    let stream = JoinedStream(reading: output, writing: input)
-    if let installation {
-      let exchange = InstallationExchange(
-        stream, on: loop, patience: Self.nanoseconds(timeout ?? Self.loginTimeout))
-      carrier.isInstalling = true
-      do throws(ClientError) {
-        if try await exchange.answer() == .want {
-          // The program at the place runs, so ssh has asked all that it asks.
-          loan?.takeBack(from: child.pid)
-          loan = nil
-          guard await installation.isAllowed() else {
-            stream.close()
-            throw ClientError(.notInstalled, "the copy was not allowed")
-          }
-          try await exchange.send(installation.program.chunks)
-          guard try await exchange.answer() == .have else {
-            throw ClientError(.protocolError, "the program was asked for twice")
-          }
-        }
-      } catch {
-        stream.close()
-        guard error.code == .lost else { throw error }
-        await withCheckedContinuation { done in carrier.whenEnded { done.resume() } }
-        throw carrier.explain(error, hasAnswered: false)
+    try await attempt(route, timeout) { login in
+      let arguments = route.arguments(
+        running: installation?.program.command ?? ["telpher", "serve", "--listen", "stdio"],
+        connectTimeout: timeout ?? Self.defaultTimeout)
+      let carrier = try await spawn(arguments, input: .pipe, route, environment, login)
+      guard let output = carrier.child.output, let input = carrier.child.input else {
+        preconditionFailure("pipes were asked for")
       }
-      carrier.isInstalling = false
+      let stream = JoinedStream(reading: output, writing: input)
+      if let installation {
+        do {
+          try await install(
+            installation.program, ifAllowed: installation.isAllowed, over: stream, carrier, login,
+            patience: timeout ?? Self.loginTimeout)
+        } catch {
+          stream.close()
+          throw error
+        }
+      }
+      start(
+        stream, timeout: timeout ?? Self.defaultTimeout, waitsForLogin: timeout == nil,
+        carrier: carrier)
+      login.breakOff = { [session] in session.link.abort() }
+      if login.hasFailed { session.link.abort() }
+      _ = try await session.hello()
     }
-    start(
-      stream, timeout: timeout ?? Self.defaultTimeout, waitsForLogin: timeout == nil,
-      carrier: carrier)
-    _ = try await session.hello()
+  }
+
+  /// Calls `body` with a login through `route`, and ends its carrier if it fails.
+  private func attempt<Value>(
+    _ route: any CarrierRoute, _ timeout: Duration?, _ body: (CarrierLogin) async throws -> Value
+  ) async throws -> Value {
+    let login = CarrierLogin(route, on: loop, timeout: timeout)
+    let loop = loop
+    do {
+      let value = try await withTaskCancellationHandler {
+        try await body(login)
+      } onCancel: {
+        loop.execute { login.fail(CancellationError()) }
+      }
+      if let error = await login.finish(nil) { throw error }
+      return value
+    } catch {
+      throw await login.finish(error) ?? error
+    }
+  }
+
+  /// Copies a program to the place if it lacks it, and starts it there.
+  private func install(
+    _ program: Installation, ifAllowed isAllowed: @escaping @Sendable () async -> Bool,
+    over stream: any ByteStream, _ carrier: CarrierProcess, _ login: CarrierLogin,
+    patience: Duration
+  ) async throws {
+    let exchange = InstallationExchange(stream, on: loop, patience: Self.nanoseconds(patience))
+    carrier.isInstalling = true
+    login.breakOff = { exchange.end("this side has ended the attempt") }
+    if login.hasFailed { login.breakOff?() }
+    do throws(ClientError) {
+      if try await exchange.answer() == .want {
+        login.didReachPlace()
+        guard await answer(of: isAllowed, unlessEnded: exchange, login) else {
+          throw ClientError(.notInstalled, "the copy was not allowed")
+        }
+        try await exchange.send(program.chunks)
+        guard try await exchange.answer() == .have else {
+          throw ClientError(.protocolError, "the program was asked for twice")
+        }
+      }
+    } catch {
+      guard error.code == .lost else { throw error }
+      await withCheckedContinuation { done in carrier.whenEnded { done.resume() } }
+      throw carrier.explain(error, hasAnswered: false)
+    }
+    carrier.isInstalling = false
+  }
+
+  /// The answer of `isAllowed`, which may never come; false if the attempt ends before.
+  private func answer(
+    of isAllowed: @escaping @Sendable () async -> Bool, unlessEnded exchange: InstallationExchange,
+    _ login: CarrierLogin
+  ) async -> Bool {
+    let (answers, continuation) = AsyncStream.makeStream(of: Bool.self)
+    let endExchange = login.breakOff
+    login.breakOff = {
+      endExchange?()
+      continuation.finish()
+    }
+    defer { login.breakOff = endExchange }
+    if login.hasFailed { return false }
+    Task {
+      continuation.yield(await isAllowed())
+      continuation.finish()
+    }
+    var iterator = answers.makeAsyncIterator()
+    return await iterator.next() ?? false
   }
 
   /// Starts a carrier, and lends it the terminal of this process, if there is one.
@@ -79,21 +147,15 @@ extension Connection {
   /// on.
   private func spawn(
     _ arguments: [String], input: SpawnRequest.Stdio, _ route: any CarrierRoute,
-    _ environment: [String: String]
-  ) async throws -> (CarrierProcess, TerminalLoan?) {
+    _ environment: CarrierEnvironment, _ login: CarrierLogin
+  ) async throws -> CarrierProcess {
     var request = SpawnRequest(
-      arguments: arguments, environment: environment, input: input, error: .inherit,
-      tracksTree: false)
+      arguments: arguments.map { SystemString($0) }, environment: environment, input: input,
+      error: .inherit, tracksTree: false)
     request.leadsGroup = true
-    let loan = TerminalLoan()
-    do {
-      let carrier = try await spawn(request, route)
-      loan?.lend(to: carrier.child.pid)
-      return (carrier, loan)
-    } catch {
-      loan?.takeBack(from: nil)
-      throw error
-    }
+    let carrier = try await spawn(request, route)
+    login.didStart(carrier)
+    return carrier
   }
 
   private func spawn(
@@ -120,28 +182,32 @@ extension Connection {
   /// Runs a command at the place of a carrier, without a server.
   ///
   /// - Returns: its standard output, at most `outputLimit` bytes.
-  /// - Throws: `ClientError` (`unreachable`) if the command fails.
+  /// - Throws: `ClientError` (`unreachable`) if the command fails; `CancellationError`.
   private func output(
-    of command: [String], through route: any CarrierRoute, _ environment: [String: String]
+    of command: [String], through route: any CarrierRoute, _ environment: CarrierEnvironment
   ) async throws -> [UInt8] {
-    let (carrier, loan) = try await spawn(
-      route.arguments(running: command, connectTimeout: Self.defaultTimeout), input: .null, route,
-      environment)
-    let child = carrier.child
-    defer { loan?.takeBack(from: child.pid) }
-    guard let output = child.output else { preconditionFailure("a pipe was asked for") }
-    defer { output.close() }
-    var bytes: [UInt8] = []
-    await withCheckedContinuation { done in
+    try await attempt(route, nil) { login in
+      let carrier = try await spawn(
+        route.arguments(running: command, connectTimeout: Self.defaultTimeout), input: .null, route,
+        environment, login)
+      guard let output = carrier.child.output else { preconditionFailure("a pipe was asked for") }
+      defer { output.close() }
+      var bytes: [UInt8] = []
+      let (ends, continuation) = AsyncStream.makeStream(of: Void.self)
       output.onRead = { chunk in
+        login.didReachPlace()
         if bytes.count < Self.outputLimit { bytes.append(contentsOf: chunk) }
       }
-      output.onEnd = { _ in done.resume() }
-      output.resumeReading()
+      output.onEnd = { _ in continuation.finish() }
+      login.breakOff = { continuation.finish() }
+      if !login.hasFailed {
+        output.resumeReading()
+        for await _ in ends {}
+      }
+      await withCheckedContinuation { done in carrier.whenEnded { done.resume() } }
+      try carrier.checkSuccess()
+      return bytes
     }
-    await withCheckedContinuation { done in carrier.whenEnded { done.resume() } }
-    try carrier.checkSuccess()
-    return bytes
   }
 
   /// How many bytes of a command's output are kept: it prints one line.
@@ -152,7 +218,7 @@ extension Connection {
   /// - Returns: what was removed, as one line.
   /// - Throws: `ClientError`: `badAddress` if nothing can be run there; `unreachable`.
   package static func uninstall(
-    from carrier: Carrier, on loop: any EventLoop, environment: [String: String]
+    from carrier: Carrier, on loop: any EventLoop, environment: CarrierEnvironment
   ) async throws -> String {
     guard carrier.canInstall else {
       throw ClientError(.badAddress, "telpher copies nothing to \(carrier)")

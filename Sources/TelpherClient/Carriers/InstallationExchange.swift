@@ -94,7 +94,8 @@ final class InstallationExchange {
     timer = nil
   }
 
-  private func end(_ why: String) {
+  /// Ends the conversation: calls that wait throw `lost`.
+  func end(_ why: String) {
     if ended == nil { ended = ClientError(.lost, why) }
     wake()
   }

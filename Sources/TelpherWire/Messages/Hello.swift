@@ -22,6 +22,9 @@ public struct Hello: Sendable, Equatable, WireMessage {
   /// From a client to a relay: how long the relay keeps its connection to the server after this
   /// client, in milliseconds.
   public var keepMS: UInt64?
+  /// From a client to a relay: how long the relay waits for a sign of life of the server after this
+  /// client's HELLO, in milliseconds. After that it ends the client's connection.
+  public var answerMS: UInt64?
   /// From a relay: what it is and does.
   public var relay: Relay?
   /// Keys of this message that the receiver must understand.
@@ -64,11 +67,14 @@ public struct Hello: Sendable, Equatable, WireMessage {
     public var leftMS: UInt64?
     /// True if it does not accept the client that gets this HELLO; a GOAWAY follows.
     public var refuses: Bool?
+    /// True if it accepts no clients any more and ends after those that it has.
+    public var isEnding: Bool?
 
     /// A description.
     package init(
       address: String, version: String, pid: Int32, clients: Int = 0, streams: Int = 0,
-      ageMS: UInt64 = 0, leftMS: UInt64? = nil, refuses: Bool? = nil
+      ageMS: UInt64 = 0, leftMS: UInt64? = nil, refuses: Bool? = nil,
+      isEnding: Bool? = nil
     ) {
       self.address = address
       self.version = version
@@ -78,12 +84,14 @@ public struct Hello: Sendable, Equatable, WireMessage {
       self.ageMS = ageMS
       self.leftMS = leftMS
       self.refuses = refuses
+      self.isEnding = isEnding
     }
 
     enum CodingKeys: String, CodingKey {
       case address, version, pid, clients, streams, refuses
       case ageMS = "age_ms"
       case leftMS = "left_ms"
+      case isEnding = "ending"
     }
   }
 
@@ -112,6 +120,7 @@ public struct Hello: Sendable, Equatable, WireMessage {
     case maxStreams = "max_streams"
     case killScope = "kill_scope"
     case keepMS = "keep_ms"
+    case answerMS = "answer_ms"
   }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
 

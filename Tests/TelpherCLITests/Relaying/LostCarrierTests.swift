@@ -24,7 +24,7 @@ struct LostCarrierTests {
       let result = try await sandbox.telpher(
         "run", "--connect-timeout", "300ms", "--on", address, "--", "true")
       #expect(result.status == 125)
-      #expect(result.errorText.contains("300 ms"))
+      #expect(result.errorText.contains("no answer within 300 ms"))
       #expect(try await isGone(try await pid(in: sandbox)))
     }
   }

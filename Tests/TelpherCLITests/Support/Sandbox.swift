@@ -145,6 +145,17 @@ final class Sandbox: Sendable {
   }
 }
 
+extension Sandbox {
+  /// The process of the only relay of this sandbox.
+  func onlyRelay() async throws -> Int32 {
+    let text = try await telpher("connections").text
+    let lines = text.split(separator: "\n")
+    guard lines.count == 1, let pid = lines[0].split(separator: " ").last.flatMap({ Int32($0) })
+    else { throw Failed("not one connection: \(text)") }
+    return pid
+  }
+}
+
 /// The permission bits of a file.
 func mode(of path: String) -> mode_t? {
   var status = stat()
