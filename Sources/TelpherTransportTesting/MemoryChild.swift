@@ -24,7 +24,7 @@ final class MemoryChild: ChildProcess {
   }
 
   func resizeTerminal(to size: TerminalSize) {
-    loop.later { [weak process] in process?.resizeTerminal(to: size) }
+    loop.callLater { [weak process] in process?.resizeTerminal(to: size) }
   }
 
   func signal(_ signal: Int32) {
