@@ -180,6 +180,8 @@ public actor Connection {
     hello.keepMS = keep.map { UInt64(max(0, $0.wholeMilliseconds)) }
     hello.answerMS = answer.map { UInt64(max(0, $0.wholeMilliseconds)) }
     var configuration = LinkConfiguration()
+    // The window is large enough from the beginning.
+    configuration.unreadGrowth = 0
     // A server that does not answer counts as lost (see `LinkConfiguration.stoppedAfter`). Through
     // a carrier its HELLO gets more time, because ssh may ask for a password first. A relay may
     // use one.

@@ -17,14 +17,6 @@ package final class SocketPump {
     case broken(TransportError)
   }
 
-  /// The larger window for a socket that takes its bytes, and the largest part of the connection's
-  /// window that it may be (1/4): as for a command's input.
-  private static let grownWindow = WireConstants.defaultWindow
-  private static let partOfConnection: UInt64 = 4
-  /// Chunks of fewer bytes than this are gathered while the socket takes nothing, so that a peer
-  /// that sends single bytes costs no more memory than its window.
-  private static let gatheredBelow = 4_096
-
   /// Bytes that the stream has brought.
   package private(set) var receivedBytes: UInt64 = 0
   /// Bytes that the stream has sent.
@@ -41,12 +33,11 @@ package final class SocketPump {
   private var socket: (any ByteStream)?
   private var flow = SocketFlow()
   private var isFinished = false
-  /// Bytes that wait for the socket.
-  private var gathered: [UInt8] = []
-  /// Whether the socket has queued bytes, so that `onWritable` follows.
-  private var isBlocked = false
-  /// Bytes that arrived and that the peer got no credit for yet.
-  private var untaken = 0
+  /// Bytes that wait for the socket. It gets one chunk at a time, so that the peer gets credit for
+  /// each as soon as the socket has taken it.
+  private var waiting = WaitingBytes()
+  /// The length of the chunk that the socket has queued; 0 if it has none. Then `onWritable` follows.
+  private var queued = 0
 
   /// A pump for an open stream, whose socket comes later.
   ///
@@ -63,6 +54,7 @@ package final class SocketPump {
     outbound = link.outbound(stream, sending)
     outbound.onReady = { [unowned self] in read() }
     outbound.onFinished = { [unowned self] in perform(flow.didSendEnd()) }
+    link.openInput(stream, receiving)
   }
 
   // MARK: The socket
@@ -77,7 +69,7 @@ package final class SocketPump {
     socket.onEnd = { [unowned self] error in didEndReading(error) }
     socket.onWritable = { [unowned self] in didBecomeWritable() }
     socket.onWriteFailure = { [unowned self] error in breakOff(error) }
-    writeGathered()
+    write()
     perform(flow.didOpen())
     read()
   }
@@ -106,9 +98,10 @@ package final class SocketPump {
   }
 
   private func didBecomeWritable() {
-    isBlocked = false
-    writeGathered()
-    giveCredit()
+    let count = queued
+    queued = 0
+    giveCredit(count)
+    write()
     if flow.isEnding { endWriting() }
   }
 
@@ -125,15 +118,9 @@ package final class SocketPump {
     guard channel == receiving else { return link.consume(stream, channel, chunk.count) }
     receivedBytes += UInt64(chunk.count)
     guard flow.takesBytes else { return link.consume(stream, receiving, chunk.count) }
-    untaken += chunk.count
-    guard let socket, !isBlocked || chunk.count >= Self.gatheredBelow else {
-      gathered.append(contentsOf: chunk)
-      return
-    }
-    writeGathered()
-    // A chunk that waits should not keep a much larger read buffer alive.
-    write(isBlocked ? chunk.compacted() : chunk, to: socket)
-    giveCredit()
+    // The common case: nothing waits, and no copy is needed.
+    if let socket, queued == 0, waiting.isEmpty { return write(chunk, to: socket) }
+    waiting.append(chunk)
   }
 
   /// Handles the FIN of a channel of the stream.
@@ -141,28 +128,24 @@ package final class SocketPump {
     if channel == receiving { perform(flow.receiveEnd()) }
   }
 
-  private func writeGathered() {
-    guard !gathered.isEmpty, let socket else { return }
-    let chunk = Chunk(gathered)
-    gathered = []
-    write(chunk, to: socket)
+  /// Writes what waits, until the socket takes no more.
+  private func write() {
+    guard let socket else { return }
+    while queued == 0, let chunk = waiting.next() { write(chunk, to: socket) }
   }
 
   private func write(_ chunk: Chunk, to socket: any ByteStream) {
-    if !socket.write(UnsafeRawBufferPointer(start: nil, count: 0), chunk) { isBlocked = true }
+    if socket.write(UnsafeRawBufferPointer(start: nil, count: 0), chunk) {
+      giveCredit(chunk.count)
+    } else {
+      queued = chunk.count
+    }
   }
 
-  /// Gives the peer credit for the bytes that the socket has taken.
-  private func giveCredit() {
-    let waiting = (socket?.queuedBytes ?? 0) + gathered.count
-    let taken = untaken - waiting
-    guard taken > 0 else { return }
-    untaken = waiting
-    if receivedBytes >= link.window(of: stream, receiving) {
-      link.growWindow(
-        of: stream, receiving, to: Self.grownWindow, part: Self.partOfConnection)
-    }
-    link.consume(stream, receiving, taken)
+  /// Gives the peer credit for bytes that the socket has taken.
+  private func giveCredit(_ count: Int) {
+    if receivedBytes >= link.window(of: stream, receiving) { link.growInput(stream, receiving) }
+    link.consume(stream, receiving, count)
   }
 
   // MARK: The end
@@ -170,9 +153,7 @@ package final class SocketPump {
   private func perform(_ action: SocketFlow.Action) {
     switch action {
     case .none: break
-    case .endWriting:
-      writeGathered()
-      endWriting()
+    case .endWriting: endWriting()
     case .finish:
       isFinished = true
       didEnd(.finished)
@@ -184,7 +165,7 @@ package final class SocketPump {
   /// delivers the end by itself, so the socket must not be reset any more. A backend may close it
   /// when both of its directions have ended.
   private func endWriting() {
-    guard !isBlocked, let socket else { return }
+    guard queued == 0, waiting.isEmpty, let socket else { return }
     socket.setResetsOnClose(false)
     socket.finishWriting()
     perform(flow.didWriteAll())
@@ -206,7 +187,7 @@ package final class SocketPump {
   private func closeSocket(resets: Bool) {
     guard let socket else { return }
     self.socket = nil
-    gathered = []
+    waiting.removeAll()
     socket.setResetsOnClose(resets)
     socket.close()
   }

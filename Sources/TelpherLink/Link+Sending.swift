@@ -39,13 +39,53 @@ extension Link {
     return window(of: stream, channel)
   }
 
+  /// Raises the receive window as `growWindow` does, and grants it at once.
+  ///
+  /// - Returns: the window in bytes; 0 if the stream is not open.
+  @discardableResult
+  package func openWindow(
+    of stream: StreamID, _ channel: Channel, to size: UInt64, part: UInt64
+  ) -> UInt64 {
+    guard isOpen else { return 0 }
+    session.openWindow(of: stream, channel, to: size, part: part)
+    scheduleFlush()
+    return window(of: stream, channel)
+  }
+
+  /// Whether so few streams are open that one may get a larger window before its consumer has taken
+  /// anything.
+  package var hasFewStreams: Bool { session.openStreams <= Session.fewStreams }
+
   /// Grants a channel of an open stream at once what the windows of this connection have grown to
-  /// lately. Call it for a stream that will carry much and whose consumer takes it at once.
-  package func anticipate(_ stream: StreamID, _ channel: Channel) {
+  /// lately. Call it for a stream that may carry much.
+  ///
+  /// - Parameter isProven: whether the consumer is sure to take the bytes at once. If not, the
+  ///   channel gets a part at first.
+  package func anticipate(_ stream: StreamID, _ channel: Channel, isProven: Bool = true) {
     guard isOpen else { return }
-    session.anticipate(stream, channel, at: loop.now)
+    session.anticipate(stream, channel, isProven: isProven, at: loop.now)
     scheduleFlush()
   }
+
+  /// Grants a channel whose consumer may take nothing more than the window of HELLO, if few streams
+  /// are open: enough to begin with, and what was learned of the distance.
+  package func openInput(_ stream: StreamID, _ channel: Channel) {
+    guard hasFewStreams else { return }
+    openWindow(of: stream, channel, to: Self.firstInputWindow, part: Self.inputPart)
+    anticipate(stream, channel, isProven: false)
+  }
+
+  /// Enlarges the window of such a channel once its consumer has taken a whole one. A consumer that
+  /// takes nothing costs no more than the first window.
+  package func growInput(_ stream: StreamID, _ channel: Channel) {
+    guard hasFewStreams else { return }
+    growWindow(of: stream, channel, to: WireConstants.defaultWindow, part: Self.inputPart)
+  }
+
+  /// The window in bytes of input that nothing may read: enough for a short round trip.
+  private static var firstInputWindow: UInt64 { 256 << 10 }
+  /// The largest part of the connection's window (1/4) that one such channel may have.
+  private static var inputPart: UInt64 { 4 }
 
   /// The receive window in bytes of a channel of an open stream; 0 if the stream is not open.
   package func window(of stream: StreamID, _ channel: Channel) -> UInt64 {

@@ -69,7 +69,8 @@ package final class Link: TurnEndTask {
     self.configuration = configuration
     session = Session(
       role: role, hello: hello, payload: helloPayload, announces: role == .client, prover: prover,
-      growth: configuration.windowGrowth, budget: configuration.windowBudget)
+      growth: configuration.windowGrowth, unread: configuration.unreadGrowth,
+      budget: configuration.windowBudget)
     opening = role == .client ? .silent : .done
     silence = PeerSilence(at: loop.now)
   }

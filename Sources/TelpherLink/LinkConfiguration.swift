@@ -42,9 +42,12 @@ public struct LinkConfiguration: Sendable {
   package var openRoom: (any OpenRoom)?
 
   /// The most bytes by which the windows of one connection may grow together if the round trip is
-  /// long and their consumers are fast; 0 to keep the sizes of HELLO. 64 MiB fill a link of 500 MB/s
-  /// with a round trip of 100 ms.
-  public var windowGrowth: UInt64 = 64 << 20
+  /// long and their consumers are fast, or if bytes are not taken; 0 to keep the sizes of HELLO. 128
+  /// MiB, half of the budget of the process, fill a link of 1 GB/s with a round trip of 100 ms.
+  public var windowGrowth: UInt64 = 128 << 20
+  /// The most bytes, of those, by which the connection's window grows for bytes that are not taken,
+  /// so that they do not use up the credit of other streams.
+  public var unreadGrowth: UInt64 = 128 << 20
   /// The memory for grown windows that all connections of this process share; nil for no limit.
   package var windowBudget: (any WindowBudget)? = SharedWindowBudget.process
 

@@ -11,7 +11,7 @@ final class ChannelPasser {
   private let channel: Channel
   private let target: OutboundChannel
 
-  private var waiting = PassedBytes()
+  private var waiting = WaitingBytes()
   /// The bytes that have arrived.
   private var received: UInt64 = 0
   /// The bytes that the source has got credit for.

@@ -27,12 +27,12 @@ public struct ServerConfiguration: Sendable {
   public var maxLaunchBytes = 8 * Int(WireConstants.maxOpenLength)
   /// The most open streams on one connection.
   public var maxStreams = WireConstants.defaultMaxStreams
-  /// The initial window of each channel for what clients send, in bytes. It is enough for a short
-  /// round trip, and costs little if a command does not read. A command that has read a whole
-  /// window gets a window four times as large.
-  public var window: UInt64 = 256 << 10
-  /// The window of a whole connection, in bytes: the most input that the server holds for commands
-  /// of one client that do not read. Sixteen such commands use it up; then the others have to wait.
+  /// The initial window of each channel for what clients send, in bytes. So little that 1,024
+  /// commands that do not read, the most on one connection, leave the others credit. While fewer run,
+  /// a command gets 256 KiB at its start, and 1 MiB once it has read a whole window.
+  public var window: UInt64 = 64 << 10
+  /// The initial window of a whole connection, in bytes. It grows by what commands leave unread, up
+  /// to `LinkConfiguration.unreadGrowth`.
   public var connectionWindow: UInt64 = 4 << 20
   /// The most results of finished jobs that are kept for clients that open the job again.
   public var maxKeptResults = 1_024

@@ -89,6 +89,36 @@ import Testing
     }
   }
 
+  /// Together they leave more unread than the connection's initial window holds.
+  @Test(arguments: SystemBackend.all)
+  func commandsThatNeverReadDoNotStopTheInputOfOthers(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
+      let connection = try await fixture.connect()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<24 {
+          group.addTask {
+            _ = try await connection.run(Command("sleep", "600"), hasInput: true) { process in
+              try await process.input.write([UInt8](repeating: 1, count: 1 << 20))
+            }
+          }
+        }
+        for _ in 0..<3 {
+          let (_, result) = try await connection.run(
+            Command(shell: "cat > /dev/null"), hasInput: true
+          ) { process in
+            try await process.input.write([UInt8](repeating: 2, count: 8 << 20))
+            await process.input.finish()
+          }
+          #expect(result.isSuccess)
+        }
+        group.cancelAll()
+        while let ended = await group.nextResult() {
+          if case .failure(let error) = ended { #expect(error is CancellationError) }
+        }
+      }
+    }
+  }
+
   @Test(arguments: SystemBackend.all)
   func largeInputAndOutputPassThroughCat(_ backend: SystemBackend) async throws {
     // A separate server process shows that its memory does not grow.

@@ -61,17 +61,19 @@ import Testing
     }
   }
 
-  /// The input that a server holds for commands that do not read is limited by the connection's
-  /// window. The window of one command is small until the command has read that much.
+  /// The window of a command is small until the command has read that much.
   @Test func theInputWindowGrowsWhenTheCommandReads() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()
       let client = try await fixture.client()
       let hello = try await client.frame(1).text
       #expect(
-        hello.contains(#""connection_window":4194304"#) && hello.contains(#""window":262144"#))
+        hello.contains(#""connection_window":4194304"#) && hello.contains(#""window":65536"#))
       await client.send(TelpherServerTests.puppet(1, noInput: false))
       await puppet.started()
+      try await client.until("a window of 256 KiB") { peer in
+        peer.frames.contains { $0.type == 4 && $0.stream == 1 && number($0.payload) == 256 << 10 }
+      }
       await client.send(data(1, 0, [UInt8](repeating: 0, count: 256 << 10)))
       try await client.sync()
       await puppet.readInput()
@@ -177,9 +179,9 @@ import Testing
       await client.send(open(3, #"{"op":"run","argv":["cat"]}"#, noInput: false))
       await client.send(data(3, 0, [5], fin: true))
       #expect(try await client.result(3).contains(#""bytes":{"1":1,"2":0}"#))
-      // The server grants no more than the command's pipe has accepted.
+      // The server grants no more than the first window of a command.
       let grants = await client.frames.filter { $0.type == 4 && $0.stream == 1 }
-      #expect(grants.allSatisfy { number($0.payload) <= 165_536 })
+      #expect(grants.map { number($0.payload) } == [256 << 10])
       await puppet.readInput()
       await puppet.until { $0.input.count == 100_000 }
       await puppet.exit()

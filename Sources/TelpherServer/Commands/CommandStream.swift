@@ -10,16 +10,12 @@ final class CommandStream: StreamWork, JobOutlet {
   /// Nil after the connection has ended.
   private weak var connection: ServerConnection?
 
-  /// The larger window for a command that reads its input, in bytes, and the largest part of the
-  /// connection's window that it may be (1/4).
-  private static let grownInputWindow = WireConstants.defaultWindow
-  private static let inputPartOfConnection: UInt64 = 4
-
   /// Creates a stream that the caller then attaches to `job` by `start` or `attach`.
   init(_ job: CommandJob, _ stream: StreamID, of connection: ServerConnection) {
     self.job = job
     self.stream = stream
     self.connection = connection
+    connection.link.openInput(stream, .stdin)
   }
 
   // MARK: From the client
@@ -74,10 +70,7 @@ final class CommandStream: StreamWork, JobOutlet {
   /// over long round trips. A command that does not read never costs more than the first window.
   func jobDidTakeInput(_ count: Int, total: UInt64) {
     guard let link = connection?.link else { return }
-    if total >= link.window(of: stream, .stdin) {
-      link.growWindow(
-        of: stream, .stdin, to: Self.grownInputWindow, part: Self.inputPartOfConnection)
-    }
+    if total >= link.window(of: stream, .stdin) { link.growInput(stream, .stdin) }
     link.consume(stream, .stdin, count)
   }
 

@@ -1,14 +1,23 @@
+internal import TelpherLink
 internal import TelpherTransport
 
 /// Writes a command's standard input from its stream to its pipe. The client gets new credit only
 /// when the pipe has accepted the bytes, so a command that does not read stops its client.
+///
+/// The pipe gets one chunk at a time, and its bytes count as soon as it has accepted them. If it got
+/// all that wait, none would count before all are read, and a distant client would wait for each
+/// window.
 final class InputPump {
   private var pipe: (any ByteStream)?
-  /// Bytes that arrived before the command had started; the client's window limits them.
-  private var early: [Chunk] = []
-  private var isFinished = false
+  /// Bytes that wait for the pipe, and the end of the input. The client's window limits them.
+  private var waiting = WaitingBytes()
+  /// The length of the chunk that the pipe has queued; 0 if it has none. Then `onWritable` follows.
+  private var queued = 0
   private var isBroken = false
+  /// Bytes that arrived and were not accepted.
   private var untaken = 0
+  /// Of these, the first ones, which came from an earlier stream.
+  private var forgotten = 0
   private let didTake: (Int) -> Void
   private let didBreak: () -> Void
 
@@ -27,61 +36,73 @@ final class InputPump {
       return
     }
     self.pipe = pipe
-    pipe?.onWritable = { [unowned self] in taken() }
+    pipe?.onWritable = { [unowned self] in
+      let count = queued
+      queued = 0
+      take(count)
+      write()
+    }
     pipe?.onWriteFailure = { [unowned self] _ in stop() }
-    let chunks = early
-    early = []
-    for chunk in chunks { write(chunk) }
-    if isFinished { pipe?.finishWriting() }
+    write()
   }
 
   /// Forgets the stream's unwritten bytes, so that their credit does not go to the next stream.
-  func detach() { untaken = 0 }
+  func detach() { forgotten = untaken }
 
   /// Continues with the input of another stream.
   ///
   /// - Parameter hasEnded: whether the new stream sends no input (NO_INPUT).
   func attach(hasEnded: Bool) {
-    if hasEnded { finish() } else if isFinished || isBroken { didBreak() }
+    if hasEnded { finish() } else if waiting.isFinished || isBroken { didBreak() }
   }
 
   /// Writes bytes from the client. Drops them if the input has ended, also if an earlier stream
   /// ended it.
   func receive(_ chunk: Chunk) {
+    guard !isBroken, !waiting.isFinished else { return didTake(chunk.count) }
     untaken += chunk.count
-    guard !isBroken, !isFinished else { return taken() }
-    if pipe == nil { early.append(chunk.compacted()) } else { write(chunk) }
+    // The common case: nothing waits, and no copy is needed.
+    if let pipe, queued == 0, waiting.isEmpty { return write(chunk, to: pipe) }
+    waiting.append(chunk)
   }
 
   /// Ends the input.
   func finish() {
-    guard !isFinished else { return }
-    isFinished = true
-    pipe?.finishWriting()
+    guard !waiting.isFinished else { return }
+    waiting.finish()
+    write()
   }
 
   /// Closes the pipe and drops all further bytes: the command has ended or reads no more.
   func stop() {
     guard !isBroken else { return }
     isBroken = true
-    early = []
     pipe?.close()
-    if !isFinished { didBreak() }
-    taken()
+    waiting.removeAll()
+    if !waiting.isFinished { didBreak() }
+    take(untaken)
   }
 
-  private func write(_ chunk: Chunk) {
-    guard let pipe else { return taken() }
-    // The chunk may wait for long after queued bytes. Copy it so that it does not keep a whole read
-    // buffer alive.
-    let chunk = pipe.queuedBytes > 0 ? chunk.compacted() : chunk
-    if pipe.write(UnsafeRawBufferPointer(start: nil, count: 0), chunk) { taken() }
+  /// Writes what waits, until the pipe takes no more.
+  private func write() {
+    guard let pipe, !isBroken else { return }
+    while queued == 0, let chunk = waiting.next() { write(chunk, to: pipe) }
+    if queued == 0, waiting.isFinished { pipe.finishWriting() }
   }
 
-  private func taken() {
-    guard untaken > 0 else { return }
-    let count = untaken
-    untaken = 0
-    didTake(count)
+  private func write(_ chunk: Chunk, to pipe: any ByteStream) {
+    if pipe.write(UnsafeRawBufferPointer(start: nil, count: 0), chunk) {
+      take(chunk.count)
+    } else {
+      queued = chunk.count
+    }
+  }
+
+  /// `count` bytes were accepted or dropped.
+  private func take(_ count: Int) {
+    untaken -= count
+    let own = max(0, count - forgotten)
+    forgotten = max(0, forgotten - count)
+    if own > 0 { didTake(own) }
   }
 }

@@ -38,8 +38,8 @@ package final class PortPump: @unchecked Sendable {
     self.stream = stream
     let loop = link.loop
     let windows = (
-      file: link.growWindow(of: stream, .file, to: Self.window, part: Self.partOfConnection.file),
-      index: link.growWindow(
+      file: link.openWindow(of: stream, .file, to: Self.window, part: Self.partOfConnection.file),
+      index: link.openWindow(
         of: stream, .index, to: Self.indexWindow, part: Self.partOfConnection.index)
     )
     if receivesFiles { link.anticipate(stream, .file) }

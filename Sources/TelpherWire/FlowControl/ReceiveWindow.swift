@@ -14,6 +14,8 @@ struct ReceiveWindow: Sendable, Equatable {
   private(set) var size: UInt64
   /// The part of `size` that comes from `WindowGrowth`, in bytes.
   private(set) var growth: UInt64 = 0
+  /// The part of `size` that does not, in bytes.
+  var initial: UInt64 { size - growth }
   /// The offset up to which the peer may send.
   private(set) var limit: UInt64
   /// The number of bytes that arrived.
@@ -29,10 +31,12 @@ struct ReceiveWindow: Sendable, Equatable {
   static let longStep: UInt64 = 1 << 20
 
   /// A window that starts with a credit of `size` bytes.
-  init(size: UInt64) {
+  ///
+  /// - Parameter longStep: the least that `mostPerGrant` is, in bytes.
+  init(size: UInt64, longStep: UInt64 = Self.longStep) {
     self.size = size
     limit = size
-    mostPerGrant = max(size / 2, Self.longStep)
+    mostPerGrant = max(size / 2, longStep)
   }
 
   /// Enlarges the window. The peer learns of it with the next grant.

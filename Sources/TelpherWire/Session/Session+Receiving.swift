@@ -64,6 +64,7 @@ extension Session {
     }
     let channel = try channel(of: header)
     try connectionReceive.receive(UInt64(header.length))
+    coverUnread()
     guard let state = streams[header.stream] else {
       try checkWasOpened(header.stream, "DATA")
       return Incoming(

@@ -37,22 +37,43 @@ extension Session {
   package mutating func growWindow(
     of stream: StreamID, _ channel: Channel, to window: UInt64, part: UInt64
   ) {
-    let initial = connectionReceive.size - connectionReceive.growth
-    streams[stream]?[channel].receive.grow(to: min(window, initial / part))
+    streams[stream]?[channel].receive.grow(to: min(window, connectionReceive.initial / part))
+  }
+
+  /// The most open streams with which a further one gets more than the window of HELLO before its
+  /// consumer has taken anything. What more streams leave unread then stays small.
+  package static let fewStreams = 48
+
+  /// Raises the receive window as `growWindow` does, and grants it at once.
+  package mutating func openWindow(
+    of stream: StreamID, _ channel: Channel, to window: UInt64, part: UInt64
+  ) {
+    guard let state = streams[stream], !state[channel].receiveFinished else { return }
+    let before = state[channel].receive.size
+    growWindow(of: stream, channel, to: window, part: part)
+    guard state[channel].receive.size > before else { return }
+    append(
+      .window, stream: stream, channel: channel.rawValue, number: state[channel].receive.grant())
   }
 
   /// Grants a channel of an open stream at once what the windows of this connection have grown to
-  /// lately, as far as memory allows. Call it for a stream that will carry much and whose consumer
-  /// takes it at once.
+  /// lately, as far as memory allows. Call it for a stream that may carry much.
   ///
-  /// - Parameter now: the time in nanoseconds of the clock of `time`.
-  package mutating func anticipate(_ stream: StreamID, _ channel: Channel, at now: UInt64) {
+  /// - Parameters:
+  ///   - isProven: whether the consumer is sure to take the bytes at once. If not, the channel gets
+  ///     the rest after it has taken half of a smaller part.
+  ///   - now: the time in nanoseconds of the clock of `time`.
+  package mutating func anticipate(
+    _ stream: StreamID, _ channel: Channel, isProven: Bool, at now: UInt64
+  ) {
     guard growth.limit > 0, let state = streams[stream], !state[channel].receiveFinished else {
       return
     }
     let size = state[channel].receive.size
     let learned = learned.value(at: now)
-    guard learned > size, extend(state, channel, by: learned - size) > 0 else { return }
+    guard learned > size else { return }
+    let most = isProven ? learned - size : min(learned - size, growth.unproven)
+    guard extend(state, channel, by: most) > 0 else { return }
     append(
       .window, stream: stream, channel: channel.rawValue, number: state[channel].receive.grant())
   }
@@ -99,10 +120,7 @@ extension Session {
     let count = growth.take(count, own: own)
     guard count > 0 else { return 0 }
     state[channel].receive.extend(by: count)
-    connectionReceive.extend(by: count)
-    if connectionReceive.isGrantDue {
-      append(.window, stream: 0, number: connectionReceive.grant())
-    }
+    extendConnection(by: count)
     return count
   }
 
@@ -123,12 +141,40 @@ extension Session {
     if let limit = connectionReceive.consume(count) {
       append(.window, stream: 0, number: limit)
     }
+    coverUnread()
     settleGrowth()
+  }
+
+  /// Makes the connection's window larger or smaller by the bytes that were not taken: see
+  /// `UnreadCover`.
+  mutating func coverUnread() {
+    let used = unread.used
+    guard
+      let wanted = unread.wanted(
+        unread: connectionReceive.pending, growth: connectionReceive.growth - used)
+    else { return }
+    if wanted > used {
+      let count = growth.take(wanted - used, own: used)
+      guard count > 0 else { return }
+      unread.set(used + count)
+      extendConnection(by: count)
+    } else {
+      unread.set(wanted)
+      connectionReceive.reduce(by: used - wanted)
+      growth.giveBack(used - wanted)
+    }
+  }
+
+  private mutating func extendConnection(by count: UInt64) {
+    connectionReceive.extend(by: count)
+    if connectionReceive.isGrantDue {
+      append(.window, stream: 0, number: connectionReceive.grant())
+    }
   }
 
   private mutating func settleGrowth() {
     guard growth.reserved > growth.used else { return }
-    let initial = connectionReceive.size - connectionReceive.growth
+    let initial = connectionReceive.initial
     let outstanding = connectionReceive.outstanding
     growth.settle(outstanding: outstanding > initial ? outstanding - initial : 0)
   }

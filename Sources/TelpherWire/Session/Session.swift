@@ -51,6 +51,8 @@ package struct Session: ~Copyable {
   var connectionReceive: ReceiveWindow
   /// The bytes by which windows have grown, and may still grow.
   var growth: WindowGrowth
+  /// The bytes by which the connection's window has grown because bytes were not taken.
+  var unread: UnreadCover
   /// The size that windows have lately grown to.
   var learned = LearnedWindow()
   var roundTrip = RoundTrip()
@@ -84,10 +86,12 @@ package struct Session: ~Copyable {
   ///   - prover: proves this side and checks the other; `hello` then needs a nonce. Either both
   ///     sides have a prover or neither has.
   ///   - growth: the most bytes by which this side's windows may grow together.
+  ///   - unread: the most bytes, of those, by which the connection's window grows for bytes that
+  ///     were not taken.
   ///   - budget: the memory that they share with those of other connections; nil for no limit.
   package init(
     role: Role, hello: Hello, payload: [UInt8]? = nil, announces: Bool = true,
-    prover: (any ConnectionProver)? = nil, growth: UInt64 = 0,
+    prover: (any ConnectionProver)? = nil, growth: UInt64 = 0, unread: UInt64 = .max,
     budget: (any WindowBudget)? = nil
   ) {
     precondition(prover == nil || hello.auth?.hasNonce == true, "a proof begins with a nonce")
@@ -97,9 +101,10 @@ package struct Session: ~Copyable {
     self.prover = prover
     decoder = FrameDecoder(maxFrame: hello.maxFrame ?? WireConstants.defaultMaxFrame)
     connectionSend = SendWindow(limit: WireConstants.defaultConnectionWindow)
-    connectionReceive = ReceiveWindow(
-      size: hello.connectionWindow ?? WireConstants.defaultConnectionWindow)
+    let window = hello.connectionWindow ?? WireConstants.defaultConnectionWindow
+    connectionReceive = ReceiveWindow(size: window, longStep: 1)
     self.growth = WindowGrowth(limit: growth, budget: budget)
+    self.unread = UnreadCover(window: window, limit: min(unread, growth))
     if announces { announce() }
   }
 

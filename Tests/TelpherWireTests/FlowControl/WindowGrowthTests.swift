@@ -135,4 +135,13 @@ import Testing
     }
     #expect(budget.used == 0)
   }
+
+  @Test func `Streams that have proven nothing hold less than half of the limit together`() {
+    var growth = WindowGrowth(limit: 128 << 20, budget: nil)
+    #expect(growth.unproven == 32 << 20)
+    for _ in 0..<1_000 { _ = growth.take(growth.unproven, own: 0) }
+    #expect(growth.used <= 64 << 20)
+    _ = growth.take(100 << 20, own: 0)
+    #expect(growth.unproven == 0)
+  }
 }

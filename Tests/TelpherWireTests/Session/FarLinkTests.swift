@@ -45,6 +45,28 @@ import Testing
     #expect(link.server.window(second, .stdin) > 30 << 20)
   }
 
+  @Test func `A stream whose consumer has proven nothing starts with a part of it`() throws {
+    var link = try FarLink(roundTrip: 100, growth: 128 << 20)
+    defer { link.free() }
+    let first = try link.open(Self.fast)
+    try link.run(1_500)
+    try link.close(first)
+    try link.run(200)
+    let second = try link.open(Self.stalled, anticipates: true)
+    let third = try link.open(Self.stalled, anticipates: true)
+    try link.run(60)
+    #expect(link.server.window(second, .stdin) == (32 << 20) + (256 << 10))
+    #expect(link.server.window(third, .stdin) == (16 << 20) + (256 << 10))
+    try link.run(1_000)
+    // It gets nothing more, and another one is not slower for it.
+    #expect(link.server.window(second, .stdin) == (32 << 20) + (256 << 10))
+    let fourth = try link.open(Self.fast, anticipates: true)
+    try link.run(1_000)
+    let before = link.taken[fourth, default: 0]
+    try link.run(1_000)
+    #expect(Double(link.taken[fourth, default: 0] - before) > 0.3 * 1_000 * Double(link.rate))
+  }
+
   @Test func `After ten minutes without use it starts small again`() throws {
     var link = try FarLink(roundTrip: 100)
     defer { link.free() }

@@ -110,9 +110,10 @@ final class End {
     (session.connectionReceive, session.growth.used, session.growth.reserved)
   }
 
-  /// The sum of what the channels of all open streams have grown by.
+  /// The sum of what the channels of all open streams have grown by, and of what the connection's
+  /// window has grown by for unread bytes.
   var grownBytes: UInt64 {
-    session.streams.values.reduce(0) { sum, state in
+    session.streams.values.reduce(session.unread.used) { sum, state in
       Channel.allCases.reduce(sum) { $0 + state[$1].receive.growth }
     }
   }

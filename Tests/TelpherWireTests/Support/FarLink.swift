@@ -22,6 +22,7 @@ struct FarLink {
   private var toServer: [Parcel] = []
   private var toClient: [Parcel] = []
   private var consumers: [StreamID: Consumer] = [:]
+  private var anticipating: Set<StreamID> = []
   /// Bytes of each stream that the server has received and the consumer has not taken.
   private(set) var unread: [StreamID: Int] = [:]
   /// Bytes of each stream that its consumer has taken.
@@ -47,9 +48,14 @@ struct FarLink {
   func free() { zeros.deallocate() }
 
   /// Opens a stream whose input is consumed by `consumer`.
-  mutating func open(_ consumer: @escaping Consumer) throws -> StreamID {
+  ///
+  /// - Parameter anticipates: whether the server grants at once what the connection has learned.
+  mutating func open(
+    _ consumer: @escaping Consumer, anticipates: Bool = false
+  ) throws -> StreamID {
     let stream = try client.open()
     consumers[stream] = consumer
+    if anticipates { anticipating.insert(stream) }
     return stream
   }
 
@@ -87,6 +93,10 @@ struct FarLink {
 
   private mutating func receive(_ parcel: Parcel) throws {
     for seen in try server.receive(parcel.frames) {
+      if case .event(.open(let stream, _, _)) = seen, anticipating.contains(stream) {
+        server.session.anticipate(
+          stream, .stdin, isProven: false, at: UInt64(now * 1_000_000))
+      }
       if case .event(.reset(let stream, _, _)) = seen {
         if let left = unread.removeValue(forKey: stream), left > 0 {
           server.session.abandon(stream)

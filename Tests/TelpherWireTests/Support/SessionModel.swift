@@ -92,8 +92,8 @@ struct SessionModel {
     checkWindows()
   }
 
-  /// Checks that the connections' windows have grown by as much as those of their channels, and that
-  /// no peer has credit that is not reserved.
+  /// Checks that the connections' windows have grown by as much as those of their channels, and for
+  /// unread bytes, and that no peer has credit that is not reserved.
   func checkWindows() {
     for (side, window) in zip(sides, windows) {
       let (connection, used, reserved) = side.end.connection

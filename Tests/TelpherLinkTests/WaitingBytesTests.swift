@@ -2,14 +2,14 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-@testable import TelpherRelay
+@testable import TelpherLink
 
-/// The bytes of a channel that wait in a relay.
-struct PassedBytesTests {
+/// The bytes of a channel that wait to be passed on.
+struct WaitingBytesTests {
   @Test(arguments: 1...5)
   func bytesKeepTheirOrder(_ seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
-    var waiting = PassedBytes()
+    var waiting = WaitingBytes()
     var (sent, passed): ([UInt8], [UInt8]) = ([], [])
     for _ in 0..<200 {
       if Bool.random(using: &generator) {
@@ -30,15 +30,15 @@ struct PassedBytesTests {
   }
 
   @Test func shortPiecesTakeFewChunks() {
-    var waiting = PassedBytes()
+    var waiting = WaitingBytes()
     for _ in 0..<100_000 { waiting.append(Chunk([1])) }
     var chunks = 0
     while waiting.next() != nil { chunks += 1 }
-    #expect(chunks <= 100_000 / PassedBytes.gatheredLength + 1)
+    #expect(chunks <= 100_000 / WaitingBytes.gatheredLength + 1)
   }
 
   @Test func removeAllLeavesNothing() {
-    var waiting = PassedBytes()
+    var waiting = WaitingBytes()
     waiting.append(Chunk([1]))
     waiting.append(Chunk([UInt8](repeating: 2, count: 10_000)))
     waiting.removeAll()

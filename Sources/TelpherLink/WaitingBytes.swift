@@ -1,9 +1,9 @@
 internal import DequeModule
-internal import TelpherTransport
+package import TelpherTransport
 
-/// The bytes of one channel that have arrived and wait to be passed on, and whether its end has
-/// arrived. The sender's credit bounds them.
-struct PassedBytes {
+/// The bytes of one channel that have arrived and wait to be passed on or written, and whether its
+/// end has arrived. The sender's credit bounds them.
+package struct WaitingBytes {
   /// Chunks shorter than this, in bytes, are copied together: a sender may send byte by byte, and
   /// each chunk costs memory of its own.
   static let shortChunk = 2_048
@@ -14,13 +14,16 @@ struct PassedBytes {
   /// Bytes of short chunks, which follow `chunks`.
   private var gathered: [UInt8] = []
   /// Whether the end of the channel has arrived.
-  private(set) var isFinished = false
+  package private(set) var isFinished = false
+
+  /// No bytes, and no end.
+  package init() {}
 
   /// Whether no bytes wait.
-  var isEmpty: Bool { chunks.isEmpty && gathered.isEmpty }
+  package var isEmpty: Bool { chunks.isEmpty && gathered.isEmpty }
 
   /// Adds bytes.
-  mutating func append(_ chunk: Chunk) {
+  package mutating func append(_ chunk: Chunk) {
     precondition(!isFinished, "the session accepts no bytes after a channel's end")
     guard chunk.count < Self.shortChunk else {
       gather()
@@ -31,16 +34,16 @@ struct PassedBytes {
   }
 
   /// Notes the end of the channel.
-  mutating func finish() { isFinished = true }
+  package mutating func finish() { isFinished = true }
 
   /// Removes and returns the next bytes; nil if none wait.
-  mutating func next() -> Chunk? {
+  package mutating func next() -> Chunk? {
     if chunks.isEmpty { gather() }
     return chunks.popFirst()
   }
 
   /// Drops all bytes.
-  mutating func removeAll() {
+  package mutating func removeAll() {
     chunks = []
     gathered = []
   }
