@@ -10,4 +10,16 @@ package enum SocketReset {
     setsockopt(
       descriptor, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
   }
+
+  /// The error that broke the TCP connection `descriptor` and that no system call has reported yet, as
+  /// an error number; 0 if there is none, or if it is no TCP socket. Calling it takes the error.
+  package static func takeError(of descriptor: Int32) -> Int32 {
+    var (protocolNumber, error): (Int32, Int32) = (0, 0)
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    guard getsockopt(descriptor, SOL_SOCKET, SO_PROTOCOL, &protocolNumber, &size) == 0,
+      protocolNumber == Int32(IPPROTO_TCP),
+      getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) == 0
+    else { return 0 }
+    return error
+  }
 }

@@ -145,7 +145,15 @@ final class UVStream: ByteStream, HandleOwner {
   }
 
   private func endReading(_ status: UVStatus) {
-    if let input { uv_read_stop(input) }
+    var status = status
+    if let input {
+      uv_read_stop(input)
+      // After a read that did not fill its memory, libuv takes a connection that was reset for one
+      // that has ended, without reading the error.
+      let error =
+        status.code == UV_EOF.rawValue ? SocketReset.takeError(of: Handle.descriptor(of: input)) : 0
+      if error != 0 { status = UVStatus(-error) }
+    }
     hasEnded = true
     isReading = false
     onEnd?(status.code == UV_EOF.rawValue ? nil : status.error("read from \(peer)"))

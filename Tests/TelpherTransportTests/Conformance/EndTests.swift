@@ -231,6 +231,21 @@ struct EndTests {
     }
   }
 
+  /// Bytes and the reset have both arrived when the first read begins.
+  @Test(arguments: Backends.all)
+  func aResetDirectlyAfterBytesIsNoOrderlyEnd(_ backend: TransportUnderTest) async throws {
+    try await backend.run { stage in
+      let (client, server) = try await stage.pair(.tcp)
+      server.write([1, 2])
+      server.stream.setResetsOnClose(true)
+      server.close()
+      try await stage.settle()
+      client.resume()
+      try await stage.until("the end") { client.hasEnded }
+      #expect(client.ends.map { $0?.code } == [.broken])
+    }
+  }
+
   @Test(arguments: Backends.all)
   func aResetOnCloseCanBeUndone(_ backend: TransportUnderTest) async throws {
     try await backend.run { stage in

@@ -18,13 +18,15 @@ import page
 import commands  # noqa: F401
 import files  # noqa: F401
 import peers  # noqa: F401
+import forwards  # noqa: F401
 import access  # noqa: F401
 import life  # noqa: F401
 import floods  # noqa: F401
 
 GROUPS = {
     "commands": "Commands", "files": "Files", "peers": "Peers and limits",
-    "access": "Who may connect", "life": "Starting and stopping", "floods": "Floods",
+    "forwards": "Forwarded connections", "access": "Who may connect",
+    "life": "Starting and stopping", "floods": "Floods",
 }
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]

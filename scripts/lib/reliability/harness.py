@@ -266,14 +266,17 @@ class Lab:
         return process
 
     def serve(self, *arguments, tcp=False, root=None, user=None, wrap=(), name="serve",
-              environment=None, **options):
-        """Starts a server on a Unix socket, and on TCP if `tcp`. Its files are in `self.root`."""
+              environment=None, confined=True, **options):
+        """Starts a server on a Unix socket, and on TCP if `tcp`. Its files are in `self.root`; without
+        `confined` it has no root, so that it also forwards connections."""
         owner = os.geteuid() if user is None else user
         folder = self.folder_of(owner, f"s{len(self.running)}")
         if root is None:
             root = self.folder_of(owner, f"s{len(self.running)}/root")
         self.root = pathlib.Path(root)
-        command = [self.program, "serve", "--listen", f"unix:{folder}/socket", "--root", str(root)]
+        command = [self.program, "serve", "--listen", f"unix:{folder}/socket"]
+        if confined:
+            command += ["--root", str(root)]
         if tcp:
             command += ["--listen", "tcp:127.0.0.1:0", "--token-file", str(folder / "token")]
             self.token_file = folder / "token"
