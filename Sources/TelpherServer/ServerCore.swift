@@ -142,10 +142,14 @@ final class ServerCore {
   }
 
   /// The HELLO for a client whose transport identifies it.
-  private lazy var knownHello = Hello(
-    window: configuration.window, connectionWindow: configuration.connectionWindow,
-    maxStreams: configuration.maxStreams, server: configuration.name,
-    killScope: loop.killScope.rawValue)
+  private lazy var knownHello = {
+    var hello = Hello(
+      window: configuration.window, connectionWindow: configuration.connectionWindow,
+      maxStreams: configuration.maxStreams, server: configuration.name,
+      killScope: loop.killScope.rawValue)
+    hello.features = [WireConstants.unaskedFiles]
+    return hello
+  }()
   private lazy var knownHelloPayload = knownHello.encoded()
 
   /// The error for an authenticated client past `maxConnections`.

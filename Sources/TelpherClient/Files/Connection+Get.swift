@@ -130,6 +130,8 @@ extension Connection {
     var options = options
     let isContents = sources[0].name.bytes.isEmpty
     options.followsLinks = !isContents
+    options.sendsUnasked = options.wantsEverything ? await knowsUnasked : false
+    request.unasked = options.sendsUnasked ? true : nil
     let expected: ExpectedNames =
       isContents ? .contents : .these(Set(sources.map(\.name.bytes)))
     let (received, result) = try await perform(request) { [options] (port) throws(FileError) in

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import TelpherFileStore
+internal import TelpherLink
 internal import TelpherTransfer
 internal import TelpherTransport
 internal import TelpherWire
@@ -111,7 +112,10 @@ extension Connection {
     // With an empty name the contents of a folder are sent. The user did not name these files, so
     // links with their names are not followed.
     request.follow = sources[0].name.isEmpty ? nil : true
-    let (sent, result) = try await perform(request) { (port) throws(FileError) in
+    var options = options
+    options.sendsUnasked = options.wantsEverything ? await knowsUnasked : false
+    request.unasked = options.sendsUnasked ? true : nil
+    let (sent, result) = try await perform(request) { [options] (port) throws(FileError) in
       var sender = TreeSender(
         port: port, sources: sources, options: options, meter: meter, onFile: reports.add)
       try sender.run()
@@ -120,6 +124,15 @@ extension Connection {
     try result.check(
       against: sent.0, of: sources.count == 1 ? "\(PathText(sources[0].name))" : "the sources")
     return sent
+  }
+
+  /// Whether the server is known to accept, and to send, files of trees that nothing has asked for yet.
+  nonisolated var knowsUnasked: Bool {
+    get async { await supports(WireConstants.unaskedFiles) }
+  }
+
+  private func supports(_ feature: String) -> Bool {
+    session.link.peerHello?.features?.contains(feature) == true
   }
 
   /// The transfer of one or more sources over one stream.

@@ -14,6 +14,8 @@ public struct TransferOptions: Sendable {
   /// and replaces the file that the link leads to. Else, and deeper in a tree, it replaces the
   /// link.
   package var followsLinks = false
+  /// Whether the sender of a tree sends files before the receiver has asked for them.
+  package var sendsUnasked = false
   /// Whether to resume from the partial file of an earlier transfer.
   public var resume = false
   /// Whether to skip files with equal digests. If `ifExists` is `changed`, the digest is then
@@ -32,6 +34,10 @@ public struct TransferOptions: Sendable {
     return options
   }
 
+  /// Whether the receiver wants every file from its beginning, so that it need not be asked. If it
+  /// fails to store one, the bytes that were sent meanwhile are wasted.
+  package var wantsEverything: Bool { existing == .replace && !resume && !comparesDigests }
+
   /// What the receiver does with an existing file.
   var existing: FileRequest.IfExists { ifExists ?? .replace }
 
@@ -43,6 +49,7 @@ public struct TransferOptions: Sendable {
     comparesDigests = request.compareDigests ?? false
     sync = request.sync ?? true
     followsLinks = request.follow ?? false
+    sendsUnasked = request.unasked ?? false
   }
 }
 

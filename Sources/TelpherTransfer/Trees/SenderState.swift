@@ -72,6 +72,12 @@ struct SenderState {
   /// The maximum number of characters in a digest: twice that of the longest algorithm.
   private static let maxDigest = 128
 
+  /// How many files are announced ahead before one is sent unasked, so that records announce many at a
+  /// time.
+  private static let unaskedAhead = 1_024
+
+  /// Whether files are sent before the receiver has asked for them.
+  private let sendsUnasked: Bool
   private(set) var phase = Phase.announcing
   private var ledger = TransferLedger()
   /// The numbers of the folders that the walk is in.
@@ -82,6 +88,9 @@ struct SenderState {
   private var nextAnswer = 0
   /// Files that this side could not send and that the receiver has not settled.
   private var unsendable: Set<Int> = []
+
+  /// The state before the first entry.
+  init(sendsUnasked: Bool = false) { self.sendsUnasked = sendsUnasked }
 
   /// The number of the next entry.
   var nextNumber: Int { ledger.nextNumber }
@@ -140,13 +149,19 @@ struct SenderState {
         items.removeFirst()
         return answer.isWanted ? .send(number, file, status, prefix: answer.prefix) : .pass(status)
       }
+      if sendsUnasked, !mayAnnounce(ahead: Self.unaskedAhead) {
+        items.removeFirst()
+        return .send(number, file, status, prefix: nil)
+      }
     case nil:
       if phase != .announcing { return .finish }
     }
-    let mayAnnounce =
-      phase == .announcing && items.count < Self.maxAhead && ledger.openCount < Self.maxOpen
+    return mayAnnounce(ahead: Self.maxAhead) ? .announce : .awaitAnswers
+  }
+
+  private func mayAnnounce(ahead: Int) -> Bool {
+    phase == .announcing && items.count < ahead && ledger.openCount < Self.maxOpen
       && ledger.openFileBytes < Self.maxOpenFileBytes
-    return mayAnnounce ? .announce : .awaitAnswers
   }
 
   /// The answer to the file `number`; nil if it has not arrived.

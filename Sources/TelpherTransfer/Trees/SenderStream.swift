@@ -9,7 +9,7 @@ struct SenderStream {
   typealias Report = (Int, TransferLedger.Entry, FileReport.Outcome) -> Void
 
   /// What was announced and answered.
-  var state = SenderState()
+  var state: SenderState
   private let port: TransferPort
   private let report: Report?
   private var output: RecordWriter
@@ -17,8 +17,9 @@ struct SenderStream {
   private var failures: FailureList
 
   /// A sender's stream on `port`. `report` is nil for no reports.
-  init(port: TransferPort, failures: FailureList, report: Report?) {
+  init(port: TransferPort, failures: FailureList, sendsUnasked: Bool, report: Report?) {
     self.port = port
+    state = SenderState(sendsUnasked: sendsUnasked)
     self.failures = failures
     self.report = report
     output = RecordWriter(port: port)

@@ -7,7 +7,7 @@ extension TreeReceiver {
   mutating func takeWhole(_ first: Int, _ digests: [String]) throws(FileError) {
     for (offset, digest) in digests.enumerated() {
       let (number, overflow) = first.addingReportingOverflow(offset)
-      guard !overflow, let file = wanted[number] else {
+      guard !overflow, let file = wanted[number] ?? refused[number]?.file else {
         throw FileError(.protocolError, "bytes arrived for a file that was not requested")
       }
       let end = FilePart.End.complete(FileCompletion(digest: digest))
@@ -47,6 +47,14 @@ extension TreeReceiver {
     if let file = incoming, file.number == number {
       incoming = nil
       return file
+    }
+    // Files come in order, so those before this one come no more.
+    if !refused.isEmpty { refused = refused.filter { $0.key >= number } }
+    if incoming == nil, let (file, receipt) = refused.removeValue(forKey: number) {
+      meter?.update { $0.begin(file.path) }
+      return IncomingFile(
+        number: number, path: file.path, entry: file.entry, state: .discarding(receipt),
+        options.digest)
     }
     guard incoming == nil, let file = wanted.removeValue(forKey: number) else {
       throw FileError(.protocolError, "bytes arrived for file \(number), which was not requested")

@@ -52,6 +52,8 @@ package struct TreeReceiver {
   var ledger = TransferLedger()
   let announced: AnnouncedShare
   var wanted: [Int: Wanted] = [:]
+  /// Files that can't be stored and that the sender may send unasked: their bytes are dropped.
+  var refused: [Int: (file: Wanted, receipt: TransferLedger.FailureReceipt)] = [:]
   var folders: [Int: OpenFolder] = [:]
   var incoming: IncomingFile?
   /// The folder that was used last, and whether this transfer has made it.
@@ -224,8 +226,11 @@ package struct TreeReceiver {
     case .file:
       let number = ledger.announce(.file, path, digest: entry.digest)
       meter?.update { $0.announce(max(0, entry.size ?? 0)) }
-      storing(number, path) { (receiver) throws(FileError) in
+      let failure = storing(number, path) { (receiver) throws(FileError) in
         try receiver.wants(number, path, entry)
+      }
+      if let failure, options.sendsUnasked {
+        try refuse(number, Wanted(path: path, entry: entry, isNew: false), failure)
       }
     case .directory:
       guard folders.count < Self.maxFolders else {
@@ -300,6 +305,16 @@ package struct TreeReceiver {
       return answers.add(.want, for: number)
     }
     answers.want(number, offset: length, prefixDigest: digest)
+  }
+
+  /// Remembers that a file has failed whose bytes may come although it was not asked for.
+  private mutating func refuse(
+    _ number: Int, _ file: Wanted, _ receipt: TransferLedger.FailureReceipt
+  ) throws(FileError) {
+    guard refused.count < Self.maxWanted else {
+      throw FileError(.tooLarge, "more than \(Self.maxWanted) files were announced ahead")
+    }
+    refused[number] = (file, receipt)
   }
 
   /// The reason to keep the existing file; nil if it is replaced.

@@ -51,7 +51,8 @@ package struct TreeSender {
       }
     }
     stream = SenderStream(
-      port: port, failures: FailureList(sources: sources.count), report: report)
+      port: port, failures: FailureList(sources: sources.count),
+      sendsUnasked: options.sendsUnasked, report: report)
   }
 
   /// Sends everything, and waits until the receiver has settled it. Failures of single entries are

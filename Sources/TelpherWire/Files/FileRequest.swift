@@ -109,6 +109,9 @@ public struct FileRequest: Sendable, Equatable, Codable {
   package var prefixDigest: String?
   /// Trees: whether files are compared by digest instead of by size and modification time.
   package var compareDigests: Bool?
+  /// Trees: whether the sender may send files that the receiver has not asked for yet. Only for
+  /// files that replace what exists.
+  package var unasked: Bool?
   /// `mkdir`: whether to create missing parents and to accept an existing folder.
   package var parents: Bool?
   /// `rm`: whether to remove a folder with its contents. `list`: whether to list subfolders too.
@@ -129,7 +132,7 @@ public struct FileRequest: Sendable, Equatable, Codable {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case path, to, name, sources, size, mode, digest, resume, sync, offset, parents, recursive
-    case follow, ancestors
+    case follow, ancestors, unasked
     case mtimeNS = "mtime_ns"
     case ifExists = "if_exists"
     case prefixDigest = "prefix_digest"
@@ -151,6 +154,10 @@ public struct FileRequest: Sendable, Equatable, Codable {
     if let digest, !Self.digests.contains(digest) {
       throw refuse(
         "there is no digest '\(digest)', only \(Self.digests.sorted().joined(separator: ", "))")
+    }
+    if unasked == true, ifExists ?? .replace != .replace || resume == true || compareDigests == true
+    {
+      throw refuse("'unasked' needs files that replace what exists, from their beginning")
     }
     if operation == .mv && to == nil { throw refuse("'to' is missing") }
     return self

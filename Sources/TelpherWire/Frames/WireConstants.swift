@@ -56,6 +56,8 @@ package enum WireConstants {
   package static let defaultConnectionWindow: UInt64 = 16 << 20
   /// The default for `max_streams`, the number of streams that a peer may have open at once.
   package static let defaultMaxStreams: UInt32 = 1_024
+  /// The name of a server's feature in HELLO: it knows the key `unasked` of trees.
+  package static let unaskedFiles = "unasked_files"
   /// The most concurrent transfers of files or trees on one connection, in each direction: more
   /// than a client needs, and few compared with a server's threads.
   package static let maxTransfers = 64

@@ -11,7 +11,7 @@ public struct Hello: Sendable, Equatable, WireMessage {
   public var connectionWindow: UInt64?
   /// The number of streams that the peer may have open at once.
   public var maxStreams: UInt32?
-  /// Optional parts of the protocol that the sender supports. None is defined yet.
+  /// Optional parts of the protocol that the sender supports: see `WireConstants.unaskedFiles`.
   public var features: [String]?
   /// The start of a proof by a shared secret, for transports that do not identify the peer.
   public var auth: Auth?

@@ -72,6 +72,38 @@ struct SenderStateTests {
     try expectStep("announce", &state)
   }
 
+  @Test func unaskedFilesAreSentWithoutAnswersAndThoseThatFailedAreNot() throws {
+    var state = SenderState(sendsUnasked: true)
+    for name in ["a", "b", "c"] {
+      state.announceFile(try Self.file(name), Self.status, digest: nil)
+    }
+    // Many are announced in one record.
+    try expectStep("announce", &state)
+    _ = state.announcedAll()
+    try expectStep("send 0 a", &state)
+    state.didSend(0, bytes: 5, digest: "d", size: 5, change: nil)
+    let failure = FilePart(1, end: .failed("full", path: nil))
+    _ = try state.receive(.want(EntryRun(0), after: nil))
+    _ = try state.receive(.file(failure))
+    try expectStep("pass", &state)
+    try expectStep("send 2 c", &state)
+    state.didSend(2, bytes: 5, digest: "d", size: 5, change: nil)
+    _ = try state.receive(.want(EntryRun(2), after: nil))
+    for number in [0, 2] { _ = try state.receive(.stored(EntryRun(number))) }
+    try expectStep("finish", &state)
+    #expect((state.counts.files, state.counts.failed) == (2, 1))
+  }
+
+  @Test func unaskedFilesAreAnnouncedInLargeBatches() throws {
+    var state = SenderState(sendsUnasked: true)
+    for number in 0..<1_024 {
+      try expectStep("announce", &state)
+      state.announceFile(try Self.file("\(number)"), Self.status, digest: nil)
+    }
+    try expectStep("send 0 0", &state)
+    try expectStep("announce", &state)
+  }
+
   @Test func aSettledTreeHasTheCountsOfBothSides() throws {
     var state = try Self.state(files: 2)
     _ = state.announcedAll()

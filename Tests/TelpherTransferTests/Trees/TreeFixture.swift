@@ -28,15 +28,16 @@ struct TreeFixture: Sendable {
     meter: TransferMeter? = nil, expecting: [UInt8]? = nil, onFile: FileReportHandler? = nil
   ) async throws -> Outcome {
     let (from, to) = (try Root(source), try Root(destination))
-    let options = options.resolved(recursively: true)
+    var options = options.resolved(recursively: true)
+    options.sendsUnasked = options.wantsEverything
     let pair = PortPair(faults)
-    let (sent, received) = await pair.run { (port) throws(FileError) in
+    let (sent, received) = await pair.run { [options] (port) throws(FileError) in
       var sender = TreeSender(
         port: port, root: from, source: .root, name: Array("tree".utf8), options: options,
         meter: meter, onFile: onFile)
       try sender.run()
       return sender.failures
-    } _: { (port) throws(FileError) in
+    } _: { [options] (port) throws(FileError) in
       var receiver = try TreeReceiver(
         port: port, root: to, base: .root, expecting: expecting.map { ExpectedNames($0) } ?? .any,
         options: options)
