@@ -36,7 +36,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary("crypto")]),
     .executableTarget(
       name: "bench-far-c", path: "Sources/CTelpherBenchFar",
-      linkerSettings: [.linkedLibrary("pthread")]),
+      linkerSettings: [.linkedLibrary("pthread"), .linkedLibrary("xxhash")]),
     .executableTarget(name: "bench-file-c", path: "Sources/CTelpherBenchFile"),
     .target(name: "CTelpherBenchAllocations"),
     .executableTarget(

@@ -4,25 +4,33 @@
 //                                         path of a Unix socket, and delays what each side sends;
 //                                         only memory bounds what is in transit
 //   bench-far-c serve                     answers `up` and `down`
-//   bench-far-c up|down PORT BYTES        sends or requests BYTES on an open connection, and prints the
+//   bench-far-c up|down PORT BYTES [WORK] sends or requests BYTES on an open connection, and prints the
 //                                         throughput until the last byte is acknowledged or read
+//
+// WORK is what Telpher does besides: `command` moves the bytes through a pipe to or from dd at the
+// server; `file SOURCE COPY` reads them from a file, digests them on both sides (XXH3), and writes
+// them to another file.
 //
 // `delay` and `serve` print where they listen: a port, or a path beside that of TARGET.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 enum { buffer_size = 256 * 1024 };
 
@@ -211,29 +219,88 @@ static void delay(const char *target, double milliseconds) {
 
 // ---- raw TCP
 
+enum work { bare, command, files };
+
 // What a client asks for: the server reads `up` bytes and answers one, or writes `down` bytes.
 struct request {
   uint64_t up, down;
+  uint32_t work;
+  // With `files`: the file at the server.
+  char path[508];
 };
 
-static int transfer(int connection, char *buffer, uint64_t count, int writes) {
+extern char **environ;
+
+// Starts dd, which reads (`up`) or writes `count` bytes, and sets `*pipe_end` to the other end.
+static pid_t start_dd(int up, uint64_t count, int *pipe_end) {
+  int ends[2];
+  char size[64];
+  snprintf(size, sizeof size, "count=%llu", (unsigned long long)count);
+  char *reader[] = {"dd", "of=/dev/null", "bs=256K", "status=none", NULL};
+  char *writer[] = {
+      "dd", "if=/dev/zero", "bs=256K", size, "iflag=count_bytes", "status=none", NULL};
+  check(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
+  fcntl(ends[0], F_SETPIPE_SZ, 1024 * 1024);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[up ? 0 : 1], up ? 0 : 1);
+  pid_t child;
+  check(posix_spawnp(&child, "dd", &actions, NULL, up ? reader : writer, environ) == 0, "dd");
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[up ? 0 : 1]);
+  *pipe_end = ends[up ? 1 : 0];
+  return child;
+}
+
+static int open_file(const char *path, int writes) {
+  int file = open(path, writes ? O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0644);
+  check(file >= 0, path);
+  return file;
+}
+
+// Moves `count` bytes from `from` to `to`, either of which may be -1, and digests them in between if
+// `digests`.
+static int move(int from, int to, uint64_t count, char *buffer, int digests) {
+  XXH3_state_t *state = digests ? XXH3_createState() : NULL;
+  if (state) XXH3_128bits_reset(state);
   while (count > 0) {
     size_t part = count < buffer_size ? (size_t)count : buffer_size;
-    ssize_t done = writes ? write(connection, buffer, part) : read(connection, buffer, part);
-    if (done <= 0) return 0;
+    ssize_t done = from < 0 ? (ssize_t)part : read(from, buffer, part);
+    if (done <= 0) break;
+    if (state) XXH3_128bits_update(state, buffer, (size_t)done);
+    if (to >= 0 && !write_all(to, buffer, (size_t)done)) break;
     count -= (uint64_t)done;
   }
-  return 1;
+  if (state) {
+    XXH128_hash_t digest = XXH3_128bits_digest(state);
+    memcpy(buffer, &digest, sizeof digest);
+    XXH3_freeState(state);
+  }
+  return count == 0;
+}
+
+// Does the server's part of one direction.
+static int serve_direction(int connection, char *buffer, const struct request *request, int up) {
+  uint64_t count = up ? request->up : request->down;
+  int other = -1, ok;
+  pid_t child = 0;
+  if (count == 0) return 1;
+  if (request->work == command) child = start_dd(up, count, &other);
+  if (request->work == files) other = open_file(request->path, up);
+  ok = move(
+      up ? connection : other, up ? other : connection, count, buffer, request->work == files);
+  if (other >= 0) close(other);
+  if (child > 0) waitpid(child, NULL, 0);
+  return ok && (!up || write_all(connection, "", 1));
 }
 
 static void *answer(void *argument) {
   int connection = (int)(intptr_t)argument;
   char *buffer = calloc(1, buffer_size);
   struct request request;
-  while (read(connection, &request, sizeof request) == sizeof request) {
-    if (!transfer(connection, buffer, request.up, 0)) break;
-    if (request.up > 0 && !write_all(connection, "", 1)) break;
-    if (!transfer(connection, buffer, request.down, 1)) break;
+  while (recv(connection, &request, sizeof request, MSG_WAITALL) == sizeof request) {
+    if (!serve_direction(connection, buffer, &request, 1)) break;
+    if (!serve_direction(connection, buffer, &request, 0)) break;
   }
   close(connection);
   free(buffer);
@@ -245,23 +312,37 @@ static void serve(void) {
   for (;;) start_thread(answer, (void *)(intptr_t)accept_from(listener));
 }
 
-static void ask(int connection, char *buffer, uint64_t up, uint64_t down) {
-  struct request request = {up, down};
+static void ask(int connection, char *buffer, const struct request *request, const char *own) {
+  int up = request->up > 0;
+  int file = request->work == files ? open_file(own, !up) : -1;
+  uint64_t count = up ? request->up : request->down;
   check(
-      write_all(connection, (char *)&request, sizeof request) &&
-          transfer(connection, buffer, up, 1) && (up == 0 || read(connection, buffer, 1) == 1) &&
-          transfer(connection, buffer, down, 0),
+      write_all(connection, (const char *)request, sizeof *request) &&
+          move(up ? file : connection, up ? connection : file, count, buffer, file >= 0) &&
+          (!up || read(connection, buffer, 1) == 1),
       "transfer");
+  if (file >= 0) close(file);
 }
 
-static int measure(int is_up, int port, uint64_t count) {
+static int measure(int is_up, int port, uint64_t count, int argc, char **argv) {
   char *buffer = calloc(1, buffer_size);
   int connection = connect_to(port);
   check(buffer && connection >= 0, "connect");
   // Afterwards the connection is open through to the server.
-  ask(connection, buffer, 1, 1);
+  struct request request = {.up = 1};
+  ask(connection, buffer, &request, NULL);
+  request = (struct request){.up = is_up ? count : 0, .down = is_up ? 0 : count};
+  const char *own = NULL;
+  if (argc == 1 && strcmp(argv[0], "command") == 0) request.work = command;
+  if (argc == 3 && strcmp(argv[0], "file") == 0) {
+    request.work = files;
+    own = argv[is_up ? 1 : 2];
+    const char *theirs = argv[is_up ? 2 : 1];
+    check(strlen(theirs) < sizeof request.path, "the path is too long");
+    strcpy(request.path, theirs);
+  }
   uint64_t begin = now();
-  ask(connection, buffer, is_up ? count : 0, is_up ? 0 : count);
+  ask(connection, buffer, &request, own);
   printf("gigabytes_per_second %.6f\n", (double)count / (double)(now() - begin));
   return 0;
 }
@@ -271,9 +352,13 @@ int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
   if (argc == 4 && strcmp(mode, "delay") == 0) delay(argv[2], atof(argv[3]));
   if (argc == 2 && strcmp(mode, "serve") == 0) serve();
-  if (argc == 4 && (strcmp(mode, "up") == 0 || strcmp(mode, "down") == 0)) {
-    return measure(strcmp(mode, "up") == 0, atoi(argv[2]), strtoull(argv[3], NULL, 10));
+  if (argc >= 4 && (strcmp(mode, "up") == 0 || strcmp(mode, "down") == 0)) {
+    int is_up = strcmp(mode, "up") == 0;
+    return measure(is_up, atoi(argv[2]), strtoull(argv[3], NULL, 10), argc - 4, argv + 4);
   }
-  fprintf(stderr, "usage: bench-far-c delay TARGET MILLISECONDS | serve | up|down PORT BYTES\n");
+  fprintf(
+      stderr,
+      "usage: bench-far-c delay TARGET MILLISECONDS | serve |\n"
+      "       up|down PORT BYTES [command | file SOURCE COPY]\n");
   return 64;
 }

@@ -16,22 +16,45 @@ final class FarLink: Sendable {
   /// - Parameter roundTrip: the delay of both directions together, in milliseconds.
   /// - Throws: `Failure` if they do not start.
   init(to target: SocketAddress, roundTrip: Int, _ bench: Bench) throws {
-    let program = bench.program("bench-far-c")
-    let raw = try Program([program, "serve"], output: .pipe)
+    let raw = try Program([bench.program("bench-far-c"), "serve"], output: .pipe)
     let rawPort = try raw.readLine(after: "listening on ")
-    let delay = "\(Double(roundTrip) / 2)"
-    let proxy = try Program([program, "delay", target.path, delay], output: .pipe)
-    let rawProxy = try Program([program, "delay", rawPort, delay], output: .pipe)
-    address = try SocketAddress(parsing: "unix:" + proxy.readLine(after: "listening on "))
-    guard let port = Int(try rawProxy.readLine(after: "listening on ")) else {
-      throw Failure("bench-far-c prints no port")
-    }
-    self.rawPort = port
-    programs = [rawProxy, proxy, raw]
+    let proxy = try FarProxy(to: target.path, roundTrip: roundTrip, bench)
+    let rawProxy = try FarProxy(to: rawPort, roundTrip: roundTrip, bench)
+    address = try SocketAddress(parsing: "unix:" + proxy.place)
+    self.rawPort = Int(try rawProxy.port())
+    programs = [rawProxy.program, proxy.program, raw]
   }
 
   /// Ends the programs.
   func stop() { programs.forEach { $0.stop() } }
+}
+
+/// A proxy that delays both directions of the connections to one address.
+final class FarProxy: Sendable {
+  let program: Program
+  /// Where it listens: a path, or a port of 127.0.0.1.
+  let place: String
+
+  /// Starts a proxy to `target`: a port of 127.0.0.1, or the path of a Unix socket.
+  ///
+  /// - Parameter roundTrip: the delay of both directions together, in milliseconds.
+  /// - Throws: `Failure` if it does not start.
+  init(to target: String, roundTrip: Int, _ bench: Bench) throws(Failure) {
+    program = try Program(
+      [bench.program("bench-far-c"), "delay", target, "\(Double(roundTrip) / 2)"], output: .pipe)
+    place = try program.readLine(after: "listening on ")
+  }
+
+  /// The port where it listens.
+  ///
+  /// - Throws: `Failure` if it is a path.
+  func port() throws(Failure) -> UInt16 {
+    guard let port = UInt16(place) else { throw Failure("bench-far-c prints no port") }
+    return port
+  }
+
+  /// Ends the program.
+  func stop() { program.stop() }
 }
 
 extension SocketAddress {

@@ -3,7 +3,7 @@ internal import Glibc
 /// An rsync daemon on loopback that this run starts; it serves one writable folder.
 final class RsyncDaemon: Sendable {
   private let program: Program
-  private let port: UInt16
+  let port: UInt16
 
   /// The reason why the daemon is not available; nil if it is.
   static var absence: String? { Tool.find("rsync") == nil ? "rsync is not installed" : nil }
@@ -42,5 +42,9 @@ final class RsyncDaemon: Sendable {
   }
 
   /// Returns the address of a path in the folder.
-  func address(_ path: String) -> String { "rsync://127.0.0.1:\(port)/bench/\(path)" }
+  ///
+  /// - Parameter port: a port that leads to the daemon; nil for its own.
+  func address(_ path: String, through port: UInt16? = nil) -> String {
+    "rsync://127.0.0.1:\(port ?? self.port)/bench/\(path)"
+  }
 }

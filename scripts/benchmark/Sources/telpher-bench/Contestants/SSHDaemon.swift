@@ -7,6 +7,8 @@ final class SSHDaemon: Sendable {
   private let configuration: String
   private let controlPath: String
   private let master: Program
+  /// Delays the connection; nil for none.
+  private let proxy: FarProxy?
   /// Whether this run created /run/sshd, which sshd requires.
   private let madeFolder: Bool
 
@@ -22,8 +24,10 @@ final class SSHDaemon: Sendable {
 
   /// Starts the daemon, and a connection that the warm contestants share (ControlMaster).
   ///
+  /// - Parameter roundTrip: the milliseconds by which both directions are delayed together; nil for no
+  ///   delay.
   /// - Throws: `Failure` if that fails.
-  init(_ bench: Bench) throws(Failure) {
+  init(_ bench: Bench, roundTrip: Int? = nil) throws(Failure) {
     guard let sshd = Tool.find("sshd"), Self.absence == nil else {
       throw Failure(Self.absence ?? "")
     }
@@ -39,7 +43,11 @@ final class SSHDaemon: Sendable {
     let userKey = readText(folder("\(name)-user.pub")) ?? ""
     let hostKey = readText(folder("\(name)-host.pub")) ?? ""
     let authorized = try folder.write(userKey, to: "\(name)-authorized")
-    let known = try folder.write("[127.0.0.1]:\(port) \(hostKey)", to: "\(name)-known")
+    var proxy: FarProxy?
+    if let roundTrip { proxy = try FarProxy(to: "\(port)", roundTrip: roundTrip, bench) }
+    self.proxy = proxy
+    let reached = try proxy?.port() ?? port
+    let known = try folder.write("[127.0.0.1]:\(reached) \(hostKey)", to: "\(name)-known")
     // SHLVL=2 makes bash assume that it is a nested shell, so it does not read ~/.bashrc. That file
     // may take longer than everything that is measured.
     let daemonConfiguration = try folder.write(
@@ -69,7 +77,7 @@ final class SSHDaemon: Sendable {
       """
       Host bench
         HostName 127.0.0.1
-        Port \(port)
+        Port \(reached)
         User \(Self.userName)
         IdentityFile \(folder("\(name)-user"))
         IdentitiesOnly yes
@@ -94,6 +102,7 @@ final class SSHDaemon: Sendable {
   /// Ends the connection and the daemon.
   func stop() {
     master.stop()
+    proxy?.stop()
     daemon.stop()
     if madeFolder { rmdir(Self.separationFolder) }
   }
@@ -114,6 +123,15 @@ final class SSHDaemon: Sendable {
     [
       "scp", "-F", configuration, "-o", "ControlPath=\(controlPath)", "-q", "-r", source,
       destination,
+    ]
+  }
+
+  /// Returns the client command that forwards `port` of this machine to `target` at the server, over a
+  /// connection of its own.
+  func forward(_ port: UInt16, to target: UInt16) -> [String] {
+    [
+      "ssh", "-F", configuration, "-S", "none", "-N", "-o", "ExitOnForwardFailure=yes",
+      "-L", "127.0.0.1:\(port):127.0.0.1:\(target)", "bench",
     ]
   }
 
