@@ -94,15 +94,15 @@ package actor RelayServer {
 
   /// Creates the relay, which handles the connection's streams from now on.
   private func takeOver(_ hello: Hello, _ configuration: RelayConfiguration) throws -> Relay {
-    // The connection is an actor on this actor's loop.
+    // The connection is an actor on this actor's loop. Its end can be later than this object's.
     nonisolated(unsafe) var relay: Relay?
     try connection.assumeIsolated { connection in
       let (link, explain) = try connection.handOver()
       relay = Relay(
         link, hello: hello, configuration,
         explain: { end, body in explain(end) { body($0.message) } },
-        didClose: { [unowned self] in assumeIsolated { $0.moveSockets() } },
-        didEnd: { [unowned self] in assumeIsolated { $0.didEnd() } })
+        didClose: { [weak self] in self?.assumeIsolated { $0.moveSockets() } },
+        didEnd: { [weak self] in self?.assumeIsolated { $0.didEnd() } })
     }
     guard let relay else { preconditionFailure("it was created above") }
     return relay
