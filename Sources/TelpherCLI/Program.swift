@@ -125,7 +125,7 @@ package enum Program {
     let help = RootCommand.command(in: arguments)
     Descriptor.complain("\(message) (see '\(help) --help')")
     // Not 64: from `run` and `on` that could be the status of the command.
-    return ["run", "on"].contains(arguments.first) ? ExitStatus.failure : status.rawValue
+    return ["run", "on", "shell"].contains(arguments.first) ? ExitStatus.failure : status.rawValue
   }
 
   /// Refuses arguments that are not UTF-8, for a command that takes only UTF-8.
@@ -143,7 +143,8 @@ struct RootCommand: AsyncParsableCommand {
     abstract: "Runs commands and copies files, on this machine or over ssh on another.",
     version: Program.name,
     subcommands: [
-      ServeCommand.self, RunCommand.self, OnCommand.self, PutCommand.self, GetCommand.self,
+      ServeCommand.self, RunCommand.self, OnCommand.self, ShellCommand.self,
+      PutCommand.self, GetCommand.self,
       PickCommand.self,
       ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,
       MoveCommand.self, ForwardCommand.self, PingCommand.self, InfoCommand.self,

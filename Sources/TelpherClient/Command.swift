@@ -10,6 +10,8 @@ public struct Command: Sendable {
     case arguments([ByteText])
     /// A line for `/bin/sh -c`.
     case shell(ByteText)
+    /// The login shell of the server's user: as after a login, or to run a line.
+    case loginShell(ByteText?)
   }
 
   /// What to run.
@@ -68,6 +70,14 @@ public struct Command: Sendable {
     program = .arguments(arguments)
   }
 
+  /// Creates a command from the login shell of the server's user (passwd(5)).
+  ///
+  /// - Parameter line: a line for the shell to run; if nil, it reads commands from its standard
+  ///   input, usually with a `terminal`.
+  public init(loginShell line: ByteText?) {
+    program = .loginShell(line)
+  }
+
   /// Creates a command from a line for `/bin/sh -c`.
   public init(shell line: String) {
     program = .shell(ByteText(line))
@@ -84,6 +94,7 @@ public struct Command: Sendable {
     switch program {
     case .arguments(let arguments): request.argv = arguments
     case .shell(let line): request.shell = line
+    case .loginShell(let line): (request.login, request.shell) = (true, line)
     }
     request.cwd = directory
     request.env = environment.isEmpty ? nil : environment

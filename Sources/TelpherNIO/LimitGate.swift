@@ -23,7 +23,9 @@ struct LimitGate {
   var program: SystemString { LimitShell.program }
 
   /// The shell's arguments.
-  var arguments: Arguments { Arguments(LimitShell.arguments(for: command)) }
+  var arguments: Arguments {
+    Arguments(LimitShell.arguments(for: command, program: request.program))
+  }
 
   /// Waits until the shell `pid` has stopped, sets its limits and continues it.
   ///

@@ -26,7 +26,7 @@ final class NIOLaunch: @unchecked Sendable {
     _ completion: @escaping (Result<any ChildProcess, SpawnError>) -> Void
   ) {
     self.loop = loop
-    self.request = request
+    self.request = request.withLoginShell()
     self.completion = completion
   }
 

@@ -24,6 +24,7 @@ package final class ForeignLaunch {
   /// - Throws: `SpawnError` if it can't be started.
   package init(_ request: SpawnRequest, by launcher: Launcher) throws(SpawnError) {
     try request.checkNotCanceled()
+    let request = request.withLoginShell()
     try request.checkNeedsNoTerminal()
     launcher.children.waitForAbandoned()
     self.request = request
@@ -34,7 +35,8 @@ package final class ForeignLaunch {
     if !request.limits.isEmpty {
       // Search for the program here: our error message is better than the shell's.
       _ = try ProgramSearch(request).find()
-      started.arguments = LimitShell.arguments(for: request.arguments)
+      started.arguments = LimitShell.arguments(for: request.arguments, program: request.program)
+      started.program = LimitShell.program
     }
     image = try LaunchImage(started, mark: mark)
     pipes = try StdioPipes(request, null: launcher.nullDevice)
@@ -110,7 +112,13 @@ package enum LimitShell {
   package static let program: SystemString = "/bin/sh"
 
   /// The shell's arguments. It stops itself, and executes `command` when it is continued.
-  package static func arguments(for command: [SystemString]) -> [SystemString] {
-    ["sh", "-c", #"kill -STOP $$; exec "$@""#, "sh"] + command
+  ///
+  /// - Parameter program: the file to execute, if it is not the first word of `command`, whose name
+  ///   the program then does not get.
+  package static func arguments(
+    for command: [SystemString], program: SystemString? = nil
+  ) -> [SystemString] {
+    let command = program.map { [$0] + command.dropFirst() } ?? command
+    return ["sh", "-c", #"kill -STOP $$; exec "$@""#, "sh"] + command
   }
 }

@@ -18,7 +18,9 @@ package struct LaunchStrings {
   /// - Throws: `SpawnError` if a string can't be passed on: there are no arguments, a string has a
   ///   NUL byte, or a variable's name is empty or has a `=`.
   package init(_ request: SpawnRequest, mark: String? = nil) throws(SpawnError) {
-    guard let program = request.arguments.first else { throw Self.refused("no program was given") }
+    guard let program = request.program ?? request.arguments.first else {
+      throw Self.refused("no program was given")
+    }
     var environment: [SystemString] = []
     environment.reserveCapacity(request.environment.count + 1)
     let markName = SystemString(ProcessTree.markName)

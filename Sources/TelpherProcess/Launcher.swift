@@ -104,6 +104,7 @@ public final class Launcher: Sendable {
   ///   and `EAGAIN` in stage `resources` are temporary.
   package func launch(_ request: SpawnRequest) throws(SpawnError) -> LaunchedProcess {
     try request.checkNotCanceled()
+    let request = request.withLoginShell()
     do throws(SpawnError) {
       return try attempt(request)
     } catch {
@@ -322,7 +323,8 @@ extension SpawnError {
       case .resources: "cannot start a process"
       case .directory: "cannot enter '\(request.directory?.description ?? "")'"
       case .limit: "cannot set a limit"
-      case .execute: "cannot run '\(request.arguments.first?.description ?? "")'"
+      case .execute:
+        "cannot run '\((request.program ?? request.arguments.first)?.description ?? "")'"
       }
     self.init(stage: stage, errno: number, message: "\(attempt): \(describe(errno: number))")
   }

@@ -16,7 +16,7 @@ package struct ProgramSearch {
   ///
   /// - Throws: `SpawnError` of stage `directory` or `execute`, with the errno of execvp(3).
   package func find() throws(SpawnError) -> SystemString {
-    guard let program = request.arguments.first else {
+    guard let program = request.program ?? request.arguments.first else {
       throw SpawnError(stage: .execute, errno: EINVAL, message: "no program was given")
     }
     return try find(LaunchStrings.candidates(for: program, path: request.environment["PATH"]))

@@ -12,6 +12,20 @@ public struct SpawnRequest: Sendable {
     case sameAsOutput
   }
 
+  /// What a login shell does.
+  package enum LoginShell: Sendable, Equatable {
+    /// It reads commands from its standard input, as after a login.
+    case session
+    /// It runs this line, as `ssh HOST LINE` does.
+    case line(SystemString)
+  }
+
+  /// Whether the program is the login shell of this process's user (passwd(5)), and what it does;
+  /// `arguments` are then empty. Variables of an account (HOME, SHELL, USER, LOGNAME) that
+  /// `environment` lacks are added, and the working directory is by default the home.
+  package var loginShell: LoginShell?
+  /// The file to execute, if it is not the first of `arguments`.
+  package var program: SystemString?
   /// The program and its arguments, at least one. A program without a slash is looked up in the
   /// PATH of `environment`, as execvp(3) does. No NUL bytes.
   package var arguments: [SystemString]

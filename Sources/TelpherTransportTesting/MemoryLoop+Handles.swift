@@ -66,7 +66,7 @@ extension MemoryLoop {
       errno: ENOTSUP)
   }
 
-  /// Starts the `MemoryProgram` that is registered under the first argument.
+  /// Starts the `MemoryProgram` that is registered under the first argument, or under "login shell".
   ///
   /// The program can read `directory` and `limits`, but they have no effect. `inherit` is the same
   /// as `null`.
@@ -79,7 +79,8 @@ extension MemoryLoop {
         let message = "the loop was shut down"
         return completion(.failure(SpawnError(stage: .resources, errno: EAGAIN, message: message)))
       }
-      let name = request.arguments.first?.description ?? ""
+      let name =
+        request.loginShell == nil ? request.arguments.first?.description ?? "" : "login shell"
       guard let program = self.network.program(name) else {
         let message = "cannot run '\(name)': No such file or directory"
         return completion(.failure(SpawnError(stage: .execute, errno: ENOENT, message: message)))

@@ -35,6 +35,21 @@ import Testing
     }
   }
 
+  @Test(arguments: [("", SpawnRequest.LoginShell.session), (#","shell":"ls""#, .line("ls"))])
+  func theLoginShellGetsASessionOrALine(
+    _ keys: String, _ expected: SpawnRequest.LoginShell
+  ) async throws {
+    try await Fixture.inMemory { fixture in
+      let puppet = fixture.puppet("login shell")
+      let client = try await fixture.client()
+      await client.send(open(1, #"{"op":"run","login":true,"must":["login"]\#(keys)}"#))
+      await puppet.started()
+      #expect(await puppet.request?.loginShell == expected)
+      await puppet.exit()
+      #expect(try await client.result(1).contains(#""code":0"#))
+    }
+  }
+
   @Test func theEnvironmentOfTheRequestOverridesTheType() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()

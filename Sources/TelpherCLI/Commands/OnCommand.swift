@@ -1,14 +1,17 @@
 internal import ArgumentParser
+internal import Glibc
+internal import TelpherClient
 
 /// `telpher on`
 struct OnCommand: RunsWords {
   static let configuration = CommandConfiguration(
     commandName: "on",
     abstract: "Runs a command on a host: 'run' with the host as its first word.",
-    usage: "telpher on HOST [OPTIONS] [--] COMMAND [ARG ...]",
+    usage: "telpher on HOST [OPTIONS] [--] [COMMAND [ARG ...]]",
     discussion: """
       HOST is [USER@]NAME, or an address as --on of the other commands takes it; 'telpher on HOST' \
-      is 'telpher run --on HOST'. See 'telpher run --help' for the exit status and the signals.
+      is 'telpher run --on HOST'. Without COMMAND it starts your login shell there, if standard \
+      input is a terminal. See 'telpher run --help' for the exit status and the signals.
 
         telpher on build -- make -j8
         telpher on me@build -i -- tar x <archive.tar
@@ -34,6 +37,11 @@ struct OnCommand: RunsWords {
   @OptionGroup var connection: ConnectionOptions
   @OptionGroup var options: RunOptions
 
+  /// Whether no command is named, and the user has a terminal for the login shell.
+  private var isShell: Bool {
+    options.words.isEmpty && isatty(STDIN_FILENO) == 1 && !options.json && !options.shell
+  }
+
   private static let hostOption = "host"
 
   /// The arguments for the parser: `on HOST ...` becomes `on --host HOST ...`.
@@ -54,12 +62,17 @@ struct OnCommand: RunsWords {
       throw ValidationError("The host is the first word of 'on', so it takes no --on")
     }
     guard ArgumentText.isPlain(host) else { throw ValidationError("The host must be UTF-8") }
-    try options.check(in: self, example: example)
+    if !isShell { try options.check(in: self, example: example) }
   }
 
   func run() async throws {
     let server = connection.settings(address: host)
-    let status = try await RunInvocation(server: server, settings: options.settings).run()
+    var invocation = RunInvocation(server: server, settings: options.settings)
+    if isShell {
+      invocation.settings.usesTerminal = true
+      invocation.program = .loginShell(nil)
+    }
+    let status = try await invocation.run()
     if status != 0 { throw ExitCode(status) }
   }
 }

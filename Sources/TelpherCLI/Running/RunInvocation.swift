@@ -2,10 +2,12 @@ internal import Glibc
 internal import TelpherClient
 internal import TelpherTransport
 
-/// Does the work of `run` and `on`: connects, runs the command and reports how it ended.
+/// Does the work of `run`, `on` and `shell`: connects, runs the command and reports how it ended.
 struct RunInvocation {
   let server: ServerSettings
-  let settings: RunSettings
+  var settings: RunSettings
+  /// What to run instead of the words of the settings.
+  var program: Command.Program?
 
   /// Runs the command.
   ///
@@ -56,6 +58,7 @@ struct RunInvocation {
     do {
       let reached = try await ServerReach(settings: server).connect(embeddedServer: .allowed)
       var command = settings.command
+      if let program { command.program = program }
       if reached.place != .named { try useLocalSurroundings(&command, reached.place) }
       let run = CommandRun(
         command: command, forwardsInput: settings.forwardsInput,

@@ -132,6 +132,7 @@ final class CommandJob: CommandProcessDelegate {
         }
         return ResourceLimit(kind, value)
       })
+    spawn.loginShell = request.loginShell
     spawn.terminal = (request.terminal?.size).map { TerminalSize($0) }
     return spawn
   }

@@ -2,8 +2,15 @@ internal import TelpherTransport
 internal import TelpherWire
 
 extension RunRequest {
-  /// The arguments to execute, the program first.
+  /// What the login shell does, if it is the program.
+  var loginShell: SpawnRequest.LoginShell? {
+    guard login == true else { return nil }
+    return shell.map { .line(SystemString($0.bytes)) } ?? .session
+  }
+
+  /// The arguments to execute, the program first; none for a login shell.
   var arguments: [SystemString] {
+    if login == true { return [] }
     if let argv { return argv.map { SystemString($0.bytes) } }
     return ["/bin/sh", "-c", SystemString(shell?.bytes ?? [])]
   }

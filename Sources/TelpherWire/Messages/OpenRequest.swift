@@ -69,8 +69,12 @@ private struct OpenMessage: WireMessage {
     socket: SocketRequest? = nil
   ) {
     self.op = op
-    // An older server would run the command with pipes.
-    must = run.terminal == nil ? nil : [RunRequest.CodingKeys.terminal.rawValue]
+    // An older server would run something else: with pipes, or by another shell.
+    let keys: [RunRequest.CodingKeys?] = [
+      run.terminal == nil ? nil : .terminal, run.login == true ? .login : nil,
+    ]
+    let needed = keys.compactMap(\.?.rawValue)
+    must = needed.isEmpty ? nil : needed
     self.run = run
     self.file = file
     self.socket = socket

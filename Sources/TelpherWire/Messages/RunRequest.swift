@@ -1,8 +1,11 @@
 /// A command to run and its settings: the keys of OPEN with `"op": "run"`.
 package struct RunRequest: Sendable, Equatable, Codable {
-  /// The program and its arguments, passed on unchanged. Either `argv` or `shell` is set.
+  /// Whether the login shell of the server's user is the program: as a login shell, or with `shell`
+  /// to run that line.
+  package var login: Bool?
+  /// The program and its arguments, passed on unchanged. Either `argv` or `shell` is set, or `login`.
   package var argv: [ByteText]?
-  /// A command line for `/bin/sh -c`. Either `argv` or `shell` is set.
+  /// A command line for `/bin/sh -c`. Either `argv` or `shell` is set, or `login`.
   package var shell: ByteText?
   /// The working directory; the server's if nil.
   package var cwd: ByteText?
@@ -77,7 +80,7 @@ package struct RunRequest: Sendable, Equatable, Codable {
   package init() {}
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case argv, shell, cwd, env, merge, terminal, limits, job
+    case argv, shell, login, cwd, env, merge, terminal, limits, job
     case cleanEnv = "clean_env"
     case deadlineMS = "deadline_ms"
     case graceMS = "grace_ms"
@@ -90,7 +93,8 @@ package struct RunRequest: Sendable, Equatable, Codable {
   func validated() throws(WireError) -> RunRequest {
     func refuse(_ message: String) -> WireError { WireError(.protocolError, "run: \(message)") }
     switch (argv, shell) {
-    case (nil, nil): throw refuse("one of 'argv' and 'shell' is needed")
+    case (_?, _) where login == true: throw refuse("'argv' and 'login' exclude each other")
+    case (nil, nil) where login != true: throw refuse("one of 'argv' and 'shell' is needed")
     case (_?, _?): throw refuse("'argv' and 'shell' exclude each other")
     case (let argv?, nil) where argv.isEmpty: throw refuse("'argv' is empty")
     default: break

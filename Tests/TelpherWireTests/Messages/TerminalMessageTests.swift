@@ -47,6 +47,18 @@ import Testing
       !String(decoding: try OpenRequest.run(request).encoded(), as: UTF8.self).contains("must"))
   }
 
+  @Test func `A login shell runs a session or a line, and no program`() throws {
+    #expect(try OpenRequestTests.run(#""login":true"#).login == true)
+    #expect(try OpenRequestTests.run(#""login":true,"shell":"ls""#).shell == "ls")
+    #expect(OpenRequestTests.isRefused(#""login":true,"argv":["ls"]"#))
+    #expect(OpenRequestTests.isRefused(#""login":false"#))
+    var request = RunRequest()
+    request.login = true
+    let bytes = try OpenRequest.run(request).encoded()
+    #expect(String(decoding: bytes, as: UTF8.self).contains(#""must":["login"]"#))
+    #expect(try OpenRequest.decode(bytes) == .run(request))
+  }
+
   @Test func `A size has limits in CONTROL too`() throws {
     let size = ControlMessage.TerminalSize(rows: 10_000, columns: 1, width: 65_535, height: 2)
     let message = ControlMessage.resize(size)

@@ -53,7 +53,10 @@ README = Plan(
             r"^up$",
     },
     given={"telpher pick get host:reports": "1\nq\n"},
-    typed={"telpher run -t -- vim notes.txt": ":q\r"},
+    typed={
+        "telpher run -t -- vim notes.txt": ":q\r", "telpher shell": "exit\r",
+        "telpher on me@host": "exit\r",
+    },
     after={
         "telpher put -r src host:backup":
             [("diff -r src ~/backup/src", 0, "")],
