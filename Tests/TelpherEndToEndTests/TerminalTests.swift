@@ -68,7 +68,6 @@ import Testing
     arguments: backends,
     [
       ("cat", "a\nb\n", "a\r\nb\r\na\r\nb\r\n"), ("cat", "ab", "abab"), ("cat", "", ""),
-      ("stty raw -echo; head -c 3", "a\n\u{4}", "a\n\u{4}"),
     ])
   func theEndOfTheInputIsTyped(
     _ backend: SystemBackend, _ test: (line: String, input: String, output: String)
@@ -79,6 +78,26 @@ import Testing
       let sorted = try await connection.run(command(test.line), input: Array(test.input.utf8))
       #expect(sorted.result.status == .exited(0))
       #expect(text(sorted).sorted() == test.output.sorted())
+    }
+  }
+
+  @Test(arguments: backends)
+  func theEndOfFileCharacterIsPlainInputOfARawTerminal(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
+      let connection = try await fixture.connect()
+      let (output, result) = try await connection.run(
+        command("stty raw -echo; echo; head -c 3"), hasInput: true
+      ) { command in
+        var output: [UInt8] = []
+        for try await chunk in command.output {
+          // The first byte shows that the terminal is raw.
+          if output.isEmpty { try await command.input.write(Array("a\n\u{4}".utf8)) }
+          output.append(contentsOf: chunk)
+        }
+        return output
+      }
+      #expect(output == Array("\na\n\u{4}".utf8))
+      #expect(result.status == .exited(0))
     }
   }
 
