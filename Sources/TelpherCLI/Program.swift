@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CTelpherSys
 internal import Glibc
 internal import TelpherTransport
 
@@ -11,6 +12,7 @@ package enum Program {
 
   /// Runs the program on `backend`. Called on the main thread; does not return.
   package static func main(backend: any Backend) -> Never {
+    telpher_keep_account_lookups_static()
     InheritedSignals.unblockAll()
     Descriptor.occupyClosedStandardStreams()
     let mainThread = ThreadExecutor.ofCaller()

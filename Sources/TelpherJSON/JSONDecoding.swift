@@ -126,11 +126,9 @@ struct JSONValueDecoder: Decoder, SingleValueDecodingContainer {
       return number
     case .number(let text):
       if let number = Number(text) { return number }
-      // A whole number may be written with a fraction or an exponent: 1.0, 1e3. One that may have
-      // been rounded is refused.
-      guard text.utf8.contains(where: Self.isNotOfInteger), let double = Double(text),
-        double.magnitude < 0x1p53, let number = Number(exactly: double)
-      else { throw misfit(text) }
+      guard let digits = Self.integerDigits(of: text), let number = Number(digits) else {
+        throw misfit(text)
+      }
       return number
     default: throw mismatch(type)
     }
@@ -150,9 +148,27 @@ struct JSONValueDecoder: Decoder, SingleValueDecodingContainer {
     }
   }
 
-  /// Whether the byte of a number shows that it is not written as an integer.
-  private static func isNotOfInteger(_ byte: UInt8) -> Bool {
-    byte == UInt8(ascii: ".") || byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E")
+  /// The digits of a whole number that is written with a fraction or an exponent, as 1.0 and 1e3
+  /// are; nil if the number is not whole, or has more digits than any integer.
+  private static func integerDigits(of text: String) -> String? {
+    let parts = text.split(omittingEmptySubsequences: false) { $0 == "e" || $0 == "E" }
+    let mantissa = parts[0].drop { $0 == "-" }.split(separator: ".")
+    let fraction = mantissa.count > 1 ? mantissa[1] : ""
+    let digits = (mantissa[0] + fraction).drop { $0 == "0" }
+    guard !digits.isEmpty else { return "0" }
+    // A longer exponent leads to no integer.
+    let power = parts.count > 1 ? parts[1] : "0"
+    guard power.utf8.count <= 8, let exponent = Int(power) else { return nil }
+    let places = exponent - fraction.utf8.count
+    let sign = text.hasPrefix("-") ? "-" : ""
+    if places >= 0 {
+      guard digits.utf8.count + places <= 40 else { return nil }
+      return sign + digits + String(repeating: "0", count: places)
+    }
+    guard -places < digits.utf8.count, digits.suffix(-places).allSatisfy({ $0 == "0" }) else {
+      return nil
+    }
+    return sign + digits.dropLast(-places)
   }
 
   /// Whether the number is written as zero, and not so small that it becomes zero.

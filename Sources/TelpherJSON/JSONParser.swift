@@ -41,7 +41,7 @@ struct JSONParser {
   private mutating func value() throws(JSONFault) -> JSONValue {
     skipSpace()
     switch next {
-    case UInt8(ascii: "\""): return .string(try string())
+    case UInt8(ascii: "\""): return .string(try checked(try string(), marks: JSONLimits.marks))
     case UInt8(ascii: "{"): return try nested { (parser) throws(JSONFault) in try parser.object() }
     case UInt8(ascii: "["): return try nested { (parser) throws(JSONFault) in try parser.array() }
     case UInt8(ascii: "t"): return try word("true", .bool(true))
@@ -78,7 +78,7 @@ struct JSONParser {
     repeat {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw .syntax }
-      let key = try string()
+      let key = try checked(try string(), marks: JSONLimits.keyMarks)
       skipSpace()
       guard take(UInt8(ascii: ":")) else { throw .syntax }
       object.append(key, try value())
@@ -142,6 +142,24 @@ struct JSONParser {
 
   private func text(_ range: Range<Int>) -> String {
     String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
+  }
+
+  /// Returns `text` unless it has more than `marks` combining marks in a row.
+  private func checked(_ text: String, marks: Int) throws(JSONFault) -> String {
+    // A mark has two bytes or more, from 0xCC on.
+    guard text.utf8.count > 2 * marks, text.utf8.contains(where: { $0 >= 0xCC }) else {
+      return text
+    }
+    var count = 0
+    for scalar in text.unicodeScalars {
+      guard scalar.value >= 0x300, scalar.properties.canonicalCombiningClass != .notReordered else {
+        count = 0
+        continue
+      }
+      count += 1
+      if count > marks { throw .marks }
+    }
+    return text
   }
 
   private mutating func string() throws(JSONFault) -> String {

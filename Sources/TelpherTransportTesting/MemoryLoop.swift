@@ -1,3 +1,4 @@
+internal import Glibc
 package import TelpherTransport
 
 /// An event loop in memory: streams are pipes in memory, children are closures. It serves tests of
@@ -9,16 +10,16 @@ package import TelpherTransport
 /// A task's job that is enqueued after `shutDown` still runs, on a temporary thread. If it were
 /// dropped, code that awaits the task would hang.
 ///
-/// `@unchecked Sendable`: `network`, `work` and `isAwake` are constant and Sendable. All other fields
-/// are accessed only on the loop's thread.
-package final class MemoryLoop: EventLoop, WorkLoop, @unchecked Sendable {
+/// `@unchecked Sendable`: `network` and `inbox` are constant and Sendable. All other fields are
+/// accessed only on the loop's thread, except `thread`, which only `init` and the first `shutDown`
+/// access.
+package final class MemoryLoop: EventLoop, @unchecked Sendable {
   /// The listeners and programs that this loop shares with others.
   package let network: MemoryNetwork
 
-  /// The work to do on the thread.
-  package let work = LoopWork()
-  /// Whether the thread has messages to take. It waits for this.
-  private let isAwake = Monitor(false)
+  /// Work from other threads.
+  private let inbox = Monitor(Inbox())
+  private var thread = pthread_t()
 
   /// Open streams, listeners, watches and processes, by the number that identifies them for waking.
   private var handles: [Int: any MemoryHandle] = [:]
@@ -26,54 +27,97 @@ package final class MemoryLoop: EventLoop, WorkLoop, @unchecked Sendable {
   /// Handles to wake in the next round.
   private var ready: [Int] = []
   private var isReady: Set<Int> = []
+  /// Calls for the next round, so that no callback comes from within a call.
+  private var deferred: [() -> Void] = []
+  /// Tasks for the end of the round.
+  private var turnEndTasks: [any TurnEndTask] = []
   private var timers = MemoryTimerQueue()
-  /// Whether `shutDown` has begun to close the handles.
-  package private(set) var isClosing = false
+  private(set) var isClosing = false
   var readBuffer = ReadBuffer()
 
   /// A loop with its own thread, which runs until `shutDown`.
   package init(network: MemoryNetwork = MemoryNetwork()) {
     self.network = network
-    let status = startThread { [self] in run() }
-    precondition(status == 0, "no thread for a loop: errno \(status)")
+    thread = startThread { $0.run() }
   }
 
   // MARK: Work from any thread
 
   /// Whether the caller is on this loop's thread.
-  package var isCurrent: Bool { work.isCurrent }
+  package var isCurrent: Bool {
+    pthread_getspecific(currentLoopKey) == UnsafeMutableRawPointer(identity)
+  }
 
   /// Runs `body` on the loop's thread, in the order of the calls; dropped after `shutDown`.
-  package func execute(_ body: @escaping @Sendable () -> Void) { enqueueBody(body) }
+  package func execute(_ body: @escaping @Sendable () -> Void) {
+    post(.body(body))
+  }
 
-  /// Runs a task's job on the loop's thread, or after the loop's end on a temporary thread.
-  package func enqueue(_ job: consuming ExecutorJob) { enqueueJob(UnownedJob(job)) }
+  /// Runs a task's job on the loop's thread.
+  package func enqueue(_ job: consuming ExecutorJob) {
+    // The caller holds no reference to the executor, and the job may release the last one on the
+    // loop's thread while this call is still running.
+    let kept = Unmanaged.passRetained(self)
+    defer { kept.release() }
+    post(.job(UnownedJob(job)))
+  }
 
-  /// Wakes the handle once for each call, in this or the next round, after the calls that are due,
-  /// if it is still open. A listener counts on that. Any thread may call it.
+  /// Wakes the handle if it is still open. Any thread may call it.
   func wake(_ handle: Int) {
-    execute { [self] in ready.append(handle) }
+    post(.wake(handle))
   }
 
-  /// Wakes the loop from its wait.
-  package func wakeUp() {
-    isAwake.withLock { $0 = true }
-    isAwake.signal()
+  private func post(_ work: Work) {
+    let (isFirst, needsThread) = inbox.withLock { inbox in
+      if case .job = work {} else if inbox.isStopping { return (false, false) }
+      inbox.work.append(work)
+      let needsThread = inbox.hasEnded
+      inbox.hasEnded = false
+      return (inbox.work.count == 1, needsThread)
+    }
+    if needsThread {
+      pthread_detach(startThread { $0.drain() })
+    } else if isFirst {
+      inbox.signal()
+    }
   }
 
-  /// Does nothing: the loop does not wait while there is local work.
-  package func keepAwake() {}
+  /// Crashes unless the caller is on this loop's thread.
+  package func checkIsolated() {
+    precondition(isCurrent, "called on another thread than the loop's")
+  }
+
+  /// Whether the caller is on this loop's thread; `assumeIsolated` calls it first.
+  package func isIsolatingCurrentContext() -> Bool? {
+    isCurrent
+  }
 
   /// Closes every handle, without calling its callbacks, and ends the thread.
   package func shutDown() async {
-    precondition(!isCurrent, "a loop can't wait for its own end")
-    _ = await work.end { wakeUp() }
+    let isFirst = inbox.withLock { inbox in
+      defer { inbox.isStopping = true }
+      return !inbox.isStopping
+    }
+    inbox.signal()
+    await withCheckedContinuation { continuation in
+      let hasEnded = inbox.withLock { inbox in
+        if !inbox.hasStopped { inbox.waiters.append(continuation) }
+        return inbox.hasStopped
+      }
+      if hasEnded { continuation.resume() }
+    }
+    // The thread resumes this call as its last action, so the join returns almost at once.
+    if isFirst { pthread_join(thread, nil) }
   }
 
   // MARK: Work on the loop's thread
 
   /// Nanoseconds of CLOCK_MONOTONIC.
-  package var now: UInt64 { monotonicNow() }
+  package var now: UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
 
   /// Retains `handle` until `remove` and returns the number that wakes it.
   func add(_ handle: any MemoryHandle) -> Int {
@@ -93,9 +137,27 @@ package final class MemoryLoop: EventLoop, WorkLoop, @unchecked Sendable {
     if isReady.insert(handle).inserted { ready.append(handle) }
   }
 
+  /// Calls `body` in the next round. On the loop's thread only.
+  func callLater(_ body: @escaping () -> Void) {
+    checkIsolated()
+    deferred.append(body)
+  }
+
   /// Calls `task.turnDidEnd()` once, before the loop next waits. After the loop's end the call is
   /// dropped.
-  package func atEndOfTurn(_ task: any TurnEndTask) { addTurnEndTask(task) }
+  package func atEndOfTurn(_ task: any TurnEndTask) {
+    checkIsolated()
+    guard !isClosing else { return }
+    turnEndTasks.append(task)
+  }
+
+  private func endTurn() {
+    while !turnEndTasks.isEmpty {
+      let tasks = turnEndTasks
+      turnEndTasks = []
+      for task in tasks { task.turnDidEnd() }
+    }
+  }
 
   /// Calls `fire` once, after `nanoseconds`, unless the timer is canceled first.
   package func schedule(after nanoseconds: UInt64, _ fire: @escaping () -> Void) -> any LoopTimer {
@@ -111,34 +173,58 @@ package final class MemoryLoop: EventLoop, WorkLoop, @unchecked Sendable {
   }
 
   private func run() {
-    work.takeOver()
-    while true {
-      let deadline = ready.isEmpty && work.isEmpty ? timers.deadline : 0
-      isAwake.wait(until: deadline) {
-        !$0
+    var isStopping = false
+    while !isStopping {
+      let deadline = ready.isEmpty && deferred.isEmpty ? timers.deadline : 0
+      let work: [Work]
+      (work, isStopping) = inbox.wait(until: deadline) { inbox in
+        inbox.work.isEmpty && !inbox.isStopping
       } then: {
-        $0 = false
+        ($0.take(), $0.isStopping)
       }
-      takeMessages()
-      performWork()
-      if work.isEnding { return close() }
-      fireTimers()
-      wakeReadyHandles()
-      work.endTurn()
+      perform(work)
+      if !isStopping { fireTimers() }
+      if !isStopping { callBack() }
+      if !isStopping { endTurn() }
     }
-  }
-
-  /// Closes every handle. This is the last work of the loop's thread.
-  private func close() {
     isClosing = true
-    work.dropTurnEndTasks()
     for handle in handles.values { handle.shutDown() }
     handles = [:]
     ready = []
+    deferred = []
+    turnEndTasks = []
     timers.removeAll()
-    let waiters = work.didEnd()
-    serveLateJobs()
-    for waiter in waiters { waiter.resume() }
+    drain()
+  }
+
+  /// Runs the remaining jobs, then lets the thread end.
+  private func drain() {
+    while true {
+      let (work, waiters) = inbox.withLock { inbox in
+        inbox.hasEnded = inbox.work.isEmpty && deferred.isEmpty
+        if inbox.hasEnded { inbox.hasStopped = true }
+        return (inbox.take(), inbox.hasEnded ? inbox.takeWaiters() : nil)
+      }
+      perform(work)
+      callBack()
+      guard let waiters else { continue }
+      for waiter in waiters { waiter.resume() }
+      return
+    }
+  }
+
+  private func perform(_ work: [Work]) {
+    for item in work {
+      switch item {
+      case .body(let body): body()
+      case .wake(let handle): handles[handle]?.didWake()
+      case .job(let job):
+        // On both executors, so that a task that prefers the loop stays on its thread when it
+        // enters and leaves an actor on the loop.
+        job.runSynchronously(
+          isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+      }
+    }
   }
 
   private func fireTimers() {
@@ -146,7 +232,10 @@ package final class MemoryLoop: EventLoop, WorkLoop, @unchecked Sendable {
     while let timer = timers.removeFirst(dueAt: start) { timer.fire() }
   }
 
-  private func wakeReadyHandles() {
+  private func callBack() {
+    let calls = deferred
+    deferred = []
+    for call in calls { call() }
     let woken = ready
     ready = []
     isReady = []

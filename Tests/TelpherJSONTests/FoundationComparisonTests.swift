@@ -97,7 +97,7 @@ struct FoundationComparisonTests {
     "18446744073709551616", "170141183460469231731687303715884105727",
     "170141183460469231731687303715884105728", "340282366920938463463374607431768211455", "1.0",
     "1.5", "-1.0", "1e3", "1E3", "1e+3", "1e-3", "12e-1", "10e-1", "0.0", "-0.0", "1e400", "-1e400",
-    "1e-400", "0.1", "123456789012345678901234567890", "5e-324", "1.7976931348623157e308",
+    "0.1", "123456789012345678901234567890", "5e-324", "1.7976931348623157e308",
     "00",
     "01", "-01", "+1", "1.", ".5", "1e", "1e+", "-", "--1", "0x1", "1_000", "Infinity", "NaN",
     "true", "null", "\"1\"", "[]", "{}", "[1]",
@@ -180,8 +180,8 @@ struct FoundationComparisonTests {
   }
 
   /// Foundation accepts these.
-  @Test(arguments: ["[1,]", #"{"a":1,}"#, "[1e18]", "[9007199254740993.0]", "[1e38]"])
-  func `Trailing commas and whole numbers that may be rounded are refused`(json: String) {
+  @Test(arguments: ["[1,]", #"{"a":1,}"#, "[1e-400]"])
+  func `Trailing commas and numbers that are not whole are refused`(json: String) {
     #expect(throws: (any Error).self) { try JSONDecoding.decode([Int128].self, from: json.utf8) }
     #expect(throws: (any Error).self) {
       try JSONDecoding.decode([String: Int128].self, from: json.utf8)

@@ -27,6 +27,34 @@ struct JSONLimitsTests {
     #expect(Self.fault(values, JSONLimits(values: 3)) == .values)
   }
 
+  /// Comparing strings with more takes a time that grows with the square of their number.
+  @Test func `The number of combining marks in a row is limited`() {
+    func string(_ marks: Int) -> String {
+      "\"a" + String(repeating: "\u{301}\u{316}", count: marks / 2) + "b\""
+    }
+    #expect(Self.fault(Array("{\(string(30)):1}".utf8)) == nil)
+    #expect(Self.fault(Array("{\(string(32)):1}".utf8)) == .marks)
+    #expect(Self.fault(Array("[\(string(1_000))]".utf8)) == nil)
+    #expect(Self.fault(Array("[\(string(1_002))]".utf8)) == .marks)
+    #expect(Self.fault(Array("{\"a\":\(string(1_002))}".utf8)) == .marks)
+    #expect(Self.fault(Array("[\"\(String(repeating: "e\u{301}", count: 5_000))\"]".utf8)) == nil)
+  }
+
+  @Test(
+    arguments: [
+      ("1.0", 1), ("-5.00", -5), ("1e3", 1_000), ("120E-1", 12), ("1.5e+1", 15), ("0.0", 0),
+      ("-0", 0), ("0e-999999999", 0), ("9007199254740993.0", 9_007_199_254_740_993),
+      ("1e-400", nil), ("2.9999999999999999999", nil),
+      ("0.\(String(repeating: "0", count: 400))1", nil),
+      ("1e400", nil), ("1e-1", nil), ("12e-2", nil), ("1e99999999999", nil),
+      ("9223372036854775808.0", nil),
+    ] as [(String, Int?)])
+  func `Only whole numbers become integers`(_ text: String, _ number: Int?) {
+    let decoded = try? JSONDecoding.decode(
+      [Int].self, from: Array("[\(text)]".utf8), limits: JSONLimits())
+    #expect(decoded == number.map { [$0] })
+  }
+
   @Test(arguments: [
     [UInt8(0xFF)], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82], [0xF4, 0x90, 0x80, 0x80],
   ])

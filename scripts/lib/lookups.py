@@ -32,6 +32,18 @@ def check_user(program: str, folder: str) -> None:
         fail("another folder than that of the password database is the home folder")
 
 
+def check_unknown_user(program: str) -> None:
+    """A user that is not in the password database starts a server without $HOME."""
+    if os.geteuid() != 0:
+        return
+    server = subprocess.run(
+        [program, "serve", "--listen", "stdio"], env={}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60, user=12_345, group=12_345,
+        extra_groups=[])
+    if server.returncode < 0:
+        fail(f"signal {-server.returncode} ended a server of an unknown user")
+
+
 def answer_one(listener: socket.socket) -> None:
     connection, _ = listener.accept()
     connection.sendall(b"found")
@@ -76,6 +88,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         check_user(arguments[0], folder)
+        check_unknown_user(arguments[0])
         check_host(arguments[0], folder)
 
 

@@ -20,6 +20,13 @@ int telpher_argument_count(void);
 /// Argument `number` of main(), counted from 0; NULL if there is none.
 const char *telpher_argument(int number);
 
+// ---- Accounts (accounts.c) ----
+
+/// Lets a static program look up users and groups only in /etc/passwd and /etc/group. For other
+/// services of nsswitch.conf(5) it would load their libraries and with them a second C library,
+/// which crashes. Does nothing in a dynamic program. Call it once, before there are other threads.
+void telpher_keep_account_lookups_static(void);
+
 // ---- Launching (launch.c) ----
 
 /// The step at which a launch failed.

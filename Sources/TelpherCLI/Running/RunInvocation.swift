@@ -105,7 +105,12 @@ struct RunInvocation {
   ) -> Never {
     LocalTerminal.leaveRawMode()
     let report = RunReport(outcome: .failure(failure), status: status)
-    // The user wants to end at once, so a report that can't be written is dropped.
+    // The user wants to end at once, so a report that can't be written is dropped. If nothing reads
+    // it, writing blocks, and the server does not end the command before this process ends.
+    _ = startThread {
+      usleep(500_000)
+      _exit(status)
+    }
     if printsReport { try? JSONText.print(report) } else { Descriptor.complain(failure.message) }
     try? statusFile?.write(report)
     _exit(status)

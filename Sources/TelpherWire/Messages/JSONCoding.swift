@@ -9,6 +9,13 @@ protocol WireMessage: Codable {
   var must: [String]? { get }
 }
 
+extension WireMessage {
+  /// Whether this side understands `key`. A long one is not compared, since that can take long.
+  fileprivate static func knows(_ key: String) -> Bool {
+    key.utf8.count <= 64 && knownKeys.contains(key)
+  }
+}
+
 /// Encodes and decodes all JSON of the protocol.
 enum JSONCoding {
   /// Decodes a message. Errors refer to it as `name`.
@@ -20,7 +27,7 @@ enum JSONCoding {
     let message = try decoded(limits, name: name) {
       try JSONDecoding.decode(type, from: bytes, limits: limits)
     }
-    if let unknown = message.must?.first(where: { !type.knownKeys.contains($0) }) {
+    if let unknown = message.must?.first(where: { !type.knows($0) }) {
       throw WireError(.protocolError, "\(name): the key '\(unknown)' must be understood and is not")
     }
     return message
@@ -67,6 +74,8 @@ enum JSONCoding {
     case .syntax: "\(name): not valid JSON"
     case .depth: "\(name) is nested more than \(limits.depth) levels deep"
     case .values: "\(name) holds more than \(limits.values) values"
+    case .marks:
+      "\(name): a key has more than \(JSONLimits.keyMarks) combining marks in a row, or another string more than \(JSONLimits.marks)"
     }
   }
 

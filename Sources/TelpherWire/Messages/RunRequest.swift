@@ -122,7 +122,7 @@ package struct RunRequest: Sendable, Equatable, Codable {
       if let fault = terminal.size.fault { throw refuse("'terminal': \(fault)") }
       if let type = terminal.type, !Terminal.isType(type) {
         throw refuse(
-          "'terminal': 'type' is not a name of 1 to \(WireConstants.maxTerminalTypeLength) printable ASCII characters"
+          "'terminal': 'type' is not a name of 1 to \(WireConstants.maxTerminalTypeLength) printable ASCII characters without spaces"
         )
       }
     }
