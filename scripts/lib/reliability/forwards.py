@@ -18,7 +18,8 @@ PART = b"a part of an answer"
 
 class Service:
     """A service on loopback. DIGEST: it reads to the end and answers with the digest and half of
-    what it read, RESET: it sends `PART` and resets, WATCH: it notes how the connection ends."""
+    what it read, RESET: it sends `PART` and resets, WATCH: it sends `PART` and notes how the connection
+    ends."""
 
     def __init__(self):
         self.ends = []
@@ -50,6 +51,7 @@ class Service:
                 reset(connection)
             elif kind == WATCH:
                 try:
+                    connection.sendall(PART)
                     read_all(connection)
                     self.ends.append("end")
                 except ConnectionResetError:
@@ -137,6 +139,8 @@ def forwarded_ends(lab):
         service.ends.clear()
         connection = dial(port)
         connection.sendall(WATCH + bytes(1000))
+        # A reset may overtake bytes: wait until the service has got the first.
+        check(connection.recv(len(PART), socket.MSG_WAITALL) == PART, "a part is missing")
         reset(connection)
         until(lambda: service.ends, what="the end of the connection at the service")
         check(service.ends == ["reset"], f"{name}: the reset of a client became {service.ends}")
