@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 // The kernel's struct termios, as TCGETS fills it: four flags, the line discipline and 19 characters
-// on all systems that raw.h knows. What is behind it stays 0.
+// on all systems that raw.h knows. The rest stays 0.
 struct attributes {
   unsigned char bytes[64];
 };

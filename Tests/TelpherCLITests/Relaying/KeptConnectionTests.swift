@@ -5,17 +5,8 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct KeptConnectionTests {
   private let on = ["--on", "ssh://host"]
 
-  private func with(
-    keep: String = "600", _ body: (Sandbox) async throws -> Void
-  ) async throws {
-    try await Sandbox.with(keep: keep) { sandbox in
-      sandbox.addSSH()
-      try await body(sandbox)
-    }
-  }
-
   @Test func laterCommandsUseTheConnectionOfTheFirst() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let commands: [([String], Int32)] = [
         (["--", "sh", "-c", "exit 7"], 7), (["--", "true"], 0),
         (["--", "sh", "-c", "kill -TERM $$"], 143), (["--", "/nowhere/x"], 127),
@@ -35,7 +26,7 @@ import Testing
   }
 
   @Test func withoutKeepingEachCommandConnects() async throws {
-    try await with(keep: "0") { sandbox in
+    try await Sandbox.withSSH(keep: "0") { sandbox in
       for options in [[], [], ["--keep", "600"], ["--keep", "600"]] {
         let child = try sandbox.start(["run"] + on + options + ["--", "true"])
         #expect(await child.finish().status == 0)
@@ -45,7 +36,7 @@ import Testing
   }
 
   @Test func aWrongTimeIsAnError() async throws {
-    try await with(keep: "soon") { sandbox in
+    try await Sandbox.withSSH(keep: "soon") { sandbox in
       let result = try await sandbox.telpher("run", "--on", "ssh://host", "--", "true")
       #expect(result.status == 125)
       #expect(result.errorText.contains("TELPHER_KEEP"))
@@ -55,7 +46,7 @@ import Testing
   // MARK: Bytes
 
   @Test func outputArrivesComplete() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let result = try await sandbox.shell(
         "telpher run --on ssh://host -- seq 1 8000000 | cksum; seq 1 8000000 | cksum")
       let lines = result.text.split(separator: "\n")
@@ -65,7 +56,7 @@ import Testing
   }
 
   @Test func inputArrivesComplete() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let result = try await sandbox.shell(
         """
         cd "$HOME"; head -c 20000000 /dev/urandom >random
@@ -76,7 +67,7 @@ import Testing
   }
 
   @Test func filesAreCopiedBothWays() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let result = try await sandbox.shell(
         """
         cd "$HOME"; mkdir -p tree/a/b; head -c 3000000 /dev/urandom >tree/a/large
@@ -91,7 +82,7 @@ import Testing
   }
 
   @Test func aReaderThatStopsDoesNotDelayOtherCommands() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let stalled = try sandbox.start(["run"] + on + ["--", "cat", "/dev/zero"])
       // Its pipe is full, and so are all windows on the way.
       for _ in 1...3 {
@@ -107,7 +98,7 @@ import Testing
   /// Each leaves a first window of 64 KiB unread. A relay refuses clients once that is more than a quarter
   /// of the connection's 4 MiB.
   @Test func commandsThatTheRelayRefusesConnectByThemselves() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       var children: [Child] = []
       for _ in 1...20 {
         children.append(
@@ -132,7 +123,7 @@ import Testing
   // MARK: Signals and ends
 
   @Test func signalsReachTheCommand() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let child = try sandbox.start(
         ["run"] + on + [
           "--", "sh", "-c",
@@ -148,7 +139,7 @@ import Testing
 
   @Test(arguments: [true, false])
   func theCommandsOfAClientThatEndsAreEnded(_ isKilled: Bool) async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let child = try sandbox.start(
         ["run"] + on + [
           "--grace", "10ms", "--", "sh", "-c", "trap '' INT; echo $$; while :; do sleep 0.01; done",
@@ -169,7 +160,7 @@ import Testing
   }
 
   @Test func aStoppedClientContinues() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let child = try sandbox.start(["run"] + on + ["-i", "--", "cat"], input: .pipe)
       await child.write("1\n")
       #expect(await child.line() == "1")
@@ -184,7 +175,7 @@ import Testing
   }
 
   @Test func commandsOfAKilledRelayAreLostAndTheNextConnectsAgain() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let child = try sandbox.start(
         ["run"] + on + ["--", "sh", "-c", "echo $$; exec sleep 600"])
       let command = try #require(await child.line().flatMap { Int32($0) })
@@ -200,7 +191,7 @@ import Testing
   }
 
   @Test func afterALostServerTheNextCommandConnectsAgain() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let child = try sandbox.start(
         ["run"] + on + ["--", "sh", "-c", "echo $PPID; exec sleep 600"])
       let server = try #require(await child.line().flatMap { Int32($0) })
@@ -214,7 +205,7 @@ import Testing
   // MARK: Starting and ending
 
   @Test func clientsThatStartAtOnceUseOneConnection() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       sandbox.addSSH("sleep 0.3")
       let children = try (1...6).map {
         try sandbox.start(["run"] + on + ["--", "sh", "-c", "exit \($0)"])
@@ -229,7 +220,7 @@ import Testing
   // MARK: A silent server
 
   @Test func connectTimeoutLimitsAServerThatDoesNotAnswerAnyMore() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let child = try sandbox.start(
         ["run"] + on + ["-i", "--", "sh", "-c", "echo $PPID; cat"], input: .pipe)
       let server = try #require(await child.line().flatMap { Int32($0) })
@@ -256,7 +247,7 @@ import Testing
   // MARK: What the background process has
 
   @Test func itInheritsNoTerminalDescriptorOrEnvironment() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let child = try TerminalChild(
         [
           "/bin/sh", "-c",

@@ -5,17 +5,8 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct RelayEndTests {
   private let on = ["--on", "ssh://host"]
 
-  private func with(
-    keep: String = "600", _ body: (Sandbox) async throws -> Void
-  ) async throws {
-    try await Sandbox.with(keep: keep) { sandbox in
-      sandbox.addSSH()
-      try await body(sandbox)
-    }
-  }
-
   @Test func theConnectionEndsAfterItsTime() async throws {
-    try await with(keep: "10ms") { sandbox in
+    try await Sandbox.withSSH(keep: "10ms") { sandbox in
       let child = try sandbox.start(
         ["run"] + on + ["-i", "--", "sh", "-c", "echo $PPID; cat"], input: .pipe)
       let server = try #require(await child.line().flatMap { Int32($0) })
@@ -30,7 +21,7 @@ import Testing
   }
 
   @Test func disconnectEndsTheConnection() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       #expect(try await sandbox.telpher("disconnect").status == 0)
       #expect(try await sandbox.telpher("disconnect", "ssh://host").status == 1)
       #expect(try await sandbox.telpher("run", "--on", "ssh://host", "--", "true").status == 0)
@@ -48,7 +39,7 @@ import Testing
   }
 
   @Test func disconnectLetsCommandsFinishUnlessItIsToEndThemNow() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       var children: [Child] = []
       for _ in 1...2 {
         let child = try sandbox.start(["run"] + on + ["-i", "--", "cat"], input: .pipe)
@@ -72,7 +63,7 @@ import Testing
   }
 
   @Test func aConnectionThatEndsIsListedAndCanBeEndedAtOnce() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let child = try sandbox.start(["run"] + on + ["-i", "--", "cat"], input: .pipe)
       await child.write("x\n")
       #expect(await child.line() == "x")
@@ -98,7 +89,7 @@ import Testing
   }
 
   @Test func nothingIsLeftInTheFolderOfTheRelays() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       for _ in 1...2 {
         let children = try (1...4).map { _ in
           try sandbox.start(["run"] + on + ["--", "true"])

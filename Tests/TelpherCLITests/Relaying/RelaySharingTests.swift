@@ -5,17 +5,8 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct RelaySharingTests {
   private let on = ["--on", "ssh://host"]
 
-  private func with(
-    keep: String = "600", _ body: (Sandbox) async throws -> Void
-  ) async throws {
-    try await Sandbox.with(keep: keep) { sandbox in
-      sandbox.addSSH()
-      try await body(sandbox)
-    }
-  }
-
   @Test func anotherBuildReplacesTheRelay() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       #expect(try await sandbox.telpher("run", "--on", "ssh://host", "--", "true").status == 0)
       let old = try await sandbox.onlyRelay()
       let result = try await sandbox.shell(
@@ -30,7 +21,7 @@ import Testing
 
   @Test(arguments: ["PATH", "SSH_AUTH_SOCK", "DOCKER_HOST"])
   func anotherEnvironmentGetsAnotherConnection(_ name: String) async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let other = [name: (sandbox.environment[name] ?? "") + ":/other"]
       for environment in [[:], other, other] {
         let result = try await sandbox.telpher(
@@ -42,7 +33,7 @@ import Testing
   }
 
   @Test func aCommandOfTheUserIsKeptForItsWholeEnvironmentAndFolder() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let result = try await sandbox.shell(
         """
         cd "$HOME"; mkdir other; export TELPHER_ON="exec:sh -c 'echo >>~/logins; exec \(Sandbox.program) serve --listen stdio'"
@@ -58,7 +49,7 @@ import Testing
   /// What a command inherits, and a relay that another one has started has not got.
   @Test(arguments: ["umask 0077", "ulimit -S -n 200", "renice -n 1 $$ >/dev/null"])
   func otherAttributesOfTheProcessGetAnotherConnection(_ change: String) async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let result = try await sandbox.shell(
         """
         cd "$HOME"; on() { telpher run --on ssh://host -- true && grep -c '' logins; }
@@ -71,7 +62,7 @@ import Testing
 
   /// A job's server ends all of its processes with it.
   @Test func aJobOfAServerStartsNoRelayButUsesOneThatRuns() async throws {
-    try await with { sandbox in
+    try await Sandbox.withSSH { sandbox in
       let job = ["run", "--", Sandbox.program, "run"] + on + ["--", "sh", "-c", "exit 3"]
       for logins in 1...2 {
         let first = try sandbox.start(job)
