@@ -105,6 +105,10 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // The output of jobs, on disk.
+    .target(
+      name: "TelpherJournal", dependencies: ["CXXHash", "TelpherTransport"], swiftSettings: strict),
+
     // The engines that move files and trees over a stream.
     .target(
       name: "TelpherTransfer",
@@ -202,6 +206,10 @@ let package = Package(
     .testTarget(
       name: "TelpherFileStoreTests",
       dependencies: ["CTelpherSys", "TelpherFileStore", "TelpherTestSupport", "TelpherTransport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherJournalTests",
+      dependencies: ["TelpherJournal", "TelpherTestSupport", "TelpherTransport"],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherTransferTests",
