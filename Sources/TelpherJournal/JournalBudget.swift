@@ -4,7 +4,7 @@ package import TelpherTransport
 /// The disk space that all journals of a folder of jobs share, over any number of processes.
 ///
 /// It is the file `journals` in that folder: 32 bytes of header, then a slot of 32 bytes for each
-/// journal with the job's id (16 bytes) and the bytes that its journal may use at the moment. Each
+/// journal: the job's id (16 bytes), the bytes that its journal may use at the moment, and 1. Each
 /// writer changes only its own slot, to an absolute number, so a process that is killed leaves
 /// nothing to repair. Before a journal grows, its writer first publishes the new number and then adds
 /// up all slots. If that is too much, it takes the number back. So two writers may both be refused,
@@ -89,7 +89,8 @@ package final class JournalBudget: Sendable {
   func release(_ name: [UInt8]) throws(ErrorNumber) {
     try system.takeTurn(file.descriptor)
     defer { system.endTurn(file.descriptor) }
-    guard let number = try slots().firstIndex(where: { $0.name == name }) else { return }
+    guard let number = try slots().firstIndex(where: { !$0.isFree && $0.name == name })
+    else { return }
     try write(.free, to: number)
   }
 
@@ -98,8 +99,8 @@ package final class JournalBudget: Sendable {
   private struct Slot {
     var name: [UInt8]
     var bytes: UInt64
-    static let free = Slot(name: Array(repeating: 0, count: 16), bytes: 0)
-    var isFree: Bool { name == Self.free.name }
+    var isFree = false
+    static let free = Slot(name: Array(repeating: 0, count: 16), bytes: 0, isFree: true)
   }
 
   private static func sum(_ slots: [Slot]) -> UInt64 {
@@ -161,14 +162,18 @@ package final class JournalBudget: Sendable {
         let start = number * Self.slotSize
         return Slot(
           name: Array(bytes[start..<start + 16]),
-          bytes: Layout.load(UInt64.self, bytes, at: start + 16))
+          bytes: Layout.load(UInt64.self, bytes, at: start + 16),
+          isFree: Layout.load(UInt64.self, bytes, at: start + 24) == 0)
       }
     }
   }
 
   private func write(_ slot: Slot, to number: Int) throws(ErrorNumber) {
     var bytes = slot.name + [UInt8](repeating: 0, count: 16)
-    bytes.withUnsafeMutableBytes { Layout.store(slot.bytes, $0, at: 16) }
+    bytes.withUnsafeMutableBytes {
+      Layout.store(slot.bytes, $0, at: 16)
+      Layout.store(UInt64(slot.isFree ? 0 : 1), $0, at: 24)
+    }
     try write(bytes, at: UInt64((number + 1) * Self.slotSize))
   }
 

@@ -31,6 +31,8 @@ struct ReaderState {
   private let channels: [JournalChannel]
   private let memory = RecordMemory()
   private var segment: SegmentCursor?
+  /// Whether nothing more is written to the segment.
+  private var isComplete = false
   /// The segments up to this number have been read.
   private var lastNumber: UInt64?
   private var rest: Rest?
@@ -127,6 +129,15 @@ struct ReaderState {
   private mutating func advance(isFinal: Bool) throws(ErrorNumber) -> Progress {
     guard segment != nil else { return try openNext(isFinal: isFinal) }
     guard let step = try segment?.next() else { preconditionFailure("there is a segment") }
+    if step.isMaybeUnfinished, !isComplete {
+      // If there is a newer segment, nothing more is written to this one. But something may have
+      // been since the last look.
+      if try hasNewer(isFinal: isFinal) {
+        isComplete = true
+        return .found
+      }
+      if !isFinal { return .nothing }
+    }
     switch step {
     case .record(let header, let payload):
       noteMissing(before: header.offsets, sawDamage ? .damaged : .notWritten)
@@ -134,20 +145,14 @@ struct ReaderState {
       accept(header, payload)
       return .found
     case .damagedPayload(let header, let isLast):
-      if isLast {
-        if !isFinal, try newerNumber() == nil { return .nothing }
-        segment?.stepOver(header)
-      }
+      if isLast { segment?.stepOver(header) }
       noteMissing(before: header.offsets, sawDamage ? .damaged : .notWritten)
       sawDamage = false
       noteDamage(header)
       return .found
-    case .damagedHeader(let isLast):
-      let sawDamageBefore = sawDamage
+    case .damagedHeader:
       sawDamage = true
-      if try openNext(isFinal: isFinal) == .found { return .found }
-      if isLast, !isFinal { sawDamage = sawDamageBefore }
-      return .nothing
+      return try openNext(isFinal: isFinal)
     case .end, .incomplete:
       return try openNext(isFinal: isFinal)
     }
@@ -174,16 +179,27 @@ struct ReaderState {
 
   /// Opens the segment after the last one that was read, if there is one.
   private mutating func openNext(isFinal: Bool) throws(ErrorNumber) -> Progress {
-    if let number = lastNumber.map({ $0 + 1 }), segment != nil {
-      if let found = try open(number, isFinal: isFinal) { return found }
-      // It has not been created if the one before it has not been dropped.
-      if !isFinal, try segment?.hasName == true { return .nothing }
-    }
     for _ in 0..<JournalLimit.lookups {
       guard let number = try newerNumber() else { return .nothing }
       if let found = try open(number, isFinal: isFinal) { return found }
     }
     return .nothing
+  }
+
+  /// Whether there is a segment after the open one.
+  private func hasNewer(isFinal: Bool) throws(ErrorNumber) -> Bool {
+    guard let segment else { preconditionFailure("there is a segment") }
+    do throws(ErrorNumber) {
+      system.close(
+        try system.open(Segment.name(segment.number + 1), in: folder.descriptor, .read))
+      return true
+    } catch {
+      if error.value != ErrorNumber.noEntry { throw error }
+    }
+    // The next one has not been created if this one has not been dropped: that is quicker than to
+    // list the folder.
+    if !isFinal, try segment.hasName { return false }
+    return try newerNumber() != nil
   }
 
   /// Opens this segment. Returns nil if it has been dropped, or is damaged and was skipped.
@@ -209,6 +225,7 @@ struct ReaderState {
     sawDamage = false
     lastNumber = number
     segment = opened
+    isComplete = false
     return .found
   }
 

@@ -24,6 +24,15 @@ struct SegmentCursor {
     case end
     /// The file ends in the middle of a record.
     case incomplete
+
+    /// Whether the next call may find something else here, because the writer is at this place.
+    var isMaybeUnfinished: Bool {
+      switch self {
+      case .record: false
+      case .damagedPayload(_, let isLast), .damagedHeader(let isLast): isLast
+      case .end, .incomplete: true
+      }
+    }
   }
 
   let number: UInt64

@@ -25,14 +25,13 @@ struct JournalModel {
 
   /// Adds random bytes, with an end of a line about every 40 bytes.
   mutating func add(_ count: Int, to channel: JournalChannel, _ random: inout SeededGenerator) {
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { memory, initialized in
-      var number: UInt64 = 0
-      for place in 0..<count {
-        number = place % 8 == 0 ? random.next() : number >> 8
-        let byte = UInt8(truncatingIfNeeded: number)
-        memory[place] = byte < 6 ? UInt8(ascii: "\n") : byte
-      }
-      initialized = count
+    var words: [UInt64] = []
+    while words.count * 8 < count { words.append(random.next()) }
+    var bytes = words.withUnsafeBytes { Array($0.prefix(count)) }
+    var place = 0
+    while place < count {
+      bytes[place] = UInt8(ascii: "\n")
+      place += 40
     }
     add(bytes, to: channel)
   }
@@ -56,16 +55,23 @@ func append(_ piece: JournalModel.Piece, to writer: JournalWriter) -> JournalApp
 
 /// What a reader got until it had to wait or reached the end.
 struct Reading {
-  var events: [JournalEvent] = []
   var gaps: [(channel: JournalChannel, range: Range<UInt64>, reason: JournalGap)] = []
   var received: [(channel: JournalChannel, offset: UInt64, bytes: [UInt8], time: Int64)] = []
   var last: JournalEvent = .waiting
 
+  init() {}
+
   /// Reads everything that is there, in pieces of at most `room` bytes.
-  init(_ reader: JournalReader, room: Int = JournalLimit.recordBytes) throws {
-    var memory = [UInt8](repeating: 0, count: room)
+  init(_ reader: JournalReader, room: Int = JournalLimit.recordBytes) throws(JournalError) {
+    try read(reader, room: room)
+  }
+
+  /// Reads on until the reader has to wait or is at the end.
+  mutating func read(_ reader: JournalReader, room: Int) throws(JournalError) {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 1)
+    defer { memory.deallocate() }
     while true {
-      let event = try memory.withUnsafeMutableBytes { try reader.next(into: $0) }
+      let event = try reader.next(into: memory)
       switch event {
       case .data(let channel, let offset, let count, let time):
         received.append((channel, offset, Array(memory.prefix(count)), time))
