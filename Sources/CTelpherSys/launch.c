@@ -156,6 +156,11 @@ CHILD_SIDE static void run_child(void *argument) {
     result = call(SYS_write, child->procs_file, (long)"0", 1, 0);
     if (result < 0) fail(child, TELPHER_STAGE_RESOURCES, result);
   }
+  for (size_t i = 0; i < request->entrance_count; i++) {
+    // 0 stands for the process that writes.
+    result = call(SYS_write, request->entrances[i], (long)"0", 1, 0);
+    if (result < 0) fail(child, TELPHER_STAGE_RESOURCES, result);
+  }
   result = set_apart(request->apart);
   if (result < 0) fail(child, TELPHER_STAGE_RESOURCES, result);
   result = arrange_descriptors(request->stdio);
@@ -172,6 +177,10 @@ CHILD_SIDE static void run_child(void *argument) {
     // The kernel's struct rlimit64.
     uint64_t limit[2] = {request->limits[i].soft, request->limits[i].hard};
     result = call(SYS_prlimit64, 0, request->limits[i].resource, (long)limit, 0);
+    if (result < 0) fail(child, TELPHER_STAGE_LIMIT, result);
+  }
+  if (request->sets_niceness) {
+    result = call(SYS_setpriority, PRIO_PROCESS, 0, request->niceness, 0);
     if (result < 0) fail(child, TELPHER_STAGE_LIMIT, result);
   }
   if (request->tag) {

@@ -56,14 +56,30 @@ enum ExitStatus {
 
   private static func explanation(of result: CommandResult) -> String? {
     switch result.status {
+    // A limit: the server says which.
+    case .exited where result.details.cause != nil, .signaled where result.details.cause != nil:
+      result.details.message
     // 125 usually means that telpher failed, so say that here the command itself returned it.
     case .exited(failure): "\(failure) is the exit status of the command itself"
-    case .exited, .signaled: nil
+    case .exited: nil
+    case .signaled(let signal): signalText(signal)
     case .notStarted(_, _, let message): message
     case .timedOut: result.details.message ?? "the command was ended at its deadline"
     case .canceled: result.details.message ?? "the server ended the command"
     case .detached: "the command continues without this client"
     }
+  }
+
+  /// What a shell says about a command that a signal ended, on a terminal only: a program that reads
+  /// standard error gets what the command wrote.
+  private static func signalText(_ signal: Int32) -> String? {
+    // The user knows of Ctrl-C, and a closed pipe is no failure; shells do not mention them either.
+    guard isatty(STDERR_FILENO) == 1, signal != SIGINT, signal != SIGPIPE else { return nil }
+    return "the command was ended by signal \(signal) (\(describe(signal: signal)))"
+  }
+
+  private static func describe(signal: Int32) -> String {
+    strsignal(signal).map { String(cString: $0) } ?? "unknown"
   }
 
   private static func notStarted(errno: Int32, stage: String) -> Int32 {

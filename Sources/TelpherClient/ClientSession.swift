@@ -20,7 +20,7 @@ final class ClientSession: LinkDelegate {
   private var sockets: [StreamID: any SocketStream] = [:]
   private var forwarders: [ObjectIdentifier: Forwarder] = [:]
   private var helloWaiters: [CheckedContinuation<Hello, any Error>] = []
-  private var infoWaiters: [StreamID: CheckedContinuation<ServerInfo, any Error>] = [:]
+  private var answerWaiters: [StreamID: CheckedContinuation<CloseResult, any Error>] = [:]
   private var pings: [UInt64: CheckedContinuation<Void, any Error>] = [:]
   private var lastPing: UInt64 = 0
   private var closeWaiters: [CheckedContinuation<Void, Never>] = []
@@ -130,14 +130,22 @@ final class ClientSession: LinkDelegate {
     }
   }
 
-  func info() async throws -> ServerInfo {
-    try await withCheckedThrowingContinuation { continuation in
+  /// Asks for something that is answered by a result and nothing else.
+  ///
+  /// - Throws: `ClientError`: `refused` with the server's message if the result is not `ok`.
+  func answer(to request: OpenRequest) async throws -> CloseResult {
+    let result = try await withCheckedThrowingContinuation { continuation in
       do throws(ClientError) {
-        infoWaiters[try open(.info, noInput: true)] = continuation
+        answerWaiters[try open(request, noInput: true)] = continuation
       } catch {
         continuation.resume(throwing: error)
       }
     }
+    guard result.result == .ok else {
+      throw ClientError(
+        .refused, result.message ?? "the server answered with '\(result.result)'")
+    }
+    return result
   }
 
   func ping() async throws {
@@ -208,14 +216,7 @@ final class ClientSession: LinkDelegate {
       commands[stream]?.close(result)
       files[stream]?.finish(.success(result))
       sockets[stream]?.close(result)
-      guard let waiter = infoWaiters.removeValue(forKey: stream) else { return }
-      if let info = result.info {
-        waiter.resume(returning: info)
-      } else {
-        waiter.resume(
-          throwing: ClientError(
-            .refused, result.message ?? "the server sent no information about itself"))
-      }
+      answerWaiters.removeValue(forKey: stream)?.resume(returning: result)
     } catch {
       fail(stream, ClientError(.protocolError, error.message))
       link.fail(error)
@@ -285,14 +286,14 @@ final class ClientSession: LinkDelegate {
   }
 
   private var openStreams: [StreamID] {
-    Array(commands.keys) + Array(files.keys) + Array(sockets.keys) + Array(infoWaiters.keys)
+    Array(commands.keys) + Array(files.keys) + Array(sockets.keys) + Array(answerWaiters.keys)
   }
 
   private func fail(_ stream: StreamID, _ error: ClientError) {
     commands[stream]?.finish(.failure(error))
     files[stream]?.finish(.failure(error))
     sockets[stream]?.fail(error)
-    infoWaiters.removeValue(forKey: stream)?.resume(throwing: error)
+    answerWaiters.removeValue(forKey: stream)?.resume(throwing: error)
   }
 
   private static func error(_ end: LinkEnd) -> ClientError {

@@ -39,6 +39,63 @@ public struct CommandResult: Sendable, Equatable {
     case detached
   }
 
+  /// Why a command ended. Later servers may report other causes.
+  public struct Cause: Sendable, Hashable, CustomStringConvertible {
+    /// The cause's name, as `telpher run --json` prints it.
+    public let description: String
+
+    init(_ name: String) { description = name }
+
+    /// It exited by itself.
+    public static let exit = Cause("exit")
+    /// A signal ended it, which did not come from the server and not from one of its limits.
+    public static let signal = Cause("signal")
+    /// It could not be started.
+    public static let notStarted = Cause("not_started")
+    /// Its deadline passed.
+    public static let deadline = Cause(.deadline)
+    /// The client canceled it.
+    public static let canceled = Cause(.canceled)
+    /// The connection of its client was lost.
+    public static let disconnected = Cause(.disconnected)
+    /// The server was ending.
+    public static let shutdown = Cause(.shutdown)
+    /// It needed more memory than its limit (`ResourceLimit.Kind.treeMemoryBytes`), and the kernel
+    /// killed processes of it.
+    public static let outOfMemory = Cause(.outOfMemory)
+    /// It failed after it had reached its limit of processes.
+    public static let processLimit = Cause(.processLimit)
+    /// It used up its processor time (`ResourceLimit.Kind.cpuSeconds`).
+    public static let cpuTime = Cause(.cpuTime)
+    /// It wrote a file beyond the largest size (`ResourceLimit.Kind.fileBytes`).
+    public static let fileSize = Cause(.fileSize)
+
+    init(_ cause: CloseResult.Cause) { description = cause.description }
+  }
+
+  /// What the kernel counted for a command with limits for all its processes together. A value is
+  /// nil if the server can't count it.
+  public struct GroupUsage: Sendable, Equatable {
+    /// The limit of memory in bytes.
+    public var memoryLimit: UInt64?
+    /// The most memory in bytes that was in use at once.
+    public var memoryPeak: UInt64?
+    /// How many processes the kernel killed because the memory reached its limit.
+    public var outOfMemoryKills: UInt64?
+    /// The limit of processes and threads.
+    public var processLimit: UInt64?
+    /// How many processes or threads could not be created because of the limit.
+    public var processLimitHits: UInt64?
+    /// Processor time.
+    public var cpuTime: Duration?
+    /// How long processes waited because their share of processor time was used up.
+    public var throttledTime: Duration?
+    /// Bytes read from block devices.
+    public var readBytes: UInt64?
+    /// Bytes written to block devices.
+    public var writtenBytes: UInt64?
+  }
+
   /// How it ended.
   public var status: Status
   /// Everything that the server reports in CLOSE.
@@ -52,6 +109,25 @@ public struct CommandResult: Sendable, Equatable {
   public var wallTime: Duration? { details.wallMS.map(Duration.milliseconds) }
   /// What it used; nil if the server does not report it.
   public var usage: Usage? { details.rusage.map(Usage.init) }
+  /// Why it ended: more than `status` tells if a limit ended it.
+  ///
+  ///     let result = try await connection.run(command).result
+  ///     if result.cause == .outOfMemory {
+  ///       print("needs more than \(result.group?.memoryLimit ?? 0) bytes")
+  ///     }
+  public var cause: Cause {
+    if let cause = details.cause { return Cause(cause) }
+    return switch status {
+    case .exited: .exit
+    case .signaled: .signal
+    case .timedOut: .deadline
+    case .canceled: .canceled
+    case .notStarted: .notStarted
+    case .detached: Cause("detached")
+    }
+  }
+  /// What its control group counted; nil if it had no limits for all its processes together.
+  public var group: GroupUsage? { details.group.map(GroupUsage.init) }
   /// Whether another process still held an output pipe open at the end of the drain time. Output
   /// that such a process writes later is lost.
   public var pipeWasHeld: Bool { details.pipeHeld == true }
@@ -144,6 +220,17 @@ extension CommandResult.Usage {
       maxResidentKiB: usage.maxRSSKiB, minorFaults: usage.minorFaults,
       majorFaults: usage.majorFaults, voluntarySwitches: usage.voluntarySwitches,
       involuntarySwitches: usage.involuntarySwitches)
+  }
+}
+
+extension CommandResult.GroupUsage {
+  fileprivate init(_ group: CloseResult.Group) {
+    self.init(
+      memoryLimit: group.memoryLimit, memoryPeak: group.memoryPeak,
+      outOfMemoryKills: group.outOfMemoryKills, processLimit: group.processLimit,
+      processLimitHits: group.processLimitHits, cpuTime: group.cpuMS.map(Duration.milliseconds),
+      throttledTime: group.throttledMS.map(Duration.milliseconds), readBytes: group.readBytes,
+      writtenBytes: group.writtenBytes)
   }
 }
 

@@ -226,7 +226,10 @@ public actor Connection {
   ///
   /// - Throws: `ClientError`.
   public func info() async throws -> ServerInfo {
-    try await session.info()
+    guard let info = try await session.answer(to: .info).info else {
+      throw ClientError(.refused, "the server sent no information about itself")
+    }
+    return info
   }
 
   /// Sends a PING and waits for its answer.

@@ -13,8 +13,14 @@ struct LimitGate {
 
   private let request: SpawnRequest
   private let command: [SystemString]
+  /// The group with the limits of the child's tree, if there are any.
+  let limited: ResourceGroup?
 
-  init(_ request: SpawnRequest, _ command: [SystemString]) {
+  /// - Throws: `SpawnError` if the limits need a control group that can't be made.
+  init(
+    _ request: SpawnRequest, _ command: [SystemString], _ groups: ResourceGroups
+  ) throws(SpawnError) {
+    limited = try groups.make(for: request)
     self.request = request
     self.command = command
   }
@@ -29,7 +35,8 @@ struct LimitGate {
 
   /// Waits until the shell `pid` has stopped, sets its limits and continues it.
   ///
-  /// - Throws: `SpawnError` of stage `limit`. The shell may still exist then; the caller kills it.
+  /// - Throws: `SpawnError` of stage `limit` or `resources`. The shell may still exist then; the
+  ///   caller kills it.
   func open(_ pid: Int32, on loop: NIOLoop) async throws(SpawnError) {
     while true {
       let stopped = telpher_is_stopped(pid)
@@ -40,10 +47,6 @@ struct LimitGate {
         _ = loop.schedule(after: Self.pause) { continuation.resume() }
       }
     }
-    for limit in request.limits {
-      let result = telpher_set_limit(pid, limit.kind.number, limit.value, limit.value)
-      guard result == 0 else { throw SpawnError(.limit, errno: -result, of: request) }
-    }
-    kill(pid, SIGCONT)
+    try request.open(limited, for: pid)
   }
 }

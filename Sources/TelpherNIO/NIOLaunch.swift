@@ -78,7 +78,9 @@ final class NIOLaunch: @unchecked Sendable {
     var options = PlatformOptions()
     options.createSession = request.tracksTree
     if !request.tracksTree && request.leadsGroup { options.processGroupID = 0 }
-    let gate = request.limits.isEmpty ? nil : LimitGate(request, strings.arguments)
+    let gate =
+      try request.limits.isEmpty
+      ? nil : LimitGate(request, strings.arguments, launcher.resources)
     let rest = Array(strings.arguments.dropFirst())
     let arguments =
       asScript
@@ -166,14 +168,14 @@ final class NIOLaunch: @unchecked Sendable {
       }
     }
     await withCheckedContinuation { continuation in
-      handOver(child, mark, launcher) { continuation.resume() }
+      handOver(child, mark, gate?.limited, launcher) { continuation.resume() }
     }
   }
 
   /// Completes the launch with the child.
   private func handOver(
-    _ child: ProcessIdentifier, _ mark: String?, _ launcher: SubprocessLauncher,
-    _ forget: @escaping () -> Void
+    _ child: ProcessIdentifier, _ mark: String?, _ limited: ResourceGroup?,
+    _ launcher: SubprocessLauncher, _ forget: @escaping () -> Void
   ) {
     let tree = mark.map { ProcessTree(leader: child.value, mark: $0, tag: tag) }
     let ours = pipes?.takeOurs()
@@ -187,7 +189,8 @@ final class NIOLaunch: @unchecked Sendable {
     do {
       guard !loop.isClosing else { throw canceled(nil) }
       let process = NIOProcess(
-        pid: child.value, tree: tree, guardSlot: guardSlot, guardedBy: launcher.commandGuard,
+        pid: child.value, tree: tree, limited: limited, guardSlot: guardSlot,
+        guardedBy: launcher.commandGuard,
         input: try ours?.input.map { try pipe(.output($0)) },
         output: try ours?.output.map { try pipe(.input($0)) },
         error: try ours?.error.map { try pipe(.input($0)) }, on: loop)

@@ -9,6 +9,9 @@ extension NIOLoop {
   /// loop has no launcher.
   public var killScope: KillScope { launcher?.killScope ?? .group }
 
+  /// What the launcher can enforce; nothing if the loop has no launcher.
+  public var enforceableLimits: Set<ResourceLimit.Kind> { launcher?.enforceableLimits ?? [] }
+
   public func schedule(
     after nanoseconds: UInt64, _ fire: @escaping () -> Void
   ) -> any LoopTimer {

@@ -15,6 +15,8 @@ final class NIOProcess: ChildProcess, LoopHandle {
   private let loop: NIOLoop
   /// The processes that came from the child. Nil if they are not tracked.
   private let tree: ProcessTree?
+  /// The group that holds the limits of the child's tree. Nil if it has none.
+  private let limited: ResourceGroup?
   private let guardSlot: CommandGuard.Slot?
   private let commandGuard: CommandGuard?
   /// Lets swift-subprocess wait for the child. After that, another process may get the child's id.
@@ -26,12 +28,13 @@ final class NIOProcess: ChildProcess, LoopHandle {
   /// Creates the child's handle. The child stays a zombie until `forget` is called. The caller sets
   /// `forget`.
   init(
-    pid: Int32, tree: ProcessTree?, guardSlot: CommandGuard.Slot?,
+    pid: Int32, tree: ProcessTree?, limited: ResourceGroup?, guardSlot: CommandGuard.Slot?,
     guardedBy commandGuard: CommandGuard?, input: NIOStream?, output: NIOStream?, error: NIOStream?,
     on loop: NIOLoop
   ) {
     self.pid = pid
     self.tree = tree
+    self.limited = limited
     self.guardSlot = guardSlot
     self.commandGuard = commandGuard
     self.input = input
@@ -72,10 +75,16 @@ final class NIOProcess: ChildProcess, LoopHandle {
     return !isReleased && forget != nil && tree.hasSurvivors
   }
 
+  var groupUsage: GroupUsage? {
+    loop.preconditionIsCurrent()
+    return isReleased ? nil : limited?.usage
+  }
+
   func release() {
     loop.preconditionIsCurrent()
     if !isReleased, let guardSlot { commandGuard?.free(guardSlot) }
     isReleased = true
+    limited?.remove()
     if hasExited { forgetChild() }
   }
 

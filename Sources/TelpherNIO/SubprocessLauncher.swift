@@ -40,6 +40,8 @@ public final class SubprocessLauncher: Sendable {
   let softDescriptorLimit: UInt64?
   /// Makes the tags of children.
   let tags = ProcessTags()
+  /// Makes the groups of commands with limits for their whole tree.
+  let resources = ResourceGroups()
   /// Kills the running commands if this process dies. Nil if that was not requested.
   let commandGuard: CommandGuard?
 
@@ -82,8 +84,16 @@ public final class SubprocessLauncher: Sendable {
     close(nullDevice)
   }
 
-  /// Dismisses the guard. Call it once, after the last launch.
-  public func shutDown() { commandGuard?.dismiss() }
+  /// Dismisses the guard and removes the empty control groups. Call it once, after the last launch.
+  public func shutDown() {
+    commandGuard?.dismiss()
+    resources.shutDown()
+  }
+
+  /// The limits that this launcher can enforce.
+  public var enforceableLimits: Set<ResourceLimit.Kind> {
+    ResourceLimit.Kind.ofProcesses.union(resources.kinds)
+  }
 
   /// Which processes `signalTree` reaches.
   public var killScope: KillScope { .descendants }

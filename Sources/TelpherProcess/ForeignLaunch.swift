@@ -17,6 +17,7 @@ package final class ForeignLaunch {
   private let mark: String?
   private let tag: UInt64?
   private let guardSlot: CommandGuard.Slot?
+  private let limited: ResourceGroup?
   private var entry: ChildTable.Launch?
 
   /// Prepares the launch of `request`.
@@ -38,6 +39,7 @@ package final class ForeignLaunch {
       started.arguments = LimitShell.arguments(for: request.arguments, program: request.program)
       started.program = LimitShell.program
     }
+    limited = try launcher.resources.make(for: request)
     image = try LaunchImage(started, mark: mark)
     pipes = try StdioPipes(request, null: launcher.nullDevice)
     tag = request.tracksTree ? launcher.tags.make() : nil
@@ -70,38 +72,53 @@ package final class ForeignLaunch {
     launcher.children.didLaunch(entry, pid)
     self.entry = nil
     let descriptor = telpher_pidfd_open(pid)
-    let failure = descriptor < 0 ? (SpawnError.Stage.resources, -descriptor) : limit(pid)
-    if let (stage, number) = failure {
+    do throws(SpawnError) {
+      guard descriptor >= 0 else { throw SpawnError(.resources, errno: -descriptor, of: request) }
+      try limit(pid)
+    } catch {
       kill(request.tracksTree ? -pid : pid, SIGKILL)
       kill(pid, SIGKILL)
       launcher.children.abandon(pid)
       if descriptor >= 0 { close(descriptor) }
       if let guardSlot { launcher.commandGuard?.free(guardSlot) }
-      throw SpawnError(stage, errno: number, of: request)
+      throw error
     }
     let tracking: ProcessTracking =
       request.tracksTree ? .tree(ProcessTree(leader: pid, mark: mark, tag: tag)) : .none
     let ours = pipes.takeOurs()
     return LaunchedProcess(
       pid: pid, pidDescriptor: descriptor, input: ours.input, output: ours.output,
-      error: ours.error, isOnTerminal: false, tracking: tracking, guardSlot: guardSlot,
-      launcher: launcher)
+      error: ours.error, isOnTerminal: false, tracking: tracking, limited: limited,
+      guardSlot: guardSlot, launcher: launcher)
   }
 
-  /// Sets the process's tag and limits, those of the launcher and of the request. Returns the
-  /// failure, if any.
-  private func limit(_ pid: Int32) -> (SpawnError.Stage, Int32)? {
+  /// Sets the process's tag and limits, those of the launcher and of the request.
+  ///
+  /// - Throws: `SpawnError` with the step that failed.
+  private func limit(_ pid: Int32) throws(SpawnError) {
     if let tag { launcher.tags.set(tag, of: pid) }
-    if !request.limits.isEmpty {
-      let result = telpher_await_stop(pid)
-      guard result == 0 else { return (.limit, -result) }
+    // The launcher's own limit; if it can't be set, the process keeps this process's.
+    for limit in launcher.ownLimits {
+      _ = telpher_set_limit(pid, limit.resource, limit.soft, limit.hard)
     }
-    for limit in launcher.limits(for: request) {
-      let result = telpher_set_limit(pid, limit.resource, limit.soft, limit.hard)
-      guard result == 0 || request.limits.isEmpty else { return (.limit, -result) }
-    }
-    if !request.limits.isEmpty { kill(pid, SIGCONT) }
-    return nil
+    guard !request.limits.isEmpty else { return }
+    let result = telpher_await_stop(pid)
+    guard result == 0 else { throw SpawnError(.limit, errno: -result, of: request) }
+    try request.open(limited, for: pid)
+  }
+}
+
+extension SpawnRequest {
+  /// Sets the request's limits on the process `pid`, which has stopped before it executes its
+  /// program, and continues it.
+  ///
+  /// - Parameter limited: The group with the limits of the whole tree, if there are any.
+  /// - Throws: `SpawnError` of stage `limit` or `resources`.
+  package func open(_ limited: ResourceGroup?, for pid: Int32) throws(SpawnError) {
+    let error = limits.set(on: pid)
+    guard error == 0 else { throw SpawnError(.limit, errno: error, of: self) }
+    try limited?.enter(pid)
+    kill(pid, SIGCONT)
   }
 }
 

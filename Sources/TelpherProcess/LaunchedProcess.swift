@@ -44,6 +44,8 @@ package final class LaunchedProcess: Sendable {
 
   private let tracking: ProcessTracking
   private let launcher: Launcher
+  /// The group that holds the limits of the child's tree. Nil if it has none.
+  private let limited: ResourceGroup?
   /// The child's place in the guard's table, until `release()`.
   private let guardSlot: CommandGuard.Slot?
   /// Also held while signals are sent: a concurrent `release()` must not free the id or the group
@@ -52,8 +54,11 @@ package final class LaunchedProcess: Sendable {
 
   init(
     pid: Int32, pidDescriptor: Int32, input: Int32?, output: Int32?, error: Int32?,
-    isOnTerminal: Bool, tracking: ProcessTracking, guardSlot: CommandGuard.Slot?, launcher: Launcher
+    isOnTerminal: Bool, tracking: ProcessTracking, limited: ResourceGroup?,
+    guardSlot: CommandGuard.Slot?,
+    launcher: Launcher
   ) {
+    self.limited = limited
     self.guardSlot = guardSlot
     self.pid = pid
     self.pidDescriptor = pidDescriptor
@@ -137,6 +142,12 @@ package final class LaunchedProcess: Sendable {
     }
   }
 
+  /// What the group with the limits of the child's tree has counted. Nil if the tree has none, and
+  /// after `release()`.
+  package var groupUsage: GroupUsage? {
+    state.withLock { $0.isReleased ? nil : limited?.usage }
+  }
+
   /// Ends the tracking of the tree. Processes that still run keep running. Does nothing if called
   /// again. `reap()` still reports the exit of a child that ends later.
   package func release() {
@@ -153,6 +164,7 @@ package final class LaunchedProcess: Sendable {
       return nil
     }
     if let group { launcher.giveBack(group) }
+    limited?.remove()
   }
 
   private var isTracked: Bool {

@@ -36,6 +36,8 @@ public final class Launcher: Sendable {
   let commandGuard: CommandGuard?
   let tags = ProcessTags()
   private let groups: ControlGroupPool?
+  /// Makes the groups of commands with limits for their whole tree.
+  let resources = ResourceGroups()
   let nullDevice: Int32
   private let softDescriptorLimit: UInt64?
   private let options: Options
@@ -96,6 +98,11 @@ public final class Launcher: Sendable {
   /// Which processes `LaunchedProcess.signalTree(_:)` reaches.
   public var killScope: KillScope { groups == nil ? .descendants : .cgroup }
 
+  /// The limits that this launcher can enforce.
+  public var enforceableLimits: Set<ResourceLimit.Kind> {
+    ResourceLimit.Kind.ofProcesses.union(resources.kinds)
+  }
+
   /// Starts a process. Blocks the calling thread until the child has executed its program, for
   /// about 0.3 ms.
   ///
@@ -122,34 +129,46 @@ public final class Launcher: Sendable {
   public func shutDown() {
     commandGuard?.dismiss()
     groups?.shutDown()
+    resources.shutDown()
     children.waitForAbandoned()
   }
 
   private func attempt(_ request: SpawnRequest) throws(SpawnError) -> LaunchedProcess {
     children.waitForAbandoned()
-    let mark = request.tracksTree && groups == nil ? ProcessTree.makeMark() : nil
+    let limited = try resources.make(for: request)
+    let limitedGroup = try limited?.controlGroup()
+    let mark =
+      request.tracksTree && groups == nil && limitedGroup == nil ? ProcessTree.makeMark() : nil
     let image = try LaunchImage(request, mark: mark)
     var pipes = try StdioPipes(request, null: nullDevice)
-    let group = try acquireGroup(for: request)
+    let group = if let limitedGroup { limitedGroup } else { try acquireGroup(for: request) }
     let tag = request.tracksTree ? tags.make() : nil
     let guardSlot = try bookGuard(tag, group)
 
     let launch = children.willLaunch()
-    let launched = Self.launch(
-      image, stdio: pipes.child, group: group, directory: request.directory,
-      apart: Self.apart(request, group), tag: (tag ?? 0, tags.hardLimit),
-      limits: limits(for: request), options: options)
+    let launched: telpher_launched
+    do throws(SpawnError) {
+      launched = try Self.launch(
+        image, stdio: pipes.child, group: group, limited: limited, directory: request.directory,
+        apart: Self.apart(request, group), tag: (tag ?? 0, tags.hardLimit),
+        limits: limits(for: request), niceness: request.limits.niceness, options: options)
+    } catch {
+      children.didLaunch(launch, nil)
+      if let guardSlot { commandGuard?.free(guardSlot) }
+      if let group { giveBack(group) }
+      throw error
+    }
     children.didLaunch(launch, launched.pid > 0 ? launched.pid : nil)
     guard launched.stage == TELPHER_STAGE_NONE else {
       let error = SpawnError(launched, request)
       if let guardSlot { commandGuard?.free(guardSlot) }
       if let group {
-        if error.stage == .resources { groups?.discard(group) } else { groups?.giveBack(group) }
+        if error.stage == .resources { discard(group) } else { giveBack(group) }
       }
       throw error
     }
     let tracking: ProcessTracking =
-      if let group {
+      if request.tracksTree, let group {
         .group(group, ProcessTree(leader: launched.pid, mark: nil, tag: tag))
       } else if let mark {
         .tree(ProcessTree(leader: launched.pid, mark: mark, tag: tag))
@@ -160,8 +179,7 @@ public final class Launcher: Sendable {
     return LaunchedProcess(
       pid: launched.pid, pidDescriptor: launched.pid_descriptor, input: ours.input,
       output: ours.output, error: ours.error, isOnTerminal: request.terminal != nil,
-      tracking: tracking,
-      guardSlot: guardSlot, launcher: self)
+      tracking: tracking, limited: limited, guardSlot: guardSlot, launcher: self)
   }
 
   /// Registers a process that is about to be started with the guard.
@@ -185,28 +203,32 @@ public final class Launcher: Sendable {
     }
   }
 
-  /// The limits to set for a child.
-  func limits(for request: SpawnRequest) -> [telpher_limit] {
-    var limits: [telpher_limit] = []
-    if let softDescriptorLimit {
-      var soft: UInt64 = 0
-      var hard: UInt64 = 0
-      if telpher_get_limit(telpher_limit_nofile, &soft, &hard) == 0 {
-        limits.append(
-          telpher_limit(
-            resource: telpher_limit_nofile, soft: min(softDescriptorLimit, hard), hard: hard))
-      }
+  /// The limits that this launcher sets for each child.
+  var ownLimits: [telpher_limit] {
+    var soft: UInt64 = 0
+    var hard: UInt64 = 0
+    guard let softDescriptorLimit, telpher_get_limit(telpher_limit_nofile, &soft, &hard) == 0 else {
+      return []
     }
-    // Appended last, so that the request's own descriptor limit wins.
-    limits += request.limits.map {
-      telpher_limit(resource: $0.kind.number, soft: $0.value, hard: $0.value)
-    }
-    return limits
+    return [
+      telpher_limit(
+        resource: telpher_limit_nofile, soft: min(softDescriptorLimit, hard), hard: hard)
+    ]
   }
 
-  /// Returns the group of a finished process to the pool.
+  /// The limits of getrlimit(2) to set for a child. The request's own come last, so that they win.
+  private func limits(for request: SpawnRequest) -> [telpher_limit] {
+    ownLimits + request.limits.compactMap(\.forProcess)
+  }
+
+  /// Returns the group of a finished process to the pool. A group with limits does not come from
+  /// there.
   func giveBack(_ group: ControlGroup) {
-    groups?.giveBack(group)
+    if group.number != nil { groups?.giveBack(group) }
+  }
+
+  private func discard(_ group: ControlGroup) {
+    if group.number != nil { groups?.discard(group) }
   }
 
   /// Creates the pool and tests it by starting a child in a group. No other check covers everything
@@ -220,9 +242,10 @@ public final class Launcher: Sendable {
       let group = try pool.acquire()
       // This program can't exist, so the child gets as far as execve(2) and fails there.
       let image = try LaunchImage(SpawnRequest(arguments: ["/dev/null/"], environment: [:]))
-      let launched = launch(
-        image, stdio: (nullDevice, nullDevice, nullDevice), group: group, directory: nil,
-        apart: TELPHER_APART_GROUP, tag: (0, 0), limits: [], options: options)
+      let launched = try launch(
+        image, stdio: (nullDevice, nullDevice, nullDevice), group: group, limited: nil,
+        directory: nil, apart: TELPHER_APART_GROUP, tag: (0, 0), limits: [], niceness: nil,
+        options: options)
       failure = launched.stage == TELPHER_STAGE_EXECUTE ? 0 : launched.error
       pool.giveBack(group)
     } catch let error as ErrorNumber {
@@ -250,38 +273,32 @@ public final class Launcher: Sendable {
 
   private static func launch(
     _ image: borrowing LaunchImage, stdio: (Int32, Int32, Int32), group: ControlGroup?,
-    directory: SystemString?, apart: telpher_apart, tag: (UInt64, UInt64), limits: [telpher_limit],
-    options: Options
-  ) -> telpher_launched {
-    limits.withUnsafeBufferPointer { limits in
-      func launch(in directory: UnsafePointer<CChar>?) -> telpher_launched {
-        var request = telpher_launch(
-          candidates: image.candidates, arguments: image.arguments,
-          script_arguments: image.scriptArguments, environment: image.environment,
-          directory: directory, stdio: stdio,
-          control_group: group?.folder ?? -1,
-          apart: apart,
-          without_clone3: options.withoutClone3 ? 1 : 0, limits: limits.baseAddress,
-          limit_count: limits.count, tag: tag.0, tag_limit: tag.1)
-        return telpher_launch(&request)
+    limited: ResourceGroup?, directory: SystemString?, apart: telpher_apart, tag: (UInt64, UInt64),
+    limits: [telpher_limit], niceness: Int32?, options: Options
+  ) throws(SpawnError) -> telpher_launched {
+    var request = telpher_launch(
+      candidates: image.candidates, arguments: image.arguments,
+      script_arguments: image.scriptArguments, environment: image.environment,
+      directory: nil, stdio: stdio,
+      control_group: group?.folder ?? -1, entrances: nil, entrance_count: 0,
+      apart: apart,
+      without_clone3: options.withoutClone3 ? 1 : 0, limits: nil,
+      limit_count: limits.count, sets_niceness: niceness == nil ? 0 : 1, niceness: niceness ?? 0,
+      tag: tag.0, tag_limit: tag.1)
+    func launch(_ entrances: UnsafeBufferPointer<Int32>?) -> telpher_launched {
+      request.entrances = entrances?.baseAddress
+      request.entrance_count = entrances?.count ?? 0
+      return limits.withUnsafeBufferPointer { limits in
+        request.limits = limits.baseAddress
+        guard let directory else { return telpher_launch(&request) }
+        return directory.withCString { directory in
+          request.directory = directory
+          return telpher_launch(&request)
+        }
       }
-      guard let directory else { return launch(in: nil) }
-      return directory.withCString { launch(in: $0) }
     }
-  }
-}
-
-extension ResourceLimit.Kind {
-  /// The resource number of getrlimit(2).
-  package var number: Int32 {
-    switch self {
-    case .cpuSeconds: telpher_limit_cpu
-    case .memoryBytes: telpher_limit_as
-    case .fileBytes: telpher_limit_fsize
-    case .openFiles: telpher_limit_nofile
-    case .processes: telpher_limit_nproc
-    case .coreBytes: telpher_limit_core
-    }
+    guard let limited else { return launch(nil) }
+    return try limited.withEntrances(all: false, launch)
   }
 }
 

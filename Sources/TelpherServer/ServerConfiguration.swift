@@ -50,6 +50,10 @@ public struct ServerConfiguration: Sendable {
   /// Whether clients may run commands. A command has all the rights of this process's user: `files`
   /// and `isReadOnly` do not restrict it.
   public var runsCommands = true
+  /// The limits of every command, at most one of each kind: a command gets them unless it asks for
+  /// less, and a command that asks for more is refused. `Server` does not check whether the loops can
+  /// enforce them: see `EventLoop.enforceableLimits`. A server that can't refuses all commands.
+  public var commandLimits: [ResourceLimit] = []
   /// Whether clients may only read files, not store or change them.
   public var isReadOnly = false
   /// Serves the clients' file requests; if nil, they are refused with `whyNoFiles`.

@@ -42,6 +42,7 @@ final class ServerCore {
   private lazy var heldOutputs = HeldOutputs(loop: loop) { [unowned self] in checkUnheld() }
   private var whenUnheld: [() -> Void] = []
   private let launches: LaunchLine
+  private let limitPolicy: LimitPolicy
 
   init(
     configuration: ServerConfiguration, loop: any EventLoop, loopCount: Int,
@@ -57,6 +58,7 @@ final class ServerCore {
       perSource: max(1, configuration.maxStrangersPerSource / loopCount))
     self.loop = loop
     launches = LaunchLine(loop: loop)
+    limitPolicy = LimitPolicy(configuration.commandLimits)
     self.counters = counters
     self.table = table
     self.workers = workers
@@ -212,12 +214,19 @@ final class ServerCore {
   ///
   /// - Parameter length: the bytes of the OPEN frame's payload, for `maxLaunchBytes`.
   func admit(_ request: RunRequest, length: Int) -> Answer {
+    let limits: [ResourceLimit]
+    do throws(LimitPolicy.Refusal) {
+      limits = try limitPolicy.limits(for: request.limits ?? [:]) { loop.enforceableLimits }
+    } catch {
+      return .refused(error.message)
+    }
     let counters = counters
     let surroundings = CommandJob.Surroundings(
       loop: loop, launches: launches, environment: configuration.environment,
       heldOutputs: heldOutputs, keepDetachedFor: configuration.keepDetachedFor)
     let job = CommandJob(
-      id: table.id(request.job), request: request, surroundings: surroundings,
+      id: table.id(request.job), request: request, limits: limits,
+      surroundings: surroundings,
       wasLaunched: { counters.launchBytes.subtract(length, ordering: .relaxed) }
     ) { [unowned self] job, result in
       table.finish(job, result, now: loop.now)
@@ -265,7 +274,11 @@ final class ServerCore {
       uptimeS: Double((loop.now - startedAt) / 1_000_000) / 1_000,
       connections: counters.connections.load(ordering: .relaxed),
       running: table.running,
-      started: counters.started.load(ordering: .relaxed), limits: configuration.limits)
+      started: counters.started.load(ordering: .relaxed), limits: configuration.limits,
+      enforceableLimits: loop.enforceableLimits.map(\.rawValue).sorted(),
+      commandLimits: Dictionary(
+        limitPolicy.ownLimits.map { ($0.rawValue, $1.value) }
+      ) { $1 })
   }
 
   // MARK: Shutdown

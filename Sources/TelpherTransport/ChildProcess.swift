@@ -38,12 +38,19 @@ public protocol ChildProcess: AnyObject {
   /// again some milliseconds later.
   var mayHaveSurvivors: Bool { get }
 
+  /// What the control group of a child with limits has counted so far; nil without such a group.
+  /// Read it before `release()`.
+  var groupUsage: GroupUsage? { get }
+
   /// Ends the tracking of the tree once the child has exited. Remaining processes keep running. The
   /// pipes stay open; close each of them separately.
   func release()
 }
 
 extension ChildProcess {
+  /// No group.
+  public var groupUsage: GroupUsage? { nil }
+
   /// The same as `hasSurvivors`, whatever the check costs.
   public var mayHaveSurvivors: Bool { hasSurvivors }
 }

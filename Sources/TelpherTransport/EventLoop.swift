@@ -18,6 +18,11 @@ public protocol EventLoop: SerialExecutor, TaskExecutor {
   /// How far `ChildProcess.signalTree(_:)` reaches for this loop's children.
   var killScope: KillScope { get }
 
+  /// The limits that this loop can enforce for its children; it refuses to start a child with
+  /// another one. The first use may take some milliseconds, to see what the system allows. Any
+  /// thread may ask.
+  var enforceableLimits: Set<ResourceLimit.Kind> { get }
+
   /// Runs `body` on the loop's thread, soon and in the order of the calls. Any thread may call it.
   /// After `shutDown` the call is dropped.
   func execute(_ body: @escaping @Sendable () -> Void)

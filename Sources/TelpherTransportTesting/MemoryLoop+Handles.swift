@@ -5,6 +5,9 @@ extension MemoryLoop {
   /// Always `group`: a program in memory starts no processes.
   package var killScope: KillScope { .group }
 
+  /// The limits of processes: a program in memory is given them and ignores them.
+  package var enforceableLimits: Set<ResourceLimit.Kind> { ResourceLimit.Kind.ofProcesses }
+
   /// Calls `didReceive` for each `MemoryNetwork.raise(signal)`. Real signals are not watched.
   package func watch(
     signal: Int32, _ didReceive: @escaping () -> Void

@@ -11,6 +11,9 @@ extension UVLoop {
   /// loop has no launcher.
   public var killScope: KillScope { launcher?.killScope ?? .group }
 
+  /// What the launcher can enforce; nothing if the loop has no launcher.
+  public var enforceableLimits: Set<ResourceLimit.Kind> { launcher?.enforceableLimits ?? [] }
+
   /// Rounds up to a whole millisecond of libuv's clock. It never fires early, and fires at most one
   /// millisecond late while the loop is not busy.
   public func schedule(

@@ -67,6 +67,11 @@ final class UVProcess: ChildProcess, HandleOwner {
     return launched.mayHaveSurvivors
   }
 
+  var groupUsage: GroupUsage? {
+    loop.preconditionIsCurrent()
+    return launched.groupUsage
+  }
+
   func release() {
     loop.preconditionIsCurrent()
     launched.release()

@@ -79,12 +79,18 @@ struct telpher_launch {
   int stdio[3];
   /// An open directory of the control group in which the child starts, or -1.
   int control_group;
+  /// Open cgroup.procs files of further control groups that the child enters.
+  const int *entrances;
+  size_t entrance_count;
   /// The child's process group, session and terminal.
   enum telpher_apart apart;
   /// Whether to avoid clone3 even if it works. For tests and measurements.
   int without_clone3;
   const struct telpher_limit *limits;
   size_t limit_count;
+  /// Whether to set the child's niceness (setpriority(2)), and the niceness.
+  int sets_niceness;
+  int niceness;
   /// The soft limit of file locks for the child and all its descendants, or 0 for none; and the
   /// hard limit.
   uint64_t tag;

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import TelpherClient
 internal import TelpherText
+internal import TelpherTransport
 internal import TelpherWire
 
 /// `telpher info`
@@ -33,6 +34,18 @@ struct InfoCommand: AsyncParsableCommand {
     }
   }
 
+  /// The limits by the names of their options.
+  private static func shown(_ names: [String]) -> String {
+    names.map { ResourceLimit.Kind(rawValue: $0)?.optionName ?? $0 }.sorted()
+      .joined(separator: ", ")
+  }
+
+  /// A limit as it is written on the command line.
+  private static func shown(_ name: String, _ value: UInt64) -> String {
+    guard let kind = ResourceLimit.Kind(rawValue: name) else { return "\(name) \(value)" }
+    return "\(kind.optionName) \(ResourceLimit(kind, value).valueText)"
+  }
+
   private static func text(_ info: ServerInfo) -> String {
     let lines: [(String, String)] = [
       ("server", info.server), ("protocol", "\(info.protocolVersion)"), ("pid", "\(info.pid)"),
@@ -40,8 +53,16 @@ struct InfoCommand: AsyncParsableCommand {
       ("uptime", "\(info.uptimeS) s"), ("connections", "\(info.connections)"),
       ("running", "\(info.running)"), ("started", "\(info.started)"),
     ]
+    let others: [(String, String)] = [
+      ("enforceable limits", info.enforceableLimits.map(shown) ?? "unknown"),
+      (
+        "limits of every command",
+        (info.commandLimits ?? [:]).sorted { $0.key < $1.key }.map { shown($0.key, $0.value) }
+          .joined(separator: ", ")
+      ),
+    ].filter { !$1.isEmpty }
     let limits = info.limits.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
     // The texts come from the server: escape what could change the terminal.
-    return (lines + limits).map { "\(ShownText.escaped("\($0.0): \($0.1)"))\n" }.joined()
+    return (lines + others + limits).map { "\(ShownText.escaped("\($0.0): \($0.1)"))\n" }.joined()
   }
 }

@@ -17,7 +17,9 @@ struct RunCommand: AsyncParsableCommand, RunsWords {
       command reached its --timeout; 125 if telpher failed; 126 if the command exists but cannot \
       be executed; 127 if the command was not found. When telpher itself sets one of the last \
       four, a line on standard error gives the reason; --json and --status-fd say whether the \
-      status comes from the command or from telpher.
+      status comes from the command or from telpher. If a limit ended the command (--memory, \
+      --cpu-time, --file-size), the status is that of the signal, and a line on standard error names \
+      the limit.
 
       telpher sends SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the \
       command. A second SIGINT, SIGTERM, SIGHUP or SIGQUIT, or the first if the server has not \

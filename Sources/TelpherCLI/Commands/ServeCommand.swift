@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Logging
 internal import TelpherServer
+internal import TelpherTransport
 
 /// `telpher serve`
 struct ServeCommand: AsyncParsableCommand {
@@ -92,6 +93,20 @@ struct ServeCommand: AsyncParsableCommand {
   var maxConnections = ServerConfiguration().maxConnections
 
   @Option(
+    name: .customLong("limit"),
+    help: ArgumentHelp(
+      "Limits every command, such as memory=1G or cpu-time=10m. May be repeated.",
+      discussion: """
+        A command gets this limit unless it asks for less, and a command that asks for more is \
+        refused. NAME is one of \(LimitArgument.names), with values as for the options of \
+        'telpher run'. nice is the least niceness. The server does not start if it can't enforce \
+        the limit.
+        """,
+      valueName: "name=value"),
+    transform: LimitArgument.parseNamed)
+  var limits: [ResourceLimit] = []
+
+  @Option(
     help: ArgumentHelp(
       "Disconnects a client that is silent for this long, and ends its commands.",
       discussion: """
@@ -122,6 +137,14 @@ struct ServeCommand: AsyncParsableCommand {
     if listen.contains(.stdio) && listen.count > 1 {
       throw ValidationError("--listen stdio cannot be combined with another --listen")
     }
+    let kinds = limits.map(\.kind)
+    if let twice = kinds.first(where: { kind in kinds.filter { $0 == kind }.count > 1 }) {
+      throw ValidationError("--limit \(twice.optionName) is given twice")
+    }
+    if relay != nil, !limits.isEmpty {
+      throw ValidationError(
+        "--relay cannot be combined with --limit: give it to the server behind it")
+    }
     if relay != nil, root != nil || noCommands || readOnly || spawn != nil {
       throw ValidationError(
         "--relay cannot be combined with --root, --no-commands, --read-only or --spawn: give them to the server behind it"
@@ -142,7 +165,7 @@ struct ServeCommand: AsyncParsableCommand {
     let host = ServerHost(
       backend: CurrentBackend.require(), environment: Environment.current(), tokenFile: tokenFile,
       loops: loops, spawn: spawn, maxConnections: maxConnections, clientTimeout: clientTimeout,
-      drainLimit: drainLimit,
+      drainLimit: drainLimit, limits: limits,
       // --read-only excludes commands: a command could change any file.
       runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
       forwardsConnections: !noForward && root == nil,

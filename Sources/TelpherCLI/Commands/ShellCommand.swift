@@ -36,6 +36,9 @@ struct ShellCommand: AsyncParsableCommand, TakesByteArguments {
     transform: EnvironmentVariable.parse)
   var variables: [EnvironmentVariable] = []
 
+  @OptionGroup(title: "Limits")
+  var limits: LimitOptions
+
   @Argument(
     parsing: .captureForPassthrough,
     help: ArgumentHelp("A line for the login shell.", valueName: "command"))
@@ -52,7 +55,7 @@ struct ShellCommand: AsyncParsableCommand, TakesByteArguments {
   func run() async throws {
     let settings = RunSettings(
       cwd: cwd, variables: variables, forwardsInput: true,
-      usesTerminal: isatty(STDIN_FILENO) == 1)
+      usesTerminal: isatty(STDIN_FILENO) == 1, limits: limits.limits)
     let status = try await RunInvocation(
       server: server.settings, settings: settings, program: .loginShell(line)
     ).run()

@@ -88,9 +88,15 @@ enum QuickCommand: Equatable {
       case "--shell": settings.shell = true
       case "--json": settings.json = true
       case "--status-fd": settings.statusFD = try rest.value { Int32($0) }
-      default: try read(option, of: &rest, into: &server)
+      default:
+        if let kind = LimitOptions.kinds[option] {
+          settings.limits.append(try rest.value { try LimitArgument.parse(kind, $0) })
+        } else {
+          try read(option, of: &rest, into: &server)
+        }
       }
     }
+    settings.limits = LimitOptions.sorted(settings.limits)
     // The parser explains why not both.
     if settings.usesTerminal && settings.json { throw QuickArguments.Unusual() }
     settings.words = try rest.words()

@@ -55,6 +55,9 @@ struct RunOptions: ParsableArguments {
     transform: DurationArgument.parseOrForever)
   var drain: Duration?
 
+  @OptionGroup(title: "Limits")
+  var limits: LimitOptions
+
   @Flag(help: "Merges standard error into standard output, in the order of writing.")
   var merge = false
 
@@ -101,7 +104,8 @@ struct RunOptions: ParsableArguments {
   var settings: RunSettings {
     RunSettings(
       cwd: cwd, variables: variables, forwardsInput: forwardsInput,
-      usesTerminal: usesTerminal, timeout: timeout, grace: grace, drain: drain, merge: merge,
-      shell: shell, json: json, statusFD: statusFD, words: words)
+      usesTerminal: usesTerminal, timeout: timeout, grace: grace, drain: drain,
+      limits: limits.limits, merge: merge, shell: shell, json: json, statusFD: statusFD,
+      words: words)
   }
 }

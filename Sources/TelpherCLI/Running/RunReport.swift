@@ -15,7 +15,7 @@ struct RunReport: Encodable {
   let status: Int32
 
   private enum CodingKeys: String, CodingKey {
-    case result, message, stdout, stderr, status
+    case result, message, stdout, stderr, status, cause
     case statusFrom = "status_from"
     case stdoutBase64 = "stdout_base64"
     case stderrBase64 = "stderr_base64"
@@ -24,7 +24,9 @@ struct RunReport: Encodable {
   func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     switch outcome {
-    case .success(let result): try result.details.encode(to: encoder)
+    case .success(let result):
+      try result.details.encode(to: encoder)
+      try container.encode(result.cause.description, forKey: .cause)
     case .failure(let failure):
       try container.encode(failure.kind, forKey: .result)
       try container.encode(failure.message, forKey: .message)

@@ -1,4 +1,5 @@
 internal import TelpherClient
+internal import TelpherTransport
 
 /// The command to run and how to run it: the values of `RunOptions`. Texts are escaped as
 /// `ArgumentText` says.
@@ -17,6 +18,8 @@ struct RunSettings: Sendable, Equatable {
   var grace: Duration?
   /// The value of `--drain`; negative for `forever`.
   var drain: Duration?
+  /// The limits of `LimitOptions`.
+  var limits: [ResourceLimit] = []
   /// Whether standard error is merged into standard output.
   var merge = false
   /// Whether the words are a line of shell code.
@@ -44,6 +47,7 @@ struct RunSettings: Sendable, Equatable {
     command.deadline = timeout
     command.grace = grace
     command.drain = drain
+    command.limits = limits
     command.mergesErrorIntoOutput = merge
     return command
   }

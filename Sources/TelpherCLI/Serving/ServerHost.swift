@@ -17,6 +17,8 @@ struct ServerHost {
   let clientTimeout: Duration?
   /// How long the server waits for commands and transfers when it is to end; nil for the default.
   let drainLimit: Duration?
+  /// The limits of every command.
+  let limits: [ResourceLimit]
   let runsCommands: Bool
   let isReadOnly: Bool
   let forwardsConnections: Bool
@@ -43,12 +45,14 @@ struct ServerHost {
       configuration.link.pingAfter = min(configuration.link.pingAfter, limit / 3)
     }
     if let drainLimit { configuration.drainLimit = UInt64(drainLimit / .nanoseconds(1)) }
+    configuration.commandLimits = limits
     configuration.environment = Environment.all()
     configuration.name = Program.name
     try files.configure(&configuration, environment: environment, logger)
     if sockets.contains(where: \.isTCP) { configuration.tokens = try readOrMakeToken() }
 
     let parts = try backend.makeServerParts(loops: loops, spawn: spawn)
+    try checkLimits(on: parts.loops[0])
     let signals = ServerSignals.watch(on: parts.loops[0], reapOrphans: parts.reapOrphans)
     let server = Server(loops: parts.loops, configuration: configuration, logger: logger)
     if addresses.contains(.stdio) {
@@ -80,6 +84,17 @@ struct ServerHost {
     // would return, and a second SIGTERM would end this process with a signal instead of status 0.
     for loop in parts.loops.dropFirst() { await loop.shutDown() }
     parts.shutDown()
+  }
+
+  /// Checks that the system allows to enforce the limits.
+  private func checkLimits(on loop: any EventLoop) throws(Failure) {
+    guard limits.contains(where: \.kind.isOfTree) else { return }
+    let enforceable = loop.enforceableLimits
+    guard let limit = limits.first(where: { !enforceable.contains($0.kind) }) else { return }
+    let names = enforceable.map(\.optionName).sorted().joined(separator: ", ")
+    throw Failure(
+      "--limit \(limit.kind.optionName): this server has no control group with the controller for it; it can enforce \(names)"
+    )
   }
 
   /// The descriptors that unauthenticated connections at one listener may use: a quarter of the

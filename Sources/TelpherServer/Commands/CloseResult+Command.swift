@@ -12,8 +12,13 @@ extension CloseResult {
 
   /// The result of a command whose process has exited.
   ///
-  /// - Parameter reason: why the server ended the command; nil if it ended by itself.
-  init(_ exit: ProcessExit, endedFor reason: CommandState.Reason?, limits: CommandLimits) {
+  /// - Parameters:
+  ///   - reason: why the server ended the command; nil if it ended by itself.
+  ///   - group: what its control group with limits has counted, if it has one.
+  init(
+    _ exit: ProcessExit, endedFor reason: CommandState.Reason?, limits: CommandLimits,
+    group: GroupUsage?
+  ) {
     self.init(.exited)
     switch exit.status {
     case .exited(let code):
@@ -23,8 +28,14 @@ extension CloseResult {
       self.signal = signal
       if coreDumped { self.coreDumped = true }
     }
-    if let reason { setReason(reason, limits) }
+    if let reason {
+      setReason(reason, limits)
+    } else if let death = LimitDeath(exit, limits: limits.resources, group: group) {
+      cause = death.cause
+      message = death.message
+    }
     rusage = Usage(exit.usage)
+    self.group = group.map { Group($0) }
   }
 
   /// The result of a command that the server tried to end for `reason`, but whose process did not
@@ -44,23 +55,33 @@ extension CloseResult {
     message = message.map { "\($0); \(end)" } ?? end
   }
 
-  /// The time limits of a command, in milliseconds.
+  /// The limits of a command: times in milliseconds, and of resources.
   struct CommandLimits {
     let deadlineMS: Int64?
     let keptMS: Int64
+    let resources: [ResourceLimit]
   }
 
   private mutating func setReason(_ reason: CommandState.Reason, _ limits: CommandLimits) {
     switch reason {
     case .deadline:
       result = .timedOut
+      cause = .deadline
       message = "ended at its deadline of \(limits.deadlineMS ?? 0) ms"
-    case .canceled, .disconnected: result = .canceled
+    case .canceled:
+      result = .canceled
+      cause = .canceled
+    case .disconnected:
+      result = .canceled
+      cause = .disconnected
+      message = "the connection of its client was lost"
     case .shutdown:
       result = .canceled
+      cause = .shutdown
       message = "the server is ending"
     case .expired:
       result = .canceled
+      cause = .expired
       message = "no client attached within \(limits.keptMS) ms (max_detached)"
     }
   }
@@ -74,5 +95,21 @@ extension CloseResult.Usage {
       systemMS: Double(usage.systemMicroseconds) / 1_000, maxRSSKiB: usage.maxResidentKiB,
       minorFaults: usage.minorFaults, majorFaults: usage.majorFaults,
       voluntarySwitches: usage.voluntarySwitches, involuntarySwitches: usage.involuntarySwitches)
+  }
+}
+
+extension CloseResult.Group {
+  /// Converts what a group has counted to the units of the protocol.
+  init(_ usage: GroupUsage) {
+    self.init()
+    memoryLimit = usage.memoryLimit
+    memoryPeak = usage.memoryPeak
+    outOfMemoryKills = usage.outOfMemoryKills
+    processLimit = usage.processLimit
+    processLimitHits = usage.processLimitHits
+    cpuMS = usage.cpuMicroseconds.map { Double($0) / 1_000 }
+    throttledMS = usage.throttledMicroseconds.map { Double($0) / 1_000 }
+    readBytes = usage.readBytes
+    writtenBytes = usage.writtenBytes
   }
 }

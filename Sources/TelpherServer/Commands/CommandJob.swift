@@ -23,6 +23,8 @@ final class CommandJob: CommandProcessDelegate {
   let id: JobID
   /// The client's request; `start` removes its arguments and environment.
   private var request: RunRequest
+  /// The limits that it runs with.
+  private let resourceLimits: [ResourceLimit]
   private let surroundings: Surroundings
   private var loop: any EventLoop { surroundings.loop }
   private let wasLaunched: () -> Void
@@ -47,15 +49,17 @@ final class CommandJob: CommandProcessDelegate {
   private static let highestSignal: Int32 = 64
 
   /// - Parameters:
+  ///   - limits: the limits that it gets, whatever the request asks for.
   ///   - wasLaunched: called once, when the command has started or has failed to start.
   ///   - didFinish: called once, when the result is known.
   init(
-    id: JobID, request: RunRequest, surroundings: Surroundings,
+    id: JobID, request: RunRequest, limits: [ResourceLimit] = [], surroundings: Surroundings,
     wasLaunched: @escaping () -> Void = {},
     didFinish: @escaping (CommandJob, CloseResult) -> Void
   ) {
     self.id = id
     self.request = request
+    resourceLimits = limits
     self.surroundings = surroundings
     self.wasLaunched = wasLaunched
     self.didFinish = didFinish
@@ -126,12 +130,7 @@ final class CommandJob: CommandProcessDelegate {
       directory: request.cwd.map { SystemString($0.bytes) },
       input: noInput ? .null : .pipe,
       error: request.merge == true ? .sameAsOutput : .pipe,
-      limits: (request.limits ?? [:]).map { name, value in
-        guard let kind = ResourceLimit.Kind(rawValue: name) else {
-          preconditionFailure("RunRequest.decode refuses unknown limits")
-        }
-        return ResourceLimit(kind, value)
-      })
+      limits: resourceLimits)
     spawn.loginShell = request.loginShell
     spawn.terminal = (request.terminal?.size).map { TerminalSize($0) }
     return spawn
@@ -318,7 +317,8 @@ final class CommandJob: CommandProcessDelegate {
     } else if let failure = process.failure {
       return CloseResult(failure)
     } else if let exit = process.exit {
-      result = CloseResult(exit, endedFor: process.reason, limits: limits)
+      result = CloseResult(
+        exit, endedFor: process.reason, limits: limits, group: process.child?.groupUsage)
     } else if let reason = process.reason {
       result = CloseResult(unendedFor: reason, limits: limits)
       endedAt = loop.now
@@ -337,7 +337,8 @@ final class CommandJob: CommandProcessDelegate {
 
   private var limits: CloseResult.CommandLimits {
     CloseResult.CommandLimits(
-      deadlineMS: request.deadlineMS, keptMS: Int64(surroundings.keepDetachedFor / 1_000_000))
+      deadlineMS: request.deadlineMS, keptMS: Int64(surroundings.keepDetachedFor / 1_000_000),
+      resources: resourceLimits)
   }
 
   private static func nanoseconds(_ milliseconds: Int64) -> UInt64 {

@@ -40,50 +40,6 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
     }
   }
 
-  /// The resources used by a command and the children it waited for: getrusage(2).
-  package struct Usage: Sendable, Equatable, Codable {
-    /// Processor time in user mode, in milliseconds.
-    package var userMS: Double
-    /// Processor time in the kernel, in milliseconds.
-    package var systemMS: Double
-    /// The largest resident set, in kibibytes; nil if it was no larger than the server's own. A
-    /// child shares the server's memory until it executes its program, and the kernel counts that
-    /// too.
-    package var maxRSSKiB: Int64?
-    /// Page faults that needed no read from disk.
-    package var minorFaults: Int64
-    /// Page faults that needed a read from disk.
-    package var majorFaults: Int64
-    /// Context switches because the process waited.
-    package var voluntarySwitches: Int64
-    /// Context switches because the kernel preempted the process.
-    package var involuntarySwitches: Int64
-
-    /// A usage.
-    package init(
-      userMS: Double, systemMS: Double, maxRSSKiB: Int64?, minorFaults: Int64, majorFaults: Int64,
-      voluntarySwitches: Int64, involuntarySwitches: Int64
-    ) {
-      self.userMS = userMS
-      self.systemMS = systemMS
-      self.maxRSSKiB = maxRSSKiB
-      self.minorFaults = minorFaults
-      self.majorFaults = majorFaults
-      self.voluntarySwitches = voluntarySwitches
-      self.involuntarySwitches = involuntarySwitches
-    }
-
-    enum CodingKeys: String, CodingKey {
-      case userMS = "user_ms"
-      case systemMS = "system_ms"
-      case maxRSSKiB = "max_rss_kib"
-      case minorFaults = "minor_faults"
-      case majorFaults = "major_faults"
-      case voluntarySwitches = "voluntary_switches"
-      case involuntarySwitches = "involuntary_switches"
-    }
-  }
-
   /// The kind of result.
   package var result: Kind
   /// The exit code, 0 to 255.
@@ -96,6 +52,10 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
   package var errno: Int32?
   /// The step that failed at the start: `resources`, `directory`, `limit` or `execute`.
   package var stage: String?
+  /// Why the command ended, if that is more than `result` says.
+  package var cause: Cause?
+  /// What the control group of a command with limits has counted.
+  package var group: Group?
   /// An explanation for the user.
   package var message: String?
   /// The number of output bytes that each channel brought since the command's start, by channel
@@ -134,7 +94,7 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case result, code, signal, errno, stage, message, bytes, rusage, survivors, info, must
-    case path, digest, entry, ancestors, tree
+    case path, digest, entry, ancestors, tree, cause, group
     case coreDumped = "core_dumped"
     case wallMS = "wall_ms"
     case pipeHeld = "pipe_held"

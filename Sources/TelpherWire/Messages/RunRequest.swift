@@ -66,7 +66,15 @@ package struct RunRequest: Sendable, Equatable, Codable {
   /// The names of all limits. A request with another name is refused: it would be worse to run
   /// without a limit that the client asked for.
   package static let limitNames: Set<String> = [
-    "cpu_s", "memory_bytes", "file_bytes", "open_files", "processes", "core_bytes",
+    "cpu_s", "memory_bytes", "file_bytes", "open_files", "processes", "core_bytes", "nice",
+    "tree_memory_bytes", "tree_processes", "tree_cpu_milli",
+  ]
+  /// The values of the limits that have a range of their own. Above 2^62, a number of bytes could
+  /// mean "no limit" to the kernel, and a limit of processor time below a hundredth of a processor
+  /// is less than the kernel can reckon with.
+  package static let limitRanges: [String: ClosedRange<UInt64>] = [
+    "nice": 0...19, "tree_memory_bytes": 1...(1 << 62), "tree_processes": 1...(1 << 22),
+    "tree_cpu_milli": 10...1_000_000,
   ]
   /// The default of `graceMS`, in milliseconds.
   package static let defaultGraceMS: Int64 = 2_000
@@ -117,6 +125,11 @@ package struct RunRequest: Sendable, Equatable, Codable {
     }
     if let name = limits?.keys.first(where: { !Self.limitNames.contains($0) }) {
       throw refuse("there is no limit '\(name)'")
+    }
+    for (name, value) in limits ?? [:] {
+      guard let range = Self.limitRanges[name], !range.contains(value) else { continue }
+      throw refuse(
+        "the limit '\(name)' is \(value), not between \(range.lowerBound) and \(range.upperBound)")
     }
     if let terminal {
       if let fault = terminal.size.fault { throw refuse("'terminal': \(fault)") }

@@ -22,12 +22,18 @@ public struct ServerInfo: Sendable, Equatable, Codable {
   public var started: UInt64
   /// The limits in force, by name.
   public var limits: [String: UInt64]
+  /// The names of the limits that the server can enforce for a command: see
+  /// `ResourceLimit.Kind`. Nil from a server that does not say.
+  public var enforceableLimits: [String]?
+  /// The limits of every command by name: what a command gets that asks for less or for nothing.
+  public var commandLimits: [String: UInt64]?
 
   /// An answer.
   package init(
     server: String, protocolVersion: Int, pid: Int32, host: String, system: String,
     killScope: String, uptimeS: Double, connections: Int, running: Int, started: UInt64,
-    limits: [String: UInt64]
+    limits: [String: UInt64], enforceableLimits: [String]? = nil,
+    commandLimits: [String: UInt64]? = nil
   ) {
     self.server = server
     self.protocolVersion = protocolVersion
@@ -40,6 +46,8 @@ public struct ServerInfo: Sendable, Equatable, Codable {
     self.running = running
     self.started = started
     self.limits = limits
+    self.enforceableLimits = enforceableLimits
+    self.commandLimits = commandLimits
   }
 
   enum CodingKeys: String, CodingKey {
@@ -47,5 +55,7 @@ public struct ServerInfo: Sendable, Equatable, Codable {
     case protocolVersion = "protocol"
     case killScope = "kill_scope"
     case uptimeS = "uptime_s"
+    case enforceableLimits = "enforceable_limits"
+    case commandLimits = "command_limits"
   }
 }

@@ -45,11 +45,11 @@ final class ControlGroupPool: Sendable {
     }
     let parent = telpher_open_at(AT_FDCWD, own, O_RDONLY | O_DIRECTORY)
     guard parent >= 0 else { throw TransportError("open \(own)", errno: -parent) }
-    Self.removeStale(in: parent)
+    ServerGroup.removeStale(in: parent)
     let name: String
     let folder: Int32
     do {
-      (name, folder) = try Self.makeServerGroup(in: parent)
+      (name, folder) = try ServerGroup.make(in: parent)
     } catch {
       close(parent)
       throw TransportError("create a control group in \(own)", errno: error.value)
@@ -137,39 +137,5 @@ final class ControlGroupPool: Sendable {
     var hard: UInt64 = 0
     guard telpher_get_limit(telpher_limit_nofile, &soft, &hard) == 0 else { return 1 }
     return Int(min(UInt64(largestIdleLimit), max(1, soft / idleShareOfDescriptors)))
-  }
-
-  /// Creates and locks the server's group.
-  ///
-  /// A running server holds a lock (flock(2)) on its folder. The process id in the name does not
-  /// show whether the server still runs: ids are reused, and differ between pid namespaces.
-  private static func makeServerGroup(
-    in parent: Int32
-  ) throws(ErrorNumber) -> (name: String, folder: Int32) {
-    // A server that starts at the same time may remove our folder as stale before we lock it.
-    for _ in 0..<8 {
-      let name = "telpher-\(getpid())-\(String(UInt32.random(in: 0 ... .max), radix: 16))"
-      guard mkdirat(parent, name, 0o755) == 0 else { throw ErrorNumber(errno) }
-      let folder = telpher_open_at(parent, name, O_RDONLY | O_DIRECTORY)
-      guard folder >= 0 else {
-        unlinkat(parent, name, AT_REMOVEDIR)
-        if folder == -ENOENT { continue }
-        throw ErrorNumber(-folder)
-      }
-      if flock(folder, LOCK_EX | LOCK_NB) == 0 && faccessat(folder, "cgroup.procs", F_OK, 0) == 0 {
-        return (name, folder)
-      }
-      close(folder)
-    }
-    throw ErrorNumber(EAGAIN)
-  }
-
-  private static func removeStale(in parent: Int32) {
-    for name in names(inFolder: parent, foldersOnly: true) where name.hasPrefix("telpher-") {
-      let folder = telpher_open_at(parent, name, O_RDONLY | O_DIRECTORY)
-      guard folder >= 0 else { continue }
-      if flock(folder, LOCK_EX | LOCK_NB) == 0 { ControlGroup.remove(name, in: parent) }
-      close(folder)
-    }
   }
 }

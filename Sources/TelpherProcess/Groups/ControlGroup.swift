@@ -9,9 +9,9 @@ internal import TelpherTransport
 /// path lookup. May be used from any thread.
 final class ControlGroup: Sendable {
   /// The folder's name below the server's own group.
-  var name: String { "job-\(number)" }
-  /// The number in the name.
-  let number: UInt64
+  let name: String
+  /// The number in the name of a group of the pool. Nil for a group with limits, which is used once.
+  let number: UInt64?
   /// The open folder, for clone3(2).
   let folder: Int32
   private let events: Int32
@@ -20,9 +20,21 @@ final class ControlGroup: Sendable {
   /// Creates the group `number` in the folder `parent`.
   ///
   /// - Throws: The errno of the step that failed. No group is left then.
-  init(number: UInt64, in parent: Int32) throws(ErrorNumber) {
-    let name = "job-\(number)"
-    guard mkdirat(parent, name, 0o755) == 0 else { throw ErrorNumber(errno) }
+  convenience init(number: UInt64, in parent: Int32) throws(ErrorNumber) {
+    try self.init(name: "job-\(number)", number: number, in: parent)
+  }
+
+  /// Opens the group `name` with limits in the folder `parent`, and creates it if it does not exist.
+  ///
+  /// - Throws: The errno of the step that failed.
+  convenience init(limited name: String, in parent: Int32) throws(ErrorNumber) {
+    try self.init(name: name, number: nil, in: parent)
+  }
+
+  private init(name: String, number: UInt64?, in parent: Int32) throws(ErrorNumber) {
+    guard mkdirat(parent, name, 0o755) == 0 || (number == nil && errno == EEXIST) else {
+      throw ErrorNumber(errno)
+    }
     let folder = telpher_open_at(parent, name, O_RDONLY | O_DIRECTORY)
     let events = folder < 0 ? folder : telpher_open_at(folder, "cgroup.events", O_RDONLY)
     guard events >= 0 else {
@@ -30,6 +42,7 @@ final class ControlGroup: Sendable {
       unlinkat(parent, name, AT_REMOVEDIR)
       throw ErrorNumber(-events)
     }
+    self.name = name
     self.number = number
     self.folder = folder
     self.events = events
