@@ -149,7 +149,8 @@ struct RootCommand: AsyncParsableCommand {
       PutCommand.self, GetCommand.self,
       PickCommand.self,
       ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,
-      MoveCommand.self, ForwardCommand.self, PingCommand.self, InfoCommand.self,
+      MoveCommand.self, ForwardCommand.self, ProcessesCommand.self, KillCommand.self,
+      PingCommand.self, InfoCommand.self,
       UninstallCommand.self, TokenCommand.self,
       ConnectionsCommand.self, DisconnectCommand.self, RelayCommand.self, ClassicCommand.self,
     ])

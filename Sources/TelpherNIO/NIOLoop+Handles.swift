@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import TelpherProcess
 public import TelpherTransport
 
 /// `EventLoop` documents what is the same for all backends.
@@ -11,6 +12,8 @@ extension NIOLoop {
 
   /// What the launcher can enforce; nothing if the loop has no launcher.
   public var enforceableLimits: Set<ResourceLimit.Kind> { launcher?.enforceableLimits ?? [] }
+
+  public func load(of leaders: [Int32]) -> [Int32: TreeLoad] { TreeLoad.load(of: leaders) }
 
   public func schedule(
     after nanoseconds: UInt64, _ fire: @escaping () -> Void

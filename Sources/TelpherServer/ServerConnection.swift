@@ -141,6 +141,9 @@ final class ServerConnection: LinkDelegate {
       var result = CloseResult(.ok)
       result.info = server.info()
       link.close(stream, result)
+    case .commands(let request):
+      if let streamLimitReason { return refuse(stream, streamLimitReason) }
+      start(request, on: stream)
     case .run(let run):
       guard server.configuration.runsCommands else {
         return refuse(stream, "this server runs no commands (--no-commands or --read-only)")
@@ -159,6 +162,24 @@ final class ServerConnection: LinkDelegate {
     case .socket(let request):
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
       start(request, on: stream)
+    }
+  }
+
+  private func start(_ request: CommandsRequest, on stream: StreamID) {
+    switch request.operation {
+    case .list:
+      do throws(FileError) {
+        streams[stream] = try server.list(after: request.after) { [weak self] listing, result in
+          self?.workDidFinish(listing, stream, .close(result))
+        }
+      } catch {
+        refuse(stream, error.message)
+      }
+    case .kill:
+      guard let job = request.job else {
+        preconditionFailure("CommandsRequest.validated requires it")
+      }
+      link.close(stream, server.kill(job, signal: request.signal))
     }
   }
 
@@ -206,7 +227,7 @@ final class ServerConnection: LinkDelegate {
   }
 
   private func run(_ request: RunRequest, length: Int, on stream: StreamID, noInput: Bool) {
-    switch server.admit(request, length: length) {
+    switch server.admit(request, from: link.peer, length: length) {
     case .new(let job):
       job.start(
         for: commandStream(job, stream), of: ObjectIdentifier(self), noInput: noInput)

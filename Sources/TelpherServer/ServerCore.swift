@@ -21,12 +21,12 @@ final class ServerCore {
   /// The threads for file requests, shared by all loops of the server.
   let workers: FileWorkers
 
-  private let loop: any EventLoop
+  let loop: any EventLoop
   let counters: ServerCounters
   /// Looks up the hosts that clients connect to.
   let lookup: HostLookup
   /// The jobs of all loops of the server.
-  private let table: JobTable
+  let table: JobTable
   private let logger: Logger
   /// Logs refused clients.
   let refusals: RefusalLog
@@ -212,8 +212,10 @@ final class ServerCore {
 
   /// Makes the job of a request, or finds the one that the request names.
   ///
-  /// - Parameter length: the bytes of the OPEN frame's payload, for `maxLaunchBytes`.
-  func admit(_ request: RunRequest, length: Int) -> Answer {
+  /// - Parameters:
+  ///   - client: who asks.
+  ///   - length: the bytes of the OPEN frame's payload, for `maxLaunchBytes`.
+  func admit(_ request: RunRequest, from client: PeerIdentity, length: Int) -> Answer {
     let limits: [ResourceLimit]
     do throws(LimitPolicy.Refusal) {
       limits = try limitPolicy.limits(for: request.limits ?? [:]) { loop.enforceableLimits }
@@ -225,7 +227,7 @@ final class ServerCore {
       loop: loop, launches: launches, environment: configuration.environment,
       heldOutputs: heldOutputs, keepDetachedFor: configuration.keepDetachedFor)
     let job = CommandJob(
-      id: table.id(request.job), request: request, limits: limits,
+      id: table.id(request.job), request: request, limits: limits, client: client,
       surroundings: surroundings,
       wasLaunched: { counters.launchBytes.subtract(length, ordering: .relaxed) }
     ) { [unowned self] job, result in

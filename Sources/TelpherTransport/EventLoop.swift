@@ -23,6 +23,13 @@ public protocol EventLoop: SerialExecutor, TaskExecutor {
   /// thread may ask.
   var enforceableLimits: Set<ResourceLimit.Kind> { get }
 
+  /// Measures what the processes of running children use, by a walk through /proc that takes some
+  /// milliseconds. Any thread may call it.
+  ///
+  /// - Parameter leaders: the process ids of children that were not released.
+  /// - Returns: the load of each child that was found, by its process id.
+  func load(of leaders: [Int32]) -> [Int32: TreeLoad]
+
   /// Runs `body` on the loop's thread, soon and in the order of the calls. Any thread may call it.
   /// After `shutDown` the call is dropped.
   func execute(_ body: @escaping @Sendable () -> Void)

@@ -8,6 +8,11 @@ extension MemoryLoop {
   /// The limits of processes: a program in memory is given them and ignores them.
   package var enforceableLimits: Set<ResourceLimit.Kind> { ResourceLimit.Kind.ofProcesses }
 
+  /// Always one process that uses nothing.
+  package func load(of leaders: [Int32]) -> [Int32: TreeLoad] {
+    Dictionary(leaders.map { ($0, TreeLoad(processes: 1)) }) { $1 }
+  }
+
   /// Calls `didReceive` for each `MemoryNetwork.raise(signal)`. Real signals are not watched.
   package func watch(
     signal: Int32, _ didReceive: @escaping () -> Void

@@ -14,6 +14,8 @@ extension UVLoop {
   /// What the launcher can enforce; nothing if the loop has no launcher.
   public var enforceableLimits: Set<ResourceLimit.Kind> { launcher?.enforceableLimits ?? [] }
 
+  public func load(of leaders: [Int32]) -> [Int32: TreeLoad] { TreeLoad.load(of: leaders) }
+
   /// Rounds up to a whole millisecond of libuv's clock. It never fires early, and fires at most one
   /// millisecond late while the loop is not busy.
   public func schedule(

@@ -76,6 +76,29 @@ struct LimitTests {
       #expect(refused?.message.contains("can't enforce the limit 'memory'") == true)
     }
   }
+
+  @Test(arguments: SystemBackend.all)
+  func theListOfCommandsShowsWhatATreeUses(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
+      let connection = try await fixture.connect()
+      let other = try await fixture.connect()
+      let command = Command(shell: "setsid sleep 600 & sleep 600 & echo ready; wait")
+      let (info, result) = try await connection.run(command) { handle in
+        for try await _ in handle.output { break }
+        // `setsid` may not have executed its program yet, but it is there.
+        let info = try #require(try await other.runningCommands().first)
+        try await other.kill(info.id)
+        return info
+      }
+      #expect(info.processes == 3)
+      #expect(info.memory > 0)
+      #expect(info.arguments.map(\.bytes).last == command.lineBytes)
+      #expect(result.status == .canceled)
+      #expect(result.cause == .canceled)
+      #expect(try await other.runningCommands().isEmpty)
+      await #expect(throws: ClientError.self) { try await other.kill(info.id) }
+    }
+  }
 }
 
 /// Commands that reach limits of control groups: with the controllers of this machine.
@@ -136,5 +159,12 @@ struct TreeLimitTests {
       #expect(try #require(result.group?.processLimitHits) > 0)
       #expect(!result.hasSurvivors)
     }
+  }
+}
+
+extension Command {
+  /// The bytes of the line of a command for /bin/sh.
+  fileprivate var lineBytes: [UInt8] {
+    if case .shell(let line) = program { line.bytes } else { [] }
   }
 }

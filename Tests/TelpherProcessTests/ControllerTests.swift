@@ -142,6 +142,26 @@ private let canLimitTrees = {
     #expect(folder("pids") == nil)
     #expect(folder("systemd") == nil)
   }
+
+  @Test func aProcessTableFindsAllTreesInOnePass() {
+    func entry(
+      _ pid: Int32, parent: Int32 = 1, session: Int32 = 0, isZombie: Bool = false,
+      tag: UInt64? = nil
+    ) -> ProcessTable.Entry {
+      ProcessTable.Entry(
+        pid: pid, parent: parent, group: session, session: session, isZombie: isZombie, tag: tag)
+    }
+    let table = ProcessTable([
+      entry(1_000_000, session: 1_000_000, tag: 7), entry(1_000_001, parent: 1_000_000),
+      entry(1_000_002, tag: 7), entry(1_000_003, parent: 1_000_002, isZombie: true),
+      entry(1_000_004, session: 1_000_000), entry(1_000_005),
+      entry(1_000_006, session: 1_000_006),
+    ])
+    #expect(
+      table.trees(of: [1_000_000, 1_000_006, 1_000_009]) == [
+        1_000_000: [1_000_000, 1_000_001, 1_000_002, 1_000_004], 1_000_006: [1_000_006],
+      ])
+  }
 }
 
 extension ProcessTests {

@@ -25,6 +25,8 @@ final class CommandJob: CommandProcessDelegate {
   private var request: RunRequest
   /// The limits that it runs with.
   private let resourceLimits: [ResourceLimit]
+  /// What other threads may know of it.
+  let view: CommandView
   private let surroundings: Surroundings
   private var loop: any EventLoop { surroundings.loop }
   private let wasLaunched: () -> Void
@@ -45,15 +47,14 @@ final class CommandJob: CommandProcessDelegate {
   private var deadlineTimer: (any LoopTimer)?
   private var detachTimer: (any LoopTimer)?
 
-  /// The highest signal of Linux, SIGRTMAX (signal(7)).
-  private static let highestSignal: Int32 = 64
-
   /// - Parameters:
   ///   - limits: the limits that it gets, whatever the request asks for.
+  ///   - client: who started it.
   ///   - wasLaunched: called once, when the command has started or has failed to start.
   ///   - didFinish: called once, when the result is known.
   init(
-    id: JobID, request: RunRequest, limits: [ResourceLimit] = [], surroundings: Surroundings,
+    id: JobID, request: RunRequest, limits: [ResourceLimit] = [],
+    client: PeerIdentity = .inherited, surroundings: Surroundings,
     wasLaunched: @escaping () -> Void = {},
     didFinish: @escaping (CommandJob, CloseResult) -> Void
   ) {
@@ -65,6 +66,7 @@ final class CommandJob: CommandProcessDelegate {
     self.didFinish = didFinish
     startedAt = surroundings.loop.now
     endedAt = startedAt
+    view = CommandView(id: id, client: client, request: request, startedAt: startedAt)
     let drain = request.drainMS ?? RunRequest.defaultDrainMS
     process = CommandProcess(
       on: surroundings.loop,
@@ -139,6 +141,8 @@ final class CommandJob: CommandProcessDelegate {
   // MARK: CommandProcessDelegate
 
   func processDidStart(_ child: any ChildProcess) {
+    let state: CommandRecord.State = process.isEnding ? .ending : .running
+    view.update { $0 = CommandView.Moment(state: state, pid: child.pid) }
     if let size = sizeBeforeStart { child.resizeTerminal(to: size) }
     let pipes = [(Channel.stdout, child.output), (.stderr, child.error)]
     outputs = pipes.compactMap { channel, pipe in
@@ -160,6 +164,7 @@ final class CommandJob: CommandProcessDelegate {
 
   func processWillEnd(_ exit: ProcessExit) {
     endedAt = loop.now
+    view.update { if $0.state == .running { $0.state = .draining } }
     if request.drainMS != -1 && process.isRunning { deadlineTimer?.cancel() }
     input?.stop()
   }
@@ -169,6 +174,7 @@ final class CommandJob: CommandProcessDelegate {
   func processDidFinish() {
     [deadlineTimer, detachTimer].forEach { $0?.cancel() }
     let result = makeResult()
+    view.update { $0.pid = nil }
     input?.stop()
     for outlet in outlets.finish() { outlet.jobDidLeave(.finished(result)) }
     didFinish(self, result)
@@ -198,7 +204,7 @@ final class CommandJob: CommandProcessDelegate {
   func receive(_ message: ControlMessage) throws(WireError) {
     switch message {
     case .signal(let signal):
-      guard signal > 0, signal <= Self.highestSignal else {
+      guard WireConstants.signals.contains(signal) else {
         throw WireError(.protocolError, "CONTROL: there is no signal \(signal)")
       }
       process.signal(signal)
@@ -291,11 +297,25 @@ final class CommandJob: CommandProcessDelegate {
   }
 
   /// Ends the command, before its launch or by SIGTERM to its tree, and SIGKILL after the grace.
-  func end(_ reason: CommandState.Reason) { process.end(reason) }
+  func end(_ reason: CommandState.Reason) {
+    noteEnding()
+    process.end(reason)
+  }
+
+  private func noteEnding() {
+    view.update { if $0.pid != nil { $0.state = .ending } }
+  }
+
+  /// Sends a signal to all processes of the command; if it has not started, to its first process
+  /// once it has.
+  func signalTree(_ signal: Int32) {
+    if let child = process.child { child.signalTree(signal) } else { process.signal(signal) }
+  }
 
   /// Ends the command without a grace, and drops its output.
   func kill(_ reason: CommandState.Reason) {
     outlets.drop()
+    noteEnding()
     process.kill(reason)
     dropOutputs()
   }

@@ -4,11 +4,23 @@ internal import TelpherTransport
 internal import TelpherWire
 
 /// The id of a job in its server's table.
-enum JobID: Hashable, Sendable {
+enum JobID: Hashable, Sendable, Comparable {
   /// Chosen by the client, which can attach another stream to the job by opening this id again.
   case named(String)
   /// Chosen by the server for a command without an id. No other stream can attach to it.
   case numbered(UInt64)
+}
+
+extension JobID {
+  /// Numbers in the order of the commands' starts, then names.
+  static func < (a: JobID, b: JobID) -> Bool {
+    switch (a, b) {
+    case (.numbered(let a), .numbered(let b)): a < b
+    case (.named(let a), .named(let b)): a < b
+    case (.numbered, .named): true
+    case (.named, .numbered): false
+    }
+  }
 }
 
 /// The jobs of a server, on all of its loops. The table owns each job under its id while it runs,
@@ -32,7 +44,15 @@ final class JobTable: Sendable {
   /// A running job. Any thread may hold this value; only the thread of `loop` may use the job.
   struct Running: @unchecked Sendable {
     let job: CommandJob
-    fileprivate let loop: ObjectIdentifier
+    /// What any thread may know of it.
+    let view: CommandView
+    fileprivate let home: any EventLoop
+    fileprivate var loop: ObjectIdentifier { ObjectIdentifier(home) }
+
+    /// Calls `body` with the job on its loop's thread, if the loop still runs.
+    func onItsLoop(_ body: @escaping @Sendable (CommandJob) -> Void) {
+      home.execute { body(job) }
+    }
   }
 
   private enum Entry {
@@ -101,6 +121,24 @@ final class JobTable: Sendable {
     return jobs.map(\.job)
   }
 
+  /// The running jobs of all loops with an id after `last`, in the order of their ids.
+  func views(after last: JobID?) -> [CommandView] {
+    let views: [CommandView] = state.withLock { state in
+      state.entries.compactMap { id, entry in
+        guard case .running(let running) = entry, last.map({ $0 < id }) ?? true else { return nil }
+        return running.view
+      }
+    }
+    return views.sorted { $0.id < $1.id }
+  }
+
+  /// The running job with that id, on any loop; nil if none runs.
+  func running(_ id: JobID) -> Running? {
+    state.withLock { state in
+      if case .running(let running) = state.entries[id] { running } else { nil }
+    }
+  }
+
   /// Whether a job runs on `loop`.
   func hasJobs(on loop: any EventLoop) -> Bool {
     state.withLock { $0.running[ObjectIdentifier(loop)] ?? 0 > 0 }
@@ -112,7 +150,7 @@ final class JobTable: Sendable {
   ///   - loop: the loop of the job and of the caller.
   ///   - now: the loop's time.
   func admit(_ job: CommandJob, on loop: any EventLoop, now: UInt64) -> Admission {
-    let new = Running(job: job, loop: ObjectIdentifier(loop))
+    let new = Running(job: job, view: job.view, home: loop)
     let id = job.id
     return state.withLock { state in
       switch state.entries[id] {

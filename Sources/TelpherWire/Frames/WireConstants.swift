@@ -1,6 +1,16 @@
 /// Every constant of the protocol and every limit that a peer can reach, with the reason for each
 /// number. docs/PROTOCOL.md lists them for other implementations.
 package enum WireConstants {
+  /// The longest id of a command in a request: a client's `job` has 32 bytes, a number at most 20.
+  package static let maxCommandIDLength = 64
+  /// The signals of Linux (signal(7)).
+  package static let signals: ClosedRange<Int32> = 1...64
+  /// How many bytes of a command's arguments an answer to `ps` contains at most: enough to recognize
+  /// the command, and so little that many commands fit into one CLOSE.
+  package static let maxListedArguments = 512
+  /// The longest list of commands in an answer to `ps`, in bytes: with the other keys it fits into a
+  /// CLOSE. The client asks again for the rest.
+  package static let maxCommandListLength = 48 << 10
   /// The first bytes that each side sends: the name and the version of the protocol.
   package static let preface: [UInt8] = Array("TELPHER1".utf8)
   /// The protocol version in HELLO.

@@ -72,6 +72,10 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
   package var survivors: Bool?
   /// The answer to `info`.
   package var info: ServerInfo?
+  /// The answer to `ps`.
+  package var commands: [CommandRecord]?
+  /// In the answer to `ps`: whether more commands follow after the last one.
+  package var more: Bool?
   /// The path at which a failure occurred, for the user.
   package var path: String?
   /// The digest of a stored or sent file, in lower-case hexadecimal.
@@ -94,7 +98,7 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case result, code, signal, errno, stage, message, bytes, rusage, survivors, info, must
-    case path, digest, entry, ancestors, tree, cause, group
+    case path, digest, entry, ancestors, tree, cause, group, commands, more
     case coreDumped = "core_dumped"
     case wallMS = "wall_ms"
     case pipeHeld = "pipe_held"

@@ -7,6 +7,8 @@ package enum OpenRequest: Sendable, Equatable {
   case file(FileRequest)
   /// Do something with sockets.
   case socket(SocketRequest)
+  /// List the running commands, or send a signal to one.
+  case commands(CommandsRequest)
   /// Report about the server.
   case info
 
@@ -20,10 +22,12 @@ package enum OpenRequest: Sendable, Equatable {
     case "run": return .run(try message.run.validated())
     case "info": return .info
     default:
+      if let commands = message.commands { return .commands(try commands.validated()) }
       if let socket = message.socket { return .socket(try socket.validated()) }
       guard let file = message.file else {
         let names =
-          ["run", "info"] + FileRequest.Operation.allCases.map(\.rawValue)
+          ["run", "info"] + CommandsRequest.Operation.allCases.map(\.rawValue)
+          + FileRequest.Operation.allCases.map(\.rawValue)
           + SocketRequest.Operation.allCases.map(\.rawValue)
         throw WireError(
           .protocolError,
@@ -44,6 +48,8 @@ package enum OpenRequest: Sendable, Equatable {
         JSONCoding.encode(OpenMessage(op: request.operation.rawValue, file: request))
       case .socket(let request):
         JSONCoding.encode(OpenMessage(op: request.operation.rawValue, socket: request))
+      case .commands(let request):
+        JSONCoding.encode(OpenMessage(op: request.operation.rawValue, commands: request))
       case .info: JSONCoding.encode(OpenMessage(op: "info"))
       }
     guard bytes.count <= WireConstants.maxOpenLength else {
@@ -63,10 +69,11 @@ private struct OpenMessage: WireMessage {
   var run: RunRequest
   var file: FileRequest?
   var socket: SocketRequest?
+  var commands: CommandsRequest?
 
   init(
     op: String, run: RunRequest = RunRequest(), file: FileRequest? = nil,
-    socket: SocketRequest? = nil
+    socket: SocketRequest? = nil, commands: CommandsRequest? = nil
   ) {
     self.op = op
     // An older server would run something else: with pipes, or by another shell.
@@ -78,11 +85,13 @@ private struct OpenMessage: WireMessage {
     self.run = run
     self.file = file
     self.socket = socket
+    self.commands = commands
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable { case op, must }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
     .union(RunRequest.knownKeys).union(FileRequest.knownKeys).union(SocketRequest.knownKeys)
+    .union(CommandsRequest.knownKeys)
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -97,6 +106,10 @@ private struct OpenMessage: WireMessage {
       socket = try SocketRequest(from: decoder)
       socket?.operation = operation
     }
+    if let operation = CommandsRequest.Operation(rawValue: op) {
+      commands = try CommandsRequest(from: decoder)
+      commands?.operation = operation
+    }
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -106,5 +119,6 @@ private struct OpenMessage: WireMessage {
     if op == "run" { try run.encode(to: encoder) }
     try file?.encode(to: encoder)
     try socket?.encode(to: encoder)
+    try commands?.encode(to: encoder)
   }
 }

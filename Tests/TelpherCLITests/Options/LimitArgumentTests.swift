@@ -45,4 +45,13 @@ struct LimitArgumentTests {
   func anythingElseIsNoLimit(_ text: String) {
     #expect(throws: ValidationError.self) { try LimitArgument.parseNamed(text) }
   }
+
+  @Test func aSignalIsReadByNameAndNumber() throws {
+    for text in ["9", "KILL", "SIGKILL", "kill", "sigkill"] {
+      #expect(try SignalArgument.parse(text) == SIGKILL)
+    }
+    for text in ["0", "65", "-9", "SIG", "SIGSIGKILL", ""] {
+      #expect(throws: ValidationError.self) { try SignalArgument.parse(text) }
+    }
+  }
 }

@@ -1,0 +1,73 @@
+internal import ArgumentParser
+internal import Glibc
+internal import TelpherClient
+
+/// `telpher kill`
+struct KillCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "kill",
+    abstract: "Ends commands that run on a server, with all their processes.",
+    discussion: """
+      An ID is one that 'telpher ps' shows. Without -s a command is ended as at its --timeout: \
+      SIGTERM, and SIGKILL after its --grace. The exit status is 0 if all commands were reached, \
+      else 1.
+      """)
+
+  @OptionGroup var server: ServerOptions
+
+  @Option(
+    name: [.customShort("s"), .long],
+    help: ArgumentHelp(
+      "Sends only this signal, by its name or number, such as HUP, SIGUSR1 or 9.",
+      valueName: "signal"),
+    transform: SignalArgument.parse)
+  var signal: Int32?
+
+  @Argument(help: ArgumentHelp("The ids of the commands.", valueName: "id"))
+  var ids: [String]
+
+  func run() async throws {
+    var hasFailed = false
+    do {
+      let connection = try await ServerReach(settings: server.settings)
+        .connect(embeddedServer: .forbidden).connection
+      for id in ids {
+        do {
+          try await connection.kill(id, signal: signal)
+        } catch let error as ClientError where error.code == .refused {
+          Descriptor.complain(error.message)
+          hasFailed = true
+        }
+      }
+    } catch {
+      throw Failure(error)
+    }
+    if hasFailed { throw ExitCode(1) }
+  }
+}
+
+/// A signal on the command line.
+enum SignalArgument {
+  /// The signals with names, as Linux numbers them (signal(7)).
+  private static let names: [String: Int32] = [
+    "HUP": SIGHUP, "INT": SIGINT, "QUIT": SIGQUIT, "ILL": SIGILL, "TRAP": SIGTRAP,
+    "ABRT": SIGABRT, "BUS": SIGBUS, "FPE": SIGFPE, "KILL": SIGKILL, "USR1": SIGUSR1,
+    "SEGV": SIGSEGV, "USR2": SIGUSR2, "PIPE": SIGPIPE, "ALRM": SIGALRM, "TERM": SIGTERM,
+    "CHLD": SIGCHLD, "CONT": SIGCONT, "STOP": SIGSTOP, "TSTP": SIGTSTP, "TTIN": SIGTTIN,
+    "TTOU": SIGTTOU, "URG": SIGURG, "XCPU": SIGXCPU, "XFSZ": SIGXFSZ, "VTALRM": SIGVTALRM,
+    "PROF": SIGPROF, "WINCH": SIGWINCH, "SYS": SIGSYS,
+  ]
+
+  /// Reads a name, with or without SIG before it and in any case, or a number from 1 to 64.
+  ///
+  /// - Throws: `ValidationError` that says what is expected.
+  static func parse(_ text: String) throws -> Int32 {
+    if let number = Int32(text), (1...64).contains(number) { return number }
+    let upper = text.uppercased()
+    let name = upper.hasPrefix("SIG") ? String(upper.dropFirst(3)) : upper
+    guard let number = names[name] else {
+      throw ValidationError("'\(text)' is not a signal; write for example TERM, SIGKILL or 9")
+    }
+    return number
+  }
+}
