@@ -133,8 +133,9 @@ let package = Package(
     .target(
       name: "TelpherServer",
       dependencies: [
-        "TelpherAccess", "TelpherCommand", "TelpherFileStore", "TelpherForward", "TelpherLink",
-        "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
+        "TelpherAccess", "TelpherCommand", "TelpherFileStore", "TelpherForward", "TelpherJSON",
+        "TelpherJournal", "TelpherLink", "TelpherText", "TelpherTransfer", "TelpherTransport",
+        "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -127,7 +127,8 @@ package enum Program {
     let help = RootCommand.command(in: arguments)
     Descriptor.complain("\(message) (see '\(help) --help')")
     // Not 64: from `run` and `on` that could be the status of the command.
-    return ["run", "on", "shell"].contains(arguments.first) ? ExitStatus.failure : status.rawValue
+    return ["run", "on", "shell", "attach", "wait"].contains(arguments.first)
+      ? ExitStatus.failure : status.rawValue
   }
 
   /// Refuses arguments that are not UTF-8, for a command that takes only UTF-8.
@@ -146,13 +147,15 @@ struct RootCommand: AsyncParsableCommand {
     version: Program.name,
     subcommands: [
       ServeCommand.self, RunCommand.self, OnCommand.self, ShellCommand.self,
+      JobsCommand.self, AttachCommand.self, WaitCommand.self, ForgetCommand.self,
       PutCommand.self, GetCommand.self,
       PickCommand.self,
       ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,
       MoveCommand.self, ForwardCommand.self, ProcessesCommand.self, KillCommand.self,
       PingCommand.self, InfoCommand.self,
       UninstallCommand.self, TokenCommand.self,
-      ConnectionsCommand.self, DisconnectCommand.self, RelayCommand.self, ClassicCommand.self,
+      ConnectionsCommand.self, DisconnectCommand.self, RelayCommand.self, JobHostCommand.self,
+      ClassicCommand.self,
     ])
 
   /// The command that `arguments` name, with its parents: `telpher`, `telpher classic run`.

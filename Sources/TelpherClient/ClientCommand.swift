@@ -23,6 +23,11 @@ final class ClientCommand {
   private var offsets: [String: UInt64] = [:]
   /// Outputs that were stopped; their byte counts are not checked.
   private var stopped: Set<Channel> = []
+  /// What a durable job's journal does not have, in the order of the output.
+  private(set) var gaps: [JobMark.Gap] = []
+  private var marks = JobMarkReader()
+  /// What readers have taken of a durable job's output; nil if the job need not know.
+  private var taken: TakenOutput?
   private var writers: [CheckedContinuation<Void, Never>] = []
   private let ending = StreamOutcome<CommandResult>()
   private var deadline: DeadlineWatch?
@@ -50,9 +55,14 @@ final class ClientCommand {
   // MARK: Output
 
   func receive(_ chunk: Chunk, _ channel: Channel) {
-    guard let queue = queue(channel) else { return link.consume(stream, channel, chunk.count) }
+    guard let queue = queue(channel) else {
+      if channel == .index { receiveMarks(chunk) }
+      return link.consume(stream, channel, chunk.count)
+    }
     do throws(ClientError) {
-      link.consume(stream, channel, try queue.receive(chunk))
+      let credit = try queue.receive(chunk)
+      link.consume(stream, channel, credit)
+      taken?.didReturn(credit, channel)
     } catch {
       link.consume(stream, channel, chunk.count)
       fail(error)
@@ -60,9 +70,25 @@ final class ClientCommand {
     growFullOutputIfBlocked()
   }
 
-  /// Returns the next chunk of an output; nil at its end.
+  private func receiveMarks(_ chunk: Chunk) {
+    do throws(WireError) {
+      for case .gap(let gap) in try marks.read(chunk) { gaps.append(gap) }
+    } catch {
+      fail(ClientError(.protocolError, error.message))
+    }
+  }
+
+  /// From now on reports to the durable job what readers have taken, so that a full journal that
+  /// blocks the job makes room.
+  func reportTaken() { taken = TakenOutput() }
+
+  /// Returns the next chunk of an output; nil at its end. The caller is done with the chunk before.
   func next(_ channel: Channel) async throws -> Chunk? {
     guard let queue = queue(channel) else { return nil }
+    let isWaiting = queue.unread == 0
+    if let taken = taken?.report(isWaiting: isWaiting, from: offsets, gaps: gaps), outcome == nil {
+      link.control(stream, .taken(taken))
+    }
     if let ready = try available(queue, channel) { return ready }
     // Check again inside the closure: a task that does not prefer the loop as its executor may run
     // it one turn of the loop later. Without the check it would miss a chunk that arrived in
@@ -85,6 +111,7 @@ final class ClientCommand {
   private func available(_ queue: OutputQueue, _ channel: Channel) throws(ClientError) -> Chunk?? {
     if let (chunk, credit) = queue.take() {
       link.consume(stream, channel, credit)
+      taken?.didReturn(chunk.count, channel)
       return .some(chunk)
     }
     guard queue.hasEnded else { return nil }
@@ -193,7 +220,8 @@ final class ClientCommand {
       switch message {
       case .stopSending(Channel.stdin.rawValue): closeInput()
       case .opened(.command(let offsets)): self.offsets = offsets
-      case .opened, .accepted, .stopSending, .signal, .cancel, .detach, .resize, .digest, .restart:
+      case .opened, .accepted, .stopSending, .signal, .cancel, .detach, .resize, .digest, .restart,
+        .taken:
         break
       }
     }
@@ -210,6 +238,13 @@ final class ClientCommand {
   func cancel() {
     guard outcome == nil else { return }
     link.control(stream, .cancel)
+  }
+
+  /// Leaves a durable job, which continues.
+  func leave() {
+    guard outcome == nil else { return }
+    link.reset(stream, .canceled, reason: "the client has left the job")
+    finish(.failure(ClientError(.closed, "this client has left the job")))
   }
 
   /// Cancels the command because of a failure on this side, which is reported instead of the
@@ -269,7 +304,9 @@ final class ClientCommand {
     for channel in [Channel.stdout, .stderr] where !stopped.contains(channel) {
       let key = "\(channel.rawValue)"
       guard let sent = details.bytes?[key], let queue = queue(channel) else { continue }
-      let arrived = queue.received + (offsets[key] ?? 0)
+      // The numbers come from the server, and a sum of them could overflow.
+      let missing = gaps.lazy.filter { $0.channel == channel.rawValue }.map(\.bytes)
+      let arrived = missing.reduce(queue.received &+ (offsets[key] ?? 0), &+)
       guard sent == arrived else {
         throw ClientError(
           .lost, "\(arrived) bytes of channel \(key) arrived, but the server sent \(sent)")

@@ -18,6 +18,7 @@ final class ClientSession: LinkDelegate {
   private var commands: [StreamID: ClientCommand] = [:]
   private var files: [StreamID: FileStream] = [:]
   private var sockets: [StreamID: any SocketStream] = [:]
+  private var jobs: [StreamID: JobAnswer] = [:]
   private var forwarders: [ObjectIdentifier: Forwarder] = [:]
   private var helloWaiters: [CheckedContinuation<Hello, any Error>] = []
   private var answerWaiters: [StreamID: CheckedContinuation<CloseResult, any Error>] = [:]
@@ -44,6 +45,26 @@ final class ClientSession: LinkDelegate {
     started.watchDeadline(of: command)
     commands[stream] = started
     return started
+  }
+
+  /// Attaches a stream to a durable job.
+  func attach(
+    _ request: JobRequest, hasInput: Bool, output: OutputQueue.Policy, error: OutputQueue.Policy
+  ) throws(ClientError) -> ClientCommand {
+    let stream = try open(.job(request), noInput: !hasInput)
+    let attached = ClientCommand(
+      link: link, stream: stream, hasInput: hasInput, output: output, error: error)
+    link.anticipate(stream, .stdout)
+    commands[stream] = attached
+    return attached
+  }
+
+  /// Opens a stream with a request about durable jobs whose answer is a result and perhaps lines.
+  func ask(_ request: OpenRequest, hasInput: Bool = false) throws(ClientError) -> JobAnswer {
+    let stream = try open(request, noInput: !hasInput)
+    let answer = JobAnswer(link: link, stream: stream)
+    jobs[stream] = answer
+    return answer
   }
 
   func start(_ request: FileRequest) throws(ClientError) -> FileStream {
@@ -185,6 +206,8 @@ final class ClientSession: LinkDelegate {
       file.pump.receive(chunk, on: channel)
     } else if let socket = sockets[stream] {
       socket.receive(chunk, on: channel)
+    } else if let answer = jobs[stream] {
+      answer.receive(chunk, on: channel)
     } else {
       link.consume(stream, channel, chunk.count)
     }
@@ -217,6 +240,7 @@ final class ClientSession: LinkDelegate {
       files[stream]?.finish(.success(result))
       sockets[stream]?.close(result)
       answerWaiters.removeValue(forKey: stream)?.resume(returning: result)
+      jobs.removeValue(forKey: stream)?.finish(.success(result))
     } catch {
       fail(stream, ClientError(.protocolError, error.message))
       link.fail(error)
@@ -287,6 +311,7 @@ final class ClientSession: LinkDelegate {
 
   private var openStreams: [StreamID] {
     Array(commands.keys) + Array(files.keys) + Array(sockets.keys) + Array(answerWaiters.keys)
+      + Array(jobs.keys)
   }
 
   private func fail(_ stream: StreamID, _ error: ClientError) {
@@ -294,6 +319,7 @@ final class ClientSession: LinkDelegate {
     files[stream]?.finish(.failure(error))
     sockets[stream]?.fail(error)
     answerWaiters.removeValue(forKey: stream)?.resume(throwing: error)
+    jobs.removeValue(forKey: stream)?.finish(.failure(error))
   }
 
   private static func error(_ end: LinkEnd) -> ClientError {

@@ -156,6 +156,10 @@ public struct CommandResult: Sendable, Equatable {
       status = .notStarted(
         errno: details.errno ?? 0, stage: details.stage ?? "execute",
         message: details.message ?? "it could not be started")
+    case .unknown:
+      throw ClientError(.lost, details.message ?? "the end of the job was not seen")
+    case .failed:
+      throw ClientError(.refused, details.message ?? "the server can't do that")
     case .refused:
       throw ClientError(.refused, details.message ?? "the server refused the command")
     default:

@@ -79,6 +79,16 @@ public final class Server: Sendable {
     for loop in loops { await loop.idle() }
   }
 
+  /// Whether there are no connections, commands and durable jobs at this moment.
+  package var isIdle: Bool {
+    get async {
+      for loop in loops {
+        guard await loop.isIdle else { return false }
+      }
+      return true
+    }
+  }
+
   /// The number of open connections and of running commands.
   public var load: (connections: Int, commands: Int) {
     (counters.connections.load(ordering: .relaxed), table.running)

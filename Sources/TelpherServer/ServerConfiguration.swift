@@ -80,6 +80,8 @@ public struct ServerConfiguration: Sendable {
   /// The most listings at once on one connection, and as many other small requests: a sixteenth of
   /// `maxSmallFileWorkers`.
   public var maxSmallFileRequestsPerConnection = 16
+  /// What happens with requests about durable jobs.
+  package var jobs = JobService.refused("this server keeps no jobs")
   /// The server's name and version in its HELLO and in the answer to `info`.
   public var name = "telpher"
   /// The timeouts and limits of each connection.

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Logging
 internal import TelpherFileStore
 internal import TelpherLink
@@ -9,7 +10,7 @@ internal import TelpherWire
 /// loop's thread.
 final class ServerConnection: LinkDelegate {
   let link: Link
-  private unowned let server: ServerCore
+  unowned let server: ServerCore
   private let logger: Logger
   private var streams: [StreamID: any StreamWork] = [:]
   /// How many commands and file requests are still ending although their stream is gone. They count
@@ -17,6 +18,8 @@ final class ServerConnection: LinkDelegate {
   private var endingCount = 0
   private let fileLine: FileLine
   private let sockets: ConnectionSockets
+  /// Passes streams on to the job host; nil before the first one.
+  private var passage: JobPassage?
   /// Whether the client still has to send its HELLO or, on TCP, its proof.
   private var awaitsOpening = true
   /// The limit that the connection counts towards.
@@ -90,6 +93,7 @@ final class ServerConnection: LinkDelegate {
     streams[stream] = nil
     switch closing {
     case .close(let result): link.close(stream, result)
+    case .encodedClose(let result): link.close(stream, encoded: result)
     case .reset(let code, let reason): link.reset(stream, code, reason: reason)
     }
     finishIfDrained()
@@ -149,7 +153,16 @@ final class ServerConnection: LinkDelegate {
         return refuse(stream, "this server runs no commands (--no-commands or --read-only)")
       }
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
+      if run.isDurable {
+        return handleJob(decoded, length: request.count, on: stream, noInput: noInput)
+      }
       self.run(run, length: request.count, on: stream, noInput: noInput)
+    case .job:
+      guard server.configuration.runsCommands else {
+        return refuse(stream, "this server runs no commands (--no-commands or --read-only)")
+      }
+      if let streamLimitReason { return refuse(stream, streamLimitReason) }
+      handleJob(decoded, length: request.count, on: stream, noInput: noInput)
     case .file(let request):
       guard !server.configuration.isReadOnly || !request.operation.changesFiles else {
         return refuse(stream, "this server's files can only be read (--read-only)")
@@ -179,7 +192,9 @@ final class ServerConnection: LinkDelegate {
       guard let job = request.job else {
         preconditionFailure("CommandsRequest.validated requires it")
       }
-      link.close(stream, server.kill(job, signal: request.signal))
+      let result = server.kill(job, signal: request.signal)
+      if result.result == .ok { return link.close(stream, result) }
+      killJob(request, on: stream, orElse: result)
     }
   }
 
@@ -247,7 +262,18 @@ final class ServerConnection: LinkDelegate {
     return work
   }
 
-  private func refuse(_ stream: StreamID, _ message: String) {
+  /// Adds the work of a stream that was just opened.
+  func add(_ work: any StreamWork, to stream: StreamID) { streams[stream] = work }
+
+  /// The passage to the job host.
+  func passage(to host: any JobHost) -> JobPassage {
+    if let passage { return passage }
+    let passage = JobPassage(to: host, on: link.loop, owner: geteuid())
+    self.passage = passage
+    return passage
+  }
+
+  func refuse(_ stream: StreamID, _ message: String) {
     link.close(stream, CloseResult(.refused, message: message))
   }
 
@@ -297,6 +323,7 @@ final class ServerConnection: LinkDelegate {
         ["peer": "\(link.peer)", "why": "\(error)"])
     }
     for stream in Array(streams.keys) { abandon(stream, .disconnected) }
+    passage?.end()
     server.connectionDidEnd(self)
   }
 

@@ -24,11 +24,18 @@ extension ServerCore {
   /// - Returns: the answer for the client.
   func kill(_ id: String, signal: Int32?) -> CloseResult {
     guard let running = table.running(JobID(text: id)) else {
-      return CloseResult(.failed, message: "no command with the id '\(id)' is running")
+      return CloseResult(noCommand: id)
     }
     running.onItsLoop { job in
       if let signal { job.signalTree(signal) } else { job.end(.canceled) }
     }
     return CloseResult(.ok)
+  }
+}
+
+extension CloseResult {
+  /// The answer to a request to end a command that does not run.
+  init(noCommand id: String) {
+    self.init(.failed, message: "no command with the id '\(id)' is running")
   }
 }

@@ -43,6 +43,11 @@ final class ServerCore {
   private var whenUnheld: [() -> Void] = []
   private let launches: LaunchLine
   private let limitPolicy: LimitPolicy
+  /// The durable jobs; nil unless this server is their host.
+  private(set) lazy var keeper: JobKeeper? = {
+    guard case .kept(let folder, let stored) = configuration.jobs else { return nil }
+    return JobKeeper(folder, stored, server: self, loop: loop)
+  }()
 
   init(
     configuration: ServerConfiguration, loop: any EventLoop, loopCount: Int,
@@ -210,6 +215,13 @@ final class ServerCore {
     case refused(String)
   }
 
+  /// The limits of the command that a request asks for.
+  ///
+  /// - Throws: `LimitPolicy.Refusal` if they can't be granted.
+  func limits(of request: RunRequest) throws(LimitPolicy.Refusal) -> [ResourceLimit] {
+    try limitPolicy.limits(for: request.limits ?? [:]) { loop.enforceableLimits }
+  }
+
   /// Makes the job of a request, or finds the one that the request names.
   ///
   /// - Parameters:
@@ -218,7 +230,7 @@ final class ServerCore {
   func admit(_ request: RunRequest, from client: PeerIdentity, length: Int) -> Answer {
     let limits: [ResourceLimit]
     do throws(LimitPolicy.Refusal) {
-      limits = try limitPolicy.limits(for: request.limits ?? [:]) { loop.enforceableLimits }
+      limits = try self.limits(of: request)
     } catch {
       return .refused(error.message)
     }
@@ -283,6 +295,11 @@ final class ServerCore {
       ) { $1 })
   }
 
+  /// Logs a failure of this server.
+  func log(_ message: Logger.Message, _ details: Logger.Metadata) {
+    logger.error(message, metadata: details)
+  }
+
   // MARK: Shutdown
 
   /// The time from SIGTERM to `stop()`, once `drainLimit` has passed, in nanoseconds.
@@ -333,10 +350,14 @@ final class ServerCore {
     checkIdle()
   }
 
-  private func checkIdle() {
-    guard !whenIdle.isEmpty, connections.isEmpty, fileJobs == 0 || isStopped,
-      !table.hasJobs(on: loop)
-    else { return }
+  /// Whether no connections, commands, file requests or durable jobs are left.
+  var isIdle: Bool {
+    connections.isEmpty && (fileJobs == 0 || isStopped) && !table.hasJobs(on: loop)
+      && keeper?.hasLiveJobs != true
+  }
+
+  func checkIdle() {
+    guard !whenIdle.isEmpty, isIdle else { return }
     if isDraining {
       heldOutputs.closeAll()
       checkUnheld()

@@ -37,6 +37,9 @@ actor ServerLoop {
 
   func drain() { core.drain() }
 
+  /// Whether there are no connections and no jobs.
+  var isIdle: Bool { core.isIdle }
+
   func stop() { core.stop() }
 
   /// Returns when no background process holds the output of a finished command.

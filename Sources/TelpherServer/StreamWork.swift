@@ -32,6 +32,8 @@ enum StreamEnd {
 enum StreamClosing {
   /// With a CLOSE.
   case close(CloseResult)
+  /// With a CLOSE that is this JSON.
+  case encodedClose([UInt8])
   /// With a RESET.
   case reset(ErrorCode, reason: String)
 }

@@ -6,9 +6,10 @@ internal import TelpherClient
 struct KillCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "kill",
-    abstract: "Ends commands that run on a server, with all their processes.",
+    abstract: "Ends commands and durable jobs of a server, with all their processes.",
     discussion: """
-      An ID is one that 'telpher ps' shows. Without -s a command is ended as at its --timeout: \
+      An ID is one that 'telpher ps' shows, or a durable job ('telpher jobs'): its id, a unique \
+      beginning of it with 8 digits or more, or its name. Without -s a command is ended as at its --timeout: \
       SIGTERM, and SIGKILL after its --grace. The exit status is 0 if all commands were reached, \
       else 1.
       """)
@@ -23,14 +24,14 @@ struct KillCommand: AsyncParsableCommand {
     transform: SignalArgument.parse)
   var signal: Int32?
 
-  @Argument(help: ArgumentHelp("The ids of the commands.", valueName: "id"))
+  @Argument(help: ArgumentHelp("The ids of the commands or jobs.", valueName: "id"))
   var ids: [String]
 
   func run() async throws {
     var hasFailed = false
     do {
       let connection = try await ServerReach(settings: server.settings)
-        .connect(embeddedServer: .forbidden).connection
+        .connect(embeddedServer: .allowed).connection
       for id in ids {
         do {
           try await connection.kill(id, signal: signal)

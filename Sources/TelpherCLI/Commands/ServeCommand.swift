@@ -74,6 +74,18 @@ struct ServeCommand: AsyncParsableCommand {
         """))
   var noForward = false
 
+  @Option(
+    help: ArgumentHelp(
+      "The folder of the durable jobs ('telpher run --detach').",
+      discussion: """
+        Only you may enter it. A background process of its own keeps the jobs, so that they outlive \
+        this server; the next server with the same folder finds them. Default: \
+        $XDG_STATE_HOME/telpher/jobs, else ~/.local/state/telpher/jobs.
+        """,
+      valueName: "dir"),
+    completion: .directory)
+  var jobs: String?
+
   @Option(help: ArgumentHelp("The number of event-loop threads; 1 by default.", valueName: "n"))
   var loops = 1
 
@@ -145,9 +157,9 @@ struct ServeCommand: AsyncParsableCommand {
       throw ValidationError(
         "--relay cannot be combined with --limit: give it to the server behind it")
     }
-    if relay != nil, root != nil || noCommands || readOnly || spawn != nil {
+    if relay != nil, root != nil || noCommands || readOnly || spawn != nil || jobs != nil {
       throw ValidationError(
-        "--relay cannot be combined with --root, --no-commands, --read-only or --spawn: give them to the server behind it"
+        "--relay cannot be combined with --root, --no-commands, --read-only, --spawn or --jobs: give them to the server behind it"
       )
     }
   }
@@ -168,7 +180,7 @@ struct ServeCommand: AsyncParsableCommand {
       drainLimit: drainLimit, limits: limits,
       // --read-only excludes commands: a command could change any file.
       runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
-      forwardsConnections: !noForward && root == nil,
+      forwardsConnections: !noForward && root == nil, jobsFolder: jobs,
       files: root.map(ServedFiles.init) ?? (noCommands || readOnly ? .home : .all), logger: logger)
     try await host.serve(listen)
   }

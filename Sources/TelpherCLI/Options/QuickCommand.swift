@@ -87,6 +87,10 @@ enum QuickCommand: Equatable {
       case "--merge": settings.merge = true
       case "--shell": settings.shell = true
       case "--json": settings.json = true
+      case "--detach": settings.detach = true
+      case "--name": settings.name = try rest.value(JobOptions.parseName)
+      case "--journal": settings.journal = try rest.value(SizeArgument.parse)
+      case "--when-full": settings.whenFull = try rest.value(JobOptions.parseWhenFull)
       case "--status-fd": settings.statusFD = try rest.value { Int32($0) }
       default:
         if let kind = LimitOptions.kinds[option] {
@@ -99,6 +103,12 @@ enum QuickCommand: Equatable {
     settings.limits = LimitOptions.sorted(settings.limits)
     // The parser explains why not both.
     if settings.usesTerminal && settings.json { throw QuickArguments.Unusual() }
+    let hasJobOptions =
+      settings.name != nil || settings.journal != nil || settings.whenFull != nil
+    guard
+      settings.detach
+        ? !settings.usesTerminal && settings.statusFD == nil : !hasJobOptions
+    else { throw QuickArguments.Unusual() }
     settings.words = try rest.words()
     return settings
   }

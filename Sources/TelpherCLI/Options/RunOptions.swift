@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import TelpherClient
+internal import TelpherWire
 
 /// The command to run and how to run it: the options that `run` and `on` share.
 struct RunOptions: ParsableArguments {
@@ -61,6 +63,41 @@ struct RunOptions: ParsableArguments {
   @Flag(help: "Merges standard error into standard output, in the order of writing.")
   var merge = false
 
+  @Flag(
+    help: ArgumentHelp(
+      "Starts the command as a durable job, prints the job's id and ends.",
+      discussion: """
+        The job goes on whatever happens to telpher, the connection and the server; its output is \
+        kept. See 'telpher jobs', 'attach', 'wait', 'kill' and 'forget'. With -i its standard input \
+        stays open for 'telpher attach -i'.
+        """))
+  var detach = false
+
+  @Option(
+    help: ArgumentHelp(
+      "The name of the job, to use in place of its id. Needs --detach.", valueName: "name"),
+    transform: JobOptions.parseName)
+  var name: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The most output that is kept of the job: 64M by default. Needs --detach.",
+      discussion: "Bytes, or with K, M, G or T (powers of 1024); from 1M to 1T.",
+      valueName: "size"),
+    transform: SizeArgument.parse)
+  var journal: UInt64?
+
+  @Option(
+    help: ArgumentHelp(
+      "What happens when that is full: drop-oldest (the default) or block. Needs --detach.",
+      discussion: """
+        drop-oldest drops the oldest output. block lets the command wait until a reader \
+        ('telpher attach') has taken some.
+        """,
+      valueName: "what"),
+    completion: .list(JobOptions.whenFullNames), transform: JobOptions.parseWhenFull)
+  var whenFull: RunRequest.Journal.WhenFull?
+
   @Flag(help: "Runs COMMAND as a line of shell code, by /bin/sh; joins several words with spaces.")
   var shell = false
 
@@ -95,6 +132,12 @@ struct RunOptions: ParsableArguments {
     if usesTerminal && json {
       throw ValidationError("--json keeps the output, and -t shows it: use one of them")
     }
+    if !detach, name != nil || journal != nil || whenFull != nil {
+      throw ValidationError("--name, --journal and --when-full need --detach")
+    }
+    if detach, usesTerminal || statusFD != nil {
+      throw ValidationError("--detach cannot be combined with -t or --status-fd")
+    }
     if settings.commandWords.isEmpty {
       throw ValidationError("Missing the command to run, as in '\(example)'")
     }
@@ -106,6 +149,7 @@ struct RunOptions: ParsableArguments {
       cwd: cwd, variables: variables, forwardsInput: forwardsInput,
       usesTerminal: usesTerminal, timeout: timeout, grace: grace, drain: drain,
       limits: limits.limits, merge: merge, shell: shell, json: json, statusFD: statusFD,
+      detach: detach, name: name, journal: journal, whenFull: whenFull,
       words: words)
   }
 }

@@ -14,6 +14,7 @@ struct RunInvocation {
   /// - Returns: the status for this process to end with.
   /// - Throws: `Failure` if a result can't be written.
   func run() async throws(Failure) -> Int32 {
+    if settings.detach { return try await start(settings.jobOptions) }
     let terminal = settings.usesTerminal ? try LocalTerminal() : nil
     let statusFile = try settings.statusFD.map { number throws(Failure) in try StatusFile(number) }
     let outputs =
@@ -49,6 +50,43 @@ struct RunInvocation {
     }
     command.inheritsServerEnvironment = false
     command.environment = variables.merging(settings.ownVariables) { $1 }
+  }
+
+  /// Starts the command as a durable job and prints its id.
+  private func start(_ options: Connection.JobOptions) async throws(Failure) -> Int32 {
+    let id = JobOptions.newID()
+    let outcome: Result<CommandResult, Failure>
+    do {
+      let reached = try await ServerReach(settings: server).connect(embeddedServer: .allowed)
+      var command = settings.command
+      if let program { command.program = program }
+      if reached.place != .named { try useLocalSurroundings(&command, reached.place) }
+      command.job = id
+      let (job, keepsInput) = (command, settings.forwardsInput)
+      outcome = .success(
+        try await reached.connection.startJob(job, options, keepsInput: keepsInput))
+    } catch {
+      var failure = Failure(error)
+      if failure.kind == "lost" {
+        failure.message += "; whether the job \(id) was started is unknown (see 'telpher jobs')"
+      }
+      outcome = .failure(failure)
+    }
+    guard case .success(let result) = outcome, result.status == .detached else {
+      let status = ExitStatus.status(for: outcome)
+      if settings.json {
+        try JSONText.print(RunReport(outcome: outcome, status: status))
+      } else if let message = ExitStatus.explanation(of: outcome) {
+        Descriptor.complain(message)
+      }
+      return status
+    }
+    if settings.json {
+      try JSONText.print(["job": id])
+    } else {
+      try Descriptor.output.print(id + "\n")
+    }
+    return 0
   }
 
   private func perform(

@@ -1,4 +1,5 @@
 internal import TelpherClient
+internal import TelpherWire
 internal import TelpherTransport
 
 /// The command to run and how to run it: the values of `RunOptions`. Texts are escaped as
@@ -28,11 +29,25 @@ struct RunSettings: Sendable, Equatable {
   var json = false
   /// The value of `--status-fd`.
   var statusFD: Int32?
+  /// Whether the command is started as a durable job.
+  var detach = false
+  /// The name of the job.
+  var name: String?
+  /// The value of `--journal` in bytes.
+  var journal: UInt64?
+  /// The value of `--when-full`.
+  var whenFull: RunRequest.Journal.WhenFull?
   /// The command and its arguments, with the `--` that may stand before them.
   var words: [String] = []
 
   /// The command and its arguments.
   var commandWords: [String] { words.first == "--" ? Array(words.dropFirst()) : words }
+
+  /// How the durable job is kept.
+  var jobOptions: Connection.JobOptions {
+    Connection.JobOptions(
+      name: name, journal: RunRequest.Journal(bytes: journal, whenFull: whenFull))
+  }
 
   /// The command.
   var command: Command {

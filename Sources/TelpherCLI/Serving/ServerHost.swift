@@ -22,6 +22,8 @@ struct ServerHost {
   let runsCommands: Bool
   let isReadOnly: Bool
   let forwardsConnections: Bool
+  /// The value of `--jobs`; nil for the default folder.
+  let jobsFolder: String?
   let files: ServedFiles
   let logger: Logger
 
@@ -48,6 +50,7 @@ struct ServerHost {
     configuration.commandLimits = limits
     configuration.environment = Environment.all()
     configuration.name = Program.name
+    configuration.jobs = jobs
     try files.configure(&configuration, environment: environment, logger)
     if sockets.contains(where: \.isTCP) { configuration.tokens = try readOrMakeToken() }
 
@@ -95,6 +98,15 @@ struct ServerHost {
     throw Failure(
       "--limit \(limit.kind.optionName): this server has no control group with the controller for it; it can enforce \(names)"
     )
+  }
+
+  private var jobs: JobService {
+    guard let place = jobsFolder.map(JobsPlace.init) ?? JobsPlace(environment: environment) else {
+      return .refused(
+        "this server has no folder for jobs: neither XDG_STATE_HOME nor HOME is set; start it with --jobs"
+      )
+    }
+    return .passed(JobHostProcess(place: place))
   }
 
   /// The descriptors that unauthenticated connections at one listener may use: a quarter of the

@@ -47,7 +47,8 @@ final class ListenStream: SocketStream {
           end(ClientError(.protocolError, "the server listens at an unknown address: \(error)"))
         }
       case .accepted(let accepted): handle?(.accepted(accepted))
-      case .opened, .signal, .stopSending, .cancel, .detach, .resize, .digest, .restart: break
+      case .opened, .signal, .stopSending, .cancel, .detach, .resize, .digest, .restart, .taken:
+        break
       }
     }
   }

@@ -198,6 +198,18 @@ final class CommandJob: CommandProcessDelegate {
   /// Ends the command's standard input.
   func receiveEndOfInput() { input?.finish() }
 
+  /// Forgets the bytes of input that the command has not taken, and continues with the input of
+  /// another stream.
+  ///
+  /// - Parameter hasEnded: whether that stream sends no input.
+  func replaceInput(hasEnded: Bool) {
+    input?.detach()
+    input?.attach(hasEnded: hasEnded)
+  }
+
+  /// The command's process id while it runs.
+  var pid: Int32? { process.exit == nil ? process.child?.pid : nil }
+
   /// Handles a control message. The stream handles `detach`.
   ///
   /// - Throws: `WireError` if the signal does not exist; the caller then resets the stream.
@@ -214,7 +226,7 @@ final class CommandJob: CommandProcessDelegate {
       if number == Channel.stdout.rawValue { hangUp() }
     case .resize(let size): resize(to: TerminalSize(size))
     case .cancel: end(.canceled)
-    case .detach, .digest, .restart, .opened, .accepted: break
+    case .detach, .digest, .restart, .opened, .accepted, .taken: break
     }
   }
 
@@ -322,7 +334,8 @@ final class CommandJob: CommandProcessDelegate {
 
   // MARK: The result
 
-  private var counts: [String: UInt64] {
+  /// The bytes of both outputs until now, by channel number.
+  var counts: [String: UInt64] {
     // With `merge` or a terminal channel 2 has no pipe, and its count is 0.
     var counts: [String: UInt64] = ["1": 0, "2": 0]
     for pump in outputs { counts["\(pump.channel.rawValue)"] = pump.count }

@@ -22,6 +22,9 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
     package static let refused = Kind("refused")
     /// The client detached from a job, which continues.
     package static let detached = Kind("detached")
+    /// The end of a durable job was not seen: the process that kept the job was killed, or the
+    /// machine restarted.
+    package static let unknown = Kind("unknown")
     /// The success of a request that runs no command.
     package static let ok = Kind("ok")
     /// The file or tree was stored under its name.
@@ -87,6 +90,8 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
   package var ancestors: [String]?
   /// The outcome of a tree.
   package var tree: TreeCounts?
+  /// The id of the job that the request was about.
+  package var job: String?
   /// Keys of this message that the receiver must understand.
   package var must: [String]?
 
@@ -98,7 +103,7 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case result, code, signal, errno, stage, message, bytes, rusage, survivors, info, must
-    case path, digest, entry, ancestors, tree, cause, group, commands, more
+    case path, digest, entry, ancestors, tree, cause, group, commands, more, job
     case coreDumped = "core_dumped"
     case wallMS = "wall_ms"
     case pipeHeld = "pipe_held"

@@ -21,6 +21,9 @@ package enum ControlMessage: Sendable, Equatable {
   /// From the server, on a stream of `listen`: a connection was accepted and waits for a client's
   /// `accept`.
   case accepted(Accepted)
+  /// From the client, on a stream of a durable job: by channel number, the offset in the command's
+  /// output before which it needs nothing any more.
+  case taken([String: UInt64])
 
   /// A connection that the server has accepted.
   package struct Accepted: Sendable, Equatable, Codable {
@@ -102,7 +105,7 @@ private struct ControlPayload: WireMessage {
   let must: [String]?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case signal, cancel, detach, resize, digest, restart, opened, accepted, must
+    case signal, cancel, detach, resize, digest, restart, opened, accepted, taken, must
     case stopSending = "stop_sending"
   }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
@@ -131,6 +134,7 @@ private struct ControlPayload: WireMessage {
       try flag(.restart, .restart),
       try value(.opened).map(ControlMessage.opened),
       try value(.accepted).map(ControlMessage.accepted),
+      try value(.taken).map(ControlMessage.taken),
     ]
     messages = found.compactMap(\.self)
     must = try value(.must)
@@ -149,6 +153,7 @@ private struct ControlPayload: WireMessage {
       case .restart: try container.encode(true, forKey: .restart)
       case .opened(let opened): try container.encode(opened, forKey: .opened)
       case .accepted(let accepted): try container.encode(accepted, forKey: .accepted)
+      case .taken(let offsets): try container.encode(offsets, forKey: .taken)
       }
     }
   }

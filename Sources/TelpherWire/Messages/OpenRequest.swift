@@ -9,6 +9,8 @@ package enum OpenRequest: Sendable, Equatable {
   case socket(SocketRequest)
   /// List the running commands, or send a signal to one.
   case commands(CommandsRequest)
+  /// Do something with durable jobs.
+  case job(JobRequest)
   /// Report about the server.
   case info
 
@@ -24,11 +26,13 @@ package enum OpenRequest: Sendable, Equatable {
     default:
       if let commands = message.commands { return .commands(try commands.validated()) }
       if let socket = message.socket { return .socket(try socket.validated()) }
+      if let job = message.job { return .job(try job.validated()) }
       guard let file = message.file else {
         let names =
           ["run", "info"] + CommandsRequest.Operation.allCases.map(\.rawValue)
           + FileRequest.Operation.allCases.map(\.rawValue)
           + SocketRequest.Operation.allCases.map(\.rawValue)
+          + JobRequest.Operation.allCases.map(\.rawValue)
         throw WireError(
           .protocolError,
           "OPEN: there is no operation '\(message.op)', only \(names.joined(separator: ", "))")
@@ -50,6 +54,8 @@ package enum OpenRequest: Sendable, Equatable {
         JSONCoding.encode(OpenMessage(op: request.operation.rawValue, socket: request))
       case .commands(let request):
         JSONCoding.encode(OpenMessage(op: request.operation.rawValue, commands: request))
+      case .job(let request):
+        JSONCoding.encode(OpenMessage(op: request.operation.rawValue, job: request))
       case .info: JSONCoding.encode(OpenMessage(op: "info"))
       }
     guard bytes.count <= WireConstants.maxOpenLength else {
@@ -70,15 +76,19 @@ private struct OpenMessage: WireMessage {
   var file: FileRequest?
   var socket: SocketRequest?
   var commands: CommandsRequest?
+  var job: JobRequest?
 
   init(
     op: String, run: RunRequest = RunRequest(), file: FileRequest? = nil,
-    socket: SocketRequest? = nil, commands: CommandsRequest? = nil
+    socket: SocketRequest? = nil, commands: CommandsRequest? = nil, job: JobRequest? = nil
   ) {
     self.op = op
-    // An older server would run something else: with pipes, or by another shell.
+    // An older server would run something else: with pipes, by another shell, or a command that
+    // ends with its connection.
     let keys: [RunRequest.CodingKeys?] = [
       run.terminal == nil ? nil : .terminal, run.login == true ? .login : nil,
+      run.detach == true ? .detach : nil, run.journal == nil ? nil : .journal,
+      run.name == nil ? nil : .name, run.claim == nil ? nil : .claim,
     ]
     let needed = keys.compactMap(\.?.rawValue)
     must = needed.isEmpty ? nil : needed
@@ -86,12 +96,13 @@ private struct OpenMessage: WireMessage {
     self.file = file
     self.socket = socket
     self.commands = commands
+    self.job = job
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable { case op, must }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
     .union(RunRequest.knownKeys).union(FileRequest.knownKeys).union(SocketRequest.knownKeys)
-    .union(CommandsRequest.knownKeys)
+    .union(CommandsRequest.knownKeys).union(JobRequest.knownKeys)
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -110,6 +121,10 @@ private struct OpenMessage: WireMessage {
       commands = try CommandsRequest(from: decoder)
       commands?.operation = operation
     }
+    if let operation = JobRequest.Operation(rawValue: op) {
+      job = try JobRequest(from: decoder)
+      job?.operation = operation
+    }
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -120,5 +135,6 @@ private struct OpenMessage: WireMessage {
     try file?.encode(to: encoder)
     try socket?.encode(to: encoder)
     try commands?.encode(to: encoder)
+    try job?.encode(to: encoder)
   }
 }

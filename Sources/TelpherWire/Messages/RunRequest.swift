@@ -34,6 +34,46 @@ package struct RunRequest: Sendable, Equatable, Codable {
   /// A 128-bit id chosen by the client, as 32 hexadecimal digits. A repeated OPEN with the same id
   /// attaches to the command and never runs it twice.
   package var job: String?
+  /// Whether the command is a durable job that this stream only starts: CLOSE is `detached` once it
+  /// has started. Needs a `job`.
+  package var detach: Bool?
+  /// The journal of a durable job, which this stream is then attached to. Needs a `job`.
+  package var journal: Journal?
+  /// The name of a durable job, by which other requests can refer to it.
+  package var name: String?
+  /// From a server to its job host: the digest of the client's request, which a repeated request
+  /// must have too. The request itself differs: the server has filled in what belongs to it.
+  package var claim: String?
+
+  /// The journal of a durable job.
+  package struct Journal: Sendable, Equatable, Codable {
+    /// The most bytes of output that it keeps; nil for the server's default.
+    package var bytes: UInt64?
+    /// What happens when it is full; `dropOldest` if nil.
+    package var whenFull: WhenFull?
+
+    /// What happens when a journal is full.
+    package enum WhenFull: String, Sendable, Codable, CaseIterable {
+      /// The oldest output is dropped; readers get the number of the bytes.
+      case dropOldest = "drop_oldest"
+      /// The command's output is not read until a reader has made room.
+      case block
+    }
+
+    /// A journal.
+    package init(bytes: UInt64? = nil, whenFull: WhenFull? = nil) {
+      self.bytes = bytes
+      self.whenFull = whenFull
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case bytes
+      case whenFull = "when_full"
+    }
+  }
+
+  /// Whether the command is a durable job.
+  package var isDurable: Bool { detach == true || journal != nil }
 
   /// The terminal of a command.
   package struct Terminal: Sendable, Equatable {
@@ -89,6 +129,7 @@ package struct RunRequest: Sendable, Equatable, Codable {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case argv, shell, login, cwd, env, merge, terminal, limits, job
+    case detach, journal, name, claim
     case cleanEnv = "clean_env"
     case deadlineMS = "deadline_ms"
     case graceMS = "grace_ms"
@@ -139,13 +180,43 @@ package struct RunRequest: Sendable, Equatable, Codable {
         )
       }
     }
-    if let job, job.utf8.count != 32 || !job.utf8.allSatisfy(Self.isHexDigit) {
+    if let job, !Self.isJobID(job) {
       throw refuse("'job' must be a 128-bit id of 32 hexadecimal digits")
+    }
+    if isDurable && job == nil { throw refuse("'detach' and 'journal' need a 'job' id") }
+    if let name, !isDurable || !Self.isJobName(name) {
+      throw refuse("'name' is not a name of a durable job: \(Self.jobNameRule)")
     }
     if onDisconnect == .keep && job == nil {
       throw refuse("'on_disconnect': 'keep' needs a 'job' id, to attach to the command later")
     }
     return self
+  }
+
+  /// Whether this is the id of a job.
+  package static func isJobID(_ text: String) -> Bool {
+    text.utf8.count == 32 && text.utf8.allSatisfy(isHexDigit)
+  }
+
+  /// The rule for the names of jobs, for messages.
+  package static let jobNameRule =
+    "1 to 64 ASCII letters, digits, '.', '_' and '-', the first a letter or digit, and not an id"
+
+  /// Whether this can be the name of a job.
+  package static func isJobName(_ text: String) -> Bool {
+    guard let first = text.utf8.first, (1...64).contains(text.utf8.count), !isJobID(text) else {
+      return false
+    }
+    func isLetterOrDigit(_ byte: UInt8) -> Bool {
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"):
+        true
+      default: false
+      }
+    }
+    return isLetterOrDigit(first)
+      && text.utf8.allSatisfy { isLetterOrDigit($0) || Array("._-".utf8).contains($0) }
   }
 
   private static func isHexDigit(_ byte: UInt8) -> Bool {

@@ -1,11 +1,10 @@
-internal import TelpherLink
-internal import TelpherTransport
-internal import TelpherWire
+package import TelpherTransport
+package import TelpherWire
 
 /// Passes one direction of one channel on, from the stream of one link to that of another. Its
 /// source gets new credit only for bytes that the target has accepted, so a slow target makes the
 /// source wait.
-final class ChannelPasser {
+package final class ChannelPasser {
   private let source: Link
   private let stream: StreamID
   private let channel: Channel
@@ -30,7 +29,7 @@ final class ChannelPasser {
   /// - Parameters:
   ///   - source: the link that `stream` belongs to.
   ///   - target: the sending side of the channel on the other link.
-  init(
+  package init(
     from source: Link, _ stream: StreamID, _ channel: Channel, to target: OutboundChannel,
     didDrain: @escaping () -> Void
   ) {
@@ -61,12 +60,12 @@ final class ChannelPasser {
   }
 
   /// Whether everything that has arrived was sent to the target, with the end if that has arrived.
-  var isDrained: Bool {
+  package var isDrained: Bool {
     isDropping || (target.sentBytes == received && hasSentEnd == waiting.isFinished)
   }
 
   /// Bytes have arrived from the source.
-  func receive(_ chunk: Chunk) {
+  package func receive(_ chunk: Chunk) {
     received += UInt64(chunk.count)
     guard !isDropping else { return returnCredit() }
     waiting.append(chunk)
@@ -74,13 +73,13 @@ final class ChannelPasser {
   }
 
   /// The channel's end has arrived from the source.
-  func finish() {
+  package func finish() {
     waiting.finish()
     if !isDropping { pass() }
   }
 
   /// Drops what waits and what still arrives, because the target is gone.
-  func drop() {
+  package func drop() {
     isDropping = true
     waiting.removeAll()
     returnCredit()

@@ -1,0 +1,53 @@
+internal import ArgumentParser
+internal import TelpherClient
+
+/// `telpher wait`
+struct WaitCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "wait",
+    abstract: "Waits until durable jobs have ended.",
+    discussion: """
+      The exit status is that of the job, as 'telpher run' gives it; of several jobs, that of the \
+      first one in the list that has not ended with 0. It is 125 if a job is not found, or if its \
+      end was not seen: the state 'unknown' of 'telpher jobs'.
+      """)
+
+  @OptionGroup var server: ServerOptions
+
+  @Argument(
+    help: ArgumentHelp("Ids of jobs, unique beginnings of them, or names.", valueName: "job"),
+    transform: JobOptions.parseReference)
+  var jobs: [String]
+
+  func run() async throws {
+    let outcomes = try await JobsInvocation(server: server.settings).perform(on: jobs) {
+      try await $0.waitForJob($1)
+    }
+    let statuses = outcomes.map { job, outcome in
+      if let message = ExitStatus.explanation(of: outcome) {
+        Descriptor.complain(jobs.count == 1 ? message : "\(job): \(message)")
+      }
+      return ExitStatus.status(for: outcome)
+    }
+    if let status = statuses.first(where: { $0 != 0 }) { throw ExitCode(status) }
+  }
+}
+
+/// `telpher forget`
+struct ForgetCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "forget",
+    abstract: "Removes durable jobs that have ended, with their output.",
+    discussion: "The exit status is 1 if a job is not found or has not ended.")
+
+  @OptionGroup var server: ServerOptions
+
+  @Argument(
+    help: ArgumentHelp("Ids of jobs, unique beginnings of them, or names.", valueName: "job"),
+    transform: JobOptions.parseReference)
+  var jobs: [String]
+
+  func run() async throws {
+    try await JobsInvocation(server: server.settings).change(jobs) { try await $0.forgetJob($1) }
+  }
+}

@@ -1,0 +1,63 @@
+internal import CTelpherSys
+internal import Glibc
+internal import TelpherTransport
+
+/// The folder of a user's durable jobs, and the files of their host in it: the socket at which it
+/// listens, and the lock that it holds as long as it runs.
+struct JobsPlace: Sendable {
+  /// The absolute path of the folder.
+  let folder: String
+  var socket: String { folder + "/host.sock" }
+  var lock: String { folder + "/host.lock" }
+
+  /// The folder at `path`, relative to the working directory.
+  init(_ path: String) {
+    if path.hasPrefix("/") {
+      folder = path
+    } else {
+      let here = getcwd(nil, 0)
+      defer { free(here) }
+      folder = (here.map { String(cString: $0) } ?? "") + "/" + path
+    }
+  }
+
+  /// The default folder: `$XDG_STATE_HOME/telpher/jobs`, else `~/.local/state/telpher/jobs`.
+  ///
+  /// - Returns: nil if neither XDG_STATE_HOME nor HOME is an absolute path.
+  init?(environment: [String: String]) {
+    // "All paths must be absolute; relative ones are ignored": the XDG base directory
+    // specification.
+    if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") {
+      folder = state + "/telpher/jobs"
+    } else if let home = environment["HOME"], home.hasPrefix("/") {
+      folder = home + "/.local/state/telpher/jobs"
+    } else {
+      return nil
+    }
+  }
+
+  /// Makes the folder if it is missing, and checks it.
+  ///
+  /// - Throws: `Failure` if it can't be made, if other users could enter it, or if its path is too
+  ///   long for a socket.
+  func prepare() throws(Failure) {
+    guard socket.utf8.count <= Int(telpher_longest_unix_path()) else {
+      throw Failure(
+        "the path of the folder for jobs is too long for a socket: \(folder); choose another with 'telpher serve --jobs'"
+      )
+    }
+    var path = ""
+    for part in folder.split(separator: "/") {
+      path += "/\(part)"
+      guard mkdir(path, 0o700) == 0 || errno == EEXIST || access(path, F_OK) == 0 else {
+        throw Failure("cannot make the folder for jobs \(path): \(describe(errno: errno))")
+      }
+    }
+    if let fault = DefaultSocket(folder: folder).faultOfFolder() {
+      throw Failure("the folder for jobs can't be used: \(fault)")
+    }
+    guard access(folder, W_OK | X_OK) == 0 else {
+      throw Failure("cannot write to the folder for jobs \(folder): \(describe(errno: errno))")
+    }
+  }
+}

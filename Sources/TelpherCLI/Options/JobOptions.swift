@@ -1,0 +1,53 @@
+internal import ArgumentParser
+internal import TelpherWire
+
+/// The options and arguments of durable jobs.
+enum JobOptions {
+  /// Reads the name of a new job.
+  ///
+  /// - Throws: `ValidationError` if it can't be one.
+  static func parseName(_ text: String) throws -> String {
+    guard RunRequest.isJobName(text) else {
+      throw ValidationError("'\(text)' can't be the name of a job: \(RunRequest.jobNameRule)")
+    }
+    return text
+  }
+
+  /// The values of `--when-full`.
+  static let whenFullNames = RunRequest.Journal.WhenFull.allCases.map {
+    $0.rawValue.replacing("_", with: "-")
+  }
+
+  /// Reads the value of `--when-full`.
+  ///
+  /// - Throws: `ValidationError` that names the values.
+  static func parseWhenFull(_ text: String) throws -> RunRequest.Journal.WhenFull {
+    guard whenFullNames.contains(text),
+      let value = RunRequest.Journal.WhenFull(rawValue: text.replacing("-", with: "_"))
+    else {
+      throw ValidationError(
+        "'\(text)' is not one of \(whenFullNames.joined(separator: ", "))")
+    }
+    return value
+  }
+
+  /// Reads a reference to a job.
+  ///
+  /// - Throws: `ValidationError` if it can't be one.
+  static func parseReference(_ text: String) throws -> String {
+    guard RunRequest.isJobName(text) || RunRequest.isJobID(text) else {
+      throw ValidationError(
+        "'\(text)' can't be a job: give its id, a unique beginning of it, or its name")
+    }
+    return text
+  }
+
+  /// A new id of a job: 128 random bits.
+  static func newID() -> String {
+    var generator = SystemRandomNumberGenerator()
+    return (0..<2).map { _ in
+      let digits = String(generator.next(), radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
+    }.joined()
+  }
+}

@@ -1,0 +1,270 @@
+internal import Logging
+internal import TelpherJournal
+internal import TelpherLink
+internal import TelpherTransport
+internal import TelpherWire
+
+/// The durable jobs of a job host. It claims their ids on disk, starts them, and answers the requests
+/// about them. Use it only on its loop's thread.
+final class JobKeeper {
+  private unowned let server: ServerCore
+  private let folder: JobsFolder
+  private let loop: any EventLoop
+  private let workers: JobWorkers
+  /// All jobs by their ids.
+  private var jobs: [String: KeptJob] = [:]
+  /// The ids of the jobs that have names. A name is used once.
+  private var names: [String: String] = [:]
+  /// The ids whose folders are being removed.
+  private var removing: Set<String> = []
+
+  /// - Parameter stored: the jobs of an earlier host.
+  init(_ folder: JobsFolder, _ stored: [StoredJob], server: ServerCore, loop: any EventLoop) {
+    self.server = server
+    self.folder = folder
+    self.loop = loop
+    workers = JobWorkers(loop: loop)
+    for job in stored { add(KeptJob(job, on: loop)) }
+  }
+
+  private func add(_ job: KeptJob) {
+    jobs[job.id] = job
+    if let name = job.claim.name { names[name] = job.id }
+  }
+
+  /// Removes a job and its folder.
+  private func remove(_ job: KeptJob) {
+    jobs[job.id] = nil
+    if let name = job.claim.name { names[name] = nil }
+    removing.insert(job.id)
+    let (folder, id, bytes) = (folder, job.id, job.claim.idBytes)
+    workers.perform {
+      folder.remove(id, bytes)
+    } then: { [self] in
+      removing.remove(id)
+      server.checkIdle()
+    }
+  }
+
+  /// Whether the result of a job is still to be recorded.
+  var hasLiveJobs: Bool { !removing.isEmpty || jobs.values.contains(where: \.isLive) }
+
+  // MARK: Requests
+
+  /// A request that is not carried out.
+  struct Refusal: Error {
+    let result: CloseResult
+
+    init(_ kind: CloseResult.Kind, _ message: String) {
+      result = CloseResult(kind, message: message)
+    }
+  }
+
+  /// Starts a job, or attaches to the one that the same request has started.
+  ///
+  /// - Returns: the work of the stream; the caller adds it to its streams and then calls `begin`.
+  /// - Throws: `Refusal`.
+  func run(
+    _ request: RunRequest, length: Int, noInput: Bool, on stream: StreamID,
+    of connection: ServerConnection
+  ) throws(Refusal) -> Opened {
+    guard let id = request.job else { preconditionFailure("a valid request has an id") }
+    if let bytes = request.journal?.bytes,
+      !(JournalLimit.minimumBytes...JournalLimit.maximumBytes).contains(bytes)
+    {
+      throw Refusal(
+        .refused,
+        "a journal has from \(JournalLimit.minimumBytes) to \(JournalLimit.maximumBytes) bytes, not \(bytes)"
+      )
+    }
+    let claim = JobClaim(request, id: id)
+    let job: KeptJob
+    var begin: () -> Void = {}
+    if let known = jobs[id] {
+      guard known.claim.digest == claim.digest else {
+        throw Refusal(.refused, "the job \(id) was started by another request")
+      }
+      job = known
+    } else {
+      guard !removing.contains(id) else {
+        throw Refusal(.refused, "the job \(id) is being removed: try again")
+      }
+      if let name = claim.name, let other = names[name] {
+        throw Refusal(
+          .refused,
+          "the job \(other) has the name '\(name)'; forget that job, or choose another name")
+      }
+      job = KeptJob(claim, on: loop) { [unowned self] in didEnd($0, with: $1) }
+      add(job)
+      begin = { [self] in
+        start(
+          job, request, length: length, noInput: noInput, from: connection.link.peer,
+          of: ObjectIdentifier(connection))
+      }
+    }
+    let work: JobStream
+    if request.detach == true {
+      work = JobStartStream(job, stream, of: connection)
+    } else {
+      let reader = self.reader(JobRequest(.attach), of: job, on: stream, of: connection)
+      work = reader
+      let start = begin
+      begin = {
+        start()
+        if !noInput { job.takeInput(from: reader) }
+      }
+    }
+    return Opened(work: work) { [begin] in
+      job.add(work)
+      begin()
+    }
+  }
+
+  /// The work of a stream, and what begins it.
+  struct Opened {
+    let work: any StreamWork
+    let begin: () -> Void
+  }
+
+  private func reader(
+    _ request: JobRequest, of job: KeptJob, on stream: StreamID, of connection: ServerConnection
+  ) -> JobReaderStream {
+    JobReaderStream(job, request, folder: folder, workers: workers, stream: stream, of: connection)
+  }
+
+  /// Handles a request about jobs.
+  ///
+  /// - Returns: the work of the stream, or the result if it is known already.
+  /// - Throws: `Refusal`.
+  func handle(
+    _ request: JobRequest, noInput: Bool, on stream: StreamID, of connection: ServerConnection
+  ) throws(Refusal) -> Answer {
+    switch request.operation {
+    case .jobs:
+      let records = jobs.values.compactMap(\.record).sorted {
+        ($0.createdMS, $0.id) < ($1.createdMS, $1.id)
+      }
+      let list = JobListStream(records, stream, of: connection)
+      return .work(Opened(work: list, begin: list.start))
+    case .attach:
+      let job = try find(request.job)
+      let work = reader(request, of: job, on: stream, of: connection)
+      return .work(
+        Opened(work: work) {
+          job.add(work)
+          if !noInput { job.takeInput(from: work) }
+        })
+    case .wait:
+      let job = try find(request.job)
+      let work = JobStream(job, stream, of: connection)
+      return .work(Opened(work: work) { job.add(work) })
+    case .forget:
+      let job = try find(request.job)
+      guard !job.isLive else {
+        throw Refusal(
+          .failed, "the job \(job.id) has not ended; end it with 'telpher kill \(job.id)'")
+      }
+      remove(job)
+      return .result(success(job))
+    }
+  }
+
+  /// The shortest beginning of an id that ends a job. A shorter one may be the number of another
+  /// command that has ended.
+  private static let shortestToKill = 8
+
+  /// Sends a signal to all processes of a job, or ends the job.
+  ///
+  /// - Returns: the answer for the client.
+  func kill(_ reference: String, signal: Int32?) -> CloseResult {
+    let job: KeptJob
+    do throws(Refusal) {
+      job = try find(reference, shortest: Self.shortestToKill)
+    } catch {
+      return CloseResult(noCommand: reference)
+    }
+    guard job.isLive else { return CloseResult(.failed, message: "the job \(job.id) has ended") }
+    job.kill(signal)
+    return success(job)
+  }
+
+  /// The answer to a request.
+  enum Answer {
+    /// The stream has this work.
+    case work(Opened)
+    /// The stream ends at once with this result.
+    case result(CloseResult)
+  }
+
+  private func success(_ job: KeptJob) -> CloseResult {
+    var result = CloseResult(.ok)
+    result.job = job.id
+    return result
+  }
+
+  /// The job that `reference` means: an id, a name, or the beginning of one id.
+  ///
+  /// - Parameter shortest: the shortest beginning of an id, in digits.
+  /// - Throws: `Refusal`.
+  private func find(_ reference: String?, shortest: Int = 1) throws(Refusal) -> KeptJob {
+    guard let reference else { preconditionFailure("a valid request has it") }
+    if let job = jobs[reference] ?? names[reference].flatMap({ jobs[$0] }) { return job }
+    let matches =
+      reference.utf8.count < shortest ? [] : jobs.keys.filter { $0.hasPrefix(reference) }.sorted()
+    guard let first = matches.first, let job = jobs[first] else {
+      throw Refusal(.failed, "there is no job '\(reference)'")
+    }
+    guard matches.count == 1 else {
+      let some = matches.prefix(3).joined(separator: ", ")
+      throw Refusal(
+        .failed,
+        "'\(reference)' is the beginning of \(matches.count) ids: \(some)\(matches.count > 3 ? ", ..." : "")"
+      )
+    }
+    return job
+  }
+
+  // MARK: The life of a job
+
+  private func start(
+    _ job: KeptJob, _ request: RunRequest, length: Int, noInput: Bool,
+    from client: PeerIdentity, of owner: ObjectIdentifier
+  ) {
+    let (folder, claim) = (folder, job.claim)
+    workers.perform {
+      Result { () throws(JobsFolder.Failure) in try folder.claim(claim) }
+    } then: { [self] result in
+      switch result {
+      case .failure(let failure):
+        job.refuse(CloseResult(.refused, message: "no job was started: \(failure.message)"))
+      case .success(let writer):
+        var request = request
+        // The table of jobs has the id; the server's table is for commands that have no journal.
+        request.job = nil
+        request.onDisconnect = nil
+        switch server.admit(request, from: client, length: length) {
+        case .new(let command):
+          job.start(command, writer, workers: workers, of: owner, noInput: noInput)
+        case .refused(let message):
+          job.refuse(CloseResult(.refused, message: message))
+        case .running, .finished: preconditionFailure("only requests with an id have these answers")
+        }
+      }
+    }
+  }
+
+  private func didEnd(_ job: KeptJob, with result: CloseResult) {
+    guard !job.isGone else { return remove(job) }
+    let (folder, id) = (folder, job.id)
+    workers.perform {
+      Result { () throws(JobsFolder.Failure) in try folder.record(result, of: id) }
+    } then: { [server] written in
+      if case .failure(let failure) = written {
+        server.log(
+          "the result of a job is not on disk", ["job": "\(id)", "why": "\(failure.message)"])
+      }
+      job.didRecord(result)
+      server.checkIdle()
+    }
+  }
+}

@@ -1,0 +1,23 @@
+package import TelpherTransport
+
+/// What a server does with requests about durable jobs.
+package enum JobService: Sendable {
+  /// It refuses them for this reason.
+  case refused(String)
+  /// It passes them on to the process that keeps the jobs.
+  case passed(any JobHost)
+  /// It is that process: it keeps the jobs in this folder, and found these there at its start.
+  case kept(JobsFolder, [StoredJob])
+}
+
+/// The process that keeps durable jobs (the job host), as a server reaches it.
+package protocol JobHost: Sendable {
+  /// Where it listens: a Unix socket that only this user can reach.
+  var address: SocketAddress { get }
+
+  /// Makes sure that the process listens there. Blocks for as long as a start takes; any thread but
+  /// a loop's may call it.
+  ///
+  /// - Returns: why it can't be started; nil if it listens.
+  func start() -> String?
+}

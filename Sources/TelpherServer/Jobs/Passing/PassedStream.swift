@@ -1,0 +1,184 @@
+internal import TelpherLink
+internal import TelpherTransport
+internal import TelpherWire
+
+/// A client's stream about durable jobs and the stream to the job host that belongs to it. Use it
+/// only on its loop's thread.
+final class PassedStream: StreamWork {
+  /// How the host has ended its stream.
+  enum Ending {
+    /// With this CLOSE.
+    case close([UInt8])
+    /// With a RESET, or because the connection to it is lost.
+    case reset(ErrorCode, String)
+  }
+
+  private enum State {
+    /// The host is being reached; this is what the client has sent meanwhile. Next: open, over.
+    case waiting(Early)
+    /// Both streams are open. Next: draining, over.
+    case open(StreamID, Link)
+    /// The host has ended its stream; bytes for the client still wait. Next: over.
+    case draining(StreamID, Ending)
+    /// The client's stream has ended. Final.
+    case over
+  }
+
+  /// What has arrived before the stream to the host was open. The client's window bounds the bytes.
+  private struct Early {
+    var chunks: [(Channel, Chunk)] = []
+    var ends: [Channel] = []
+    var messages: [ControlMessage] = []
+    static let maxMessages = 64
+  }
+
+  /// The payload of the OPEN for the host.
+  let request: [UInt8]
+  let noInput: Bool
+  /// The result if no host listens; nil if one must be started then.
+  let withoutHost: CloseResult?
+  private let near: StreamID
+  private weak var connection: ServerConnection?
+  private unowned let passage: JobPassage
+  private var state = State.waiting(Early())
+  private var up: [Channel: ChannelPasser] = [:]
+  private var down: [Channel: ChannelPasser] = [:]
+
+  init(
+    _ request: [UInt8], noInput: Bool, on near: StreamID, of connection: ServerConnection,
+    through passage: JobPassage, withoutHost: CloseResult?
+  ) {
+    self.request = request
+    self.noInput = noInput
+    self.withoutHost = withoutHost
+    self.near = near
+    self.connection = connection
+    self.passage = passage
+  }
+
+  /// Whether the client's stream is open.
+  var isOpen: Bool { if case .over = state { false } else { true } }
+
+  private func end(_ closing: StreamClosing) {
+    switch state {
+    case .open(let far, _), .draining(let far, _): passage.streamDidEnd(far)
+    case .waiting, .over: break
+    }
+    state = .over
+    connection?.workDidFinish(self, near, closing)
+    (up, down) = ([:], [:])
+  }
+
+  // MARK: From the client
+
+  func receive(_ chunk: Chunk, on channel: Channel) {
+    switch state {
+    case .waiting(var early):
+      early.chunks.append((channel, chunk.compacted()))
+      state = .waiting(early)
+    case .open(let far, let host): upward(channel, far, host).receive(chunk)
+    case .draining, .over: connection?.link.consume(near, channel, chunk.count)
+    }
+  }
+
+  func receiveEnd(of channel: Channel) {
+    switch state {
+    case .waiting(var early):
+      early.ends.append(channel)
+      state = .waiting(early)
+    case .open(let far, let host): upward(channel, far, host).finish()
+    case .draining, .over: break
+    }
+  }
+
+  func receive(_ messages: [ControlMessage]) throws(WireError) {
+    switch state {
+    case .waiting(var early):
+      early.messages += messages
+      guard early.messages.count <= Early.maxMessages else {
+        throw WireError(.limitReached, "CONTROL: too many messages before the job is reached")
+      }
+      state = .waiting(early)
+    case .open(let far, let host): host.control(far, encoded: ControlMessage.encode(messages))
+    case .draining, .over: break
+    }
+  }
+
+  func streamDidEnd(_ reason: StreamEnd) {
+    switch state {
+    case .open(let far, let host):
+      // The job continues in both cases.
+      host.reset(far, reason == .disconnected ? .lost : .canceled, reason: "the client is gone")
+    case .draining, .waiting, .over: break
+    }
+    end(.reset(.canceled, reason: "the stream has ended"))
+  }
+
+  private func upward(_ channel: Channel, _ far: StreamID, _ host: Link) -> ChannelPasser {
+    if let passer = up[channel] { return passer }
+    guard let client = connection?.link else {
+      preconditionFailure("a connection ends its streams before it is released")
+    }
+    let passer = ChannelPasser(
+      from: client, near, channel, to: host.outbound(far, channel), didDrain: {})
+    up[channel] = passer
+    return passer
+  }
+
+  // MARK: From the passage
+
+  /// The stream to the host is open.
+  func didOpen(_ far: StreamID, over host: Link) {
+    guard case .waiting(let early) = state else {
+      preconditionFailure("a stream is opened once, while its client waits")
+    }
+    state = .open(far, host)
+    connection?.link.openInput(near, .stdin)
+    if !early.messages.isEmpty { host.control(far, encoded: ControlMessage.encode(early.messages)) }
+    for (channel, chunk) in early.chunks { upward(channel, far, host).receive(chunk) }
+    for channel in early.ends { upward(channel, far, host).finish() }
+  }
+
+  /// The host can't be reached, and has run nothing.
+  func refuse(_ reason: String) { finish(CloseResult(.refused, message: reason)) }
+
+  /// Ends the stream, which the host has not got.
+  func finish(_ result: CloseResult) {
+    guard isOpen else { return }
+    end(.close(result))
+  }
+
+  func receiveFromHost(_ chunk: Chunk, _ channel: Channel) { downward(channel)?.receive(chunk) }
+
+  func finishFromHost(_ channel: Channel) { downward(channel)?.finish() }
+
+  private func downward(_ channel: Channel) -> ChannelPasser? {
+    if let passer = down[channel] { return passer }
+    guard case .open(let far, let host) = state, let client = connection?.link else { return nil }
+    let passer = ChannelPasser(
+      from: host, far, channel, to: client.outbound(near, channel),
+      didDrain: { [weak self] in self?.endIfDrained() })
+    down[channel] = passer
+    return passer
+  }
+
+  func receiveControlFromHost(_ message: [UInt8]) {
+    connection?.link.control(near, encoded: message)
+  }
+
+  /// The host has ended its stream.
+  func hostDidEnd(_ ending: Ending) {
+    guard case .open(let far, _) = state else { return }
+    state = .draining(far, ending)
+    up.values.forEach { $0.drop() }
+    endIfDrained()
+  }
+
+  private func endIfDrained() {
+    guard case .draining(_, let ending) = state, down.values.allSatisfy(\.isDrained) else { return }
+    switch ending {
+    case .close(let result): end(.encodedClose(result))
+    case .reset(let code, let reason): end(.reset(code, reason: reason))
+    }
+  }
+}

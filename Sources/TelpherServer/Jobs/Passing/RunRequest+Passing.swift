@@ -1,0 +1,43 @@
+internal import Glibc
+internal import TelpherTransport
+internal import TelpherWire
+
+extension RunRequest {
+  /// The request for the job host, with what belongs to this server: the environment that its
+  /// commands start with, and its working directory. The host has neither.
+  ///
+  /// - Parameters:
+  ///   - initial: the environment that this server's commands start with.
+  ///   - limits: the limits that this server grants.
+  func forJobHost(
+    environment initial: [SystemString: SystemString], limits: [ResourceLimit]
+  ) -> RunRequest {
+    var request = self
+    request.claim = JobClaim.digest(of: self)
+    var variables: [String: ByteText?] = [:]
+    for (name, value) in environment(from: initial) {
+      // A name that is not UTF-8 can't be sent.
+      guard let name = String(validating: name.bytes, as: UTF8.self) else { continue }
+      variables[name] = ByteText(value.bytes)
+    }
+    request.env = variables
+    request.cleanEnv = true
+    if !limits.isEmpty {
+      request.limits = Dictionary(limits.map { ($0.kind.rawValue, $0.value) }) { $1 }
+    }
+    // The login shell starts in the user's home.
+    if cwd == nil, login == true { return request }
+    if cwd?.bytes.first != UInt8(ascii: "/"), let own = Self.workingDirectory {
+      let relative = cwd.map { [UInt8(ascii: "/")] + $0.bytes } ?? []
+      request.cwd = ByteText(own + relative)
+    }
+    return request
+  }
+
+  /// The absolute path of this process's working directory; nil if it has none.
+  private static var workingDirectory: [UInt8]? {
+    guard let path = getcwd(nil, 0) else { return nil }
+    defer { free(path) }
+    return Array(UnsafeRawBufferPointer(start: path, count: strlen(path)))
+  }
+}

@@ -1,0 +1,92 @@
+internal import TelpherLink
+internal import TelpherTransport
+internal import TelpherWire
+
+extension ServerConnection {
+  /// Handles a request about durable jobs: passes it on to the job host, or carries it out as that
+  /// host.
+  ///
+  /// - Parameter length: the bytes of the OPEN frame's payload.
+  func handleJob(
+    _ request: OpenRequest, length: Int, on stream: StreamID, noInput: Bool
+  ) {
+    switch server.configuration.jobs {
+    case .refused(let reason): refuse(stream, reason)
+    case .passed(let host): pass(request, to: host, on: stream, noInput: noInput)
+    case .kept: keep(request, length: length, on: stream, noInput: noInput)
+    }
+  }
+
+  /// Ends a durable job, or sends a signal to it.
+  ///
+  /// - Parameter result: the result if there is no such job.
+  func killJob(_ request: CommandsRequest, on stream: StreamID, orElse result: CloseResult) {
+    switch server.configuration.jobs {
+    case .passed(let host) where server.configuration.runsCommands:
+      // Without a host no job runs.
+      pass(.commands(request), to: host, on: stream, noInput: true, withoutHost: result)
+    case .refused, .passed: link.close(stream, result)
+    case .kept:
+      guard let keeper = server.keeper, let job = request.job else {
+        preconditionFailure("this server keeps jobs, and a valid request names one")
+      }
+      link.close(stream, keeper.kill(job, signal: request.signal))
+    }
+  }
+
+  private func pass(
+    _ request: OpenRequest, to host: any JobHost, on stream: StreamID, noInput: Bool
+  ) {
+    var request = request
+    if case .run(let run) = request {
+      do throws(LimitPolicy.Refusal) {
+        let limits = try server.limits(of: run)
+        request = .run(
+          run.forJobHost(environment: server.configuration.environment, limits: limits))
+      } catch {
+        return refuse(stream, error.message)
+      }
+    }
+    pass(request, to: host, on: stream, noInput: noInput, withoutHost: nil)
+  }
+
+  /// - Parameter result: the result if no host listens; nil if one is started then.
+  private func pass(
+    _ request: OpenRequest, to host: any JobHost, on stream: StreamID, noInput: Bool,
+    withoutHost result: CloseResult?
+  ) {
+    do throws(WireError) {
+      let passage = passage(to: host)
+      let passed = PassedStream(
+        try request.encoded(), noInput: noInput, on: stream, of: self, through: passage,
+        withoutHost: result)
+      add(passed, to: stream)
+      passage.open(passed)
+    } catch {
+      refuse(stream, error.message)
+    }
+  }
+
+  private func keep(_ request: OpenRequest, length: Int, on stream: StreamID, noInput: Bool) {
+    guard let keeper = server.keeper else { preconditionFailure("this server keeps jobs") }
+    do throws(JobKeeper.Refusal) {
+      let answer: JobKeeper.Answer
+      switch request {
+      case .run(let run):
+        answer = .work(
+          try keeper.run(run, length: length, noInput: noInput, on: stream, of: self))
+      case .job(let job):
+        answer = try keeper.handle(job, noInput: noInput, on: stream, of: self)
+      case .file, .socket, .commands, .info: preconditionFailure("these are not about jobs")
+      }
+      switch answer {
+      case .result(let result): link.close(stream, result)
+      case .work(let opened):
+        add(opened.work, to: stream)
+        opened.begin()
+      }
+    } catch {
+      link.close(stream, error.result)
+    }
+  }
+}

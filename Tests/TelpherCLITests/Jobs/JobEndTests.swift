@@ -1,0 +1,165 @@
+import Glibc
+import Testing
+
+/// The ends of durable jobs: killed, lost with their host, forgotten.
+struct JobEndTests {
+  /// Waits, for 10 s at most, until no process has this word in its command line: a process that was
+  /// killed takes a moment to end.
+  private func areGone(_ sandbox: Sandbox, _ word: String) async throws -> Bool {
+    let line = """
+      for n in $(seq 1000); do
+        cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -qx '\(word)' || exit 0
+        sleep 0.01
+      done
+      exit 1
+      """
+    return try await sandbox.shell(line).status == 0
+  }
+
+  @Test(arguments: [(nil as String?, 125 as Int32), ("KILL", 137), ("15", 143)])
+  func killEndsTheWholeTree(_ signal: String?, _ status: Int32) async throws {
+    try await Sandbox.withJobs { sandbox in
+      let mark = "\(100_000 + Int.random(in: 0..<100_000))"
+      let job = try await sandbox.startJob(
+        "--", "sh", "-c", "setsid sleep \(mark) & echo x; exec sleep \(mark)")
+      let attached = try sandbox.start(["attach", job])
+      #expect(await attached.line() == "x")
+      let options = signal.map { ["-s", $0] } ?? []
+      #expect(await (try sandbox.start(["kill"] + options + [job])).finish().status == 0)
+      #expect(await attached.finish().status == status)
+      #expect(try await areGone(sandbox, mark))
+      let again = try await sandbox.telpher("kill", job)
+      #expect(again.status == 1)
+      #expect(again.errorText.contains("has ended"))
+      let other = try await sandbox.startJob("--", "sleep", "1000")
+      // A short beginning may be the number of another command.
+      #expect(try await sandbox.telpher("kill", String(other.prefix(7))).status == 1)
+      #expect(try await sandbox.telpher("kill", String(other.prefix(8))).status == 0)
+    }
+  }
+
+  @Test func aJobWhoseHostWasKilledIsUnknown() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let job = try await sandbox.startJob("--", "sh", "-c", "echo $$; exec sleep 1000")
+      let attached = try sandbox.start(["attach", job])
+      let process = try #require(await attached.line().flatMap { Int32($0) })
+      let waiting = try sandbox.start(["wait", job])
+      try await waitUntilIdle(waiting.pid)
+      try await sandbox.endJobHost(by: SIGKILL)
+      #expect(await attached.finish().status == 125)
+      #expect(await waiting.finish().status == 125)
+      // Another host says the same for as long as the job is not forgotten.
+      let later = try await sandbox.telpher("wait", job)
+      #expect(later.status == 125)
+      #expect(later.errorText.contains("the end of the job was not seen"))
+      let output = try await sandbox.telpher("attach", job)
+      #expect(output.text == "\(process)\n")
+      #expect(output.status == 125)
+      #expect(try await sandbox.telpher("jobs", "--all").text.contains("unknown"))
+      // Its guard has ended the command.
+      #expect(try await isGone(process))
+      #expect(try await sandbox.telpher("forget", job).status == 0)
+      #expect(try await sandbox.telpher("jobs", "--all").text == "")
+    }
+  }
+
+  @Test func aHostThatIsAskedToEndRecordsTheResults() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let job = try await sandbox.startJob(
+        "--", "sh", "-c", "trap 'exit 9' TERM; sleep 1000 & wait")
+      try await sandbox.endJobHost(by: SIGTERM)
+      let result = try await sandbox.telpher("wait", job)
+      #expect(result.status == 125)
+      #expect(result.errorText.contains("the server is ending"))
+    }
+  }
+
+  @Test func aServerThatIsKilledLosesNothing() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let (server, _) = try await sandbox.serve()
+      let gate = sandbox.folder + "/gate"
+      mkfifo(gate, 0o600)
+      let job = try await sandbox.startJob(
+        "--", "sh", "-c", "echo one; read line <'\(gate)'; echo two; exit 5")
+      let attached = try sandbox.start(["attach", job])
+      #expect(await attached.line() == "one")
+      server.signal(SIGKILL)
+      #expect(await attached.finish().status == 125)
+      _ = await server.finish()
+      let (next, _) = try await sandbox.serve()
+      let again = try sandbox.start(["attach", job])
+      #expect(await again.line() == "one")
+      #expect(try await sandbox.shell("echo >'\(gate)'").status == 0)
+      let end = await again.finish()
+      #expect(end.text == "two\n")
+      #expect(end.status == 5)
+      next.signal(SIGTERM)
+      #expect(await next.finish().status == 0)
+    }
+  }
+
+  @Test func aJobIsFoundOnEachLoopOfAServer() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let (server, _) = try await sandbox.serve("--loops", "3")
+      let job = try await sandbox.startJob("--", "sh", "-c", "echo x; exit 6")
+      for _ in 0..<9 {
+        let result = try await sandbox.telpher("attach", job)
+        #expect(result.text == "x\n")
+        #expect(result.status == 6)
+      }
+      server.signal(SIGTERM)
+      #expect(await server.finish().status == 0)
+    }
+  }
+
+  @Test func aSlowReaderHoldsUpNothing() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let job = try await sandbox.startJob(
+        "--", "sh", "-c", "head -c 20000000 /dev/zero; echo end")
+      // It reads nothing until the others have finished.
+      let slow = try sandbox.start(["attach", job])
+      async let one = sandbox.telpher("attach", job)
+      async let other = sandbox.telpher("attach", job)
+      let results = try await [one, other]
+      for result in results {
+        #expect(result.status == 0)
+        #expect(result.output.count == 20_000_004)
+      }
+      let end = await slow.finish()
+      #expect(end.status == 0)
+      #expect(end.output.count == 20_000_004)
+    }
+  }
+
+  @Test func aFolderThatCannotBeUsedRunsNothing() async throws {
+    let sandbox = try Sandbox()
+    mkdir(sandbox.folder + "/state", 0o755)
+    let open = sandbox.folder + "/open"
+    mkdir(open, 0o777)
+    chmod(open, 0o777)
+    let (server, addresses) = try await sandbox.serve(
+      "--listen", "unix:\(sandbox.folder)/s", "--jobs", open)
+    let mark = sandbox.folder + "/mark"
+    let result = try await sandbox.telpher(
+      "run", "--on", try #require(addresses.first), "--detach", "--", "touch", mark)
+    #expect(result.status == 125)
+    #expect(result.errorText.contains("the folder for jobs can't be used"))
+    #expect(access(mark, F_OK) != 0)
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+  }
+
+  @Test func aServerWithoutCommandsRefusesJobs() async throws {
+    let sandbox = try Sandbox()
+    let (server, addresses) = try await sandbox.serve(
+      "--listen", "unix:\(sandbox.folder)/s", "--no-commands")
+    let address = try #require(addresses.first)
+    for arguments in [["run", "--on", address, "--detach", "true"], ["jobs", "--on", address]] {
+      let result = await (try sandbox.start(arguments)).finish()
+      #expect(result.status == 125)
+      #expect(result.errorText.contains("runs no commands"))
+    }
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+  }
+}
