@@ -10,9 +10,12 @@ extension Link {
     session.time = loop.now
     do throws(WireError) {
       try chunk.withUnsafeBytes { (bytes) throws(WireError) in
+        // Loading a weak reference takes as long as a small frame does.
+        var (delegate, version) = (delegate, delegateVersion)
         while isOpen, work > 0, let event = try session.nextEvent(in: bytes, at: &position) {
           work -= event.work
-          handle(event, chunk)
+          handle(event, chunk, delegate)
+          if version != delegateVersion { (delegate, version) = (self.delegate, delegateVersion) }
         }
       }
     } catch {

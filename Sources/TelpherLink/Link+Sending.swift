@@ -253,6 +253,21 @@ extension Link {
     scheduleFlush()
   }
 
+  /// Sends a small chunk at once, the usual case: there is credit for it, and no channel waits for
+  /// a turn.
+  ///
+  /// - Returns: the number of bytes that may be sent after it; nil if nothing was sent.
+  func sendSmall(_ chunk: Chunk, on outbound: OutboundChannel) -> Int? {
+    guard chunk.count <= configuration.gatherUpTo, state.mayWrite, channels.isEmpty,
+      !outbound.isQueued,
+      let credit = chunk.withUnsafeBytes({
+        session.wholeData(outbound.stream, outbound.channel, $0)
+      })
+    else { return nil }
+    scheduleFlush()
+    return credit
+  }
+
   /// Queues a channel if it can use a turn, either to send or to wake its producer. `resume(_:)`
   /// queues a channel without credit once credit arrives.
   func enqueueIfNeeded(_ outbound: OutboundChannel) {

@@ -26,14 +26,28 @@ package final class Link: TurnEndTask {
   /// The number of bytes received.
   package private(set) var bytesReceived: UInt64 = 0
 
+  // Every frame uses the next three several times. They are used on the loop's thread only, and
+  // neither the loop nor the stream calls back from within a call. Debug builds check that.
+  #if !DEBUG
+    @exclusivity(unchecked)
+  #endif
   var session: Session
-  let stream: any ByteStream
-  let configuration: LinkConfiguration
-  weak var delegate: (any LinkDelegate)?
   /// Which directions are open, and whether frames may be written.
+  #if !DEBUG
+    @exclusivity(unchecked)
+  #endif
   var state = LinkState()
   /// The sending channels and their turns.
+  #if !DEBUG
+    @exclusivity(unchecked)
+  #endif
   var channels = ChannelQueue()
+  let stream: any ByteStream
+  let configuration: LinkConfiguration
+  /// Set it by `setDelegate`.
+  private(set) weak var delegate: (any LinkDelegate)?
+  /// Changes whenever `delegate` is set.
+  private(set) var delegateVersion = 0
   /// When the peer was heard, and whether it was asked to answer.
   var silence: PeerSilence
   /// Runs while the rest of a read waits for the next turn. Reading is paused until it is handled.
@@ -75,9 +89,17 @@ package final class Link: TurnEndTask {
     silence = PeerSilence(at: loop.now)
   }
 
+  /// The channels have no counted reference to this link: see `OutboundChannel`.
+  deinit { channels.removeAll() }
+
+  private func setDelegate(_ new: (any LinkDelegate)?) {
+    delegate = new
+    delegateVersion += 1
+  }
+
   /// Starts reading and, on a client, sends HELLO. The delegate is not retained.
   package func start(delegate: any LinkDelegate) {
-    self.delegate = delegate
+    setDelegate(delegate)
     session.admitsLongOpen = { [unowned self] length in
       guard let room = configuration.openRoom else { return true }
       guard room.take(Int(length)) else { return false }
@@ -107,7 +129,7 @@ package final class Link: TurnEndTask {
   }
 
   /// Makes `delegate` receive the events from now on. It is not retained.
-  package func handOver(to delegate: any LinkDelegate) { self.delegate = delegate }
+  package func handOver(to delegate: any LinkDelegate) { setDelegate(delegate) }
 
   /// Whether the connection is open in both directions.
   package var isOpen: Bool { state.isOpen }
@@ -192,7 +214,7 @@ package final class Link: TurnEndTask {
     session.releaseWindows()
     stream.close()
     let delegate = delegate
-    self.delegate = nil
+    setDelegate(nil)
     delegate?.link(self, didEnd: reason)
   }
 
@@ -208,7 +230,7 @@ package final class Link: TurnEndTask {
     handleEvents(in: chunk, from: 0)
   }
 
-  func handle(_ event: SessionEvent, _ chunk: Chunk) {
+  func handle(_ event: SessionEvent, _ chunk: Chunk, _ delegate: (any LinkDelegate)?) {
     switch event {
     case .data(let stream, let channel, let range):
       delegate?.link(self, didReceive: chunk.slice(range), on: stream, channel)

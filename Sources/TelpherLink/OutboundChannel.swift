@@ -21,6 +21,9 @@ package final class OutboundChannel {
   /// Called once after `finish()` has sent the FIN. It may be called from within `finish()`.
   package var onFinished: (() -> Void)?
 
+  #if !DEBUG
+    @exclusivity(unchecked)  // Every frame uses it; nothing else runs while it changes.
+  #endif
   private(set) var pending: Chunk?
   private(set) var finishes = false
   private(set) var isFinished = false
@@ -29,10 +32,16 @@ package final class OutboundChannel {
   /// Whether its producer waits for `onReady`.
   private(set) var isAwaited = false
   private var isCanceled = false
-  private unowned let link: Link
+  /// The link, without a reference count, which every frame would change. It is valid until
+  /// `cancel()`, which the link calls for each of its channels before it is released.
+  private unowned(unsafe) let uncountedLink: Link
+  private var link: Link {
+    assert(!isCanceled, "a canceled channel does not use its link, which may be gone")
+    return uncountedLink
+  }
 
   init(link: Link, stream: StreamID, channel: Channel) {
-    self.link = link
+    uncountedLink = link
     self.stream = stream
     self.channel = channel
   }
@@ -66,6 +75,12 @@ package final class OutboundChannel {
     }
     precondition(pending == nil && !finishes, "a producer waits for onReady, and ends once")
     guard !chunk.isEmpty else { return true }
+    if let credit = link.sendSmall(chunk, on: self) {
+      sentBytes += UInt64(chunk.count)
+      isAwaited = credit == 0
+      if isAwaited { link.enqueueIfNeeded(self) }
+      return !isAwaited
+    }
     pending = chunk
     link.submit(self)
     isAwaited = pending != nil || !link.state.mayWrite || credit == 0
@@ -112,7 +127,7 @@ package final class OutboundChannel {
       return told()
     }
     if pending == nil { onSent?() }
-    guard isAwaited, pending == nil, link.state.mayWrite, credit > 0 else { return }
+    guard isAwaited, pending == nil, !isCanceled, link.state.mayWrite, credit > 0 else { return }
     isAwaited = false
     onReady?()
   }

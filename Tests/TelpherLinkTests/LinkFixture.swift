@@ -147,6 +147,10 @@ final class Delegate: LinkDelegate {
   private(set) var opensPerTurn: [Int] = []
   private(set) var bytes: [UInt8] = []
   private(set) var finishedChannels = 0
+  /// The streams that were opened.
+  private(set) var opened: [StreamID] = []
+  /// Called with each stream that is opened.
+  var onOpen: (StreamID) -> Void = { _ in }
   private var turnEnd: (any LoopTimer)?
 
   func link(_ link: Link, didReceive hello: Hello) { link.announce() }
@@ -156,6 +160,8 @@ final class Delegate: LinkDelegate {
       turnEnd = link.loop.schedule(after: 0) { [weak self] in self?.turnEnd = nil }
     }
     opensPerTurn[opensPerTurn.count - 1] += 1
+    opened.append(stream)
+    onOpen(stream)
   }
   func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
     bytes.append(contentsOf: chunk)

@@ -23,6 +23,7 @@ extension Session {
     guard isGreeted else { return try receiveOpening(frame) }
     switch frame {
     case .data(let header, let range, let offset):
+      if let event = try receiveWholeFrame(header, range) { return event }
       return try receiveData(header, range, offset)
     case .number(let header, let number):
       return try receiveNumber(header, number)
@@ -32,6 +33,24 @@ extension Session {
       try takeNumber(of: header)
       return lastTaken == nil ? .openWithoutRoom(header.stream) : nil
     }
+  }
+
+  /// Receives a DATA frame of the usual kind: it has arrived whole, has payload and no flags, and
+  /// its channel is open. Looks its stream up once.
+  ///
+  /// - Returns: nil for any other frame or piece of one; nothing is changed then.
+  private mutating func receiveWholeFrame(_ header: FrameHeader, _ range: Range<Int>)
+    throws(WireError) -> SessionEvent?
+  {
+    guard header.flags == 0, !range.isEmpty, range.count == Int(header.length),
+      let channel = Channel(rawValue: header.channel), let state = streams[header.stream],
+      !state[channel].receiveFinished
+    else { return nil }
+    try connectionReceive.receive(UInt64(range.count))
+    coverUnread()
+    try state[channel].receive.receive(UInt64(range.count))
+    didBeginData(state, channel)
+    return .data(header.stream, channel, range: range)
   }
 
   private mutating func receiveData(_ header: FrameHeader, _ range: Range<Int>, _ offset: UInt32)

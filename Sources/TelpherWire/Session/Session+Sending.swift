@@ -54,6 +54,27 @@ extension Session {
     ).append(to: &output)
   }
 
+  /// Appends a whole DATA frame with `bytes` if there is credit for all of them, and looks its
+  /// stream up once.
+  ///
+  /// - Returns: the number of bytes that may be sent after it; nil if nothing was appended.
+  package mutating func wholeData(
+    _ stream: StreamID, _ channel: Channel, _ bytes: UnsafeRawBufferPointer
+  ) -> Int? {
+    let count = UInt64(bytes.count)
+    guard isGreeted, let state = streams[stream], !state[channel].sendFinished,
+      count <= min(state[channel].send.credit, connectionSend.credit, peerMaxFrame)
+    else { return nil }
+    state[channel].send.didSend(count)
+    state.bytesSent += count
+    connectionSend.didSend(count)
+    FrameHeader(
+      length: UInt32(count), stream: stream, type: .data, flags: 0, channel: channel.rawValue
+    ).append(to: &output)
+    output.append(contentsOf: bytes)
+    return Int(min(state[channel].send.credit, connectionSend.credit, peerMaxFrame))
+  }
+
   /// Appends a CONTROL for an open stream; does nothing for another.
   package mutating func control(_ stream: StreamID, _ message: ControlMessage) {
     control(stream, encoded: ControlMessage.encode([message]))

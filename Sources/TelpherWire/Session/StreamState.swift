@@ -15,6 +15,11 @@ final class StreamState {
     var receiveFinished: Bool
   }
 
+  // Every frame uses it several times. Only the session does, and it calls no other code meanwhile.
+  // Debug builds check that.
+  #if !DEBUG
+    @exclusivity(unchecked)
+  #endif
   private var channels: InlineArray<6, ChannelState>
   /// The payload bytes of DATA that this side has sent on the stream.
   var bytesSent: UInt64 = 0
