@@ -9,17 +9,23 @@ struct JSONObjectDecoding<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
   func contains(_ key: Key) -> Bool { object[key.stringValue] != nil }
 
-  private func member(_ key: Key) throws -> JSONValueDecoder {
+  private func value(_ key: Key) throws -> JSONValue {
     guard let value = object[key.stringValue] else {
       throw DecodingError.keyNotFound(
         key,
         DecodingError.Context(
           codingPath: codingPath, debugDescription: "there is no key '\(key.stringValue)'"))
     }
-    return JSONValueDecoder(value: value, path: .key(key, of: path))
+    return value
   }
 
-  func decodeNil(forKey key: Key) throws -> Bool { try member(key).decodeNil() }
+  private func member(_ key: Key) throws -> JSONValueDecoder {
+    JSONValueDecoder(value: try value(key), path: .key(key, of: path))
+  }
+
+  func decodeNil(forKey key: Key) throws -> Bool {
+    if case .null = try value(key) { true } else { false }
+  }
 
   func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value {
     try Value(from: member(key))

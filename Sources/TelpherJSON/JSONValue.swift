@@ -23,6 +23,7 @@ struct JSONObject {
 
   /// Adds a member.
   mutating func append(_ key: String, _ value: JSONValue) {
+    if members.isEmpty { members.reserveCapacity(Self.searched) }
     members.append((key, value))
     if members.count == Self.searched + 1 {
       for (place, member) in members.enumerated() where places[member.key] == nil {

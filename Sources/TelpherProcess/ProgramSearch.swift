@@ -19,7 +19,7 @@ package struct ProgramSearch {
     guard let program = request.program ?? request.arguments.first else {
       throw SpawnError(stage: .execute, errno: EINVAL, message: "no program was given")
     }
-    return try find(LaunchStrings.candidates(for: program, path: request.environment["PATH"]))
+    return try find(LaunchStrings.candidates(for: program, in: request.environment))
   }
 
   /// Returns the first of `candidates` that can be executed in the request's working directory.

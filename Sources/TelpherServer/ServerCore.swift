@@ -42,6 +42,8 @@ final class ServerCore {
   private lazy var heldOutputs = HeldOutputs(loop: loop) { [unowned self] in checkUnheld() }
   private var whenUnheld: [() -> Void] = []
   private let launches: LaunchLine
+  /// The environment that commands start with.
+  let environment: LaunchEnvironment
   private let limitPolicy: LimitPolicy
   /// The durable jobs; nil unless this server is their host.
   private(set) lazy var keeper: JobKeeper? = {
@@ -63,6 +65,7 @@ final class ServerCore {
       perSource: max(1, configuration.maxStrangersPerSource / loopCount))
     self.loop = loop
     launches = LaunchLine(loop: loop)
+    environment = LaunchEnvironment(configuration.environment)
     limitPolicy = LimitPolicy(configuration.commandLimits)
     self.counters = counters
     self.table = table
@@ -236,7 +239,7 @@ final class ServerCore {
     }
     let counters = counters
     let surroundings = CommandJob.Surroundings(
-      loop: loop, launches: launches, environment: configuration.environment,
+      loop: loop, launches: launches, environment: environment,
       heldOutputs: heldOutputs, keepDetachedFor: configuration.keepDetachedFor)
     let job = CommandJob(
       id: table.id(request.job), request: request, limits: limits, client: client,

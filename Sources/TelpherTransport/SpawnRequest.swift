@@ -30,7 +30,7 @@ public struct SpawnRequest: Sendable {
   /// PATH of `environment`, as execvp(3) does. No NUL bytes.
   package var arguments: [SystemString]
   /// The whole environment of the child.
-  package var environment: [SystemString: SystemString]
+  package var environment: LaunchEnvironment
   /// The working directory; nil for this process's.
   package var directory: SystemString?
   /// Standard input: `null`, `pipe` or `inherit`.
@@ -60,8 +60,7 @@ public struct SpawnRequest: Sendable {
 
   /// A request for `arguments` with pipes for its output and error, and nothing on its input.
   package init(
-    arguments: [SystemString], environment: [SystemString: SystemString],
-    directory: SystemString? = nil,
+    arguments: [SystemString], environment: LaunchEnvironment, directory: SystemString? = nil,
     input: Stdio = .null, output: Stdio = .pipe, error: Stdio = .pipe,
     limits: [ResourceLimit] = [], tracksTree: Bool = true
   ) {
@@ -74,6 +73,19 @@ public struct SpawnRequest: Sendable {
     self.limits = limits
     self.tracksTree = tracksTree
   }
+
+  /// The same with the variables of this child alone.
+  package init(
+    arguments: [SystemString], environment: [SystemString: SystemString],
+    directory: SystemString? = nil,
+    input: Stdio = .null, output: Stdio = .pipe, error: Stdio = .pipe,
+    limits: [ResourceLimit] = [], tracksTree: Bool = true
+  ) {
+    self.init(
+      arguments: arguments, environment: LaunchEnvironment(environment), directory: directory,
+      input: input, output: output, error: error, limits: limits, tracksTree: tracksTree)
+  }
+
   /// The same with `String`s, which are passed on as UTF-8.
   package init(
     arguments: [String], environment: [String: String], directory: String? = nil,

@@ -13,7 +13,7 @@ package final class MemoryProcess {
   package var arguments: [String] { request.arguments.map(\.description) }
   /// The whole environment, as text.
   package var environment: [String: String] {
-    let variables = request.environment.map { ($0.description, $1.description) }
+    let variables = request.environment.variables.map { ($0.description, $1.description) }
     return Dictionary(variables) { $1 }
   }
   /// The loop on which the program runs: for timers, connections and further children.

@@ -31,10 +31,15 @@ extension ProcessTests {
     }
 
     @Test func candidatesFollowThePath() {
-      #expect(LaunchStrings.candidates(for: "x", path: "/a::/b/") == ["/a/x", "x", "/b//x"])
-      #expect(LaunchStrings.candidates(for: "x", path: nil) == ["/bin/x", "/usr/bin/x"])
-      #expect(LaunchStrings.candidates(for: "./x", path: "/a") == ["./x"])
-      #expect(LaunchStrings.candidates(for: "", path: "/a") == [""])
+      #expect(
+        LaunchStrings.candidates(for: "x", in: LaunchEnvironment(["PATH": "/a::/b/"])) == [
+          "/a/x", "x", "/b//x",
+        ])
+      #expect(
+        LaunchStrings.candidates(for: "x", in: LaunchEnvironment([:])) == ["/bin/x", "/usr/bin/x"])
+      #expect(
+        LaunchStrings.candidates(for: "./x", in: LaunchEnvironment(["PATH": "/a"])) == ["./x"])
+      #expect(LaunchStrings.candidates(for: "", in: LaunchEnvironment(["PATH": "/a"])) == [""])
     }
   }
 }

@@ -22,7 +22,7 @@ import Testing
     CommandJob(
       id: table.id(name), request: RunRequest(),
       surroundings: CommandJob.Surroundings(
-        loop: loop, launches: LaunchLine(loop: loop), environment: [:],
+        loop: loop, launches: LaunchLine(loop: loop), environment: LaunchEnvironment([:]),
         heldOutputs: HeldOutputs(loop: loop) {}, keepDetachedFor: 0)
     ) { _, _ in }
   }

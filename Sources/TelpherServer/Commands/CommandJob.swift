@@ -12,7 +12,7 @@ final class CommandJob: CommandProcessDelegate {
     /// Launches the commands of all connections in turn.
     let launches: LaunchLine
     /// The environment that commands start with; the request's variables are added to it.
-    let environment: [SystemString: SystemString]
+    let environment: LaunchEnvironment
     /// Reads outputs that background processes still hold after the drain.
     let heldOutputs: HeldOutputs
     /// How long a job runs without a stream before it is ended, in nanoseconds.

@@ -18,8 +18,8 @@ extension RunRequest {
   /// Returns the whole environment of the command.
   ///
   /// - Parameter server: the environment that the server's commands start with.
-  func environment(from server: [SystemString: SystemString]) -> [SystemString: SystemString] {
-    var environment = cleanEnv == true ? [:] : server
+  func environment(from server: LaunchEnvironment) -> LaunchEnvironment {
+    var environment = cleanEnv == true ? LaunchEnvironment([:]) : server
     // PWD is the absolute path of the working directory (environ(7)). Remove the server's PWD if
     // the command's directory is relative.
     if let cwd {

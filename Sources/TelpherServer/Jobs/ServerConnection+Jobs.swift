@@ -42,7 +42,7 @@ extension ServerConnection {
       do throws(LimitPolicy.Refusal) {
         let limits = try server.limits(of: run)
         request = .run(
-          run.forJobHost(environment: server.configuration.environment, limits: limits))
+          run.forJobHost(environment: server.environment, limits: limits))
       } catch {
         return refuse(stream, error.message)
       }

@@ -153,6 +153,7 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
 
   /// The payload of the frame as JSON. A message that is too long for the frame is cut.
   package func encoded() -> [UInt8] {
+    if let quick = quicklyEncoded() { return quick }
     var bounded = self
     bounded.message = message?.cut(toUTF8: WireConstants.maxCloseMessageLength)
     return JSONCoding.encode(bounded)

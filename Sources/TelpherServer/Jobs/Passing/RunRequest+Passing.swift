@@ -10,12 +10,12 @@ extension RunRequest {
   ///   - initial: the environment that this server's commands start with.
   ///   - limits: the limits that this server grants.
   func forJobHost(
-    environment initial: [SystemString: SystemString], limits: [ResourceLimit]
+    environment initial: LaunchEnvironment, limits: [ResourceLimit]
   ) -> RunRequest {
     var request = self
     request.claim = JobClaim.digest(of: self)
     var variables: [String: ByteText?] = [:]
-    for (name, value) in environment(from: initial) {
+    for (name, value) in environment(from: initial).variables {
       // A name that is not UTF-8 can't be sent.
       guard let name = String(validating: name.bytes, as: UTF8.self) else { continue }
       variables[name] = ByteText(value.bytes)
