@@ -220,8 +220,12 @@ extension ProcessTests {
         let launcher = try Launcher(scope: .descendants)
         let table = ChildTable()
         let first = table.willLaunch()
-        let process = try launcher.launch(.shell("(sh -c 'exit 0' & echo $!); exec sleep 1000"))
+        let process = try launcher.launch(
+          .shell("(sleep 1000 >/dev/null & echo $!); exec sleep 1000"))
         let orphan = Int32(try readLine(process.output!))!
+        // If it ended before it is an orphan, its parent could wait for it.
+        try eventually { ProcessTable.ownChildren.contains(orphan) }
+        kill(orphan, SIGKILL)
         // This table must not treat the process as an orphan either.
         table.didLaunch(table.willLaunch(), process.pid)
         try eventually { table.reapOrphans() }
