@@ -28,11 +28,11 @@ struct SignalTests {
     let result = try await sandbox.shell(
       """
       cd "$HOME"; mkfifo full; exec 3<>full
-      telpher run -- sh -c 'trap "" TERM; while :; do echo yes; done' >full 2>&1 & client=$!
+      telpher run -- sh -c 'trap "" TERM; exec yes' >full 2>&1 & client=$!
       blocked() { cat /proc/$client/task/*/syscall 2>/dev/null | grep -q '^1 0x[12] '; }
       running() { [ -e /proc/$client/stat ] && ! grep -q '^State:.Z' /proc/$client/status; }
-      until blocked || ! running; do :; done
-      while running; do kill -TERM $client; done
+      until blocked || ! running; do sleep 0.02; done
+      while running; do kill -TERM $client; sleep 0.02; done
       wait $client; echo $?
       """)
     #expect(result.text == "143\n")

@@ -86,12 +86,17 @@ final class EndRequests {
   /// signal to the process and then to its process group.
   static let repeatInterval: UInt64 = 50_000_000
 
-  private var last: (number: Int32, at: UInt64)?
+  /// The first signal, which was passed.
+  private var first: (number: Int32, at: UInt64)?
 
   /// Decides about a signal that arrived at `now`, in nanoseconds on a monotonic clock.
+  ///
+  /// Only the first signal counts for `repeatInterval`, so a key that is held down gives up too.
   func receive(_ number: Int32, at now: UInt64) -> Action {
-    defer { last = (number, now) }
-    guard let last else { return .pass }
-    return last.number == number && now - last.at < Self.repeatInterval ? .drop : .giveUp
+    guard let first else {
+      first = (number, now)
+      return .pass
+    }
+    return first.number == number && now - first.at < Self.repeatInterval ? .drop : .giveUp
   }
 }
