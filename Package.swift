@@ -196,8 +196,8 @@ let package = Package(
         "TelpherCLI", "TelpherClient", "TelpherTestSupport", "TelpherTransport", "telpher",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      // The tutorials' own programs, written in Python.
-      exclude: ["Classic/Programs"], swiftSettings: strict),
+      // The tutorials' own programs, and a proxy, written in Python.
+      exclude: ["Classic/Programs", "Jobs/Programs"], swiftSettings: strict),
     .testTarget(
       name: "TelpherProcessTests",
       dependencies: ["CTelpherSys", "TelpherProcess", "TelpherTransport"], swiftSettings: strict),

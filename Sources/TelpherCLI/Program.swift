@@ -59,7 +59,7 @@ package enum Program {
   /// `parsedAtOnce` arguments are parsed, if they contain the command. Of a command with many paths
   /// most of the paths are not parsed (`ShortenedArguments`).
   static func parse(_ arguments: [String]) throws -> any ParsableCommand {
-    let arguments = OnCommand.parsed(arguments)
+    let arguments = OnCommand.parsed(ReconnectArgument.parsed(arguments))
     guard arguments.count > parsedAtOnce else { return try RootCommand.parseAsRoot(arguments) }
     if takesManyPaths(arguments.first) { return try parseShortened(arguments) }
     if let command = try? RootCommand.parseAsRoot(Array(arguments.prefix(parsedAtOnce))),
@@ -147,7 +147,8 @@ struct RootCommand: AsyncParsableCommand {
     version: Program.name,
     subcommands: [
       ServeCommand.self, RunCommand.self, OnCommand.self, ShellCommand.self,
-      JobsCommand.self, AttachCommand.self, WaitCommand.self, ForgetCommand.self,
+      JobsCommand.self, AttachCommand.self, LogsCommand.self, WaitCommand.self,
+      ForgetCommand.self,
       PutCommand.self, GetCommand.self,
       PickCommand.self,
       ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,

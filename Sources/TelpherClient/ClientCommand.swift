@@ -18,26 +18,28 @@ final class ClientCommand {
   private(set) var failure: ClientError?
 
   private let link: Link
-  private var isInputClosed = false
+  private(set) var isInputClosed = false
   private var isInputBusy = false
   private var offsets: [String: UInt64] = [:]
-  /// Outputs that were stopped; their byte counts are not checked.
+  /// Outputs that were stopped or not asked for; their byte counts are not checked.
   private var stopped: Set<Channel> = []
-  /// What a durable job's journal does not have, in the order of the output.
-  private(set) var gaps: [JobMark.Gap] = []
-  private var marks = JobMarkReader()
   /// What readers have taken of a durable job's output; nil if the job need not know.
   private var taken: TakenOutput?
+  /// What is known about the durable job that the stream is attached to; nil for other commands.
+  let attachment: JobAttachment?
+  /// Whether the server has sent its result.
+  private(set) var isAnswered = false
   private var writers: [CheckedContinuation<Void, Never>] = []
   private let ending = StreamOutcome<CommandResult>()
   private var deadline: DeadlineWatch?
 
   init(
     link: Link, stream: StreamID, hasInput: Bool, output: OutputQueue.Policy,
-    error: OutputQueue.Policy
+    error: OutputQueue.Policy, attachment: JobAttachment? = nil
   ) {
     self.link = link
     self.stream = stream
+    self.attachment = attachment
     self.output = OutputQueue(output)
     self.error = OutputQueue(error)
     input = hasInput ? link.outbound(stream, .stdin) : nil
@@ -72,7 +74,7 @@ final class ClientCommand {
 
   private func receiveMarks(_ chunk: Chunk) {
     do throws(WireError) {
-      for case .gap(let gap) in try marks.read(chunk) { gaps.append(gap) }
+      try attachment?.receive(chunk)
     } catch {
       fail(ClientError(.protocolError, error.message))
     }
@@ -86,7 +88,9 @@ final class ClientCommand {
   func next(_ channel: Channel) async throws -> Chunk? {
     guard let queue = queue(channel) else { return nil }
     let isWaiting = queue.unread == 0
-    if let taken = taken?.report(isWaiting: isWaiting, from: offsets, gaps: gaps), outcome == nil {
+    if let taken = taken?.report(isWaiting: isWaiting, from: offsets, gaps: attachment?.gaps ?? []),
+      outcome == nil
+    {
       link.control(stream, .taken(taken))
     }
     if let ready = try available(queue, channel) { return ready }
@@ -219,9 +223,12 @@ final class ClientCommand {
     for message in messages {
       switch message {
       case .stopSending(Channel.stdin.rawValue): closeInput()
-      case .opened(.command(let offsets)): self.offsets = offsets
-      case .opened, .accepted, .stopSending, .signal, .cancel, .detach, .resize, .digest, .restart,
-        .taken:
+      case .opened(.command(let offsets)):
+        self.offsets = offsets
+        attachment?.open(at: offsets)
+      case .taken(let offsets):
+        if let accepted = offsets["0"] { attachment?.didAcceptInput?(accepted) }
+      case .opened, .accepted, .stopSending, .signal, .cancel, .detach, .resize, .digest, .restart:
         break
       }
     }
@@ -238,6 +245,19 @@ final class ClientCommand {
   func cancel() {
     guard outcome == nil else { return }
     link.control(stream, .cancel)
+  }
+
+  /// Only these outputs were asked for.
+  func ignoreOutputs(except channels: [UInt8]) {
+    for channel in [Channel.stdout, .stderr] where !channels.contains(channel.rawValue) {
+      stopped.insert(channel)
+    }
+  }
+
+  /// Tells a durable job that this client needs nothing before these offsets any more.
+  func took(_ offsets: [String: UInt64]) {
+    guard outcome == nil else { return }
+    link.control(stream, .taken(offsets))
   }
 
   /// Leaves a durable job, which continues.
@@ -276,6 +296,7 @@ final class ClientCommand {
 
   /// Handles the result in the server's CLOSE.
   func close(_ details: CloseResult) {
+    isAnswered = true
     do throws(ClientError) {
       try checkCounts(details)
       finish(.success(try CommandResult(details)))
@@ -294,6 +315,7 @@ final class ClientCommand {
     if case .failure(let failure) = outcome { error = failure }
     output.end(error)
     self.error.end(error)
+    attachment?.end()
   }
 
   /// Waits for the result.
@@ -305,8 +327,8 @@ final class ClientCommand {
       let key = "\(channel.rawValue)"
       guard let sent = details.bytes?[key], let queue = queue(channel) else { continue }
       // The numbers come from the server, and a sum of them could overflow.
-      let missing = gaps.lazy.filter { $0.channel == channel.rawValue }.map(\.bytes)
-      let arrived = missing.reduce(queue.received &+ (offsets[key] ?? 0), &+)
+      let missing = attachment?.missing(channel) ?? 0
+      let arrived = queue.received &+ (offsets[key] ?? 0) &+ missing
       guard sent == arrived else {
         throw ClientError(
           .lost, "\(arrived) bytes of channel \(key) arrived, but the server sent \(sent)")

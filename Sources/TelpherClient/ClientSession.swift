@@ -47,13 +47,18 @@ final class ClientSession: LinkDelegate {
     return started
   }
 
-  /// Attaches a stream to a durable job.
-  func attach(
-    _ request: JobRequest, hasInput: Bool, output: OutputQueue.Policy, error: OutputQueue.Policy
+  /// Opens a stream that follows a durable job: with `attach`, or with a `run` that starts it.
+  func follow(
+    _ request: OpenRequest, hasInput: Bool, output: OutputQueue.Policy,
+    error: OutputQueue.Policy, _ attachment: JobAttachment
   ) throws(ClientError) -> ClientCommand {
-    let stream = try open(.job(request), noInput: !hasInput)
+    let stream = try open(request, noInput: !hasInput)
     let attached = ClientCommand(
-      link: link, stream: stream, hasInput: hasInput, output: output, error: error)
+      link: link, stream: stream, hasInput: hasInput, output: output, error: error,
+      attachment: attachment)
+    if case .job(let request) = request, let channels = request.channels {
+      attached.ignoreOutputs(except: channels)
+    }
     link.anticipate(stream, .stdout)
     commands[stream] = attached
     return attached

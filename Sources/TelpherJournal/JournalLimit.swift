@@ -5,8 +5,8 @@ package enum JournalLimit {
   package static let defaultBytes: UInt64 = 64 << 20
   /// The smallest journal: 8 segments of the smallest size, so that `drop_oldest` always keeps most.
   package static let minimumBytes: UInt64 = 1 << 20
-  /// The largest journal: 64 GiB. A reader lists its 8,192 segments, which takes 5 ms, after each.
-  package static let maximumBytes: UInt64 = 1 << 36
+  /// The largest journal: 1 TiB. A reader lists its 16,384 segments, which takes 10 ms, after each.
+  package static let maximumBytes: UInt64 = 1 << 40
   /// The bytes of all journals of one folder if nothing else is asked for: 4 GiB. That is room for
   /// 64 full journals of the default size, or for the first two segments of 2,048.
   package static let defaultTotalBytes: UInt64 = 4 << 30
@@ -18,12 +18,12 @@ package enum JournalLimit {
   package static let journals = 16_384
 
   /// A journal has 64 segments, so that dropping one loses little; but at least of two records, and
-  /// at most of 8 MiB, which is what a reader may have to search for an offset.
+  /// at most of 64 MiB, which a reader may have to search for an offset: 30 ms.
   static func segmentBytes(journalBytes: UInt64) -> Int {
     Int(min(max(journalBytes / 64, smallestSegment), largestSegment))
   }
   static let smallestSegment: UInt64 = 128 << 10
-  static let largestSegment: UInt64 = 8 << 20
+  static let largestSegment: UInt64 = 64 << 20
 
   /// A segment with less room than this is full: a shorter record would be mostly header.
   static let leastRoom = 4096

@@ -20,14 +20,15 @@ struct AttachInvocation {
       let (output, error) = (DescriptorSink(.output), DescriptorSink(.error))
       let (request, forwardsInput) = (request, forwardsInput)
       let attached = try await withTaskExecutorPreference(connection.loop) {
-        try await connection.attach(request, hasInput: forwardsInput) { handle in
+        try await connection.attach(
+          request, hasInput: forwardsInput, didFindGap: GapMessage.report
+        ) { handle in
           if forwardsInput { Self.forwardInput(to: handle) }
           async let rest: Void = Self.pass(handle.error, to: error)
           try await Self.pass(handle.output, to: output)
           try await rest
         }
       }
-      for gap in attached.gaps { Self.report(gap) }
       outcome = .success(attached.result)
     } catch {
       outcome = .failure(Failure(error))
@@ -51,17 +52,5 @@ struct AttachInvocation {
         Descriptor.complain(Failure(error).message)
       }
     }
-  }
-
-  private static func report(_ gap: JobMark.Gap) {
-    let name = gap.channel == Channel.stdout.rawValue ? "standard output" : "standard error"
-    let reason =
-      switch gap.reason {
-      case "dropped": "the journal was full"
-      case "not_written": "they could not be written to the journal"
-      default: "the journal is damaged"
-      }
-    Descriptor.complain(
-      "\(gap.bytes) bytes of \(name) are missing from byte \(gap.offset) on: \(reason)")
   }
 }

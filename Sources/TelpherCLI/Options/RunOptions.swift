@@ -73,15 +73,34 @@ struct RunOptions: ParsableArguments {
         """))
   var detach = false
 
+  @Flag(
+    name: .customLong(ReconnectArgument.flag),
+    help: ArgumentHelp(
+      "Takes the command up again if the connection is lost; --reconnect=TIME tries for this long.",
+      discussion: """
+        The command becomes a durable job. If the connection is lost, or the server ends, telpher \
+        connects again, for 1h by default, and goes on where it stopped, in the input and in both \
+        outputs. Nothing of the job is left after its end. If telpher itself ends, or gives up, the \
+        job goes on: see 'telpher jobs'. It may write ahead by the size of its --journal and then \
+        waits.
+        """))
+  var reconnects = false
+
+  /// `--reconnect=TIME`: see `ReconnectArgument`.
+  @Option(
+    name: .customLong(ReconnectArgument.option), help: .hidden, transform: DurationArgument.parse)
+  var patience: Duration?
+
   @Option(
     help: ArgumentHelp(
-      "The name of the job, to use in place of its id. Needs --detach.", valueName: "name"),
+      "The name of the job, to use in place of its id. Needs --detach or --reconnect.",
+      valueName: "name"),
     transform: JobOptions.parseName)
   var name: String?
 
   @Option(
     help: ArgumentHelp(
-      "The most output that is kept of the job: 64M by default. Needs --detach.",
+      "The most output that is kept of the job: 64M by default. Needs --detach or --reconnect.",
       discussion: "Bytes, or with K, M, G or T (powers of 1024); from 1M to 1T.",
       valueName: "size"),
     transform: SizeArgument.parse)
@@ -132,8 +151,12 @@ struct RunOptions: ParsableArguments {
     if usesTerminal && json {
       throw ValidationError("--json keeps the output, and -t shows it: use one of them")
     }
-    if !detach, name != nil || journal != nil || whenFull != nil {
-      throw ValidationError("--name, --journal and --when-full need --detach")
+    if !detach, whenFull != nil { throw ValidationError("--when-full needs --detach") }
+    if !detach, !isReconnecting, name != nil || journal != nil {
+      throw ValidationError("--name and --journal need --detach or --reconnect")
+    }
+    if isReconnecting, detach || usesTerminal {
+      throw ValidationError("--reconnect cannot be combined with --detach or -t")
     }
     if detach, usesTerminal || statusFD != nil {
       throw ValidationError("--detach cannot be combined with -t or --status-fd")
@@ -150,6 +173,10 @@ struct RunOptions: ParsableArguments {
       usesTerminal: usesTerminal, timeout: timeout, grace: grace, drain: drain,
       limits: limits.limits, merge: merge, shell: shell, json: json, statusFD: statusFD,
       detach: detach, name: name, journal: journal, whenFull: whenFull,
+      reconnects: isReconnecting, patience: patience,
       words: words)
   }
+
+  /// Whether the command is to be taken up again after the connection was lost.
+  private var isReconnecting: Bool { reconnects || patience != nil }
 }

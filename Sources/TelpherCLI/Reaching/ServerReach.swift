@@ -6,6 +6,8 @@ internal import TelpherTransport
 /// Finds the server that the settings name and connects to it.
 struct ServerReach {
   let settings: ServerSettings
+  /// The loop to use; nil for a new one with each connection.
+  var loop: (any EventLoop)?
   let backend = CurrentBackend.require()
   let environment = Environment.current()
 
@@ -58,7 +60,7 @@ struct ServerReach {
       if let connection = try await connectThroughRelay(named, token) {
         return Reached(connection: connection, name: endpoint.description)
       }
-      let loop = try backend.makeClientLoop(startsPrograms: startsPrograms)
+      let loop = try loop ?? backend.makeClientLoop(startsPrograms: startsPrograms)
       return Reached(
         connection: try await connect(to: endpoint, on: loop, token), name: endpoint.description)
     } catch let error as ClientError where error.code == .unreachable {
@@ -79,7 +81,7 @@ struct ServerReach {
       endpoint: server.endpoint, token: token,
       tokenFile: Self.tokenPath(settings.tokenFile, environment), timeout: settings.connectTimeout,
       keep: keep, install: install, environment: environment, allVariables: Environment.all())
-    return try await reach.connect(on: try backend.makeClientLoop(startsPrograms: false))
+    return try await reach.connect(on: try loop ?? backend.makeClientLoop(startsPrograms: false))
   }
 
   private var install: InstallPolicy { settings.install ?? .ask }
@@ -123,7 +125,7 @@ struct ServerReach {
   /// differently.
   private func connectByDefault(_ embeddedServer: EmbeddedServerUse) async throws -> Reached {
     let sockets = DefaultSocket.candidates(environment: environment)
-    var loop: (any EventLoop)?
+    var loop = loop
     var silent: DefaultSocket?
     for socket in sockets where socket.isTrusted {
       let endpoint = Endpoint.socket(.unix(path: socket.path))

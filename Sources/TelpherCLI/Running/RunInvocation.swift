@@ -39,7 +39,7 @@ struct RunInvocation {
   }
 
   /// Gives the command this process's working directory and environment: the user named no server.
-  private func useLocalSurroundings(_ command: inout Command, _ place: ServerReach.Place) throws {
+  func useLocalSurroundings(_ command: inout Command, _ place: ServerReach.Place) throws {
     let absolute = settings.cwd?.hasPrefix("/") == true
     if !absolute { command.directory = try LocalSurroundings().resolve(command.directory) }
     // A temporary server has inherited this environment already.
@@ -93,6 +93,9 @@ struct RunInvocation {
     output: any OutputSink, error: any OutputSink, _ terminal: LocalTerminal?,
     _ statusFile: StatusFile?
   ) async -> Result<CommandResult, Failure> {
+    if settings.reconnects {
+      return await performReconnecting(output: output, error: error, statusFile)
+    }
     do {
       let reached = try await ServerReach(settings: server).connect(embeddedServer: .allowed)
       var command = settings.command
@@ -138,7 +141,7 @@ struct RunInvocation {
   }
 
   /// Ends this process because of `failure`, with the terminal restored.
-  private static func quit(
+  static func quit(
     _ failure: Failure, printsReport: Bool, _ statusFile: StatusFile?, status: Int32
   ) -> Never {
     LocalTerminal.leaveRawMode()

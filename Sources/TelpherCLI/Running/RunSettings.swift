@@ -37,6 +37,10 @@ struct RunSettings: Sendable, Equatable {
   var journal: UInt64?
   /// The value of `--when-full`.
   var whenFull: RunRequest.Journal.WhenFull?
+  /// Whether the command is taken up again if the connection is lost.
+  var reconnects = false
+  /// How long to try that; nil for the default.
+  var patience: Duration?
   /// The command and its arguments, with the `--` that may stand before them.
   var words: [String] = []
 

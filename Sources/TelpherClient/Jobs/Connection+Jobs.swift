@@ -75,32 +75,89 @@ extension Connection {
   /// The job continues if `body` throws or the task is canceled.
   ///
   /// - Parameters:
-  ///   - request: what to get; its operation is `attach`.
+  ///   - request: what to get; its operation is `attach`. If it asks for times, read them with
+  ///     `RunningCommand.nextTime`.
   ///   - hasInput: whether the job gets this client's input from now on.
-  /// - Returns: the value of `body`; the result of the job, which is `detached` if the request does
-  ///   not follow a job that runs; and the gaps in its output.
+  ///   - didFindGap: called on the loop's thread for bytes that the journal does not have.
+  /// - Returns: the value of `body`, and the result of the job, which is `detached` if the request
+  ///   does not follow a job that runs.
   /// - Throws: the error of `body`; `ClientError`: `refused` if there is no such job; `lost` if its
   ///   end was not seen, or if the connection was lost.
   package nonisolated func attach<Value>(
-    _ request: JobRequest, hasInput: Bool = false, _ body: (RunningCommand) async throws -> Value
-  ) async throws -> (value: Value, result: CommandResult, gaps: [JobMark.Gap]) {
-    let handle = try await beginAttaching(request, hasInput: hasInput)
+    _ request: JobRequest, hasInput: Bool = false,
+    didFindGap: @escaping @Sendable (JobMark.Gap) -> Void,
+    _ body: (RunningCommand) async throws -> Value
+  ) async throws -> (value: Value, result: CommandResult) {
+    let handle = try await beginFollowing(
+      .job(request), hasInput: hasInput, keepsTimes: request.times == true, didFindGap)
+    // Who only looks at what there is takes nothing from a job that waits for its readers.
+    if request.follow != false { await handle.reportTaken() }
     do {
       let value = try await body(handle)
       let result = try await handle.result()
-      let gaps = await with(handle.stream) { $0.gaps } ?? []
       await forget(handle.stream)
-      return (value, result, gaps)
+      return (value, result)
     } catch {
-      await with(handle.stream) { $0.leave() }
+      await handle.leave()
       await forget(handle.stream)
       throw error
     }
   }
 
-  private func beginAttaching(_ request: JobRequest, hasInput: Bool) throws -> RunningCommand {
-    let command = try session.attach(request, hasInput: hasInput, output: .stream, error: .stream)
-    command.reportTaken()
+  /// Opens a stream that follows a durable job.
+  func beginFollowing(
+    _ request: OpenRequest, hasInput: Bool, keepsTimes: Bool = false,
+    _ didFindGap: @escaping @Sendable (JobMark.Gap) -> Void,
+    _ didAcceptInput: (@Sendable (UInt64) -> Void)? = nil
+  ) throws(ClientError) -> RunningCommand {
+    let attachment = JobAttachment(keepsTimes: keepsTimes)
+    attachment.didFindGap = didFindGap
+    attachment.didAcceptInput = didAcceptInput
+    let command = try session.follow(
+      request, hasInput: hasInput, output: .stream, error: .stream, attachment)
     return RunningCommand(connection: self, stream: command.stream, readers: command.readers)
+  }
+}
+
+extension RunningCommand {
+  /// The time of the next bytes of an output of a durable job; nil at the end. Their number is that
+  /// of the time. One task may ask for each output.
+  package func nextTime(of output: CommandOutput) async -> JobMark.Time? {
+    await connection.nextTime(stream, output.channel)
+  }
+
+  /// Waits until the stream is attached to its job: the offsets at which it begins; nil if it has
+  /// ended before.
+  func opened() async -> [String: UInt64]? { await connection.opened(stream) }
+
+  /// Whether the server has sent its result, and how the stream has ended.
+  func ending() async -> (isAnswered: Bool, outcome: Result<CommandResult, ClientError>?) {
+    await connection.with(stream) { ($0.isAnswered, $0.outcome) } ?? (false, nil)
+  }
+
+  /// Whether the command takes no more input.
+  func hasClosedInput() async -> Bool {
+    await connection.with(stream) { $0.isInputClosed && $0.outcome == nil } ?? false
+  }
+
+  /// From now on tells the durable job what was read.
+  func reportTaken() async { await connection.with(stream) { $0.reportTaken() } }
+
+  /// Leaves a durable job, which continues.
+  func leave() async { await connection.with(stream) { $0.leave() } }
+
+  /// Tells a durable job that this client needs nothing before these offsets any more.
+  func took(_ offsets: [String: UInt64]) async {
+    await connection.with(stream) { $0.took(offsets) }
+  }
+}
+
+extension Connection {
+  fileprivate func opened(_ stream: StreamID) async -> [String: UInt64]? {
+    await session.command(stream)?.attachment?.opened()
+  }
+
+  fileprivate func nextTime(_ stream: StreamID, _ channel: Channel) async -> JobMark.Time? {
+    await session.command(stream)?.attachment?.nextTime(channel)
   }
 }

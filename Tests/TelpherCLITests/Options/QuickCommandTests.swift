@@ -30,7 +30,7 @@ struct QuickCommandTests {
     "--file-size": ["0", "1M", "x"],
     "--cpu-time": ["1s", "2m", "0", "x"],
     "--address-space": ["1G", "x"],
-    "--detach": [],
+    "--detach": [], "--reconnect": [],
     "--name": ["build", "a.b_c-d", "-x", ".a", ""],
     "--journal": ["64M", "1", "x"],
     "--when-full": ["block", "drop-oldest", "drop_oldest"],

@@ -39,6 +39,8 @@ final class JobReaderStream: JobStream, JobInputSource {
   /// The number of changes of the journal when it was read last.
   private var changes: UInt64 = 0
   private var result: CloseResult?
+  /// The position of the input that the client was last told.
+  private var reportedInput: UInt64 = 0
   /// The channels whose end has not been sent.
   private var unfinished: Set<Channel> = []
   /// The bytes of each output when the stream attached.
@@ -92,6 +94,7 @@ final class JobReaderStream: JobStream, JobInputSource {
       self.reader = reader
       limits = job.record?.bytes ?? [:]
       let position = reader.position
+      reportedInput = job.acceptedInput
       link.control(
         stream,
         .opened(
@@ -232,7 +235,14 @@ final class JobReaderStream: JobStream, JobInputSource {
       link?.consume(stream, channel, chunk.count)
       return
     }
+    guard job.acceptedInput - reportedInput >= Self.inputStep else { return }
+    reportedInput = job.acceptedInput
+    link?.control(stream, .taken(["0": reportedInput]))
   }
+
+  /// The client gets the position of the input after this many bytes. So it knows what it would not
+  /// have to send again, and there are few messages.
+  private static let inputStep: UInt64 = 64 << 10
 
   override func receiveEnd(of channel: Channel) {
     if channel == .stdin { job.receiveEndOfInput(from: self) }

@@ -1,0 +1,37 @@
+/// `--reconnect` and `--reconnect=TIME`: an option whose value may be missing, which the argument
+/// parser does not know.
+enum ReconnectArgument {
+  /// How long to try if no time is given.
+  static let defaultPatience = Duration.seconds(3_600)
+  /// The flag and the option with a value.
+  static let (flag, option) = ("reconnect", "reconnect-for")
+
+  /// The arguments of `run` and `on` for the parser: `--reconnect=TIME` becomes
+  /// `--reconnect-for TIME`. Nothing is changed from the first word of the command on.
+  static func parsed(_ arguments: [String]) -> [String] {
+    guard ["run", "on"].contains(arguments.first) else { return arguments }
+    var parsed = arguments
+    var mayBeValue = arguments.first == "on"
+    for place in arguments.indices.dropFirst() {
+      let word = arguments[place]
+      if word == "--" { break }
+      guard word.hasPrefix("-") else {
+        if mayBeValue {
+          mayBeValue = false
+          continue
+        }
+        break
+      }
+      mayBeValue = !word.contains("=") && !flags.contains(word)
+      if word.hasPrefix("--\(flag)=") {
+        parsed[place] = "--\(option)=" + word.dropFirst(flag.count + 3)
+      }
+    }
+    return parsed
+  }
+
+  /// The options without a value, of `run` and `on`.
+  private static let flags: Set<String> = [
+    "-i", "-t", "-it", "--tty", "--merge", "--detach", "--shell", "--json", "--\(flag)",
+  ]
+}

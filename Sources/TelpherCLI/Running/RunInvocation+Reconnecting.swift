@@ -1,0 +1,82 @@
+internal import TelpherClient
+internal import TelpherTransport
+internal import TelpherWire
+
+// `run --reconnect`
+extension RunInvocation {
+  /// Runs the command as a durable job, and takes it up again if the connection is lost.
+  func performReconnecting(
+    output: any OutputSink, error: any OutputSink, _ statusFile: StatusFile?
+  ) async -> Result<CommandResult, Failure> {
+    do {
+      // One loop for all connections.
+      let loop = try CurrentBackend.require().makeClientLoop(startsPrograms: true)
+      let reach = ServerReach(settings: server, loop: loop)
+      let first = try await reach.connect(embeddedServer: .allowed)
+      var command = settings.command
+      if let program { command.program = program }
+      if first.place != .named { try useLocalSurroundings(&command, first.place) }
+      let id = JobOptions.newID()
+      command.job = id
+      let unused = Monitor<Connection?>(first.connection)
+      let run = ReconnectingRun(
+        command: command,
+        journal: RunRequest.Journal(bytes: settings.journal, whenFull: .block),
+        name: settings.name,
+        patience: settings.patience ?? ReconnectArgument.defaultPatience,
+        input: settings.forwardsInput ? InputReplay() : nil,
+        connect: {
+          if let connection = unused.withLock({ $0.take() }) { return connection }
+          return try await reach.connect(embeddedServer: .allowed).connection
+        },
+        pass: { chunk, channel in
+          try await (channel == .output ? output : error).write(chunk)
+        },
+        didLose: { loss in
+          Descriptor.complain(
+            "\(Failure(loss).message); trying to take the command up again (job \(id))")
+        },
+        didReturn: { Descriptor.complain("the command was taken up again") })
+      let signals = ForwardedSignals.watch(
+        on: loop, hasAnswered: { run.current.withLock { $0 != nil } }, hasTerminal: false,
+        orGiveUp: { [json = settings.json] signal, _ in
+          Self.quit(
+            Failure(
+              "ended by a signal; the job \(id) goes on (see 'telpher attach' and 'telpher kill')",
+              kind: "interrupted"),
+            printsReport: json, statusFile, status: ExitStatus.signalBase + signal)
+        })
+      return .success(
+        try await withTaskExecutorPreference(loop) {
+          if let input = run.input { Self.read(into: input, on: loop) }
+          let forwarding = Task(executorPreference: loop) {
+            for await number in signals.numbers {
+              await run.current.withLock { $0 }?.signal(number)
+            }
+          }
+          defer { forwarding.cancel() }
+          return try await run.perform()
+        })
+    } catch {
+      return .failure(Failure(error))
+    }
+  }
+
+  /// Starts a task that reads standard input. The task is not awaited: a read from a terminal may
+  /// never return, and the process must end when the command does.
+  private static func read(into input: InputReplay, on loop: any EventLoop) {
+    Task(executorPreference: loop) {
+      let source = InputSource()
+      do {
+        while let chunk = try await source.read() {
+          guard await input.add(chunk) else { return }
+        }
+        await input.finish()
+      } catch {
+        // The command would take the end of what was read for the end of the input.
+        Self.quit(
+          Failure(error), printsReport: false, nil, status: ExitStatus.failure)
+      }
+    }
+  }
+}
