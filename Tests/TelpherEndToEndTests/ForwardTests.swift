@@ -133,6 +133,29 @@ struct ForwardCase: Sendable, CustomTestStringConvertible {
   }
 
   @Test(arguments: ForwardCase.all)
+  func aConnectionBeyondTheServersLimitIsResetAndReported(_ test: ForwardCase) async throws {
+    try await ForwardStage.with(
+      test.backend, test.direction, configure: { $0.sockets.maxSocketsPerConnection = 1 }
+    ) { stage in
+      let first = try await stage.connect()
+      await first.send("first")
+      try await stage.service.socket().until("the first") { $0.text == "first" }
+      do {
+        let second = try await stage.connect()
+        try await second.ended()
+        #expect(await second.wasReset)
+      } catch let error as TransportError {
+        // The reset may come before the connect is reported.
+        #expect(error.code == .broken)
+      }
+      try await eventually("it is reported") { !stage.events.failures.isEmpty }
+      #expect(stage.events.failures.map(\.code) == [.refused])
+      #expect(stage.events.failures[0].message.contains("max_sockets_per_connection"))
+      #expect(await first.end == nil)
+    }
+  }
+
+  @Test(arguments: ForwardCase.all)
   func manyConnectionsPassAtOnce(_ test: ForwardCase) async throws {
     try await ForwardStage.with(test.backend, test.direction, echoes: true) { stage in
       try await withThrowingTaskGroup(of: Void.self) { group in

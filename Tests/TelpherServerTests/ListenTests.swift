@@ -75,6 +75,38 @@ import Testing
     }
   }
 
+  /// The reason is the answer to `accept`.
+  @Test func aConnectionBeyondTheLimitIsResetAndItsClientGetsTheReason() async throws {
+    try await Fixture.inMemory(configure: {
+      $0.sockets.maxSocketsPerConnection = 1
+      $0.sockets.maxUnclaimed = 2
+    }) { fixture in
+      let client = try await fixture.client()
+      await client.send(Sockets.listen(1))
+      try await client.frame(5, 1)
+      var visitors: [PlainSocket] = []
+      for _ in 0..<3 {
+        visitors.append(
+          try await PlainSocket.connect(
+            to: .tcp(host: "127.0.0.1", port: 80), on: fixture.clientLoop))
+      }
+      try await visitors[1].ended()
+      #expect(await visitors[1].wasReset)
+      // Refused ones wait for the client as accepted ones do, so the third is not accepted yet.
+      try await client.until("two") { $0.frames.filter { $0.stream == 1 }.count == 3 }
+      try await client.sync()
+      let names = await Sockets.announced(1, to: client)
+      #expect(names.count == 2)
+      await client.send(Sockets.accept(3, names[1]))
+      let result = try await client.result(3)
+      #expect(result.contains("refused") && result.contains("max_sockets_per_connection"))
+      await client.send(Sockets.accept(5, names[0]))
+      try await client.frame(5, 5)
+      try await visitors[2].ended()
+      #expect(await visitors[0].end == nil)
+    }
+  }
+
   /// Further connections wait in the system's queue, and are announced when there is room.
   @Test func onlySomeConnectionsWaitToBeTaken() async throws {
     try await Fixture.inMemory(configure: { $0.sockets.maxUnclaimed = 2 }) { fixture in

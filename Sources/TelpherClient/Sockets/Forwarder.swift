@@ -6,18 +6,10 @@ internal import TelpherWire
 /// Runs one forwarding: accepts connections at one side and continues them at the other. Use it only
 /// on the loop's thread.
 final class Forwarder {
-  /// How many connections the system queues until they are accepted; it may lower it.
-  private static let backlog: Int32 = 1_024
-  /// How long a connect on this side may take, with the lookup of its host, in nanoseconds: as long
-  /// as a server's.
-  private static let connectLimit: UInt64 = 30_000_000_000
-  /// The most host names that are looked up at once on this side; each takes a thread.
-  private static let maxLookups = 64
-
   private let forwarding: Forwarding
   private let session: ClientSession
   private let handle: @Sendable (ForwardEvent) -> Void
-  private let lookup = HostLookup(limit: Forwarder.maxLookups)
+  private let lookup = HostLookup(limit: SocketDefaults.maxLookups)
   private var bound: (any BoundSocket)?
   private var listener: (any Listener)?
   private var announcements: ListenStream?
@@ -82,7 +74,7 @@ final class Forwarder {
 
   private func listen() throws(ClientError) {
     do throws(TransportError) {
-      let socket = try loop.bind(to: forwarding.local, backlog: Self.backlog)
+      let socket = try loop.bind(to: forwarding.local, backlog: SocketDefaults.backlog)
       bound = socket
       listener = try loop.serve(socket) { [unowned self] in accept($0) }
       handle(.listening(socket.address))
@@ -126,7 +118,7 @@ final class Forwarder {
     }
     let stream = socket.stream
     dials[stream] = SocketDial.connect(
-      to: forwarding.local, on: loop, lookup: lookup, limit: Self.connectLimit
+      to: forwarding.local, on: loop, lookup: lookup, limit: SocketDefaults.connectTimeout
     ) { [unowned self] result in
       dials[stream] = nil
       switch result {

@@ -46,12 +46,12 @@ final class ConnectionSockets {
     case .accept:
       let name = request.connection ?? ""
       for listener in listeners.values {
-        guard let address = listener.address, let (socket, slot) = listener.claim(name) else {
+        guard let address = listener.address, let accepted = try listener.claim(name) else {
           continue
         }
-        let job = add(SocketJob(link: link, stream: stream, slot: slot), didFinish)
+        let job = add(SocketJob(link: link, stream: stream, slot: accepted.slot), didFinish)
         willStart(job)
-        return job.open(socket, at: address)
+        return job.open(accepted.socket, at: address)
       }
       throw SocketRefusal("there is no such connection: it was taken, or waited for too long")
     }

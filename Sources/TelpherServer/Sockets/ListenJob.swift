@@ -6,11 +6,22 @@ internal import TelpherWire
 /// A client's listening socket: it announces each accepted connection to the client, and keeps it
 /// until the client takes it with `accept`. Use it only on its loop's thread.
 final class ListenJob: StreamWork {
-  /// An accepted connection that its client has not taken.
-  private struct Unclaimed {
+  /// A connection for the client that takes it, with its place within the limits.
+  struct Accepted {
     let socket: any ByteStream
     let slot: SocketSlot
+  }
+
+  /// An announced connection that the client has not taken. One that was refused has no socket, only
+  /// the reason for the client.
+  private struct Unclaimed {
+    let outcome: Result<Accepted, SocketRefusal>
     let timer: any LoopTimer
+
+    func close() {
+      timer.cancel()
+      if case .success(let accepted) = outcome { accepted.socket.close() }
+    }
   }
 
   /// Called once at the end.
@@ -26,9 +37,6 @@ final class ListenJob: StreamWork {
   private var listener: (any Listener)?
   private var unclaimed: [String: Unclaimed] = [:]
 
-  /// How many connections the system queues until they are accepted; it may lower it.
-  private static let backlog: Int32 = 1_024
-
   init(
     link: Link, stream: StreamID, limits: SocketLimits,
     takeSlot: @escaping () throws(SocketRefusal) -> SocketSlot
@@ -43,7 +51,7 @@ final class ListenJob: StreamWork {
   ///
   /// - Throws: `TransportError` if the address can't be used.
   func listen(at address: SocketAddress) throws(TransportError) {
-    let socket = try link.loop.bind(to: address, backlog: Self.backlog)
+    let socket = try link.loop.bind(to: address, backlog: SocketDefaults.backlog)
     bound = socket
     self.address = socket.address
     do throws(TransportError) {
@@ -57,29 +65,32 @@ final class ListenJob: StreamWork {
 
   private func accept(_ socket: any ByteStream) {
     socket.setResetsOnClose(true)
-    let slot: SocketSlot
-    do throws(SocketRefusal) { slot = try takeSlot() } catch {
-      // The peer sees a reset. The client is not asked: it could not take the connection.
-      return socket.close()
+    let peer = socket.peerText
+    let outcome = Result { () throws(SocketRefusal) in
+      Accepted(socket: socket, slot: try takeSlot())
     }
+    // The peer of a refused connection sees a reset at once. The client gets the reason when it asks
+    // for the connection: so `maxUnclaimed` also bounds the reports that wait for a slow client.
+    if case .failure = outcome { socket.close() }
     var generator = SystemRandomNumberGenerator()
     let name = Self.hex(generator.next()) + Self.hex(generator.next())
     let timer = link.loop.schedule(after: limits.claimTimeout) { [unowned self] in
-      unclaimed.removeValue(forKey: name)?.socket.close()
+      unclaimed.removeValue(forKey: name)?.close()
       acceptIfRoom()
     }
-    unclaimed[name] = Unclaimed(socket: socket, slot: slot, timer: timer)
-    link.control(
-      stream, .accepted(.init(connection: name, peer: socket.peerText)))
+    unclaimed[name] = Unclaimed(outcome: outcome, timer: timer)
+    link.control(stream, .accepted(.init(connection: name, peer: peer)))
     if unclaimed.count >= limits.maxUnclaimed { listener?.suspend() }
   }
 
   /// Gives an accepted connection to its client; nil if there is none of that name.
-  func claim(_ name: String) -> (socket: any ByteStream, slot: SocketSlot)? {
+  ///
+  /// - Throws: `SocketRefusal` if a limit was reached when it was accepted. It is closed already.
+  func claim(_ name: String) throws(SocketRefusal) -> Accepted? {
     guard let connection = unclaimed.removeValue(forKey: name) else { return nil }
     connection.timer.cancel()
     acceptIfRoom()
-    return (connection.socket, connection.slot)
+    return try connection.outcome.get()
   }
 
   private func acceptIfRoom() {
@@ -122,10 +133,7 @@ final class ListenJob: StreamWork {
     listener = nil
     bound?.close()
     bound = nil
-    for connection in unclaimed.values {
-      connection.timer.cancel()
-      connection.socket.close()
-    }
+    for connection in unclaimed.values { connection.close() }
     unclaimed = [:]
   }
 

@@ -1,3 +1,5 @@
+internal import TelpherForward
+
 /// The limits of the sockets that clients open through a server. The answer to `info` lists them.
 public struct SocketLimits: Sendable {
   /// The most sockets at once in the whole server: connections that are being made, that wait for
@@ -9,17 +11,16 @@ public struct SocketLimits: Sendable {
   /// The most listening sockets on one connection: more than a user needs.
   public var maxListenersPerConnection = 32
   /// The most accepted connections of one listening socket that wait for their client's `accept`,
-  /// except for up to 64 more that are being accepted when the limit is reached. Further ones wait
-  /// in the system's queue.
+  /// except for up to 64 more that are being accepted when the limit is reached. They include those
+  /// that `maxSockets` refuses. Further ones wait in the system's queue.
   public var maxUnclaimed = 64
   /// How long an accepted connection waits for its client's `accept`, in nanoseconds: enough for
   /// several round trips on the slowest link.
   public var claimTimeout: UInt64 = 30_000_000_000
-  /// How long a connect may take, with the lookup of its host, in nanoseconds. The system itself
-  /// would try for two minutes.
-  public var connectTimeout: UInt64 = 30_000_000_000
+  /// How long a connect may take, with the lookup of its host, in nanoseconds.
+  public var connectTimeout = SocketDefaults.connectTimeout
   /// The most host names that are looked up at once in the whole server; each takes a thread.
-  public var maxLookups = 64
+  public var maxLookups = SocketDefaults.maxLookups
 
   /// Creates the defaults.
   public init() {}
