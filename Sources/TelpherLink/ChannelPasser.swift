@@ -9,6 +9,9 @@ package final class ChannelPasser {
   private let stream: StreamID
   private let channel: Channel
   private let target: OutboundChannel
+  /// Whether these are bytes that nothing may read, so that the source's window grows only if they
+  /// are read.
+  private let isInput: Bool
 
   private var waiting = WaitingBytes()
   /// The bytes that have arrived.
@@ -31,12 +34,13 @@ package final class ChannelPasser {
   ///   - target: the sending side of the channel on the other link.
   package init(
     from source: Link, _ stream: StreamID, _ channel: Channel, to target: OutboundChannel,
-    didDrain: @escaping () -> Void
+    isInput: Bool, didDrain: @escaping () -> Void
   ) {
     self.source = source
     self.stream = stream
     self.channel = channel
     self.target = target
+    self.isInput = isInput
     self.didDrain = didDrain
     // The end of the stream, which these may cause, frees this object.
     target.onReady = { [weak self] in
@@ -98,6 +102,10 @@ package final class ChannelPasser {
     let taken = isDropping ? received : target.sentBytes
     let count = taken - returned
     returned = taken
+    // The other side takes its own first window and what fits into a pipe, even if nothing reads.
+    if isInput, returned >= 2 * source.window(of: stream, channel) {
+      source.growInput(stream, channel)
+    }
     source.consume(stream, channel, Int(count))
   }
 }

@@ -98,6 +98,9 @@ extension Link {
     session.channelCredit(stream, channel)
   }
 
+  /// The credit in bytes for sending on the whole connection.
+  package var connectionCredit: UInt64 { session.connectionCredit }
+
   /// Reports that the consumer has taken `count` bytes, so that the peer gets new credit.
   package func consume(_ stream: StreamID, _ channel: Channel, _ count: Int) {
     guard isOpen, count > 0 else { return }

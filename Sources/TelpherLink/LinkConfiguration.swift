@@ -41,6 +41,15 @@ public struct LinkConfiguration: Sendable {
   /// limit. All connections of a server share one.
   package var openRoom: (any OpenRoom)?
 
+  /// The initial window in bytes of each channel for input that nothing may read: what the clients of
+  /// a server or a relay send. So little that 1,024 commands that do not read, the most on one
+  /// connection, leave the others credit. While fewer run, a command gets 256 KiB at its start, and
+  /// 1 MiB once it has read a whole window.
+  package static let inputWindow: UInt64 = 64 << 10
+  /// The initial window in bytes of a whole connection for such input. It grows by what is left
+  /// unread, up to `unreadGrowth`.
+  package static let inputConnectionWindow: UInt64 = 4 << 20
+
   /// The most bytes by which the windows of one connection may grow together if the round trip is
   /// long and their consumers are fast, or if bytes are not taken; 0 to keep the sizes of HELLO. 128
   /// MiB, half of the budget of the process, fill a link of 1 GB/s with a round trip of 100 ms.

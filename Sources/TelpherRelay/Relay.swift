@@ -116,12 +116,16 @@ final class Relay: LinkDelegate {
   }
 
   /// Whether the server's window for the whole connection has room for the input of another client.
-  /// A server grants no more once half of it is untaken. Then a client whose command reads would wait
-  /// for those that do not, so new ones are refused at a quarter.
+  /// If not, a client whose command reads would wait for those that do not.
+  ///
+  /// A server grants credit for what is not taken, so that a quarter of its first window stays open;
+  /// less is seen until that credit has arrived. It stops at its limit, and another server may grant
+  /// none. If little is untaken, the credit is only used up for a moment.
   private var hasRoomForInput: Bool {
     let window = serverHello.window ?? WireConstants.defaultWindow
     let total = serverHello.connectionWindow ?? WireConstants.defaultConnectionWindow
-    return streams.values.reduce(0) { $0 + $1.untakenInput(of: window) } <= total / 4
+    return server.connectionCredit >= total / 8
+      || streams.values.reduce(0) { $0 + $1.untakenInput(of: window) } <= total / 4
   }
 
   /// - Parameter refuses: whether the client is not accepted.
@@ -129,6 +133,8 @@ final class Relay: LinkDelegate {
     var prover: TokenProver?
     if case .mustProve(let needed) = access { prover = needed }
     var hello = Hello(
+      window: LinkConfiguration.inputWindow,
+      connectionWindow: LinkConfiguration.inputConnectionWindow,
       maxStreams: serverHello.maxStreams ?? WireConstants.defaultMaxStreams,
       auth: prover == nil ? nil : .fresh(),
       server: serverHello.server, killScope: serverHello.killScope)
@@ -174,6 +180,7 @@ final class Relay: LinkDelegate {
       let stream = RelayedStream(near, of: client, far, to: server)
       streams[far] = stream
       client.streamDidOpen(stream)
+      if !noInput { client.link.openInput(near, .stdin) }
     } catch {
       client.link.close(near, CloseResult(.refused, message: error.message))
       // Without open streams no limit is reached, except that of the stream numbers.

@@ -37,7 +37,7 @@ package struct RelayConfiguration: Sendable {
   /// vain for an answer; nil for no limit. The connection itself is lost later: its last words may
   /// still arrive.
   package var drainAfterSilence: UInt64?
-  /// The limits of the connections to clients. Their windows do not grow: they are near.
+  /// The limits of the connections to clients.
   package var link = LinkConfiguration()
 
   /// The default limits.
@@ -46,7 +46,6 @@ package struct RelayConfiguration: Sendable {
     self.version = version
     self.owner = owner
     self.keep = keep
-    link.windowGrowth = 0
   }
 
   /// Disconnects clients that are silent for `limit`, even if their systems acknowledge data.

@@ -59,8 +59,11 @@ final class RelayedStream {
     if let passer = up[channel] { return passer }
     guard case .open = state else { return nil }
     let passer = ChannelPasser(
-      from: client.link, near, channel, to: server.outbound(far, channel), didDrain: {})
+      from: client.link, near, channel, to: server.outbound(far, channel), isInput: true,
+      didDrain: {})
     up[channel] = passer
+    // The window of standard input was opened with the stream.
+    if channel != .stdin { client.link.openInput(near, channel) }
     return passer
   }
 
@@ -94,7 +97,7 @@ final class RelayedStream {
   private func downward(_ channel: Channel) -> ChannelPasser {
     if let passer = down[channel] { return passer }
     let passer = ChannelPasser(
-      from: server, far, channel, to: client.link.outbound(near, channel),
+      from: server, far, channel, to: client.link.outbound(near, channel), isInput: false,
       // A passer may report it again after that has ended this stream.
       didDrain: { [weak self] in self?.endIfDrained() })
     down[channel] = passer

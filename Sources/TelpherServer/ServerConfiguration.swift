@@ -27,13 +27,12 @@ public struct ServerConfiguration: Sendable {
   public var maxLaunchBytes = 8 * Int(WireConstants.maxOpenLength)
   /// The most open streams on one connection.
   public var maxStreams = WireConstants.defaultMaxStreams
-  /// The initial window of each channel for what clients send, in bytes. So little that 1,024
-  /// commands that do not read, the most on one connection, leave the others credit. While fewer run,
-  /// a command gets 256 KiB at its start, and 1 MiB once it has read a whole window.
-  public var window: UInt64 = 64 << 10
+  /// The initial window of each channel for what clients send, in bytes. While few commands run, one
+  /// gets 256 KiB at its start, and 1 MiB once it has read a whole window.
+  public var window = LinkConfiguration.inputWindow
   /// The initial window of a whole connection, in bytes. It grows by what commands leave unread, up
   /// to `LinkConfiguration.unreadGrowth`.
-  public var connectionWindow: UInt64 = 4 << 20
+  public var connectionWindow = LinkConfiguration.inputConnectionWindow
   /// The most results of finished jobs that are kept for clients that open the job again.
   public var maxKeptResults = 1_024
   /// How long a result is kept, in nanoseconds.

@@ -89,11 +89,12 @@ import Testing
     }
   }
 
-  /// Together they leave more unread than the connection's initial window holds. A relay does not
-  /// pass on more than that.
-  @Test(.disabled(if: Fixture.usesRelay), arguments: SystemBackend.all)
-  func commandsThatNeverReadDoNotStopTheInputOfOthers(_ backend: SystemBackend) async throws {
-    try await Fixture.with(backend) { fixture in
+  /// Together they leave more unread than the connection's initial window holds.
+  @Test(arguments: SystemBackend.all, [false, true])
+  func commandsThatNeverReadDoNotStopTheInputOfOthers(
+    _ backend: SystemBackend, relayed: Bool
+  ) async throws {
+    try await Fixture.with(backend, relayed: relayed) { fixture in
       let connection = try await fixture.connect()
       try await withThrowingTaskGroup(of: Void.self) { group in
         for _ in 0..<24 {

@@ -38,6 +38,9 @@ extension Session {
     streams[stream]?[channel].send.credit ?? 0
   }
 
+  /// The credit in bytes of the whole connection.
+  package var connectionCredit: UInt64 { connectionSend.credit }
+
   /// Appends the header of a DATA frame of `count` bytes, at most `sendable`. The caller must write
   /// the payload directly after it.
   package mutating func data(_ stream: StreamID, _ channel: Channel, count: Int, fin: Bool) {

@@ -95,19 +95,32 @@ import Testing
     }
   }
 
-  /// Each leaves a first window of 64 KiB unread. A relay refuses clients once that is more than a quarter
-  /// of the connection's 4 MiB.
+  /// A command that does not read its input, through the kept connection.
+  private func startIdle(_ sandbox: Sandbox) throws -> Child {
+    try Child(
+      [
+        "/bin/sh", "-c", "exec \(Sandbox.program) run --on ssh://host -i -- sleep 600 </dev/zero",
+      ], environment: sandbox.environment)
+  }
+
+  /// Together they leave more unread than the connection's first window of 4 MiB.
+  @Test func commandsThatDoNotReadStopNoOthers() async throws {
+    try await Sandbox.withSSH { sandbox in
+      let children = try (1...20).map { _ in try startIdle(sandbox) }
+      for _ in 1...5 {
+        let result = try await sandbox.shell(
+          "head -c 3000000 /dev/zero | telpher run --on ssh://host -i -- wc -c")
+        #expect(result.text == "3000000\n")
+      }
+      #expect(try await sandbox.logins == 1)
+      children.forEach { $0.signal(SIGKILL) }
+    }
+  }
+
+  /// A relay takes 64 clients.
   @Test func commandsThatTheRelayRefusesConnectByThemselves() async throws {
     try await Sandbox.withSSH { sandbox in
-      var children: [Child] = []
-      for _ in 1...20 {
-        children.append(
-          try Child(
-            [
-              "/bin/sh", "-c",
-              "exec \(Sandbox.program) run --on ssh://host -i -- sleep 600 </dev/zero",
-            ], environment: sandbox.environment))
-      }
+      let children = try (1...64).map { _ in try startIdle(sandbox) }
       // At most so often, in case the relay refuses none.
       for _ in 1...500 {
         #expect(try await sandbox.telpher("run", "--on", "ssh://host", "--", "true").status == 0)

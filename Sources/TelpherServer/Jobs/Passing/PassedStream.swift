@@ -120,7 +120,7 @@ final class PassedStream: StreamWork {
       preconditionFailure("a connection ends its streams before it is released")
     }
     let passer = ChannelPasser(
-      from: client, near, channel, to: host.outbound(far, channel), didDrain: {})
+      from: client, near, channel, to: host.outbound(far, channel), isInput: true, didDrain: {})
     up[channel] = passer
     return passer
   }
@@ -156,7 +156,7 @@ final class PassedStream: StreamWork {
     if let passer = down[channel] { return passer }
     guard case .open(let far, let host) = state, let client = connection?.link else { return nil }
     let passer = ChannelPasser(
-      from: host, far, channel, to: client.outbound(near, channel),
+      from: host, far, channel, to: client.outbound(near, channel), isInput: false,
       didDrain: { [weak self] in self?.endIfDrained() })
     down[channel] = passer
     return passer
