@@ -80,7 +80,9 @@ final class Relay: LinkDelegate {
     clients[ObjectIdentifier(client)] = client
     timer?.cancel()
     life.clientDidArrive()
-    client.start(helloTimeout: configuration.helloTimeout)
+    // One over open descriptors has started this process. It may have been stopped while the relay
+    // connected, and its end is seen.
+    client.start(helloTimeout: address == nil ? nil : configuration.helloTimeout)
   }
 
   /// Why the next client is refused; nil if it is accepted.

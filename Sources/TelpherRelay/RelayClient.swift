@@ -24,9 +24,14 @@ final class RelayClient: LinkDelegate {
     self.relay = relay
   }
 
-  func start(helloTimeout: UInt64) {
-    helloTimer = link.loop.schedule(after: helloTimeout) { [unowned self] in
-      link.fail(WireError(.timeout, "no HELLO arrived within \(helloTimeout / 1_000_000) ms"))
+  /// Begins to serve the client.
+  ///
+  /// - Parameter helloTimeout: how long it has to send its HELLO, in nanoseconds; nil for no limit.
+  func start(helloTimeout: UInt64?) {
+    helloTimer = helloTimeout.map { limit in
+      link.loop.schedule(after: limit) { [unowned self] in
+        link.fail(WireError(.timeout, "no HELLO arrived within \(limit / 1_000_000) ms"))
+      }
     }
     link.passPings { [unowned self] number in
       wasUsed = true

@@ -24,7 +24,7 @@ package struct RelayConfiguration: Sendable {
   package var lastWords: @Sendable () -> String = { "" }
   /// The most clients at once: a server accepts that many transfers of files on one connection.
   package var maxClients = WireConstants.maxTransfers
-  /// How long a client has to send its HELLO.
+  /// How long a client has to send its HELLO. The one that has started the relay has no limit.
   package var helloTimeout: UInt64 = 5_000_000_000
   /// The most bytes of long OPENs that may be arriving from all clients: eight of the longest.
   package var maxOpenBytes = 8 * Int(WireConstants.maxOpenLength)

@@ -1,5 +1,6 @@
 import Glibc
 import TelpherClient
+import TelpherRelay
 import TelpherServer
 import TelpherTestSupport
 import TelpherTransport
@@ -55,6 +56,34 @@ import Testing
         }
         for try await isRight in group { #expect(isRight) }
       }
+    }
+  }
+
+  /// It may be stopped (SIGSTOP) while its relay connects.
+  @Test(arguments: SystemBackend.all)
+  func theClientThatHasStartedTheRelayMaySendItsHelloLate(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend, relayed: false) { fixture in
+      let relayLoop = try backend.makeLoop()
+      let path = "/tmp/telpher-relay-\(UInt64.random(in: 0 ... .max)).sock"
+      var ends: [Int32] = [-1, -1]
+      #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+      let server = try await Connection.connect(
+        to: .socket(fixture.address), on: relayLoop, timeout: .seconds(600))
+      var configuration = RelayConfiguration(
+        address: "test", version: "test", owner: geteuid(), keep: 3_600_000_000_000)
+      configuration.helloTimeout = 1_000_000
+      let relay = try await RelayServer.start(
+        over: server, at: [.unix(path: path)],
+        client: .init(reading: ends[1], writing: ends[1]), configuration)
+      // One that comes later has the limit. The limit of the first would be over then.
+      let other = try await RawPeer.connect(to: .unix(path: path), on: fixture.clientLoop)
+      try await other.end()
+      let first = try await RawPeer.adopt(ends[0], on: fixture.clientLoop)
+      await first.send(hello(), openRun(1))
+      #expect(try await first.result(1).contains(#""code":0"#))
+      await first.close()
+      await relay.stop("the test is over")
+      await Task.detached { await relayLoop.shutDown() }.value
     }
   }
 

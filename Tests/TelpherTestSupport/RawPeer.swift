@@ -54,6 +54,17 @@ package actor RawPeer {
     return peer
   }
 
+  /// Creates a peer over an open socket, which it then owns.
+  package static func adopt(_ socket: Int32, on loop: any EventLoop) async throws -> RawPeer {
+    let peer = RawPeer(loop: loop)
+    try await peer.adopt(socket)
+    return peer
+  }
+
+  private func adopt(_ socket: Int32) throws {
+    start(try loop.adopt(reading: socket, writing: socket))
+  }
+
   private func open(_ address: SocketAddress) async throws {
     try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
       loop.connect(to: address) { result in
