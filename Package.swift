@@ -48,11 +48,11 @@ let package = Package(
     // SHA-256, MD5 and HMAC, from OpenSSL's libcrypto (libssl-dev).
     .target(name: "CTelpherCrypto", linkerSettings: [.linkedLibrary("crypto")]),
 
-    // Text of others, made safe to show.
+    // Text of others: made safe to show, compared by its bytes.
     .target(name: "TelpherText", swiftSettings: strict),
 
     // JSON, read strictly and written in one way.
-    .target(name: "TelpherJSON", swiftSettings: strict),
+    .target(name: "TelpherJSON", dependencies: ["TelpherText"], swiftSettings: strict),
 
     // The protocol, without I/O.
     .target(
@@ -225,7 +225,8 @@ let package = Package(
       swiftSettings: strict),
     // They compare the module with Foundation.
     .testTarget(
-      name: "TelpherJSONTests", dependencies: ["TelpherJSON", "TelpherTestSupport"],
+      name: "TelpherJSONTests",
+      dependencies: ["TelpherJSON", "TelpherTestSupport", "TelpherText"],
       swiftSettings: strict),
     .testTarget(name: "TelpherTextTests", dependencies: ["TelpherText"], swiftSettings: strict),
     .testTarget(

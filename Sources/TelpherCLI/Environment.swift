@@ -3,13 +3,14 @@ internal import TelpherTransport
 
 /// The environment of this process.
 enum Environment {
-  /// The variables whose names and values are UTF-8, for the program's own use. Of entries with the
-  /// same name the first counts, as for getenv(3).
+  /// The variables whose names are ASCII and whose values are UTF-8, for the program's own use. Of
+  /// entries with the same name the first counts, as for getenv(3). Other names are left out because
+  /// `String` takes some of them for ASCII ones: a kelvin sign equals a K.
   static func current() -> [String: String] {
     var variables: [String: String] = [:]
     var unusable: Set<String> = []
     forEach { name, value in
-      guard let name = String(validating: name, as: UTF8.self), variables[name] == nil,
+      guard let name = String(validating: name, as: Unicode.ASCII.self), variables[name] == nil,
         !unusable.contains(name)
       else { return }
       if let value = String(validating: value, as: UTF8.self) {

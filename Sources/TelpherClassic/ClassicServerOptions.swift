@@ -1,3 +1,5 @@
+package import TelpherTransport
+
 /// The options of a `ClassicServer`.
 package struct ClassicServerOptions: Sendable {
   /// The folder for uploaded files.
@@ -15,7 +17,7 @@ package struct ClassicServerOptions: Sendable {
   /// Whether `raw` on streams takes each line as a command. Otherwise each read is a command.
   package var readsLines = false
   /// The environment of the commands.
-  package var environment: [String: String] = [:]
+  package var environment: [SystemString: SystemString] = [:]
   /// The limits on what clients can use.
   package var limits = ClassicLimits()
 

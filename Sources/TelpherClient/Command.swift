@@ -1,3 +1,4 @@
+public import TelpherText
 public import TelpherTransport
 public import TelpherWire
 
@@ -19,7 +20,7 @@ public struct Command: Sendable {
   /// The working directory; if nil, the server's.
   public var directory: ByteText?
   /// Variables to add to the environment or to replace in it; a nil value removes the variable.
-  public var environment: [String: ByteText?] = [:]
+  public var environment: [ExactText: ByteText?] = [:]
   /// Whether the command starts with the server's environment; if false, with an empty one.
   public var inheritsServerEnvironment = true
   /// The time after its start at which the command and all its children are ended; if nil, never.

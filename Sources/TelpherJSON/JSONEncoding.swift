@@ -1,7 +1,9 @@
+internal import TelpherText
+
 /// Encodes values as JSON.
 package enum JSONEncoding {
-  /// Encodes a value as JSON in UTF-8, without white space and with sorted keys, so that equal
-  /// values have equal bytes. Slashes are not escaped.
+  /// Encodes a value as JSON in UTF-8, without white space and with keys sorted by their
+  /// bytes, so that equal values have equal bytes. Slashes are not escaped.
   ///
   /// - Throws: `EncodingError` if the value contains a number that is not finite, or what its own
   ///   encoding throws.
@@ -31,7 +33,7 @@ final class JSONNode {
     case empty
     case single(JSONElement)
     case array([JSONElement])
-    case object([(key: String, value: JSONElement)])
+    case object([(key: ExactText, value: JSONElement)])
   }
 
   private(set) var content = Content.empty
@@ -70,7 +72,7 @@ final class JSONNode {
       preconditionFailure("only the container of an object appends members")
     }
     content = .empty
-    members.append((key, element))
+    members.append((ExactText(key), element))
     content = .object(members)
   }
 

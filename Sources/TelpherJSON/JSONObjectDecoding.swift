@@ -1,3 +1,5 @@
+internal import TelpherText
+
 /// Decodes the members of an object.
 struct JSONObjectDecoding<Key: CodingKey>: KeyedDecodingContainerProtocol {
   let object: JSONObject
@@ -5,7 +7,7 @@ struct JSONObjectDecoding<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
   var codingPath: [any CodingKey] { path.keys }
 
-  var allKeys: [Key] { object.members.compactMap { Key(stringValue: $0.key) } }
+  var allKeys: [Key] { object.members.compactMap { Key(stringValue: $0.key.text) } }
 
   func contains(_ key: Key) -> Bool { object[key.stringValue] != nil }
 

@@ -1,3 +1,5 @@
+internal import TelpherText
+
 /// A parsed JSON value.
 enum JSONValue {
   case null
@@ -11,12 +13,19 @@ enum JSONValue {
   case object(JSONObject)
 }
 
-/// The members of a JSON object. Of members with equal keys the first counts.
+/// The members of a JSON object. Of members with equal keys the first counts; keys are equal if their
+/// bytes are.
 struct JSONObject {
+  /// A key and its value.
+  struct Member {
+    let key: ExactText
+    let value: JSONValue
+  }
+
   /// The members in the order of writing.
-  private(set) var members: [(key: String, value: JSONValue)] = []
+  private(set) var members: [Member] = []
   /// The place of each key, if there are many.
-  private var places: [String: Int] = [:]
+  private var places: [ExactText: Int] = [:]
 
   /// Up to this number of members, comparing all keys is faster than hashing.
   private static let searched = 8
@@ -24,7 +33,8 @@ struct JSONObject {
   /// Adds a member.
   mutating func append(_ key: String, _ value: JSONValue) {
     if members.isEmpty { members.reserveCapacity(Self.searched) }
-    members.append((key, value))
+    let key = ExactText(key)
+    members.append(Member(key: key, value: value))
     if members.count == Self.searched + 1 {
       for (place, member) in members.enumerated() where places[member.key] == nil {
         places[member.key] = place
@@ -36,6 +46,7 @@ struct JSONObject {
 
   /// The value of the first member with that key; nil if there is none.
   subscript(key: String) -> JSONValue? {
+    let key = ExactText(key)
     if members.count > Self.searched { return places[key].map { members[$0].value } }
     return members.first { $0.key == key }?.value
   }

@@ -1,3 +1,5 @@
+internal import TelpherText
+
 /// Writes encoded values.
 enum JSONWriter {
   /// Appends `element` to `bytes`.
@@ -28,7 +30,7 @@ enum JSONWriter {
 
   /// Writes an object with sorted keys. Of members with equal keys the last one is written.
   private static func write(
-    _ members: [(key: String, value: JSONElement)], to bytes: inout [UInt8]
+    _ members: [(key: ExactText, value: JSONElement)], to bytes: inout [UInt8]
   ) {
     // By key, and members with equal keys in the order of encoding.
     let order = members.indices.sorted {
@@ -41,7 +43,7 @@ enum JSONWriter {
       if place + 1 < order.count, members[order[place + 1]].key == member.key { continue }
       if !isFirst { bytes.append(UInt8(ascii: ",")) }
       isFirst = false
-      write(member.key, to: &bytes)
+      write(member.key.text, to: &bytes)
       bytes.append(UInt8(ascii: ":"))
       write(member.value, to: &bytes)
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import TelpherClient
 import Testing
 
 @testable import TelpherCLI

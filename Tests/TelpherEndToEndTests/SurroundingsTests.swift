@@ -102,13 +102,29 @@ import Testing
     }
   }
 
+  /// The names are bytes. Swift takes the two of each pair for equal.
+  @Test(arguments: SystemBackend.all)
+  func variablesWhoseNamesLookTheSameAreDifferent(_ backend: SystemBackend) async throws {
+    try await Fixture.with(backend) { fixture in
+      let connection = try await fixture.connect()
+      var command = Command("env")
+      command.inheritsServerEnvironment = false
+      command.environment = ["\u{E9}": "1", "e\u{301}": "2", "K": "3", "\u{212A}": "4"]
+      let output = try await connection.run(command).output
+      let lines = Set(output.split(separator: UInt8(ascii: "\n")).map { ByteText(Array($0)) })
+      for line in ["\u{E9}=1", "e\u{301}=2", "K=3", "\u{212A}=4"] {
+        #expect(lines.contains(ByteText(line)))
+      }
+    }
+  }
+
   /// PWD is the working directory, or is removed (environ(7)).
   @Test(arguments: SystemBackend.all)
   func pwdIsTheFolderOfTheCommand(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend, configure: { $0.environment["PWD"] = "/stale" }) { fixture in
       let connection = try await fixture.connect()
       var command = Command("env")
-      func pwd(_ directory: ByteText?, _ variables: [String: ByteText?] = [:]) async throws
+      func pwd(_ directory: ByteText?, _ variables: [ExactText: ByteText?] = [:]) async throws
         -> [Substring]
       {
         command.directory = directory

@@ -1,4 +1,5 @@
 import TelpherJSON
+import TelpherText
 import Testing
 
 struct JSONLimitsTests {
@@ -25,6 +26,21 @@ struct JSONLimitsTests {
     let values = Array("[1,2,[3,4]]".utf8)
     #expect(Self.fault(values, JSONLimits(values: 4)) == nil)
     #expect(Self.fault(values, JSONLimits(values: 3)) == .values)
+  }
+
+  /// `String` takes the keys of each pair for equal.
+  @Test func `Keys are equal only if their bytes are`() throws {
+    let keys = ["\u{E9}", "e\u{301}", "K", "\u{212A}"]
+    for count in [4, 12] {
+      let more = (0..<(count - 4)).map { "k\($0)" }
+      let members = (keys + more).enumerated().map { "\"\($1)\":\($0)" }
+      let json = Array("{\(members.joined(separator: ","))}".utf8)
+      let decoded = try JSONDecoding.decode([ExactText: Int].self, from: json)
+      #expect(decoded.count == count)
+      for (place, key) in keys.enumerated() { #expect(decoded[ExactText(key)] == place) }
+      let encoded = try JSONEncoding.encode(decoded)
+      #expect(try JSONDecoding.decode([ExactText: Int].self, from: encoded) == decoded)
+    }
   }
 
   /// Comparing strings with more takes a time that grows with the square of their number.

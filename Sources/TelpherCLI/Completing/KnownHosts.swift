@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherText
 
 /// The names of hosts that a shell offers: those of the configuration and of ~/.ssh/config.
 enum KnownHosts {
@@ -15,11 +16,11 @@ enum KnownHosts {
     if let home = environment["HOME"] {
       addNames(of: "\(home)/.ssh/config", folder: "\(home)/.ssh", home: home, depth: 0, to: &names)
     }
-    return names.sorted()
+    return names.sorted().map(\.text)
   }
 
   private static func addNames(
-    of path: String, folder: String, home: String, depth: Int, to names: inout Set<String>
+    of path: String, folder: String, home: String, depth: Int, to names: inout Set<ExactText>
   ) {
     // Only regular files: opening a FIFO would wait for a writer.
     var status = stat()
@@ -29,7 +30,7 @@ enum KnownHosts {
     for line in text.split(whereSeparator: \.isNewline) {
       guard names.count < limit, let (key, values) = words(of: line) else { continue }
       switch key {
-      case "host": names.formUnion(values.filter(isName))
+      case "host": names.formUnion(values.filter(isName).map { ExactText($0) })
       case "include" where depth < greatestDepth:
         for pattern in values {
           for file in files(matching: pattern, folder: folder, home: home) {

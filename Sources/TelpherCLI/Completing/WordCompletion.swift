@@ -52,12 +52,13 @@ enum WordCompletion {
   static func commands(_ prefix: String) -> [String] {
     guard !prefix.contains("/") else { return [] }
     let folders = (Environment.current()["PATH"] ?? "").split(separator: ":")
-    var found: Set<String> = []
+    var found: Set<ExactText> = []
     for folder in folders.map(String.init) {
       found.formUnion(
-        names(in: folder).filter { $0.hasPrefix(prefix) && access("\(folder)/\($0)", X_OK) == 0 })
+        names(in: folder).filter { $0.hasPrefix(prefix) && access("\(folder)/\($0)", X_OK) == 0 }
+          .map { ExactText($0) })
     }
-    return found.sorted()
+    return found.sorted().map(\.text)
   }
 
   /// The names in a folder, sorted; those with line breaks are left out, because the shell reads a

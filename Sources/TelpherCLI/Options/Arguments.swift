@@ -47,7 +47,7 @@ enum DurationArgument {
 
 /// One variable of `--env`.
 struct EnvironmentVariable: Sendable, Equatable {
-  var name: String
+  var name: ExactText
   var value: ByteText
 
   /// Reads `NAME=VALUE`. The value may be empty, and may contain equals signs.
@@ -66,7 +66,7 @@ struct EnvironmentVariable: Sendable, Equatable {
       throw ValidationError("the variable name '\(name)' is not UTF-8")
     }
     let value = ByteText(ArgumentText.bytes(of: text[text.index(after: equals)...]))
-    return EnvironmentVariable(name: String(name), value: value)
+    return EnvironmentVariable(name: ExactText(String(name)), value: value)
   }
 }
 

@@ -23,7 +23,7 @@ struct HostConfiguration: Equatable {
   }
 
   /// The hosts by name.
-  private(set) var hosts: [String: Host] = [:]
+  private(set) var hosts: [ExactText: Host] = [:]
 
   /// A mistake in a line, whose number begins at 1.
   struct Mistake: Error, Equatable {
@@ -96,7 +96,7 @@ struct HostConfiguration: Equatable {
           : "'\(text)' can't be the name of a host: it must not begin with '-' or contain a space, ':', '/', '@', '[' or ']'"
       )
     }
-    guard hosts[text] == nil else {
+    guard hosts[ExactText(text)] == nil else {
       throw Mistake(line: number, message: "the host '\(text)' was already described")
     }
     return text
@@ -127,7 +127,7 @@ struct HostConfiguration: Equatable {
   private mutating func add(_ block: Block?) throws(Mistake) {
     guard let block else { return }
     let settings = block.settings
-    hosts[block.name] = Host(
+    hosts[ExactText(block.name)] = Host(
       endpoint: try Self.endpoint(of: block), keep: try settings[.keep].map(Self.duration))
   }
 

@@ -36,7 +36,7 @@ struct HostName {
     let user = at.map { String(text[..<$0]) }
     let name = at.map { String(text[text.index(after: $0)...]) } ?? text
     guard Self.isName(name),
-      let host = try ConfigurationFile(environment: environment).read().hosts[name]
+      let host = try ConfigurationFile(environment: environment).read().hosts[ExactText(name)]
     else {
       let isBracketed = name.hasPrefix("[") && name.hasSuffix("]")
       return NamedServer(

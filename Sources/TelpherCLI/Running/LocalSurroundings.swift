@@ -26,12 +26,12 @@ struct LocalSurroundings {
   /// out: the server sets it to the working directory.
   ///
   /// - Returns: the variables, and the names that can't be sent because they are not UTF-8.
-  static func environment() -> (variables: [String: ByteText?], unsendable: [SystemString]) {
-    var variables: [String: ByteText?] = [:]
+  static func environment() -> (variables: [ExactText: ByteText?], unsendable: [SystemString]) {
+    var variables: [ExactText: ByteText?] = [:]
     var unsendable: [SystemString] = []
     for (name, value) in Environment.all() where name != "PWD" {
       if let name = String(validating: name.bytes, as: UTF8.self) {
-        variables[name] = ByteText(value.bytes)
+        variables[ExactText(name)] = ByteText(value.bytes)
       } else {
         unsendable.append(name)
       }

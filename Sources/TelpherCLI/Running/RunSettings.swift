@@ -72,7 +72,7 @@ struct RunSettings: Sendable, Equatable {
   }
 
   /// The variables of --env by name; the last value of a name counts.
-  var ownVariables: [String: ByteText?] {
+  var ownVariables: [ExactText: ByteText?] {
     Dictionary(variables.map { ($0.name, $0.value) }) { $1 }
   }
 }

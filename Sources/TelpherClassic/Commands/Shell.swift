@@ -7,14 +7,15 @@ final class Shell {
   /// The clients' encoding. Nil for UTF-8.
   let encoding: String?
   private let loop: any EventLoop
-  private let environment: [String: String]
+  private let environment: [SystemString: SystemString]
   private var running: [ObjectIdentifier: ShellCommand] = [:]
   /// Commands that wait to run, the longest waiting first.
   private var waiting: [(command: ShellCommand, bell: Bell)] = []
   private let bell = Bell()
 
   init(
-    on loop: any EventLoop, environment: [String: String], encoding: String?, limits: ClassicLimits
+    on loop: any EventLoop, environment: [SystemString: SystemString], encoding: String?,
+    limits: ClassicLimits
   ) {
     self.loop = loop
     self.environment = environment

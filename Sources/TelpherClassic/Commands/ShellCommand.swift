@@ -52,11 +52,13 @@ final class ShellCommand: CommandProcessDelegate {
   ///   unchanged.
   /// - Throws: `ClassicError` (`system`) if the launch fails.
   func start(
-    _ line: String, environment: [String: String], makeTranscoder: @escaping () -> Transcoder?
+    _ line: String, environment: [SystemString: SystemString],
+    makeTranscoder: @escaping () -> Transcoder?
   ) async throws(ClassicError) {
     self.makeTranscoder = makeTranscoder
     let request = SpawnRequest(
-      arguments: ["/bin/sh", "-c", line], environment: environment, output: .pipe, error: .pipe)
+      arguments: ["/bin/sh", "-c", SystemString(line)], environment: environment, output: .pipe,
+      error: .pipe)
     await withCheckedContinuation { continuation in
       didLaunch = continuation
       process.launch(request)

@@ -1,3 +1,4 @@
+internal import TelpherText
 internal import TelpherTransport
 internal import TelpherWire
 
@@ -27,7 +28,7 @@ extension RunRequest {
     }
     if let type = terminal?.type { environment["TERM"] = SystemString(type) }
     for (name, value) in env ?? [:] {
-      environment[SystemString(name)] = value.map { SystemString($0.bytes) }
+      environment[SystemString(name.text)] = value.map { SystemString($0.bytes) }
     }
     return environment
   }

@@ -1,3 +1,5 @@
+package import TelpherText
+
 /// A command to run and its settings: the keys of OPEN with `"op": "run"`.
 package struct RunRequest: Sendable, Equatable, Codable {
   /// Whether the login shell of the server's user is the program: as a login shell, or with `shell`
@@ -10,7 +12,7 @@ package struct RunRequest: Sendable, Equatable, Codable {
   /// The working directory; the server's if nil.
   package var cwd: ByteText?
   /// Variables to set in the command's environment; a nil value removes one.
-  package var env: [String: ByteText?]?
+  package var env: [ExactText: ByteText?]?
   /// Whether the command's environment starts empty; if nil or false, it starts as the server's.
   package var cleanEnv: Bool?
   /// The time after which the server ends the command, in milliseconds since its start; no limit if
@@ -151,9 +153,11 @@ package struct RunRequest: Sendable, Equatable, Codable {
     let hasNUL =
       argv?.contains { $0.bytes.contains(0) } == true
       || shell?.bytes.contains(0) == true || cwd?.bytes.contains(0) == true
-      || env?.contains { $0.utf8.contains(0) || $1?.bytes.contains(0) == true } == true
+      || env?.contains { $0.text.utf8.contains(0) || $1?.bytes.contains(0) == true } == true
     guard !hasNUL else { throw refuse("an argument, variable or path contains a NUL byte") }
-    if let name = env?.keys.first(where: { $0.isEmpty || $0.utf8.contains(UInt8(ascii: "=")) }) {
+    if let name = env?.keys.first(where: {
+      $0.text.isEmpty || $0.text.utf8.contains(UInt8(ascii: "="))
+    }) {
       throw refuse("'\(name)' can't be the name of a variable")
     }
     let times = [

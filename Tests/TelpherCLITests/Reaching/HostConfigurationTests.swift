@@ -5,7 +5,7 @@ import Testing
 
 /// The text of a configuration file.
 struct HostConfigurationTests {
-  private func hosts(_ text: String) throws -> [String: String] {
+  private func hosts(_ text: String) throws -> [ExactText: String] {
     try HostConfiguration(parsing: text).hosts.mapValues {
       "\($0.endpoint)\($0.keep.map { " \($0)" } ?? "")"
     }

@@ -1,3 +1,4 @@
+import TelpherText
 import Testing
 
 @testable import TelpherWire

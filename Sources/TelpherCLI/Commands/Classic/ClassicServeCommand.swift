@@ -93,7 +93,7 @@ struct ClassicServeCommand: AsyncParsableCommand {
     options.text = text
     options.pause = pause?.wholeNanoseconds
     options.readsLines = line
-    options.environment = Environment.current()
+    options.environment = Environment.all()
     let logger = EscapingLogHandler.logger(level: logLevel)
     let host = ClassicHost(
       backend: CurrentBackend.require(), dialect: dialect, options: options, logger: logger)

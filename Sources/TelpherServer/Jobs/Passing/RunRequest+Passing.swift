@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelpherText
 internal import TelpherTransport
 internal import TelpherWire
 
@@ -14,11 +15,11 @@ extension RunRequest {
   ) -> RunRequest {
     var request = self
     request.claim = JobClaim.digest(of: self)
-    var variables: [String: ByteText?] = [:]
+    var variables: [ExactText: ByteText?] = [:]
     for (name, value) in environment(from: initial).variables {
       // A name that is not UTF-8 can't be sent.
       guard let name = String(validating: name.bytes, as: UTF8.self) else { continue }
-      variables[name] = ByteText(value.bytes)
+      variables[ExactText(name)] = ByteText(value.bytes)
     }
     request.env = variables
     request.cleanEnv = true
