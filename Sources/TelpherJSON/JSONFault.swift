@@ -8,6 +8,8 @@ package enum JSONFault: Error, Equatable {
   case depth
   /// There are too many values.
   case values
+  /// An object has too many keys.
+  case keys
   /// A string has more combining marks in a row than `JSONLimits` allows.
   case marks
 }
@@ -25,10 +27,13 @@ package struct JSONLimits: Sendable {
   package var depth: Int
   /// The most values: one more than there are commas.
   package var values: Int
+  /// The most keys of one object. Each is hashed, so it takes much longer than another value.
+  package var keys: Int
 
   /// Limits for JSON whose length is limited, which bounds the number of its values.
-  package init(depth: Int = 64, values: Int = .max) {
+  package init(depth: Int = 64, values: Int = .max, keys: Int = .max) {
     self.depth = depth
     self.values = values
+    self.keys = keys
   }
 }

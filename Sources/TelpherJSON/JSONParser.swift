@@ -77,6 +77,7 @@ struct JSONParser {
     if take(UInt8(ascii: "}")) { return .object(object) }
     repeat {
       skipSpace()
+      guard object.members.count < limits.keys else { throw .keys }
       guard next == UInt8(ascii: "\"") else { throw .syntax }
       let key = try checked(try string(), marks: JSONLimits.keyMarks)
       skipSpace()

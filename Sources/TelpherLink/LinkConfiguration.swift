@@ -28,8 +28,9 @@ public struct LinkConfiguration: Sendable {
   /// read. Beyond that, this side stops reading from it.
   public var maxQueuedAnswers = 1 << 20
   /// The most work that the frames of one connection may cause per turn of the loop. An OPEN,
-  /// CONTROL or RESET counts 16, any other event 1: so 64 OPENs, for which a server needs less than
-  /// a millisecond. Further frames wait for the next turn.
+  /// CONTROL or RESET counts 16, with 1 more for each 16 bytes of an OPEN, and any other event 1: so
+  /// 40 short OPENs, for which a server needs less than a millisecond. Further frames wait for the
+  /// next turn.
   public var workPerTurn = 1_024
   /// The most bytes that a channel sends per turn while others wait.
   public var quantum = 64 * 1024

@@ -28,6 +28,12 @@ struct JSONLimitsTests {
     #expect(Self.fault(values, JSONLimits(values: 3)) == .values)
   }
 
+  @Test func `The number of keys of an object is limited`() {
+    let objects = Array(#"[{"a":1,"b":2},{"a":1,"a":2}]"#.utf8)
+    #expect(Self.fault(objects, JSONLimits(keys: 2)) == nil)
+    #expect(Self.fault(objects, JSONLimits(keys: 1)) == .keys)
+  }
+
   /// `String` takes the keys of each pair for equal.
   @Test func `Keys are equal only if their bytes are`() throws {
     let keys = ["\u{E9}", "e\u{301}", "K", "\u{212A}"]

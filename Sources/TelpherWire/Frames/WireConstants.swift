@@ -40,6 +40,9 @@ package enum WireConstants {
   /// The most values in the JSON of an OPEN. Linux counts at least 9 bytes for each argument and
   /// variable, so 2 MiB hold 233,016; a parser's memory grows with their number.
   package static let maxOpenValues = 262_144
+  /// The most keys of one object in a message. Decoding takes more than a microsecond for each, and no
+  /// other client is served meanwhile. An environment has some hundred variables.
+  package static let maxObjectKeys = 4_096
   /// The longest CONTROL in bytes.
   package static let maxControlLength: UInt32 = 4_096
   /// The longest CLOSE in bytes.

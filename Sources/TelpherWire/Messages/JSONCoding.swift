@@ -23,7 +23,8 @@ enum JSONCoding {
     _ type: Message.Type, from bytes: [UInt8], name: String
   ) throws(WireError) -> Message {
     let limits = JSONLimits(
-      depth: WireConstants.maxJSONDepth, values: WireConstants.maxOpenValues)
+      depth: WireConstants.maxJSONDepth, values: WireConstants.maxOpenValues,
+      keys: WireConstants.maxObjectKeys)
     let message = try decoded(limits, name: name) {
       try JSONDecoding.decode(type, from: bytes, limits: limits)
     }
@@ -74,6 +75,7 @@ enum JSONCoding {
     case .syntax: "\(name): not valid JSON"
     case .depth: "\(name) is nested more than \(limits.depth) levels deep"
     case .values: "\(name) holds more than \(limits.values) values"
+    case .keys: "\(name): an object has more than \(limits.keys) keys"
     case .marks:
       "\(name): a key has more than \(JSONLimits.keyMarks) combining marks in a row, or another string more than \(JSONLimits.marks)"
     }

@@ -87,6 +87,16 @@ import Testing
     #expect(CloseResult(.refused, message: error.message).encoded().count <= 8_192)
   }
 
+  @Test func `The number of keys of an object is limited`() {
+    func run(_ keys: Int) -> String {
+      let variables = (0..<keys).map { #""v\#($0)":"x""# }.joined(separator: ",")
+      return #"{"op":"run","argv":["a"],"env":{\#(variables)}}"#
+    }
+    #expect(Self.refusal(run(4_096)) == nil)
+    #expect(Self.refusal(run(4_097))?.message == "OPEN: an object has more than 4096 keys")
+    #expect(Self.refusal(run(260_000))?.message == "OPEN: an object has more than 4096 keys")
+  }
+
   @Test func `Equal messages have equal bytes`() {
     var request = RunRequest()
     request.argv = ["a/b"]
