@@ -122,12 +122,12 @@ struct JSONValueDecoder: Decoder, SingleValueDecodingContainer {
   private func integer<Number: FixedWidthInteger>(_ type: Number.Type) throws -> Number {
     switch value {
     case .integer(let integer):
-      guard let number = Number(exactly: integer) else { throw misfit("\(integer)") }
+      guard let number = Number(exactly: integer) else { throw misfit("\(integer)", as: type) }
       return number
     case .number(let text):
       if let number = Number(text) { return number }
       guard let digits = Self.integerDigits(of: text), let number = Number(digits) else {
-        throw misfit(text)
+        throw misfit(text, as: type)
       }
       return number
     default: throw mismatch(type)
@@ -141,7 +141,7 @@ struct JSONValueDecoder: Decoder, SingleValueDecodingContainer {
     case .integer(let integer): return Number(integer)
     case .number(let text):
       guard let number = Number(text), number.isFinite, number != 0 || Self.isZero(text) else {
-        throw misfit(text)
+        throw misfit("\(Self.shown(text)) is too large or too small")
       }
       return number
     default: throw mismatch(type)
@@ -177,12 +177,21 @@ struct JSONValueDecoder: Decoder, SingleValueDecodingContainer {
       .contains { (UInt8(ascii: "1")...UInt8(ascii: "9")).contains($0) }
   }
 
-  /// The error for a number that the type can't represent. Like that of Foundation, it does not say
-  /// which keys lead to the number.
-  private func misfit(_ text: String) -> DecodingError {
-    .dataCorrupted(
-      DecodingError.Context(
-        codingPath: [], debugDescription: "the number \(text) can't be represented"))
+  /// The error for a number that an integer type can't represent.
+  private func misfit<Number: FixedWidthInteger>(
+    _ text: String, as type: Number.Type
+  ) -> DecodingError {
+    misfit(
+      "\(Self.shown(text)) is not a whole number between \(Number.min) and \(Number.max)")
+  }
+
+  private func misfit(_ description: String) -> DecodingError {
+    .dataCorrupted(DecodingError.Context(codingPath: codingPath, debugDescription: description))
+  }
+
+  /// The number for a message: the peer chooses its length.
+  private static func shown(_ text: String) -> String {
+    text.utf8.count <= 40 ? text : "\(text.prefix(40))..."
   }
 
   /// The error for a value of another type.

@@ -42,6 +42,8 @@ struct FoundationComparisonTests {
     // Foundation does not look at all parts of a text, so it may report another error.
     if case .notJSON = ours, theirs.isError { return }
     if case .notJSON = ours, hasTrailingComma(json) { return }
+    // Foundation does not say which keys lead to a number that the type can't represent.
+    if case .unusable = ours, case .notJSON = theirs { return }
     #expect(
       ours == theirs, "\(String(decoding: json, as: UTF8.self)) as \(type)",
       sourceLocation: sourceLocation)

@@ -92,8 +92,7 @@ enum JSONCoding {
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
       "a value has the wrong type\(path(context))"
     case .dataCorrupted(let context):
-      context.codingPath.isEmpty
-        ? "not valid JSON" : "a value can't be used\(path(context)): \(context.debugDescription)"
+      "a value can't be used\(path(context)): \(context.debugDescription)"
     @unknown default: "not JSON of the expected shape"
     }
   }

@@ -81,13 +81,22 @@ import Testing
     ),
     (#"{"files":{}}"#, "the key 'in' is missing at 'Index 0.files'"),
     (#"{"file":"7"}"#, "a value has the wrong type at 'Index 0.file'"),
-    (#"{"file":1.5}"#, "not valid JSON"),
+    (
+      #"{"file":1.5}"#,
+      "a value can't be used at 'Index 0.file': 1.5 is not a whole number between -9223372036854775808 and 9223372036854775807"
+    ),
     (#"{"file":7,"data":"x"}"#, "a value has the wrong type at 'Index 0.data'"),
-    (#"{"file":7,"data":9223372036854775808}"#, "not valid JSON"),
+    (
+      #"{"file":7,"data":9223372036854775808}"#,
+      "a value can't be used at 'Index 0.data': 9223372036854775808 is not a whole number between -9223372036854775808 and 9223372036854775807"
+    ),
     (#"{"file":7,"hole":{}}"#, "a value has the wrong type at 'Index 0.hole'"),
     (#"{"file":7,"start":true}"#, "a value has the wrong type at 'Index 0.start'"),
     (#"{"file":7,"digest":5}"#, "a value has the wrong type at 'Index 0.digest'"),
-    (#"{"file":7,"digest":"ab","mode":-1}"#, "not valid JSON"),
+    (
+      #"{"file":7,"digest":"ab","mode":-1}"#,
+      "a value can't be used at 'Index 0.mode': -1 is not a whole number between 0 and 4294967295"
+    ),
     (#"{"file":7,"digest":"ab","size":"1"}"#, "a value has the wrong type at 'Index 0.size'"),
     (
       #"{"file":7,"digest":"ab","mtime_ns":"1"}"#,

@@ -40,19 +40,34 @@ import Testing
     ("[]", "a value has the wrong type"),
     ("5", "a value has the wrong type"),
     (#"{"signal":"TERM"}"#, "a value has the wrong type at 'signal'"),
-    (#"{"signal":2147483648}"#, "not valid JSON"),
+    (
+      #"{"signal":2147483648}"#,
+      "a value can't be used at 'signal': 2147483648 is not a whole number between -2147483648 and 2147483647"
+    ),
     (#"{"cancel":1}"#, "a value has the wrong type at 'cancel'"),
-    (#"{"stop_sending":256}"#, "not valid JSON"),
+    (
+      #"{"stop_sending":256}"#,
+      "a value can't be used at 'stop_sending': 256 is not a whole number between 0 and 255"
+    ),
     (#"{"detach":"yes"}"#, "a value has the wrong type at 'detach'"),
     (#"{"resize":{"rows":1}}"#, "the key 'columns' is missing at 'resize'"),
-    (#"{"resize":{"rows":65536,"columns":1}}"#, "not valid JSON"),
+    (
+      #"{"resize":{"rows":65536,"columns":1}}"#,
+      "a value can't be used at 'resize.rows': 65536 is not a whole number between 0 and 65535"
+    ),
     (#"{"digest":7}"#, "a value has the wrong type at 'digest'"),
     (#"{"restart":0}"#, "a value has the wrong type at 'restart'"),
     (#"{"opened":[]}"#, "a value has the wrong type at 'opened'"),
     (#"{"opened":{"attached":1}}"#, "a value has the wrong type at 'opened.attached'"),
-    (#"{"opened":{"offsets":{"1":-1}}}"#, "not valid JSON"),
+    (
+      #"{"opened":{"offsets":{"1":-1}}}"#,
+      "a value can't be used at 'opened.offsets.1': -1 is not a whole number between 0 and 18446744073709551615"
+    ),
     (#"{"opened":{"committed":"9"}}"#, "a value has the wrong type at 'opened.committed'"),
-    (#"{"opened":{"size":0.5}}"#, "not valid JSON"),
+    (
+      #"{"opened":{"size":0.5}}"#,
+      "a value can't be used at 'opened.size': 0.5 is not a whole number between -9223372036854775808 and 9223372036854775807"
+    ),
     (#"{"must":"fly"}"#, "a value has the wrong type at 'must'"),
     (#"{"must":["fly"]}"#, "the key 'fly' must be understood and is not"),
   ]) func `A malformed message is refused with the reason`(json: String, message: String) {

@@ -87,6 +87,17 @@ import Testing
     #expect(CloseResult(.refused, message: error.message).encoded().count <= 8_192)
   }
 
+  @Test(arguments: [
+    "99999999999999999999", "-99999999999999999999", "1.5", "1e400",
+    String(repeating: "9", count: 60_000),
+  ])
+  func `A number out of range is named with its key`(_ number: String) throws {
+    let error = try #require(
+      Self.refusal(#"{"op":"run","argv":["a"],"deadline_ms":\#(number)}"#))
+    #expect(error.message.contains("'deadline_ms': \(number.prefix(40))"), "\(error)")
+    #expect(error.message.contains("is not a whole number between"))
+  }
+
   @Test func `The number of keys of an object is limited`() {
     func run(_ keys: Int) -> String {
       let variables = (0..<keys).map { #""v\#($0)":"x""# }.joined(separator: ",")
