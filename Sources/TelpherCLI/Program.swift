@@ -54,28 +54,42 @@ package enum Program {
 
   /// Parses the command line.
   ///
-  /// The parser's time grows with the square of the number of arguments: 20,000 take minutes. `run`
-  /// and `on` pass everything after the command on unchanged. So of a long command line only the first
-  /// `parsedAtOnce` arguments are parsed, if they contain the command. Of a command with many paths
-  /// most of the paths are not parsed (`ShortenedArguments`).
+  /// The parser's time grows with the square of the number of arguments: 20,000 take minutes. `run`,
+  /// `on` and `shell` pass everything after the command on unchanged. So of a long command line only
+  /// the first `parsedAtOnce` arguments are parsed, if they contain the command. Of a command with
+  /// many paths most of the paths are not parsed (`ShortenedArguments`).
   static func parse(_ arguments: [String]) throws -> any ParsableCommand {
     let arguments = OnCommand.parsed(ReconnectArgument.parsed(arguments))
-    guard arguments.count > parsedAtOnce else { return try RootCommand.parseAsRoot(arguments) }
-    if takesManyPaths(arguments.first) { return try parseShortened(arguments) }
-    if let command = try? RootCommand.parseAsRoot(Array(arguments.prefix(parsedAtOnce))),
-      var run = command as? any RunsWords, !run.options.words.isEmpty
-    {
-      run.options.words += arguments.dropFirst(parsedAtOnce)
-      return run
+    let type = RootCommand.configuration.subcommands.first {
+      $0.configuration.commandName == arguments.first
     }
-    return try RootCommand.parseAsRoot(arguments)
+    if type is any RunsWords.Type {
+      if arguments.count > parsedAtOnce,
+        var command = try? parseWords(Array(arguments.prefix(parsedAtOnce))) as? any RunsWords,
+        !command.words.isEmpty
+      {
+        command.words += arguments.dropFirst(parsedAtOnce)
+        return command
+      }
+      return try parseWords(arguments)
+    }
+    guard arguments.count > parsedAtOnce, type is any TakesManyPaths.Type else {
+      return try RootCommand.parseAsRoot(arguments)
+    }
+    return try parseShortened(arguments)
   }
 
-  /// Whether this is the name of a command that takes many paths.
-  private static func takesManyPaths(_ name: String?) -> Bool {
-    RootCommand.configuration.subcommands.contains {
-      $0.configuration.commandName == name && $0 is any TakesManyPaths.Type
-    }
+  /// Parses the command line of a command that runs words, which may begin with any number of dashes.
+  private static func parseWords(_ arguments: [String]) throws -> any ParsableCommand {
+    let dashed = DashedWords(arguments)
+    guard !dashed.isEmpty,
+      var command = try? RootCommand.parseAsRoot(dashed.arguments) as? any RunsWords,
+      let words = dashed.restored(command.words)
+    else { return try RootCommand.parseAsRoot(arguments) }
+    command.words = words
+    // The words were placeholders when the parser did it.
+    try command.validate()
+    return command
   }
 
   /// Parses the command line of a command that takes many paths, with the same result as the parser

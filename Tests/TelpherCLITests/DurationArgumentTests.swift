@@ -21,6 +21,13 @@ struct DurationArgumentTests {
   func whatIsNoTimeIsRefused(_ text: String) {
     #expect(throws: ValidationError.self) { try DurationArgument.parse(text) }
   }
+
+  @Test func aTimeToWaitIsMoreThanZero() throws {
+    #expect(try DurationArgument.parsePositive("1ms") == .milliseconds(1))
+    for text in ["0", "0ms", "0.0h", ".0", "x"] {
+      #expect(throws: ValidationError.self) { try DurationArgument.parsePositive(text) }
+    }
+  }
 }
 
 struct EnvironmentVariableTests {

@@ -37,6 +37,11 @@ struct OnCommand: RunsWords {
   @OptionGroup var connection: ConnectionOptions
   @OptionGroup var options: RunOptions
 
+  var words: [String] {
+    get { options.words }
+    set { options.words = newValue }
+  }
+
   /// Whether no command is named, and the user has a terminal for the login shell.
   private var isShell: Bool {
     options.words.isEmpty && isatty(STDIN_FILENO) == 1 && !options.json && !options.shell

@@ -23,11 +23,18 @@ struct RunCommand: AsyncParsableCommand, RunsWords {
 
       telpher sends SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the \
       command. A second SIGINT, SIGTERM, SIGHUP or SIGQUIT, or the first if the server has not \
-      answered yet, ends telpher at once; the server then ends the command.
+      answered yet, ends telpher at once; the server then ends the command. With -t it is the same \
+      for the first SIGHUP, which comes when the terminal is closed, and Ctrl-C is a key for the \
+      command once the server has answered.
       """)
 
   @OptionGroup var server: ServerOptions
   @OptionGroup var options: RunOptions
+
+  var words: [String] {
+    get { options.words }
+    set { options.words = newValue }
+  }
 
   func validate() throws {
     try options.check(in: self, example: "telpher run -- ls -l")

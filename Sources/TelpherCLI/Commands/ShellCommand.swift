@@ -3,7 +3,7 @@ internal import Glibc
 internal import TelpherClient
 
 /// `telpher shell`
-struct ShellCommand: AsyncParsableCommand, TakesByteArguments {
+struct ShellCommand: RunsWords {
   static let configuration = CommandConfiguration(
     commandName: "shell",
     abstract: "Starts your login shell on a server, on a terminal.",

@@ -14,6 +14,17 @@ enum DurationArgument {
     text == "forever" ? .seconds(-1) : try parse(text)
   }
 
+  /// Reads a time that is more than 0.
+  ///
+  /// - Throws: `ValidationError` that says what is expected.
+  static func parsePositive(_ text: String) throws -> Duration {
+    let duration = try parse(text)
+    guard duration > .zero else {
+      throw ValidationError("'\(text)' is no time to wait; write more than 0")
+    }
+    return duration
+  }
+
   /// Reads a time.
   ///
   /// - Throws: `ValidationError` that says what is expected.

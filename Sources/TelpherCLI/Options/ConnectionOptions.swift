@@ -30,7 +30,7 @@ struct ConnectionOptions: ParsableArguments {
         password, and 10s without one.
         """,
       valueName: "duration"),
-    transform: DurationArgument.parse)
+    transform: DurationArgument.parsePositive)
   var connectTimeout: Duration?
 
   @Option(

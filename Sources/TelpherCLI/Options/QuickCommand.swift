@@ -119,7 +119,8 @@ enum QuickCommand: Equatable {
   ) throws(QuickArguments.Unusual) {
     switch option {
     case "--on" where server.address == nil: server.address = try rest.plainValue()
-    case "--connect-timeout": server.connectTimeout = try rest.value(DurationArgument.parse)
+    case "--connect-timeout":
+      server.connectTimeout = try rest.value(DurationArgument.parsePositive)
     case "--keep": server.keep = try rest.value(DurationArgument.parse)
     default: throw QuickArguments.Unusual()
     }

@@ -2,6 +2,6 @@ internal import ArgumentParser
 
 /// A command that runs the words at the end of its command line.
 protocol RunsWords: AsyncParsableCommand, TakesByteArguments {
-  /// The words, and how to run them.
-  var options: RunOptions { get set }
+  /// The words.
+  var words: [String] { get set }
 }

@@ -48,7 +48,8 @@ struct QuickCommandTests {
   private static let words = [
     "true", "ls", "-l", "-", "--", "", "help", "run", "--help", "-h", "--version", "--unknown",
     "--generate-completion-script", "---completion", "--experimental-dump-help", "a=b", "--a=b",
-    "=", "-\u{301}", "\u{301}", "-i1", "-ii", "\u{2014}", notUTF8,
+    "=", "-\u{301}", "\u{301}", "-i1", "-ii", "\u{2014}", "---", "---x", "-----a=b",
+    "---\u{301}", notUTF8,
   ]
 
   /// What the command line means to the parser; nil if it reports an error or prints help.
@@ -125,6 +126,7 @@ struct QuickCommandTests {
     ["run", "--pids", "9", "--memory=1G", "--nice", "3", "--", "true"],
     ["run", "-it", "--", "top"], ["run", "-i", "-t", "top"], ["on", "build", "--tty", "top"],
     ["on", "build", "--", "make"], ["on", "build", "--grace", "1", "make", "-j8"],
+    ["run", "echo", "---"], ["run", "--", "---x", "-----"], ["on", "build", "echo", "---a=b"],
     ["info"], ["info", "--on", "unix:/s", "--json"], ["ping"], ["ping", "--count", "3", "--json"],
   ])
   func `Common command lines are recognized`(arguments: [String]) throws {
@@ -136,7 +138,8 @@ struct QuickCommandTests {
     [], ["help"], ["--help"], ["--version", "x"], ["--version=1"], ["run"], ["run", "--"],
     ["run", "--help"], ["run", "-x", "true"], ["run", "--install", "ask", "true"],
     ["run", "--json", "--json", "true"], ["run", "--json=1", "true"], ["run", "--cwd"],
-    ["run", "a", "--generate-completion-script"],
+    ["run", "a", "--generate-completion-script"], ["run", "---", "true"],
+    ["run", "--connect-timeout", "0", "true"], ["run", "--connect-timeout=0ms", "true"],
     ["run", "--cwd", "", "true"], ["run", "--cwd", "-a", "true"],
     ["run", "--timeout", "x", "true"], ["run", "-t", "--json", "true"],
     ["run", "-t", "-it", "true"],
@@ -147,6 +150,26 @@ struct QuickCommandTests {
   ])
   func `Unusual command lines are left to the parser`(arguments: [String]) {
     #expect(QuickCommand(arguments) == nil)
+  }
+
+  /// The parser itself refuses such words.
+  @Test(arguments: [
+    ["run", "--install", "never", "echo", "---", "-----a"],
+    ["run", "--install", "never", "--", "---x"],
+    ["on", "build", "--install", "never", "echo", "---"], ["shell", "echo", "---"],
+  ])
+  func `Words of a command may begin with many dashes`(arguments: [String]) throws {
+    let command = try #require(try Program.parse(arguments) as? any RunsWords)
+    let start = try #require(arguments.firstIndex { $0 == "--" || $0 == "echo" })
+    #expect(command.words == Array(arguments[start...]))
+  }
+
+  @Test(arguments: [
+    ["run", "--install", "never", "---", "true"], ["run", "--cwd", "---", "--", "---"],
+    ["shell", "---"],
+  ])
+  func `An option with many dashes is unknown`(arguments: [String]) {
+    #expect(throws: (any Error).self) { try Program.parse(arguments) }
   }
 
   @Test func `The version is the text that the parser prints`() {
