@@ -1,11 +1,9 @@
 // The guard is a small process next to a server. It ends the server's running commands if the
-// server dies unexpectedly (SIGKILL, the kernel's out-of-memory killer, a crash).
-//
-// It is forked, not executed, so that it works in any program that uses the library. The server has
-// other threads when it forks, so the guard makes raw system calls only. It shares memory with the
-// server: the table of the running commands. It notices the server's end by the end of a pipe.
+// server dies unexpectedly (SIGKILL, the kernel's out-of-memory killer, a crash). It is a helper
+// process, and shares memory with the server: the table of the running commands.
 #define _GNU_SOURCE
 #include "CTelpherSys.h"
+#include "helper.h"
 #include "raw.h"
 
 #include <errno.h>
@@ -14,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -195,72 +192,33 @@ CHILD_SIDE static void set_title(void) {
   }
 }
 
-CHILD_SIDE static _Noreturn void
-guard(int reader, int groups, const struct telpher_guard_table *table) {
-  call(SYS_setsid, 0, 0, 0, 0);
-  call(SYS_chdir, (long)"/", 0, 0, 0);
-  // Descriptor 0 becomes the pipe and 1 the folder of control groups; all others are closed.
-  long reader_copy = call(SYS_fcntl, reader, F_DUPFD, 10, 0);
-  long groups_copy = groups < 0 ? -1 : call(SYS_fcntl, groups, F_DUPFD, 10, 0);
-  call(SYS_dup3, reader_copy, 0, 0, 0);
-  if (groups_copy < 0 || call(SYS_dup3, groups_copy, 1, 0, 0) < 0) call(SYS_close, 1, 0, 0, 0);
-  if (call(SYS_close_range, 2, ~0U, 0, 0) < 0) {
-    for (int i = 2; i < 65536; i++) call(SYS_close, i, 0, 0, 0);
+// Ends the commands, unless the server has dismissed the guard.
+CHILD_SIDE static void guard_ends(void *context, int was_dismissed) {
+  const struct telpher_guard_table *table = context;
+  if (was_dismissed) return;
+  for (int round = 0; round < ROUNDS; round++) {
+    kill_groups(table);
+    if (!kill_tagged(table)) break;
+    struct timespec pause;
+    pause.tv_sec = 0;
+    pause.tv_nsec = 2000000;
+    call(SYS_nanosleep, (long)&pause, 0, 0, 0);
   }
-  set_title();
-  char byte;
-  long count;
-  do count = call(SYS_read, 0, (long)&byte, 1, 0);
-  while (count == -EINTR);
-  if (count == 0) {
-    for (int round = 0; round < ROUNDS; round++) {
-      kill_groups(table);
-      if (!kill_tagged(table)) break;
-      struct timespec pause;
-      pause.tv_sec = 0;
-      pause.tv_nsec = 2000000;
-      call(SYS_nanosleep, (long)&pause, 0, 0, 0);
-    }
-  }
-  for (;;) call(SYS_exit_group, 0, 0, 0, 0);
 }
 
 // ---- In the server ----
 
-CHILD_SIDE int telpher_guard_start(int groups, size_t slots, struct telpher_guard *result) {
+int telpher_guard_start(int groups, size_t slots, struct telpher_guard *result) {
   size_t size = sizeof(struct telpher_guard_table) + slots * sizeof(struct slot);
-  struct telpher_guard_table *table =
-      mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (table == MAP_FAILED) return -errno;
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) {
-    int error = errno;
+  struct telpher_guard_table *table = telpher_share_memory(size);
+  if (!table) return -errno;
+  struct helper_work work = {.begin = set_title, .end = guard_ends, .context = table};
+  int writer = telpher_start_helper(groups, &work);
+  if (writer < 0) {
     munmap(table, size);
-    return -error;
+    return writer;
   }
-  // Forks twice, so that the guard is not a child of the server. All signals stay blocked in the
-  // guard.
-  unsigned long all = ~0UL, before;
-  call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof all);
-  long pid = call(SYS_clone, SIGCHLD, 0, 0, 0);
-  if (pid == 0) {
-    long second = call(SYS_clone, SIGCHLD, 0, 0, 0);
-    if (second == 0) guard(ends[0], groups, table);
-    for (;;) call(SYS_exit_group, second < 0 ? -second : 0, 0, 0, 0);
-  }
-  int status = 0;
-  if (pid > 0) {
-    call(SYS_wait4, pid, (long)&status, __WALL, 0);
-    pid = WIFEXITED(status) ? -WEXITSTATUS(status) : -EAGAIN;
-  }
-  call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before);
-  close(ends[0]);
-  if (pid < 0) {
-    close(ends[1]);
-    munmap(table, size);
-    return (int)pid;
-  }
-  *result = (struct telpher_guard){.table = table, .slots = slots, .writer = ends[1]};
+  *result = (struct telpher_guard){.table = table, .slots = slots, .writer = writer};
   return 0;
 }
 

@@ -1,22 +1,18 @@
 // The raw mode of this process's terminal. The header documents the functions.
 //
-// A second process, the keeper, restores the attributes if this process ends without doing so. It
-// is forked, not executed. The process has other threads when it forks, so the keeper makes raw
-// system calls only. It notices the end by the end of a pipe.
+// A helper process, the keeper, restores the attributes if this process ends without doing so.
 #define _GNU_SOURCE
 #include "CTelpherSys.h"
+#include "helper.h"
 #include "raw.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <termios.h>
-#include <unistd.h>
 
 // The kernel's struct termios, as TCGETS fills it: four flags, the line discipline and 19 characters
 // on all systems that raw.h knows. The rest stays 0.
@@ -50,63 +46,22 @@ CHILD_SIDE static void restore(int terminal, struct shared *state) {
   call(SYS_ioctl, terminal, TCSETS, (long)&state->before, 0);
 }
 
-// ---- In the keeper ----
-
-CHILD_SIDE static _Noreturn void keep(int reader, int terminal, struct shared *state) {
-  // A session of its own: no signal of the terminal reaches the keeper, and it may change the
-  // attributes from the background.
-  call(SYS_setsid, 0, 0, 0, 0);
-  call(SYS_chdir, (long)"/", 0, 0, 0);
-  // Descriptor 0 becomes the pipe and 1 the terminal; all others are closed.
-  long reader_copy = call(SYS_fcntl, reader, F_DUPFD, 10, 0);
-  long terminal_copy = call(SYS_fcntl, terminal, F_DUPFD, 10, 0);
-  call(SYS_dup3, reader_copy, 0, 0, 0);
-  call(SYS_dup3, terminal_copy, 1, 0, 0);
-  if (call(SYS_close_range, 2, ~0U, 0, 0) < 0) {
-    for (int i = 2; i < 65536; i++) call(SYS_close, i, 0, 0, 0);
-  }
-  char byte;
-  long count;
-  do count = call(SYS_read, 0, (long)&byte, 1, 0);
-  while (count == -EINTR);
-  restore(1, state);
-  for (;;) call(SYS_exit_group, 0, 0, 0, 0);
+CHILD_SIDE static void keeper_ends(void *context, int was_dismissed) {
+  (void)was_dismissed;
+  // The keeper's session is not the terminal's, so it may change the attributes from the background.
+  restore(1, context);
 }
 
-// ---- In the process ----
-
-CHILD_SIDE static int start_keeper(int terminal) {
-  struct shared *state =
-      mmap(NULL, sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (state == MAP_FAILED) return -errno;
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) {
-    int error = errno;
+static int start_keeper(int terminal) {
+  struct shared *state = telpher_share_memory(sizeof *state);
+  if (!state) return -errno;
+  struct helper_work work = {.begin = NULL, .end = keeper_ends, .context = state};
+  // The pipe's writing end stays open until this process ends.
+  int writer = telpher_start_helper(terminal, &work);
+  if (writer < 0) {
     munmap(state, sizeof *state);
-    return -error;
+    return writer;
   }
-  // Forks twice, so that the keeper is not a child of this process. All signals stay blocked in it.
-  unsigned long all = ~0UL, before;
-  call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof all);
-  long pid = call(SYS_clone, SIGCHLD, 0, 0, 0);
-  if (pid == 0) {
-    long second = call(SYS_clone, SIGCHLD, 0, 0, 0);
-    if (second == 0) keep(ends[0], terminal, state);
-    for (;;) call(SYS_exit_group, second < 0 ? -second : 0, 0, 0, 0);
-  }
-  int status = 0;
-  if (pid > 0) {
-    call(SYS_wait4, pid, (long)&status, __WALL, 0);
-    pid = WIFEXITED(status) ? -WEXITSTATUS(status) : -EAGAIN;
-  }
-  call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before);
-  close(ends[0]);
-  if (pid < 0) {
-    close(ends[1]);
-    munmap(state, sizeof *state);
-    return (int)pid;
-  }
-  // The pipe's other end stays open until this process ends.
   shared = state;
   return 0;
 }

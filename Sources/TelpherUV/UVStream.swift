@@ -5,7 +5,7 @@ internal import TelpherTransport
 
 /// A byte stream over libuv's streams: a TCP or Unix socket, one end of a pipe, a terminal, or a
 /// pair of these, one for reading and one for writing.
-final class UVStream: ByteStream, HandleOwner {
+final class UVStream: UVReader, HandleOwner {
   /// The libuv handles that carry the bytes.
   enum Handles {
     /// One handle for reading and writing. shutdown(2) ends its writing side.
@@ -24,8 +24,8 @@ final class UVStream: ByteStream, HandleOwner {
   var onWritable: (() -> Void)?
   var onWriteFailure: ((TransportError) -> Void)?
 
-  var readLimit = Int.max {
-    didSet { if (readLimit > 0) != (oldValue > 0) { updateReading() } }
+  var demand = ReadDemand() {
+    didSet { if demand.mayRead != oldValue.mayRead { updateReading() } }
   }
 
   /// The handle to read from. Nil for a stream that only writes, and after `close`.
@@ -39,7 +39,6 @@ final class UVStream: ByteStream, HandleOwner {
   /// restored when they close.
   var adopted: [AdoptedDescriptor] = []
 
-  private var wantsReads = false
   /// How many bytes were read in turn `turn` of the loop.
   private var readInTurn = 0
   private var turn: UInt64 = 0
@@ -80,21 +79,9 @@ final class UVStream: ByteStream, HandleOwner {
 
   // MARK: - Reading
 
-  func resumeReading() {
-    loop.preconditionIsCurrent()
-    wantsReads = true
-    updateReading()
-  }
-
-  func pauseReading() {
-    loop.preconditionIsCurrent()
-    wantsReads = false
-    updateReading()
-  }
-
   private func updateReading() {
     guard let input, !hasEnded else { return }
-    let reads = wantsReads && readLimit > 0
+    let reads = demand.mayRead
     guard reads != isReading else { return }
     isReading = reads
     guard reads else {

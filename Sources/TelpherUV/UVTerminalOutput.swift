@@ -8,18 +8,17 @@ internal import TelpherTransport
 /// It polls and reads by itself. libuv's streams take a read that did not fill its memory, followed
 /// by a hangup, for the end; a terminal returns at most 4 KiB at a time, so they would lose what is
 /// left.
-final class UVTerminalOutput: ByteStream, HandleOwner {
+final class UVTerminalOutput: UVReader, HandleOwner {
   /// The most bytes of one turn of the loop: several reads, in one piece of memory.
   private static let turnSize = 64 * 1024
   /// The most bytes that `unreadBytes` takes from the kernel. The kernel keeps about 68 KiB of a
   /// terminal's output; a process that goes on writing must not make the loop read without end.
   private static let takenLimit = 128 * 1024
 
-  private let loop: UVLoop
+  let loop: UVLoop
   private let descriptor: Int32
   /// Nil once closed.
   private var watch: UnsafeMutablePointer<uv_poll_t>?
-  private var wantsReads = false
   private var isPolling = false
   private var hasEnded = false
   /// What `unreadBytes` has taken from the kernel, in order. It is delivered before further reads.
@@ -31,8 +30,8 @@ final class UVTerminalOutput: ByteStream, HandleOwner {
   var onWritable: (() -> Void)?
   var onWriteFailure: ((TransportError) -> Void)?
 
-  var readLimit = Int.max {
-    didSet { if (readLimit > 0) != (oldValue > 0) { updateReading() } }
+  var demand = ReadDemand() {
+    didSet { if demand.mayRead != oldValue.mayRead { updateReading() } }
   }
 
   /// Takes over the descriptor.
@@ -42,19 +41,7 @@ final class UVTerminalOutput: ByteStream, HandleOwner {
     watch = UVPoll.make(descriptor, on: loop, for: self)
   }
 
-  func resumeReading() {
-    loop.preconditionIsCurrent()
-    wantsReads = true
-    updateReading()
-  }
-
-  func pauseReading() {
-    loop.preconditionIsCurrent()
-    wantsReads = false
-    updateReading()
-  }
-
-  private var mayRead: Bool { watch != nil && wantsReads && readLimit > 0 && !hasEnded }
+  private var mayRead: Bool { watch != nil && demand.mayRead && !hasEnded }
 
   private func updateReading() {
     guard let watch else { return }
