@@ -1,4 +1,5 @@
 import Glibc
+import TelpherTestSupport
 import Testing
 
 /// Connections through a fake ssh that starts the server on this machine, made for one command and
@@ -36,6 +37,17 @@ struct SSHTests {
         "run", "--connect-timeout", "300ms", "--on", "ssh://host", "--", "true")
       #expect(result.status == 125)
       #expect(result.errorText.contains("no answer within 300 ms"))
+    }
+  }
+
+  /// It takes these 10 s.
+  @Test(.enabled(if: Scale.isFull), arguments: keeps)
+  func withoutATerminalSSHHasTenSecondsByDefault(_ keep: String) async throws {
+    try await Sandbox.with(keep: keep) { sandbox in
+      sandbox.addProgram("ssh", "#!/bin/sh\nexec sleep 6000\n")
+      let result = try await sandbox.telpher("run", "--on", "ssh://host", "--", "true")
+      #expect(result.status == 125)
+      #expect(result.errorText.contains("no answer within 10000 ms, and there is no terminal"))
     }
   }
 

@@ -43,8 +43,7 @@ final class CarrierLogin: @unchecked Sendable {
   private func limit() {
     guard fault == nil else { return }
     timer?.cancel()
-    let limit =
-      timeout ?? (terminal == nil ? Connection.defaultTimeout : Connection.loginTimeout)
+    let limit = Self.limit(timeout, hasTerminal: terminal != nil)
     timer = loop.schedule(after: Connection.nanoseconds(limit)) { [weak self] in
       guard let self else { return }
       let reason =
@@ -55,6 +54,15 @@ final class CarrierLogin: @unchecked Sendable {
           .unreachable,
           "\(route.words.journey): no answer within \(limit.wholeMilliseconds) ms\(reason)"))
     }
+  }
+
+  /// The limit of an attempt.
+  ///
+  /// - Parameters:
+  ///   - timeout: the limit that the user has set; nil for the default.
+  ///   - hasTerminal: whether the user may have to type a password on a terminal.
+  static func limit(_ timeout: Duration?, hasTerminal: Bool) -> Duration {
+    timeout ?? (hasTerminal ? Connection.loginTimeout : Connection.defaultTimeout)
   }
 
   /// The carrier has started.

@@ -3,7 +3,8 @@
     python3 scripts/lib/docs names              links, anchors, files, variables, types
     python3 scripts/lib/docs options PROGRAM    the options of telpher and of the scripts
     python3 scripts/lib/docs commands PROGRAM   runs the commands of README.md and other pages
-    python3 scripts/lib/docs swift PROGRAM      builds and runs README's Swift program
+    python3 scripts/lib/docs swift PROGRAM      builds and runs README's Swift program, and
+                                                compiles docs/SWIFT.md
 
 Prints a line for each offence; the exit status is 0 if there is none.
 """
