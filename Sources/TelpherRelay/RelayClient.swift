@@ -11,7 +11,9 @@ final class RelayClient: LinkDelegate {
   private(set) var keep: UInt64?
   /// The PINGs that the server has not answered.
   var pings = 0
-  private unowned let relay: Relay
+  /// Retained: a connection that is being refused may end after the relay's server object. The relay
+  /// releases the client when its connection has ended.
+  private let relay: Relay
   private var streams: [StreamID: RelayedStream] = [:]
   /// Whether the connection ends with the last stream.
   private var isLeaving = false

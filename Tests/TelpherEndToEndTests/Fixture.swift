@@ -65,6 +65,8 @@ struct Fixture {
     await serverLoop.shutDown()
     await relayLoop?.shutDown()
     await clientLoop.shutDown()
+    // The connection to the server refers to the relay until its loop has ended.
+    withExtendedLifetime(relay) {}
     return try result.get()
   }
 }

@@ -84,6 +84,7 @@ import Testing
       await first.close()
       await relay.stop("the test is over")
       await Task.detached { await relayLoop.shutDown() }.value
+      withExtendedLifetime(relay) {}
     }
   }
 
