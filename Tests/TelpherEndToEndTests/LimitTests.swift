@@ -77,6 +77,15 @@ struct LimitTests {
     }
   }
 
+  @Test(.enabled(if: OtherUser.isPossible))
+  func aServerDoesNotStartWithALimitThatItCanNotEnforce() async throws {
+    let program = try LocalProgram(
+      OtherUser.wrapper() + [
+        try OtherUser.program(of: .uv), "serve", "--listen", "stdio", "--limit", "pids=10",
+      ])
+    #expect(try await program.end().exit == .exited(code: 125))
+  }
+
   @Test(arguments: SystemBackend.all)
   func theListOfCommandsShowsWhatATreeUses(_ backend: SystemBackend) async throws {
     try await Fixture.with(backend) { fixture in

@@ -127,6 +127,16 @@ private let canLimitTrees = {
     #expect(usage == GroupUsage())
   }
 
+  @Test func controllersOfVersion2AreFoundInAList() {
+    let list = "cpuset cpu io memory hugetlb pids rdma misc\n"
+    #expect(
+      ResourceHierarchy.listed(Controller.allCases, in: list) == [
+        .memory, .processes, .cpu, .io,
+      ])
+    #expect(ResourceHierarchy.listed([.cpu], in: "cpuset cpuacct\n").isEmpty)
+    #expect(ResourceHierarchy.listed(Controller.allCases, in: nil).isEmpty)
+  }
+
   @Test func hierarchiesOfVersion1AreFoundByTheirControllers() {
     let mounts = """
       35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory

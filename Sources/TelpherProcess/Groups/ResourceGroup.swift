@@ -22,7 +22,8 @@ package final class ResourceGroup: Sendable {
 
   /// Sets a limit of the group.
   ///
-  /// - Throws: `SpawnError` of stage `limit`: no hierarchy has the controller, or the kernel refuses.
+  /// - Throws: `SpawnError` of stage `limit`: no hierarchy has the controller, or the kernel refuses;
+  ///   of stage `resources` if descriptors or memory ran out.
   func set(_ limit: ResourceLimit) throws(SpawnError) {
     for hierarchy in hierarchies {
       guard let controller = hierarchy.controllers.first(where: { $0.limit == limit.kind }) else {
@@ -34,8 +35,10 @@ package final class ResourceGroup: Sendable {
         }
         return
       } catch {
+        // Descriptors and memory may be free again later.
+        let isTemporary = [EMFILE, ENFILE, ENOMEM].contains(error.value)
         throw SpawnError(
-          stage: .limit, errno: error.value,
+          stage: isTemporary ? .resources : .limit, errno: error.value,
           message:
             "cannot limit \(limit.kind.optionName) to \(limit.valueText): \(describe(errno: error.value))"
         )
