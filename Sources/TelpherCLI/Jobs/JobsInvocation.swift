@@ -13,13 +13,7 @@ struct JobsInvocation {
   func perform<Value: Sendable>(
     on jobs: [String], _ body: @escaping @Sendable (Connection, String) async throws -> Value
   ) async throws -> [(job: String, outcome: Result<Value, Failure>)] {
-    let connection: Connection
-    do {
-      connection = try await ServerReach(settings: server).connect(embeddedServer: .allowed)
-        .connection
-    } catch {
-      throw Failure(error)
-    }
+    let connection = try await connect()
     return await withTaskGroup { group in
       for (index, job) in jobs.enumerated() {
         group.addTask { () -> (Int, Result<Value, Failure>) in
@@ -31,6 +25,27 @@ struct JobsInvocation {
       var outcomes: [Int: Result<Value, Failure>] = [:]
       for await (index, outcome) in group { outcomes[index] = outcome }
       return jobs.enumerated().compactMap { index, job in outcomes[index].map { (job, $0) } }
+    }
+  }
+
+  private func connect() async throws(Failure) -> Connection {
+    do {
+      return try await ServerReach(settings: server).connect(embeddedServer: .allowed).connection
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  /// The ids of all jobs that have ended.
+  ///
+  /// - Throws: `Failure` if the server can't be reached or lists no jobs.
+  func endedJobs() async throws(Failure) -> [String] {
+    let connection = try await connect()
+    do {
+      return try await connection.jobRecords()
+        .filter { $0.state == .finished || $0.state == .unknown }.map(\.id)
+    } catch {
+      throw Failure(error)
     }
   }
 

@@ -49,8 +49,11 @@ struct JobsPlace: Sendable {
     var path = ""
     for part in folder.split(separator: "/") {
       path += "/\(part)"
-      guard mkdir(path, 0o700) == 0 || errno == EEXIST || access(path, F_OK) == 0 else {
-        throw Failure("cannot make the folder for jobs \(path): \(describe(errno: errno))")
+      guard mkdir(path, 0o700) != 0 else { continue }
+      let error = errno
+      // Above the folder there may be some in which this user can make nothing.
+      guard error == EEXIST || access(path, F_OK) == 0 else {
+        throw Failure("cannot make the folder for jobs \(path): \(describe(errno: error))")
       }
     }
     if let fault = DefaultSocket(folder: folder).faultOfFolder() {

@@ -41,13 +41,4 @@ enum JobOptions {
     }
     return text
   }
-
-  /// A new id of a job: 128 random bits.
-  static func newID() -> String {
-    var generator = SystemRandomNumberGenerator()
-    return (0..<2).map { _ in
-      let digits = String(generator.next(), radix: 16)
-      return String(repeating: "0", count: 16 - digits.count) + digits
-    }.joined()
-  }
 }

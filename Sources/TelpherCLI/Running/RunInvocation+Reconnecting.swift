@@ -16,7 +16,7 @@ extension RunInvocation {
       var command = settings.command
       if let program { command.program = program }
       if first.place != .named { try useLocalSurroundings(&command, first.place) }
-      let id = JobOptions.newID()
+      let id = Connection.newJobID()
       command.job = id
       let unused = Monitor<Connection?>(first.connection)
       let run = ReconnectingRun(

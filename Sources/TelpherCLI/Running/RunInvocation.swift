@@ -54,7 +54,7 @@ struct RunInvocation {
 
   /// Starts the command as a durable job and prints its id.
   private func start(_ options: Connection.JobOptions) async throws(Failure) -> Int32 {
-    let id = JobOptions.newID()
+    let id = Connection.newJobID()
     let outcome: Result<CommandResult, Failure>
     do {
       let reached = try await ServerReach(settings: server).connect(embeddedServer: .allowed)
@@ -64,7 +64,7 @@ struct RunInvocation {
       command.job = id
       let (job, keepsInput) = (command, settings.forwardsInput)
       outcome = .success(
-        try await reached.connection.startJob(job, options, keepsInput: keepsInput))
+        try await reached.connection.launchJob(job, options, keepsInput: keepsInput))
     } catch {
       var failure = Failure(error)
       if failure.kind == "lost" {

@@ -24,7 +24,7 @@ extension Connection {
   ///   it is /dev/null.
   /// - Returns: the result, which is `detached` if the command runs.
   /// - Throws: `ClientError`: `refused` if nothing was run; `lost` if that is unknown.
-  package func startJob(
+  package func launchJob(
     _ command: Command, _ options: JobOptions = JobOptions(), keepsInput: Bool = false
   ) async throws -> CommandResult {
     var request = command.request
@@ -35,10 +35,55 @@ extension Connection {
       await session.ask(.run(request), hasInput: keepsInput).result())
   }
 
+  /// Starts `command` as a durable job, and returns once it has started.
+  ///
+  ///     let job = try await connection.startJob(Command("make"), name: "build")
+  ///
+  /// If the connection is lost, whether the job was started is unknown. Set `Command.job` to an id of
+  /// your own and repeat the call: the command runs once.
+  ///
+  /// - Parameters:
+  ///   - name: a name that other requests may use in place of the id; no other job may have it.
+  ///   - journalSize: the most bytes of output that are kept; nil for the server's default, 64 MiB.
+  /// - Throws: `ClientError`: `refused` if nothing was run, also if the command can't be started;
+  ///   `lost` if that is unknown.
+  public func startJob(
+    _ command: Command, name: String? = nil, journalSize: UInt64? = nil
+  ) async throws -> Job {
+    var command = command
+    let id = command.job ?? Self.newJobID()
+    command.job = id
+    let result = try await launchJob(
+      command, JobOptions(name: name, journal: RunRequest.Journal(bytes: journalSize)))
+    if case .notStarted(_, _, let message) = result.status { throw ClientError(.refused, message) }
+    return Job(id: id, connection: self)
+  }
+
+  /// A new id of a job: 128 random bits.
+  package static func newJobID() -> String {
+    var generator = SystemRandomNumberGenerator()
+    return (0..<2).map { _ in
+      let digits = String(generator.next(), radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
+    }.joined()
+  }
+
+  /// A durable job of the server, which is not asked for it now.
+  ///
+  /// - Parameter reference: its id, a unique beginning of the id, or its name.
+  public nonisolated func job(_ reference: String) -> Job { Job(id: reference, connection: self) }
+
+  /// Lists the server's durable jobs, the oldest first.
+  ///
+  ///     for job in try await connection.jobs() where job.state == .running { print(job.id) }
+  ///
+  /// - Throws: `ClientError`.
+  public func jobs() async throws -> [JobInfo] { try await jobRecords().map(JobInfo.init) }
+
   /// Lists the durable jobs, the oldest first.
   ///
   /// - Throws: `ClientError`.
-  package func jobs() async throws -> [JobRecord] {
+  package func jobRecords() async throws -> [JobRecord] {
     let answer = try session.ask(.job(JobRequest(.jobs)))
     let result = try await answer.result()
     guard result.result == .ok else {

@@ -149,6 +149,40 @@ struct JobEndTests {
     #expect(await server.finish().status == 0)
   }
 
+  /// Whether a file system can be mounted in a mount namespace of its own.
+  private static let canMount =
+    geteuid() == 0 && system("unshare -m mount -t tmpfs none /tmp 2>/dev/null") == 0
+
+  @Test(.enabled(if: canMount)) func aFullDiskStopsNoJobAndStartsNone() async throws {
+    let sandbox = try Sandbox()
+    // All of it runs in the namespace, also the process that keeps the jobs.
+    sandbox.write(
+      """
+      set -u
+      mkdir state go && mount -t tmpfs -o size=4m,mode=700 none state || exit 10
+      export XDG_STATE_HOME=$PWD/state
+      job=$(telpher run --detach -- sh -c '
+        until [ -e go/now ]; do sleep 0.01; done
+        head -c 8000000 /dev/zero; echo end; exit 5') || exit 11
+      touch go/now
+      telpher wait $job; [ $? = 5 ] || exit 12
+      telpher attach $job >out 2>err; [ $? = 5 ] || exit 13
+      lost=$(sed -n 's/^telpher: \\([0-9]*\\) bytes .* could not be written .*/\\1/p' err |
+        paste -sd+ | bc)
+      [ $(($(wc -c <out) + ${lost:-0})) = 8000004 ] || exit 14
+      telpher run --detach -- touch ran && exit 15
+      [ -e ran ] && exit 16
+      [ "$(telpher jobs --all | wc -l)" = 2 ] || exit 17
+      telpher forget --all || exit 18
+      next=$(telpher run --detach -- sh -c 'exit 6') || exit 19
+      telpher wait $next; [ $? = 6 ] || exit 20
+
+      """, to: sandbox.folder + "/script")
+    let result = try await sandbox.shell(
+      "cd '\(sandbox.folder)' && unshare -m sh ./script")
+    #expect(result.status == 0, "\(result.errorText)")
+  }
+
   @Test func aServerWithoutCommandsRefusesJobs() async throws {
     let sandbox = try Sandbox()
     let (server, addresses) = try await sandbox.serve(

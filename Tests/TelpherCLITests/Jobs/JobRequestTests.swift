@@ -1,4 +1,5 @@
 import Glibc
+import TelpherClient
 import TelpherTestSupport
 import TelpherTransport
 import Testing
@@ -118,6 +119,42 @@ struct JobRequestTests {
         #expect(end.contains(#""bytes":{"1":4,"2":"#))
         #expect(String(decoding: await second.output(1), as: UTF8.self) == "out\n")
         await second.close()
+      }
+    }
+  }
+
+  @Test func theLibraryStartsReadsAndForgetsJobs() async throws {
+    try await Sandbox.withJobs { sandbox in
+      try await withServer(sandbox) { stage in
+        let connection = try await Connection.connect(
+          to: .socket(stage.address), on: stage.loop)
+        let job = try await connection.startJob(
+          Command(shell: "printf abcdef; echo error >&2; exit 3"), name: "mine")
+        #expect(try await job.wait().status == .exited(3))
+        func text(_ output: JobOutput) async throws -> String {
+          var bytes: [UInt8] = []
+          for try await chunk in output { bytes.append(contentsOf: chunk) }
+          return String(decoding: bytes, as: UTF8.self)
+        }
+        #expect(try await text(job.output()) == "abcdef")
+        #expect(try await text(connection.job("mine").output(from: 4)) == "ef")
+        #expect(try await text(job.error()) == "error\n")
+        let list = try await connection.jobs()
+        #expect(list.map(\.id) == [job.id])
+        #expect(list.map(\.state) == [.finished])
+        #expect(list.map(\.outputCount) == [6])
+        // What a reader has not read does not matter.
+        let endless = try await connection.startJob(Command("yes"), journalSize: 1 << 20)
+        for try await _ in endless.output() { break }
+        try await endless.kill(signal: SIGKILL)
+        #expect(try await endless.wait().status == .signaled(SIGKILL))
+        await #expect(throws: ClientError.self) { _ = try await text(endless.output()) }
+        try await job.forget()
+        await #expect(throws: ClientError.self) { _ = try await job.wait() }
+        await #expect(throws: ClientError.self) {
+          _ = try await connection.startJob(Command("/nonexistent"))
+        }
+        await connection.close()
       }
     }
   }

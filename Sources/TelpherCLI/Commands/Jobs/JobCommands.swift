@@ -38,16 +38,30 @@ struct ForgetCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "forget",
     abstract: "Removes durable jobs that have ended, with their output.",
-    discussion: "The exit status is 1 if a job is not found or has not ended.")
+    discussion: """
+      The journals of all jobs together take at most 4 GiB; while there is no room, no further job \
+      is started. The exit status is 1 if a job is not found or has not ended.
+      """)
 
   @OptionGroup var server: ServerOptions
+
+  @Flag(help: "Removes all jobs that have ended.")
+  var all = false
 
   @Argument(
     help: ArgumentHelp("Ids of jobs, unique beginnings of them, or names.", valueName: "job"),
     transform: JobOptions.parseReference)
-  var jobs: [String]
+  var jobs: [String] = []
+
+  func validate() throws {
+    if all != jobs.isEmpty {
+      throw ValidationError("Name the jobs to forget, or give --all")
+    }
+  }
 
   func run() async throws {
-    try await JobsInvocation(server: server.settings).change(jobs) { try await $0.forgetJob($1) }
+    let invocation = JobsInvocation(server: server.settings)
+    let ended = all ? try await invocation.endedJobs() : jobs
+    try await invocation.change(ended) { try await $0.forgetJob($1) }
   }
 }

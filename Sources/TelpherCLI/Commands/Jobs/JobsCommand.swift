@@ -27,7 +27,7 @@ struct JobsCommand: AsyncParsableCommand {
     do {
       let connection = try await ServerReach(settings: server.settings)
         .connect(embeddedServer: .allowed).connection
-      let jobs = try await connection.jobs().filter {
+      let jobs = try await connection.jobRecords().filter {
         all || $0.state == .running || $0.state == .starting
       }
       if json { return try JSONText.print(["jobs": jobs]) }
