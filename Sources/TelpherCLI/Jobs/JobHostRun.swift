@@ -63,14 +63,16 @@ struct JobHostRun {
 
   private func serve(_ starter: RelayChannel) async throws {
     let folder: JobsFolder
+    let stored: [StoredJob]
     do throws(JobsFolder.Failure) {
       folder = try JobsFolder(path: SystemString(place.folder))
+      stored = try folder.load()
     } catch {
       throw Failure(error.message)
     }
     var configuration = ServerConfiguration()
     configuration.name = Program.name
-    configuration.jobs = .kept(folder, folder.load())
+    configuration.jobs = .kept(folder, stored)
     // Each client of each server has a connection of its own.
     configuration.maxConnections = 16_384
     configuration.forwardsConnections = false

@@ -70,21 +70,16 @@ extension ServerConnection {
   private func keep(_ request: OpenRequest, length: Int, on stream: StreamID, noInput: Bool) {
     guard let keeper = server.keeper else { preconditionFailure("this server keeps jobs") }
     do throws(JobKeeper.Refusal) {
-      let answer: JobKeeper.Answer
+      let opened: JobKeeper.Opened
       switch request {
       case .run(let run):
-        answer = .work(
-          try keeper.run(run, length: length, noInput: noInput, on: stream, of: self))
+        opened = try keeper.run(run, length: length, noInput: noInput, on: stream, of: self)
       case .job(let job):
-        answer = try keeper.handle(job, noInput: noInput, on: stream, of: self)
+        opened = try keeper.handle(job, noInput: noInput, on: stream, of: self)
       case .file, .socket, .commands, .info: preconditionFailure("these are not about jobs")
       }
-      switch answer {
-      case .result(let result): link.close(stream, result)
-      case .work(let opened):
-        add(opened.work, to: stream)
-        opened.begin()
-      }
+      add(opened.work, to: stream)
+      opened.begin()
     } catch {
       link.close(stream, error.result)
     }

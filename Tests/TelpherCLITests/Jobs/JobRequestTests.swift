@@ -98,6 +98,68 @@ struct JobRequestTests {
     }
   }
 
+  @Test(arguments: [
+    "printf x >claim", "ln -s saved claim", "mkdir claim", "head -c 99 saved >claim",
+  ])
+  func aJobWhoseClaimCannotBeReadIsKeptAndNotRunAgain(_ damage: String) async throws {
+    try await Sandbox.withJobs { sandbox in
+      let runs = "\(sandbox.folder)/runs"
+      let start = request("echo >>\(runs); echo kept; exit 3")
+      let folder = "\(sandbox.jobsFolder)/\(Self.id)"
+      let wait = #"{"op":"wait","job":"\#(Self.id)"}"#
+      try await withServer(sandbox) { stage in
+        _ = try await stage.result(of: start)
+        #expect(try await stage.result(of: wait).contains(#""code":3"#))
+        try await sandbox.endJobHost(by: SIGTERM)
+        let line = "cd '\(folder)' && mv claim saved && \(damage)"
+        #expect(try await sandbox.shell(line).status == 0)
+        let unknown = try await stage.result(of: wait)
+        #expect(unknown.contains(#""unknown""#))
+        #expect(unknown.contains("the claim of the job can't be read"))
+        #expect(try await stage.result(of: start).contains("can't be read, so it may have run"))
+        #expect(try await sandbox.telpher("jobs", "--all").text.contains("unknown"))
+        #expect(try await sandbox.telpher("attach", Self.id).text == "kept\n")
+        try await sandbox.endJobHost(by: SIGTERM)
+        let back = "cd '\(folder)' && rm -r claim && mv saved claim"
+        #expect(try await sandbox.shell(back).status == 0)
+        #expect(try await stage.result(of: start).contains(#""code":3"#))
+      }
+      #expect(try await sandbox.text(of: runs) == "\n")
+    }
+  }
+
+  @Test func whatIsLeftOfAJobThatWasNotStartedIsRemoved() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let folder = "\(sandbox.jobsFolder)/\(Self.id)"
+      _ = try await sandbox.startJob("--", "true")
+      try await sandbox.endJobHost(by: SIGTERM)
+      let line = "mkdir '\(folder)' && echo part >'\(folder)/claim.new'"
+      #expect(try await sandbox.shell(line).status == 0)
+      let list = try await sandbox.telpher("jobs", "--all").text
+      #expect(!list.contains(Self.id.prefix(8)))
+      #expect(access(folder, F_OK) != 0)
+    }
+  }
+
+  @Test func forgetSucceedsOnlyIfNothingIsLeft() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let job = try await sandbox.startJob("--name", "mine", "--", "sh", "-c", "echo x; exit 4")
+      #expect(try await sandbox.telpher("wait", job).status == 4)
+      // A folder is not removed as a file.
+      let obstacle = "\(sandbox.jobsFolder)/\(job)/journal/obstacle"
+      #expect(mkdir(obstacle, 0o700) == 0)
+      let failed = try await sandbox.telpher("forget", "mine")
+      #expect(failed.status != 0)
+      #expect(failed.errorText.contains("the job was not removed: cannot remove"))
+      #expect(try await sandbox.telpher("jobs", "--all").text.contains("exited 4"))
+      #expect(try await sandbox.telpher("wait", "mine").status == 4)
+      #expect(rmdir(obstacle) == 0)
+      #expect(try await sandbox.telpher("forget", "mine").status == 0)
+      #expect(access("\(sandbox.jobsFolder)/\(job)", F_OK) != 0)
+      #expect(try await sandbox.telpher("jobs", "--all").text == "")
+    }
+  }
+
   @Test func aStreamWithAJournalIsAttachedToItsJob() async throws {
     try await Sandbox.withJobs { sandbox in
       try await withServer(sandbox) { stage in

@@ -10,8 +10,8 @@ struct JobClaim: Sendable, Codable {
   /// The id: 32 hexadecimal digits.
   let id: String
   let name: String?
-  /// The digest of the client's request.
-  let digest: String
+  /// The digest of the client's request; nil, which no request has, if the claim can't be read.
+  let digest: String?
   /// The command's words, cut if they are long.
   let argv: [ByteText]
   /// In milliseconds since 1970.
@@ -31,6 +31,18 @@ struct JobClaim: Sendable, Codable {
     boot = Self.currentBoot
     journalBytes = request.journal?.bytes ?? JournalLimit.defaultBytes
     blocksWhenFull = request.journal?.whenFull == .block
+  }
+
+  /// The claim of a job whose claim can't be read: only its id is known.
+  init(unreadable id: String, createdMS: Int64) {
+    self.id = id
+    name = nil
+    digest = nil
+    argv = []
+    self.createdMS = createdMS
+    boot = ""
+    journalBytes = JournalLimit.defaultBytes
+    blocksWhenFull = false
   }
 
   /// The claim that `encoded` has written; nil if it is none.

@@ -50,10 +50,22 @@ enum JobFile {
     }
   }
 
-  /// The value of a file; nil if it has none.
-  static func read(_ path: SystemString) -> [UInt8]? {
+  /// What reading a file has come to.
+  enum Content {
+    /// The file has this value.
+    case value([UInt8])
+    /// There is no such file.
+    case missing
+    /// It can't be read, or what it contains is not what was written. This is why.
+    case unreadable(String)
+  }
+
+  /// Reads the value of a file.
+  static func read(_ path: SystemString) -> Content {
     let file = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) }
-    guard file >= 0 else { return nil }
+    guard file >= 0 else {
+      return errno == ENOENT ? .missing : .unreadable(describe(errno: errno))
+    }
     defer { close(file) }
     var bytes = [UInt8](repeating: 0, count: longest)
     var length = 0
@@ -62,15 +74,16 @@ enum JobFile {
         Glibc.read(file, $0.baseAddress! + length, $0.count - length)
       }
       if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { return nil }
+      guard count >= 0 else { return .unreadable(describe(errno: errno)) }
       if count == 0 { break }
       length += count
     }
     guard let end = bytes[..<length].firstIndex(of: UInt8(ascii: "\n")),
       let space = bytes[..<end].firstIndex(of: UInt8(ascii: " "))
-    else { return nil }
+    else { return .unreadable("it is damaged") }
     let value = Array(bytes[(space + 1)..<end])
-    return Array(digest(of: value).utf8) == Array(bytes[..<space]) ? value : nil
+    return Array(digest(of: value).utf8) == Array(bytes[..<space])
+      ? .value(value) : .unreadable("it is damaged")
   }
 
   private static func digest(of value: [UInt8]) -> String {

@@ -24,7 +24,12 @@ final class JobKeeper {
     self.folder = folder
     self.loop = loop
     workers = JobWorkers(loop: loop)
-    for job in stored { add(KeptJob(job, on: loop)) }
+    for job in stored {
+      if let fault = job.fault {
+        server.log("a job is unknown", ["job": "\(job.claim.id)", "why": "\(fault)"])
+      }
+      add(KeptJob(job, on: loop))
+    }
   }
 
   private func add(_ job: KeptJob) {
@@ -32,18 +37,58 @@ final class JobKeeper {
     if let name = job.claim.name { names[name] = job.id }
   }
 
-  /// Removes a job and its folder.
-  private func remove(_ job: KeptJob) {
+  private func freeName(of job: KeptJob) {
+    if let name = job.claim.name, names[name] == job.id { names[name] = nil }
+  }
+
+  /// Removes a job and its folder. Its name is free after that.
+  ///
+  /// - Parameter then: gets why something is left; nil if nothing is.
+  private func remove(_ job: KeptJob, then: @escaping (JobsFolder.Failure?) -> Void) {
     jobs[job.id] = nil
-    if let name = job.claim.name { names[name] = nil }
     removing.insert(job.id)
     let (folder, id, bytes) = (folder, job.id, job.claim.idBytes)
-    workers.perform {
-      folder.remove(id, bytes)
-    } then: { [self] in
+    workers.perform { () -> JobsFolder.Failure? in
+      do throws(JobsFolder.Failure) {
+        try folder.remove(id, bytes)
+        return nil
+      } catch {
+        return error
+      }
+    } then: { [self] failure in
       removing.remove(id)
+      if let failure {
+        server.log(
+          "a job could not be removed", ["job": "\(id)", "why": "\(failure.message)"])
+      }
+      then(failure)
       server.checkIdle()
     }
+  }
+
+  /// Removes a job that has ended, and then ends the stream that requested it. A job of which
+  /// something is left stays in the table.
+  private func forget(_ job: KeptJob, for stream: JobStream) {
+    remove(job) { [self] failure in
+      if let failure {
+        jobs[job.id] = job
+        stream.finish(
+          CloseResult(.failed, message: "the job was not removed: \(failure.message)"))
+      } else {
+        freeName(of: job)
+        stream.finish(success(job))
+      }
+    }
+  }
+
+  /// Takes a job whose command was not started out of the table. Its folder is removed only if it is
+  /// this job's.
+  private func drop(_ job: KeptJob) {
+    guard job.isClaimed else {
+      jobs[job.id] = nil
+      return freeName(of: job)
+    }
+    remove(job) { [self] _ in freeName(of: job) }
   }
 
   /// Whether the result of a job is still to be recorded.
@@ -82,7 +127,11 @@ final class JobKeeper {
     var begin: () -> Void = {}
     if let known = jobs[id] {
       guard known.claim.digest == claim.digest else {
-        throw Refusal(.refused, "the job \(id) was started by another request")
+        throw Refusal(
+          .refused,
+          known.claim.digest == nil
+            ? "the claim of the job \(id) can't be read, so it may have run already"
+            : "the job \(id) was started by another request")
       }
       job = known
     } else {
@@ -134,38 +183,37 @@ final class JobKeeper {
 
   /// Handles a request about jobs.
   ///
-  /// - Returns: the work of the stream, or the result if it is known already.
+  /// - Returns: the work of the stream; the caller adds it to its streams and then calls `begin`.
   /// - Throws: `Refusal`.
   func handle(
     _ request: JobRequest, noInput: Bool, on stream: StreamID, of connection: ServerConnection
-  ) throws(Refusal) -> Answer {
+  ) throws(Refusal) -> Opened {
     switch request.operation {
     case .jobs:
       let records = jobs.values.compactMap(\.record).sorted {
         ($0.createdMS, $0.id) < ($1.createdMS, $1.id)
       }
       let list = JobListStream(records, stream, of: connection)
-      return .work(Opened(work: list, begin: list.start))
+      return Opened(work: list, begin: list.start)
     case .attach:
       let job = try find(request.job)
       let work = reader(request, of: job, on: stream, of: connection)
-      return .work(
-        Opened(work: work) {
-          job.add(work)
-          if !noInput { job.takeInput(from: work) }
-        })
+      return Opened(work: work) {
+        job.add(work)
+        if !noInput { job.takeInput(from: work) }
+      }
     case .wait:
       let job = try find(request.job)
       let work = JobStream(job, stream, of: connection)
-      return .work(Opened(work: work) { job.add(work) })
+      return Opened(work: work) { job.add(work) }
     case .forget:
       let job = try find(request.job)
       guard !job.isLive else {
         throw Refusal(
           .failed, "the job \(job.id) has not ended; end it with 'telpher kill \(job.id)'")
       }
-      remove(job)
-      return .result(success(job))
+      let work = JobStream(job, stream, of: connection)
+      return Opened(work: work) { [self] in forget(job, for: work) }
     }
   }
 
@@ -186,14 +234,6 @@ final class JobKeeper {
     guard job.isLive else { return CloseResult(.failed, message: "the job \(job.id) has ended") }
     job.kill(signal)
     return success(job)
-  }
-
-  /// The answer to a request.
-  enum Answer {
-    /// The stream has this work.
-    case work(Opened)
-    /// The stream ends at once with this result.
-    case result(CloseResult)
   }
 
   private func success(_ job: KeptJob) -> CloseResult {
@@ -238,6 +278,7 @@ final class JobKeeper {
       case .failure(let failure):
         job.refuse(CloseResult(.refused, message: "no job was started: \(failure.message)"))
       case .success(let writer):
+        job.didClaim()
         var request = request
         // The table of jobs has the id; the server's table is for commands that have no journal.
         request.job = nil
@@ -254,7 +295,7 @@ final class JobKeeper {
   }
 
   private func didEnd(_ job: KeptJob, with result: CloseResult) {
-    guard !job.isGone else { return remove(job) }
+    guard !job.isGone else { return drop(job) }
     let (folder, id) = (folder, job.id)
     workers.perform {
       Result { () throws(JobsFolder.Failure) in try folder.record(result, of: id) }

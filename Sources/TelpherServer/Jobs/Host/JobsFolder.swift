@@ -7,7 +7,7 @@ internal import TelpherWire
 /// The folder of the durable jobs of one user, on disk. Only the job host uses it. Every call blocks
 /// on the disk.
 ///
-///     JOBS/ID/claim      the request: written in full before the process starts
+///     JOBS/ID/claim      the request: gets this name once it is complete, before the process starts
 ///     JOBS/ID/state      the result, written in place at the end
 ///     JOBS/ID/journal/   the output (TelpherJournal)
 package struct JobsFolder: Sendable {
@@ -44,7 +44,7 @@ package struct JobsFolder: Sendable {
 
   /// Claims the id of a job: from now on no other request can have it. Makes the job's journal.
   ///
-  /// - Throws: `Failure`; nothing of the job is left then.
+  /// - Throws: `Failure`; nothing of the job is left then, as far as that is possible.
   func claim(_ claim: JobClaim) throws(Failure) -> JournalWriter {
     let folder = self.folder(claim.id)
     // The folder is new, so no other request has this id.
@@ -53,7 +53,12 @@ package struct JobsFolder: Sendable {
     }
     do throws(Failure) {
       let record = JobFile.record(claim.encoded())
-      try JobFile.create(file(claim.id, "claim"), record)
+      let draft = file(claim.id, "claim.new")
+      try JobFile.create(draft, record)
+      let place = file(claim.id, "claim")
+      guard draft.withCString({ old in place.withCString { rename(old, $0) } }) == 0 else {
+        throw Failure("cannot name \(place)", errno: errno)
+      }
       // Written in full now, so that a full disk can't keep the result from being recorded.
       try JobFile.create(
         file(claim.id, "state"), [UInt8](repeating: 0, count: JobFile.stateLength))
@@ -64,7 +69,8 @@ package struct JobsFolder: Sendable {
         throw Failure(error.message)
       }
     } catch {
-      remove(claim.id, claim.idBytes)
+      // No process was started, so a rest does no harm: the next host removes it.
+      try? remove(claim.id, claim.idBytes)
       throw error
     }
   }
@@ -91,40 +97,90 @@ package struct JobsFolder: Sendable {
     }
   }
 
-  /// Removes everything of a job, as far as that is possible.
-  func remove(_ id: String, _ bytes: [UInt8]) {
-    try? JournalRemoval.remove(folder: journal(id), name: bytes, budget: budget)
-    for name in ["state", "claim"] { _ = file(id, name).withCString { unlink($0) } }
-    _ = folder(id).withCString { rmdir($0) }
+  /// Removes everything of a job: the claim after the output, so that a job of which output is left
+  /// is still known.
+  ///
+  /// - Throws: `Failure` if something is left; the call may be repeated.
+  func remove(_ id: String, _ bytes: [UInt8]) throws(Failure) {
+    do throws(JournalError) {
+      try JournalRemoval.remove(folder: journal(id), name: bytes, budget: budget)
+    } catch {
+      throw Failure(error.message)
+    }
+    for name in ["claim", "claim.new", "state"] {
+      let path = file(id, name)
+      guard path.withCString({ unlink($0) }) == 0 || errno == ENOENT else {
+        throw Failure("cannot remove '\(path)'", errno: errno)
+      }
+    }
+    let folder = folder(id)
+    guard folder.withCString({ rmdir($0) }) == 0 || errno == ENOENT else {
+      throw Failure("cannot remove '\(folder)'", errno: errno)
+    }
   }
 
   // MARK: All jobs
 
   /// Finds the jobs that an earlier host has kept. Removes what is left of those that it had not
-  /// started.
-  package func load() -> [StoredJob] {
-    guard let directory = path.withCString({ opendir($0) }) else { return [] }
+  /// started: those without a claim. A claim that can't be read may be that of a job that has run,
+  /// so such a job is kept as `unknown`.
+  ///
+  /// - Throws: `Failure` if the folder can't be listed.
+  package func load() throws(Failure) -> [StoredJob] {
+    guard let directory = path.withCString({ opendir($0) }) else {
+      throw Failure("cannot list '\(path)'", errno: errno)
+    }
     defer { closedir(directory) }
     var jobs: [StoredJob] = []
-    while let entry = readdir(directory) {
+    while true {
+      errno = 0
+      guard let entry = readdir(directory) else {
+        guard errno == 0 else { throw Failure("cannot list '\(path)'", errno: errno) }
+        break
+      }
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
       }
       guard RunRequest.isJobID(name) else { continue }
-      // The process of a job starts only after its claim was written.
-      guard let bytes = JobFile.read(file(name, "claim")), let claim = JobClaim(bytes),
-        claim.id == name
-      else {
-        remove(name, JobClaim.bytes(of: name))
-        continue
+      switch JobFile.read(file(name, "claim")) {
+      case .missing:
+        // The process of a job starts only after its claim has its name. If something can't be
+        // removed, the folder stays, and a new job can't have its id.
+        try? remove(name, JobClaim.bytes(of: name))
+      case .unreadable(let why): jobs.append(unreadable(name, why))
+      case .value(let bytes):
+        if let claim = JobClaim(bytes), claim.id == name {
+          jobs.append(stored(claim))
+        } else {
+          jobs.append(unreadable(name, "another version has written it"))
+        }
       }
-      let result = JobFile.read(file(name, "state")).flatMap { try? CloseResult.decode($0) }
-      let summary = try? JournalSummary.read(folder: journal(name))
-      jobs.append(
-        StoredJob(
-          claim: claim, result: result ?? claim.unknownResult(summary?.totals ?? .zero)))
     }
     return jobs.sorted { $0.claim.createdMS < $1.claim.createdMS }
+  }
+
+  private func stored(_ claim: JobClaim) -> StoredJob {
+    let state = JobFile.read(file(claim.id, "state"))
+    if case .value(let bytes) = state, let result = try? CloseResult.decode(bytes) {
+      return StoredJob(claim: claim, result: result)
+    }
+    return StoredJob(claim: claim, result: claim.unknownResult(totals(claim.id)))
+  }
+
+  /// A job whose claim can't be read.
+  private func unreadable(_ id: String, _ why: String) -> StoredJob {
+    var status = stat()
+    let hasStatus = folder(id).withCString { stat($0, &status) } == 0
+    let claim = JobClaim(
+      unreadable: id, createdMS: hasStatus ? Int64(status.st_mtim.tv_sec) * 1_000 : 0)
+    var result = claim.unknownResult(totals(id))
+    let fault = "the claim of the job can't be read: \(why)"
+    result.message = fault
+    return StoredJob(claim: claim, result: result, fault: fault)
+  }
+
+  private func totals(_ id: String) -> JournalOffsets {
+    (try? JournalSummary.read(folder: journal(id)))?.totals ?? .zero
   }
 
   private func folder(_ id: String) -> SystemString {
@@ -143,4 +199,6 @@ package struct StoredJob: Sendable {
   let claim: JobClaim
   /// Its result; `unknown` if its end was not seen.
   let result: CloseResult
+  /// Why its claim can't be read; nil if it was.
+  var fault: String?
 }

@@ -31,6 +31,8 @@ final class KeptJob: JournalOutletDelegate {
   private var state: State
   private var outlet: JournalOutlet?
   private let startedAt: UInt64
+  /// Whether the id is claimed on disk.
+  private(set) var isClaimed = false
   /// The streams that follow the job.
   private var followers: [ObjectIdentifier: any JobFollower] = [:]
   /// The stream whose input the command gets.
@@ -63,6 +65,7 @@ final class KeptJob: JournalOutletDelegate {
     self.loop = loop
     didEnd = { _, _ in }
     startedAt = loop.now
+    isClaimed = true
     state = .ended(stored.result)
   }
 
@@ -86,6 +89,9 @@ final class KeptJob: JournalOutletDelegate {
   var changes: UInt64 { outlet?.changes ?? 0 }
 
   // MARK: Its life
+
+  /// The id is claimed on disk.
+  func didClaim() { isClaimed = true }
 
   /// The id is claimed: launches the command.
   func start(
