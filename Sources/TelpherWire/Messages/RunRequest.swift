@@ -74,8 +74,8 @@ package struct RunRequest: Sendable, Equatable, Codable {
     }
   }
 
-  /// Whether the command is a durable job.
-  package var isDurable: Bool { detach == true || journal != nil }
+  /// Whether the command is a durable job: one of the keys for these is there, whatever its value.
+  package var isDurable: Bool { detach != nil || journal != nil || name != nil }
 
   /// The terminal of a command.
   package struct Terminal: Sendable, Equatable {
@@ -187,8 +187,8 @@ package struct RunRequest: Sendable, Equatable, Codable {
     if let job, !Self.isJobID(job) {
       throw refuse("'job' must be a 128-bit id of 32 hexadecimal digits")
     }
-    if isDurable && job == nil { throw refuse("'detach' and 'journal' need a 'job' id") }
-    if let name, !isDurable || !Self.isJobName(name) {
+    if isDurable && job == nil { throw refuse("'detach', 'journal' and 'name' need a 'job' id") }
+    if let name, !Self.isJobName(name) {
       throw refuse("'name' is not a name of a durable job: \(Self.jobNameRule)")
     }
     if onDisconnect == .keep && job == nil {

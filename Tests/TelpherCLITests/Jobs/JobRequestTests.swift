@@ -160,6 +160,23 @@ struct JobRequestTests {
     }
   }
 
+  @Test(arguments: [#""detach":false"#, #""name":"mine""#, #""journal":{}"#])
+  func eachKeyForADurableJobMakesOne(_ key: String) async throws {
+    try await Sandbox.withJobs { sandbox in
+      try await withServer(sandbox) { stage in
+        let runs = "\(sandbox.folder)/runs"
+        let start = #"{"op":"run","shell":"echo >>\#(runs); exit 3","job":"\#(Self.id)",\#(key)}"#
+        #expect(try await stage.result(of: start).contains(#""code":3"#))
+        #expect(try await stage.result(of: start).contains(#""code":3"#))
+        // The host has it, so another request with this id is refused.
+        let other = try await stage.result(of: request("echo >>\(runs)"))
+        #expect(other.contains(#""refused""#))
+        #expect(try await sandbox.text(of: runs) == "\n")
+        #expect(try await sandbox.telpher("jobs", "--all").text.contains("exited 3"))
+      }
+    }
+  }
+
   @Test func aStreamWithAJournalIsAttachedToItsJob() async throws {
     try await Sandbox.withJobs { sandbox in
       try await withServer(sandbox) { stage in
