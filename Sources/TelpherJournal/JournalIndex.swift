@@ -88,9 +88,11 @@ enum JournalIndex {
 ///
 ///      0         8         16        24        32         40
 ///     +---------+---------+---------+---------+----------+----------+
-///     | stdout  | stderr  | lost of | lost of | 1 if     | checksum |
-///     |         |         | stdout  | stderr  | finished | of 0..<40|
+///     | stdout  | stderr  | lost of | lost of | flags    | checksum |
+///     |         |         | stdout  | stderr  |          | of 0..<40|
 ///     +---------+---------+---------+---------+----------+----------+
+///
+/// Flags: 1 if finished, 2 if all lost bytes were discarded.
 struct JournalState: Equatable {
   /// The bytes that the job has written to each output, lost ones included.
   var totals = JournalOffsets.zero
@@ -98,6 +100,11 @@ struct JournalState: Equatable {
   var lost = JournalOffsets.zero
   /// Whether the job's output is complete.
   var isFinished = false
+  /// Whether all lost bytes were left out on request, and no write has failed.
+  var isOnlyDiscarded = false
+
+  /// Why bytes are lost.
+  var lossReason: JournalGap { isOnlyDiscarded ? .discarded : .notWritten }
 
   static let size = 48
 
@@ -108,7 +115,7 @@ struct JournalState: Equatable {
     Layout.store(totals.error, bytes, at: 8)
     Layout.store(lost.output, bytes, at: 16)
     Layout.store(lost.error, bytes, at: 24)
-    Layout.store(UInt64(isFinished ? 1 : 0), bytes, at: 32)
+    Layout.store((isFinished ? 1 : 0) | (isOnlyDiscarded ? 2 : 0) as UInt64, bytes, at: 32)
     Layout.store(Layout.checksum(.init(rebasing: bytes[..<40])), bytes, at: 40)
   }
 
@@ -121,6 +128,8 @@ struct JournalState: Equatable {
     lost = JournalOffsets(
       output: Layout.load(UInt64.self, bytes, at: 16),
       error: Layout.load(UInt64.self, bytes, at: 24))
-    isFinished = Layout.load(UInt64.self, bytes, at: 32) == 1
+    let flags = Layout.load(UInt64.self, bytes, at: 32)
+    isFinished = flags & 1 != 0
+    isOnlyDiscarded = flags & 2 != 0
   }
 }

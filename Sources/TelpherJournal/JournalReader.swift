@@ -17,6 +17,8 @@ package enum JournalGap: Sendable, Equatable {
   case dropped
   /// They could not be written, for example because the disk was full.
   case notWritten
+  /// The writer was asked to leave them out: the journal was full, and its job was being ended.
+  case discarded
   /// What the files contain has changed since.
   case damaged
 }

@@ -62,7 +62,7 @@ struct ReaderState {
     segment = try locate(among: numbers)
     lastNumber = segment?.number
     if let segment {
-      noteMissing(before: segment.offsets, segment.number > 0 ? .dropped : .notWritten)
+      noteMissing(before: segment.offsets, segment.number > 0 ? .dropped : nil)
     }
   }
 
@@ -79,7 +79,7 @@ struct ReaderState {
       let state = try JournalIndex.state(index, system)
       if try advance(isFinal: !isLocked) == .found { continue }
       if let state {
-        noteMissing(before: state.totals, sawDamage ? .damaged : .notWritten)
+        noteMissing(before: state.totals, sawDamage ? .damaged : state.lossReason)
         if !gaps.isEmpty { continue }
       }
       if state?.isFinished == true {
@@ -116,9 +116,22 @@ struct ReaderState {
   }
 
   /// Records what is missing between the reader's position and `offsets`.
-  private mutating func noteMissing(before offsets: JournalOffsets, _ reason: JournalGap) {
+  ///
+  /// - Parameter reason: nil for the one in the index.
+  private mutating func noteMissing(before offsets: JournalOffsets, _ reason: JournalGap?) {
     for channel in channels where offsets[channel] > position[channel] {
-      gaps.append(Gap(channel: channel, end: offsets[channel], reason: reason))
+      gaps.append(
+        Gap(channel: channel, end: offsets[channel], reason: reason ?? lossReason))
+    }
+  }
+
+  /// Why the journal lacks bytes that were not dropped. The writer has written this to the index
+  /// before the records that follow them.
+  private var lossReason: JournalGap {
+    do throws(ErrorNumber) {
+      return try JournalIndex.state(index, system)?.lossReason ?? .notWritten
+    } catch {
+      return .notWritten
     }
   }
 
@@ -140,13 +153,13 @@ struct ReaderState {
     }
     switch step {
     case .record(let header, let payload):
-      noteMissing(before: header.offsets, sawDamage ? .damaged : .notWritten)
+      noteMissing(before: header.offsets, sawDamage ? .damaged : nil)
       sawDamage = false
       accept(header, payload)
       return .found
     case .damagedPayload(let header, let isLast):
       if isLast { segment?.stepOver(header) }
-      noteMissing(before: header.offsets, sawDamage ? .damaged : .notWritten)
+      noteMissing(before: header.offsets, sawDamage ? .damaged : nil)
       sawDamage = false
       noteDamage(header)
       return .found
@@ -221,7 +234,7 @@ struct ReaderState {
     }
     let wasDropped = number != lastNumber.map { $0 + 1 } ?? 0
     noteMissing(
-      before: opened.offsets, wasDropped ? .dropped : sawDamage ? .damaged : .notWritten)
+      before: opened.offsets, wasDropped ? .dropped : sawDamage ? .damaged : nil)
     sawDamage = false
     lastNumber = number
     segment = opened

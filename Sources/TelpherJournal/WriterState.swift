@@ -134,11 +134,17 @@ struct WriterState {
 
   mutating func skip(_ count: Int, of channel: JournalChannel) {
     precondition(!index.isFinished, "nothing is skipped after the end")
-    lose(count, of: channel)
+    if index.lost == .zero { index.isOnlyDiscarded = true }
+    self.count(count, asLostOf: channel)
     updateIndex()
   }
 
   private mutating func lose(_ count: Int, of channel: JournalChannel) {
+    index.isOnlyDiscarded = false
+    self.count(count, asLostOf: channel)
+  }
+
+  private mutating func count(_ count: Int, asLostOf channel: JournalChannel) {
     index.totals[channel] += UInt64(count)
     index.lost[channel] += UInt64(count)
     indexIsStale = true

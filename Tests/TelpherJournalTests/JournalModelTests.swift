@@ -133,6 +133,22 @@ internal import Testing
     #expect(try JournalSummary.read(folder: journal).lost == writer.lost)
   }
 
+  @Test func bytesThatWereLeftOutOnRequestAreReportedAsDiscarded() throws {
+    let box = try JournalBox()
+    let journal = box.journal()
+    let writer = try JournalWriter(folder: journal, name: JournalBox.name(1))
+    let follower = try JournalReader(folder: journal)
+    writer.skip(3, of: .output)
+    #expect(append("after", to: writer) == .written)
+    let gap = JournalEvent.gap(.output, offset: 0, bytes: 3, .discarded)
+    #expect(try next(follower) == gap)
+    writer.skip(7, of: .error)
+    try writer.finish()
+    let late = try Reading(JournalReader(folder: journal))
+    #expect(late.missing(.output, .discarded) == 3 && late.missing(.error, .discarded) == 7)
+    #expect(late.last == .end)
+  }
+
   @Test func aJournalIsCreatedOnce() throws {
     let box = try JournalBox()
     let journal = box.journal()

@@ -14,6 +14,7 @@ enum GapMessage {
     let reason =
       switch gap.reason {
       case "dropped": "the journal was full"
+      case "discarded": "the job was ended while its journal was full"
       case "not_written": "they could not be written to the journal"
       default: "the journal is damaged"
       }

@@ -15,7 +15,7 @@ package enum JobMark: Sendable, Equatable {
     /// The number of missing bytes.
     package var bytes: UInt64
     /// Why they are missing: `dropped` (the journal was full), `not_written` (the disk was full or
-    /// failed), or `damaged`.
+    /// failed), `discarded` (the job was ended while its journal was full), or `damaged`.
     package var reason: String
 
     /// A gap.

@@ -141,6 +141,9 @@ struct DetachedJobTests {
       #expect(try await sandbox.telpher("jobs").text.contains("running"))
       #expect(try await sandbox.telpher("kill", other).status == 0)
       #expect(await waiting.finish().status == 125)
+      let rest = try await sandbox.telpher("attach", other)
+      #expect(rest.errorText.contains("the job was ended while its journal was full"))
+      #expect(!rest.errorText.contains("could not be written"))
     }
   }
 

@@ -131,6 +131,25 @@ struct JobEndTests {
     }
   }
 
+  @Test func forgetEndsThoseThatStillRead() async throws {
+    try await Sandbox.withJobs { sandbox in
+      // More than all windows and buffers on the way.
+      let job = try await sandbox.startJob("--", "head", "-c", "60000000", "/dev/zero")
+      #expect(try await sandbox.telpher("wait", job).status == 0)
+      let line = """
+        cd '\(sandbox.folder)'; mkfifo pipe
+        telpher attach \(job) >pipe 2>err & reader=$!
+        exec 3<pipe; head -c 1 <&3 >first
+        telpher forget \(job) || exit 10
+        cat <&3 >rest; wait $reader; [ $? = 125 ] || exit 11
+        grep -q 'the job was forgotten before' err || exit 12
+        [ $(wc -c <rest) -lt 59999999 ] || exit 13
+        """
+      let result = try await sandbox.shell(line)
+      #expect(result.status == 0, "\(result.errorText)")
+    }
+  }
+
   @Test func aFolderThatCannotBeUsedRunsNothing() async throws {
     let sandbox = try Sandbox()
     mkdir(sandbox.folder + "/state", 0o755)

@@ -69,6 +69,7 @@ final class JobKeeper {
   /// Removes a job that has ended, and then ends the stream that requested it. A job of which
   /// something is left stays in the table.
   private func forget(_ job: KeptJob, for stream: JobStream) {
+    job.endReaders()
     remove(job) { [self] failure in
       if let failure {
         jobs[job.id] = job

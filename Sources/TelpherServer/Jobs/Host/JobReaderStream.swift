@@ -6,7 +6,7 @@ internal import TelpherWire
 
 /// A stream that is attached to a durable job: it sends the job's output from the journal at the
 /// client's own pace, and the result after it. So a slow client holds up neither the job nor others.
-final class JobReaderStream: JobStream, JobInputSource {
+final class JobReaderStream: JobStream, JobReader, JobInputSource {
   /// The states of the reading.
   private enum State {
     /// The command has not started. Next: working.
@@ -73,6 +73,7 @@ final class JobReaderStream: JobStream, JobInputSource {
   override func jobDidStart() {
     guard case .idle = state, isOpen else { return }
     state = .working
+    job.addReader(self)
     let (folder, id, start) = (folder, job.id, start)
     let journals = channels.map { $0 == .stdout ? JournalChannel.output : .error }
     workers.perform {
@@ -116,6 +117,12 @@ final class JobReaderStream: JobStream, JobInputSource {
       }
       read()
     }
+  }
+
+  func outputWillBeRemoved() {
+    if case .complete = state { return }
+    finish(
+      CloseResult(.failed, message: "the job was forgotten before all of its output was sent"))
   }
 
   override func journalDidGrow() {

@@ -90,6 +90,7 @@ extension JournalGap {
     switch self {
     case .dropped: "dropped"
     case .notWritten: "not_written"
+    case .discarded: "discarded"
     case .damaged: "damaged"
     }
   }

@@ -33,6 +33,8 @@ final class KeptJob: JournalOutletDelegate {
   private let startedAt: UInt64
   /// Whether the id is claimed on disk.
   private(set) var isClaimed = false
+  /// The streams that read the output, also after the end.
+  private var readers: [ObjectIdentifier: any JobReader] = [:]
   /// The streams that follow the job.
   private var followers: [ObjectIdentifier: any JobFollower] = [:]
   /// The stream whose input the command gets.
@@ -182,8 +184,17 @@ final class KeptJob: JournalOutletDelegate {
     }
   }
 
+  /// A stream reads the output from now on, until it is removed.
+  func addReader(_ reader: any JobReader) { readers[ObjectIdentifier(reader)] = reader }
+
+  /// The output is removed next.
+  func endReaders() {
+    for reader in readers.values { reader.outputWillBeRemoved() }
+  }
+
   /// Forgets a follower, which is over.
   func remove(_ follower: any JobFollower) {
+    readers[ObjectIdentifier(follower)] = nil
     followers[ObjectIdentifier(follower)] = nil
     // The others may have taken more.
     if taken.removeValue(forKey: ObjectIdentifier(follower)) != nil { release() }
@@ -302,6 +313,12 @@ protocol JobFollower: AnyObject {
   func journalDidGrow()
   /// The result is known; if the command was not started, why. The last call.
   func jobDidEnd(with result: CloseResult)
+}
+
+/// A stream that reads the output of a job.
+protocol JobReader: JobFollower {
+  /// The output is removed next. The stream ends, if it has not read everything.
+  func outputWillBeRemoved()
 }
 
 /// A stream whose bytes are the input of a job.
