@@ -41,6 +41,23 @@ enum ExitStatus {
     }
   }
 
+  /// The exit status for the outcome of a durable job, which somebody else may have ended.
+  static func status(forJob outcome: Result<CommandResult, Failure>) -> Int32 {
+    guard case .success(let result) = outcome, result.cause == .canceled else {
+      return status(for: outcome)
+    }
+    // Ending a job begins with SIGTERM. It may end with a status of its own then, even with 0.
+    return signalBase + (result.details.signal ?? SIGTERM)
+  }
+
+  /// The message that explains the outcome of a durable job; nil if it ended by itself.
+  static func explanation(ofJob outcome: Result<CommandResult, Failure>) -> String? {
+    guard case .success(let result) = outcome, result.cause == .canceled else {
+      return explanation(of: outcome)
+    }
+    return "the job was ended by 'telpher kill' or by a client"
+  }
+
   /// The exit status for a result.
   private static func status(for status: CommandResult.Status) -> Int32 {
     switch status {

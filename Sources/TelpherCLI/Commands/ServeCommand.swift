@@ -153,6 +153,7 @@ struct ServeCommand: AsyncParsableCommand {
     if let twice = kinds.first(where: { kind in kinds.filter { $0 == kind }.count > 1 }) {
       throw ValidationError("--limit \(twice.optionName) is given twice")
     }
+    if jobs?.isEmpty == true { throw ValidationError("--jobs needs the path of a folder") }
     if relay != nil, !limits.isEmpty {
       throw ValidationError(
         "--relay cannot be combined with --limit: give it to the server behind it")

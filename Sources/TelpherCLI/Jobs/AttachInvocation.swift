@@ -33,8 +33,8 @@ struct AttachInvocation {
     } catch {
       outcome = .failure(Failure(error))
     }
-    if let message = ExitStatus.explanation(of: outcome) { Descriptor.complain(message) }
-    return ExitStatus.status(for: outcome)
+    if let message = ExitStatus.explanation(ofJob: outcome) { Descriptor.complain(message) }
+    return ExitStatus.status(forJob: outcome)
   }
 
   private static func pass(_ output: CommandOutput, to sink: DescriptorSink) async throws {

@@ -31,13 +31,15 @@ enum JobOptions {
     return value
   }
 
+  /// What names a job, for messages and helps.
+  static let referenceRule = "its id, a unique beginning of it with 8 digits or more, or its name"
+
   /// Reads a reference to a job.
   ///
   /// - Throws: `ValidationError` if it can't be one.
   static func parseReference(_ text: String) throws -> String {
-    guard RunRequest.isJobName(text) || RunRequest.isJobID(text) else {
-      throw ValidationError(
-        "'\(text)' can't be a job: give its id, a unique beginning of it, or its name")
+    guard RunRequest.isJobReference(text) else {
+      throw ValidationError("'\(text)' can't be a job: give \(referenceRule)")
     }
     return text
   }

@@ -103,7 +103,7 @@ struct ServerHost {
   private var jobs: JobService {
     guard let place = jobsFolder.map(JobsPlace.init) ?? JobsPlace(environment: environment) else {
       return .refused(
-        "this server has no folder for jobs: neither XDG_STATE_HOME nor HOME is set; start it with --jobs"
+        "this server has no folder for jobs: neither XDG_STATE_HOME nor HOME is an absolute path; set one of them, or start 'telpher serve' with --jobs"
       )
     }
     return .passed(JobHostProcess(place: place))

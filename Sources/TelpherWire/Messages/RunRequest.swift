@@ -204,13 +204,16 @@ package struct RunRequest: Sendable, Equatable, Codable {
 
   /// The rule for the names of jobs, for messages.
   package static let jobNameRule =
-    "1 to 64 ASCII letters, digits, '.', '_' and '-', the first a letter or digit, and not an id"
+    "1 to 64 ASCII letters, digits, '.', '_' and '-', the first a letter or digit, not digits alone, and not an id"
 
-  /// Whether this can be the name of a job.
+  /// Whether this can be the name of a job. Digits alone are the ids of other commands.
   package static func isJobName(_ text: String) -> Bool {
-    guard let first = text.utf8.first, (1...64).contains(text.utf8.count), !isJobID(text) else {
-      return false
-    }
+    isJobReference(text) && !isJobID(text) && text.contains { !("0"..."9").contains($0) }
+  }
+
+  /// Whether this can be a name, an id, or the beginning of an id.
+  package static func isJobReference(_ text: String) -> Bool {
+    guard let first = text.utf8.first, (1...64).contains(text.utf8.count) else { return false }
     func isLetterOrDigit(_ byte: UInt8) -> Bool {
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

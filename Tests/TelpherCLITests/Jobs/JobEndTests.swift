@@ -16,7 +16,7 @@ struct JobEndTests {
     return try await sandbox.shell(line).status == 0
   }
 
-  @Test(arguments: [(nil as String?, 125 as Int32), ("KILL", 137), ("15", 143)])
+  @Test(arguments: [(nil as String?, 143 as Int32), ("KILL", 137), ("15", 143)])
   func killEndsTheWholeTree(_ signal: String?, _ status: Int32) async throws {
     try await Sandbox.withJobs { sandbox in
       let mark = "\(100_000 + Int.random(in: 0..<100_000))"
@@ -33,7 +33,11 @@ struct JobEndTests {
       #expect(again.errorText.contains("has ended"))
       let other = try await sandbox.startJob("--", "sleep", "1000")
       // A short beginning may be the number of another command.
-      #expect(try await sandbox.telpher("kill", String(other.prefix(7))).status == 1)
+      for request in ["kill", "forget", "wait", "attach"] {
+        let result = try await sandbox.telpher(request, String(other.prefix(7)))
+        #expect([1, 125].contains(result.status))
+        #expect(result.errorText.contains("there is no") || result.errorText.contains("no command"))
+      }
       #expect(try await sandbox.telpher("kill", String(other.prefix(8))).status == 0)
     }
   }
@@ -60,6 +64,19 @@ struct JobEndTests {
       #expect(try await isGone(process))
       #expect(try await sandbox.telpher("forget", job).status == 0)
       #expect(try await sandbox.telpher("jobs", "--all").text == "")
+    }
+  }
+
+  @Test func aHostThatIsStoppedIsReported() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let job = try await sandbox.startJob("--", "sleep", "1000")
+      let host = try #require(sandbox.jobHost)
+      kill(host, SIGSTOP)
+      let result = try await sandbox.telpher("jobs")
+      kill(host, SIGCONT)
+      #expect(result.status != 0)
+      #expect(result.errorText.contains("no answer within 5000 ms"))
+      #expect(try await sandbox.telpher("kill", job).status == 0)
     }
   }
 

@@ -51,6 +51,22 @@ struct JobRequestTests {
     #"{"op":"run","shell":"\#(shell)","job":"\#(Self.id)","detach":true,"must":["detach"]}"#
   }
 
+  @Test func aReferenceThatMeansSeveralJobsIsRefused() async throws {
+    try await Sandbox.withJobs { sandbox in
+      try await withServer(sandbox) { stage in
+        for end in ["1", "2"] {
+          let id = String(repeating: "b", count: 31) + end
+          let start = #"{"op":"run","argv":["true"],"job":"\#(id)","detach":true}"#
+          #expect(try await stage.result(of: start).contains(id))
+        }
+        let wait = try await stage.result(of: #"{"op":"wait","job":"bbbbbbbb"}"#)
+        #expect(wait.contains("is the beginning of 2 ids"))
+        let short = try await stage.result(of: #"{"op":"wait","job":"bbbbbbb"}"#)
+        #expect(short.contains("there is no job"))
+      }
+    }
+  }
+
   @Test func aRepeatedRequestRunsNothingTwice() async throws {
     try await Sandbox.withJobs { sandbox in
       let runs = "\(sandbox.folder)/runs"
@@ -59,7 +75,7 @@ struct JobRequestTests {
         try await withServer(sandbox) { stage in
           for _ in 0..<2 {
             _ = try await stage.result(of: start)
-            let end = try await stage.result(of: #"{"op":"wait","job":"0a0a"}"#)
+            let end = try await stage.result(of: #"{"op":"wait","job":"0a0a0a0a"}"#)
             #expect(end.contains(#""code":3"#))
             #expect(end.contains(#""job":"\#(Self.id)""#))
           }
@@ -84,7 +100,7 @@ struct JobRequestTests {
         #expect(try await stage.result(of: start).contains(#""detached""#))
         #expect(try await stage.result(of: start).contains(#""detached""#))
         let attached = try await stage.peer()
-        await attached.send(hello(), open(1, #"{"op":"attach","job":"0a"}"#))
+        await attached.send(hello(), open(1, #"{"op":"attach","job":"0a0a0a0a0a"}"#))
         _ = try await attached.frame(5, 1)
         try await sandbox.endJobHost(by: SIGKILL)
         // The stream is lost.

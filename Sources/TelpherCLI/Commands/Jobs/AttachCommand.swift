@@ -30,7 +30,7 @@ struct AttachCommand: AsyncParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "The id of the job, a unique beginning of it, or its name.", valueName: "job"),
+      "The job: \(JobOptions.referenceRule).", valueName: "job"),
     transform: JobOptions.parseReference)
   var job: String
 

@@ -8,14 +8,15 @@ struct WaitCommand: AsyncParsableCommand {
     abstract: "Waits until durable jobs have ended.",
     discussion: """
       The exit status is that of the job, as 'telpher run' gives it; of several jobs, that of the \
-      first one in the list that has not ended with 0. It is 125 if a job is not found, or if its \
-      end was not seen: the state 'unknown' of 'telpher jobs'.
+      first one in the list that has not ended with 0. It is 128 and the signal's number if the job \
+      was ended by a signal or by 'telpher kill'; 125 if a job is not found, or if its end was not \
+      seen: the state 'unknown' of 'telpher jobs'.
       """)
 
   @OptionGroup var server: ServerOptions
 
   @Argument(
-    help: ArgumentHelp("Ids of jobs, unique beginnings of them, or names.", valueName: "job"),
+    help: ArgumentHelp("The jobs: of each \(JobOptions.referenceRule).", valueName: "job"),
     transform: JobOptions.parseReference)
   var jobs: [String]
 
@@ -24,10 +25,10 @@ struct WaitCommand: AsyncParsableCommand {
       try await $0.waitForJob($1)
     }
     let statuses = outcomes.map { job, outcome in
-      if let message = ExitStatus.explanation(of: outcome) {
+      if let message = ExitStatus.explanation(ofJob: outcome) {
         Descriptor.complain(jobs.count == 1 ? message : "\(job): \(message)")
       }
-      return ExitStatus.status(for: outcome)
+      return ExitStatus.status(forJob: outcome)
     }
     if let status = statuses.first(where: { $0 != 0 }) { throw ExitCode(status) }
   }
@@ -49,7 +50,7 @@ struct ForgetCommand: AsyncParsableCommand {
   var all = false
 
   @Argument(
-    help: ArgumentHelp("Ids of jobs, unique beginnings of them, or names.", valueName: "job"),
+    help: ArgumentHelp("The jobs: of each \(JobOptions.referenceRule).", valueName: "job"),
     transform: JobOptions.parseReference)
   var jobs: [String] = []
 

@@ -218,9 +218,9 @@ final class JobKeeper {
     }
   }
 
-  /// The shortest beginning of an id that ends a job. A shorter one may be the number of another
-  /// command that has ended.
-  private static let shortestToKill = 8
+  /// The shortest beginning of an id that means a job, in digits. A shorter one may be the number of
+  /// another command, or a name with a wrong letter.
+  private static let shortestBeginning = 8
 
   /// Sends a signal to all processes of a job, or ends the job.
   ///
@@ -228,7 +228,7 @@ final class JobKeeper {
   func kill(_ reference: String, signal: Int32?) -> CloseResult {
     let job: KeptJob
     do throws(Refusal) {
-      job = try find(reference, shortest: Self.shortestToKill)
+      job = try find(reference)
     } catch {
       return CloseResult(noCommand: reference)
     }
@@ -245,15 +245,18 @@ final class JobKeeper {
 
   /// The job that `reference` means: an id, a name, or the beginning of one id.
   ///
-  /// - Parameter shortest: the shortest beginning of an id, in digits.
   /// - Throws: `Refusal`.
-  private func find(_ reference: String?, shortest: Int = 1) throws(Refusal) -> KeptJob {
+  private func find(_ reference: String?) throws(Refusal) -> KeptJob {
     guard let reference else { preconditionFailure("a valid request has it") }
     if let job = jobs[reference] ?? names[reference].flatMap({ jobs[$0] }) { return job }
     let matches =
-      reference.utf8.count < shortest ? [] : jobs.keys.filter { $0.hasPrefix(reference) }.sorted()
+      reference.utf8.count < Self.shortestBeginning
+      ? [] : jobs.keys.filter { $0.hasPrefix(reference) }.sorted()
     guard let first = matches.first, let job = jobs[first] else {
-      throw Refusal(.failed, "there is no job '\(reference)'")
+      throw Refusal(
+        .failed,
+        "there is no job '\(reference)'; a job is named by its name, its id, or at least \(Self.shortestBeginning) digits of its id"
+      )
     }
     guard matches.count == 1 else {
       let some = matches.prefix(3).joined(separator: ", ")

@@ -31,9 +31,13 @@ final class JobPassage: LinkDelegate {
   /// The open streams, by their number to the host.
   private var streams: [StreamID: PassedStream] = [:]
   private var attempts = 0
+  /// When the last connection to the host was made.
+  private var greetedAt: UInt64 = 0
 
   /// How often to connect: a host that is ending refuses a connection that it has accepted.
   private static let maxAttempts = 5
+  /// How long the host may take to answer, in nanoseconds: it is on the same machine.
+  private static let openingLimit: UInt64 = 5_000_000_000
   /// The initial window of each channel for the host's output: it is near.
   private static let window: UInt64 = 256 << 10
 
@@ -133,11 +137,13 @@ final class JobPassage: LinkDelegate {
     }
     var configuration = LinkConfiguration()
     configuration.windowGrowth = 0
+    configuration.openingLimit = Self.openingLimit
     let link = Link(
       role: .client, stream: stream, loop: loop,
       hello: Hello(window: Self.window, connectionWindow: WireConstants.maxOffset),
       configuration: configuration)
     state = .greeting(link)
+    greetedAt = loop.now
     link.start(delegate: self)
   }
 
@@ -188,12 +194,17 @@ final class JobPassage: LinkDelegate {
 
   func link(_ link: Link, didEnd end: LinkEnd) {
     switch state {
-    case .greeting where attempts < Self.maxAttempts:
-      // It was ending and has run nothing.
-      connect(startsHost: true)
     case .greeting:
       state = .connecting
-      fail("it ended the connection (\(end))")
+      // If it did answer, it was ending and has run nothing. One that is silent is not asked again.
+      if attempts < Self.maxAttempts, loop.now - greetedAt < Self.openingLimit {
+        return connect(startsHost: true)
+      }
+      switch end {
+      case .finished, .closed: fail("it ended the connection")
+      case .refused(_, let reason), .lost(let reason): fail(reason)
+      case .peerFault(let error): fail(error.message)
+      }
     case .open:
       state = .idle
       for stream in Array(streams.values) {
