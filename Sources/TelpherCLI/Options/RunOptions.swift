@@ -101,7 +101,10 @@ struct RunOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The most output that is kept of the job: 64M by default. Needs --detach or --reconnect.",
-      discussion: "Bytes, or with K, M, G or T (powers of 1024); from 1M to 1T.",
+      discussion: """
+        Bytes, or with K, M, G or T (powers of 1024); from 1M to 1T. It is the space on disk, so \
+        output in very small pieces takes more of it than its bytes.
+        """,
       valueName: "size"),
     transform: SizeArgument.parse)
   var journal: UInt64?
@@ -110,8 +113,8 @@ struct RunOptions: ParsableArguments {
     help: ArgumentHelp(
       "What happens when that is full: drop-oldest (the default) or block. Needs --detach.",
       discussion: """
-        drop-oldest drops the oldest output. block lets the command wait until a reader \
-        ('telpher attach') has taken some.
+        drop-oldest drops the oldest output. block lets the command wait until the readers \
+        ('telpher attach') have taken some; one that has taken nothing yet does not count.
         """,
       valueName: "what"),
     completion: .list(JobOptions.whenFullNames), transform: JobOptions.parseWhenFull)
