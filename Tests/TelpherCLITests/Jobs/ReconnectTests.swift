@@ -21,9 +21,10 @@ struct ReconnectTests {
     try await Sandbox.withJobs { sandbox in
       let (server, _) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/server")
       let near = sandbox.folder + "/near"
+      // By env(1), so that the interpreter and its modules are both found by the sandbox's PATH.
       let proxy = try Child(
         [
-          "python3", Self.proxy, near, sandbox.folder + "/server", "\(cuts)", "\(longest)",
+          "env", "python3", Self.proxy, near, sandbox.folder + "/server", "\(cuts)", "\(longest)",
           "\(cuts)",
         ], environment: sandbox.environment)
       #expect(await proxy.line() == "listening")
