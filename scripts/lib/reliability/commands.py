@@ -7,8 +7,8 @@ import signal
 import time
 
 import wire
-from harness import (Broken, check, children, descriptors, memory_mib, need_program, processes_with,
-                     processor_seconds, promise, until)
+from harness import (Broken, check, children, descriptors, end, memory_mib, need_program,
+                     processes_with, processor_seconds, promise, until)
 
 # A tree with every kind of process that a command can leave behind: a plain child, one in its own
 # session, and one without a parent and without an environment. Each has the marker in its
@@ -204,8 +204,7 @@ def lost_server(lab):
         server.kill()
         status = client.wait(20)
         check(status == 125 and client.errors().strip(), f"status {status}: {client.errors()}")
-        for pid in processes_with(lab.marker):
-            os.kill(pid, signal.SIGKILL)
+        end(processes_with(lab.marker), signal.SIGKILL)
     return f"{runs} of {runs} runs: status 125 with a message"
 
 

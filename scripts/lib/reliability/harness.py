@@ -6,6 +6,7 @@ the result for the page. It raises `Broken` if the promise does not hold, and `U
 machine cannot run the provocation.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -49,6 +50,13 @@ def promise(text, provocation, test):
         return run
 
     return add
+
+
+def end(pids, number):
+    """Sends a signal to processes, some of which may have ended meanwhile."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def check(holds, figure):
@@ -230,8 +238,7 @@ class Lab:
     def __exit__(self, *_):
         for process in reversed(self.running):
             process.close()
-        for pid in processes_with(self.marker):
-            os.kill(pid, signal.SIGKILL)
+        end(processes_with(self.marker), signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def of(self, full, quick):

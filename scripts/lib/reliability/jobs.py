@@ -12,7 +12,7 @@ import sys
 import time
 
 from files import small_disk
-from harness import HANG, check, peak_mib, processes_with, promise, until
+from harness import HANG, check, end, peak_mib, processes_with, promise, until
 
 PROXY = (pathlib.Path(__file__).resolve().parents[3]
          / "Tests/TelpherCLITests/Jobs/Programs/cutting_proxy.py")
@@ -37,8 +37,7 @@ def job_server(lab, folder=None):
     finally:
         for process in lab.running:
             process.close()
-        for pid in hosts(lab, folder):
-            os.kill(pid, signal.SIGTERM)
+        end(hosts(lab, folder), signal.SIGTERM)
         until(lambda: not hosts(lab, folder), 20, "the end of the job host")
 
 
