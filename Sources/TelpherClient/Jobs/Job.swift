@@ -5,7 +5,7 @@ internal import TelpherWire
 /// servers. Its output and its result are kept on disk until the job is forgotten.
 ///
 ///     let job = try await connection.startJob(Command("make"), name: "build")
-///     for try await chunk in job.output() { print(String(decoding: chunk, as: UTF8.self)) }
+///     for try await chunk in job.output() { print(String(decoding: [UInt8](chunk), as: UTF8.self)) }
 ///     print(try await job.wait())
 ///     try await job.forget()
 public struct Job: Sendable {
