@@ -41,7 +41,7 @@ enum ExitStatus {
     }
   }
 
-  /// The exit status for the outcome of a durable job, which somebody else may have ended.
+  /// The exit status for the outcome of a durable job, which another client may have ended.
   static func status(forJob outcome: Result<CommandResult, Failure>) -> Int32 {
     guard case .success(let result) = outcome, result.cause == .canceled else {
       return status(for: outcome)

@@ -136,7 +136,8 @@ package final class JournalBudget: Sendable {
   private func checkHeader() throws(JournalError) {
     var found: UInt64?
     do throws(ErrorNumber) {
-      // Its creator may not have written it yet, so whoever has the turn does.
+      // The process that created the file may not have written the header yet. The lock ensures that
+      // one process writes it.
       try system.takeTurn(file.descriptor)
       defer { system.endTurn(file.descriptor) }
       let header = try read(at: 0, count: Self.slotSize)

@@ -1,6 +1,6 @@
 /// What a journal does at its limit. The raw value is its name on the wire and in options.
 package enum WhenFull: String, Sendable, CaseIterable {
-  /// The oldest output is removed, and readers are told how many bytes that was.
+  /// The oldest output is removed. Readers get the number of removed bytes as a gap.
   case dropOldest = "drop_oldest"
   /// No more output is taken, so that the job waits, until a reader has confirmed the oldest.
   case block

@@ -228,7 +228,7 @@ final class ServerCore {
   /// Makes the job of a request, or finds the one that the request names.
   ///
   /// - Parameters:
-  ///   - client: who asks.
+  ///   - client: the peer that sent the request.
   ///   - length: the bytes of the OPEN frame's payload, for `maxLaunchBytes`.
   func admit(_ request: RunRequest, from client: PeerIdentity, length: Int) -> Answer {
     let limits: [ResourceLimit]

@@ -70,8 +70,8 @@ package struct ReconnectingRun: Sendable {
     }
   }
 
-  /// The job is told what was taken after this many bytes: a 64th of its journal, which is what it
-  /// can remove at once.
+  /// How many bytes are taken before `taken` is sent to the job again: a 64th of its journal, the
+  /// least that a journal can remove.
   private var takenStep: UInt64 { max((journal.bytes ?? 64 << 20) / 64, 128 << 10) }
   /// The first pause after a failed attempt to connect, and the longest.
   private static let pauses = (first: Duration.milliseconds(100), longest: Duration.seconds(2))

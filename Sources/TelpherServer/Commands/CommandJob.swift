@@ -49,7 +49,7 @@ final class CommandJob: CommandProcessDelegate {
 
   /// - Parameters:
   ///   - limits: the limits that it gets, whatever the request asks for.
-  ///   - client: who started it.
+  ///   - client: the peer that started it.
   ///   - wasLaunched: called once, when the command has started or has failed to start.
   ///   - didFinish: called once, when the result is known.
   init(

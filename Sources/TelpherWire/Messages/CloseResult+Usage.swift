@@ -44,7 +44,7 @@ extension CloseResult {
   }
 
   /// Why a command ended. Peers may send causes that are not listed here.
-  package struct Cause: Sendable, Hashable, Codable, CustomStringConvertible {
+  package struct Cause: WireWord {
     /// The cause's name on the wire.
     package let description: String
     /// The cause with that name.
@@ -68,14 +68,6 @@ extension CloseResult {
     package static let shutdown = Cause("shutdown")
     /// No client attached to it for too long.
     package static let expired = Cause("expired")
-
-    package init(from decoder: any Decoder) throws {
-      description = try decoder.singleValueContainer().decode(String.self)
-    }
-    package func encode(to encoder: any Encoder) throws {
-      var container = encoder.singleValueContainer()
-      try container.encode(description)
-    }
   }
 
   /// What the control group of a command with limits has counted: all its processes together. A

@@ -2,7 +2,7 @@
 package struct CloseResult: Sendable, Equatable, WireMessage {
   /// A kind of result. Peers may send kinds that are not listed here, so compare values instead of
   /// switching over them.
-  package struct Kind: Sendable, Hashable, Codable, CustomStringConvertible {
+  package struct Kind: WireWord {
     /// The kind's name on the wire.
     package let description: String
     /// The kind with that name.
@@ -33,14 +33,6 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
     package static let skipped = Kind("skipped")
     /// A file request failed, wholly or in part; see `message`, `errno` and `path`.
     package static let failed = Kind("failed")
-
-    package init(from decoder: any Decoder) throws {
-      description = try decoder.singleValueContainer().decode(String.self)
-    }
-    package func encode(to encoder: any Encoder) throws {
-      var container = encoder.singleValueContainer()
-      try container.encode(description)
-    }
   }
 
   /// The kind of result.

@@ -1,7 +1,7 @@
 /// A running command in the answer to `ps`.
 package struct CommandRecord: Sendable, Equatable, Codable {
   /// What a command does at the moment. Peers may send states that are not listed here.
-  package struct State: Sendable, Hashable, Codable, CustomStringConvertible {
+  package struct State: WireWord {
     /// The state's name on the wire.
     package let description: String
     /// The state with that name.
@@ -15,14 +15,6 @@ package struct CommandRecord: Sendable, Equatable, Codable {
     package static let draining = State("draining")
     /// The server is ending it.
     package static let ending = State("ending")
-
-    package init(from decoder: any Decoder) throws {
-      description = try decoder.singleValueContainer().decode(String.self)
-    }
-    package func encode(to encoder: any Encoder) throws {
-      var container = encoder.singleValueContainer()
-      try container.encode(description)
-    }
   }
 
   /// Its id, for `kill`: the client's `job`, or a number that the server has given it.

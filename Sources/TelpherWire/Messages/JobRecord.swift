@@ -1,7 +1,7 @@
 /// The description of a durable job: one line on channel 5 of the stream of a `jobs` request.
 package struct JobRecord: Sendable, Equatable, Codable {
   /// The states of a job.
-  package struct State: Sendable, Hashable, Codable, CustomStringConvertible {
+  package struct State: WireWord {
     /// The state's name on the wire.
     package let description: String
     /// The state with that name.
@@ -15,14 +15,6 @@ package struct JobRecord: Sendable, Equatable, Codable {
     package static let finished = State("finished")
     /// The command's end was not seen. Final.
     package static let unknown = State("unknown")
-
-    package init(from decoder: any Decoder) throws {
-      description = try decoder.singleValueContainer().decode(String.self)
-    }
-    package func encode(to encoder: any Encoder) throws {
-      var container = encoder.singleValueContainer()
-      try container.encode(description)
-    }
   }
 
   /// The id: 32 hexadecimal digits.
