@@ -48,6 +48,13 @@ README = Plan(
         "telpher on kubectl://prod/web-0 -- hostname": r"^web$",
         "telpher on 'exec:lxc exec web -- telpher serve --listen stdio' -- hostname": r"^web$",
         "telpher ls -l host:backup": r"a\.txt",
+        "telpher run --memory 512M --cpus 1.5 -- make": r"made",
+        "telpher ps": r"ID",
+        "telpher run --detach --name build -- make -j8": r"^[0-9a-f]{32}$",
+        "telpher jobs --all": r"build .*make -j8$",
+        "telpher attach build": r"^made$",
+        "telpher logs --tail 20 --timestamps build": r"made$",
+        "telpher run --reconnect --on host -- make": r"^made$",
         "telpher run --on tcp:127.0.0.1:7000 -- whoami": r"\w",
         "telpher run --on 'exec:ssh gate telpher serve --listen stdio --relay ssh://inner' -- uptime":
             r"^up$",
@@ -82,6 +89,7 @@ README = Plan(
     skipped={
         "scripts/run -- uname -a": ".ci/run runs it",
         "scripts/test": ".ci/run runs it",
+        "telpher kill 17": "no command has that ID",
         "scripts/dist": "it builds the program twice, which takes minutes",
     })
 
