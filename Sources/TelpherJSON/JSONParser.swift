@@ -1,3 +1,5 @@
+internal import TelpherText
+
 /// Parses JSON (RFC 8259) strictly: UTF-8 without a byte-order mark, one value with white space
 /// around it, no comments, no surrogate without its partner.
 struct JSONParser {
@@ -147,10 +149,8 @@ struct JSONParser {
 
   /// Returns `text` unless it has more than `marks` combining marks in a row.
   private func checked(_ text: String, marks: Int) throws(JSONFault) -> String {
-    // A mark has two bytes or more, from 0xCC on.
-    guard text.utf8.count > 2 * marks, text.utf8.contains(where: { $0 >= 0xCC }) else {
-      return text
-    }
+    // A mark has two bytes or more.
+    guard text.utf8.count > 2 * marks, mayHaveMarks(text) else { return text }
     var count = 0
     for scalar in text.unicodeScalars {
       guard scalar.value >= 0x300, scalar.properties.canonicalCombiningClass != .notReordered else {
@@ -163,20 +163,31 @@ struct JSONParser {
     return text
   }
 
+  /// Whether `text` may have combining marks: they begin with bytes from 0xCC on.
+  private func mayHaveMarks(_ text: String) -> Bool {
+    var text = text
+    return text.withUTF8 { bytes in
+      // A loop without an exit uses vector instructions.
+      var highest: UInt8 = 0
+      for byte in bytes { highest = max(highest, byte) }
+      return highest >= 0xCC
+    }
+  }
+
   private mutating func string() throws(JSONFault) -> String {
     position += 1
     let start = position
-    while true {
-      switch next {
-      case UInt8(ascii: "\""):
-        defer { position += 1 }
-        return text(start..<position)
-      case UInt8(ascii: "\\"): return try escapedString(from: start)
-      // Also at the end, where `next` is 0.
-      case 0..<0x20: throw .syntax
-      default: position += 1
-      }
-    }
+    guard let quote = bytes.position(of: UInt8(ascii: "\""), from: start) else { throw .syntax }
+    let before = UnsafeBufferPointer(rebasing: bytes[start..<quote])
+    let end = start + (before.position(of: UInt8(ascii: "\\"), from: 0) ?? before.count)
+    // A loop without an exit uses vector instructions: a path may have 4 KiB.
+    var lowest: UInt8 = .max
+    for byte in UnsafeBufferPointer(rebasing: bytes[start..<end]) { lowest = min(lowest, byte) }
+    guard lowest >= 0x20 else { throw .syntax }
+    position = end
+    if end < quote { return try escapedString(from: start) }
+    position += 1
+    return text(start..<end)
   }
 
   /// The rest of a string that began at `start` and has an escape at the current position.

@@ -23,8 +23,6 @@ package struct ByteFields: Sequence, IteratorProtocol {
 
   /// The position of the first separator at or after `start`, or the end of the bytes.
   private func end(of start: Int) -> Int {
-    bytes.withUnsafeBytes { all in
-      all[start...].firstIndex(of: separator) ?? all.count
-    }
+    bytes.withUnsafeBufferPointer { $0.position(of: separator, from: start) ?? $0.count }
   }
 }

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import TelpherText
 
 /// A path below a root. A component may have any bytes except NUL and `/`, and is never `.` or
@@ -88,8 +89,15 @@ package struct RelativePath: Sendable, Hashable {
   package func isDirectly(in folder: RelativePath) -> Bool {
     if folder.isRoot { return !bytes.contains(Self.slash) }
     let end = folder.bytes.count
-    return bytes.count > end && bytes[end] == Self.slash && bytes[..<end] == folder.bytes[...]
-      && !bytes[(end + 1)...].contains(Self.slash)
+    guard bytes.count > end, bytes[end] == Self.slash else { return false }
+    // Clients send long paths by the thousand.
+    return bytes.withUnsafeBytes { own in
+      folder.bytes.withUnsafeBytes { other in
+        guard let own = own.baseAddress, let other = other.baseAddress else { return false }
+        return memcmp(own, other, end) == 0
+          && memchr(own + end + 1, Int32(Self.slash), bytes.count - end - 1) == nil
+      }
+    }
   }
 
   /// Returns the path of `name` in this folder.
