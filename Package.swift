@@ -96,6 +96,12 @@ let package = Package(
       name: "TelpherAccess", dependencies: ["CTelpherCrypto", "TelpherTransport", "TelpherWire"],
       swiftSettings: strict),
 
+    // The public keys, signatures and files of ssh.
+    .target(
+      name: "TelpherKeys",
+      dependencies: ["CTelpherCrypto", "TelpherJSON", "TelpherText", "TelpherTransport"],
+      swiftSettings: strict),
+
     // A safe local file system: roots, paths, folders, partial files, digests.
     .target(
       name: "TelpherFileStore",
@@ -222,6 +228,10 @@ let package = Package(
     .testTarget(
       name: "TelpherAccessTests",
       dependencies: ["TelpherAccess", "TelpherTestSupport", "TelpherTransport", "TelpherWire"],
+      swiftSettings: strict),
+    // They compare the module with ssh-keygen and ssh-agent.
+    .testTarget(
+      name: "TelpherKeysTests", dependencies: ["TelpherKeys", "TelpherTestSupport"],
       swiftSettings: strict),
     // They compare the module with Foundation.
     .testTarget(

@@ -42,6 +42,12 @@ int telpher_hmac_sha256(const void *key, size_t key_count, const void *bytes, si
   return HMAC(EVP_sha256(), key, (int)key_count, bytes, count, code, &length) && length == 32;
 }
 
+int telpher_hmac_sha1(const void *key, size_t key_count, const void *bytes, size_t count,
+                      uint8_t code[20]) {
+  unsigned length = 20;
+  return HMAC(EVP_sha1(), key, (int)key_count, bytes, count, code, &length) && length == 20;
+}
+
 int telpher_equal_in_constant_time(const void *first, const void *second, size_t count) {
   return CRYPTO_memcmp(first, second, count) == 0;
 }

@@ -1,4 +1,5 @@
 """Writes valid conversations as seeds for the fuzzers: seeds.py FOLDER."""
+import base64
 import os
 import struct
 import sys
@@ -39,7 +40,19 @@ answers = (
 )
 streams = b"".join(frame(2, n, b'{"op":"info"}') + frame(3, n, b"xy") for n in range(1, 12, 2))
 
+KEY = struct.pack(">I", 11) + b"ssh-ed25519" + struct.pack(">I", 32) + bytes([1]) * 32
+KEY_TEXT = b"ssh-ed25519 " + base64.b64encode(KEY)
+SIGNATURE = (
+    b"SSHSIG" + struct.pack(">II", 1, len(KEY)) + KEY + struct.pack(">I", 7) + b"telpher"
+    + struct.pack(">II", 0, 6) + b"sha512"
+    + struct.pack(">II", 83, 11) + b"ssh-ed25519" + struct.pack(">I", 64) + bytes([2]) * 64
+)
+AUTHORIZED = b'restrict,pty,from="10.0.0.0/8,!10.1.*",command="a \\"b\\"" ' + KEY_TEXT + b" me\n"
+KNOWN = b"@revoked *,!a " + KEY_TEXT + b"\n[host]:22,|1|AA==|BB== " + KEY_TEXT + b"\n"
+AGENT = bytes([12]) + struct.pack(">II", 1, len(KEY)) + KEY + struct.pack(">I", 2) + b"me"
+
 seeds = {
+    "keys": [KEY, KEY_TEXT, SIGNATURE, AUTHORIZED, KNOWN, AGENT],
     "decoder": [requests, answers, START + requests],
     "messages": [
         RUN, JOB, HELLO, CLOSE, CONTROL, RESIZE, b'{"op":"info","must":["op"]}', CONNECT, ACCEPT,
@@ -48,11 +61,13 @@ seeds = {
     "server": [requests, START + requests, streams, streams + requests],
     "client": [answers, START + answers],
 }
+# Targets whose input is only the bytes to read.
+whole = ("messages", "keys")
 for target, inputs in seeds.items():
     os.makedirs(os.path.join(folder, target), exist_ok=True)
     for index, data in enumerate(inputs):
         # The first two bytes seed the choices of the session's owner.
-        for choice in range(1 if target == "messages" else 16):
-            prefix = b"" if target == "messages" else bytes([choice, choice * 37 % 256])
+        for choice in range(1 if target in whole else 16):
+            prefix = b"" if target in whole else bytes([choice, choice * 37 % 256])
             with open(os.path.join(folder, target, f"seed-{index}-{choice}"), "wb") as file:
                 file.write(prefix + data)

@@ -1,0 +1,122 @@
+internal import Glibc
+internal import Synchronization
+internal import TelpherTransport
+
+/// An authorized_keys file, which is read again when it changes. Any thread may use it.
+///
+/// As with sshd's StrictModes, it counts only if no other user but root can change it: the file and
+/// each folder above it, up to the home directory or `/`, must belong to this user or to root, and
+/// neither the group nor others may write them.
+package final class AuthorizedKeysFile: Sendable {
+  /// Its path.
+  package let path: String
+  private let home: String?
+  private let report: @Sendable (String) -> Void
+  private let last = Mutex<(version: Version, keys: AuthorizedKeys)?>(nil)
+
+  /// The longest file in bytes: some 5,000 RSA keys.
+  package static let maxLength = 4 << 20
+  /// The most refused lines that are reported each time the file is read.
+  private static let maxReports = 20
+  /// A file that changed less than this many seconds ago is read again even if it looks the same: the
+  /// kernel's times have steps of some milliseconds.
+  private static let settlingSeconds = 2
+
+  /// The file at `path`. It need not exist.
+  ///
+  /// - Parameters:
+  ///   - home: the home directory, above which folders are not checked.
+  ///   - report: called for each line that is refused, when the file has been read.
+  package init(_ path: String, home: String?, report: @escaping @Sendable (String) -> Void) {
+    self.path = path
+    self.home = home
+    self.report = report
+  }
+
+  /// The keys at this moment. Checks the file and its folders on each call.
+  ///
+  /// - Throws: `KeyError` if the file can't be read or may not be trusted. No key is then accepted.
+  package func current() throws(KeyError) -> AuthorizedKeys {
+    let file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+    guard file >= 0 else { throw KeyError("cannot open \(path): \(describe(errno: errno))") }
+    defer { close(file) }
+    let status = try RegularFile.status(file, path)
+    try checkTrust(status)
+    let version = Version(status)
+    if let last = last.withLock({ $0 }), last.version == version,
+      time(nil) - status.st_ctim.tv_sec > Self.settlingSeconds
+    {
+      return last.keys
+    }
+    let keys = AuthorizedKeys(try RegularFile.read(file, path, limit: Self.maxLength))
+    let isNew = last.withLock { last in
+      defer { last = (version, keys) }
+      return last?.version != version
+    }
+    if isNew { reportRefusals(of: keys) }
+    return keys
+  }
+
+  private func reportRefusals(of keys: AuthorizedKeys) {
+    for refusal in keys.refusals.prefix(Self.maxReports) {
+      report("\(path), line \(refusal.line): \(refusal.reason); the line grants nothing")
+    }
+    let left = keys.refusals.count - Self.maxReports
+    if left > 0 { report("\(path): \(left) more lines grant nothing") }
+  }
+
+  private func checkTrust(_ status: stat) throws(KeyError) {
+    if let fault = Self.fault(of: status) { throw KeyError("\(path) \(fault)") }
+    guard let resolved = realpath(path, nil) else {
+      throw KeyError("cannot find \(path): \(describe(errno: errno))")
+    }
+    defer { free(resolved) }
+    let top = home.flatMap { home in
+      realpath(home, nil).map { resolved in
+        defer { free(resolved) }
+        return String(cString: resolved)
+      }
+    }
+    var folder = String(cString: resolved)[...]
+    while let slash = folder.lastIndex(of: "/") {
+      folder = folder[..<slash]
+      let name = folder.isEmpty ? "/" : String(folder)
+      var status = stat()
+      guard stat(name, &status) == 0 else {
+        throw KeyError("cannot examine \(name): \(describe(errno: errno))")
+      }
+      if let fault = Self.fault(of: status) {
+        throw KeyError("\(path) may not be trusted: its folder \(name) \(fault)")
+      }
+      if name == top { return }
+    }
+  }
+
+  private static func fault(of status: stat) -> String? {
+    guard status.st_uid == geteuid() || status.st_uid == 0 else {
+      return "belongs to user \(status.st_uid)"
+    }
+    guard status.st_mode & 0o022 == 0 else {
+      return "can be written by other users: run chmod go-w on it"
+    }
+    return nil
+  }
+
+  /// What changes whenever the file is replaced or written.
+  private struct Version: Sendable, Equatable {
+    let device: dev_t
+    let inode: ino_t
+    let size: off_t
+    let times: [Int]
+
+    init(_ status: stat) {
+      device = status.st_dev
+      inode = status.st_ino
+      size = status.st_size
+      times = [
+        status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec,
+        status.st_ctim.tv_nsec,
+      ]
+    }
+  }
+}
