@@ -93,7 +93,10 @@ let package = Package(
 
     // Authentication: secret files, tokens and the proofs made with them.
     .target(
-      name: "TelpherAccess", dependencies: ["CTelpherCrypto", "TelpherTransport", "TelpherWire"],
+      name: "TelpherAccess",
+      dependencies: [
+        "CTelpherCrypto", "TelpherJSON", "TelpherKeys", "TelpherTransport", "TelpherWire",
+      ],
       swiftSettings: strict),
 
     // The public keys, signatures and files of ssh.
@@ -140,7 +143,8 @@ let package = Package(
       name: "TelpherServer",
       dependencies: [
         "TelpherAccess", "TelpherCommand", "TelpherFileStore", "TelpherForward", "TelpherJSON",
-        "TelpherJournal", "TelpherLink", "TelpherText", "TelpherTransfer", "TelpherTransport",
+        "TelpherJournal", "TelpherKeys", "TelpherLink", "TelpherText", "TelpherTransfer",
+        "TelpherTransport",
         "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
@@ -227,7 +231,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TelpherAccessTests",
-      dependencies: ["TelpherAccess", "TelpherTestSupport", "TelpherTransport", "TelpherWire"],
+      dependencies: [
+        "TelpherAccess", "TelpherKeys", "TelpherTestSupport", "TelpherTransport", "TelpherWire",
+      ],
       swiftSettings: strict),
     // They compare the module with ssh-keygen and ssh-agent.
     .testTarget(
@@ -258,7 +264,7 @@ let package = Package(
     .target(
       name: "TelpherTestSupport",
       dependencies: [
-        "TelpherFileStore", "TelpherNIO", "TelpherProcess", "TelpherTransport",
+        "TelpherFileStore", "TelpherKeys", "TelpherNIO", "TelpherProcess", "TelpherTransport",
         "TelpherTransportTesting", "TelpherUV",
       ],
       path: "Tests/TelpherTestSupport", swiftSettings: strict),
@@ -284,8 +290,9 @@ let package = Package(
     .testTarget(
       name: "TelpherServerTests",
       dependencies: [
-        "TelpherAccess", "TelpherFileStore", "TelpherLink", "TelpherServer", "TelpherTestSupport",
-        "TelpherTransfer", "TelpherTransport", "TelpherTransportTesting", "TelpherWire",
+        "TelpherAccess", "TelpherFileStore", "TelpherKeys", "TelpherLink", "TelpherServer",
+        "TelpherTestSupport", "TelpherText", "TelpherTransfer", "TelpherTransport",
+        "TelpherTransportTesting", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

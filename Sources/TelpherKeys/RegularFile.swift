@@ -42,6 +42,11 @@ enum RegularFile {
   /// Reads an open file from its position to its end.
   static func read(_ file: Int32, _ path: String, limit: Int) throws(KeyError) -> [UInt8] {
     _ = try status(file, path)
+    return try readAll(file, path, limit: limit)
+  }
+
+  /// Reads an open file, pipe or socket to its end.
+  static func readAll(_ file: Int32, _ path: String, limit: Int) throws(KeyError) -> [UInt8] {
     var bytes: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 65_536)
     while true {
@@ -68,5 +73,27 @@ enum RegularFile {
     guard fsync(file) == 0 else {
       throw KeyError("cannot write \(path) to disk: \(describe(errno: errno))")
     }
+  }
+}
+
+/// Small files of text.
+package enum TextFile {
+  /// The longest file in bytes: a key with a comment.
+  package static let maxLength = 64 << 10
+
+  /// The text of a file.
+  ///
+  /// - Throws: `KeyError` if it does not exist, is not a regular file, or is too long.
+  package static func read(_ path: String) throws(KeyError) -> String {
+    guard let contents = try RegularFile.read(path, limit: maxLength) else {
+      throw KeyError("there is no file \(path)")
+    }
+    return String(decoding: contents.bytes, as: UTF8.self)
+  }
+
+  /// Whether something exists at the path.
+  package static func exists(_ path: String) throws(KeyError) -> Bool {
+    guard !path.utf8.contains(0) else { throw KeyError("a path contains a NUL byte") }
+    return access(path, F_OK) == 0
   }
 }

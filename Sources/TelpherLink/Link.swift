@@ -73,9 +73,11 @@ package final class Link: TurnEndTask {
   ///   - helloPayload: `hello.encoded()`, if the caller has it.
   ///   - prover: proves each side to the other before anything else is sent; nil if no proof is
   ///     required.
+  ///   - verifier: on a server, decides about clients that prove who they are by signatures.
   package init(
     role: Session.Role, stream: any ByteStream, loop: any EventLoop, hello: Hello,
     helloPayload: [UInt8]? = nil, prover: (any ConnectionProver)? = nil,
+    verifier: (any SignatureVerifier)? = nil,
     configuration: LinkConfiguration = LinkConfiguration()
   ) {
     self.loop = loop
@@ -83,7 +85,7 @@ package final class Link: TurnEndTask {
     self.configuration = configuration
     session = Session(
       role: role, hello: hello, payload: helloPayload, announces: role == .client, prover: prover,
-      growth: configuration.windowGrowth, unread: configuration.unreadGrowth,
+      verifier: verifier, growth: configuration.windowGrowth, unread: configuration.unreadGrowth,
       budget: configuration.windowBudget)
     opening = role == .client ? .silent : .done
     silence = PeerSilence(at: loop.now)

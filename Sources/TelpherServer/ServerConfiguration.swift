@@ -1,5 +1,6 @@
 public import TelpherAccess
 internal import TelpherFileStore
+package import TelpherKeys
 public import TelpherLink
 public import TelpherTransfer
 public import TelpherTransport
@@ -17,6 +18,10 @@ public struct ServerConfiguration: Sendable {
   public var maxStrangersPerSource = 192
   /// How long a client has to send its HELLO and, on TCP, its proof, in nanoseconds.
   public var helloTimeout: UInt64 = 5_000_000_000
+  /// How long a client over TLS has for its HELLO with a proof by an ssh key, in nanoseconds: its user
+  /// may have to type a passphrase or to touch a security key. sshd(8) allows as long
+  /// (LoginGraceTime).
+  public var loginTimeout: UInt64 = 120_000_000_000
   /// The most commands at once in the whole server. Each costs up to four descriptors.
   public var maxCommands = 4_096
   /// The most bytes of OPEN frames longer than 64 KiB that may be arriving at once in the whole
@@ -44,6 +49,8 @@ public struct ServerConfiguration: Sendable {
   public var drainLimit: UInt64 = 10_000_000_000
   /// The token that TCP clients must know; nil refuses all TCP clients.
   public var tokens: TokenSource?
+  /// The ssh keys whose holders may connect over TLS; nil refuses all of them.
+  package var keys: AuthorizedKeysFile?
   /// The environment that commands start with.
   public var environment: [SystemString: SystemString] = [:]
   /// Whether clients may run commands. A command has all the rights of this process's user: `files`
@@ -99,7 +106,8 @@ public struct ServerConfiguration: Sendable {
       "max_strangers_per_source": UInt64(maxStrangersPerSource),
       "max_commands": UInt64(maxCommands), "max_open_bytes": UInt64(maxOpenBytes),
       "max_launch_bytes": UInt64(maxLaunchBytes), "max_streams": UInt64(maxStreams),
-      "hello_timeout_ms": helloTimeout / 1_000_000, "window": window,
+      "hello_timeout_ms": helloTimeout / 1_000_000,
+      "login_timeout_ms": loginTimeout / 1_000_000, "window": window,
       "connection_window": connectionWindow, "max_kept_results": UInt64(maxKeptResults),
       "max_file_workers": UInt64(maxFileWorkers),
       "max_transfers_per_connection": UInt64(maxTransfersPerConnection),

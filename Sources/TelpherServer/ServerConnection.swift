@@ -1,6 +1,8 @@
 internal import Glibc
 internal import Logging
+internal import TelpherAccess
 internal import TelpherFileStore
+internal import TelpherKeys
 internal import TelpherLink
 internal import TelpherTransfer
 internal import TelpherTransport
@@ -25,11 +27,23 @@ final class ServerConnection: LinkDelegate {
   /// The limit that the connection counts towards.
   private(set) var standing: Standing
   private var helloTimer: (any LoopTimer)?
+  /// Who the client is and what it may do. A stranger gets nothing done before this is known.
+  private(set) var client: Client
+  /// Decides about the client's ssh keys; nil if it proves itself in another way.
+  private let keyCheck: KeyCheck?
   /// Where it was accepted; nil if its transport identifies the peer.
   var entrance: ServerCore.Entrance?
 
-  init(link: Link, server: ServerCore, standing: Standing, logger: Logger) {
+  /// - Parameters:
+  ///   - client: who the client is if it is no stranger, or once it has proved that it knows the token.
+  ///   - keyCheck: decides about the client if it has sent signatures.
+  init(
+    link: Link, server: ServerCore, standing: Standing, client: Client = .owner,
+    keyCheck: KeyCheck? = nil, logger: Logger
+  ) {
     self.link = link
+    self.client = client
+    self.keyCheck = keyCheck
     self.server = server
     self.standing = standing
     self.logger = logger
@@ -49,7 +63,7 @@ final class ServerConnection: LinkDelegate {
   }
 
   func start() {
-    let timeout = server.configuration.helloTimeout
+    let timeout = openingTimeout
     helloTimer = link.loop.schedule(after: timeout) { [unowned self] in
       guard link.hasUnreadBytes else { return helloTimedOut() }
       // This process may have been suspended: read the bytes that have arrived first.
@@ -61,8 +75,13 @@ final class ServerConnection: LinkDelegate {
   /// Time for the loop to read a HELLO that has arrived already, in nanoseconds.
   private static let lastChance: UInt64 = 1_000_000_000
 
+  /// How long the client has for its HELLO, in nanoseconds.
+  private var openingTimeout: UInt64 {
+    keyCheck == nil ? server.configuration.helloTimeout : server.configuration.loginTimeout
+  }
+
   private func helloTimedOut() {
-    let seconds = Double(server.configuration.helloTimeout) / 1_000_000_000
+    let seconds = Double(openingTimeout) / 1_000_000_000
     link.fail(WireError(.timeout, "no HELLO arrived within \(seconds) s"))
   }
 
@@ -126,6 +145,12 @@ final class ServerConnection: LinkDelegate {
       }
       standing = .known
     }
+    if let keyCheck, let entry = keyCheck.entry, let identity = keyCheck.identity {
+      client = Client(identity: identity, rights: Rights(entry.options))
+      logger.info(
+        "a client has proved an ssh key",
+        metadata: ["peer": "\(link.peer)", "key": "\(identity)", "line": "\(entry.line)"])
+    }
     guard !server.isDraining else {
       return link.fail(WireError(.shuttingDown, "the server is ending"))
     }
@@ -134,10 +159,14 @@ final class ServerConnection: LinkDelegate {
 
   func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {
     let decoded: OpenRequest
-    do throws(WireError) {
-      decoded = try OpenRequest.decode(request)
-    } catch {
+    do {
+      decoded = try client.rights.admit(try OpenRequest.decode(request))
+    } catch let error as WireError {
       return refuse(stream, error.message)
+    } catch let error as Rights.Refusal {
+      return refuse(stream, error.message)
+    } catch {
+      preconditionFailure("decoding and the check of rights throw nothing else")
     }
     guard !server.isDraining else { return refuse(stream, "the server is ending") }
     switch decoded {
@@ -182,7 +211,9 @@ final class ServerConnection: LinkDelegate {
     switch request.operation {
     case .list:
       do throws(FileError) {
-        streams[stream] = try server.list(after: request.after) { [weak self] listing, result in
+        streams[stream] = try server.list(
+          after: request.after, for: client.identity
+        ) { [weak self] listing, result in
           self?.workDidFinish(listing, stream, .close(result))
         }
       } catch {
@@ -192,7 +223,7 @@ final class ServerConnection: LinkDelegate {
       guard let job = request.job else {
         preconditionFailure("CommandsRequest.validated requires it")
       }
-      let result = server.kill(job, signal: request.signal)
+      let result = server.kill(job, signal: request.signal, for: client.identity)
       if result.result == .ok { return link.close(stream, result) }
       killJob(request, on: stream, orElse: result)
     }
@@ -242,7 +273,7 @@ final class ServerConnection: LinkDelegate {
   }
 
   private func run(_ request: RunRequest, length: Int, on stream: StreamID, noInput: Bool) {
-    switch server.admit(request, from: link.peer, length: length) {
+    switch server.admit(request, from: link.peer, of: client.identity, length: length) {
     case .new(let job):
       job.start(
         for: commandStream(job, stream), of: ObjectIdentifier(self), noInput: noInput)
@@ -289,7 +320,10 @@ final class ServerConnection: LinkDelegate {
   func link(_ link: Link, didReceiveControl message: [UInt8], for stream: StreamID) {
     guard let work = streams[stream] else { return }
     do throws(WireError) {
-      try work.receive(try ControlMessage.decode(message))
+      let messages = try ControlMessage.decode(message).filter { message in
+        if case .signal = message { client.rights.allowsSignals } else { true }
+      }
+      try work.receive(messages)
     } catch {
       // The message may have finished the work before its fault was found.
       guard streams[stream] === work else { return }
@@ -320,11 +354,17 @@ final class ServerConnection: LinkDelegate {
     if case .peerFault(let error) = end, standing != .refused, error.code != .shuttingDown {
       server.refusals.record(
         "a client broke the protocol or may not connect",
-        ["peer": "\(link.peer)", "why": "\(error)"])
+        ["peer": "\(link.peer)", "why": "\(why(error))"])
     }
     for stream in Array(streams.keys) { abandon(stream, .disconnected) }
     passage?.end()
     server.connectionDidEnd(self)
+  }
+
+  /// The reason for the log: the client does not learn why its keys are refused.
+  private func why(_ error: WireError) -> String {
+    guard let reasons = keyCheck?.reasons, !reasons.isEmpty else { return "\(error)" }
+    return "\(error): \(reasons.joined(separator: "; "))"
   }
 
   // A server opens no streams and waits for no PONG of its own, so it ignores these.

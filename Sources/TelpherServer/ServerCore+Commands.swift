@@ -1,3 +1,4 @@
+internal import TelpherAccess
 internal import TelpherCommand
 internal import TelpherFileStore
 internal import TelpherTransport
@@ -8,22 +9,27 @@ extension ServerCore {
   ///
   /// - Parameters:
   ///   - last: the id after which the list begins; nil for its beginning.
+  ///   - identity: who asks: a client sees only its own commands, and the owner sees all.
   ///   - didFinish: called once, later, with the answer.
   /// - Throws: `FileError` (`busy`) if no thread can be started for it.
   func list(
-    after last: String?, didFinish: @escaping (CommandListing, CloseResult) -> Void
+    after last: String?, for identity: Identity,
+    didFinish: @escaping (CommandListing, CloseResult) -> Void
   ) throws(FileError) -> CommandListing {
     try CommandListing(
-      of: table.views(after: last.map { JobID(text: $0) }), on: workers[.change], loop: loop,
+      of: table.views(after: last.map { JobID(text: $0) }, for: identity), on: workers[.change],
+      loop: loop,
       didFinish: didFinish)
   }
 
   /// Ends a running command, which may belong to another loop, or sends a signal to all its processes.
   ///
-  /// - Parameter signal: the signal; if nil, the command is ended as at its deadline.
+  /// - Parameters:
+  ///   - signal: the signal; if nil, the command is ended as at its deadline.
+  ///   - identity: who asks: a client ends only its own commands, and the owner any.
   /// - Returns: the answer for the client.
-  func kill(_ id: String, signal: Int32?) -> CloseResult {
-    guard let running = table.running(JobID(text: id)) else {
+  func kill(_ id: String, signal: Int32?, for identity: Identity) -> CloseResult {
+    guard let running = table.running(JobID(text: id), for: identity) else {
       return CloseResult(noCommand: id)
     }
     running.onItsLoop { job in

@@ -229,8 +229,11 @@ final class ServerCore {
   ///
   /// - Parameters:
   ///   - client: the peer that sent the request.
+  ///   - owner: who that is. The id of its request names only its own jobs.
   ///   - length: the bytes of the OPEN frame's payload, for `maxLaunchBytes`.
-  func admit(_ request: RunRequest, from client: PeerIdentity, length: Int) -> Answer {
+  func admit(
+    _ request: RunRequest, from client: PeerIdentity, of owner: Identity, length: Int
+  ) -> Answer {
     let limits: [ResourceLimit]
     do throws(LimitPolicy.Refusal) {
       limits = try self.limits(of: request)
@@ -243,7 +246,7 @@ final class ServerCore {
       heldOutputs: heldOutputs, keepDetachedFor: configuration.keepDetachedFor)
     let job = CommandJob(
       id: table.id(request.job), request: request, limits: limits, client: client,
-      surroundings: surroundings,
+      owner: owner, surroundings: surroundings,
       wasLaunched: { counters.launchBytes.subtract(length, ordering: .relaxed) }
     ) { [unowned self] job, result in
       table.finish(job, result, now: loop.now)

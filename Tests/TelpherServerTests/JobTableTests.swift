@@ -1,3 +1,4 @@
+import TelpherAccess
 import TelpherTransport
 import TelpherTransportTesting
 import TelpherWire
@@ -18,9 +19,11 @@ import Testing
   }
 
   /// Makes a job that is not started. On the loop's thread.
-  private static func job(_ table: JobTable, _ name: String?, _ loop: MemoryLoop) -> CommandJob {
+  private static func job(
+    _ table: JobTable, _ name: String?, _ loop: MemoryLoop, of owner: Identity = .owner
+  ) -> CommandJob {
     CommandJob(
-      id: table.id(name), request: RunRequest(),
+      id: table.id(name), request: RunRequest(), owner: owner,
       surroundings: CommandJob.Surroundings(
         loop: loop, launches: LaunchLine(loop: loop), environment: LaunchEnvironment([:]),
         heldOutputs: HeldOutputs(loop: loop) {}, keepDetachedFor: 0)
@@ -29,10 +32,11 @@ import Testing
 
   /// The answer to a new job, by name.
   private static func admit(
-    _ table: JobTable, _ name: String?, _ loop: MemoryLoop, now: UInt64 = 0
+    _ table: JobTable, _ name: String?, _ loop: MemoryLoop, of owner: Identity = .owner,
+    now: UInt64 = 0
   ) async -> String {
     await on(loop) {
-      switch table.admit(job(table, name, loop), on: loop, now: now) {
+      switch table.admit(job(table, name, loop, of: owner), on: loop, now: now) {
       case .admitted: "admitted"
       case .running: "running"
       case .runningElsewhere: "running elsewhere"
@@ -77,6 +81,34 @@ import Testing
       #expect(table.hasJobs(on: second))
       await Self.finish(table, second, code: 0)
       #expect(table.running == 0)
+    }
+  }
+
+  @Test func clientsSeeAndEndOnlyTheirOwnJobs() async {
+    await Self.withLoops { loop, _ in
+      let table = JobTable(maxRunning: 10, maxResults: 10, keepFor: 10)
+      let (anna, bert) = (Identity.key("SHA256:anna"), Identity.key("SHA256:bert"))
+      // The same id means another job for each of them.
+      #expect(await Self.admit(table, "a", loop, of: anna) == "admitted")
+      #expect(await Self.admit(table, "a", loop, of: bert) == "admitted")
+      #expect(await Self.admit(table, "a", loop, of: anna) == "running")
+      #expect(await Self.admit(table, "b", loop, of: bert) == "admitted")
+      #expect(await Self.admit(table, "c", loop) == "admitted")
+      func seen(_ client: Identity) -> [String] {
+        table.views(after: nil, for: client).map { "\($0.owner) \($0.id.text)" }
+      }
+      #expect(seen(anna) == ["SHA256:anna a"])
+      #expect(seen(bert) == ["SHA256:bert a", "SHA256:bert b"])
+      #expect(Set(seen(.owner)).count == 4)
+      #expect(table.running(.named("b"), for: anna)?.view == nil)
+      #expect(table.running(.named("c"), for: anna)?.view == nil)
+      #expect(table.running(.named("a"), for: anna)?.view.owner == anna)
+      #expect(table.running(.named("b"), for: .owner)?.view.owner == bert)
+      #expect(seen(.certificate("SHA256:anna")).isEmpty)
+      await Self.finish(table, loop, code: 4)
+      #expect(await Self.admit(table, "a", loop, of: anna) == "finished 4")
+      #expect(await Self.admit(table, "a", loop) == "admitted")
+      await Self.finish(table, loop, code: 0)
     }
   }
 

@@ -1,5 +1,6 @@
 internal import CTelpherSys
 internal import Glibc
+internal import TelpherAccess
 internal import TelpherServer
 internal import TelpherTransport
 
@@ -17,6 +18,8 @@ struct JobHostProcess: JobHost {
   ]
   /// POSIX_SPAWN_SETSID of <spawn.h>, which Swift's Glibc module lacks.
   private static let newSession: Int16 = 0x80
+
+  func host(of client: Identity) -> any JobHost { JobHostProcess(place: place.of(client)) }
 
   func start() -> String? {
     do throws(Failure) {

@@ -1,5 +1,6 @@
 internal import CTelpherSys
 internal import Glibc
+internal import TelpherAccess
 internal import TelpherTransport
 
 /// The folder of a user's durable jobs, and the files of their host in it: the socket at which it
@@ -34,6 +35,11 @@ struct JobsPlace: Sendable {
     } else {
       return nil
     }
+  }
+
+  /// The folder of a client's jobs: this one for the server's owner, else one beside it.
+  func of(_ client: Identity) -> JobsPlace {
+    client == .owner ? self : JobsPlace("\(folder)-of/\(client.folderName)")
   }
 
   /// Makes the folder if it is missing, and checks it.

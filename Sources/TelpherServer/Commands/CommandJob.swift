@@ -1,3 +1,4 @@
+internal import TelpherAccess
 internal import TelpherCommand
 internal import TelpherTransport
 internal import TelpherWire
@@ -50,11 +51,12 @@ final class CommandJob: CommandProcessDelegate {
   /// - Parameters:
   ///   - limits: the limits that it gets, whatever the request asks for.
   ///   - client: the peer that started it.
+  ///   - owner: who that was.
   ///   - wasLaunched: called once, when the command has started or has failed to start.
   ///   - didFinish: called once, when the result is known.
   init(
     id: JobID, request: RunRequest, limits: [ResourceLimit] = [],
-    client: PeerIdentity = .inherited, surroundings: Surroundings,
+    client: PeerIdentity = .inherited, owner: Identity = .owner, surroundings: Surroundings,
     wasLaunched: @escaping () -> Void = {},
     didFinish: @escaping (CommandJob, CloseResult) -> Void
   ) {
@@ -66,7 +68,8 @@ final class CommandJob: CommandProcessDelegate {
     self.didFinish = didFinish
     startedAt = surroundings.loop.now
     endedAt = startedAt
-    view = CommandView(id: id, client: client, request: request, startedAt: startedAt)
+    view = CommandView(
+      id: id, client: client, owner: owner, request: request, startedAt: startedAt)
     let drain = request.drainMS ?? RunRequest.defaultDrainMS
     process = CommandProcess(
       on: surroundings.loop,

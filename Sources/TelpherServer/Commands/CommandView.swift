@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import TelpherAccess
 internal import TelpherTransport
 internal import TelpherWire
 
@@ -15,6 +16,8 @@ final class CommandView: Sendable {
   let id: JobID
   /// The client that started it.
   let client: PeerIdentity
+  /// Whose it is. No other client but the server's owner sees it.
+  let owner: Identity
   /// When it was requested: the time of its loop's clock, which all loops of a server share.
   let startedAt: UInt64
   /// Its first arguments, and whether they are not all of it.
@@ -22,8 +25,11 @@ final class CommandView: Sendable {
   private let state = Mutex(Moment())
 
   /// A command that has not started.
-  init(id: JobID, client: PeerIdentity, request: RunRequest, startedAt: UInt64) {
+  init(
+    id: JobID, client: PeerIdentity, owner: Identity, request: RunRequest, startedAt: UInt64
+  ) {
     self.id = id
+    self.owner = owner
     self.client = client
     self.startedAt = startedAt
     arguments = Self.cut(request)

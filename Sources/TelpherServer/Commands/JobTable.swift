@@ -1,5 +1,6 @@
 internal import DequeModule
 internal import Synchronization
+internal import TelpherAccess
 internal import TelpherTransport
 internal import TelpherWire
 
@@ -23,9 +24,9 @@ extension JobID {
   }
 }
 
-/// The jobs of a server, on all of its loops. The table owns each job under its id while it runs,
-/// so that a repeated OPEN never runs a job twice, and keeps a limited number of results for a
-/// limited time. May be used from any thread; a job itself only from its loop's.
+/// The jobs of a server, on all of its loops. The table owns each job under its owner and id while it
+/// runs, so that a repeated OPEN never runs a job twice, and keeps a limited number of results for a
+/// limited time. An id means nothing but to its owner: two clients may use the same one. May be used from any thread; a job itself only from its loop's.
 final class JobTable: Sendable {
   /// The answer to a job that asks to run.
   enum Admission {
@@ -62,23 +63,31 @@ final class JobTable: Sendable {
     case finished(CloseResult, at: UInt64)
   }
 
+  private struct Key: Hashable {
+    let owner: Identity
+    let id: JobID
+
+    init(_ job: CommandJob) { (owner, id) = (job.view.owner, job.id) }
+    init(_ owner: Identity, _ id: JobID) { (self.owner, self.id) = (owner, id) }
+  }
+
   private struct State {
-    var entries: [JobID: Entry] = [:]
+    var entries: [Key: Entry] = [:]
     /// The finished jobs, oldest first, with the times of their ends. One whose entry has expired
     /// and was replaced stays in the line until it is the oldest.
-    var finished: Deque<(id: JobID, at: UInt64)> = []
+    var finished: Deque<(key: Key, at: UInt64)> = []
     /// The number of running jobs of each loop, and of all loops.
     var running: [ObjectIdentifier: Int] = [:]
     var totalRunning = 0
 
-    mutating func add(_ new: Running, under id: JobID) {
-      entries[id] = .running(new)
+    mutating func add(_ new: Running, under key: Key) {
+      entries[key] = .running(new)
       running[new.loop, default: 0] += 1
       totalRunning += 1
     }
 
-    mutating func removeRunning(_ id: JobID) {
-      guard case .running(let old) = entries.removeValue(forKey: id) else {
+    mutating func removeRunning(_ key: Key) {
+      guard case .running(let old) = entries.removeValue(forKey: key) else {
         preconditionFailure("a job is removed once, by its loop")
       }
       running[old.loop, default: 0] -= 1
@@ -121,21 +130,30 @@ final class JobTable: Sendable {
     return jobs.map(\.job)
   }
 
-  /// The running jobs of all loops with an id after `last`, in the order of their ids.
-  func views(after last: JobID?) -> [CommandView] {
+  /// The running jobs of all loops with an id after `last` that `client` may see, in the order of
+  /// their ids.
+  func views(after last: JobID?, for client: Identity) -> [CommandView] {
     let views: [CommandView] = state.withLock { state in
-      state.entries.compactMap { id, entry in
-        guard case .running(let running) = entry, last.map({ $0 < id }) ?? true else { return nil }
+      state.entries.compactMap { key, entry in
+        guard case .running(let running) = entry, last.map({ $0 < key.id }) ?? true,
+          client == .owner || client == key.owner
+        else { return nil }
         return running.view
       }
     }
     return views.sorted { $0.id < $1.id }
   }
 
-  /// The running job with that id, on any loop; nil if none runs.
-  func running(_ id: JobID) -> Running? {
+  /// The running job with that id, on any loop, that `client` may end; nil if none runs. The owner of
+  /// the server may end all jobs.
+  func running(_ id: JobID, for client: Identity) -> Running? {
     state.withLock { state in
-      if case .running(let running) = state.entries[id] { running } else { nil }
+      if case .running(let own) = state.entries[Key(client, id)] { return own }
+      guard client == .owner else { return nil }
+      for (key, entry) in state.entries where key.id == id {
+        if case .running(let running) = entry { return running }
+      }
+      return nil
     }
   }
 
@@ -151,43 +169,43 @@ final class JobTable: Sendable {
   ///   - now: the loop's time.
   func admit(_ job: CommandJob, on loop: any EventLoop, now: UInt64) -> Admission {
     let new = Running(job: job, view: job.view, home: loop)
-    let id = job.id
+    let key = Key(job)
     return state.withLock { state in
-      switch state.entries[id] {
+      switch state.entries[key] {
       case .running(let running):
         return running.loop == new.loop ? .running(running) : .runningElsewhere
       case .finished(let result, let at):
         if !isExpired(at, now) { return .finished(result) }
-        state.entries[id] = nil
+        state.entries[key] = nil
       case nil: break
       }
       guard state.totalRunning < maxRunning else { return .full }
-      state.add(new, under: id)
+      state.add(new, under: key)
       return .admitted
     }
   }
 
   /// Removes a job that did not start; its id may be used again.
   func remove(_ job: CommandJob) {
-    let id = job.id
-    state.withLock { $0.removeRunning(id) }
+    let key = Key(job)
+    state.withLock { $0.removeRunning(key) }
   }
 
   /// Removes a job that has finished. Keeps the result of a job with a name that had started.
   func finish(_ job: CommandJob, _ result: CloseResult, now: UInt64) {
     guard job.isNamed, result.result != .notStarted else { return remove(job) }
-    let id = job.id
+    let key = Key(job)
     state.withLock { state in
-      state.removeRunning(id)
-      state.entries[id] = .finished(result, at: now)
-      state.finished.append((id, now))
+      state.removeRunning(key)
+      state.entries[key] = .finished(result, at: now)
+      state.finished.append((key, now))
       while let oldest = state.finished.first,
         state.finished.count > maxResults || isExpired(oldest.at, now)
       {
         state.finished.removeFirst()
         // The id may have been used again since.
-        if case .finished(_, oldest.at) = state.entries[oldest.id] {
-          state.entries[oldest.id] = nil
+        if case .finished(_, oldest.at) = state.entries[oldest.key] {
+          state.entries[oldest.key] = nil
         }
       }
     }

@@ -1,3 +1,4 @@
+package import TelpherAccess
 package import TelpherTransport
 
 /// What a server does with requests about durable jobs.
@@ -20,4 +21,8 @@ package protocol JobHost: Sendable {
   ///
   /// - Returns: why it can't be started; nil if it listens.
   func start() -> String?
+
+  /// The process that keeps the jobs of this client. Each client but the server's owner has one of
+  /// its own, so that it finds no jobs of others.
+  func host(of client: Identity) -> any JobHost
 }

@@ -12,7 +12,8 @@ extension ServerConnection {
   ) {
     switch server.configuration.jobs {
     case .refused(let reason): refuse(stream, reason)
-    case .passed(let host): pass(request, to: host, on: stream, noInput: noInput)
+    case .passed(let host):
+      pass(request, to: host.host(of: client.identity), on: stream, noInput: noInput)
     case .kept: keep(request, length: length, on: stream, noInput: noInput)
     }
   }
@@ -24,7 +25,9 @@ extension ServerConnection {
     switch server.configuration.jobs {
     case .passed(let host) where server.configuration.runsCommands:
       // Without a host no job runs.
-      pass(.commands(request), to: host, on: stream, noInput: true, withoutHost: result)
+      pass(
+        .commands(request), to: host.host(of: client.identity), on: stream, noInput: true,
+        withoutHost: result)
     case .refused, .passed: link.close(stream, result)
     case .kept:
       guard let keeper = server.keeper, let job = request.job else {

@@ -13,7 +13,7 @@ public struct Hello: Sendable, Equatable, WireMessage {
   public var maxStreams: UInt32?
   /// Optional parts of the protocol that the sender supports: see `WireConstants.unaskedFiles`.
   public var features: [String]?
-  /// The start of a proof by a shared secret, for transports that do not identify the peer.
+  /// The start of a proof, for transports that do not identify the peer.
   public var auth: Auth?
   /// The server's name and version.
   public var server: String?
@@ -30,12 +30,17 @@ public struct Hello: Sendable, Equatable, WireMessage {
   /// Keys of this message that the receiver must understand.
   public var must: [String]?
 
-  /// The start of a proof by a shared secret. The secret itself is never sent.
+  /// The start of a proof by a shared secret, which is never sent itself; or a proof by ssh keys.
   public struct Auth: Sendable, Equatable, Codable {
     /// 32 random bytes as 64 lower-case hexadecimal digits, new for each connection.
     public var nonce: String?
+    /// From a client over TLS instead of a nonce: signatures by ssh keys, each in base64.
+    public var signatures: [String]?
+
     /// A start with that nonce.
     package init(nonce: String?) { self.nonce = nonce }
+    /// A proof by these signatures.
+    package init(signatures: [String]) { self.signatures = signatures }
 
     /// Whether `nonce` has the right length and digits.
     var hasNonce: Bool {

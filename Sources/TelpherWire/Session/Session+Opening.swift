@@ -8,6 +8,13 @@ package protocol ConnectionProver: Sendable {
   func accepts(_ proof: [UInt8], of role: Session.Role, over transcript: [UInt8]) -> Bool
 }
 
+/// Decides whether signatures prove that a client may use this server (docs/PROTOCOL.md, "Who may
+/// connect"). What they must cover is known to the transport.
+package protocol SignatureVerifier: AnyObject {
+  /// Whether the signatures in a client's HELLO are accepted. Called at most once for a connection.
+  func accepts(_ signatures: [String]) -> Bool
+}
+
 // The opening if a proof is required. Without a prover it consists of the two HELLOs only.
 //
 //     client                               server
@@ -27,6 +34,13 @@ extension Session {
       return try receiveProof(payload, hello, transcript)
     }
     let hello = try Hello.decode(payload)
+    if let verifier {
+      if let signatures = hello.auth?.signatures {
+        guard verifier.accepts(signatures) else { throw Self.wrongSignatures }
+        return greet(hello)
+      }
+      guard prover != nil else { throw Self.noSignatures }
+    }
     guard let prover else { return greet(hello) }
     guard hello.auth?.hasNonce == true else { throw Self.noProof(by: role.other) }
     let transcript = Self.transcript(
@@ -74,6 +88,13 @@ extension Session {
     }
     return bytes
   }
+
+  private static let noSignatures = WireError(
+    .notAuthenticated, "the client must prove who it is by an ssh key")
+
+  /// The same whatever is wrong, so that a client can't find out which keys may use the server.
+  private static let wrongSignatures = WireError(
+    .notAuthenticated, "none of the client's ssh keys may use this server")
 
   private static func noProof(by peer: Role) -> WireError {
     switch peer {

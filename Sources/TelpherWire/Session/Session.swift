@@ -34,6 +34,8 @@ package struct Session: ~Copyable {
   let localHello: [UInt8]
   /// Proves each side to the other; nil if the transport identifies the peer.
   let prover: (any ConnectionProver)?
+  /// On a server: decides about clients that prove who they are by signatures instead.
+  let verifier: (any SignatureVerifier)?
   /// The peer's HELLO and the bytes to prove, while the peer's proof is awaited.
   var unproven: (hello: Hello, transcript: [UInt8])?
   /// Frames that a client holds back until the server has proven itself.
@@ -85,20 +87,23 @@ package struct Session: ~Copyable {
   ///     which a server accepts a connection.
   ///   - prover: proves this side and checks the other; `hello` then needs a nonce. Either both
   ///     sides have a prover or neither has.
+  ///   - verifier: on a server, decides about a client whose HELLO has signatures. Such a client needs
+  ///     no other proof; another one needs the prover's, and without a prover it is refused.
   ///   - growth: the most bytes by which this side's windows may grow together.
   ///   - unread: the most bytes, of those, by which the connection's window grows for bytes that
   ///     were not taken.
   ///   - budget: the memory that they share with those of other connections; nil for no limit.
   package init(
     role: Role, hello: Hello, payload: [UInt8]? = nil, announces: Bool = true,
-    prover: (any ConnectionProver)? = nil, growth: UInt64 = 0, unread: UInt64 = .max,
-    budget: (any WindowBudget)? = nil
+    prover: (any ConnectionProver)? = nil, verifier: (any SignatureVerifier)? = nil,
+    growth: UInt64 = 0, unread: UInt64 = .max, budget: (any WindowBudget)? = nil
   ) {
     precondition(prover == nil || hello.auth?.hasNonce == true, "a proof begins with a nonce")
     self.role = role
     local = hello
     localHello = payload ?? hello.encoded()
     self.prover = prover
+    self.verifier = verifier
     decoder = FrameDecoder(maxFrame: hello.maxFrame ?? WireConstants.defaultMaxFrame)
     connectionSend = SendWindow(limit: WireConstants.defaultConnectionWindow)
     let window = hello.connectionWindow ?? WireConstants.defaultConnectionWindow

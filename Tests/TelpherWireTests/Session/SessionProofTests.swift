@@ -3,7 +3,7 @@ import TelpherWire
 import Testing
 
 /// Proves by a simple sum: these tests check the order of the opening, not the strength of proofs.
-private struct SumProver: ConnectionProver {
+struct SumProver: ConnectionProver {
   var secret: UInt8 = 7
 
   func proof(of role: Session.Role, over transcript: [UInt8]) -> [UInt8] {

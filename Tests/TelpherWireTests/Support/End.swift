@@ -14,12 +14,12 @@ final class End {
 
   init(
     _ role: Session.Role, _ hello: Hello = Hello(), announces: Bool = true,
-    prover: (any ConnectionProver)? = nil, growth: UInt64 = 0,
-    budget: (any WindowBudget)? = nil
+    prover: (any ConnectionProver)? = nil, verifier: (any SignatureVerifier)? = nil,
+    growth: UInt64 = 0, budget: (any WindowBudget)? = nil
   ) {
     session = Session(
-      role: role, hello: hello, announces: announces, prover: prover, growth: growth,
-      budget: budget)
+      role: role, hello: hello, announces: announces, prover: prover, verifier: verifier,
+      growth: growth, budget: budget)
   }
 
   /// An end that has sent its HELLO and received the peer's.

@@ -1,3 +1,4 @@
+internal import TelpherAccess
 internal import Logging
 internal import TelpherJournal
 internal import TelpherLink
@@ -287,7 +288,7 @@ final class JobKeeper {
         // The table of jobs has the id; the server's table is for commands that have no journal.
         request.job = nil
         request.onDisconnect = nil
-        switch server.admit(request, from: client, length: length) {
+        switch server.admit(request, from: client, of: .owner, length: length) {
         case .new(let command):
           job.start(command, writer, workers: workers, of: owner, noInput: noInput)
         case .refused(let message):

@@ -1,23 +1,22 @@
-import Glibc
-import TelpherKeys
-import TelpherTestSupport
-import Testing
+package import Glibc
+package import TelpherKeys
+internal import Testing
 
 /// A temporary folder with keys that ssh-keygen has made. It is removed with its owner.
-final class KeyFolder {
-  let path: String
+package final class KeyFolder {
+  package let path: String
 
   /// The types of keys that ssh-keygen can make without a security key.
-  static let types: [(name: String, arguments: [String])] = [
+  package static let types: [(name: String, arguments: [String])] = [
     ("ed25519", ["-t", "ed25519"]), ("p256", ["-t", "ecdsa", "-b", "256"]),
     ("p384", ["-t", "ecdsa", "-b", "384"]), ("p521", ["-t", "ecdsa", "-b", "521"]),
     ("rsa", ["-t", "rsa", "-b", "2048"]),
   ]
 
-  static let hasTools =
+  package static let hasTools =
     access("/usr/bin/ssh-keygen", X_OK) == 0 && access("/usr/bin/ssh-agent", X_OK) == 0
 
-  init() throws {
+  package init() throws {
     var template = Array("/tmp/telpher-keys-XXXXXX".utf8CString)
     guard let made = mkdtemp(&template) else { throw SystemFailure("mkdtemp") }
     path = String(cString: made)
@@ -26,22 +25,22 @@ final class KeyFolder {
   deinit { _ = try? Self.run(["/bin/rm", "-rf", path], output: "/dev/null") }
 
   /// The path of a file in the folder.
-  func file(_ name: String) -> String { "\(path)/\(name)" }
+  package func file(_ name: String) -> String { "\(path)/\(name)" }
 
   /// Makes the key `name`, of the type that `arguments` say.
-  func make(_ name: String, _ arguments: [String]) throws {
+  package func make(_ name: String, _ arguments: [String]) throws {
     try run(
       ["ssh-keygen", "-q", "-N", "", "-C", "comment of \(name)", "-f", file(name)] + arguments)
   }
 
   /// The public key `name`.
-  func publicKey(_ name: String) throws -> SSHPublicKey {
+  package func publicKey(_ name: String) throws -> SSHPublicKey {
     try SSHPublicKey.parse(text("\(name).pub").split(separator: "\n")[0]).key
   }
 
-  func text(_ name: String) throws -> String { try #require(Sandbox.text(file(name))) }
+  package func text(_ name: String) throws -> String { try #require(Sandbox.text(file(name))) }
 
-  func write(_ name: String, _ text: String, mode: mode_t = 0o600) throws {
+  package func write(_ name: String, _ text: String, mode: mode_t = 0o600) throws {
     let descriptor = open(file(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     try check(descriptor, "open")
     defer { close(descriptor) }
@@ -54,7 +53,7 @@ final class KeyFolder {
   ///
   /// - Returns: its standard output.
   @discardableResult
-  func run(_ arguments: [String], input: String? = nil) throws -> String {
+  package func run(_ arguments: [String], input: String? = nil) throws -> String {
     let output = file("output-\(UInt32.random(in: 0 ... .max))")
     defer { unlink(output) }
     let status = try Self.run(
@@ -63,13 +62,13 @@ final class KeyFolder {
     return Sandbox.text(output) ?? ""
   }
 
-  struct ToolFailure: Error {
+  package struct ToolFailure: Error {
     let arguments: [String]
     let status: Int32
   }
 
   /// Runs a program to its end and returns its wait status.
-  static func run(
+  package static func run(
     _ arguments: [String], input: String = "/dev/null", output: String
   ) throws -> Int32 {
     let child = try start(arguments, input: input, output: output)
@@ -81,7 +80,7 @@ final class KeyFolder {
   }
 
   /// Starts a program and returns its process id.
-  static func start(
+  package static func start(
     _ arguments: [String], input: String = "/dev/null", output: String
   ) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()

@@ -1,14 +1,13 @@
-import Glibc
-import TelpherKeys
-import TelpherTestSupport
-import Testing
+internal import Glibc
+internal import TelpherKeys
+internal import Testing
 
 /// A real ssh-agent, which ends with its owner.
-final class Agent {
-  let path: String
+package final class Agent {
+  package let path: String
   private let process: pid_t
 
-  init(in folder: KeyFolder) async throws {
+  package init(in folder: KeyFolder) async throws {
     let path = folder.file("agent")
     self.path = path
     process = try KeyFolder.start(["ssh-agent", "-D", "-a", path], output: "/dev/null")
@@ -21,7 +20,7 @@ final class Agent {
   }
 
   /// Adds the key `name` of the folder.
-  func add(_ name: String, of folder: KeyFolder) throws {
+  package func add(_ name: String, of folder: KeyFolder) throws {
     try folder.run(["env", "SSH_AUTH_SOCK=\(path)", "ssh-add", "-q", folder.file(name)])
   }
 }

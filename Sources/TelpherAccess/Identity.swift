@@ -1,0 +1,46 @@
+internal import TelpherKeys
+
+/// Who a client is, as it has proved.
+///
+/// Clients with equal identities share their jobs; others do not see them.
+package struct Identity: Sendable, Hashable {
+  /// How it was proved.
+  package enum Proof: String, Sendable, Hashable {
+    /// By the kernel, by a pipe from the process that started the server, or by the token: all of
+    /// them are the server's own user, or root.
+    case owner
+    /// By the private key of an ssh key.
+    case key
+    /// By a certificate and its private key.
+    case certificate
+  }
+
+  /// How it was proved.
+  package let proof: Proof
+  /// Its name: the fingerprint of its key, or a name in its certificate. Empty for the owner.
+  package let name: String
+
+  private init(_ proof: Proof, _ name: String) { (self.proof, self.name) = (proof, name) }
+
+  /// The user whom the server belongs to.
+  package static let owner = Identity(.owner, "")
+
+  /// The holder of an ssh key, by its fingerprint.
+  package static func key(_ fingerprint: String) -> Identity { Identity(.key, fingerprint) }
+
+  /// The holder of a certificate, by a name in it.
+  package static func certificate(_ name: String) -> Identity { Identity(.certificate, name) }
+}
+
+extension Identity {
+  /// A name for a folder of this identity's: 20 hexadecimal digits of a digest. To have the folder of
+  /// another one takes a key that collides in 80 bits and is also listed.
+  package var folderName: String {
+    Hexadecimal.text(Array(KeyDigest.sha256(Array("\(proof.rawValue) \(name)".utf8)).prefix(10)))
+  }
+}
+
+extension Identity: CustomStringConvertible {
+  /// Its name, or `owner`.
+  package var description: String { proof == .owner ? "owner" : name }
+}
