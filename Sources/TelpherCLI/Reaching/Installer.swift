@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 internal import TelpherClient
 internal import TelpherTransport
 
@@ -38,20 +39,23 @@ struct Installer {
     }
     let installation = try Installation(path, version: Program.version)
     let policy = policy
+    let isDeclined = Mutex(false)
     do {
-      return try await Connection.connect(
+      let connection = try await Connection.connect(
         to: carrier, on: loop, environment: environment, timeout: timeout, installing: installation
       ) {
-        switch policy {
-        case .always: true
-        case .ask: await Self.asks(carrier, installation)
-        case .never: false
-        }
+        let isAllowed = policy == .always ? true : await Self.asks(carrier, installation)
+        if !isAllowed { isDeclined.withLock { $0 = true } }
+        return isAllowed
       }
+      try await Self.compareVersion(of: connection, carrier, Self.advice)
+      return connection
     } catch let error as ClientError where error.code == .notInstalled {
+      guard !isDeclined.withLock({ $0 }) else { throw Self.advised(error, Self.advice) }
+      // The copy failed, for example because the place has another processor. Its own telpher may
+      // work.
       do {
-        return try await connectToPath(
-          carrier, on: loop, timeout, advice: "'--install always' copies this telpher there")
+        return try await connectToPath(carrier, on: loop, timeout, advice: Self.advice)
       } catch let second as ClientError where second.code == .notInstalled {
         throw policy == .always ? error : second
       }
@@ -67,13 +71,27 @@ struct Installer {
       connection = try await Connection.connect(
         through: carrier, on: loop, environment: environment, timeout: timeout)
     } catch let error as ClientError where error.code == .notInstalled {
-      throw ClientError(error.code, error.message + (advice.map { "; or \($0)" } ?? ""))
+      throw Self.advised(error, advice)
     }
-    if let advice, let server = try await connection.serverHello().server, server != Program.name {
-      Descriptor.complain(
-        "\(carrier.place) has \(server), and this is \(Program.name): \(advice)")
-    }
+    if let advice { try await Self.compareVersion(of: connection, carrier, advice) }
     return connection
+  }
+
+  /// What copies telpher although the user was not asked or said no.
+  private static let advice = "'--install always' copies this telpher there"
+
+  private static func advised(_ error: ClientError, _ advice: String?) -> ClientError {
+    ClientError(error.code, error.message + (advice.map { "; or \($0)" } ?? ""))
+  }
+
+  /// Reports on standard error if the server is of another version.
+  private static func compareVersion(
+    of connection: Connection, _ carrier: Carrier, _ advice: String
+  ) async throws {
+    guard let server = try await connection.serverHello().server, server != Program.name else {
+      return
+    }
+    Descriptor.complain("\(carrier.place) has \(server), and this is \(Program.name): \(advice)")
   }
 
   /// The path of a telpher that runs on every Linux of this processor: the one that the user names,

@@ -15,13 +15,14 @@ extension Connection {
     return connection
   }
 
-  /// Connects to a server that is copied to its place first if the place lacks it.
+  /// Connects to a server that is copied to its place first if the place lacks it. If it may not be
+  /// copied, connects to the one on the PATH there, whatever its version.
   ///
   /// - Parameters:
   ///   - installation: the program to copy.
   ///   - isAllowed: called if the place does not have that program; returns whether to copy it.
-  /// - Throws: `ClientError`, as `connect`; `notInstalled` if the program is not allowed or can't be
-  ///   stored.
+  /// - Throws: `ClientError`, as `connect`; `notInstalled` if the program can't be stored, or is not
+  ///   allowed and the place has no other.
   package static func connect(
     to carrier: Carrier, on loop: any EventLoop, environment: CarrierEnvironment,
     timeout: Duration?, installing installation: Installation,
@@ -103,12 +104,13 @@ extension Connection {
     do throws(ClientError) {
       if try await exchange.answer() == .want {
         login.didReachPlace()
-        guard await answer(of: isAllowed, unlessEnded: exchange, login) else {
-          throw ClientError(.notInstalled, "the copy was not allowed")
-        }
-        try await exchange.send(program.chunks)
-        guard try await exchange.answer() == .have else {
-          throw ClientError(.protocolError, "the program was asked for twice")
+        if await answer(of: isAllowed, unlessEnded: exchange, login) {
+          try await exchange.send(program.chunks)
+          guard try await exchange.answer() == .have else {
+            throw ClientError(.protocolError, "the program was asked for twice")
+          }
+        } else {
+          try await exchange.skip()
         }
       }
     } catch {

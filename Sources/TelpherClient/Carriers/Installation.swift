@@ -64,13 +64,16 @@ package struct Installation: Sendable {
   /// What the script prints when it has the program, and when it needs it. Equal lengths let the
   /// client read no byte too many: what follows is the server's.
   static let (have, want) = ("telpher-have\n", "telpher-want\n")
+  /// The client's answer to `want`: the program follows, or the one on the PATH is to run.
+  static let (copy, skip) = ("copy\n", "skip\n")
 
   /// The exit status of the script if the program can't be stored: no carrier uses it for a failure
   /// of its own.
   private static let failure = 3
 
   /// The command that becomes the server: the program of the PATH if it has the same version, else
-  /// the copy, which is made first if it is missing.
+  /// the copy, which is made first if it is missing. Before the client answers `copy`, it writes
+  /// nothing.
   ///
   /// The script is one line without single quotes, which every login shell passes on to sh.
   var command: [String] {
@@ -84,7 +87,9 @@ package struct Installation: Sendable {
       m=$(uname -m); [ "$m" = \(Self.machine) ] || { \
       say "the program is for \(Self.machine), and this machine is $m"; exit \(Self.failure); }; \
       if [ -f "$f" ] && s "$f"; then printf "telpher-have\\n"; else \
-      mkdir -p "$d" || exit \(Self.failure); printf "telpher-want\\n"; trap "rm -f \\"$t\\"" EXIT; \
+      printf "telpher-want\\n"; read -r a; \
+      [ "$a" = copy ] || { umask "$u"; exec telpher serve --listen stdio; }; \
+      mkdir -p "$d" || exit \(Self.failure); trap "rm -f \\"$t\\"" EXIT; \
       head -c \(size) >"$t" && [ "$(wc -c <"$t")" -eq \(size) ] || exit \(Self.failure); \
       s "$t" || { say "the copy is damaged"; exit \(Self.failure); }; \
       chmod 700 "$t" && mv -f "$t" "$f" || exit \(Self.failure); trap - EXIT; printf "telpher-have\\n"; fi; \

@@ -60,11 +60,23 @@ final class InstallationExchange {
     }
   }
 
+  /// Says that nothing is copied: the script becomes the server on the PATH, if there is one.
+  ///
+  /// - Throws: `ClientError` (`lost`) if the stream ends or takes nothing.
+  func skip() async throws(ClientError) {
+    try await send(Installation.skip, [])
+    detach()
+  }
+
   /// Sends the program.
   ///
   /// - Throws: `ClientError` (`lost`) if the stream ends or takes nothing.
   func send(_ chunks: [Chunk]) async throws(ClientError) {
-    for chunk in chunks {
+    try await send(Installation.copy, chunks)
+  }
+
+  private func send(_ line: String, _ chunks: [Chunk]) async throws(ClientError) {
+    for chunk in [Chunk(line)] + chunks {
       if let ended { throw ended }
       let empty = UnsafeRawBufferPointer(start: nil, count: 0)
       guard !stream.write(empty, chunk) else { continue }

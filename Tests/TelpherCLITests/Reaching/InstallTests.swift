@@ -93,13 +93,14 @@ struct InstallTests {
   }
 
   @Test func withoutATerminalNothingIsCopiedUnlessAlwaysIsGiven() async throws {
-    for option in ["ask", "never"] {
+    for (index, option) in ["ask", "never"].enumerated() {
       let result = try await telpher("on", "far", "--install", option, "--", "true")
       #expect(result.status == 125)
       #expect(result.errorText.contains("there is no telpher on far"))
       #expect(result.errorText.contains("'--install always' copies") == (option == "ask"))
+      #expect(try await calls() == index + 1, "one login")
     }
-    #expect(try await files() == [])
+    #expect(access(there + "/.cache", F_OK) != 0)
   }
 
   @Test func aDamagedCopyIsNotRun() async throws {
@@ -148,6 +149,19 @@ struct InstallTests {
     child.type(answer)
     #expect(await child.finish().status == (copies ? 6 : 125))
     #expect(try await files().isEmpty == !copies)
+    #expect((access(there + "/.cache", F_OK) == 0) == copies)
+    #expect(try await calls() == 1, "one login, also if the answer is no")
+  }
+
+  @Test(.enabled(if: access("/usr/bin/python3", X_OK) == 0, "needs python3"))
+  func theOtherVersionServesInTheSameLoginIfACopyIsDeclined() async throws {
+    addOtherVersion()
+    let result = try await telpher("on", "far", "--", "sh", "-c", "umask; exit 5")
+    #expect(result.status == 5)
+    #expect(result.text == (try await sandbox.shell("umask").text))
+    #expect(result.errorText.contains("far has telpher 9.9.9"))
+    #expect(try await calls() == 1)
+    #expect(access(there + "/.cache", F_OK) != 0)
   }
 
   @Test func aCopyThatIsCutOffLeavesNothing() async throws {
