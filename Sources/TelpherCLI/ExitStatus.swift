@@ -46,7 +46,7 @@ enum ExitStatus {
     guard case .success(let result) = outcome, result.cause == .canceled else {
       return status(for: outcome)
     }
-    // Ending a job begins with SIGTERM. It may end with a status of its own then, even with 0.
+    // A job that is ended gets SIGTERM first, and may then exit with a status of its own, even 0.
     return signalBase + (result.details.signal ?? SIGTERM)
   }
 

@@ -87,7 +87,7 @@ package enum Program {
       let words = dashed.restored(command.words)
     else { return try RootCommand.parseAsRoot(arguments) }
     command.words = words
-    // The words were placeholders when the parser did it.
+    // The parser validated the command while its words were still placeholders; validate it again.
     try command.validate()
     return command
   }
@@ -157,7 +157,8 @@ package enum Program {
 struct RootCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "telpher",
-    abstract: "Runs commands and copies files, on this machine or over ssh on another.",
+    abstract:
+      "Runs commands and copies files on this machine, over ssh, and in containers and pods.",
     version: Program.name,
     subcommands: [
       ServeCommand.self, RunCommand.self, OnCommand.self, ShellCommand.self,

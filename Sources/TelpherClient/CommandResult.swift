@@ -109,7 +109,7 @@ public struct CommandResult: Sendable, Equatable {
   public var wallTime: Duration? { details.wallMS.map(Duration.milliseconds) }
   /// What it used; nil if the server does not report it.
   public var usage: Usage? { details.rusage.map(Usage.init) }
-  /// Why it ended: more than `status` tells if a limit ended it.
+  /// Why it ended: more than `status` says if a limit ended it.
   ///
   ///     let result = try await connection.run(command).result
   ///     if result.cause == .outOfMemory {

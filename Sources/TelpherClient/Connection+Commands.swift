@@ -61,7 +61,7 @@ public struct CommandInfo: Sendable, Equatable {
 
   /// Its id: the `Command.job` that its client chose, or a number that the server gave it.
   public var id: String { record.id }
-  /// Who started it, in words.
+  /// The client that started it, in words.
   public var client: String { record.client }
   /// Its process id; nil before it has started.
   public var pid: Int32? { record.pid }

@@ -169,7 +169,7 @@ public actor Connection {
   ///   - isSocket: whether the server was running before; otherwise it is being started.
   ///   - waitsForLogin: whether the time begins only with the server's first byte.
   ///   - keep: if a relay leads to the server, how long it keeps its connection after this one.
-  ///   - answer: how long the relay waits for a sign of life of the server.
+  ///   - answer: how long the relay waits for any bytes from the server.
   func start(
     _ stream: any ByteStream, timeout: Duration, isSocket: Bool = false,
     waitsForLogin: Bool = true, prover: TokenProver? = nil, carrier: CarrierProcess? = nil,

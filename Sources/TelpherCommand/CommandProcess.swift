@@ -64,7 +64,7 @@ package final class CommandProcess {
 
   /// Whether the process has been launched and has neither exited nor been ended.
   package var isRunning: Bool { state.phase == .running }
-  /// Whether the process is ended, or is to be ended once it has started.
+  /// Whether the command is being ended, or will be as soon as it has started.
   package var isEnding: Bool { state.reason != nil }
   /// Why the process was ended; nil if it was not.
   package var reason: CommandState.Reason? { state.reason }

@@ -178,7 +178,7 @@ package struct CommandState: ~Copyable {
     case .draining:
       return .takeLastOutput
     case .killed:
-      // This server can't end what is left by now.
+      // Processes that survived SIGKILL until now can't be ended by this server.
       if tree == .unknown { tree = .outOfReach }
       return finishIfDone().union(hasExited ? .takeLastOutput : [.takeLastOutput, .startLastWait])
     case .starting, .running, .terminating, .finished:

@@ -46,7 +46,8 @@ struct SocketFlow {
   /// Whether the socket is to be read.
   var reads: Bool { if case .open(.open, _) = state { true } else { false } }
 
-  /// Whether bytes of the stream go to the socket, or are kept for it.
+  /// Whether bytes of the stream are still accepted: written to the socket, or kept until it is
+  /// open.
   var takesBytes: Bool {
     switch state {
     case .waiting(hasEnded: false), .open(_, .open): true

@@ -46,8 +46,8 @@ package final class JournalBudget: Sendable {
     }
   }
 
-  /// Takes `bytes` for a new journal and returns the number of its slot. Throws `noRoom` if that
-  /// exceeds the limit, even without the journals whose folders are gone.
+  /// Takes `bytes` for a new journal and returns the number of its slot. Throws `noRoom` if the
+  /// limit would be exceeded even after the slots of removed folders were freed.
   func claim(_ name: [UInt8], bytes: UInt64) throws(JournalError) -> Int {
     precondition(name.count == 16, "a job's id has 16 bytes")
     do throws(ErrorNumber) {

@@ -5,7 +5,8 @@ package enum JournalLimit {
   package static let defaultBytes: UInt64 = 64 << 20
   /// The smallest journal: 8 segments of the smallest size, so that `drop_oldest` always keeps most.
   package static let minimumBytes: UInt64 = 1 << 20
-  /// The largest journal: 1 TiB. A reader lists its 16,384 segments, which takes 10 ms, after each.
+  /// The largest journal: 1 TiB in 16,384 segments. A reader lists the segments after each one that
+  /// it has read, which takes 10 ms.
   package static let maximumBytes: UInt64 = 1 << 40
   /// The bytes of all journals of one folder if nothing else is asked for: 4 GiB. That is room for
   /// 64 full journals of the default size, or for the first two segments of 2,048.

@@ -3,7 +3,7 @@ package import TelpherTransport
 
 /// Where a reader starts.
 package enum JournalStart: Sendable {
-  /// At these bytes of each output. If they are not there any more, the first event is a gap.
+  /// At these offsets of each output. If those bytes were dropped, the first event is a gap.
   case offsets(JournalOffsets)
   /// At the last lines. A line belongs to the output in which it ends, and the lines of both outputs
   /// count together, in the order in which they ended. An end without a newline counts as a line.

@@ -35,6 +35,7 @@ package struct JournalSettings: Sendable, Equatable {
 
   /// The most bytes of one segment.
   var segmentBytes: Int { JournalLimit.segmentBytes(journalBytes: bytes) }
-  /// What each journal may use at any time: a full segment beside the one that is written.
+  /// The space that every journal is guaranteed: the segment that is being written and one full
+  /// segment.
   var reservedBytes: UInt64 { UInt64(2 * segmentBytes + JournalIndex.size) }
 }

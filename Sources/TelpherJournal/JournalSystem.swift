@@ -39,9 +39,9 @@ package protocol JournalSystem: Sendable {
   func lock(_ descriptor: Int32) throws(ErrorNumber) -> Bool
   /// Whether a file is locked for a writer, through whatever descriptor.
   func isLocked(_ descriptor: Int32) throws(ErrorNumber) -> Bool
-  /// Waits until no other descriptor has the file to itself, and then has it.
+  /// Waits for an exclusive lock of the file and takes it.
   func takeTurn(_ descriptor: Int32) throws(ErrorNumber)
-  /// Ends the turn.
+  /// Releases the lock that `takeTurn` has taken.
   func endTurn(_ descriptor: Int32)
   /// Nanoseconds since 1970.
   func now() -> Int64

@@ -73,8 +73,8 @@ struct ReaderState {
       if let data = takeData(into: target) { return data }
       if let last { return last }
       if try advance(isFinal: false) == .found { continue }
-      // First look whether the writer lives and what it says about the end, and then once more for
-      // records: what it wrote before is seen then.
+      // Check first whether the writer still runs and what the index says about the end, and then
+      // read records again: records written before that check are then certainly seen.
       let isLocked = try system.isLocked(index.descriptor)
       let state = try JournalIndex.state(index, system)
       if try advance(isFinal: !isLocked) == .found { continue }
@@ -137,14 +137,14 @@ struct ReaderState {
 
   // MARK: Records
 
-  /// Goes one step on in the files. `isFinal`: the writer has ended, so that what looks unfinished
-  /// stays so.
+  /// Reads the next record or opens the next segment. `isFinal`: the writer has ended, so an
+  /// incomplete record stays incomplete.
   private mutating func advance(isFinal: Bool) throws(ErrorNumber) -> Progress {
     guard segment != nil else { return try openNext(isFinal: isFinal) }
     guard let step = try segment?.next() else { preconditionFailure("there is a segment") }
     if step.isMaybeUnfinished, !isComplete {
-      // If there is a newer segment, nothing more is written to this one. But something may have
-      // been since the last look.
+      // If there is a newer segment, this one is complete. Read it once more: the writer may have
+      // added to it since the last read.
       if try hasNewer(isFinal: isFinal) {
         isComplete = true
         return .found
@@ -209,8 +209,8 @@ struct ReaderState {
     } catch {
       if error.value != ErrorNumber.noEntry { throw error }
     }
-    // The next one has not been created if this one has not been dropped: that is quicker than to
-    // list the folder.
+    // Segment n+1 does not exist. If this segment still has its name, nothing after it was dropped,
+    // so no newer one exists; that check is faster than listing the folder.
     if !isFinal, try segment.hasName { return false }
     return try newerNumber() != nil
   }
@@ -225,7 +225,7 @@ struct ReaderState {
       throw error
     }
     guard let opened else {
-      // If it is the last, it may be being created.
+      // The writer may be creating the last segment just now.
       if !isFinal, try SegmentList.numbers(in: folder, system).last == number { return .nothing }
       sawDamage = true
       lastNumber = number

@@ -25,7 +25,8 @@ struct SegmentCursor {
     /// The file ends in the middle of a record.
     case incomplete
 
-    /// Whether the next call may find something else here, because the writer is at this place.
+    /// Whether a later call may read something else here, because the writer may still be writing
+    /// this record.
     var isMaybeUnfinished: Bool {
       switch self {
       case .record: false

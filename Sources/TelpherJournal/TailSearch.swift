@@ -24,7 +24,8 @@ struct TailSearch {
   private var numbers: [UInt64]
   /// The others, the newest first.
   private var counted: [Counted] = []
-  /// The last byte of each output that was found, and whether it ends a line.
+  /// For each output: the offset after the last byte found so far. `endsInLine` has the outputs
+  /// whose last byte is not a newline.
   private var lastOffsets = JournalOffsets.zero
   private var endsInLine: Set<JournalChannel> = []
   private var found: Set<JournalChannel> = []

@@ -25,7 +25,7 @@ struct WriterState {
     case failed(Int32)
   }
 
-  /// What the index says, or will say after the next write to it that succeeds.
+  /// The state for the index: as it is on disk, or as the next successful write will make it.
   private(set) var index = JournalState()
 
   private let system: any JournalSystem
@@ -76,7 +76,7 @@ struct WriterState {
     }
     do throws(ErrorNumber) {
       guard try system.lock(index.descriptor) else {
-        preconditionFailure("nobody else knows the new file")
+        preconditionFailure("only this writer knows the new file")
       }
       try JournalIndex.write(settings, created: system.now(), to: index)
     } catch {

@@ -298,7 +298,7 @@ package final class Link: TurnEndTask {
       let unanswered = count == 1 ? "a request was" : "\(count) requests were"
       return end(
         .lost(
-          "the other side closed the connection while \(unanswered) unanswered: it has ended or has dropped this connection (see its log)"
+          "the other side closed the connection while \(unanswered) unanswered: its process has ended or has dropped this connection (a server's log has the reason)"
         ))
     }
     // The peer has ended its side and may still read what is queued.

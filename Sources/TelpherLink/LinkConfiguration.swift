@@ -42,10 +42,10 @@ public struct LinkConfiguration: Sendable {
   /// limit. All connections of a server share one.
   package var openRoom: (any OpenRoom)?
 
-  /// The initial window in bytes of each channel for input that nothing may read: what the clients of
-  /// a server or a relay send. So little that 1,024 commands that do not read, the most on one
-  /// connection, leave the others credit. While fewer run, a command gets 256 KiB at its start, and
-  /// 1 MiB once it has read a whole window.
+  /// The initial window in bytes of each channel for input that nothing may read: what the clients
+  /// of a server or a relay send. It is so small that even if 1,024 commands (the most on one
+  /// connection) do not read, other commands still get credit. While fewer run, a command gets 256
+  /// KiB at its start, and 1 MiB once it has read a whole window.
   package static let inputWindow: UInt64 = 64 << 10
   /// The initial window in bytes of a whole connection for such input. It grows by what is left
   /// unread, up to `unreadGrowth`.

@@ -122,9 +122,9 @@ package final class OutboundChannel {
 
   /// Calls `onReady`, `onSent` or `onFinished` if it is due.
   func wake() {
-    if isFinished, let told = onFinished {
+    if isFinished, let report = onFinished {
       onFinished = nil
-      return told()
+      return report()
     }
     if pending == nil { onSent?() }
     guard isAwaited, pending == nil, !isCanceled, link.state.mayWrite, credit > 0 else { return }

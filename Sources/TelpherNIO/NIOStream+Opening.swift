@@ -5,7 +5,7 @@ internal import TelpherSockets
 internal import TelpherTransport
 
 extension NIOStream {
-  /// Sets the options of a connected socket and finds out who the peer is.
+  /// Sets the options of a connected socket and identifies the peer.
   func didConnect(unix: Bool) {
     guard let socketDescriptor = channel.socketDescriptor else { return }
     if unix {

@@ -152,7 +152,8 @@ struct ProcessTable: Sendable {
     // Kernel threads (pid 2 and its children) have neither.
     guard entry.parent != 2, entry.pid != 2 else { return }
     entry.tag = tag(of: entry.pid)
-    // A tag of ours that another server gave us says nothing: children have it until they get theirs.
+    // Ignore the tag of this process itself (set by a server that runs it): children inherit it
+    // until they get a tag of their own.
     if entry.tag == ownTag { entry.tag = nil }
     if entry.tag == nil { entry.mark = mark(of: entry) }
   }

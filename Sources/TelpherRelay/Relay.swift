@@ -80,8 +80,8 @@ final class Relay: LinkDelegate {
     clients[ObjectIdentifier(client)] = client
     timer?.cancel()
     life.clientDidArrive()
-    // One over open descriptors has started this process. It may have been stopped while the relay
-    // connected, and its end is seen.
+    // A client over open descriptors is the one that started this process. It gets no time limit:
+    // it may be suspended, and if it ends, the link reports that.
     client.start(helloTimeout: address == nil ? nil : configuration.helloTimeout)
   }
 
@@ -98,7 +98,7 @@ final class Relay: LinkDelegate {
 
   /// How a client shows that it may use the relay.
   private enum Access {
-    /// The system has reported who it is.
+    /// The system has reported its user.
     case known
     /// By a proof that it knows the token.
     case mustProve(TokenProver)
@@ -120,9 +120,10 @@ final class Relay: LinkDelegate {
   /// Whether the server's window for the whole connection has room for the input of another client.
   /// If not, a client whose command reads would wait for those that do not.
   ///
-  /// A server grants credit for what is not taken, so that a quarter of its first window stays open;
-  /// less is seen until that credit has arrived. It stops at its limit, and another server may grant
-  /// none. If little is untaken, the credit is only used up for a moment.
+  /// The server's window grows by unread input, so that a quarter of its initial size stays free.
+  /// The credit can be lower for a moment until WINDOW arrives, or for long if the window is at its
+  /// limit or the server never lets it grow. So the credit alone does not decide: if little input
+  /// is unread, there is room.
   private var hasRoomForInput: Bool {
     let window = serverHello.window ?? WireConstants.defaultWindow
     let total = serverHello.connectionWindow ?? WireConstants.defaultConnectionWindow
@@ -213,7 +214,7 @@ final class Relay: LinkDelegate {
 
   // MARK: The server's silence
 
-  /// Asks the server for a sign of life.
+  /// Sends the server a PING to find out whether it still answers.
   ///
   /// - Returns: the time of the question.
   func askServer() -> UInt64 {

@@ -18,7 +18,7 @@ final class RelayClient: LinkDelegate {
   /// Whether the connection ends with the last stream.
   private var isLeaving = false
   private var helloTimer: (any LoopTimer)?
-  /// Runs until the server must have shown a sign of life.
+  /// Fires if the server has sent nothing within the client's `answer_ms`.
   private var answerTimer: (any LoopTimer)?
 
   init(_ link: Link, of relay: Relay) {

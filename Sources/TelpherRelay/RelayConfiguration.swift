@@ -33,9 +33,9 @@ package struct RelayConfiguration: Sendable {
   package var maxGatheredBytes = 2 * Int(WireConstants.maxOpenLength)
   /// The most PINGs of a client that the server has not answered.
   package var maxPings = 1_024
-  /// The silence of the server after which the relay accepts no further clients, if one has waited in
-  /// vain for an answer; nil for no limit. The connection itself is lost later: its last words may
-  /// still arrive.
+  /// If the server sends nothing for this long while a client waits for an answer, the relay
+  /// accepts no new clients; in nanoseconds, nil for no limit. The connection stays open until its
+  /// own limit, since bytes may still arrive.
   package var drainAfterSilence: UInt64?
   /// The limits of the connections to clients.
   package var link = LinkConfiguration()
@@ -51,7 +51,7 @@ package struct RelayConfiguration: Sendable {
   /// Disconnects clients that are silent for `limit`, even if their systems acknowledge data.
   package mutating func disconnectClients(silentFor limit: UInt64) {
     link.stoppedAfter = limit
-    // The client must get a PING before its silence can count as a missing answer.
+    // Send a PING well before the limit: only an unanswered PING shows that the client is silent.
     link.pingAfter = min(link.pingAfter, limit / 3)
   }
 }

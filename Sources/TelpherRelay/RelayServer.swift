@@ -108,11 +108,13 @@ package actor RelayServer {
     return relay
   }
 
-  /// Listens only where the relay still describes itself.
+  /// Stops listening for clients; from now on listens only at `endingAddress`, where the relay
+  /// answers `telpher connections`.
   private func moveSockets() {
     guard !hasMoved else { return }
     hasMoved = true
-    // One of both sockets exists at any time, so that a list of the relays has this one.
+    // Bind the new socket before the old one is closed, so that `telpher connections` finds the
+    // relay at any moment.
     let ending = endingAddress.flatMap { try? loop.bind(to: $0, backlog: Self.backlog) }
     closeSockets()
     guard let ending else { return }

@@ -67,8 +67,8 @@ final class RelayedStream {
     return passer
   }
 
-  /// The bytes of the first windows, of `window` bytes each, that the server has not granted again:
-  /// sent and, as far as this side knows, not taken.
+  /// For all channels to the server: how far the credit that is left is below the first window of
+  /// `window` bytes. So many bytes were sent and, as far as this side knows, not taken.
   func untakenInput(of window: UInt64) -> UInt64 {
     up.keys.reduce(0) { sum, channel in
       let credit = server.channelCredit(far, channel)

@@ -31,7 +31,7 @@ final class ServerConnection: LinkDelegate {
   private(set) var client: Client
   /// Decides about the client's ssh keys; nil if it proves itself in another way.
   private let keyCheck: KeyCheck?
-  /// Where it was accepted; nil if its transport identifies the peer.
+  /// The listener that has accepted it as a stranger; nil if its transport identifies the peer.
   var entrance: ServerCore.Entrance?
 
   /// - Parameters:

@@ -24,8 +24,8 @@ struct TurnShare {
   /// Notes that a stream has used up its share of this turn.
   mutating func didUseUp() { users += 1 }
 
-  /// Begins the next turn. Expects that the streams that used up their share will want as much
-  /// again.
+  /// Begins the next turn. The shares are computed as if the streams that used up their share will
+  /// read as much again.
   mutating func endTurn() {
     turn &+= 1
     size = max(Self.smallest, min(Self.largest, Self.total / max(1, users)))

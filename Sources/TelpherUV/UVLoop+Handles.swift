@@ -16,8 +16,8 @@ extension UVLoop {
 
   public func load(of leaders: [Int32]) -> [Int32: TreeLoad] { TreeLoad.load(of: leaders) }
 
-  /// Rounds up to a whole millisecond of libuv's clock. It never fires early, and fires at most one
-  /// millisecond late while the loop is not busy.
+  /// Rounds up to a whole millisecond of libuv's clock, so the timer never fires early, and at most
+  /// one millisecond late while the loop is not busy.
   public func schedule(
     after nanoseconds: UInt64, _ fire: @escaping () -> Void
   ) -> any LoopTimer {

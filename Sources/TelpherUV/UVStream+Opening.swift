@@ -13,7 +13,7 @@ extension UVStream {
     }
   }
 
-  /// Sets the options of a connected socket and finds out who the peer is.
+  /// Sets the options of a connected socket and identifies the peer.
   func didConnect(unix: Bool) {
     guard let output else { return }
     let descriptor = Handle.descriptor(of: output)

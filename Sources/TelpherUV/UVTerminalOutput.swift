@@ -104,7 +104,8 @@ final class UVTerminalOutput: UVReader, HandleOwner {
     return (count, nil)
   }
 
-  /// Takes all that the kernel has from it to count it: the kernel counts only a part.
+  /// Reads everything that the kernel holds, up to a limit, and keeps it, because the kernel's own
+  /// count (FIONREAD) covers only a part of it.
   var unreadBytes: Int {
     loop.preconditionIsCurrent()
     guard watch != nil, !hasEnded else { return 0 }

@@ -86,8 +86,8 @@ struct HostileTextTests {
 
   @Test func serverTextsInInfoAreEscaped() async throws {
     try await withServer("info") {
-      let told = try await sandbox.telpher("info")
-      expectHarmless(told.output, lines: 12)
+      let info = try await sandbox.telpher("info")
+      expectHarmless(info.output, lines: 12)
       let json = try await sandbox.telpher("info", "--json")
       expectHarmless(json.output, lines: 1)
       #expect(json.text.contains(#"\u009b31m\u202e"#))

@@ -95,7 +95,7 @@ struct FileFaultSweepTests {
           Int(String(decoding: subject.files.read(report) ?? [], as: UTF8.self).dropLast()))
       }
       let isSame = try subject.check(before: before, mayLeavePartials: call == "unlinkat", what)
-      // It is also a failure if fstat fails on a file that is the same already.
+      // An fstat failure counts as a failure even if the destination file is already identical.
       let isOfSameFile = call == "fstat" && run.message.contains("there/same")
       let mayBeSame = (syncs.contains(call) || isOfSameFile) && count >= turn
       #expect(

@@ -58,7 +58,7 @@ struct LimitTests {
     }
   }
 
-  @Test func anOrdinaryUserIsToldWhatIsPossible() async throws {
+  @Test func aRefusalNamesTheLimitsThatAnOrdinaryUserCanUse() async throws {
     guard OtherUser.isPossible else { return }
     try await ServerProcess.with(
       .uv, wrapper: OtherUser.wrapper(), program: try OtherUser.program(of: .uv)

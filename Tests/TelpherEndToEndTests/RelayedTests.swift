@@ -6,7 +6,7 @@ import TelpherTestSupport
 import TelpherTransport
 import Testing
 
-/// What a server does for clients behind a relay. With TELPHER_TEST_RELAY in the environment, the
+/// What a server does for clients that use a relay. With TELPHER_TEST_RELAY in the environment, the
 /// other suites run through a relay too.
 @Suite struct RelayedTests {
   private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

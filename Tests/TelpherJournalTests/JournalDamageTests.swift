@@ -147,7 +147,7 @@ internal import Testing
     let missing = try Reading(JournalReader(folder: journal))
     missing.check(against: model, from: .zero)
     #expect(missing.gaps.count == 2 && missing.last == .end)
-    // Readers that start behind it, or at the last lines, do not notice.
+    // Readers that start after it, or at the last lines, do not notice.
     let late = try Reading(JournalReader(folder: journal, from: .offsets(model.totals)))
     #expect(late.gaps.isEmpty && late.last == .end)
     #expect(try Reading(JournalReader(folder: journal, from: .lines(10))).gaps.isEmpty)

@@ -244,7 +244,7 @@ struct RelayTests {
   // MARK: A silent server
 
   @Test(arguments: [nil, 1] as [UInt64?])
-  func aClientThatWaitsInVainForASignOfLifeOfTheServerIsEnded(_ drains: UInt64?) async throws {
+  func aClientIsEndedIfTheServerSendsNothingInTime(_ drains: UInt64?) async throws {
     try await RelayFixture.with(configure: { $0.drainAfterSilence = drains }) { fixture in
       await fixture.server.ignorePings()
       let other = try await fixture.open(1)

@@ -66,7 +66,7 @@ import Testing
     #expect(state.finish().isEmpty)
   }
 
-  @Test func outputsThatWaitedInVainAreDropped() {
+  @Test func outputsAreDroppedIfNoOutletAttachesInTime() {
     var state = OutletState()
     _ = state.attach(first)
     _ = state.detach(first, keepsJob: true)

@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  @Test func aConnectThatIsGivenUpHoldsItsPlaceUntilItEnds() async throws {
+  @Test func aCanceledConnectCountsUntilItHasEnded() async throws {
     try await Sockets.withService(configure: { $0.sockets.maxSocketsPerConnection = 1 }) {
       fixture, _ in
       let client = try await fixture.client()

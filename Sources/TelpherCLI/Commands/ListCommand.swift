@@ -14,9 +14,9 @@ struct ListCommand: AsyncParsableCommand, TakesByteArguments {
       control characters and bytes that are not UTF-8 are escaped. -R prints paths relative to \
       PATH, each folder before its contents.
 
-        telpher ls build:                                my home on the host build
-        telpher ls -l backup                             with mode, size, time and link target
-        telpher ls -R --json backup                      the whole tree, one JSON object a line
+        telpher ls build:              my home on the host build
+        telpher ls -l backup           with mode, size, time, link target
+        telpher ls -R --json backup    the whole tree as JSON, one object a line
       """)
 
   @OptionGroup var server: ServerOptions

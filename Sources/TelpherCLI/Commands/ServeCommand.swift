@@ -38,8 +38,8 @@ struct ServeCommand: AsyncParsableCommand {
     help: ArgumentHelp(
       "Passes all clients on to the server at this address, and serves nothing itself.",
       discussion: """
-        At most 64 clients at a time share one connection to it, and the limits that it has for one \
-        connection. The process ends if that connection is lost.
+        All clients, at most 64 at a time, share one connection to that server and its limits for \
+        one connection. The process ends if that connection is lost.
         """,
       valueName: "address"),
     completion: WordCompletion.server)
@@ -110,9 +110,9 @@ struct ServeCommand: AsyncParsableCommand {
       "Limits every command, such as memory=1G or cpu-time=10m. May be repeated.",
       discussion: """
         A command gets this limit unless it asks for less, and a command that asks for more is \
-        refused. NAME is one of \(LimitArgument.names), with values as for the options of \
-        'telpher run'. nice is the least niceness. The server does not start if it can't enforce \
-        the limit.
+        refused. NAME is one of \(LimitArgument.names), with values as for the options of 'telpher \
+        run'. For nice, the value is the lowest niceness that a command may ask for. The server \
+        does not start if it can't enforce the limit.
         """,
       valueName: "name=value"),
     transform: LimitArgument.parseNamed)
@@ -156,11 +156,12 @@ struct ServeCommand: AsyncParsableCommand {
     if jobs?.isEmpty == true { throw ValidationError("--jobs needs the path of a folder") }
     if relay != nil, !limits.isEmpty {
       throw ValidationError(
-        "--relay cannot be combined with --limit: give it to the server behind it")
+        "--relay cannot be combined with --limit: use --limit on the server that the clients are passed on to"
+      )
     }
     if relay != nil, root != nil || noCommands || readOnly || spawn != nil || jobs != nil {
       throw ValidationError(
-        "--relay cannot be combined with --root, --no-commands, --read-only, --spawn or --jobs: give them to the server behind it"
+        "--relay cannot be combined with --root, --no-commands, --read-only, --spawn or --jobs: use them on the server that the clients are passed on to"
       )
     }
   }

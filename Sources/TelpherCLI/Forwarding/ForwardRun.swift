@@ -18,8 +18,8 @@ struct ForwardRun {
   func perform(on connection: Connection) async throws {
     let (events, continuation) = AsyncStream.makeStream(
       of: ForwardEvent.self, bufferingPolicy: .bufferingOldest(Self.mostUnprinted))
-    // On a thread of its own, which is not awaited: a reader that reads nothing must delay neither
-    // the connections nor the end.
+    // Print on a separate thread and do not wait for it: if nothing reads the events, the
+    // connections and the exit must not be delayed.
     Task(executorPreference: ThreadExecutor.ofItsOwn()) {
       for await event in events { report(event) }
     }

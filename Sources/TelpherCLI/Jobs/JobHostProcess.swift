@@ -29,9 +29,10 @@ struct JobHostProcess: JobHost {
     }
     let environment = Environment.current()
     guard !ProcessAttributes.isInJob(environment) else {
-      // The server would end the host with that command.
+      // This process belongs to a server's command. A host started here would end together with
+      // that command.
       return
-        "none runs, and none can be started from within a command of telpher; start 'telpher serve', or a job from outside"
+        "no job host runs, and a command that telpher runs can't start one; start a job or 'telpher serve' outside of telpher first"
     }
     var ends: [Int32] = [-1, -1]
     let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)

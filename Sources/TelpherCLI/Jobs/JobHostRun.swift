@@ -9,7 +9,8 @@ struct JobHostRun {
   let backend: any Backend
   let place: JobsPlace
 
-  /// How long the host stays without jobs and clients, and how often it looks.
+  /// How long the host keeps running without jobs and clients, in intervals, and the interval at
+  /// which it checks that.
   private static let idleLimit = 10
   private static let interval = Duration.seconds(1)
   /// How long to wait for an earlier host to end, or to listen.
@@ -54,7 +55,7 @@ struct JobHostRun {
     while flock(file, LOCK_EX | LOCK_NB) != 0 {
       if RelayPlace.process(listeningAt: place.socket) != nil { return false }
       guard ContinuousClock.now < end else {
-        throw Failure("an earlier process for jobs neither listens nor ends")
+        throw Failure("an earlier job host still runs but does not listen")
       }
       try await Task.sleep(for: Self.pause)
     }

@@ -39,7 +39,7 @@ struct LogsInvocation {
       if request.times == true {
         var rest = chunk
         while isOpen, !rest.isEmpty {
-          // The times have the same bytes as the output, in the same order.
+          // The times are for the same bytes as the output, in the same order.
           if time?.bytes ?? 0 == 0 { time = await handle.nextTime(of: output) }
           guard var current = time, current.bytes > 0 else {
             throw Failure("the server sent output without its time")

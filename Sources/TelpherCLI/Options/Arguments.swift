@@ -20,7 +20,7 @@ enum DurationArgument {
   static func parsePositive(_ text: String) throws -> Duration {
     let duration = try parse(text)
     guard duration > .zero else {
-      throw ValidationError("'\(text)' is no time to wait; write more than 0")
+      throw ValidationError("'\(text)' is too short; write a time longer than 0")
     }
     return duration
   }

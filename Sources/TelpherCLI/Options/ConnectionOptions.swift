@@ -25,9 +25,9 @@ struct ConnectionOptions: ParsableArguments {
     help: ArgumentHelp(
       "The longest time to wait until the server answers; 10s by default.",
       discussion: """
-        If a program such as ssh reaches the server, with the time that it takes to connect and to \
-        copy telpher there. The default is then 120s if you have a terminal, on which ssh may ask for a \
-        password, and 10s without one.
+        For ssh and similar programs this includes logging in and copying telpher. The default for \
+        them is 120s if you have a terminal, on which ssh may ask for a password, and 10s without \
+        one.
         """,
       valueName: "duration"),
     transform: DurationArgument.parsePositive)

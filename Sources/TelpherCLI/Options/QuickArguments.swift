@@ -66,8 +66,8 @@ struct QuickArguments {
     return Array(rest)
   }
 
-  /// Whether the parser takes this argument for a request to itself even among the words of a
-  /// command: for a completion script, or for a completion.
+  /// Whether the parser would act on this argument (print a completion script, or complete) even if
+  /// it is a word of the command.
   private static func isForParser(_ argument: String) -> Bool {
     argument.utf8.starts(with: "--generate-completion-script".utf8) || argument == "---completion"
   }

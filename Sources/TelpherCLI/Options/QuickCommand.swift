@@ -101,7 +101,7 @@ enum QuickCommand: Equatable {
       }
     }
     settings.limits = LimitOptions.sorted(settings.limits)
-    // The parser explains why not both.
+    // Leave it to the parser, whose message says that -t and --json can't be combined.
     if settings.usesTerminal && settings.json { throw QuickArguments.Unusual() }
     let hasJobOptions =
       settings.name != nil || settings.journal != nil || settings.whenFull != nil

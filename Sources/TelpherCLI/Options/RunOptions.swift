@@ -76,13 +76,13 @@ struct RunOptions: ParsableArguments {
   @Flag(
     name: .customLong(ReconnectArgument.flag),
     help: ArgumentHelp(
-      "Takes the command up again if the connection is lost; --reconnect=TIME tries for this long.",
+      "If the connection is lost, reconnects and continues the command; --reconnect=TIME: how long to try.",
       discussion: """
         The command becomes a durable job. If the connection is lost, or the server ends, telpher \
         connects again, for 1h by default, and goes on where it stopped, in the input and in both \
-        outputs. Nothing of the job is left after its end. If telpher itself ends, or gives up, the \
-        job goes on: see 'telpher jobs'. It may write ahead by the size of its --journal and then \
-        waits.
+        outputs. The job is removed after it has ended. If telpher itself ends, or gives up, the \
+        job goes on: see 'telpher jobs'. While the connection is lost, the command can write as \
+        much as --journal holds; then it waits.
         """))
   var reconnects = false
 
@@ -102,8 +102,9 @@ struct RunOptions: ParsableArguments {
     help: ArgumentHelp(
       "The most output that is kept of the job: 64M by default. Needs --detach or --reconnect.",
       discussion: """
-        Bytes, or with K, M, G or T (powers of 1024); from 1M to 1T. It is the space on disk, so \
-        output in very small pieces takes more of it than its bytes.
+        Bytes, or with K, M, G or T (powers of 1024); from 1M to 1T. The limit is disk space. Each \
+        piece of output also needs a header, so many small pieces need more space than their \
+        bytes.
         """,
       valueName: "size"),
     transform: SizeArgument.parse)
@@ -111,10 +112,11 @@ struct RunOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "What happens when that is full: drop-oldest (the default) or block. Needs --detach.",
+      "What happens when the journal is full: drop-oldest (the default) or block. Needs --detach.",
       discussion: """
-        drop-oldest drops the oldest output. block lets the command wait until the readers \
-        ('telpher attach') have taken some; one that has taken nothing yet does not count.
+        drop-oldest drops the oldest output. block stops reading the command's output until the \
+        attached readers ('telpher attach') have read some of it. A reader that has read nothing \
+        yet is ignored.
         """,
       valueName: "what"),
     completion: .list(JobOptions.whenFullNames), transform: JobOptions.parseWhenFull)
@@ -152,7 +154,7 @@ struct RunOptions: ParsableArguments {
         "Unknown option '\(first)'; if it is the command to run, write '-- \(first)'")
     }
     if usesTerminal && json {
-      throw ValidationError("--json keeps the output, and -t shows it: use one of them")
+      throw ValidationError("--json collects the output and -t shows it: use only one of them")
     }
     if !detach, whenFull != nil { throw ValidationError("--when-full needs --detach") }
     if !detach, !isReconnecting, name != nil || journal != nil {
@@ -180,6 +182,6 @@ struct RunOptions: ParsableArguments {
       words: words)
   }
 
-  /// Whether the command is to be taken up again after the connection was lost.
+  /// Whether to reconnect to the command if the connection is lost.
   private var isReconnecting: Bool { reconnects || patience != nil }
 }

@@ -4,7 +4,8 @@ internal import TelpherText
 internal import TelpherTransport
 
 /// A relay's standard error, which the process that carries its connection shares: until the relay
-/// is detached, the text goes to the user; later its end is kept for messages.
+/// is detached, the text goes to the user; after that only the last bytes are kept, for error
+/// messages.
 final class DiagnosticPipe: Sendable {
   private struct State {
     /// Where the text goes; nil once the relay is detached.

@@ -14,7 +14,8 @@ enum ProcessAttributes {
       "nice \(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0))", "umask \(umask ?? "")",
       groups,
     ]
-    // Each job of a server has another limit of file locks: it is the job's tag.
+    // Skip the limit of file locks: it is the tag of a server's command and differs for each
+    // command.
     for number in 0..<limits where number != telpher_limit_locks {
       var (soft, hard): (UInt64, UInt64) = (0, 0)
       guard telpher_get_limit(number, &soft, &hard) == 0 else { continue }

@@ -117,8 +117,8 @@ private struct StarterWatch {
   /// The pipe whose end of file stops the watch; -1 if there are no descriptors.
   private let (stopped, stopping): (Int32, Int32)
 
-  /// How long the attempt to connect has to end after its starter, in milliseconds: longer than a
-  /// program that carries it gets.
+  /// After the starter has ended, the attempt to connect must end within this time, in
+  /// milliseconds. It is longer than the time that ssh gets to end.
   private static let endTimeout: Int32 = 5_000
 
   /// A watch of the socket `starter`.

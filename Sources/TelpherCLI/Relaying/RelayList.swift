@@ -10,7 +10,7 @@ struct RunningRelay {
   let process: pid_t
   /// What it says about itself; nil if it does not answer.
   let description: Hello.Relay?
-  /// The server's name and version, if the server tells it.
+  /// The server's name and version; nil if it does not report them.
   let server: String?
 
   /// How long a relay has to describe itself.

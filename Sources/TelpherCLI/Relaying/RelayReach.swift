@@ -36,7 +36,8 @@ struct RelayReach {
     case .unusable: return nil
     case .missing: break
     }
-    // The server would end the relay with the job, or break its promise to end all processes of it.
+    // Within a command of a server no relay is started: the server must end all processes of the
+    // command, so it would end the relay too.
     guard !ProcessAttributes.isInJob(environment) else { return nil }
     let limit = left() ?? Connection.defaultTimeout
     guard let lock = await RelayLock.take(place.lock(key), within: limit) else {
@@ -68,7 +69,7 @@ struct RelayReach {
     case connected(Connection)
     /// No relay listens.
     case missing
-    /// The relay has as many clients as it takes, or does not answer.
+    /// The relay has reached its limit of clients, or does not answer.
     case unusable
   }
 
@@ -80,7 +81,8 @@ struct RelayReach {
         try await Connection.connect(
           toRelayAt: path, on: loop, keep: keep, timeout: timeout ?? Connection.defaultTimeout))
     } catch let error as ClientError where error.code == .unreachable {
-      // One that listens now has started since: the caller looks again when it holds the lock.
+      // If another client starts a relay after this check, the caller finds it: it checks again
+      // once it holds the lock.
       return .missing
     } catch {
       guard access(path, F_OK) == 0, RelayPlace.process(listeningAt: path) != nil else {

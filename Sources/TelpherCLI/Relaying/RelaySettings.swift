@@ -15,7 +15,8 @@ struct RelaySettings: Codable {
   var keepMS: Int64
   /// Whether telpher may be copied to the place, if a program carries the connection.
   var install: InstallPolicy
-  /// The environment of a process that carries the connection. The relay itself has not got it.
+  /// The environment for the program that carries the connection, such as ssh. The relay's own
+  /// environment is nearly empty.
   var environment: ByteVariables
 }
 

@@ -34,9 +34,9 @@ extension RunInvocation {
         },
         didLose: { loss in
           Descriptor.complain(
-            "\(Failure(loss).message); trying to take the command up again (job \(id))")
+            "\(Failure(loss).message); trying to reconnect to the command (job \(id))")
         },
-        didReturn: { Descriptor.complain("the command was taken up again") })
+        didReturn: { Descriptor.complain("reconnected to the command") })
       let signals = ForwardedSignals.watch(
         on: loop, hasAnswered: { run.current.withLock { $0 != nil } }, hasTerminal: false,
         orGiveUp: { [json = settings.json] signal, _ in
@@ -73,7 +73,8 @@ extension RunInvocation {
         }
         await input.finish()
       } catch {
-        // The command would take the end of what was read for the end of the input.
+        // Do not call `finish` after a read error: the command would take the input so far for all
+        // of it.
         Self.quit(
           Failure(error), printsReport: false, nil, status: ExitStatus.failure)
       }

@@ -146,8 +146,9 @@ struct RunInvocation {
   ) -> Never {
     LocalTerminal.leaveRawMode()
     let report = RunReport(outcome: .failure(failure), status: status)
-    // The user wants to end at once, so a report that can't be written is dropped. If nothing reads
-    // it, writing blocks, and the server does not end the command before this process ends.
+    // The user wants to end at once, so a report that can't be written is dropped. Writing could
+    // block if nothing reads it, and the server ends the command only after this process has ended;
+    // so exit after 0.5 s in any case.
     _ = startThread {
       usleep(500_000)
       _exit(status)

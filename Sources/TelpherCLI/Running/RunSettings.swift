@@ -37,7 +37,7 @@ struct RunSettings: Sendable, Equatable {
   var journal: UInt64?
   /// The value of `--when-full`.
   var whenFull: RunRequest.Journal.WhenFull?
-  /// Whether the command is taken up again if the connection is lost.
+  /// Whether to reconnect to the command if the connection is lost.
   var reconnects = false
   /// How long to try that; nil for the default.
   var patience: Duration?

@@ -43,7 +43,7 @@ struct ServerHost {
     if let clientTimeout {
       let limit = UInt64(clientTimeout / .nanoseconds(1))
       configuration.link.stoppedAfter = limit
-      // The client must get a PING before its silence can count as a missing answer.
+      // Send a PING well before the limit: only an unanswered PING shows that the client is silent.
       configuration.link.pingAfter = min(configuration.link.pingAfter, limit / 3)
     }
     if let drainLimit { configuration.drainLimit = UInt64(drainLimit / .nanoseconds(1)) }
@@ -89,7 +89,7 @@ struct ServerHost {
     parts.shutDown()
   }
 
-  /// Checks that the system allows to enforce the limits.
+  /// Checks that the system lets this server enforce the limits.
   private func checkLimits(on loop: any EventLoop) throws(Failure) {
     guard limits.contains(where: \.kind.isOfTree) else { return }
     let enforceable = loop.enforceableLimits

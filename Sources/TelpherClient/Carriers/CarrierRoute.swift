@@ -15,7 +15,7 @@ protocol CarrierRoute: Sendable, CustomStringConvertible {
   var words: CarrierWords { get }
 }
 
-/// Why a carrier brought no server, as its exit status tells.
+/// Why a carrier brought no server, according to its exit status.
 enum CarrierFailure {
   /// The program itself failed: it could not connect, log in or find the place.
   case program
@@ -23,7 +23,7 @@ enum CarrierFailure {
   case notFound
   /// The telpher there can't be executed.
   case notExecutable
-  /// The status tells nothing.
+  /// The status does not say why.
   case unknown
 }
 

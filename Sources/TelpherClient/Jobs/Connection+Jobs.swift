@@ -68,7 +68,7 @@ extension Connection {
     }.joined()
   }
 
-  /// A durable job of the server, which is not asked for it now.
+  /// Refers to a durable job of the server. No request is sent, so the job need not exist.
   ///
   /// - Parameter reference: its id, a unique beginning of the id, or its name.
   public nonisolated func job(_ reference: String) -> Job { Job(id: reference, connection: self) }
@@ -135,7 +135,8 @@ extension Connection {
   ) async throws -> (value: Value, result: CommandResult) {
     let handle = try await beginFollowing(
       .job(request), hasInput: hasInput, keepsTimes: request.times == true, didFindGap)
-    // Who only looks at what there is takes nothing from a job that waits for its readers.
+    // Without `follow` the client does not report what it has read, so a full journal with `block`
+    // does not remove it.
     if request.follow != false { await handle.reportTaken() }
     do {
       let value = try await body(handle)
@@ -165,8 +166,8 @@ extension Connection {
 }
 
 extension RunningCommand {
-  /// The time of the next bytes of an output of a durable job; nil at the end. Their number is that
-  /// of the time. One task may ask for each output.
+  /// When the next bytes of an output were read from the job, and how many bytes that time is for;
+  /// nil at the end. One task may ask for each output.
   package func nextTime(of output: CommandOutput) async -> JobMark.Time? {
     await connection.nextTime(stream, output.channel)
   }
@@ -185,7 +186,7 @@ extension RunningCommand {
     await connection.with(stream) { $0.isInputClosed && $0.outcome == nil } ?? false
   }
 
-  /// From now on tells the durable job what was read.
+  /// From now on reports to the durable job what was read.
   func reportTaken() async { await connection.with(stream) { $0.reportTaken() } }
 
   /// Leaves a durable job, which continues.

@@ -2,9 +2,9 @@ internal import Synchronization
 package import TelpherTransport
 package import TelpherWire
 
-/// Runs a command as a durable job, and takes it up again on another connection if one is lost: with
-/// its output from the byte where it stopped, its input from the byte that the job takes next, and
-/// its result.
+/// Runs a command as a durable job. If the connection is lost, attaches to the job again on another
+/// one: its output continues after the last byte that was passed on, its input at the byte that the
+/// job takes next, and the result is not lost.
 package struct ReconnectingRun: Sendable {
   /// The command, with the id of its job.
   package var command: Command
@@ -24,7 +24,7 @@ package struct ReconnectingRun: Sendable {
   package let current = Monitor<RunningCommand?>(nil)
   /// Called after the first attempt to connect again has failed, with the reason.
   package var didLose: @Sendable (any Error) -> Void
-  /// Called after `didLose`, if the job was taken up again.
+  /// Called after `didLose`, when the run has reconnected to the job.
   package var didReturn: @Sendable () -> Void
 
   /// One of the two outputs.
@@ -53,8 +53,8 @@ package struct ReconnectingRun: Sendable {
     /// Outputs that nothing takes any more.
     var closed: Set<JournalOutput> = []
     var gaps: [JobMark.Gap] = []
-    /// The sum of the offsets that the job was last told.
-    var told: UInt64 = 0
+    /// The sum of the offsets in the last `taken` message.
+    var reported: UInt64 = 0
 
     /// The first bytes that are missing of what was to be passed on.
     var missing: JobMark.Gap? {
@@ -280,7 +280,7 @@ package struct ReconnectingRun: Sendable {
       await tell(handle, progress, always: !takesMore)
       if !takesMore {
         await source.stop()
-        // As the command would get it from a closed pipe.
+        // The reader of this output has closed it: send SIGPIPE, as a closed pipe would.
         await handle.signal(Self.brokenPipe)
       }
     }
@@ -295,8 +295,8 @@ package struct ReconnectingRun: Sendable {
   ) async {
     let taken: [String: UInt64]? = progress.withLock { progress in
       let sum = progress.positions.values.reduce(0) { $0 + $1.offset }
-      guard always || sum - progress.told >= takenStep else { return nil }
-      progress.told = sum
+      guard always || sum - progress.reported >= takenStep else { return nil }
+      progress.reported = sum
       return progress.taken
     }
     if let taken { await handle.took(taken) }

@@ -2,7 +2,7 @@ internal import TelpherWire
 
 /// How far readers have come in the outputs of a durable job.
 struct TakenOutput {
-  /// The number of bytes after which a report is due, although more has arrived.
+  /// After this many bytes a report is sent even if more output is waiting to be read.
   private static let interval: UInt64 = 64 << 10
 
   private var returned: [Channel: UInt64] = [:]

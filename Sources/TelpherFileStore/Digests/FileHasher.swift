@@ -5,7 +5,8 @@ package struct FileHasher: Sendable {
   private enum State {
     case xxh128(XXH128State)
     case evp(EVPState)
-    /// `update` has taken the state out, so that it holds the only reference and copies nothing.
+    /// Empty while `update` runs: it takes the state out, so that no second reference forces a
+    /// copy.
     case taken
   }
 

@@ -10,8 +10,9 @@ package enum FileMode {
   /// entries that are created in it, so they are kept.
   package static let keptOfFolders: UInt32 = 0o3777 & ~mask
 
-  /// The bits that this process does not give to what it creates: umask(2), which can only be read by
-  /// setting it. What another thread creates at that moment gets no bits for group and others.
+  /// The bits that this process does not give to what it creates: umask(2), which can only be read
+  /// by setting it. A file that another thread creates at that moment gets no permissions for group
+  /// and others.
   static let mask: UInt32 = {
     let mask = umask(0o077)
     _ = umask(mask)

@@ -67,7 +67,7 @@ extension ResourceHierarchy {
       {
         return hierarchy
       }
-      // Without controllers for the groups below, the processes may return.
+      // Disable the controllers first; a group can contain processes again only after that.
       for controller in enabled { disable(controller, in: folder) }
     }
     _ = move(to: "cgroup.procs")

@@ -12,8 +12,8 @@ struct StrangerPace {
   /// After how many intervals accepting continues. Each pause costs the loop a timer.
   private static let batch: Int64 = 16
 
-  /// When all counted strangers will be paid for, in nanoseconds of the loop's clock. A token bucket
-  /// (the generic cell rate algorithm) needs no other state.
+  /// The time at which all counted connections are within the rate, in nanoseconds of the loop's
+  /// clock. A token bucket (the generic cell rate algorithm) needs no other state.
   private var paidAt: Int64 = 0
 
   /// Counts a stranger that connects at the time `now`, in nanoseconds.

@@ -82,7 +82,7 @@ extension CloseResult {
     case .expired:
       result = .canceled
       cause = .expired
-      message = "no client attached within \(limits.keptMS) ms (max_detached)"
+      message = "no client attached for \(limits.keptMS) ms (limit max_detached_ms)"
     }
   }
 }

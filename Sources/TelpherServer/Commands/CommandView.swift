@@ -3,7 +3,8 @@ internal import TelpherAccess
 internal import TelpherTransport
 internal import TelpherWire
 
-/// What any thread may know of a command that belongs to one loop: for lists of the running commands.
+/// The part of a command's state that any thread may read, for lists of running commands. The
+/// command itself belongs to one loop.
 final class CommandView: Sendable {
   /// What a command does at the moment.
   struct Moment: Sendable {

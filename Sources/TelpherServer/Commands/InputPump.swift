@@ -4,9 +4,9 @@ internal import TelpherTransport
 /// Writes a command's standard input from its stream to its pipe. The client gets new credit only
 /// when the pipe has accepted the bytes, so a command that does not read stops its client.
 ///
-/// The pipe gets one chunk at a time, and its bytes count as soon as it has accepted them. If it got
-/// all that wait, none would count before all are read, and a distant client would wait for each
-/// window.
+/// The pipe gets one chunk at a time, and its bytes count as soon as it has accepted them. If all
+/// waiting bytes were queued at once, none would count before all are written, and a distant client
+/// would have to wait for a whole window each time.
 final class InputPump {
   private var pipe: (any ByteStream)?
   /// Bytes that wait for the pipe, and the end of the input. The client's window limits them.

@@ -65,8 +65,8 @@ struct PortState {
 
   /// The worker waits for room while more than `most` reads of one channel are queued, and
   /// continues at `least`. So neither the worker nor the connection runs idle, and they do not wake
-  /// each other for every read. A read is `ReadBuffer.readSize` bytes, which falls as more memory
-  /// is in use.
+  /// each other for every read. A read has `ReadBuffer.readSize` bytes; the more memory is in use,
+  /// the smaller it is.
   static let queuedReads = (most: 4, least: 2)
   /// The worker reports consumed bytes to the loop after each 1/8 of the channel's window, and
   /// before it waits. The loop returns them to the peer as credit. 1/8 is well below the half of a

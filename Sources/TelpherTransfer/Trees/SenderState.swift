@@ -189,7 +189,7 @@ struct SenderState {
 
   /// A file could not be sent.
   ///
-  /// - Returns: whether this is news: the receiver has not settled it before.
+  /// - Returns: whether the entry was still open, so that the failure must be reported.
   mutating func didFailToSend(_ number: Int) -> Bool {
     guard ledger.isOpen(number) else { return false }
     unsendable.insert(number)

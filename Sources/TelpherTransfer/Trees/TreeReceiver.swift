@@ -151,9 +151,10 @@ package struct TreeReceiver {
         "\(ledger.announced.entries.total) entries arrived, which is not what the sender counted")
     }
     guard ledger.openCount == 0 else {
-      throw FileError(.protocolError, "the sender left \(ledger.openCount) folders open")
+      throw FileError(.protocolError, "the sender left \(ledger.openCount) entries unfinished")
     }
-    // More entries than requested names may be unsent, but then the transfer has failures.
+    // `unsent` may exceed the number of missing names; that is fine, since the transfer then
+    // reports failures anyway.
     if case .these(let names) = expected, arrived.count + ledger.announced.unsent < names.count {
       throw FileError(
         .protocolError,

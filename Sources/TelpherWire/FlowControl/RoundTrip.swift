@@ -1,8 +1,8 @@
 /// Measures the round trip of a connection with PINGs. All times are in nanoseconds of any steady
 /// clock.
 ///
-/// It keeps the shortest time of the connection's life: a PING also waits in line after data, so a
-/// busy peer nearby looks distant in most of the others.
+/// It keeps the shortest time of the connection's life: an answer may be queued behind data, so
+/// most measurements of a busy peer are too long.
 struct RoundTrip: Sendable {
   /// The number in these PINGs. Keep-alive PINGs have 0.
   static let number: UInt64 = .max
@@ -42,7 +42,7 @@ struct RoundTrip: Sendable {
     }
   }
 
-  /// The peer answered something else than a PING within `time`, which may include other work.
+  /// The peer answered another request within `time`, so the round trip is at most that long.
   mutating func isAtMost(_ time: UInt64) { bound = min(bound, max(time, 1)) }
 
   /// A PING was sent at `now`.

@@ -33,7 +33,7 @@ struct UnreadCover: Sendable, Equatable {
     guard unread > free || used > 0 else { return nil }
     let needed = unread > free ? unread - free : 0
     let rounded = min(needed / step * step + (needed % step == 0 ? 0 : step), limit)
-    // It shrinks late, so that it does not change with each frame.
+    // Shrink only when the difference is large, so that the window does not change with each frame.
     return rounded > used || rounded + 2 * step < used || (rounded == 0 && used > 0)
       ? rounded : nil
   }

@@ -83,8 +83,8 @@ struct WindowGrowth: ~Copyable {
     return granted
   }
 
-  /// The most bytes for a stream whose consumer has taken nothing yet: half of what half of the limit
-  /// leaves. So such streams hold less than half of the limit together, and none takes all of it.
+  /// The most bytes for a stream whose consumer has taken nothing yet: half of (limit / 2 - used).
+  /// So such streams hold less than half of the limit together, and none takes all of it.
   var unproven: UInt64 { limit / 2 > used ? (limit / 2 - used) / 2 : 0 }
 
   /// A stream gives back `count` bytes that it holds. They stay reserved until `settle`.

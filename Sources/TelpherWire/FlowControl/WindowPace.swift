@@ -2,9 +2,9 @@
 /// connection's round trip. All times are in nanoseconds.
 ///
 /// A sender that waits for credit sends one window per round trip, so its consumer takes half a
-/// window within one. Then the window becomes four times as large; up to two round trips, twice. The
-/// size that results is at most eight times what is in flight at the consumer's pace. A consumer that
-/// does not take the bytes never gets more.
+/// window within one. Then the window becomes four times as large; up to two round trips, twice.
+/// The window ends up at most eight times as large as the bandwidth-delay product of this consumer.
+/// A consumer that does not take the bytes never gets more.
 enum WindowPace {
   /// What to do with a window.
   enum Change: Equatable {

@@ -19,7 +19,7 @@ package struct CommandRecord: Sendable, Equatable, Codable {
 
   /// Its id, for `kill`: the client's `job`, or a number that the server has given it.
   package var id: String
-  /// Who started it, for the user.
+  /// The client that started it, in words for the user.
   package var client: String
   /// Its process id; nil before it has started.
   package var pid: Int32?

@@ -22,7 +22,7 @@ public struct Hello: Sendable, Equatable, WireMessage {
   /// From a client to a relay: how long the relay keeps its connection to the server after this
   /// client, in milliseconds.
   public var keepMS: UInt64?
-  /// From a client to a relay: how long the relay waits for a sign of life of the server after this
+  /// From a client to a relay: how long the relay waits for any bytes from the server after this
   /// client's HELLO, in milliseconds. After that it ends the client's connection.
   public var answerMS: UInt64?
   /// From a relay: what it is and does.

@@ -68,7 +68,7 @@ package struct JobRequest: Sendable, Equatable, Codable {
         throw refuse("'job' is longer than \(Self.maxReferenceLength) bytes")
       }
     }
-    if from != nil && tail != nil { throw refuse("'from' and 'tail' exclude each other") }
+    if from != nil && tail != nil { throw refuse("use 'from' or 'tail', not both") }
     if let key = from?.keys.first(where: { $0 != "1" && $0 != "2" }) {
       throw refuse("'from' has the channel '\(key)'; the outputs are 1 and 2")
     }

@@ -144,9 +144,9 @@ package struct RunRequest: Sendable, Equatable, Codable {
   func validated() throws(WireError) -> RunRequest {
     func refuse(_ message: String) -> WireError { WireError(.protocolError, "run: \(message)") }
     switch (argv, shell) {
-    case (_?, _) where login == true: throw refuse("'argv' and 'login' exclude each other")
+    case (_?, _) where login == true: throw refuse("use 'argv' or 'login', not both")
     case (nil, nil) where login != true: throw refuse("one of 'argv' and 'shell' is needed")
-    case (_?, _?): throw refuse("'argv' and 'shell' exclude each other")
+    case (_?, _?): throw refuse("use 'argv' or 'shell', not both")
     case (let argv?, nil) where argv.isEmpty: throw refuse("'argv' is empty")
     default: break
     }

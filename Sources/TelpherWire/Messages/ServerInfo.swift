@@ -25,7 +25,8 @@ public struct ServerInfo: Sendable, Equatable, Codable {
   /// The names of the limits that the server can enforce for a command: see
   /// `ResourceLimit.Kind`. Nil from a server that does not say.
   public var enforceableLimits: [String]?
-  /// The limits of every command by name: what a command gets that asks for less or for nothing.
+  /// The limits of `serve --limit` by name. A command gets each of them, unless it asks for a
+  /// stricter one.
   public var commandLimits: [String: UInt64]?
 
   /// An answer.

@@ -50,7 +50,7 @@ struct LogsTests {
     }
   }
 
-  @Test func whatTheJournalHasDroppedIsSaid() async throws {
+  @Test func droppedOutputIsReported() async throws {
     try await Sandbox.withJobs { sandbox in
       let job = try await sandbox.startJob("--journal", "1M", "--", "seq", "500000")
       #expect(try await sandbox.telpher("wait", job).status == 0)

@@ -87,8 +87,8 @@ struct ReconnectTests {
       let end = await run.finish()
       #expect(end.text == "after\n")
       #expect(end.status == 9)
-      #expect(end.errorText.contains("trying to take the command up again"))
-      #expect(end.errorText.hasSuffix("the command was taken up again\n"))
+      #expect(end.errorText.contains("trying to reconnect to the command"))
+      #expect(end.errorText.hasSuffix("reconnected to the command\n"))
       second.signal(SIGTERM)
       _ = await second.finish()
     }
@@ -114,7 +114,7 @@ struct ReconnectTests {
     }
   }
 
-  @Test func whoDoesNotReachTheServerAgainIsToldWhereTheJobIs() async throws {
+  @Test func ifTheServerStaysUnreachableTheMessageNamesTheJob() async throws {
     try await Sandbox.withJobs { sandbox in
       let address = "unix:\(sandbox.folder)/server"
       let (server, _) = try await sandbox.serve("--listen", address)
@@ -134,7 +134,7 @@ struct ReconnectTests {
     }
   }
 
-  @Test func aSmallJournalLimitsOnlyHowFarTheCommandIsAhead() async throws {
+  @Test func aSmallJournalLosesNothingAndMakesTheCommandWait() async throws {
     try await Sandbox.withJobs { sandbox in
       let result = try await sandbox.shell(
         "telpher run --reconnect --journal 1M -- seq 900000 | sha256sum; seq 900000 | sha256sum")

@@ -7,8 +7,8 @@ struct BastionTests {
   init() throws { sandbox = try Sandbox() }
 
   @Test(arguments: ["unix", "tcp"])
-  func clientsReachTheServerBehind(_ kind: String) async throws {
-    let (behind, servers) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/behind")
+  func clientsReachTheServerOfTheBastion(_ kind: String) async throws {
+    let (target, servers) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/target")
     let server = try #require(servers.first)
     let (bastion, addresses) = try await sandbox.serve(
       "--relay", server, "--listen",
@@ -17,17 +17,17 @@ struct BastionTests {
     let result = try await sandbox.telpher(
       "run", "--on", address, "--", "sh", "-c", "echo $PPID; exit 3")
     #expect(result.status == 3)
-    #expect(result.text == "\(behind.pid)\n")
+    #expect(result.text == "\(target.pid)\n")
     // Its server has one connection, that of the bastion.
     #expect(try await sandbox.telpher("info", "--on", address).text.contains("connections: 1\n"))
     bastion.signal(SIGTERM)
     #expect(await bastion.finish().status == 0)
-    behind.signal(SIGTERM)
-    #expect(await behind.finish().status == 0)
+    target.signal(SIGTERM)
+    #expect(await target.finish().status == 0)
   }
 
   @Test func aClientOnTCPNeedsTheToken() async throws {
-    let (behind, servers) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/behind")
+    let (target, servers) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/target")
     let (bastion, addresses) = try await sandbox.serve(
       "--relay", try #require(servers.first), "--listen", "tcp:127.0.0.1:0")
     let wrong = sandbox.folder + "/wrong"
@@ -38,8 +38,8 @@ struct BastionTests {
     #expect(result.errorText.contains("the token is not this server's"))
     bastion.signal(SIGTERM)
     #expect(await bastion.finish().status == 0)
-    behind.signal(SIGTERM)
-    #expect(await behind.finish().status == 0)
+    target.signal(SIGTERM)
+    #expect(await target.finish().status == 0)
   }
 
   /// ssh starts the bastion, which in turn reaches the server by ssh.
@@ -54,19 +54,19 @@ struct BastionTests {
   }
 
   @Test func itEndsWithTheConnectionToItsServer() async throws {
-    let (behind, servers) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/behind")
+    let (target, servers) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/target")
     let (bastion, addresses) = try await sandbox.serve(
       "--relay", try #require(servers.first), "--listen", "unix:\(sandbox.folder)/bastion")
     let client = try sandbox.start(
       ["run", "--on", try #require(addresses.first), "-i", "--", "cat"], input: .pipe)
     await client.write("x\n")
     #expect(await client.line() == "x")
-    behind.signal(SIGKILL)
+    target.signal(SIGKILL)
     #expect(await client.finish().status == 125)
     let end = await bastion.finish()
     #expect(end.status == 125)
     #expect(end.errorText.contains("is lost"))
-    _ = await behind.finish()
+    _ = await target.finish()
   }
 
   @Test func aServerThatDoesNotAnswerIsReportedAtTheStart() async throws {

@@ -46,7 +46,8 @@ import Testing
     }
   }
 
-  /// What a command inherits, and a relay that another one has started has not got.
+  /// Attributes that a command would inherit from its caller, but not from a relay that another
+  /// command has started.
   @Test(arguments: ["umask 0077", "ulimit -S -n 200", "renice -n 1 $$ >/dev/null"])
   func otherAttributesOfTheProcessGetAnotherConnection(_ change: String) async throws {
     try await Sandbox.withSSH { sandbox in

@@ -18,10 +18,10 @@ SIZES = [0, 1, 100, 4096, 65536, 65537]
 
 def make_file(path):
     with open(path, "wb") as file:
-        if chance.random() < 0.2:  # a hole before
+        if chance.random() < 0.2:  # a hole at the start
             file.seek(chance.randrange(1, 2_000_000))
         file.write(chance.randbytes(chance.choice([*SIZES, chance.randrange(300_000), chance.randrange(3_000_000)])))
-        if chance.random() < 0.1:  # a hole behind
+        if chance.random() < 0.1:  # a hole at the end
             file.truncate(file.tell() + chance.randrange(1_000_000))
     os.chmod(path, chance.choice([0o600, 0o644, 0o755, 0o400, 0o640]))
 

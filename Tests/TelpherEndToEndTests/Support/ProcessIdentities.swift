@@ -4,7 +4,7 @@ import Glibc
 struct ProcessIdentities {
   private let processes: [(pid: Int32, startTime: Substring)]
 
-  /// The living processes that have `mark` in their arguments.
+  /// The running processes that have `mark` in their arguments.
   init(marked mark: String) {
     processes = ProcessView.marked(mark).compactMap { pid in
       Self.startTime(of: pid).map { (pid, $0) }

@@ -40,39 +40,39 @@ struct TransferPortTests {
 
   /// Each notification wakes the loop, which sends credit only for half a window.
   @Test func loopIsNotifiedAfterAnEighthOfTheWindow() throws {
-    let told = Mutex(0)
-    let port = TransferPort(windows: (file: 800, index: 80)) { told.withLock { $0 += 1 } }
+    let notifications = Mutex(0)
+    let port = TransferPort(windows: (file: 800, index: 80)) { notifications.withLock { $0 += 1 } }
     for _ in 0..<4 {
       port.deliver(Chunk([UInt8](repeating: 0, count: 25)), on: .file)
     }
     for portion in 0..<4 {
-      #expect(told.withLock { $0 } == 0, "\(portion) quarters")
+      #expect(notifications.withLock { $0 } == 0, "\(portion) quarters")
       _ = try port.receive(.file)
     }
-    #expect(told.withLock { $0 } == 1)
+    #expect(notifications.withLock { $0 } == 1)
     let taken = port.takeChanges().takenBytes
     #expect(taken == [.file: 100])
     port.deliver(Chunk([UInt8](repeating: 0, count: 10)), on: .index)
     _ = try port.receive(.index)
-    #expect(told.withLock { $0 } == 2, "each channel has a window of its own")
+    #expect(notifications.withLock { $0 } == 2, "each channel has a window of its own")
   }
 
   /// The peer may be out of credit and wait too.
   @Test func loopIsNotifiedOfTakenBytesBeforeTheWorkerWaits() throws {
-    let told = Mutex(0)
-    let port = TransferPort { told.withLock { $0 += 1 } }
+    let notifications = Mutex(0)
+    let port = TransferPort { notifications.withLock { $0 += 1 } }
     port.deliver(Chunk([1]), on: .file)
     _ = try port.receive(.file)
-    #expect(told.withLock { $0 } == 0)
+    #expect(notifications.withLock { $0 } == 0)
     _ = try port.message(until: 0) { $0 == .restart ? true : nil }
-    #expect(told.withLock { $0 } == 1)
+    #expect(notifications.withLock { $0 } == 1)
     let taken = port.takeChanges().takenBytes
     #expect(taken == [.file: 1])
     port.deliver(Chunk([2]), on: .index)
     _ = try port.receive(.index)
     port.deliverEnd(of: .index)
     #expect(try port.receive(.index) == nil)
-    #expect(told.withLock { $0 } == 2)
+    #expect(notifications.withLock { $0 } == 2)
   }
 
   @Test func chunkIsNotJoinedToOneThatWasTaken() throws {

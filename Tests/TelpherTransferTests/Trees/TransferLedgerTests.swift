@@ -108,7 +108,7 @@ import Testing
         while try port.receive(.index) != nil {}
       }
       let error = #expect(throws: FileError.self) { try received.get() }
-      #expect(error?.message == "the sender left 1 folders open")
+      #expect(error?.message == "the sender left 1 entries unfinished")
     }
   }
 

@@ -11,15 +11,16 @@ struct ClassicRunCommand: AsyncParsableCommand {
       [--] [COMMAND ...]
       """,
     discussion: """
-      The words of COMMAND are joined by spaces. Without COMMAND, lines are read at a '>>: ' prompt \
-      on standard error; 'quit' ends, and empty lines are not sent. At the prompt, a missing line \
-      end after an answer is added.
+      The words of COMMAND are joined by spaces. Without COMMAND, lines are read at a '>>: ' \
+      prompt on standard error; 'quit' ends, and empty lines are not sent. At the prompt, telpher \
+      adds a line end to an answer that has none.
 
       'raw' does not mark the end of an answer. With COMMAND, the client ends its sending side at \
       the first byte of the answer, or after a second without one. A tutorial's server then closes \
       the connection after its answer, even an empty one. If it does not, the answer ends after a \
-      second of silence; if nothing arrives for 10 s, the status is 125. At the prompt, an answer is \
-      one read of 1,024 bytes, as in the tutorials, and the rest sticks to the next answer.
+      second of silence; if nothing arrives for 10 s, the status is 125. At the prompt, an answer \
+      is one read of at most 1,024 bytes, as in the tutorials; the rest is shown with the next \
+      answer.
 
       With 'size', some servers wait until the client acknowledges the size. Others sleep before the \
       answer, and would run an acknowledgement as a command. With --ack auto, the client \

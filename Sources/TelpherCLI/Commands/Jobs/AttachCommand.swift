@@ -8,11 +8,12 @@ struct AttachCommand: AsyncParsableCommand {
     commandName: "attach",
     abstract: "Prints the output of a durable job, from its beginning until its end.",
     discussion: """
-      The exit status is that of the job, as 'telpher run' gives it. Ctrl-C ends only this command: \
-      the job goes on, and may be attached to again. Several commands may be attached to one job; a \
-      slow one holds up neither the job nor the others. If the journal has dropped output, a line on \
-      standard error says how many bytes are missing. With -i the job gets this command's standard \
-      input, if it was started with -i; of several, the last one's.
+      The exit status is that of the job, as 'telpher run' gives it. Ctrl-C ends only this \
+      command: the job goes on, and may be attached to again. Several commands may be attached to \
+      one job; a slow one delays neither the job nor the others. If the journal has dropped \
+      output, a line on standard error says how many bytes are missing. With -i the job reads this \
+      command's standard input, if the job was started with -i. If several commands attach with \
+      -i, the job reads from the last one.
       """)
 
   @OptionGroup var server: ServerOptions
@@ -36,7 +37,7 @@ struct AttachCommand: AsyncParsableCommand {
 
   func validate() throws {
     if from != nil && tail != nil {
-      throw ValidationError("--from and --tail exclude each other")
+      throw ValidationError("use --from or --tail, not both")
     }
   }
 

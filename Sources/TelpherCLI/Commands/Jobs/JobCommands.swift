@@ -7,10 +7,10 @@ struct WaitCommand: AsyncParsableCommand {
     commandName: "wait",
     abstract: "Waits until durable jobs have ended.",
     discussion: """
-      The exit status is that of the job, as 'telpher run' gives it; of several jobs, that of the \
-      first one in the list that has not ended with 0. It is 128 and the signal's number if the job \
-      was ended by a signal or by 'telpher kill'; 125 if a job is not found, or if its end was not \
-      seen: the state 'unknown' of 'telpher jobs'.
+      The exit status is that of the job, as 'telpher run' gives it; of several jobs, the status \
+      of the first one on the command line that did not exit with 0. It is 128 and the signal's \
+      number if the job was ended by a signal or by 'telpher kill'; 125 if a job is not found, or \
+      if it is unknown how it ended (state 'unknown' in 'telpher jobs').
       """)
 
   @OptionGroup var server: ServerOptions
@@ -40,8 +40,8 @@ struct ForgetCommand: AsyncParsableCommand {
     commandName: "forget",
     abstract: "Removes durable jobs that have ended, with their output.",
     discussion: """
-      The journals of all jobs together take at most 4 GiB; while there is no room, no further job \
-      is started. The exit status is 1 if a job is not found or has not ended.
+      All journals together use at most 4 GiB. When that is full, new jobs are refused until you \
+      forget old ones. The exit status is 1 if a job is not found or has not ended.
       """)
 
   @OptionGroup var server: ServerOptions

@@ -9,9 +9,9 @@ struct JobsCommand: AsyncParsableCommand {
     commandName: "jobs",
     abstract: "Lists the durable jobs of a server.",
     discussion: """
-      'telpher run --detach' starts them. A line has the beginning of the id, the name, the state or \
-      how the job ended, how long it runs or ran, the bytes of its output, the most memory that a \
-      process of it used, and the command. The state 'unknown' means that the job's end was not \
+      'telpher run --detach' starts them. A line has the beginning of the id, the name, the state \
+      or how the job ended, how long it runs or ran, how much output it wrote, the peak memory of \
+      its largest process, and the command. The state 'unknown' means that the job's end was not \
       seen, because the machine has restarted or the process that kept the job was killed.
       """)
 

@@ -5,12 +5,13 @@ internal import TelpherWire
 struct LogsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "logs",
-    abstract: "Prints the output of a durable job that there is so far.",
+    abstract: "Prints what a durable job has written so far.",
     discussion: """
       Standard output of the job goes to standard output, its standard error to standard error. If \
-      the journal has dropped output, a line on standard error says how many bytes are missing. The \
-      exit status is 0 if the output was printed, whatever the job's own; 125 if not, or if the end \
-      of the job was not seen. See 'telpher attach' for the job's status.
+      the journal has dropped output, a line on standard error says how many bytes are missing. \
+      The exit status is 0 if the output was printed, even if the job failed; it is 125 if the \
+      output could not be printed, or if it is unknown how the job ended. See 'telpher attach' for \
+      the job's status.
 
         telpher logs build --tail 20
         telpher logs build -f --timestamps
@@ -20,7 +21,7 @@ struct LogsCommand: AsyncParsableCommand {
 
   @Flag(
     name: [.customShort("f"), .customLong("follow")],
-    help: "Goes on with what the job writes, until it ends.")
+    help: "Also prints new output until the job ends.")
   var follow = false
 
   @Option(help: ArgumentHelp("Prints only the last N lines.", valueName: "n"))
@@ -46,7 +47,8 @@ struct LogsCommand: AsyncParsableCommand {
 
   func validate() throws {
     if stdout && stderr {
-      throw ValidationError("--stdout and --stderr exclude each other; both are printed without")
+      throw ValidationError(
+        "use --stdout or --stderr, not both; without them both outputs are printed")
     }
     if let tail, tail > JobRequest.maxTail {
       throw ValidationError("--tail is at most \(JobRequest.maxTail)")

@@ -10,7 +10,8 @@ struct JobClaim: Sendable, Codable {
   /// The id: 32 hexadecimal digits.
   let id: String
   let name: String?
-  /// The digest of the client's request; nil, which no request has, if the claim can't be read.
+  /// The digest of the client's request; nil if the claim can't be read (then no request matches
+  /// it).
   let digest: String?
   /// The command's words, cut if they are long.
   let argv: [ByteText]

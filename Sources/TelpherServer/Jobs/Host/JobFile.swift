@@ -50,7 +50,7 @@ enum JobFile {
     }
   }
 
-  /// What reading a file has come to.
+  /// The result of reading a file.
   enum Content {
     /// The file has this value.
     case value([UInt8])

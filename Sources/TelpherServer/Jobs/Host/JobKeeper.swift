@@ -219,8 +219,8 @@ final class JobKeeper {
     }
   }
 
-  /// The shortest beginning of an id that means a job, in digits. A shorter one may be the number of
-  /// another command, or a name with a wrong letter.
+  /// The fewest digits that are accepted as the beginning of a job's id. Fewer digits could also be
+  /// the number of a command in `ps`, or a mistyped name.
   private static let shortestBeginning = 8
 
   /// Sends a signal to all processes of a job, or ends the job.

@@ -39,7 +39,7 @@ final class JobReaderStream: JobStream, JobReader, JobInputSource {
   /// The number of changes of the journal when it was read last.
   private var changes: UInt64 = 0
   private var result: CloseResult?
-  /// The position of the input that the client was last told.
+  /// The input position in the last `taken` message to the client.
   private var reportedInput: UInt64 = 0
   /// The channels whose end has not been sent.
   private var unfinished: Set<Channel> = []
@@ -247,8 +247,8 @@ final class JobReaderStream: JobStream, JobReader, JobInputSource {
     link?.control(stream, .taken(["0": reportedInput]))
   }
 
-  /// The client gets the position of the input after this many bytes. So it knows what it would not
-  /// have to send again, and there are few messages.
+  /// After this many bytes of input the client gets a `taken` message, so that it can drop its copy
+  /// of them. Fewer bytes would mean more messages.
   private static let inputStep: UInt64 = 64 << 10
 
   override func receiveEnd(of channel: Channel) {

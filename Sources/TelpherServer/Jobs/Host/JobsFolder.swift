@@ -69,7 +69,8 @@ package struct JobsFolder: Sendable {
         throw Failure(error.message)
       }
     } catch {
-      // No process was started, so a rest does no harm: the next host removes it.
+      // No process was started, so files that can't be removed do no harm: the next host removes
+      // them.
       try? remove(claim.id, claim.idBytes)
       throw error
     }

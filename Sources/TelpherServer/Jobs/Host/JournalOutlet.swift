@@ -16,7 +16,7 @@ final class JournalOutlet: JobOutlet {
     var chunk: Chunk
   }
 
-  /// What a write of some pieces has come to.
+  /// The result of writing some pieces.
   private struct Outcome: Sendable {
     /// The pieces that the journal has no room for.
     var rest: [Piece] = []

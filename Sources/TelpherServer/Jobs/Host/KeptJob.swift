@@ -19,7 +19,7 @@ final class KeptJob: JournalOutletDelegate {
     case starting(CommandJob)
     /// The command runs, or its last output is being written. Next: ended.
     case running(CommandJob)
-    /// The result is known, or known to be unknown. Final.
+    /// The job has ended; if its end was not seen, the result is `unknown`. Final.
     case ended(CloseResult)
     /// The command was not started, and nothing of the job is left. Final.
     case gone(CloseResult)
@@ -45,7 +45,7 @@ final class KeptJob: JournalOutletDelegate {
   private var hasEarlyEnd = false
   /// The bytes of input that the command has been given since its start.
   private(set) var acceptedInput: UInt64 = 0
-  /// For each stream that says what it has taken: before these offsets it needs nothing any more.
+  /// For each stream that sends `taken`: it needs no output before these offsets.
   private var taken: [ObjectIdentifier: JournalOffsets] = [:]
   /// Called once with the result, when the journal is complete, and when the job is gone.
   private let didEnd: (KeptJob, CloseResult) -> Void
@@ -317,7 +317,7 @@ protocol JobFollower: AnyObject {
 
 /// A stream that reads the output of a job.
 protocol JobReader: JobFollower {
-  /// The output is removed next. The stream ends, if it has not read everything.
+  /// The output is about to be removed. A stream that has not read all of it ends.
   func outputWillBeRemoved()
 }
 

@@ -38,7 +38,8 @@ final class JobPassage: LinkDelegate {
   private static let maxAttempts = 5
   /// How long the host may take to answer, in nanoseconds: it is on the same machine.
   private static let openingLimit: UInt64 = 5_000_000_000
-  /// The initial window of each channel for the host's output: it is near.
+  /// The initial window of each channel for the host's output: a small one is enough, since the
+  /// host is on the same machine.
   private static let window: UInt64 = 256 << 10
 
   /// - Parameter owner: the user that the host must run as.
@@ -196,7 +197,8 @@ final class JobPassage: LinkDelegate {
     switch state {
     case .greeting:
       state = .connecting
-      // If it did answer, it was ending and has run nothing. One that is silent is not asked again.
+      // A host that has ended the connection early was ending itself and has run nothing, so
+      // connect again. A host that was silent until the limit is not tried again.
       if attempts < Self.maxAttempts, loop.now - greetedAt < Self.openingLimit {
         return connect(startsHost: true)
       }

@@ -62,7 +62,8 @@ struct FarSuite: Suite {
     /// The daemon, and the port that leads to it over the distance.
     let rsync: (daemon: RsyncDaemon, port: UInt16)?
 
-    /// ssh sends at most 2 MiB per round trip, so it gets a tenth of the bytes.
+    /// ssh sends at most 2 MiB per round trip and would take very long, so it transfers only a
+    /// tenth of the bytes.
     private static let partForSSH = 10
 
     /// Compares a command's output, or its input, with a raw stream.
