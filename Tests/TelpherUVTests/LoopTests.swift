@@ -140,7 +140,7 @@ import Testing
       try await withLoop { loop in
         await loop.run { [held] done in
           _ = loop.schedule(after: .max) { _ = held }
-          _ = try! loop.watch(signal: 12) { _ = held }
+          _ = try! loop.watch(signal: SIGUSR2) { _ = held }
           let socket = try! loop.bind(to: .tcp(host: "::1", port: 0), backlog: 1)
           _ = try! loop.serve(socket) { _ in _ = held }
           loop.connectPair { client, server in
@@ -181,7 +181,7 @@ import Testing
         }
       }
       #expect(code == .shutDown)
-      #expect(throws: TransportError.self) { try loop.watch(signal: 10) {} }
+      #expect(throws: TransportError.self) { try loop.watch(signal: SIGUSR1) {} }
     }.value
   }
 

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Synchronization
 package import TelpherTransport
 package import TelpherWire
@@ -281,13 +282,10 @@ package struct ReconnectingRun: Sendable {
       if !takesMore {
         await source.stop()
         // The reader of this output has closed it: send SIGPIPE, as a closed pipe would.
-        await handle.signal(Self.brokenPipe)
+        await handle.signal(SIGPIPE)
       }
     }
   }
-
-  /// SIGPIPE on Linux.
-  private static let brokenPipe: Int32 = 13
 
   /// Tells the job what it need not keep any more.
   private func tell(

@@ -1,3 +1,4 @@
+import Glibc
 import TelpherTransport
 import TelpherTransportTesting
 import Testing
@@ -56,10 +57,10 @@ struct MemoryProgramTests {
     let network = MemoryNetwork(options: options)
     try await TransportUnderTest(network, ["echo", "much more"]).run { stage in
       let child = try await stage.spawn(.missing)
-      child.process.signal(9)
+      child.process.signal(SIGKILL)
       child.resume()
       try await stage.until("the end") { child.isDone }
-      #expect(child.status == .signaled(9, coreDumped: false))
+      #expect(child.status == .signaled(SIGKILL, coreDumped: false))
       #expect(child.output?.bytes.count ?? 0 <= 8)
     }
   }

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import TelpherWire
 
@@ -15,7 +16,7 @@ import TelpherWire
       try Self.decode(#"{"op":"kill","job":"17"}"#) == .commands(CommandsRequest(.kill, job: "17")))
     #expect(
       try Self.decode(#"{"op":"kill","job":"17","signal":9}"#)
-        == .commands(CommandsRequest(.kill, job: "17", signal: 9)))
+        == .commands(CommandsRequest(.kill, job: "17", signal: SIGKILL)))
   }
 
   @Test func `An encoded request decodes to the same`() throws {

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import TelpherWire
 
@@ -14,7 +15,7 @@ import TelpherWire
       """)
     #expect(
       messages == [
-        .signal(15), .stopSending(1), .cancel, .detach,
+        .signal(SIGTERM), .stopSending(1), .cancel, .detach,
         .resize(ControlMessage.TerminalSize(rows: 24, columns: 80)),
         .opened(.command(offsets: ["1": 5, "2": 0])),
       ])
