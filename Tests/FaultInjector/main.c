@@ -2,8 +2,8 @@
 //
 //     fault-injector CONTROL [CALL ERRNO K REPORT] -- PROGRAM [ARGUMENT...]
 //
-// The kernel asks this process about each call of the kinds below, from every thread and child of the
-// program, however it is made (seccomp_unotify(2)), so no call goes by it.
+// The kernel asks this process about each call of the kinds below, from every thread and child of
+// the program, however it is made (seccomp_unotify(2)), so it misses no call.
 //
 // CONTROL is the path of a Unix socket, or "-". A connection to it may say "arm CALL ERRNO K\n" (answer:
 // "ok\n"), from when on calls are counted and the K-th fails, and "stop\n" (answer: "COUNT\n", the calls
@@ -133,10 +133,7 @@ static int install_filter(void) {
 struct descriptor_message {
   char byte;
   struct iovec piece;
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control;
+  _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
   struct msghdr message;
 };
 
@@ -145,8 +142,8 @@ static void prepare(struct descriptor_message *prepared) {
   prepared->piece = (struct iovec){&prepared->byte, 1};
   prepared->message = (struct msghdr){.msg_iov = &prepared->piece,
                                       .msg_iovlen = 1,
-                                      .msg_control = prepared->control.space,
-                                      .msg_controllen = sizeof prepared->control.space};
+                                      .msg_control = prepared->control,
+                                      .msg_controllen = sizeof prepared->control};
 }
 
 static void send_descriptor(int socket, int descriptor) {
