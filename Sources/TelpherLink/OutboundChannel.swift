@@ -7,6 +7,17 @@ package import TelpherWire
 ///
 /// Created by `Link.outbound`; use it only on the link's loop.
 package final class OutboundChannel {
+  private enum State {
+    /// The producer may send. Next: `finishing` or `canceled`.
+    case open
+    /// The producer has ended, and the FIN was not sent. Next: `finished` or `canceled`.
+    case finishing
+    /// The FIN was sent. Next: `canceled`.
+    case finished
+    /// The stream or the connection has ended. Final.
+    case canceled
+  }
+
   /// The stream that the channel belongs to.
   package let stream: StreamID
   /// The channel that it sends on.
@@ -25,18 +36,16 @@ package final class OutboundChannel {
     @exclusivity(unchecked)  // Every frame uses it; nothing else runs while it changes.
   #endif
   private(set) var pending: Chunk?
-  private(set) var finishes = false
-  private(set) var isFinished = false
+  private var state = State.open
   /// Whether it is in the link's queue.
   var isQueued = false
   /// Whether its producer waits for `onReady`.
   private(set) var isAwaited = false
-  private var isCanceled = false
   /// The link, without a reference count, which every frame would change. It is valid until
   /// `cancel()`, which the link calls for each of its channels before it is released.
   private unowned(unsafe) let uncountedLink: Link
   private var link: Link {
-    assert(!isCanceled, "a canceled channel does not use its link, which may be gone")
+    assert(state != .canceled, "a canceled channel does not use its link, which may be gone")
     return uncountedLink
   }
 
@@ -49,14 +58,14 @@ package final class OutboundChannel {
   /// The number of bytes that can be sent at once, without being held back; 0 if the stream has
   /// ended.
   package var credit: Int {
-    pending == nil && !finishes ? link.session.sendable(stream, channel) : 0
+    pending == nil && state == .open ? link.session.sendable(stream, channel) : 0
   }
 
   /// The same as `credit`; if it is 0, `onReady` follows once there is credit. For a producer that
   /// has nothing to send yet and wants to know how much it may bring.
   package func awaitCredit() -> Int {
     let credit = credit
-    if credit == 0, pending == nil, !finishes {
+    if credit == 0, pending == nil, state == .open {
       isAwaited = true
       link.enqueueIfNeeded(self)
     }
@@ -69,11 +78,11 @@ package final class OutboundChannel {
   /// - Returns: true if more may be sent at once. If false, `onReady` follows, or the stream or the
   ///   connection has ended: then nothing is sent any more, and `takeBack()` returns the chunk.
   package func send(_ chunk: Chunk) -> Bool {
-    if isCanceled {
+    if state == .canceled {
       pending = pending ?? chunk
       return false
     }
-    precondition(pending == nil && !finishes, "a producer waits for onReady, and ends once")
+    precondition(pending == nil && state == .open, "a producer waits for onReady, and ends once")
     guard !chunk.isEmpty else { return true }
     if let credit = link.sendSmall(chunk, on: self) {
       sentBytes += UInt64(chunk.count)
@@ -90,8 +99,8 @@ package final class OutboundChannel {
 
   /// Ends the channel after the bytes that were passed to `send`.
   package func finish() {
-    guard !finishes else { return }
-    finishes = true
+    guard state == .open else { return }
+    state = .finishing
     link.submit(self)
     wake()
   }
@@ -104,7 +113,13 @@ package final class OutboundChannel {
   }
 
   /// Whether there is anything left to do.
-  var hasWork: Bool { !isCanceled && (pending != nil || (finishes && !isFinished)) }
+  var hasWork: Bool {
+    switch state {
+    case .open, .finished: pending != nil
+    case .finishing: true
+    case .canceled: false
+    }
+  }
 
   /// Removes the next `count` bytes to be sent. `fin` is true if they are the last ones and the
   /// channel ends.
@@ -115,19 +130,21 @@ package final class OutboundChannel {
       sentBytes += UInt64(count)
     }
     if pending?.isEmpty == true { pending = nil }
-    let fin = finishes && pending == nil
-    if fin { isFinished = true }
+    let fin = state == .finishing && pending == nil
+    if fin { state = .finished }
     return (chunk, fin)
   }
 
   /// Calls `onReady`, `onSent` or `onFinished` if it is due.
   func wake() {
-    if isFinished, let report = onFinished {
-      onFinished = nil
-      return report()
+    if state == .finished, let onFinished {
+      self.onFinished = nil
+      return onFinished()
     }
     if pending == nil { onSent?() }
-    guard isAwaited, pending == nil, !isCanceled, link.state.mayWrite, credit > 0 else { return }
+    guard isAwaited, pending == nil, state != .canceled, link.state.mayWrite, credit > 0 else {
+      return
+    }
     isAwaited = false
     onReady?()
   }
@@ -135,9 +152,7 @@ package final class OutboundChannel {
   /// Ends sending because the stream has ended.
   func cancel() {
     // `pending` stays, for `takeBack()`.
-    isFinished = true
-    finishes = true
-    isCanceled = true
+    state = .canceled
     (onReady, onSent, onFinished) = (nil, nil, nil)
   }
 }

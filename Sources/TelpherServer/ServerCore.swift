@@ -14,9 +14,19 @@ internal import TelpherWire
 /// enforces the limits. Use it only on its loop's thread; `ServerLoop` makes it callable from
 /// others.
 final class ServerCore {
+  private enum Phase {
+    /// Next: `draining`.
+    case serving
+    /// Waits for the commands and file requests that still run. Next: `stopped`.
+    case draining
+    /// Everything was ended. File requests are not waited for, because a disk may hang. Final.
+    case stopped
+  }
+
   let configuration: ServerConfiguration
   let access: Access
-  private(set) var isDraining = false
+  /// Whether it takes no further connections and streams.
+  var isDraining: Bool { phase != .serving }
 
   /// The threads for file requests, shared by all loops of the server.
   let workers: FileWorkers
@@ -35,7 +45,7 @@ final class ServerCore {
   private var listeners: [any Listener] = []
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
   private var fileJobs = 0
-  private var isStopped = false
+  private var phase = Phase.serving
   private var drainTimer: (any LoopTimer)?
   private var whenIdle: [() -> Void] = []
   /// Outputs of finished commands that background processes still hold.
@@ -314,8 +324,8 @@ final class ServerCore {
   /// Stops accepting connections and streams. After `drainLimit` ends the commands and file
   /// requests that still run.
   func drain() {
-    guard !isDraining else { return }
-    isDraining = true
+    guard phase == .serving else { return }
+    phase = .draining
     listeners.forEach { $0.close() }
     listeners = []
     connections.values.forEach { $0.drain() }
@@ -331,8 +341,8 @@ final class ServerCore {
   /// Ends all commands and connections at once.
   func stop() {
     drain()
-    // Do not wait for file requests any more: a disk may hang. Partial files stay hidden.
-    isStopped = true
+    // The partial files of requests that still run stay hidden.
+    phase = .stopped
     table.jobs(on: loop).forEach { $0.kill(.shutdown) }
     connections.values.forEach { $0.link.abort() }
   }
@@ -358,7 +368,7 @@ final class ServerCore {
 
   /// Whether no connections, commands, file requests or durable jobs are left.
   var isIdle: Bool {
-    connections.isEmpty && (fileJobs == 0 || isStopped) && !table.hasJobs(on: loop)
+    connections.isEmpty && (fileJobs == 0 || phase == .stopped) && !table.hasJobs(on: loop)
       && keeper?.hasLiveJobs != true
   }
 
