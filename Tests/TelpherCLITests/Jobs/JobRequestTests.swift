@@ -261,7 +261,7 @@ struct JobRequestTests {
           (#"{"op":"attach","job":"nobody"}"#, "failed", "there is no job 'nobody'"),
           (#"{"op":"attach"}"#, "refused", "'job' is missing"),
           (#"{"op":"attach","job":"a","from":{"3":1}}"#, "refused", "channel '3'"),
-          (#"{"op":"attach","job":"a","from":{"1":1},"tail":1}"#, "refused", "exclude"),
+          (#"{"op":"attach","job":"a","from":{"1":1},"tail":1}"#, "refused", "not both"),
           (#"{"op":"attach","job":"a","channels":[]}"#, "refused", "'channels'"),
           (#"{"op":"kill","job":"nobody"}"#, "failed", "no command with the id 'nobody'"),
           (#"{"op":"run","argv":["true"],"detach":true}"#, "refused", "need a 'job' id"),

@@ -60,7 +60,7 @@ import Testing
     let sandbox = try Sandbox()
     let (text, status) = await (try start("run", "-t", "--json", "--", "true", sandbox: sandbox))
       .finish()
-    #expect(status == 125 && text.contains("use one of them"))
+    #expect(status == 125 && text.contains("use only one of them"))
   }
 
   @Test func theCommandLearnsANewSize() async throws {
