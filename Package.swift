@@ -71,6 +71,11 @@ let package = Package(
     .target(
       name: "TelpherSockets", dependencies: ["CTelpherSys", "TelpherTransport"],
       swiftSettings: strict),
+    // The listening sockets of a server, handed over to the process that replaces it.
+    .target(
+      name: "TelpherHandOver",
+      dependencies: ["CTelpherSys", "TelpherJSON", "TelpherSockets", "TelpherTransport"],
+      swiftSettings: strict),
     .target(
       name: "TelpherUV",
       dependencies: [
@@ -183,9 +188,8 @@ let package = Package(
       name: "TelpherCLI",
       dependencies: [
         "CTelpherSys", "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFileStore",
-        "TelpherJSON", "TelpherRelay", "TelpherServer", "TelpherText", "TelpherTransfer",
-        "TelpherTransport",
-        "TelpherWire",
+        "TelpherHandOver", "TelpherJSON", "TelpherRelay", "TelpherServer", "TelpherSockets",
+        "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -213,6 +217,10 @@ let package = Package(
       dependencies: ["CTelpherSys", "TelpherProcess", "TelpherTransport"], swiftSettings: strict),
     .testTarget(
       name: "TelpherSocketsTests", dependencies: ["CTelpherSys", "TelpherSockets"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherHandOverTests",
+      dependencies: ["TelpherHandOver", "TelpherSockets", "TelpherTransport"],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherFileStoreTests",

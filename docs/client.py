@@ -278,8 +278,10 @@ class Connection:
 
     def _take(self, kind, number, stream, channel, payload):
         if kind == GOAWAY:
-            self.end = TurnedAway(_reason(payload[4:]))
             last, = struct.unpack(">I", payload[:4])
+            if last == 0xFFFFFFFF:  # the server asks to leave, but takes everything until then
+                return
+            self.end = TurnedAway(_reason(payload[4:]))
             for each in self.streams:
                 if each > last:
                     self.streams[each].error = self.end

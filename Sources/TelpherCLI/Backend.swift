@@ -35,16 +35,19 @@ package struct ServerParts: Sendable {
   /// Reaps orphans that this process inherited; nil if it inherits none. Called from any thread
   /// after a SIGCHLD. Returns whether it must be called again soon.
   package var reapOrphans: (@Sendable () -> Bool)?
+  /// Whether the loops serve a `ListeningSocket`, also together with another process.
+  package var sharesSockets: Bool
   /// Shuts down what the loops share.
   package var shutDown: @Sendable () -> Void
 
   /// Makes the parts of a server.
   package init(
-    loops: [any EventLoop], reapOrphans: (@Sendable () -> Bool)?,
+    loops: [any EventLoop], reapOrphans: (@Sendable () -> Bool)?, sharesSockets: Bool = false,
     shutDown: @escaping @Sendable () -> Void
   ) {
     self.loops = loops
     self.reapOrphans = reapOrphans
+    self.sharesSockets = sharesSockets
     self.shutDown = shutDown
   }
 }

@@ -263,6 +263,8 @@ final class ClientSession: LinkDelegate {
   }
 
   func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {
+    // The server only wants this client to leave: it still takes all streams.
+    guard last != WireConstants.noLastStream else { return }
     let why = Self.error(code, reason)
     refusal = why
     var error = why

@@ -179,6 +179,13 @@ extension Link {
     scheduleFlush()
   }
 
+  /// Asks the client to leave when it can: all streams are still accepted.
+  package func askToLeave(reason: String) {
+    guard isOpen, !session.isGoingAway else { return }
+    session.askToLeave(reason: reason)
+    scheduleFlush()
+  }
+
   /// Writes the frames that this turn's callbacks have gathered, in one write.
   package func turnDidEnd() {
     guard state.turnDidEnd() else { return }

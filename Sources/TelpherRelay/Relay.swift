@@ -290,8 +290,11 @@ final class Relay: LinkDelegate {
   }
 
   func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {
-    refusal = reason
-    for client in clients.values { client.serverGoesAway(after: last, code, reason) }
+    // Without a last stream the server only wants the relay to leave: it still takes all streams.
+    if last != WireConstants.noLastStream {
+      refusal = reason
+      for client in clients.values { client.serverGoesAway(after: last, code, reason) }
+    }
     drain()
   }
 

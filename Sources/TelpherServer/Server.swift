@@ -18,7 +18,7 @@ public final class Server: Sendable {
   private let sockets = Mutex<[any BoundSocket]>([])
 
   /// The length of a listening socket's queue (listen(2)); the system may lower it.
-  private static let backlog: Int32 = 1_024
+  package static let backlog: Int32 = 1_024
 
   /// Creates a server without listeners.
   ///
@@ -50,6 +50,14 @@ public final class Server: Sendable {
   /// - Throws: `TransportError` if the address can't be bound.
   public func listen(at address: SocketAddress) async throws -> SocketAddress {
     let socket = try await loops[0].bind(address, backlog: Self.backlog)
+    try await listen(on: socket)
+    return socket.address
+  }
+
+  /// Accepts connections from `socket` on all loops. The server closes it.
+  ///
+  /// - Throws: `TransportError` if the loops can't serve it; it is closed then.
+  package func listen(on socket: any BoundSocket) async throws {
     do {
       for loop in loops { try await loop.serve(socket) }
     } catch {
@@ -57,7 +65,16 @@ public final class Server: Sendable {
       throw error
     }
     sockets.withLock { $0.append(socket) }
-    return socket.address
+  }
+
+  /// Stops accepting connections because another process does that now, and goes on to serve the
+  /// clients that it has. Every connection that was taken from the sockets' queues is served here.
+  ///
+  /// The clients are asked to leave, and idle connections end after some time, so that `idle()`
+  /// returns at last.
+  package func handOver() async {
+    for loop in loops { await loop.handOver() }
+    closeSockets()
   }
 
   /// Serves one client over open descriptors, for example standard input and output. The server

@@ -26,6 +26,8 @@ final class ServerConnection: LinkDelegate {
   private var awaitsOpening = true
   /// The limit that the connection counts towards.
   private(set) var standing: Standing
+  /// When a stream was last opened or ended, on the loop's clock.
+  private var lastUsed: UInt64
   private var helloTimer: (any LoopTimer)?
   /// Who the client is and what it may do. A stranger gets nothing done before this is known.
   private(set) var client: Client
@@ -47,6 +49,7 @@ final class ServerConnection: LinkDelegate {
     self.server = server
     self.standing = standing
     self.logger = logger
+    lastUsed = link.loop.now
     fileLine = FileLine(server.workers, server.configuration)
     sockets = ConnectionSockets(server.configuration, server.counters, server.lookup)
     link.lingersAfterFault = standing != .stranger
@@ -93,6 +96,25 @@ final class ServerConnection: LinkDelegate {
     finishIfDrained()
   }
 
+  /// Asks the client to leave when it can, because another process serves new clients.
+  func askToLeave() {
+    guard !awaitsOpening else { return }
+    link.askToLeave(reason: "the server was replaced: connect again for further work")
+  }
+
+  /// How long a connection to a replaced server may be idle, in nanoseconds. Some clients keep one
+  /// for ever; this server's process would never end.
+  private static let longestIdle: UInt64 = 60_000_000_000
+
+  /// Ends the connection to a replaced server if the client has not used it for some time.
+  func endIfIdle() {
+    guard !awaitsOpening, streams.isEmpty, endingCount == 0,
+      link.loop.now - lastUsed >= Self.longestIdle
+    else { return }
+    link.goAway(.shuttingDown, reason: "the server was replaced: connect again")
+    link.finish()
+  }
+
   /// Refuses the client with `error`, before its HELLO is answered. A stranger's connection is
   /// closed without waiting for the client to read the error.
   func refuse(_ error: WireError) {
@@ -105,6 +127,7 @@ final class ServerConnection: LinkDelegate {
   /// Ends the stream of work that is over. If the stream is gone already, the work only stops
   /// counting towards `maxStreams`.
   func workDidFinish(_ work: any StreamWork, _ stream: StreamID, _ closing: StreamClosing) {
+    lastUsed = link.loop.now
     guard streams[stream] === work else {
       endingCount -= 1
       return
@@ -155,9 +178,11 @@ final class ServerConnection: LinkDelegate {
       return link.fail(WireError(.shuttingDown, "the server is ending"))
     }
     link.announce()
+    if server.wasReplaced { askToLeave() }
   }
 
   func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {
+    lastUsed = link.loop.now
     let decoded: OpenRequest
     do {
       decoded = try client.rights.admit(try OpenRequest.decode(request))

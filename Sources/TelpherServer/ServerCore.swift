@@ -15,8 +15,10 @@ internal import TelpherWire
 /// others.
 final class ServerCore {
   private enum Phase {
-    /// Next: `draining`.
+    /// Next: `replaced`, `draining`.
     case serving
+    /// Another process takes the new clients; this one serves those that it has. Next: `draining`.
+    case replaced
     /// Waits for the commands and file requests that still run. Next: `stopped`.
     case draining
     /// Everything was ended. File requests are not waited for, because a disk may hang. Final.
@@ -26,7 +28,9 @@ final class ServerCore {
   let configuration: ServerConfiguration
   let access: Access
   /// Whether it takes no further connections and streams.
-  var isDraining: Bool { phase != .serving }
+  var isDraining: Bool { phase == .draining || phase == .stopped }
+  /// Whether another process takes the new clients.
+  var wasReplaced: Bool { phase == .replaced }
 
   /// The threads for file requests, shared by all loops of the server.
   let workers: FileWorkers
@@ -41,12 +45,12 @@ final class ServerCore {
   /// Logs refused clients.
   let refusals: RefusalLog
   private var strangers: StrangerQuota
-  private let startedAt: UInt64
+  let startedAt: UInt64
   private var listeners: [any Listener] = []
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
   private var fileJobs = 0
   private var phase = Phase.serving
-  private var drainTimer: (any LoopTimer)?
+  private var drainTimer, leaveTimer: (any LoopTimer)?
   private var whenIdle: [() -> Void] = []
   /// Outputs of finished commands that background processes still hold.
   private lazy var heldOutputs = HeldOutputs(loop: loop) { [unowned self] in checkUnheld() }
@@ -54,7 +58,7 @@ final class ServerCore {
   private let launches: LaunchLine
   /// The environment that commands start with.
   let environment: LaunchEnvironment
-  private let limitPolicy: LimitPolicy
+  let limitPolicy: LimitPolicy
   /// The durable jobs; nil unless this server is their host.
   private(set) lazy var keeper: JobKeeper? = {
     guard case .kept(let folder, let stored) = configuration.jobs else { return nil }
@@ -290,27 +294,6 @@ final class ServerCore {
     checkIdle()
   }
 
-  func info() -> ServerInfo {
-    var system = utsname()
-    uname(&system)
-    func text<T>(_ field: T) -> String {
-      withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    }
-    return ServerInfo(
-      server: configuration.name, protocolVersion: WireConstants.version, pid: getpid(),
-      host: text(system.nodename),
-      system: "\(text(system.sysname)) \(text(system.release)) \(text(system.machine))",
-      killScope: loop.killScope.rawValue,
-      uptimeS: Double((loop.now - startedAt) / 1_000_000) / 1_000,
-      connections: counters.connections.load(ordering: .relaxed),
-      running: table.running,
-      started: counters.started.load(ordering: .relaxed), limits: configuration.limits,
-      enforceableLimits: loop.enforceableLimits.map(\.rawValue).sorted(),
-      commandLimits: Dictionary(
-        limitPolicy.ownLimits.map { ($0.rawValue, $1.value) }
-      ) { $1 })
-  }
-
   /// Logs a failure of this server.
   func log(_ message: Logger.Message, _ details: Logger.Metadata) {
     logger.error(message, metadata: details)
@@ -324,10 +307,10 @@ final class ServerCore {
   /// Stops accepting connections and streams. After `drainLimit` ends the commands and file
   /// requests that still run.
   func drain() {
-    guard phase == .serving else { return }
+    guard !isDraining else { return }
     phase = .draining
-    listeners.forEach { $0.close() }
-    listeners = []
+    closeListeners()
+    leaveTimer?.cancel()
     connections.values.forEach { $0.drain() }
     drainTimer = loop.schedule(after: configuration.drainLimit) { [unowned self] in
       table.jobs(on: loop).forEach { $0.end(.shutdown) }
@@ -336,6 +319,28 @@ final class ServerCore {
       drainTimer = loop.schedule(after: Self.shutdownGrace) { [unowned self] in stop() }
     }
     checkIdle()
+  }
+
+  private func closeListeners() {
+    for listener in listeners { listener.close() }
+    listeners = []
+  }
+
+  /// Stops accepting connections, and asks the clients to leave when they can.
+  func handOver() {
+    guard phase == .serving else { return }
+    phase = .replaced
+    closeListeners()
+    connections.values.forEach { $0.askToLeave() }
+    endIdleConnections()
+  }
+
+  private func endIdleConnections() {
+    // Every 10 s.
+    leaveTimer = loop.schedule(after: 10_000_000_000) { [unowned self] in
+      connections.values.forEach { $0.endIfIdle() }
+      endIdleConnections()
+    }
   }
 
   /// Ends all commands and connections at once.
@@ -379,6 +384,7 @@ final class ServerCore {
       checkUnheld()
     }
     drainTimer?.cancel()
+    leaveTimer?.cancel()
     let waiting = whenIdle
     whenIdle = []
     waiting.forEach { $0() }

@@ -37,6 +37,14 @@ actor ServerLoop {
 
   func drain() { core.drain() }
 
+  /// Stops accepting, and returns when everything that was accepted is being served.
+  func handOver() async {
+    core.handOver()
+    await withCheckedContinuation { continuation in
+      loop.execute { continuation.resume() }
+    }
+  }
+
   /// Whether there are no connections and no jobs.
   var isIdle: Bool { core.isIdle }
 

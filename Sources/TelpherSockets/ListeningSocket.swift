@@ -12,6 +12,8 @@ package final class ListeningSocket: BoundSocket {
   package let isUnix: Bool
   /// The descriptor. Nil after `close()`.
   private let descriptor: Monitor<Int32?>
+  /// Whether the file is removed when the socket is closed.
+  private let ownsFile: Monitor<Bool>
   /// The file of a Unix socket. Nil for TCP.
   private let file: UnixSocketFile?
 
@@ -33,11 +35,38 @@ package final class ListeningSocket: BoundSocket {
     self.backlog = backlog
     isUnix = target.isUnix
     self.descriptor = Monitor(descriptor)
+    ownsFile = Monitor(true)
+  }
+
+  /// Takes over a listening socket of another process. Owns `descriptor` from now on, but not the
+  /// file of a Unix socket: see `setOwnsFile`.
+  ///
+  /// - Parameter file: the file of a Unix socket; nil for TCP.
+  package init(
+    adopting descriptor: Int32, at address: SocketAddress, backlog: Int32, file: SocketFileIdentity?
+  ) {
+    self.address = address
+    self.backlog = backlog
+    if case .unix(let path) = address {
+      isUnix = true
+      self.file = file.map { UnixSocketFile(path: path, identity: $0) }
+    } else {
+      isUnix = false
+      self.file = nil
+    }
+    self.descriptor = Monitor(descriptor)
+    ownsFile = Monitor(false)
   }
 
   deinit {
     close()
   }
+
+  /// The file of a Unix socket; nil for TCP.
+  package var fileIdentity: SocketFileIdentity? { file?.identity }
+
+  /// Sets whether `close()` removes the file of a Unix socket: one process owns it.
+  package func setOwnsFile(_ owns: Bool) { ownsFile.withLock { $0 = owns } }
 
   /// Returns a copy of the descriptor, or a negated errno.
   package func duplicate() -> Int32 {
@@ -59,7 +88,7 @@ package final class ListeningSocket: BoundSocket {
     }
     guard let closed else { return }
     // Remove the file first: a client that finds it after the close would be refused.
-    file?.remove()
+    if ownsFile.withLock({ $0 }) { file?.remove() }
     _ = Glibc.close(closed)
   }
 

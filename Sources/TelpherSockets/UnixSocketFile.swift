@@ -2,6 +2,24 @@ internal import CTelpherSys
 internal import Glibc
 internal import TelpherTransport
 
+/// Which file the file of a Unix socket is, so that another one of the same name is not taken for it.
+package struct SocketFileIdentity: Sendable, Equatable, Codable {
+  private let device: UInt64
+  private let inode: UInt64
+
+  init(_ status: stat) {
+    device = UInt64(status.st_dev)
+    inode = UInt64(status.st_ino)
+  }
+
+  /// The file at `path`; nil if there is none.
+  package init?(ofFileAt path: String) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return nil }
+    self.init(status)
+  }
+}
+
 /// The file of a Unix socket. It replaces a file that a dead server left. It is removed only while
 /// it is still the file that was created here.
 struct UnixSocketFile: Sendable {
@@ -11,8 +29,8 @@ struct UnixSocketFile: Sendable {
   private static let lockPause: UInt32 = 1000
 
   private let path: String
-  private let device: dev_t
-  private let inode: ino_t
+  /// Which file it is.
+  let identity: SocketFileIdentity
 
   /// Removes the socket file of a dead server, then calls `listen`, which creates the file and
   /// listens on it.
@@ -31,13 +49,18 @@ struct UnixSocketFile: Sendable {
     var status = stat()
     lstat(path, &status)
     self.path = path
-    (device, inode) = (status.st_dev, status.st_ino)
+    identity = SocketFileIdentity(status)
+  }
+
+  /// The file that another process has created, whose socket this process has taken over.
+  init(path: String, identity: SocketFileIdentity) {
+    self.path = path
+    self.identity = identity
   }
 
   /// Removes the file, unless another file has replaced it.
   func remove() {
-    var status = stat()
-    guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }
+    guard SocketFileIdentity(ofFileAt: path) == identity else { return }
     unlink(path)
   }
 

@@ -30,7 +30,9 @@ public protocol Listener: AnyObject {
   /// Accepts again after `suspend()`, also the connections that have waited.
   func resume()
 
-  /// Stops accepting on this loop. The bound socket stays open for other loops until it is closed.
+  /// Stops accepting on this loop. A connection that the backend has taken from the socket's queue
+  /// already may still come, before what is passed to `EventLoop.execute` after this call. The bound
+  /// socket stays open for other loops until it is closed.
   func close()
 }
 

@@ -41,9 +41,20 @@ final class UVListener: Listener, HandleOwner {
 
   func close() {
     loop.preconditionIsCurrent()
-    didAccept = nil
     for timer in [pauseTimer, reopenTimer] { timer?.cancel() }
     (pauseTimer, reopenTimer) = (nil, nil)
+    guard hasWaiting, didAccept != nil else { return endAccepting() }
+    // libuv has taken a connection from the queue: no other process can accept it.
+    isSuspended = true
+    loop.callLater { [self] in
+      isSuspended = false
+      acceptWaiting()
+      endAccepting()
+    }
+  }
+
+  private func endAccepting() {
+    didAccept = nil
     closeHandle()
   }
 

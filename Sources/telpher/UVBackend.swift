@@ -25,6 +25,7 @@ struct UVBackend: Backend {
       try UVLoop(launcher: launcher, launchSite: site)
     }
     return ServerParts(
-      loops: loops, reapOrphans: reapOrphans, shutDown: { launcher.shutDown() })
+      loops: loops, reapOrphans: reapOrphans, sharesSockets: true, shutDown: { launcher.shutDown() }
+    )
   }
 }

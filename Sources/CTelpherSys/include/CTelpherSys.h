@@ -333,6 +333,26 @@ int telpher_peer_address(int socket, struct telpher_address *address);
 /// Accepts a connection, close-on-exec: accept4(2).
 int telpher_accept(int socket);
 
+// ---- Messages with descriptors (messages.c) ----
+
+/// The most descriptors in one message.
+#define TELPHER_MESSAGE_DESCRIPTORS 64
+
+/// Sends one message over a Unix socket that keeps messages apart (SOCK_SEQPACKET), with copies of
+/// the descriptors: SCM_RIGHTS, unix(7).
+int telpher_send_message(int socket, const void *bytes, size_t count, const int *descriptors,
+                         size_t descriptor_count);
+
+/// Receives one message: returns the number of its bytes, 0 at the end. `descriptors` has room for
+/// TELPHER_MESSAGE_DESCRIPTORS; those received are close-on-exec and the caller's. -EMSGSIZE if the
+/// message did not fit; its descriptors are closed then.
+int64_t telpher_receive_message(int socket, void *bytes, size_t capacity, int *descriptors,
+                                size_t *descriptor_count);
+
+/// Makes the address of a Unix socket without a file, by its name (the abstract namespace, unix(7));
+/// -ENAMETOOLONG if the name is too long.
+int telpher_abstract_address(const char *name, struct telpher_address *address);
+
 // ---- Signals (signals.c) ----
 
 /// Creates the pipe that `telpher_catch_signal` writes to, and returns its read end. Call it once.

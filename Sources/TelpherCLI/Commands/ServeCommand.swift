@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Glibc
 internal import Logging
 internal import TelpherServer
 internal import TelpherTransport
@@ -11,7 +12,9 @@ struct ServeCommand: AsyncParsableCommand {
     discussion: """
       Prints the line 'listening on ADDRESS' for each address, and logs to standard error. After \
       SIGTERM or SIGINT (Ctrl-C) the server accepts nothing new, waits for running commands and \
-      transfers (see --drain-limit), and exits. A second signal ends them at once.
+      transfers (see --drain-limit), and exits. A second signal ends them at once. After SIGUSR2 it \
+      starts its program file again with its own arguments, as a new server that takes its place \
+      (see --replace).
       """)
 
   @Option(
@@ -86,6 +89,18 @@ struct ServeCommand: AsyncParsableCommand {
     completion: .directory)
   var jobs: String?
 
+  @Flag(
+    help: ArgumentHelp(
+      "Takes the place of your server that listens at one of the addresses.",
+      discussion: """
+        This server takes over its listening sockets, and no client is turned away meanwhile. The \
+        options are those of this command, not those of that server. That server finishes the \
+        commands and transfers of its clients, however long they take, and ends. If this server can't \
+        start, that one goes on. If there is none, this server starts as without the option. A \
+        running server does the same with its own options after SIGUSR2.
+        """))
+  var replace = false
+
   @Option(help: ArgumentHelp("The number of event-loop threads; 1 by default.", valueName: "n"))
   var loops = 1
 
@@ -149,6 +164,12 @@ struct ServeCommand: AsyncParsableCommand {
     if listen.contains(.stdio) && listen.count > 1 {
       throw ValidationError("--listen stdio cannot be combined with another --listen")
     }
+    if replace && listen.contains(.stdio) {
+      throw ValidationError("--listen stdio cannot be combined with --replace: it has no socket")
+    }
+    if replace && relay != nil {
+      throw ValidationError("--relay cannot be combined with --replace")
+    }
     let kinds = limits.map(\.kind)
     if let twice = kinds.first(where: { kind in kinds.filter { $0 == kind }.count > 1 }) {
       throw ValidationError("--limit \(twice.optionName) is given twice")
@@ -168,6 +189,9 @@ struct ServeCommand: AsyncParsableCommand {
 
   func run() async throws {
     InheritedSignals.setDispositions()
+    // Its default action would end this process before it serves.
+    signal(SIGUSR2, SIG_IGN)
+    let predecessor = Predecessor(replaces: replace)
     let logger = EscapingLogHandler.logger(level: logLevel)
     if let relay {
       return try await BastionHost(
@@ -183,6 +207,7 @@ struct ServeCommand: AsyncParsableCommand {
       // --read-only excludes commands: a command could change any file.
       runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
       forwardsConnections: !noForward && root == nil, jobsFolder: jobs,
+      predecessor: predecessor,
       files: root.map(ServedFiles.init) ?? (noCommands || readOnly ? .home : .all), logger: logger)
     try await host.serve(listen)
   }

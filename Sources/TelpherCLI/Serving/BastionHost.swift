@@ -47,6 +47,7 @@ struct BastionHost {
       logger.info("listening", metadata: ["address": "\(address)", "relay": "\(server)"])
       try Announcement.print(address)
     }
+    Successor.refuse(on: relay.loop, "it passes its clients on", logger)
     await ServerSignals.watch(on: relay.loop, reapOrphans: nil).run(
       until: { isStdio ? await relay.drain() : await relay.ended() }, ending: relay, logger)
     if let reason = await relay.lossReason {

@@ -1,7 +1,9 @@
 internal import Glibc
 internal import Logging
 internal import TelpherAccess
+internal import TelpherHandOver
 internal import TelpherServer
+internal import TelpherSockets
 internal import TelpherTransport
 
 /// Runs a server as this process: addresses, token, signals and shutdown.
@@ -24,6 +26,8 @@ struct ServerHost {
   let forwardsConnections: Bool
   /// The value of `--jobs`; nil for the default folder.
   let jobsFolder: String?
+  /// The server to replace, if any.
+  let predecessor: Predecessor
   let files: ServedFiles
   let logger: Logger
 
@@ -49,6 +53,8 @@ struct ServerHost {
     if let drainLimit { configuration.drainLimit = UInt64(drainLimit / .nanoseconds(1)) }
     configuration.commandLimits = limits
     configuration.environment = Environment.all()
+    // It is for this process, not for its commands.
+    configuration.environment[SystemString(ServiceManager.variable)] = nil
     configuration.name = Program.name
     configuration.jobs = jobs
     try files.configure(&configuration, environment: environment, logger)
@@ -59,6 +65,7 @@ struct ServerHost {
     let signals = ServerSignals.watch(on: parts.loops[0], reapOrphans: parts.reapOrphans)
     let server = Server(loops: parts.loops, configuration: configuration, logger: logger)
     if addresses.contains(.stdio) {
+      Successor.refuse(on: parts.loops[0], "it serves standard input and output", logger)
       try await server.serve(reading: STDIN_FILENO, writing: STDOUT_FILENO)
       await signals.run(
         until: {
@@ -69,24 +76,74 @@ struct ServerHost {
           await server.unheld()
         }, ending: server, logger)
     } else {
-      for address in sockets {
-        let bound: SocketAddress
-        do {
-          bound = try await server.listen(at: address)
-        } catch let error as TransportError
-          where error.code == .addressInUse || error.code == .notPermitted
-        {
-          throw Failure("\(error.message); choose another address with --listen")
-        }
-        logger.info("listening", metadata: ["address": "\(bound)"])
-        try Announcement.print(bound)
-      }
-      await signals.run(until: nil, ending: server, logger)
+      try await serve(sockets, with: server, on: parts, signals)
     }
     // The loop that watches the signals keeps running. Without it the default action of the signals
     // would return, and a second SIGTERM would end this process with a signal instead of status 0.
     for loop in parts.loops.dropFirst() { await loop.shutDown() }
     parts.shutDown()
+  }
+
+  /// Listens at `sockets`, and serves until a signal ends the server, or until another process has
+  /// replaced it and its clients have left.
+  private func serve(
+    _ sockets: [SocketAddress], with server: Server, on parts: ServerParts, _ signals: ServerSignals
+  ) async throws {
+    guard parts.sharesSockets else {
+      try predecessor.refuse(Self.sharesNothing)
+      for address in sockets {
+        try announce(try await opened(address) { try await server.listen(at: address) })
+      }
+      Successor.refuse(on: parts.loops[0], Self.sharesNothing, logger)
+      ServiceManager.notify("READY=1", environment)
+      return await signals.run(until: nil, ending: server, logger)
+    }
+    let taker = try predecessor.find(at: sockets, logger)
+    var opened: [HandOverGiver.Socket] = []
+    for address in sockets {
+      opened.append(
+        HandOverGiver.Socket(
+          try await self.opened(address) {
+            try taker?.socket(for: address)
+              ?? ListeningSocket(address: address, backlog: Server.backlog)
+          }, asked: address))
+    }
+    try taker?.ready()
+    for socket in opened { try await server.listen(on: socket.socket) }
+    taker?.serves()
+    let successor = Successor(of: opened, environment: environment, logger)
+    // Before the address is printed: SIGUSR2 may come from then on.
+    await successor.await(on: parts.loops[0])
+    for socket in opened { try announce(socket.socket.address) }
+    ServiceManager.notify("READY=1", environment)
+    await signals.run(
+      until: {
+        guard await successor.hasTakenOver() else { return }
+        await server.handOver()
+        await server.idle()
+        await server.unheld()
+      }, ending: ReplaceableServer(server: server, successor: successor), logger)
+  }
+
+  private static let sharesNothing =
+    "the event loops of this program (telpher-nio) can't share a listening socket with another process"
+
+  /// Opens a listening socket by `open`, and explains a failure.
+  private func opened<Socket>(
+    _ address: SocketAddress, by open: () async throws -> Socket
+  ) async throws -> Socket {
+    do {
+      return try await open()
+    } catch let error as TransportError
+      where error.code == .addressInUse || error.code == .notPermitted
+    {
+      throw Failure("\(error.message); choose another address with --listen")
+    }
+  }
+
+  private func announce(_ address: SocketAddress) throws(Failure) {
+    logger.info("listening", metadata: ["address": "\(address)"])
+    try Announcement.print(address)
   }
 
   /// Checks that the system lets this server enforce the limits.

@@ -49,6 +49,8 @@ package enum WireConstants {
   package static let maxCloseLength: UInt32 = 65_536
   /// The longest RESET and GOAWAY in bytes: numbers and a sentence.
   package static let maxReasonLength: UInt32 = 1_024
+  /// The last stream in a GOAWAY that only asks the client to leave: all streams are still taken.
+  package static let noLastStream: UInt32 = .max
   /// The length of a nonce in bytes. HELLO carries it as twice as many hexadecimal digits.
   package static let nonceLength = 32
   /// The length of an AUTH in bytes: HMAC-SHA256.

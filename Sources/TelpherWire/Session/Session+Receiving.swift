@@ -139,9 +139,10 @@ extension Session {
       throw WireError(.protocolError, "an AUTH came, but no proof is required")
     case .goAway:
       guard payload.count >= 8 else { throw WireError(.protocolError, "a GOAWAY is too short") }
-      isGoingAway = true
+      let last = Self.word(payload, 0)
+      if last != WireConstants.noLastStream { isGoingAway = true }
       return .goAway(
-        last: Self.word(payload, 0), ErrorCode(rawValue: Self.word(payload, 4)),
+        last: last, ErrorCode(rawValue: Self.word(payload, 4)),
         reason: ShownText.escaped(payload[8...]))
     case .open:
       return try receiveOpen(header, payload)

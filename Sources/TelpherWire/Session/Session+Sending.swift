@@ -131,6 +131,16 @@ extension Session {
     isGoingAway = true
     let last = lastTaken ?? lastOpened
     lastTaken = last
+    appendGoAway(code, after: last, reason: reason)
+  }
+
+  /// Appends a GOAWAY that only asks the client to leave when it can: this side still accepts all
+  /// streams. After the HELLO only.
+  package mutating func askToLeave(reason: String) {
+    appendGoAway(.shuttingDown, after: WireConstants.noLastStream, reason: reason)
+  }
+
+  private mutating func appendGoAway(_ code: ErrorCode, after last: StreamID, reason: String) {
     var payload: [UInt8] = []
     withUnsafeBytes(of: last.bigEndian) { payload.append(contentsOf: $0) }
     withUnsafeBytes(of: code.rawValue.bigEndian) { payload.append(contentsOf: $0) }

@@ -82,6 +82,16 @@ import TelpherTestSupport
     #expect(try client.events(close(1)).count == 1)
   }
 
+  @Test func `A GOAWAY without a last stream only asks, and both sides go on`() throws {
+    let server = try End.serverWithStream()
+    server.session.askToLeave(reason: "bye")
+    let client = try End.clientWithStream()
+    let events = try client.events(server.takeOutput())
+    #expect(events == [.goAway(last: .max, .shuttingDown, reason: "bye")])
+    #expect(try client.open() > 1)
+    #expect(!server.isGoingAway && !client.session.isGoingAway)
+  }
+
   @Test func `GOAWAY names the last accepted stream`() throws {
     let server = try End.serverWithStream()
     server.session.goAway(.shuttingDown, reason: "bye")

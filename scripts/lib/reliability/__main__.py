@@ -17,6 +17,7 @@ import page
 # Each module registers its promises; this is their order on the page.
 import commands  # noqa: F401
 import jobs  # noqa: F401
+import replacing  # noqa: F401
 import files  # noqa: F401
 import peers  # noqa: F401
 import forwards  # noqa: F401
@@ -25,7 +26,8 @@ import life  # noqa: F401
 import floods  # noqa: F401
 
 GROUPS = {
-    "commands": "Commands", "jobs": "Durable jobs", "files": "Files", "peers": "Peers and limits",
+    "commands": "Commands", "jobs": "Durable jobs", "replacing": "Upgrades in place", "files": "Files",
+    "peers": "Peers and limits",
     "forwards": "Forwarded connections", "access": "Who may connect",
     "life": "Starting and stopping", "floods": "Floods",
 }
