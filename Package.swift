@@ -51,6 +51,9 @@ let package = Package(
     // Text of others: made safe to show, compared by its bytes.
     .target(name: "TelpherText", swiftSettings: strict),
 
+    // Sets of hosts, groups of them, and the plan of a command that runs on many.
+    .target(name: "TelpherHosts", dependencies: ["TelpherText"], swiftSettings: strict),
+
     // JSON, read strictly and written in one way.
     .target(name: "TelpherJSON", dependencies: ["TelpherText"], swiftSettings: strict),
 
@@ -188,8 +191,8 @@ let package = Package(
       name: "TelpherCLI",
       dependencies: [
         "CTelpherSys", "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFileStore",
-        "TelpherHandOver", "TelpherJSON", "TelpherRelay", "TelpherServer", "TelpherSockets",
-        "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
+        "TelpherHandOver", "TelpherHosts", "TelpherJSON", "TelpherRelay", "TelpherServer",
+        "TelpherSockets", "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -207,7 +210,8 @@ let package = Package(
     .testTarget(
       name: "TelpherCLITests",
       dependencies: [
-        "TelpherCLI", "TelpherClient", "TelpherTestSupport", "TelpherTransport", "telpher",
+        "TelpherCLI", "TelpherClient", "TelpherHosts", "TelpherTestSupport", "TelpherTransport",
+        "telpher",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       // The tutorials' own programs, and a proxy, written in Python.
@@ -251,6 +255,11 @@ let package = Package(
     .testTarget(
       name: "TelpherJSONTests",
       dependencies: ["TelpherJSON", "TelpherTestSupport", "TelpherText"],
+      swiftSettings: strict),
+    // They compare the module with ClusterShell and PyYAML, if python3 has them.
+    .testTarget(
+      name: "TelpherHostsTests",
+      dependencies: ["TelpherHosts", "TelpherTestSupport", "TelpherText"],
       swiftSettings: strict),
     .testTarget(name: "TelpherTextTests", dependencies: ["TelpherText"], swiftSettings: strict),
     .testTarget(
