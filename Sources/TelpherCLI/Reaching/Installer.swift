@@ -16,6 +16,8 @@ struct Installer {
   let policy: InstallPolicy
   /// The whole environment of the program that carries the connection.
   let environment: [SystemString: SystemString]
+  /// Whether that program may ask on the terminal.
+  var asks = true
 
   /// The environment variable that names a static telpher.
   static let variable = "TELPHER_STATIC"
@@ -42,7 +44,8 @@ struct Installer {
     let isDeclined = Mutex(false)
     do {
       let connection = try await Connection.connect(
-        to: carrier, on: loop, environment: environment, timeout: timeout, installing: installation
+        to: carrier, on: loop, environment: environment, timeout: timeout, asks: asks,
+        installing: installation
       ) {
         let isAllowed = policy == .always ? true : await Self.asks(carrier, installation)
         if !isAllowed { isDeclined.withLock { $0 = true } }
@@ -69,7 +72,7 @@ struct Installer {
     let connection: Connection
     do {
       connection = try await Connection.connect(
-        through: carrier, on: loop, environment: environment, timeout: timeout)
+        through: carrier, on: loop, environment: environment, timeout: timeout, asks: asks)
     } catch let error as ClientError where error.code == .notInstalled {
       throw Self.advised(error, advice)
     }

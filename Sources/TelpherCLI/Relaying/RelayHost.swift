@@ -77,7 +77,7 @@ struct RelayHost {
     switch endpoint {
     case .carrier(let carrier):
       connection = try await Installer(
-        policy: settings.install, environment: settings.environment.variables
+        policy: settings.install, environment: settings.environment.variables, asks: settings.asks
       ).connect(to: carrier, on: loop, timeout: timeout)
     case .socket:
       connection = try await Connection.connect(

@@ -14,6 +14,10 @@ struct RelayReach {
   let keep: Duration
   /// Whether telpher may be copied to a place that lacks it.
   let install: InstallPolicy
+  /// Whether a relay is started if none runs.
+  var startsRelay = true
+  /// Whether the program that carries the relay's connection may ask on the terminal.
+  var asks = true
   let environment: [String: String]
   /// The same with the variables that are not UTF-8.
   let allVariables: [SystemString: SystemString]
@@ -36,6 +40,7 @@ struct RelayReach {
     case .unusable: return nil
     case .missing: break
     }
+    guard startsRelay else { return nil }
     // Within a command of a server no relay is started: the server must end all processes of the
     // command, so it would end the relay too.
     guard !ProcessAttributes.isInJob(environment) else { return nil }
@@ -99,7 +104,7 @@ struct RelayReach {
     let settings = RelaySettings(
       address: endpoint.description, socket: path, tokenFile: tokenFile,
       timeoutMS: timeout?.wholeMilliseconds, keepMS: max(1, keep.wholeMilliseconds),
-      install: install, environment: ByteVariables(allVariables))
+      install: install, asks: asks, environment: ByteVariables(allVariables))
     guard let process = RelayProcess.start(settings, environment: environment) else {
       return nil
     }

@@ -15,6 +15,8 @@ struct RelaySettings: Codable {
   var keepMS: Int64
   /// Whether telpher may be copied to the place, if a program carries the connection.
   var install: InstallPolicy
+  /// Whether that program may ask on the terminal.
+  var asks: Bool
   /// The environment for the program that carries the connection, such as ssh. The relay's own
   /// environment is nearly empty.
   var environment: ByteVariables

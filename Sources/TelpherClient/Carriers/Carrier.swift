@@ -90,6 +90,13 @@ public struct Carrier: Sendable, Hashable, CustomStringConvertible {
       identity: identity ?? old.identity)
   }
 
+  /// The same carrier, which asks no questions on the terminal.
+  var askingNothing: Carrier {
+    guard var ssh = route as? SSHRoute else { return self }
+    ssh.asksNothing = true
+    return Carrier(ssh)
+  }
+
   public static func == (a: Carrier, b: Carrier) -> Bool { a.description == b.description }
 
   public func hash(into hasher: inout Hasher) { hasher.combine(description) }

@@ -21,10 +21,15 @@ final class CarrierLogin: @unchecked Sendable {
   ///
   /// - Parameter timeout: the limit for all of it. Nil: 120 s until the place answers if this
   ///   process has a terminal, on which the user may have to type a password, else 10 s.
-  init(_ route: any CarrierRoute, on loop: any EventLoop, timeout: Duration?) {
+  /// - Parameter asks: whether the carrier may ask on the terminal.
+  init(_ route: any CarrierRoute, on loop: any EventLoop, timeout: Duration?, asks: Bool) {
     self.loop = loop
     self.route = route
-    self.timeout = timeout
+    self.timeout = asks ? timeout : timeout ?? Connection.defaultTimeout
+    guard asks else {
+      limit()
+      return
+    }
     terminal = LoginTerminal(
       on: loop,
       didContinue: { [unowned self] in

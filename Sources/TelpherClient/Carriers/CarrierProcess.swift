@@ -22,6 +22,16 @@ final class CarrierProcess {
   private var wasEnded = false
   private var timer: (any LoopTimer)?
   private var waiting: [() -> Void] = []
+  /// The messages of the process, if it has a pipe for them: the first bytes.
+  private var messages: [UInt8] = []
+  /// How many bytes of its messages are kept: some lines.
+  private static let messageLimit = 4 << 10
+  /// How long to wait for the rest of its messages after it has exited, in nanoseconds: a process
+  /// that it has left in the background may hold the pipe.
+  private static let messageTimeout: UInt64 = 200_000_000
+  private var hasAllMessages = true
+  /// How it has ended, also while the rest of its messages is awaited.
+  private var exitStatus: ProcessExit.Status?
 
   init(_ child: any ChildProcess, route: any CarrierRoute, on loop: any EventLoop) {
     self.child = child
@@ -29,11 +39,41 @@ final class CarrierProcess {
     self.loop = loop
     child.onExit = { [weak self] exit in
       guard let self else { return }
-      status = exit.status
-      didExit?(exit.status)
-      didExit = nil
-      wake()
+      exitStatus = exit.status
+      if hasAllMessages { return didEnd() }
+      _ = loop.schedule(after: Self.messageTimeout) { [weak self] in self?.didEnd() }
     }
+    guard let error = child.error else { return }
+    hasAllMessages = false
+    error.onRead = { [weak self] chunk in
+      guard let self, messages.count < Self.messageLimit else { return }
+      messages.append(contentsOf: chunk)
+    }
+    error.onEnd = { [weak self, weak error] _ in
+      error?.close()
+      self?.hasAllMessages = true
+      self?.didEnd()
+    }
+    error.resumeReading()
+  }
+
+  private func didEnd() {
+    guard let exitStatus, status == nil else { return }
+    status = exitStatus
+    didExit?(exitStatus)
+    didExit = nil
+    wake()
+  }
+
+  /// Where the messages of the process are: its last one, or above on the terminal.
+  private var message: String {
+    let last = messages.split(separator: UInt8(ascii: "\n")).last { line in
+      line.contains { $0 > 0x20 }
+    }
+    guard let last else {
+      return child.error == nil ? "see its message above" : "it gave no reason"
+    }
+    return String(decoding: last.filter { $0 != UInt8(ascii: "\r") }, as: UTF8.self)
   }
 
   /// Calls `body` when the process has exited, or was killed because it did not.
@@ -46,7 +86,7 @@ final class CarrierProcess {
 
   /// Ends the process and those that it has started: by SIGTERM, and by SIGKILL after `exitTimeout`.
   func end() {
-    guard status == nil, !wasEnded else { return }
+    guard exitStatus == nil, !wasEnded else { return }
     timer?.cancel()
     signalGroup(SIGTERM)
     awaitEndAfterSignal()
@@ -62,7 +102,7 @@ final class CarrierProcess {
   /// Sends `signal` to the process and those that it has started; a stopped one continues.
   private func signalGroup(_ signal: Int32) {
     // It was not reaped, so its process group has its number.
-    guard status == nil else { return }
+    guard exitStatus == nil else { return }
     wasEnded = true
     kill(-child.pid, signal)
     kill(-child.pid, SIGCONT)
@@ -118,7 +158,7 @@ final class CarrierProcess {
     switch failure(status) {
     case .program:
       return
-        "\(route.program) could not \(words.task) (\(text(status))): see its message above; '\(words.check)' must work first"
+        "\(route.program) could not \(words.task) (\(text(status))): \(message); '\(words.check)' must work first"
     case .notFound:
       return
         "there is no telpher \(words.location) (\(text(status))): put the program into a folder of the PATH there, for example by \(words.copy); '\(words.version)' must work"

@@ -6,12 +6,17 @@ package typealias CarrierEnvironment = [SystemString: SystemString]
 
 extension Connection {
   /// Connects to a server through a carrier, as `connect(to:)`.
+  ///
+  /// - Parameter asks: whether the carrier may ask for a password on the terminal. If not, it fails
+  ///   instead, and its messages become part of the error; for example, because many connect at once.
   package static func connect(
     through carrier: Carrier, on loop: any EventLoop, environment: CarrierEnvironment,
-    timeout: Duration?
+    timeout: Duration?, asks: Bool = true
   ) async throws -> Connection {
     let connection = Connection(loop: loop)
-    try await connection.open(through: carrier.route, environment, timeout: timeout)
+    try await connection.open(
+      through: asks ? carrier.route : carrier.askingNothing.route, environment, timeout: timeout,
+      asks: asks)
     return connection
   }
 
@@ -20,18 +25,19 @@ extension Connection {
   ///
   /// - Parameters:
   ///   - installation: the program to copy.
+  ///   - asks: as in `connect(through:on:environment:timeout:asks:)`.
   ///   - isAllowed: called if the place does not have that program; returns whether to copy it.
   /// - Throws: `ClientError`, as `connect`; `notInstalled` if the program can't be stored, or is not
   ///   allowed and the place has no other.
   package static func connect(
     to carrier: Carrier, on loop: any EventLoop, environment: CarrierEnvironment,
-    timeout: Duration?, installing installation: Installation,
+    timeout: Duration?, asks: Bool = true, installing installation: Installation,
     ifAllowed isAllowed: @escaping @Sendable () async -> Bool
   ) async throws -> Connection {
     let connection = Connection(loop: loop)
     try await connection.open(
-      through: carrier.route, environment, timeout: timeout,
-      installing: (installation, isAllowed))
+      through: asks ? carrier.route : carrier.askingNothing.route, environment, timeout: timeout,
+      asks: asks, installing: (installation, isAllowed))
     return connection
   }
 
@@ -42,13 +48,15 @@ extension Connection {
   /// - Throws: `ClientError`; `CancellationError` if the task was canceled. The carrier has ended.
   func open(
     through route: any CarrierRoute, _ environment: CarrierEnvironment, timeout: Duration?,
+    asks: Bool = true,
     installing installation: (program: Installation, isAllowed: @Sendable () async -> Bool)? = nil
   ) async throws {
-    try await attempt(route, timeout) { login in
+    try await attempt(route, timeout, asks: asks) { login in
       let arguments = route.arguments(
         running: installation?.program.command ?? ["telpher", "serve", "--listen", "stdio"],
         connectTimeout: timeout ?? Self.defaultTimeout)
-      let carrier = try await spawn(arguments, input: .pipe, route, environment, login)
+      let carrier = try await spawn(
+        arguments, input: .pipe, error: asks ? .inherit : .pipe, route, environment, login)
       guard let output = carrier.child.output, let input = carrier.child.input else {
         preconditionFailure("pipes were asked for")
       }
@@ -74,9 +82,10 @@ extension Connection {
 
   /// Calls `body` with a login through `route`, and ends its carrier if it fails.
   private func attempt<Value>(
-    _ route: any CarrierRoute, _ timeout: Duration?, _ body: (CarrierLogin) async throws -> Value
+    _ route: any CarrierRoute, _ timeout: Duration?, asks: Bool = true,
+    _ body: (CarrierLogin) async throws -> Value
   ) async throws -> Value {
-    let login = CarrierLogin(route, on: loop, timeout: timeout)
+    let login = CarrierLogin(route, on: loop, timeout: timeout, asks: asks)
     let loop = loop
     do {
       let value = try await withTaskCancellationHandler {
@@ -148,12 +157,12 @@ extension Connection {
   /// It leads its own process group so that Ctrl-C does not end it: this process passes the signal
   /// on.
   private func spawn(
-    _ arguments: [String], input: SpawnRequest.Stdio, _ route: any CarrierRoute,
-    _ environment: CarrierEnvironment, _ login: CarrierLogin
+    _ arguments: [String], input: SpawnRequest.Stdio, error: SpawnRequest.Stdio = .inherit,
+    _ route: any CarrierRoute, _ environment: CarrierEnvironment, _ login: CarrierLogin
   ) async throws -> CarrierProcess {
     var request = SpawnRequest(
       arguments: arguments.map { SystemString($0) }, environment: environment, input: input,
-      error: .inherit, tracksTree: false)
+      error: error, tracksTree: false)
     request.leadsGroup = true
     let carrier = try await spawn(request, route)
     login.didStart(carrier)

@@ -7,6 +7,8 @@ struct SSHRoute: CarrierRoute {
   let jump: String?
   /// The file with the private key, as for `ssh -i`; nil if ssh's configuration decides.
   let identity: String?
+  /// Whether ssh asks nothing and fails instead (BatchMode).
+  var asksNothing = false
 
   let program = "ssh"
 
@@ -95,7 +97,8 @@ struct SSHRoute: CarrierRoute {
     let seconds = max(1, connectTimeout.wholeMilliseconds / 1_000)
     // ssh must not change any bytes: no terminal (-T), no escape character (-e none). It joins the
     // words of the command with spaces, and a shell on the host reads them.
-    return ["ssh", "-T", "-e", "none", "-o", "ConnectTimeout=\(seconds)"] + options
+    return ["ssh", "-T", "-e", "none", "-o", "ConnectTimeout=\(seconds)"]
+      + (asksNothing ? ["-o", "BatchMode=yes"] : []) + options
       + ["--", target] + command.map(CommandWords.quoted)
   }
 
