@@ -1,13 +1,18 @@
 internal import ArgumentParser
 internal import Glibc
 internal import TelpherClient
+internal import TelpherHosts
 
 /// `telpher on`
 struct OnCommand: RunsWords {
   static let configuration = CommandConfiguration(
     commandName: "on",
-    abstract: "Runs a command on a host: 'run' with the host as its first word.",
-    usage: "telpher on HOST [OPTIONS] [--] [COMMAND [ARG ...]]",
+    abstract: "Runs a command on a host: 'run' with the host as its first word; or on many hosts.",
+    usage: """
+      telpher on HOST [OPTIONS] [--] [COMMAND [ARG ...]]
+      telpher on HOSTS [OPTIONS] [--] COMMAND [ARG ...]
+      telpher on HOSTS --put|--get [-r] PATH ... PATH
+      """,
     discussion: """
       HOST is [USER@]NAME, or an address as --on of the other commands takes it; 'telpher on HOST' \
       is 'telpher run --on HOST'. Without COMMAND it starts your login shell there, if standard \
@@ -28,6 +33,24 @@ struct OnCommand: RunsWords {
           keep 10m                         how long to keep a connection
 
       The file must belong to you, and no one else may be able to write it.
+
+      HOSTS is a set: node[01-10/2], r[1-2]n[1-3], @GROUP, @SOURCE:GROUP, @* (all), and from left to \
+      right ',' (or), '!' (without), '&' (and) and '^' (one of both). One plain host with one of the \
+      options for several hosts is a set too. The command runs on 64 hosts at once; see below for how \
+      the output is printed.
+
+        telpher on 'web[01-40],!web07' -b -- uptime
+        telpher on @db --inventory hosts.yml -S --timeout 1m -- make
+        telpher on 'web[01-40]' --put -r site /srv
+
+      Groups are those of --inventory, then of the file ~/.config/telpher/groups, whose lines are \
+      'group NAME HOSTS' and 'source NAME FILE', where FILE is an Ansible inventory. It must be yours \
+      as the other one.
+
+      The exit status is 0 if the command ran to its own end on every host, else 125; with -S it is the \
+      largest of any host, where an unreachable or lost host counts as 125. For --put and --get it is \
+      the largest too. In messages about several hosts %h stands for the host. Ctrl-C cancels the \
+      command on all hosts; a second one ends telpher at once.
       """)
 
   /// `Program.parse` puts the host here: the parser would take what follows it for the command.
@@ -36,6 +59,7 @@ struct OnCommand: RunsWords {
 
   @OptionGroup var connection: ConnectionOptions
   @OptionGroup var options: RunOptions
+  @OptionGroup(title: "Several hosts") var fanOut: FanOutOptions
 
   var words: [String] {
     get { options.words }
@@ -59,7 +83,7 @@ struct OnCommand: RunsWords {
 
   func validate() throws {
     let example = "telpher on build -- ls -l"
-    guard let host else {
+    guard let host = host ?? (fanOut.hostfile.isEmpty ? nil : "-") else {
       if ["--help", "-h"].contains(options.words.first) { throw CleanExit.helpRequest(self) }
       throw ValidationError("Missing the host as the first word, as in '\(example)'")
     }
@@ -67,10 +91,57 @@ struct OnCommand: RunsWords {
       throw ValidationError("The host is the first word of 'on', so it takes no --on")
     }
     guard ArgumentText.isPlain(host) else { throw ValidationError("The host must be UTF-8") }
-    if !isShell { try options.check(in: self, example: example) }
+    if isFanOut {
+      try checkFanOut()
+    } else if !isShell {
+      try options.check(in: self, example: example)
+    }
+  }
+
+  /// Whether the command line is for a set of hosts and not for one plain host.
+  var isFanOut: Bool { fanOut.areUsed || host.map(HostSet.isSet) ?? false }
+
+  private func checkFanOut() throws {
+    let settings = options.settings
+    guard !settings.usesTerminal, !settings.detach, !settings.reconnects, settings.statusFD == nil
+    else {
+      throw ValidationError("-t, --detach, --reconnect and --status-fd are for one host")
+    }
+    if fanOut.put || fanOut.get {
+      guard settings.commandWords.count >= 2 else {
+        throw ValidationError(
+          fanOut.put
+            ? "--put takes one or more files of this machine and the destination on the hosts"
+            : "--get takes one or more files of the hosts and a folder of this machine")
+      }
+      guard !settings.forwardsInput, !settings.shell, fanOut.folds == false, !fanOut.inOrder else {
+        throw ValidationError("--put and --get cannot be combined with -i, -b, -L or --shell")
+      }
+    } else {
+      try options.check(in: self, example: "telpher on 'web[1-3]' -- uptime")
+    }
+    if settings.json, fanOut.folds || fanOut.inOrder {
+      throw ValidationError("--json cannot be combined with -b or -L")
+    }
+    if settings.forwardsInput, fanOut.hostfile.contains("-") {
+      throw ValidationError("--hostfile - and -i both read standard input: use one of them")
+    }
   }
 
   func run() async throws {
+    if isFanOut {
+      let status = try await FanOutInvocation(
+        fanOut.settings(hosts: host, json: options.json),
+        server: connection.settings(address: nil),
+        job: fanOut.put || fanOut.get
+          ? .transfer(
+            fanOut.put ? .put : .get, paths: options.settings.commandWords,
+            isRecursive: fanOut.recursive)
+          : .command(options.settings)
+      ).run()
+      if status != 0 { throw ExitCode(status) }
+      return
+    }
     let server = connection.settings(address: host)
     var invocation = RunInvocation(server: server, settings: options.settings)
     if isShell {

@@ -1,3 +1,5 @@
+internal import TelpherHosts
+
 /// A command line in one of the common forms:
 ///
 ///     --version
@@ -39,7 +41,9 @@ enum QuickCommand: Equatable {
       try rest.end()
       return .version
     case "on":
-      server.address = try rest.plainValue()
+      let host = try rest.plainValue()
+      if HostSet.isSet(host) { throw QuickArguments.Unusual() }
+      server.address = host
       fallthrough
     case "run":
       let settings = try runSettings(&rest, &server)

@@ -31,7 +31,7 @@ enum ReconnectArgument {
   }
 
   /// The options without a value, of `run` and `on`.
-  private static let flags: Set<String> = [
+  private static let flags = FanOutOptions.flags.union([
     "-i", "-t", "-it", "--tty", "--merge", "--detach", "--shell", "--json", "--\(flag)",
-  ]
+  ])
 }

@@ -20,23 +20,37 @@ struct HostName {
   static func server(
     _ text: String, environment: [String: String]
   ) throws -> NamedServer {
+    try server(text) { () throws(Failure) in
+      try ConfigurationFile(environment: environment).read()
+    }
+  }
+
+  /// The server with the address or the name `text`.
+  ///
+  /// - Parameter configuration: called if it is a name that a configuration may have.
+  /// - Throws: `Failure`, `ClientError`.
+  static func server(
+    _ text: String, configuration: () throws(Failure) -> HostConfiguration
+  ) throws -> NamedServer {
     // Every address has a colon, and no name has one outside of brackets.
     let isAddress = text.contains("/") || (text.contains(":") && !text.contains("["))
     return isAddress || Carrier.prefixes.contains(where: text.hasPrefix)
       || text.hasPrefix("unix:") || text.hasPrefix("tcp:")
       ? NamedServer(endpoint: try Endpoint(parsing: text))
-      : try HostName(text).server(environment)
+      : try HostName(text).server(configuration)
   }
 
   /// The server of this name: that of the configuration, else the host that ssh knows by it.
   ///
   /// - Throws: `Failure` if the configuration is wrong; `ClientError` if the name can't be one.
-  func server(_ environment: [String: String]) throws -> NamedServer {
+  private func server(
+    _ configuration: () throws(Failure) -> HostConfiguration
+  ) throws -> NamedServer {
     let at = text.lastIndex(of: "@")
     let user = at.map { String(text[..<$0]) }
     let name = at.map { String(text[text.index(after: $0)...]) } ?? text
     guard Self.isName(name),
-      let host = try ConfigurationFile(environment: environment).read().hosts[ExactText(name)]
+      let host = try configuration().hosts[ExactText(name)]
     else {
       let isBracketed = name.hasPrefix("[") && name.hasSuffix("]")
       return NamedServer(

@@ -53,7 +53,7 @@ struct ServerReach {
       guard Host.isLoopback(host) else {
         throw Failure(Loopback.refusal(endpoint.description))
       }
-      token = try readToken()
+      token = try Self.readToken(settings.tokenFile, environment)
     case .socket(.unix): break
     }
     do {
@@ -177,8 +177,13 @@ struct ServerReach {
     return Reached(connection: connection, name: "embedded", place: .embedded)
   }
 
-  private func readToken() throws(Failure) -> Token {
-    let path = Self.tokenPath(settings.tokenFile, environment)
+  /// The token of the token file.
+  ///
+  /// - Throws: `Failure`.
+  static func readToken(
+    _ option: String?, _ environment: [String: String]
+  ) throws(Failure) -> Token {
+    let path = tokenPath(option, environment)
     if access(path, F_OK) != 0, errno == ENOENT {
       throw Failure(
         "there is no token file \(path): the server makes it when 'telpher serve --listen tcp:HOST:PORT' first starts; if its token is in another file, name that with --token-file",

@@ -38,6 +38,11 @@ struct QuickCommandTests {
     "--shell": [],
     "--json": [],
     "--status-fd": ["3", "+3", "99999999999", "x"],
+    "-f": ["4", "0"], "-b": [], "-L": [], "-S": [], "-x": ["a"], "--fan-out": ["2"],
+    "--fold": [], "--in-order": [], "--largest": [], "--exclude": ["a"], "--recursive": [],
+    "--hostfile": ["f", "-"],
+    "--inventory": ["f"], "--address": ["unix:/%h", "x"], "--first-failure": [],
+    "--canary": ["1", "x"], "--put": [], "--get": [], "-r": [],
     "--count": ["1", "10", "0", "1000001", "x"],
     "-h": [], "--help": [], "--version": [],
   ]
@@ -56,7 +61,7 @@ struct QuickCommandTests {
   private static func parsed(_ arguments: [String]) -> QuickCommand? {
     switch try? Program.parse(arguments) {
     case let command as RunCommand: .run(command.server.settings, command.options.settings)
-    case let command as OnCommand:
+    case let command as OnCommand where !command.isFanOut:
       .run(command.connection.settings(address: command.host), command.options.settings)
     case let command as InfoCommand: .info(command.server.settings, json: command.json)
     case let command as PingCommand:
@@ -144,6 +149,7 @@ struct QuickCommandTests {
     ["run", "--timeout", "x", "true"], ["run", "-t", "--json", "true"],
     ["run", "-t", "-it", "true"],
     ["on"], ["on", "--", "true"], ["on", "build"], ["on", "build", "--on", "unix:/s", "true"],
+    ["on", "web[1-3]", "true"], ["on", "a,b", "true"], ["on", "build", "-b", "true"],
     ["on", notUTF8, "true"], ["run", "--on", notUTF8, "true"], ["info", "x"],
     ["ping", "--count", "0"],
     ["put", "a", "b"],

@@ -27,6 +27,8 @@ README = Plan(
     files={
         "work/src/a.txt": "a\n", "work/one.c": "", "work/two.c": "",
         "work/share/shared.txt": "shared\n", "home/src/home.txt": "",
+        "work/hosts.yml": "db:\n  hosts:\n    db[1:2]: {ansible_user: me}\n", "home/log": "log\n",
+        "home/.config/telpher/groups": "group web web[1-2]\ngroup prod @web,db1\n",
         "home/big.iso": "big\n" * 100_000, "home/reports/may.txt": "report\n",
     },
     ports=["7000", "5432", "3000", "8080"],
@@ -47,6 +49,12 @@ README = Plan(
         "telpher on docker://web -- hostname": r"^web$",
         "telpher on kubectl://prod/web-0 -- hostname": r"^web$",
         "telpher on 'exec:lxc exec web -- telpher serve --listen stdio' -- hostname": r"^web$",
+        "telpher on 'web[1-4],!web3' -- uptime": r"(web[124]: up\s*){3}",
+        "telpher on 'web[1-4]' -b -- uptime": r"web\[1-4\] \(4\)\n-+\nup",
+        "telpher on @prod -x web2 -L -- uptime": r"^db1: up\nweb1: up$",
+        "telpher on @db --inventory hosts.yml -- uptime": r"(db[12]: up\s*){2}",
+        "telpher on 'web[1-4]' -S --timeout 1m -- make": r"web4: made",
+        "telpher on 'web[1-4]' --canary 1 --first-failure -- make": r"web4: made",
         "telpher ls -l host:backup": r"a\.txt",
         "telpher run --memory 512M --cpus 1.5 -- make": r"made",
         "telpher ps": r"ID",
@@ -69,6 +77,10 @@ README = Plan(
             [("diff -r src ~/backup/src", 0, "")],
         "telpher put -r src me@host:backup":
             [("diff -r src ~/backup", 0, "")],
+        "telpher on 'web[1-4]' --put -r src backup":
+            [("diff -r src ~/backup/src", 0, "")],
+        "telpher on 'web[1-4]' --get log logs":
+            [("cat logs/web1/log logs/web4/log", 0, r"^log\nlog$")],
         "telpher get --resume host:big.iso .":
             [("cmp big.iso ~/big.iso", 0, "")],
         "pg_dump shop | telpher put - host:shop.sql":

@@ -1,0 +1,76 @@
+internal import TelpherAccess
+internal import TelpherClient
+
+/// Connects to the hosts of a fan-out. Nothing asks a question on the terminal: 64 programs would ask
+/// at once.
+struct HostReach: Sendable {
+  let targets: [HostSelection.Target]
+  let settings: ServerSettings
+  /// How long connections are kept; nil if only those are used that are kept already.
+  let keep: Duration?
+  let environment: [String: String]
+  private let allVariables = Environment.all()
+
+  init(
+    _ targets: [HostSelection.Target], _ settings: ServerSettings, environment: [String: String]
+  ) throws(Failure) {
+    self.targets = targets
+    self.settings = settings
+    self.environment = environment
+    keep = try settings.keep(environment)
+  }
+
+  /// Whether a program such as ssh carries the connection to a host.
+  func usesCarrier(_ host: Int) -> Bool {
+    if case .carrier = targets[host].server.endpoint { true } else { false }
+  }
+
+  /// Connects to a host and waits until its server answers.
+  ///
+  /// - Throws: `Failure`, `ClientError`: nothing was run; `CancellationError`.
+  func connect(_ host: Int, on loop: any EventLoop) async throws -> Connection {
+    let server = targets[host].server
+    let connection: Connection
+    switch server.endpoint {
+    case .carrier(let carrier):
+      if let relayed = try await connectThroughRelay(server, on: loop) {
+        connection = relayed
+      } else {
+        connection = try await Installer(
+          policy: settings.install == .always ? .always : .never, environment: allVariables,
+          asks: false
+        ).connect(to: carrier, on: loop, timeout: settings.connectTimeout)
+      }
+    case .socket(let address):
+      var token: Token?
+      if case .tcp(let host, _) = address {
+        guard Host.isLoopback(host) else { throw Failure(Loopback.refusal("\(server.endpoint)")) }
+        token = try ServerReach.readToken(settings.tokenFile, environment)
+      }
+      connection = try await Connection.connect(
+        to: server.endpoint, on: loop, token: token, trustedUsers: Set(settings.trustedUsers),
+        timeout: settings.connectTimeout)
+    }
+    do {
+      _ = try await connection.serverHello()
+    } catch let error as ClientError where error.code == .lost {
+      throw ClientError(.unreachable, error.message)
+    }
+    return connection
+  }
+
+  private func connectThroughRelay(
+    _ server: NamedServer, on loop: any EventLoop
+  ) async throws -> Connection? {
+    let keep = keep ?? server.keep
+    guard keep.map({ $0 > .zero }) ?? true else { return nil }
+    return try await RelayReach(
+      endpoint: server.endpoint, token: nil,
+      tokenFile: ServerReach.tokenPath(settings.tokenFile, environment),
+      timeout: settings.connectTimeout, keep: keep ?? ServerSettings.defaultKeep,
+      install: settings.install == .always ? .always : .never, startsRelay: keep != nil,
+      asks: false,
+      environment: environment, allVariables: allVariables
+    ).connect(on: loop)
+  }
+}
