@@ -107,6 +107,19 @@ final class SSHDaemon: Sendable {
     if madeFolder { rmdir(Self.separationFolder) }
   }
 
+  /// Writes a client's configuration in which all hosts with a name like `pattern` are this one, and
+  /// returns its path. Clients of a host share a connection at `path`, if there is one.
+  ///
+  /// - Throws: `Failure` if it can't be written.
+  func configuration(
+    forHosts pattern: String, sharedAt path: String, in bench: Bench
+  ) throws(Failure) -> String {
+    let text = readText(configuration) ?? ""
+    return try bench.folder.write(
+      text.replacing("Host bench\n", with: "Host \(pattern)\n") + "  ControlPath \(path)\n",
+      to: "ssh-\(bench.names.next())-many")
+  }
+
   /// Returns the client command that runs `command` over the open connection.
   func warm(_ command: String...) -> [String] {
     ["ssh", "-F", configuration, "-S", controlPath, "-T", "bench"] + command

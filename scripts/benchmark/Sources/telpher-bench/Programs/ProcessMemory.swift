@@ -8,6 +8,11 @@ enum ProcessMemory {
     field("Pss:", in: "/proc/\(pid)/smaps_rollup")
   }
 
+  /// Returns the greatest resident memory of a process so far in MiB; nil if it has ended.
+  static func peak(of pid: pid_t) -> Double? {
+    field("VmHWM:", in: "/proc/\(pid)/status").map { Double($0) / 1_024 }
+  }
+
   /// Returns the sum for `pid` and its descendants, counting only those whose program's name begins
   /// with `name`.
   static func kibibytes(ofTree pid: pid_t, named name: String) -> Int {

@@ -12,6 +12,7 @@ protocol Suite: Sendable {
 /// All suites, in the order of their tables.
 let allSuites: [any Suite.Type] = [
   FramesSuite.self, CommandsSuite.self, CLISuite.self, OutputSuite.self, MixedSuite.self,
-  FilesSuite.self, FarSuite.self, ForwardSuite.self, MemorySuite.self, HeapSuite.self,
+  FilesSuite.self, FarSuite.self, FanOutSuite.self, ForwardSuite.self, MemorySuite.self,
+  HeapSuite.self,
   WireSuite.self, CostsSuite.self,
 ]
