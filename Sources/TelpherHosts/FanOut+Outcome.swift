@@ -75,18 +75,21 @@ extension FanOut {
     }
   }
 
-  /// `text` with `%h` in place of the host's name where that stands as a word of its own.
+  /// `text` with `%h` in place of the host's name. A name that has a number is replaced wherever it
+  /// is not a part of a longer number, also within an address; another one only as a word.
   static func generalized(_ text: String, _ name: NodeName) -> String {
     let (text, name) = (Array(text.utf8), Array(name.text.utf8))
-    guard !name.isEmpty, text.count >= name.count else {
+    guard let first = name.first, let last = name.last, text.count >= name.count else {
       return String(decoding: text, as: UTF8.self)
     }
+    let hasNumber = name.contains(where: NodeName.isDigit)
     var result: [UInt8] = []
     var index = 0
     while index < text.count {
       let end = index + name.count
       if end <= text.count, text[index..<end].elementsEqual(name),
-        index == 0 || !isWord(text[index - 1]), end == text.count || !isWord(text[end])
+        index == 0 || !continues(text[index - 1], first, hasNumber),
+        end == text.count || !continues(text[end], last, hasNumber && NodeName.isDigit(last))
       {
         result += Array("%h".utf8)
         index = end
@@ -96,6 +99,11 @@ extension FanOut {
       }
     }
     return String(decoding: result, as: UTF8.self)
+  }
+
+  /// Whether a byte beside a name belongs to the same word or number as the name's byte `edge`.
+  private static func continues(_ byte: UInt8, _ edge: UInt8, _ onlyNumbers: Bool) -> Bool {
+    onlyNumbers ? NodeName.isDigit(byte) && NodeName.isDigit(edge) : isWord(byte)
   }
 
   private static func isWord(_ byte: UInt8) -> Bool {

@@ -105,6 +105,17 @@ import Testing
     #expect(plan.folded(names) { $0 == .canceled } == nil)
   }
 
+  @Test(arguments: [
+    ("web1", "unix:/s/mweb1.sock: web1x web10 xweb1", "unix:/s/m%h.sock: %hx web10 x%h"),
+    ("a", "a is a word, cat a-b", "%h is %h word, cat a-b"), ("1", "127.0.0.1 1", "127.0.0.%h %h"),
+    ("r1n", "r1n r1nx r1n2", "%h r1nx r1n2"), ("", "x", "x"), ("web1", "web1", "%h"),
+  ])
+  func `A host's name is replaced where it stands for the host`(
+    _ name: String, _ text: String, _ general: String
+  ) {
+    #expect(FanOut.generalized(text, NodeName(name)) == general)
+  }
+
   /// Whatever happens in whatever order: no host is started twice, never more than `width` are under
   /// way, and the end comes once, when every host is settled.
   @Test func `Random orders end with every host settled`() {
