@@ -48,6 +48,10 @@ let package = Package(
     // SHA-256, MD5 and HMAC, from OpenSSL's libcrypto (libssl-dev).
     .target(name: "CTelpherCrypto", linkerSettings: [.linkedLibrary("crypto")]),
 
+    // TLS 1.3, from OpenSSL's libssl (libssl-dev).
+    .target(
+      name: "CTelpherTLS", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+
     // Text of others: made safe to show, compared by its bytes.
     .target(name: "TelpherText", swiftSettings: strict),
 
@@ -113,6 +117,11 @@ let package = Package(
       dependencies: ["CTelpherCrypto", "TelpherJSON", "TelpherText", "TelpherTransport"],
       swiftSettings: strict),
 
+    // TLS over any stream, and the key by which a server is known.
+    .target(
+      name: "TelpherTLS", dependencies: ["CTelpherTLS", "TelpherAccess", "TelpherTransport"],
+      swiftSettings: strict),
+
     // A safe local file system: roots, paths, folders, partial files, digests.
     .target(
       name: "TelpherFileStore",
@@ -151,9 +160,8 @@ let package = Package(
       name: "TelpherServer",
       dependencies: [
         "TelpherAccess", "TelpherCommand", "TelpherFileStore", "TelpherForward", "TelpherJSON",
-        "TelpherJournal", "TelpherKeys", "TelpherLink", "TelpherText", "TelpherTransfer",
-        "TelpherTransport",
-        "TelpherWire",
+        "TelpherJournal", "TelpherKeys", "TelpherLink", "TelpherTLS", "TelpherText",
+        "TelpherTransfer", "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -161,9 +169,8 @@ let package = Package(
     .target(
       name: "TelpherClient",
       dependencies: [
-        "TelpherAccess", "TelpherFileStore", "TelpherForward", "TelpherLink", "TelpherText",
-        "TelpherTransfer",
-        "TelpherTransport", "TelpherWire",
+        "TelpherAccess", "TelpherFileStore", "TelpherForward", "TelpherKeys", "TelpherLink",
+        "TelpherTLS", "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
       ],
       swiftSettings: strict),
@@ -191,8 +198,9 @@ let package = Package(
       name: "TelpherCLI",
       dependencies: [
         "CTelpherSys", "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFileStore",
-        "TelpherHandOver", "TelpherHosts", "TelpherJSON", "TelpherRelay", "TelpherServer",
-        "TelpherSockets", "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
+        "TelpherHandOver", "TelpherHosts", "TelpherJSON", "TelpherKeys", "TelpherRelay",
+        "TelpherServer", "TelpherSockets", "TelpherTLS", "TelpherText", "TelpherTransfer",
+        "TelpherTransport", "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -215,7 +223,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       // The tutorials' own programs, and a proxy, written in Python.
-      exclude: ["Classic/Programs", "Jobs/Programs"], swiftSettings: strict),
+      exclude: ["Classic/Programs", "Jobs/Programs", "TLS/Programs"], swiftSettings: strict),
     .testTarget(
       name: "TelpherProcessTests",
       dependencies: ["CTelpherSys", "TelpherProcess", "TelpherTransport"], swiftSettings: strict),
@@ -251,6 +259,12 @@ let package = Package(
     .testTarget(
       name: "TelpherKeysTests", dependencies: ["TelpherKeys", "TelpherTestSupport"],
       swiftSettings: strict),
+    .testTarget(
+      name: "TelpherTLSTests",
+      dependencies: [
+        "TelpherAccess", "TelpherTLS", "TelpherTransport", "TelpherTransportTesting",
+      ],
+      swiftSettings: strict),
     // They compare the module with Foundation.
     .testTarget(
       name: "TelpherJSONTests",
@@ -270,8 +284,9 @@ let package = Package(
       name: "TelpherEndToEndTests",
       dependencies: [
         "fault-injector", "telpher", "telpher-nio", "TelpherAccess", "TelpherClient",
-        "TelpherFileStore", "TelpherProcess", "TelpherRelay", "TelpherServer", "TelpherTestSupport",
-        "TelpherTransfer", "TelpherTransport", "TelpherUV", "TelpherWire",
+        "TelpherFileStore", "TelpherKeys", "TelpherProcess", "TelpherRelay", "TelpherServer",
+        "TelpherTLS", "TelpherTestSupport", "TelpherTransfer", "TelpherTransport", "TelpherUV",
+        "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Programs"], swiftSettings: strict),
@@ -308,7 +323,7 @@ let package = Package(
       name: "TelpherServerTests",
       dependencies: [
         "TelpherAccess", "TelpherFileStore", "TelpherKeys", "TelpherLink", "TelpherServer",
-        "TelpherTestSupport", "TelpherText", "TelpherTransfer", "TelpherTransport",
+        "TelpherTLS", "TelpherTestSupport", "TelpherText", "TelpherTransfer", "TelpherTransport",
         "TelpherTransportTesting", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -22,7 +22,8 @@ public struct SecretFile: Sendable {
     /// The message for the user.
     public let description: String
 
-    init(_ description: String) { self.description = description }
+    /// A failure with this message.
+    package init(_ description: String) { self.description = description }
 
     /// A failed system call: what was attempted, and its error number (errno(3)).
     init(_ what: String, errno number: Int32) {

@@ -47,7 +47,7 @@ as_root() {
 missing_packages() {
   command -v pkg-config >/dev/null 2>&1 || { echo libssl-dev libuv1-dev libxxhash-dev pkg-config && return; }
   pkg-config --exists libuv || echo libuv1-dev
-  pkg-config --exists 'libcrypto >= 3' || echo libssl-dev
+  pkg-config --exists 'libssl >= 3' 'libcrypto >= 3' || echo libssl-dev
   pkg-config --exists libxxhash || echo libxxhash-dev
 }
 
@@ -106,6 +106,6 @@ find_static_libraries() {
       return 1
     fi
     ln -sf "$found" "$target/lib$library.a"
-  done <<<$'libuv uv\nlibxxhash xxhash\nlibcrypto crypto'
+  done <<<$'libuv uv\nlibxxhash xxhash\nlibssl ssl\nlibcrypto crypto'
   static_options=(-Xswiftc -static-executable -Xlinker "-L$target")
 }

@@ -1,0 +1,277 @@
+internal import CTelpherTLS
+package import TelpherTransport
+
+/// TLS over another stream, which may be of any backend. The handshake begins with
+/// `startHandshake()` or `resumeReading()`; what is written before its end is queued.
+///
+/// - Each record is passed to the lower stream at once. While the lower stream has queued one, no
+///   other is made, so a slow peer costs one record and the plain bytes that the caller has written.
+/// - While reading is paused, at most one read of the lower stream waits here (`ReadBuffer.largeRead`).
+///   Its encrypted bytes are decrypted only when they are wanted.
+/// - close_notify is the end of a side. A connection that ends without it is broken: something may
+///   have cut it. `close()` sends none.
+/// - Its owner limits the time of the handshake.
+///
+/// Use it only on its loop's thread.
+package final class TLSStream: ByteStream {
+  /// The phases of the connection.
+  enum Phase {
+    /// Nothing was sent yet. Next: `shakingHands`, `closed`.
+    case new
+    /// The handshake is under way. Next: `open`, `failed`, `closed`.
+    case shakingHands
+    /// Bytes can be exchanged. Next: `failed`, `closed`.
+    case open
+    /// The handshake or a record was wrong, or the connection broke. Next: `closed`.
+    case failed(TransportError)
+    /// `close()` was called. Final.
+    case closed
+  }
+
+  /// The state of the reading side.
+  enum Reading {
+    /// Bytes may come. Next: `endKnown`, `ended`.
+    case open
+    /// close_notify has come, and the owner does not know it yet. Next: `ended`.
+    case endKnown
+    /// The end or an error was reported. Final.
+    case ended
+  }
+
+  /// The state of the writing side.
+  enum Writing {
+    /// Bytes may be written. Next: `finishing`, `finished`, `failed`.
+    case open
+    /// `finishWriting` was called, and bytes are queued. Next: `finished`, `failed`.
+    case finishing
+    /// close_notify was sent. Final.
+    case finished
+    /// The peer is gone, or the connection has failed. Final.
+    case failed
+  }
+
+  package var onRead: ((Chunk) -> Void)?
+  package var onEnd: ((TransportError?) -> Void)?
+  package var onWritable: (() -> Void)?
+  package var onWriteFailure: ((TransportError) -> Void)?
+  package var readLimit = Int.max
+
+  /// Called once when the handshake is complete, with what it has agreed on, or with the reason why
+  /// it has failed. A failure is also reported as the end of the stream if it is being read.
+  package var onHandshake: ((Result<TLSAgreement, TransportError>) -> Void)?
+
+  /// What the handshake has agreed on; nil before its end.
+  package private(set) var agreement: TLSAgreement?
+
+  let lower: any ByteStream
+  let loop: any EventLoop
+  let memory: TLSMemory
+  let context: TLSContext
+  private let trust: (([UInt8]) -> Bool)?
+
+  /// The library's connection; nil before the handshake and after `close()`.
+  var tls: OpaquePointer?
+  var phase = Phase.new
+  var reading = Reading.open
+  var writing = Writing.open
+  /// Whether the owner wants to read.
+  var isReading = false
+  /// Whether a call of `readRecords` is on its way.
+  var isReadScheduled = false
+  /// The encrypted bytes that the library takes from; nil once all are taken.
+  var input: Chunk?
+  /// Plain bytes that wait for the handshake or for the lower stream.
+  var queue: [Chunk] = []
+  var queueCount = 0
+  /// Whether the lower stream has queued bytes.
+  var isLowerBlocked = false
+  /// Whether a `write` returned false and `onWritable` has not followed yet.
+  var owesWritable = false
+  /// The records sent since the last new key.
+  var recordsWithKey = 0
+  /// How many records are sent with one key.
+  var recordsPerKey = TLSStream.defaultRecordsPerKey
+  /// How often the key was changed.
+  var keyChanges = 0
+
+  /// How many records are sent with one key: a quarter of what AES-GCM allows (2^24.5, RFC 8446,
+  /// 5.5), so that also other errors of counting do no harm.
+  static let defaultRecordsPerKey = 1 << 22
+
+  /// A stream over `lower`, which must be new and belongs to it from now on.
+  ///
+  /// - Parameters:
+  ///   - memory: that of `loop`.
+  ///   - trust: for clients: whether the server with this raw ed25519 key may be used. Called during
+  ///     the handshake; it must not use the stream.
+  package init(
+    over lower: any ByteStream, _ context: TLSContext, on loop: any EventLoop, memory: TLSMemory,
+    trust: (([UInt8]) -> Bool)? = nil
+  ) {
+    precondition(context.role == .server || trust != nil, "a client decides whom it trusts")
+    self.lower = lower
+    self.loop = loop
+    self.memory = memory
+    self.context = context
+    self.trust = trust
+  }
+
+  deinit {
+    if let tls { telpher_tls_free(tls) }
+  }
+
+  // MARK: The handshake
+
+  /// Begins the handshake, unless it has begun.
+  package func startHandshake() {
+    loop.checkIsolated()
+    guard case .new = phase else { return }
+    let owner = telpher_tls_owner(
+      context: Unmanaged.passUnretained(self).toOpaque(), write: streamWrites, trust: streamTrusts)
+    phase = .shakingHands
+    // The closures keep this stream alive until it is closed, as those of a backend do.
+    lower.onRead = { [self] in didRead($0) }
+    lower.onEnd = { [self] in lowerDidEnd($0) }
+    lower.onWritable = { [self] in lowerDidBecomeWritable() }
+    lower.onWriteFailure = { [self] in writingDidFail($0) }
+    guard let made = telpher_tls_new(context.context, context.role == .server ? 1 : 0, owner) else {
+      let error = TransportError(.exhausted, "TLS with \(peer): no memory")
+      _ = loop.schedule(after: 0) { [self] in didFail(error) }
+      return
+    }
+    tls = made
+    // A client's first message; a server has nothing to say yet.
+    _ = telpher_tls_handshake(made)
+    lower.resumeReading()
+  }
+
+  /// Goes on with the handshake, with the bytes that have arrived.
+  func continueHandshake() {
+    guard let tls else { return }
+    switch telpher_tls_handshake(tls) {
+    case TELPHER_TLS_NEEDS_INPUT: break
+    case TELPHER_TLS_DONE:
+      phase = .open
+      let report = onHandshake
+      onHandshake = nil
+      let agreement = agreement(of: tls)
+      self.agreement = agreement
+      report?(.success(agreement))
+      writeQueue()
+    default: didFail(failure(of: tls))
+    }
+  }
+
+  private func agreement(of tls: OpaquePointer) -> TLSAgreement {
+    let length = telpher_tls_peer_certificate(tls, nil, 0)
+    var certificate = [UInt8](repeating: 0, count: length)
+    _ = telpher_tls_peer_certificate(tls, &certificate, length)
+    // A certificate has no longer name: names of hosts have 253 bytes, URIs here are short.
+    var name = [CChar](repeating: 0, count: 1_024)
+    let count = telpher_tls_peer_name(tls, &name, name.count)
+    return TLSAgreement(
+      cipher: String(cString: telpher_tls_cipher(tls)),
+      group: String(cString: telpher_tls_group(tls)),
+      peerCertificate: length > 0 ? certificate : nil,
+      peerName: count > 0
+        ? String(decoding: name.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil)
+  }
+
+  /// Keying material that both ends can derive and nothing in between can (RFC 8446, 7.5).
+  ///
+  /// - Returns: nil before the end of the handshake and after the end of the connection.
+  package func exportKeyingMaterial(label: String, length: Int) -> [UInt8]? {
+    loop.checkIsolated()
+    guard case .open = phase, let tls else { return nil }
+    var bytes = [UInt8](repeating: 0, count: length)
+    let isDone = Array(label.utf8).withChars { telpher_tls_export(tls, $0, $1, &bytes, length) }
+    return isDone == 1 ? bytes : nil
+  }
+
+  fileprivate func trusts(_ key: [UInt8]) -> Bool { trust?(key) ?? false }
+
+  // MARK: The end
+
+  func failure(of tls: OpaquePointer) -> TransportError {
+    TransportError(.broken, "TLS with \(peer): \(String(cString: telpher_tls_message(tls)))")
+  }
+
+  /// Ends both sides because of an error. Only from within callbacks of the lower stream or the loop.
+  func didFail(_ error: TransportError) {
+    switch phase {
+    case .failed, .closed: return
+    case .new, .shakingHands, .open: break
+    }
+    phase = .failed(error)
+    lower.pauseReading()
+    input = nil
+    let report = onHandshake
+    onHandshake = nil
+    report?(.failure(error))
+    readRecords()
+    writingDidFail(error)
+  }
+
+  private func lowerDidEnd(_ error: TransportError?) {
+    guard case .open = reading else { return }
+    if let error { return didFail(error) }
+    let what =
+      if case .open = phase { "without a close_notify: it may have been cut" } else {
+        "during the handshake"
+      }
+    didFail(TransportError(.broken, "TLS with \(peer): the connection ended \(what)"))
+  }
+
+  package func close() {
+    loop.checkIsolated()
+    if case .closed = phase { return }
+    phase = .closed
+    (onRead, onEnd, onWritable, onWriteFailure, onHandshake) = (nil, nil, nil, nil, nil)
+    (queue, queueCount, input) = ([], 0, nil)
+    if let tls { telpher_tls_free(tls) }
+    tls = nil
+    lower.close()
+  }
+
+  package func setResetsOnClose(_ resets: Bool) {
+    loop.checkIsolated()
+    if case .closed = phase { return }
+    lower.setResetsOnClose(resets)
+  }
+
+  // MARK: Facts of the lower stream
+
+  package var peer: PeerIdentity { lower.peer }
+  package var tcpPorts: TCPPorts? { lower.tcpPorts }
+  package func isAcknowledged(within nanoseconds: UInt64) -> Bool {
+    lower.isAcknowledged(within: nanoseconds)
+  }
+}
+
+/// What a handshake has agreed on.
+package struct TLSAgreement: Sendable, Equatable {
+  /// The cipher, by its name in the standard, such as `TLS_AES_128_GCM_SHA256`.
+  package var cipher: String
+  /// The group in which the keys were agreed on, such as `x25519`.
+  package var group: String
+  /// The peer's certificate as DER; nil if it has shown none.
+  package var peerCertificate: [UInt8]?
+  /// The first URI of the peer's certificate, or else its first DNS name.
+  package var peerName: String?
+}
+
+private func streamWrites(
+  _ context: UnsafeMutableRawPointer?, _ bytes: UnsafeRawPointer?, _ count: Int
+) {
+  guard let context, let bytes else { preconditionFailure("the library passes both on") }
+  Unmanaged<TLSStream>.fromOpaque(context).takeUnretainedValue()
+    .send(UnsafeRawBufferPointer(start: bytes, count: count))
+}
+
+private func streamTrusts(_ context: UnsafeMutableRawPointer?, _ key: UnsafePointer<UInt8>?)
+  -> Int32
+{
+  guard let context, let key else { preconditionFailure("the library passes both on") }
+  let bytes = Array(UnsafeBufferPointer(start: key, count: HostKey.publicKeyLength))
+  return Unmanaged<TLSStream>.fromOpaque(context).takeUnretainedValue().trusts(bytes) ? 1 : 0
+}
