@@ -11,15 +11,25 @@ package import TelpherWire
 ///   any change to a HELLO is detected.
 /// - It covers the role: a proof can't be sent back to the side that made it.
 /// - It covers the address: a program that listens on another port can't relay the proofs to the
-///   server and take over the connection.
+///   server and take over the connection. Over TLS it covers the channel binding instead, which is
+///   another one on each connection.
 package struct TokenProver: ConnectionProver {
   private let token: Token
-  private let address: String
+  /// The address, or the channel binding.
+  private let place: String
 
   /// A prover for connections to `address`. Both sides must use the same host and port.
   package init(_ token: Token, at address: SocketAddress) {
     self.token = token
-    self.address = address.provenName
+    place = address.provenName
+  }
+
+  /// A prover for one TLS connection.
+  ///
+  /// - Parameter channelBinding: the value that only the two ends of the connection know.
+  package init(_ token: Token, channelBinding: [UInt8]) {
+    self.token = token
+    place = "tls \(Hexadecimal.text(channelBinding))"
   }
 
   package func proof(of role: Session.Role, over transcript: [UInt8]) -> [UInt8] {
@@ -28,7 +38,7 @@ package struct TokenProver: ConnectionProver {
       case .client: "client"
       case .server: "server"
       }
-    let message = Array("telpher \(name) v1\n\(address)\n".utf8) + transcript
+    let message = Array("telpher \(name) v1\n\(place)\n".utf8) + transcript
     var code = [UInt8](repeating: 0, count: WireConstants.proofLength)
     let isMade = telpher_hmac_sha256(
       token.bytes, token.bytes.count, message, message.count, &code)

@@ -127,6 +127,12 @@ struct Failure: Error, Equatable {
     self.message = message
   }
 
+  /// A failure with another exit status.
+  init(_ message: String, status: Int32) {
+    self.init(message)
+    self.status = status
+  }
+
   /// The reader of standard output has closed it, as in `telpher ls | head -1`. The program ends
   /// without a message and with the status of a program that SIGPIPE ended.
   static var noReader: Failure {

@@ -169,7 +169,7 @@ struct RootCommand: AsyncParsableCommand {
       ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,
       MoveCommand.self, ForwardCommand.self, ProcessesCommand.self, KillCommand.self,
       PingCommand.self, InfoCommand.self,
-      UninstallCommand.self, TokenCommand.self,
+      UninstallCommand.self, TokenCommand.self, KeysCommand.self,
       ConnectionsCommand.self, DisconnectCommand.self, RelayCommand.self, JobHostCommand.self,
       ClassicCommand.self,
     ])

@@ -53,8 +53,10 @@ public actor Connection {
   /// its user (SO_PEERCRED, unix(7)). Nothing is sent to any other process.
   ///
   /// - Parameters:
-  ///   - token: the server's token, needed for TCP. The token itself is not sent: each side proves
+  ///   - token: the server's token, needed for TCP and TLS. The token itself is not sent: each side proves
   ///     that it knows the token, the server first, before any request is sent.
+  ///   - hostKey: the fingerprint of the server's host key, needed for TLS, as 'telpher serve' prints
+  ///     it: `SHA256:...`. The server must prove that it has the key before anything is sent.
   ///   - trustedUsers: the ids of further users whose servers on Unix sockets are accepted.
   ///   - environment: the whole environment of the carrier: ssh needs HOME, PATH and SSH_AUTH_SOCK.
   ///   - timeout: how long the server has to accept the connection, and again to answer on it; nil
@@ -69,7 +71,7 @@ public actor Connection {
   ///   ended.
   public static func connect(
     to endpoint: Endpoint, on loop: any EventLoop, token: Token? = nil,
-    trustedUsers: Set<UInt32> = [], environment: [String: String] = [:],
+    hostKey: String? = nil, trustedUsers: Set<UInt32> = [], environment: [String: String] = [:],
     timeout: Duration? = nil
   ) async throws -> Connection {
     let connection = Connection(loop: loop)
@@ -77,6 +79,15 @@ public actor Connection {
     case .socket(let address):
       try await connection.open(
         address, token: token, trustedUsers: trustedUsers, timeout: timeout ?? defaultTimeout)
+    case .tls(let address):
+      guard let hostKey, let token else {
+        throw ClientError(
+          .notAuthenticated,
+          "\(address) can't be used without the fingerprint of the server's host key and its token")
+      }
+      return try await connect(
+        to: address, on: loop, hostKey: HostKeyCheck(fingerprint: hostKey), proof: .token(token),
+        timeout: timeout)
     case .carrier(let carrier):
       let variables = environment.map { (SystemString($0), SystemString($1)) }
       try await connection.open(
@@ -99,8 +110,8 @@ public actor Connection {
   /// How often to try a server on TCP that refuses the connection because of a limit, and the pause
   /// after the first attempt, in nanoseconds. The pause doubles each time, to 0.3 s in all. A retry
   /// is safe because no request has been sent yet.
-  private static let attempts = 6
-  private static let firstPause: UInt64 = 10_000_000
+  static let attempts = 6
+  static let firstPause: UInt64 = 10_000_000
 
   private func open(
     _ address: SocketAddress, token: Token?, trustedUsers: Set<UInt32>, timeout: Duration
@@ -150,7 +161,7 @@ public actor Connection {
     }
   }
 
-  private func pause(_ nanoseconds: UInt64) async {
+  func pause(_ nanoseconds: UInt64) async {
     await withCheckedContinuation { done in
       _ = loop.schedule(after: nanoseconds) { done.resume() }
     }

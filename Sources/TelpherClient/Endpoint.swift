@@ -4,10 +4,12 @@ public import TelpherTransport
 public enum Endpoint: Sendable, Equatable {
   /// A Unix socket, or a TCP socket on this machine.
   case socket(SocketAddress)
+  /// A server on any machine that listens with TLS.
+  case tls(TLSAddress)
   /// Another place, reached through a program that starts a server there for this connection.
   case carrier(Carrier)
 
-  /// Parses `unix:PATH`, `tcp:HOST:PORT`, `ssh://[USER@]HOST[:PORT]`, `docker://CONTAINER`,
+  /// Parses `unix:PATH`, `tcp:HOST:PORT`, `tls://HOST[:PORT]`, `ssh://[USER@]HOST[:PORT]`, `docker://CONTAINER`,
   /// `podman://CONTAINER`, `kubectl://[CONTEXT/]NAMESPACE/POD[/CONTAINER]` or `exec:COMMAND ...`.
   ///
   /// - Throws: `ClientError` (`badAddress`) with a message that explains the mistake.
@@ -16,10 +18,14 @@ public enum Endpoint: Sendable, Equatable {
       self = .carrier(carrier)
       return
     }
+    if let address = try TLSAddress(parsing: text) {
+      self = .tls(address)
+      return
+    }
     do throws(TransportError) {
       self = .socket(try SocketAddress(parsing: text))
     } catch {
-      throw ClientError(.badAddress, "\(error.message), or \(Carrier.forms)")
+      throw ClientError(.badAddress, "\(error.message), \(TLSAddress.form), or \(Carrier.forms)")
     }
   }
 }
@@ -29,6 +35,7 @@ extension Endpoint: CustomStringConvertible {
   public var description: String {
     switch self {
     case .socket(let address): address.description
+    case .tls(let address): address.description
     case .carrier(let carrier): carrier.description
     }
   }

@@ -2,6 +2,7 @@ public import Logging
 internal import Synchronization
 internal import TelpherFileStore
 internal import TelpherForward
+package import TelpherTLS
 internal import TelpherTransfer
 public import TelpherTransport
 
@@ -49,17 +50,27 @@ public final class Server: Sendable {
   /// - Returns: the bound address; port 0 is replaced by the port that the system chose.
   /// - Throws: `TransportError` if the address can't be bound.
   public func listen(at address: SocketAddress) async throws -> SocketAddress {
+    try await listen(at: address, over: nil)
+  }
+
+  /// Listens at `address` on all loops, with TLS if `door` is not nil.
+  ///
+  /// - Returns: the bound address; port 0 is replaced by the port that the system chose.
+  /// - Throws: `TransportError` if the address can't be bound.
+  package func listen(at address: SocketAddress, over door: TLSDoor?) async throws -> SocketAddress
+  {
     let socket = try await loops[0].bind(address, backlog: Self.backlog)
-    try await listen(on: socket)
+    try await listen(on: socket, over: door)
     return socket.address
   }
 
-  /// Accepts connections from `socket` on all loops. The server closes it.
+  /// Accepts connections from `socket` on all loops, with TLS if `door` is not nil. The server closes
+  /// the socket.
   ///
   /// - Throws: `TransportError` if the loops can't serve it; it is closed then.
-  package func listen(on socket: any BoundSocket) async throws {
+  package func listen(on socket: any BoundSocket, over door: TLSDoor? = nil) async throws {
     do {
-      for loop in loops { try await loop.serve(socket) }
+      for loop in loops { try await loop.serve(socket, door) }
     } catch {
       socket.close()
       throw error

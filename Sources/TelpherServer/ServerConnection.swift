@@ -35,6 +35,8 @@ final class ServerConnection: LinkDelegate {
   private let keyCheck: KeyCheck?
   /// The listener that has accepted it as a stranger; nil if its transport identifies the peer.
   var entrance: ServerCore.Entrance?
+  /// The cipher and the group of its TLS; nil without.
+  var tls: String?
 
   /// - Parameters:
   ///   - client: who the client is if it is no stranger, or once it has proved that it knows the token.
@@ -198,6 +200,7 @@ final class ServerConnection: LinkDelegate {
     case .info:
       var result = CloseResult(.ok)
       result.info = server.info()
+      result.info?.tls = tls
       link.close(stream, result)
     case .commands(let request):
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
@@ -329,10 +332,6 @@ final class ServerConnection: LinkDelegate {
     return passage
   }
 
-  func refuse(_ stream: StreamID, _ message: String) {
-    link.close(stream, CloseResult(.refused, message: message))
-  }
-
   func link(_ link: Link, didReceive chunk: Chunk, on stream: StreamID, _ channel: Channel) {
     guard let work = streams[stream] else { return link.consume(stream, channel, chunk.count) }
     work.receive(chunk, on: channel)
@@ -374,6 +373,9 @@ final class ServerConnection: LinkDelegate {
 
   func link(_ link: Link, didEnd end: LinkEnd) {
     helloTimer?.cancel()
+    if awaitsOpening, entrance?.door != nil, !server.isDraining {
+      server.penalize(link.peer, for: SourcePenalties.Offense(end))
+    }
     logger.debug("connection ended", metadata: ["why": "\(end)", "commands": "\(streams.count)"])
     // A refused client was logged when it was refused.
     if case .peerFault(let error) = end, standing != .refused, error.code != .shuttingDown {
@@ -391,9 +393,4 @@ final class ServerConnection: LinkDelegate {
     guard let reasons = keyCheck?.reasons, !reasons.isEmpty else { return "\(error)" }
     return "\(error): \(reasons.joined(separator: "; "))"
   }
-
-  // A server opens no streams and waits for no PONG of its own, so it ignores these.
-  func link(_ link: Link, didClose stream: StreamID, result: [UInt8]) {}
-  func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {}
-  func link(_ link: Link, didReceivePong number: UInt64) {}
 }

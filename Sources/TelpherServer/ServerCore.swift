@@ -6,6 +6,7 @@ internal import TelpherCommand
 internal import TelpherFileStore
 internal import TelpherForward
 internal import TelpherLink
+internal import TelpherTLS
 internal import TelpherTransfer
 internal import TelpherTransport
 internal import TelpherWire
@@ -41,13 +42,17 @@ final class ServerCore {
   let lookup: HostLookup
   /// The jobs of all loops of the server.
   let table: JobTable
-  private let logger: Logger
+  let logger: Logger
   /// Logs refused clients.
   let refusals: RefusalLog
-  private var strangers: StrangerQuota
+  var strangers: StrangerQuota
+  /// Connections whose TLS handshake is under way.
+  var arrivals: [ObjectIdentifier: TLSArrival] = [:]
+  /// The memory that the TLS connections of this loop share.
+  private(set) lazy var tlsMemory = TLSMemory()
   let startedAt: UInt64
   private var listeners: [any Listener] = []
-  private var connections: [ObjectIdentifier: ServerConnection] = [:]
+  private(set) var connections: [ObjectIdentifier: ServerConnection] = [:]
   private var fileJobs = 0
   private var phase = Phase.serving
   private var drainTimer, leaveTimer: (any LoopTimer)?
@@ -91,9 +96,11 @@ final class ServerCore {
 
   // MARK: Connections
 
-  func serve(_ socket: any BoundSocket) throws(TransportError) {
-    let entrance = Entrance(socket.address)
-    let listener = try loop.serve(socket) { [unowned self] in accept($0, at: entrance) }
+  func serve(_ socket: any BoundSocket, _ door: TLSDoor?) throws(TransportError) {
+    let entrance = Entrance(socket.address, door)
+    let listener = try loop.serve(socket) { [unowned self] stream in
+      if let door { greet(stream, at: entrance, door) } else { accept(stream, at: entrance) }
+    }
     entrance.listener = listener
     listeners.append(listener)
   }
@@ -101,10 +108,14 @@ final class ServerCore {
   /// An address at which this loop accepts connections.
   final class Entrance {
     let address: SocketAddress
+    /// The TLS of its connections; nil if they have none.
+    let door: TLSDoor?
     fileprivate(set) weak var listener: (any Listener)?
-    fileprivate var pace = StrangerPace()
+    var pace = StrangerPace()
 
-    fileprivate init(_ address: SocketAddress) { self.address = address }
+    fileprivate init(_ address: SocketAddress, _ door: TLSDoor?) {
+      (self.address, self.door) = (address, door)
+    }
   }
 
   /// Accepts a new connection. If the peer may not connect or a limit is reached, sends GOAWAY with
@@ -113,7 +124,17 @@ final class ServerCore {
   /// - Parameter entrance: the listener that accepted it; nil for a connection over open
   ///   descriptors.
   func accept(_ stream: any ByteStream, at entrance: Entrance? = nil) {
-    switch access.decide(stream.peer, at: entrance?.address) {
+    admit(stream, access.decide(stream.peer, at: entrance?.address), at: entrance)
+  }
+
+  /// Creates a connection as `decision` says.
+  ///
+  /// - Parameter hasWaited: whether the entrance has counted the peer as a stranger already.
+  func admit(
+    _ stream: any ByteStream, _ decision: Access.Decision, at entrance: Entrance?,
+    hasWaited: Bool = false
+  ) {
+    switch decision {
     case .refused(let error, let cause):
       refusals.record(
         "refused a client", ["peer": "\(stream.peer)", "why": "\(cause ?? error.message)"])
@@ -130,15 +151,10 @@ final class ServerCore {
       guard let entrance else { preconditionFailure("only a listener accepts strangers") }
       let connection = connection(over: stream, standing: .stranger, prover: prover)
       connection.entrance = entrance
-      if let pause = entrance.pace.admit(at: loop.now) { entrance.listener?.pause(for: pause) }
-      let evicted = strangers.admit(
-        ObjectIdentifier(connection), from: source, at: ObjectIdentifier(entrance),
-        hasUnread: { [connections] in connections[$0]?.link.hasUnreadBytes == true })
+      if !hasWaited { count(strangerAt: entrance) }
+      let evicted = place(ObjectIdentifier(connection), from: source, at: entrance)
       begin(connection)
-      guard let evicted else { return }
-      refusals.record(
-        "refused a client", ["peer": "\(stream.peer)", "why": "\(strangerLimitError)"])
-      connections[evicted]?.refuse(strangerLimitError)
+      if let evicted { evict(evicted, for: stream.peer) }
     }
   }
 
@@ -161,6 +177,9 @@ final class ServerCore {
       configuration: linkConfiguration)
     let connection = ServerConnection(
       link: link, server: self, standing: standing, logger: logger)
+    if let agreement = (stream as? TLSStream)?.agreement {
+      connection.tls = "\(agreement.cipher), \(agreement.group)"
+    }
     connections[ObjectIdentifier(connection)] = connection
     return connection
   }
@@ -182,34 +201,6 @@ final class ServerCore {
       .limitReached,
       "the server has \(configuration.maxConnections) connections (max_connections): try again later"
     )
-  }
-
-  /// The error for a stranger that is evicted for a new one.
-  private var strangerLimitError: WireError {
-    WireError(
-      .limitReached,
-      "too many connections wait for authentication (max_strangers, max_strangers_per_source): try again"
-    )
-  }
-
-  /// Counts a stranger that has authenticated as a known connection.
-  ///
-  /// - Returns: false if `maxConnections` is reached.
-  func countAuthenticated(_ connection: ServerConnection) -> Bool {
-    strangers.remove(ObjectIdentifier(connection))
-    connection.entrance?.pace.didAuthenticate()
-    let isBooked = ServerCounters.book(counters.connections, limit: configuration.maxConnections)
-    if !isBooked { refusals.record("refused a client", ["why": "\(connectionLimitError)"]) }
-    return isBooked
-  }
-
-  /// Removes a connection from the counter of its standing.
-  func uncount(_ connection: ServerConnection) {
-    switch connection.standing {
-    case .stranger: strangers.remove(ObjectIdentifier(connection))
-    case .known: counters.connections.subtract(1, ordering: .relaxed)
-    case .refused: break
-    }
   }
 
   func connectionDidEnd(_ connection: ServerConnection) {
@@ -311,6 +302,7 @@ final class ServerCore {
     phase = .draining
     closeListeners()
     leaveTimer?.cancel()
+    arrivals.values.forEach { $0.end(nil) }
     connections.values.forEach { $0.drain() }
     drainTimer = loop.schedule(after: configuration.drainLimit) { [unowned self] in
       table.jobs(on: loop).forEach { $0.end(.shutdown) }
@@ -373,7 +365,8 @@ final class ServerCore {
 
   /// Whether no connections, commands, file requests or durable jobs are left.
   var isIdle: Bool {
-    connections.isEmpty && (fileJobs == 0 || phase == .stopped) && !table.hasJobs(on: loop)
+    connections.isEmpty && arrivals.isEmpty && (fileJobs == 0 || phase == .stopped)
+      && !table.hasJobs(on: loop)
       && keeper?.hasLiveJobs != true
   }
 

@@ -1,5 +1,6 @@
 internal import Synchronization
 internal import TelpherLink
+internal import TelpherTransport
 
 /// Counters that all loops of a server share, for its limits and for the answer to `info`.
 final class ServerCounters: Sendable {
@@ -7,6 +8,8 @@ final class ServerCounters: Sendable {
   let started = Atomic<UInt64>(0)
   /// Sockets that clients have opened.
   let sockets = Atomic<Int>(0)
+  /// Penalties of addresses whose TLS connections have not authenticated.
+  let penalties = Monitor(SourcePenalties())
 
   /// Bytes of OPEN frames longer than 64 KiB that are arriving.
   let openBytes = Atomic<Int>(0)

@@ -1,6 +1,7 @@
 internal import Logging
 internal import TelpherFileStore
 internal import TelpherForward
+internal import TelpherTLS
 internal import TelpherTransfer
 internal import TelpherTransport
 
@@ -27,8 +28,8 @@ actor ServerLoop {
     try loop.bind(to: address, backlog: backlog)
   }
 
-  func serve(_ socket: any BoundSocket) throws(TransportError) {
-    try core.serve(socket)
+  func serve(_ socket: any BoundSocket, _ door: TLSDoor?) throws(TransportError) {
+    try core.serve(socket, door)
   }
 
   func serve(reading input: Int32, writing output: Int32) throws(TransportError) {

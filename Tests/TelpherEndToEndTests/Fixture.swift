@@ -1,14 +1,18 @@
 import Glibc
 import Logging
+import TelpherAccess
 import TelpherClient
+import TelpherKeys
 import TelpherRelay
 import TelpherServer
+import TelpherTLS
 import TelpherTestSupport
 import TelpherTransport
 import Testing
 
 /// A server and a client in this process, each on its own loop, over a real socket. With
-/// TELPHER_TEST_RELAY in the environment, clients reach the server through a relay.
+/// TELPHER_TEST_RELAY in the environment, clients reach the server through a relay; with
+/// TELPHER_TEST_TLS, those of `connect()` use TLS.
 struct Fixture {
   let server: Server
   let clientLoop: any EventLoop
@@ -18,10 +22,41 @@ struct Fixture {
   /// Whether clients reach the server through a relay.
   static let usesRelay = getenv("TELPHER_TEST_RELAY") != nil
 
+  /// Whether clients use TLS.
+  static let usesTLS = getenv("TELPHER_TEST_TLS") != nil
+  /// Where clients connect with TLS; nil if they do not.
+  private let secured: Secured?
+
+  /// A listener with TLS.
+  private struct Secured {
+    let address: TLSAddress
+    let token: Token
+    let fingerprint: String
+
+    /// Makes `server`, which requires `token`, listen.
+    init(_ server: Server, _ token: Token) async throws {
+      let key = HostKey.random()
+      let door = TLSDoor(try TLSContext(server: key))
+      let bound = try await server.listen(at: .tcp(host: "127.0.0.1", port: 0), over: door)
+      guard case .tcp(let host, let port) = bound else {
+        preconditionFailure("it listens where it was told to")
+      }
+      address = TLSAddress(host: host, port: port)
+      self.token = token
+      fingerprint = try #require(SSHPublicKey(ed25519: key.publicKey)).fingerprint
+    }
+  }
+
   /// A new connection to the server.
   func connect() async throws -> Connection {
+    if let secured {
+      return try await Connection.connect(
+        to: .tls(secured.address), on: clientLoop, token: secured.token,
+        hostKey: secured.fingerprint, timeout: .seconds(600))
+    }
     // On a busy machine a slow server must not look like a silent one.
-    try await Connection.connect(to: .socket(address), on: clientLoop, timeout: .seconds(600))
+    return try await Connection.connect(
+      to: .socket(address), on: clientLoop, timeout: .seconds(600))
   }
 
   /// Runs `body` with a server, and checks that everything ends after it.
@@ -39,6 +74,8 @@ struct Fixture {
     // On a busy machine a slow client must not look like a silent one.
     configuration.helloTimeout = 600_000_000_000
     configuration.link.lostAfter = 3_600_000_000_000
+    let token = Token.random()
+    if usesTLS { configuration.tokens = TokenSource(token) }
     configure(&configuration)
     var logger = Logger(label: "test")
     logger.logLevel = .critical
@@ -57,7 +94,9 @@ struct Fixture {
         over: connection, at: [.unix(path: path + ".relay")], client: nil, configuration)
       address = .unix(path: path + ".relay")
     }
-    let fixture = Fixture(server: server, clientLoop: clientLoop, address: address)
+    let secured = usesTLS && !relayed ? try await Secured(server, token) : nil
+    let fixture = Fixture(
+      server: server, clientLoop: clientLoop, address: address, secured: secured)
     let result: Result<Value, any Error>
     do { result = .success(try await body(fixture)) } catch { result = .failure(error) }
     await server.stop()

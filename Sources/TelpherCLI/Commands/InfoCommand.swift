@@ -54,6 +54,7 @@ struct InfoCommand: AsyncParsableCommand {
       ("running", "\(info.running)"), ("started", "\(info.started)"),
     ]
     let others: [(String, String)] = [
+      ("tls", info.tls ?? ""),
       ("enforceable limits", info.enforceableLimits.map(shown) ?? "unknown"),
       (
         "limits of every command",

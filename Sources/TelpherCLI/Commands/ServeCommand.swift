@@ -19,9 +19,10 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The address to listen at: unix:PATH, tcp:HOST:PORT (this machine only) or stdio.",
+      "The address to listen at: unix:PATH, tcp:HOST:PORT (this machine only), tls:HOST:PORT or stdio.",
       discussion: """
-        May be repeated. stdio serves a single connection on standard input and output. Default: \
+        May be repeated. tls is encrypted, and HOST may be any address of this machine: \
+        tls:[::]:7722 listens at all of them, at the port that clients use by default. stdio serves a single connection on standard input and output. Default: \
         unix:$XDG_RUNTIME_DIR/telpher.sock, else unix:/tmp/telpher-UID/telpher.sock.
         """,
       valueName: "address"),
@@ -30,12 +31,41 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The file with the secret token that TCP clients must know; created if missing.",
+      "The file with the secret token that TCP and TLS clients must know; created if missing.",
       discussion:
         "The file must be yours and readable only by you. Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token.",
       valueName: "file"),
     completion: .file())
   var tokenFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "For tls: the file with the host key (ed25519, PEM) by which clients know this server.",
+      discussion: """
+        Created if missing. It must be yours and readable only by you. The server prints the \
+        fingerprint at its start. Default: ~/.config/telpher/host_key.
+        """, valueName: "file"),
+    completion: .file())
+  var hostKeyFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "For tls: takes only clients whose certificate one of these authorities (PEM) has signed.",
+      discussion: """
+        Such a client needs no token. Its identity is the first URI or else the first DNS name of \
+        its certificate. The file is read again at SIGHUP; open connections stay open.
+        """, valueName: "file"),
+    completion: .file())
+  var clientCa: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --client-ca: refuses the certificates that these revocation lists (PEM) name.",
+      discussion: """
+        With this option each authority needs a current list. The file is read again at SIGHUP.
+        """, valueName: "file"),
+    completion: .file())
+  var clientCrl: String?
 
   @Option(
     help: ArgumentHelp(
@@ -170,6 +200,13 @@ struct ServeCommand: AsyncParsableCommand {
     if replace && relay != nil {
       throw ValidationError("--relay cannot be combined with --replace")
     }
+    guard clientCrl == nil || clientCa != nil else {
+      throw ValidationError("--client-crl needs --client-ca")
+    }
+    let usesTLS = listen.contains { if case .tls = $0 { true } else { false } }
+    guard usesTLS || (hostKeyFile == nil && clientCa == nil) else {
+      throw ValidationError("--host-key-file and --client-ca need --listen tls:HOST:PORT")
+    }
     let kinds = limits.map(\.kind)
     if let twice = kinds.first(where: { kind in kinds.filter { $0 == kind }.count > 1 }) {
       throw ValidationError("--limit \(twice.optionName) is given twice")
@@ -208,7 +245,10 @@ struct ServeCommand: AsyncParsableCommand {
       runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
       forwardsConnections: !noForward && root == nil, jobsFolder: jobs,
       predecessor: predecessor,
-      files: root.map(ServedFiles.init) ?? (noCommands || readOnly ? .home : .all), logger: logger)
+      files: root.map(ServedFiles.init) ?? (noCommands || readOnly ? .home : .all),
+      tls: ServedTLS(
+        hostKeyFile: hostKeyFile, clientAuthorities: clientCa, revocationLists: clientCrl),
+      logger: logger)
     try await host.serve(listen)
   }
 

@@ -41,6 +41,12 @@ struct HostReach: Sendable {
           asks: false
         ).connect(to: carrier, on: loop, timeout: settings.connectTimeout)
       }
+    case .tls(let address):
+      connection = try await TLSReach(
+        address: address, settings: settings.tls(environment),
+        tokenFile: ServerReach.tokenPath(settings.tokenFile, environment),
+        timeout: settings.connectTimeout, asks: false
+      ).connect(on: loop)
     case .socket(let address):
       var token: Token?
       if case .tcp(let host, _) = address {

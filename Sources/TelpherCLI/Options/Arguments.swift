@@ -85,18 +85,26 @@ struct EnvironmentVariable: Sendable, Equatable {
 enum ListenAddress: Sendable, Equatable {
   /// A Unix or TCP socket.
   case socket(SocketAddress)
+  /// A TCP socket with TLS.
+  case tls(SocketAddress)
   /// Standard input and output, which form one connection.
   case stdio
 
-  /// Reads `unix:PATH`, `tcp:HOST:PORT` or `stdio`.
+  /// Reads `unix:PATH`, `tcp:HOST:PORT`, `tls:HOST:PORT` or `stdio`.
   ///
   /// - Throws: `ValidationError` that says what is wrong with it.
   static func parse(_ text: String) throws -> ListenAddress {
     if text == "stdio" { return .stdio }
+    if text.hasPrefix("tls:") {
+      guard let address = try? SocketAddress(parsing: "tcp:" + text.dropFirst("tls:".count)) else {
+        throw ValidationError("'\(text)' is not an address: write tls:HOST:PORT")
+      }
+      return .tls(address)
+    }
     do throws(TransportError) {
       return .socket(try SocketAddress(parsing: text))
     } catch {
-      throw ValidationError("\(error.message), or stdio")
+      throw ValidationError("\(error.message), or tls:HOST:PORT or stdio")
     }
   }
 }

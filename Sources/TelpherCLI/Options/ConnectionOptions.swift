@@ -1,16 +1,47 @@
 internal import ArgumentParser
+internal import Glibc
 internal import TelpherClient
 
 /// The options that say how to connect to a server, whichever it is.
 struct ConnectionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The file with the server's secret token, needed for tcp addresses.",
+      "The file with the server's secret token, needed for tcp and tls addresses.",
       discussion:
         "Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token. The server makes the file.",
       valueName: "file"),
     completion: .file())
   var tokenFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "For tls addresses: the fingerprint that the server's host key must have, as 'telpher serve' prints it: SHA256:...",
+      discussion: """
+        Without it, the key must be in ~/.config/telpher/known_hosts. The key of a host that is not \
+        there is shown on the terminal with a question; without a terminal it is refused.
+        """, valueName: "fingerprint"),
+    transform: HostKeyArgument.parse)
+  var hostKey: String?
+
+  @Flag(
+    help: ArgumentHelp(
+      "For tls addresses: accepts the key of a host that is not known yet, and remembers it.",
+      discussion: "A key that differs from the known one is refused nevertheless."))
+  var acceptNew = false
+
+  @Option(
+    help: ArgumentHelp(
+      "For tls addresses: shows the certificate in this file (PEM), instead of using the token.",
+      discussion: "For servers with --client-ca. It needs --client-key.", valueName: "file"),
+    completion: .file())
+  var clientCert: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The file with the private key of --client-cert (PEM, without a passphrase).",
+      discussion: "The file must be yours and readable only by you.", valueName: "file"),
+    completion: .file())
+  var clientKey: String?
 
   @Option(
     name: .customLong("trust-uid"),
@@ -64,10 +95,33 @@ struct ConnectionOptions: ParsableArguments {
   func settings(address: String?) -> ServerSettings {
     ServerSettings(
       address: address, tokenFile: tokenFile, trustedUsers: trustedUsers,
-      connectTimeout: connectTimeout, keep: keep, install: install)
+      connectTimeout: connectTimeout, keep: keep, install: install, hostKey: hostKey,
+      acceptsNewKeys: acceptNew, certificate: certificate)
+  }
+
+  private var certificate: TLSSettings.CertificateFiles? {
+    guard let clientCert, let clientKey else { return nil }
+    // A background process in another folder may read them.
+    return .init(
+      certificate: Self.absolute(clientCert), key: Self.absolute(clientKey))
+  }
+
+  private static func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+    defer { free(folder) }
+    return "\(String(cString: folder))/\(path)"
   }
 
   func validate() throws {
+    guard (clientCert == nil) == (clientKey == nil) else {
+      throw ValidationError("--client-cert and --client-key are needed together")
+    }
+    guard hostKey == nil || !acceptNew else {
+      throw ValidationError("--host-key and --accept-new can't be combined")
+    }
+    guard ArgumentText.isPlain(clientCert ?? ""), ArgumentText.isPlain(clientKey ?? "") else {
+      throw ValidationError("The values of --client-cert and --client-key must be UTF-8")
+    }
     guard ArgumentText.isPlain(tokenFile ?? "") else {
       throw ValidationError("The value of --token-file must be UTF-8")
     }

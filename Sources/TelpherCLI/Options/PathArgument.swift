@@ -10,7 +10,7 @@ struct PathArgument: Sendable, Equatable {
   let path: PathText
 
   /// Beginnings of addresses that would be taken for hosts.
-  private static let addresses: Set = ["unix", "tcp", "exec"]
+  private static let addresses: Set = ["unix", "tcp", "tls", "exec"]
 
   /// Reads a path.
   ///

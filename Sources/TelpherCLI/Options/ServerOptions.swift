@@ -11,11 +11,11 @@ struct ServerOptions: ParsableArguments {
   @Option(
     name: .customLong("on"),
     help: ArgumentHelp(
-      "The server: the name of a host, unix:PATH, tcp:HOST:PORT, \(Self.carriers)",
+      "The server: the name of a host, unix:PATH, tcp:HOST:PORT, tls://HOST[:PORT], \(Self.carriers)",
       discussion: """
         Default: $TELPHER_ON, else your own 'telpher serve' on this machine. Names are those of \
-        your configuration (see 'telpher on --help') and those that ssh knows. ssh, docker, podman \
-        and kubectl start the telpher on the PATH at their place. COMMAND is a program and its \
+        your configuration (see 'telpher on --help') and those that ssh knows. A tls \
+        address without a port means 7722. ssh, docker, podman and kubectl start the telpher on the PATH at their place. COMMAND is a program and its \
         arguments, whose standard input and output must reach a 'telpher serve --listen stdio'; \
         quotes work as in a shell, and nothing else has a meaning. Three parts after kubectl:// \
         are NAMESPACE/POD/CONTAINER; a context without a container is CONTEXT/NAMESPACE/POD/.

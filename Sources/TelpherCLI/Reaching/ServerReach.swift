@@ -55,6 +55,8 @@ struct ServerReach {
       }
       token = try Self.readToken(settings.tokenFile, environment)
     case .socket(.unix): break
+    case .tls:
+      if settings.certificate == nil { token = try Self.readToken(settings.tokenFile, environment) }
     }
     do {
       if let connection = try await connectThroughRelay(named, token) {
@@ -80,8 +82,13 @@ struct ServerReach {
     let reach = RelayReach(
       endpoint: server.endpoint, token: token,
       tokenFile: Self.tokenPath(settings.tokenFile, environment), timeout: settings.connectTimeout,
-      keep: keep, install: install, environment: environment, allVariables: Environment.all())
+      keep: keep, install: install, tls: tls(for: server.endpoint), environment: environment,
+      allVariables: Environment.all())
     return try await reach.connect(on: try loop ?? backend.makeClientLoop(startsPrograms: false))
+  }
+
+  private func tls(for endpoint: Endpoint) -> TLSSettings? {
+    if case .tls = endpoint { settings.tls(environment) } else { nil }
   }
 
   private var install: InstallPolicy { settings.install ?? .ask }
@@ -96,6 +103,15 @@ struct ServerReach {
         try await installer.connect(to: carrier, on: loop, timeout: timeout)
       }
     }
+    if case .tls(let address) = endpoint {
+      let reach = TLSReach(
+        address: address, settings: settings.tls(environment),
+        tokenFile: Self.tokenPath(settings.tokenFile, environment),
+        timeout: settings.connectTimeout)
+      return try await ConnectingSignals.interruptible(on: loop) {
+        try await reach.connect(on: loop)
+      }
+    }
     return try await Connection.connect(
       to: endpoint, on: loop, token: token, trustedUsers: Set(settings.trustedUsers),
       timeout: settings.connectTimeout)
@@ -103,6 +119,11 @@ struct ServerReach {
 
   /// Adds to `error` what the user can do about it.
   private static func advise(_ error: ClientError, _ endpoint: Endpoint) -> ClientError {
+    if case .tls = endpoint {
+      return ClientError(
+        error.code,
+        "\(error.message); start a server there with 'telpher serve --listen tls:HOST:PORT'")
+    }
     guard case .socket(let address) = endpoint else { return error }
     let advice =
       if case .unix(let path) = address, let owner = ownerOfForbidden(path) {
@@ -186,7 +207,7 @@ struct ServerReach {
     let path = tokenPath(option, environment)
     if access(path, F_OK) != 0, errno == ENOENT {
       throw Failure(
-        "there is no token file \(path): the server makes it when 'telpher serve --listen tcp:HOST:PORT' first starts; if its token is in another file, name that with --token-file",
+        "there is no token file \(path): the server makes it when 'telpher serve --listen tcp:HOST:PORT' first starts, or with tls: another machine's server has it there; if the token is in another file, name that with --token-file",
         kind: "not_authenticated")
     }
     do throws(SecretFile.Failure) {

@@ -1,4 +1,5 @@
 internal import TelpherClient
+internal import TelpherKeys
 
 /// Which server to use and how to connect to it: the values of `ServerOptions`.
 struct ServerSettings: Sendable, Equatable {
@@ -14,9 +15,22 @@ struct ServerSettings: Sendable, Equatable {
   var keep: Duration?
   /// The value of `--install`.
   var install: InstallPolicy?
+  /// The value of `--host-key`.
+  var hostKey: String?
+  /// Whether `--accept-new` is given.
+  var acceptsNewKeys = false
+  /// The values of `--client-cert` and `--client-key`.
+  var certificate: TLSSettings.CertificateFiles?
 
   /// How long to keep connections if the user does not say it.
   static let defaultKeep = Duration.seconds(60)
+
+  /// How to reach servers with TLS.
+  func tls(_ environment: [String: String]) -> TLSSettings {
+    TLSSettings(
+      hostKey: hostKey, acceptsNewKeys: acceptsNewKeys, certificate: certificate,
+      knownHosts: KnownHostsFile.defaultPath(environment: environment))
+  }
 
   /// How long to keep the connection, from the option or the environment; nil if neither says it.
   ///

@@ -79,6 +79,14 @@ struct RelayHost {
       connection = try await Installer(
         policy: settings.install, environment: settings.environment.variables, asks: settings.asks
       ).connect(to: carrier, on: loop, timeout: timeout)
+    case .tls(let address):
+      guard let tls = settings.tls else {
+        throw Failure("the starter has not said how to reach \(address)")
+      }
+      connection = try await TLSReach(
+        address: address, settings: tls, tokenFile: settings.tokenFile, timeout: timeout,
+        asks: settings.asks
+      ).connect(on: loop)
     case .socket:
       connection = try await Connection.connect(
         to: endpoint, on: loop, token: try TokenFile(settings.tokenFile).read(), timeout: timeout)

@@ -24,13 +24,14 @@ struct RelayKey {
   /// - Parameters:
   ///   - address: the server's address, as `Endpoint` describes it.
   ///   - token: the server's token, if one is needed.
+  ///   - tls: what decides about the connection if it has TLS.
   ///   - directory: the working directory.
   ///   - attributes: `ProcessAttributes.current`.
   init(
-    address: String, token: Token?, environment: [SystemString: SystemString],
+    address: String, token: Token?, tls: [String] = [], environment: [SystemString: SystemString],
     directory: @autoclosure () -> SystemString, attributes: [String]
   ) {
-    var parts = ([address, token?.hexadecimal ?? ""] + attributes).map { Array($0.utf8) }
+    var parts = ([address, token?.hexadecimal ?? ""] + tls + attributes).map { Array($0.utf8) }
     // Any variable may matter to a command of the user.
     let isCommand = address.hasPrefix("exec:")
     let names = environment.keys.filter { name in
@@ -42,7 +43,9 @@ struct RelayKey {
       parts.append(name.bytes + [UInt8(ascii: "=")] + (environment[name]?.bytes ?? []))
     }
     // Relative paths of commands and of variables such as KUBECONFIG start in this directory.
-    if !address.hasPrefix("tcp:"), !address.hasPrefix("ssh:") || Self.hasRelativeIdentity(address) {
+    if !address.hasPrefix("tcp:"), !address.hasPrefix("tls:"),
+      !address.hasPrefix("ssh:") || Self.hasRelativeIdentity(address)
+    {
       parts.append(directory().bytes)
     }
     if !isCommand {

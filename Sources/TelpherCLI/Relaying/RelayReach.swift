@@ -18,6 +18,8 @@ struct RelayReach {
   var startsRelay = true
   /// Whether the program that carries the relay's connection may ask on the terminal.
   var asks = true
+  /// How to reach the server with TLS; nil if its address is of another kind.
+  var tls: TLSSettings?
   let environment: [String: String]
   /// The same with the variables that are not UTF-8.
   let allVariables: [SystemString: SystemString]
@@ -30,7 +32,8 @@ struct RelayReach {
     let deadline = timeout.map { ContinuousClock.now + $0 }
     let left = { deadline.map { max(.zero, $0 - .now) } }
     let key = RelayKey(
-      address: endpoint.description, token: token, environment: allVariables,
+      address: endpoint.description, token: token, tls: tls?.keyParts ?? [],
+      environment: allVariables,
       directory: Self.directory, attributes: ProcessAttributes.current)
     guard let place = try? RelayPlace(environment: environment), let path = place.socket(key) else {
       return nil
@@ -104,7 +107,7 @@ struct RelayReach {
     let settings = RelaySettings(
       address: endpoint.description, socket: path, tokenFile: tokenFile,
       timeoutMS: timeout?.wholeMilliseconds, keepMS: max(1, keep.wholeMilliseconds),
-      install: install, asks: asks, environment: ByteVariables(allVariables))
+      install: install, asks: asks, tls: tls, environment: ByteVariables(allVariables))
     guard let process = RelayProcess.start(settings, environment: environment) else {
       return nil
     }

@@ -17,6 +17,8 @@ struct RelaySettings: Codable {
   var install: InstallPolicy
   /// Whether that program may ask on the terminal.
   var asks: Bool
+  /// How to reach the server with TLS; nil if its address is of another kind.
+  var tls: TLSSettings?
   /// The environment for the program that carries the connection, such as ssh. The relay's own
   /// environment is nearly empty.
   var environment: ByteVariables

@@ -25,6 +25,10 @@ struct BastionHost {
   ///   or an address can't be used; `TransportError`.
   func serve(_ addresses: [ListenAddress]) async throws {
     let sockets = try ListenSockets.checked(addresses, environment: environment)
+    guard !sockets.contains(where: \.hasTLS) else {
+      throw Failure(
+        "--relay can't listen with TLS: let it listen at a Unix socket, and reach it through ssh")
+    }
     let file = TokenFile(ServerReach.tokenPath(tokenFile, environment))
     let connection = try await connect(file)
     var configuration = RelayConfiguration(
@@ -41,7 +45,7 @@ struct BastionHost {
     }
     let isStdio = addresses.contains(.stdio)
     let relay = try await RelayServer.start(
-      over: connection, at: sockets,
+      over: connection, at: sockets.map(\.address),
       client: isStdio ? .init(reading: STDIN_FILENO, writing: STDOUT_FILENO) : nil, configuration)
     for address in await relay.addresses {
       logger.info("listening", metadata: ["address": "\(address)", "relay": "\(server)"])
@@ -66,13 +70,19 @@ struct BastionHost {
     do {
       let loop = try backend.makeClientLoop(startsPrograms: true)
       return try await ConnectingSignals.interruptible(on: loop) { [token] in
-        let connection =
-          if case .carrier(let carrier) = endpoint {
-            try await Connection.connect(
-              through: carrier, on: loop, environment: Environment.all(), timeout: nil)
-          } else {
-            try await Connection.connect(to: endpoint, on: loop, token: token)
-          }
+        let connection: Connection
+        switch endpoint {
+        case .carrier(let carrier):
+          connection = try await Connection.connect(
+            through: carrier, on: loop, environment: Environment.all(), timeout: nil)
+        case .tls(let address):
+          connection = try await TLSReach(
+            address: address, settings: ServerSettings().tls(environment),
+            tokenFile: file.file.path, timeout: nil
+          ).connect(on: loop)
+        case .socket:
+          connection = try await Connection.connect(to: endpoint, on: loop, token: token)
+        }
         _ = try await connection.serverHello()
         return connection
       }

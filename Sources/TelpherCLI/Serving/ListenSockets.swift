@@ -1,25 +1,49 @@
 internal import Glibc
 internal import TelpherTransport
 
+/// A socket at which a server listens.
+struct ListenSocket {
+  let address: SocketAddress
+  var hasTLS = false
+
+  /// Whether every user of the machine, or every machine, can connect to it.
+  var isTCP: Bool {
+    switch address {
+    case .tcp: true
+    case .unix: false
+    }
+  }
+
+  /// The address as the user writes it, with the port that the system has chosen.
+  func text(_ bound: SocketAddress) -> String {
+    hasTLS ? "tls:" + bound.description.dropFirst("tcp:".count) : bound.description
+  }
+}
+
 /// The sockets at which a server listens.
 enum ListenSockets {
   /// The sockets to listen at, after a check of their hosts and folders.
   static func checked(
     _ addresses: [ListenAddress], environment: [String: String]
-  ) throws(Failure) -> [SocketAddress] {
+  ) throws(Failure) -> [ListenSocket] {
     if addresses.isEmpty {
       let socket = DefaultSocket(environment: environment)
       try socket.prepareFolder()
       try socket.holdLock()
-      return [.unix(path: socket.path)]
+      return [ListenSocket(address: .unix(path: socket.path))]
     }
-    var sockets: [SocketAddress] = []
-    for case .socket(let address) in addresses {
-      if case .tcp(let host, _) = address, !Host.isLoopback(host) {
-        throw Failure(Loopback.refusal("\(address)"))
+    var sockets: [ListenSocket] = []
+    for address in addresses {
+      switch address {
+      case .socket(let address):
+        if case .tcp(let host, _) = address, !Host.isLoopback(host) {
+          throw Failure(Loopback.refusal("\(address)"))
+        }
+        if case .unix(let path) = address { try checkFolder(of: path) }
+        sockets.append(ListenSocket(address: address))
+      case .tls(let address): sockets.append(ListenSocket(address: address, hasTLS: true))
+      case .stdio: break
       }
-      if case .unix(let path) = address { try checkFolder(of: path) }
-      sockets.append(address)
     }
     return sockets
   }
@@ -34,15 +58,5 @@ enum ListenSockets {
     throw Failure(
       "cannot listen at unix:\(path): the folder \(folder) is missing; make it with 'mkdir -p \(folder)'"
     )
-  }
-}
-
-extension SocketAddress {
-  /// Whether it is a TCP address, to which every user of the machine can connect.
-  var isTCP: Bool {
-    switch self {
-    case .tcp: true
-    case .unix: false
-    }
   }
 }

@@ -29,6 +29,8 @@ struct ServerHost {
   /// The server to replace, if any.
   let predecessor: Predecessor
   let files: ServedFiles
+  /// The host key and the client certificates, for `--listen tls:`.
+  let tls: ServedTLS
   let logger: Logger
 
   /// Serves until a signal ends the server, or, with stdio, until its client disconnects.
@@ -58,7 +60,10 @@ struct ServerHost {
     configuration.name = Program.name
     configuration.jobs = jobs
     try files.configure(&configuration, environment: environment, logger)
-    if sockets.contains(where: \.isTCP) { configuration.tokens = try readOrMakeToken() }
+    if sockets.contains(where: { $0.isTCP && !($0.hasTLS && tls.clientAuthorities != nil) }) {
+      configuration.tokens = try readOrMakeToken()
+    }
+    let secured = sockets.contains(where: \.hasTLS) ? try tls.open(environment: environment) : nil
 
     let parts = try backend.makeServerParts(loops: loops, spawn: spawn)
     try checkLimits(on: parts.loops[0])
@@ -76,7 +81,8 @@ struct ServerHost {
           await server.unheld()
         }, ending: server, logger)
     } else {
-      try await serve(sockets, with: server, on: parts, signals)
+      if let secured { tls.reloadAtHangup(secured, on: parts.loops[0], logger) }
+      try await serve(sockets, secured, with: server, on: parts, signals)
     }
     // The loop that watches the signals keeps running. Without it the default action of the signals
     // would return, and a second SIGTERM would end this process with a signal instead of status 0.
@@ -87,20 +93,26 @@ struct ServerHost {
   /// Listens at `sockets`, and serves until a signal ends the server, or until another process has
   /// replaced it and its clients have left.
   private func serve(
-    _ sockets: [SocketAddress], with server: Server, on parts: ServerParts, _ signals: ServerSignals
+    _ sockets: [ListenSocket], _ secured: ServedTLS.Opened?, with server: Server,
+    on parts: ServerParts, _ signals: ServerSignals
   ) async throws {
     guard parts.sharesSockets else {
       try predecessor.refuse(Self.sharesNothing)
-      for address in sockets {
-        try announce(try await opened(address) { try await server.listen(at: address) })
+      for socket in sockets {
+        let bound = try await opened(socket.address) {
+          try await server.listen(
+            at: socket.address, over: socket.hasTLS ? secured?.door : nil)
+        }
+        try announce(socket.text(bound))
       }
+      if let secured { try Announcement.print(hostKey: secured.fingerprint) }
       Successor.refuse(on: parts.loops[0], Self.sharesNothing, logger)
       ServiceManager.notify("READY=1", environment)
       return await signals.run(until: nil, ending: server, logger)
     }
-    let taker = try predecessor.find(at: sockets, logger)
+    let taker = try predecessor.find(at: sockets.map(\.address), logger)
     var opened: [HandOverGiver.Socket] = []
-    for address in sockets {
+    for address in sockets.map(\.address) {
       opened.append(
         HandOverGiver.Socket(
           try await self.opened(address) {
@@ -109,12 +121,15 @@ struct ServerHost {
           }, asked: address))
     }
     try taker?.ready()
-    for socket in opened { try await server.listen(on: socket.socket) }
+    for (socket, asked) in zip(opened, sockets) {
+      try await server.listen(on: socket.socket, over: asked.hasTLS ? secured?.door : nil)
+    }
     taker?.serves()
     let successor = Successor(of: opened, environment: environment, logger)
     // Before the address is printed: SIGUSR2 may come from then on.
     await successor.await(on: parts.loops[0])
-    for socket in opened { try announce(socket.socket.address) }
+    for (socket, asked) in zip(opened, sockets) { try announce(asked.text(socket.socket.address)) }
+    if let secured { try Announcement.print(hostKey: secured.fingerprint) }
     ServiceManager.notify("READY=1", environment)
     await signals.run(
       until: {
@@ -141,7 +156,7 @@ struct ServerHost {
     }
   }
 
-  private func announce(_ address: SocketAddress) throws(Failure) {
+  private func announce(_ address: String) throws(Failure) {
     logger.info("listening", metadata: ["address": "\(address)"])
     try Announcement.print(address)
   }
@@ -192,8 +207,19 @@ enum Announcement {
   ///
   /// - Throws: `Failure` if standard output can't be written. A closed pipe is no error.
   static func print(_ address: some CustomStringConvertible) throws(Failure) {
+    try print(line: "listening on \(address)")
+  }
+
+  /// Prints `host key FINGERPRINT (ED25519)`.
+  ///
+  /// - Throws: as `print(_:)`.
+  static func print(hostKey fingerprint: String) throws(Failure) {
+    try print(line: "host key \(fingerprint) (ED25519)")
+  }
+
+  private static func print(line: String) throws(Failure) {
     do throws(Descriptor.CallError) {
-      try Descriptor.output.write("listening on \(address)\n")
+      try Descriptor.output.write("\(line)\n")
     } catch {
       // The process that started this one may have ended; the server goes on.
       guard error.number == EPIPE else {

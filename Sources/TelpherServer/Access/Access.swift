@@ -1,5 +1,6 @@
 internal import Glibc
 internal import TelpherAccess
+internal import TelpherTLS
 internal import TelpherTransport
 internal import TelpherWire
 
@@ -21,8 +22,8 @@ struct Access: Sendable {
 
   /// Decides about a new connection from `peer`.
   ///
-  /// - Parameter address: the address of the listener that accepted it; nil if it runs over
-  ///   descriptors that the server inherited.
+  /// - Parameter address: the address of the listener that accepted it without TLS; nil if it runs
+  ///   over descriptors that the server inherited.
   func decide(_ peer: PeerIdentity, at address: SocketAddress?) -> Decision {
     switch peer {
     case .inherited: return .known
@@ -44,6 +45,28 @@ struct Access: Sendable {
       } catch {
         return refusal("this server can't read its token; its log says why", cause: "\(error)")
       }
+    }
+  }
+
+  /// Decides about a connection over TLS whose handshake is complete. A client whose certificate was
+  /// verified in the handshake is known; another one must prove that it knows the token.
+  func decide(
+    over binding: ChannelBinding, _ agreement: TLSAgreement, source: String
+  ) -> Decision {
+    if agreement.peerCertificate != nil {
+      guard agreement.peerName != nil else {
+        return refusal("the client's certificate has neither a URI nor a DNS name")
+      }
+      return .known
+    }
+    guard let tokens else {
+      return refusal("this server takes only clients with a certificate (--client-cert)")
+    }
+    do throws(SecretFile.Failure) {
+      return .mustProve(
+        TokenProver(try tokens.current(), channelBinding: binding.bytes), source: source)
+    } catch {
+      return refusal("this server can't read its token; its log says why", cause: "\(error)")
     }
   }
 

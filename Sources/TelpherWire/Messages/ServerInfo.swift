@@ -28,6 +28,9 @@ public struct ServerInfo: Sendable, Equatable, Codable {
   /// The limits of `serve --limit` by name. A command gets each of them, unless it asks for a
   /// stricter one.
   public var commandLimits: [String: UInt64]?
+  /// The cipher and the group of the TLS connection on which the server was asked, such as
+  /// `TLS_AES_128_GCM_SHA256, x25519`. Nil without TLS.
+  public var tls: String?
 
   /// An answer.
   package init(
@@ -52,7 +55,7 @@ public struct ServerInfo: Sendable, Equatable, Codable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case server, pid, host, system, connections, running, started, limits
+    case server, pid, host, system, connections, running, started, limits, tls
     case protocolVersion = "protocol"
     case killScope = "kill_scope"
     case uptimeS = "uptime_s"

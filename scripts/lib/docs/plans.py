@@ -31,8 +31,10 @@ README = Plan(
         "home/.config/telpher/groups": "group web web[1-2]\ngroup prod @web,db1\n",
         "home/big.iso": "big\n" * 100_000, "home/reports/may.txt": "report\n",
     },
-    ports=["7000", "5432", "3000", "8080"],
+    ports=["7000", "5432", "3000", "8080", "7722"],
     prints={
+        "telpher run --on tls://127.0.0.1:7722 --accept-new -- whoami": r"\w",
+        "telpher keys": r"SHA256:",
         "telpher run -- ls -la /": r"\betc\b",
         "telpher run --timeout 2m -- make": r"made",
         "tar c . | telpher run -i -- tar t": r"\./src/a\.txt",

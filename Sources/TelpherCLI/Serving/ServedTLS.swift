@@ -1,0 +1,75 @@
+internal import Glibc
+internal import Logging
+internal import TelpherAccess
+internal import TelpherKeys
+internal import TelpherTLS
+internal import TelpherTransport
+
+/// The TLS of a server: its host key, and the client certificates that it accepts.
+struct ServedTLS: Sendable {
+  /// The value of `--host-key-file`; nil for the default path.
+  var hostKeyFile: String?
+  /// The value of `--client-ca`; nil to let clients prove the token.
+  var clientAuthorities: String?
+  /// The value of `--client-crl`.
+  var revocationLists: String?
+
+  /// The host key, and the door that shows it.
+  struct Opened {
+    let door: TLSDoor
+    let key: HostKey
+    /// As `ssh-keygen -l` prints it.
+    let fingerprint: String
+  }
+
+  /// Reads the host key, which is made if there is none, and the certificates.
+  ///
+  /// - Throws: `Failure` if a file can't be used.
+  func open(environment: [String: String]) throws(Failure) -> Opened {
+    let key: HostKey
+    do throws(SecretFile.Failure) {
+      key = try HostKeyFile(hostKeyFile ?? HostKeyFile.defaultPath(environment: environment))
+        .readOrMake()
+    } catch {
+      throw Failure("\(error)")
+    }
+    guard let shown = SSHPublicKey(ed25519: key.publicKey) else {
+      preconditionFailure("an ed25519 key has 32 bytes")
+    }
+    return Opened(door: TLSDoor(try context(key)), key: key, fingerprint: shown.fingerprint)
+  }
+
+  /// A context with the certificates as the files have them now.
+  private func context(_ key: HostKey) throws(Failure) -> TLSContext {
+    guard let clientAuthorities else {
+      do throws(TransportError) { return try TLSContext(server: key) } catch {
+        throw Failure("the host key can't be used: \(error.message)")
+      }
+    }
+    var authorities = TLSContext.ClientAuthorities(
+      certificates: Array(try SmallFile.text(clientAuthorities).utf8), isRequired: true)
+    if let revocationLists {
+      authorities.revocationLists = Array(try SmallFile.text(revocationLists).utf8)
+    }
+    do throws(TransportError) { return try TLSContext(server: key, clients: authorities) } catch {
+      throw Failure("the client certificates can't be checked: \(error.message)")
+    }
+  }
+
+  /// Reads the certificates again at each SIGHUP. Open connections stay open.
+  func reloadAtHangup(_ opened: Opened, on loop: any EventLoop, _ logger: Logger) {
+    let (door, key) = (opened.door, opened.key)
+    loop.execute {
+      _ = try? loop.watch(signal: SIGHUP) {
+        do throws(Failure) {
+          door.replaceContext(by: try context(key))
+          logger.info("read the client certificates again")
+        } catch {
+          logger.error(
+            "cannot read the client certificates again, and keeps those it has",
+            metadata: ["why": "\(error.message)"])
+        }
+      }
+    }
+  }
+}

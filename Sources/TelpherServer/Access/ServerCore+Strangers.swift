@@ -1,0 +1,61 @@
+internal import Logging
+internal import Synchronization
+internal import TelpherLink
+internal import TelpherTransport
+internal import TelpherWire
+
+// The limits of connections that have not authenticated yet.
+extension ServerCore {
+  /// Counts a stranger for the pace of an entrance.
+  func count(strangerAt entrance: Entrance) {
+    if let pause = entrance.pace.admit(at: loop.now) { entrance.listener?.pause(for: pause) }
+  }
+
+  /// Gives a stranger a place.
+  ///
+  /// - Returns: the stranger that must be evicted for it, if any.
+  func place(
+    _ stranger: ObjectIdentifier, from source: String, at entrance: Entrance
+  ) -> ObjectIdentifier? {
+    strangers.admit(
+      stranger, from: source, at: ObjectIdentifier(entrance),
+      hasUnread: { [connections, arrivals] in
+        connections[$0]?.link.hasUnreadBytes == true || arrivals[$0]?.hasUnreadBytes == true
+      })
+  }
+
+  /// Ends a stranger that has lost its place to `peer`.
+  func evict(_ evicted: ObjectIdentifier, for peer: PeerIdentity) {
+    refusals.record("refused a client", ["peer": "\(peer)", "why": "\(strangerLimitError)"])
+    connections[evicted]?.refuse(strangerLimitError)
+    arrivals[evicted]?.end(.left)
+  }
+
+  /// Counts a stranger that has authenticated as a known connection.
+  ///
+  /// - Returns: false if `maxConnections` is reached.
+  func countAuthenticated(_ connection: ServerConnection) -> Bool {
+    strangers.remove(ObjectIdentifier(connection))
+    connection.entrance?.pace.didAuthenticate()
+    let isBooked = ServerCounters.book(counters.connections, limit: configuration.maxConnections)
+    if !isBooked { refusals.record("refused a client", ["why": "\(connectionLimitError)"]) }
+    return isBooked
+  }
+
+  /// Removes a connection from the counter of its standing.
+  func uncount(_ connection: ServerConnection) {
+    switch connection.standing {
+    case .stranger: strangers.remove(ObjectIdentifier(connection))
+    case .known: counters.connections.subtract(1, ordering: .relaxed)
+    case .refused: break
+    }
+  }
+
+  /// The error for a stranger that is evicted for a new one.
+  private var strangerLimitError: WireError {
+    WireError(
+      .limitReached,
+      "too many connections wait for authentication (max_strangers, max_strangers_per_source): try again"
+    )
+  }
+}
