@@ -97,7 +97,7 @@ final class ClientCommand {
     // Check again inside the closure: a task that does not prefer the loop as its executor may run
     // it one turn of the loop later. Without the check it would miss a chunk that arrived in
     // between.
-    return try await withCheckedThrowingContinuation { continuation in
+    return try await withWaitingTask { continuation in
       do {
         if let ready = try available(queue, channel) {
           continuation.resume(returning: ready)

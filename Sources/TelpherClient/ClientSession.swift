@@ -20,9 +20,9 @@ final class ClientSession: LinkDelegate {
   private var sockets: [StreamID: any SocketStream] = [:]
   private var jobs: [StreamID: JobAnswer] = [:]
   private var forwarders: [ObjectIdentifier: Forwarder] = [:]
-  private var helloWaiters: [CheckedContinuation<Hello, any Error>] = []
-  private var answerWaiters: [StreamID: CheckedContinuation<CloseResult, any Error>] = [:]
-  private var pings: [UInt64: CheckedContinuation<Void, any Error>] = [:]
+  private var helloWaiters: [WaitingTask<Hello>] = []
+  private var answerWaiters: [StreamID: WaitingTask<CloseResult>] = [:]
+  private var pings: [UInt64: WaitingTask<Void>] = [:]
   private var lastPing: UInt64 = 0
   private var closeWaiters: [CheckedContinuation<Void, Never>] = []
   /// The process, such as ssh, if one carries the connection.
@@ -143,7 +143,7 @@ final class ClientSession: LinkDelegate {
   func hello() async throws -> Hello {
     if let ended { throw ended }
     if let hello = link.peerHello { return hello }
-    return try await withCheckedThrowingContinuation { continuation in
+    return try await withWaitingTask { continuation in
       // Check again inside the closure, as in all of these methods: a task that does not prefer the
       // loop as its executor may run it one turn of the loop later.
       if let ended {
@@ -160,7 +160,7 @@ final class ClientSession: LinkDelegate {
   ///
   /// - Throws: `ClientError`: `refused` with the server's message if the result is not `ok`.
   func answer(to request: OpenRequest) async throws -> CloseResult {
-    let result = try await withCheckedThrowingContinuation { continuation in
+    let result = try await withWaitingTask { continuation in
       do throws(ClientError) {
         answerWaiters[try open(request, noInput: true)] = continuation
       } catch {
@@ -176,7 +176,7 @@ final class ClientSession: LinkDelegate {
 
   func ping() async throws {
     _ = try await hello()
-    return try await withCheckedThrowingContinuation { continuation in
+    return try await withWaitingTask { continuation in
       if let ended { return continuation.resume(throwing: ended) }
       lastPing += 1
       pings[lastPing] = continuation

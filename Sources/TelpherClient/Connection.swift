@@ -134,7 +134,7 @@ public actor Connection {
     _ address: SocketAddress, _ trust: ServerTrust, _ prover: TokenProver?, _ timeout: Duration,
     keep: Duration? = nil, answer: Duration? = nil
   ) async throws {
-    try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+    try await withWaitingTask { (done: WaitingTask<Void>) in
       var isDecided = false
       let timer = loop.schedule(after: Self.nanoseconds(timeout)) {
         isDecided = true

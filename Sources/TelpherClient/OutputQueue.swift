@@ -38,7 +38,7 @@ final class OutputQueue {
   private var chunks: Deque<Chunk> = []
   /// Unread bytes whose credit was already given back to the server.
   private var bytesWithoutCredit = 0
-  private var waiter: CheckedContinuation<Chunk?, any Error>?
+  private var waiter: WaitingTask<Chunk?>?
 
   init(_ policy: Policy) {
     self.policy = policy
@@ -92,7 +92,7 @@ final class OutputQueue {
   func markCreditAsGivenBack() { bytesWithoutCredit = unread }
 
   /// Resumes `continuation` with the next chunk, or at the end. Only one reader may wait.
-  func wait(_ continuation: CheckedContinuation<Chunk?, any Error>) {
+  func wait(_ continuation: WaitingTask<Chunk?>) {
     precondition(waiter == nil, "only one task may read an output")
     waiter = continuation
   }

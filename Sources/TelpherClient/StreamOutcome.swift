@@ -2,7 +2,7 @@
 final class StreamOutcome<Value: Sendable> {
   /// The result, or the error that ended the stream; nil while it is open.
   private(set) var result: Result<Value, ClientError>?
-  private var waiters: [CheckedContinuation<Value, any Error>] = []
+  private var waiters: [WaitingTask<Value>] = []
 
   /// Sets the result, which is not set yet, and wakes the waiting tasks.
   func finish(_ result: Result<Value, ClientError>) {
@@ -16,7 +16,7 @@ final class StreamOutcome<Value: Sendable> {
   /// Waits for the result.
   func value() async throws -> Value {
     if let result { return try result.get() }
-    return try await withCheckedThrowingContinuation { continuation in
+    return try await withWaitingTask { continuation in
       // Check again: a task that does not prefer the loop as its executor may get here one turn of
       // the loop later.
       if let result {

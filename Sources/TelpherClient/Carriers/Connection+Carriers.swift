@@ -172,8 +172,8 @@ extension Connection {
   private func spawn(
     _ request: SpawnRequest, _ route: any CarrierRoute
   ) async throws -> CarrierProcess {
-    try await withCheckedThrowingContinuation {
-      (done: CheckedContinuation<CarrierProcess, any Error>) in
+    try await withWaitingTask {
+      (done: WaitingTask<CarrierProcess>) in
       loop.spawn(request) { result in
         switch result {
         case .success(let child):

@@ -14,6 +14,7 @@ extension Connection {
   ///   - path: the path of the file on the server.
   ///   - mode: the permission bits.
   /// - Returns: the outcome for the file, with its digest.
+  ///   - options: with `makesParents`, missing parent folders are made first.
   /// - Throws: as `put`; `FileError` (`notAFile`) if `path` is a folder.
   public nonisolated func put(
     from descriptor: Int32, named name: String, to path: PathText, mode: UInt32 = 0o644,
@@ -22,10 +23,19 @@ extension Connection {
     guard path.bytes.last != UInt8(ascii: "/") else {
       throw FileError(.notAFile, "'\(path)' names a folder, not a file", path: "\(path)")
     }
+    let parent = path.bytes.dropLast(LocalPlace.lastPart(of: path.bytes).count)
+    if options.makesParents, !parent.isEmpty {
+      try await makeFolder(PathText(Array(parent)), mode: 0o777, withParents: true)
+    }
     var request = FileRequest(.put, path, options)
     (request.resume, request.mode) = (nil, mode)
-    let (sent, result) = try await perform(request) { (port) throws(FileError) in
-      try StreamFile(descriptor, name: name).send(on: port, digest: options.digest)
+    let (sent, result): ((digest: String, count: Int64), CloseResult)
+    do {
+      (sent, result) = try await perform(request) { (port) throws(FileError) in
+        try StreamFile(descriptor, name: name).send(on: port, digest: options.digest)
+      }
+    } catch let error as FileError where error.errno == ENOENT {
+      throw FileError(.noParent, error.message, errno: ENOENT, path: error.path)
     }
     if result.result == .skipped {
       return FileReport(path, .skipped(.exists), options.digest)

@@ -18,7 +18,7 @@ final class Forwarder {
   /// The error with which the forwarding ends when its last connection has ended.
   private var errorWhenIdle: ClientError?
   private var outcome: (any Error)?
-  private var waiter: CheckedContinuation<Void, any Error>?
+  private var waiter: WaitingTask<Void>?
 
   init(
     _ forwarding: Forwarding, session: ClientSession,
@@ -37,8 +37,8 @@ final class Forwarder {
     case .toServer: try listen()
     case .fromServer: try listenAtServer()
     }
-    try await withCheckedThrowingContinuation {
-      (continuation: CheckedContinuation<Void, any Error>) in
+    try await withWaitingTask {
+      (continuation: WaitingTask<Void>) in
       if let outcome { continuation.resume(throwing: outcome) } else { waiter = continuation }
     }
   }

@@ -312,6 +312,37 @@ def forged_results(lab):
 
 
 @promise(
+    "A client reports a file request that the server breaks off; it does not crash.",
+    "`stat`, `mkdir`, `mv`, `rm`, `ls`, `get` and `put -`, each answered with RESET, GOAWAY, an invalid "
+    "CLOSE and the end of the connection while the client waits, 4 times",
+    "TelpherClientTests/WaitingTaskTests.swift")
+def broken_file_requests(lab):
+    breaks = {
+        "RESET": lambda stream: wire.frame(wire.RESET, stream, struct.pack(">IQ", 9, 0) + b"reason"),
+        "GOAWAY": lambda stream: wire.frame(wire.GOAWAY, 0, struct.pack(">II", 0, 9) + b"reason"),
+        "an invalid CLOSE": lambda stream: wire.frame(wire.CLOSE, stream, b"x"),
+        "the end": lambda stream: b"",
+    }
+    requests = [["stat", "x"], ["mkdir", "x"], ["mv", "x", "y"], ["rm", "x"], ["ls", "x"],
+                ["get", "x", str(lab.path("got", "x"))], ["put", "-", "x"]]
+    wrong, count = [], 0
+    for request in requests:
+        for name, frames in breaks.items():
+            def late(stream, frames=frames):
+                # The client waits for the answer by then.
+                time.sleep(0.03)
+                return frames(stream)
+
+            for _ in range(lab.of(4, 2)):
+                ended = ask_fake(lab, late, *request, input=b"input")
+                count += 1
+                if ended.returncode not in (1, 125) or b"telpher: " not in ended.stderr:
+                    wrong.append((request[0], name, ended.returncode))
+    check(not wrong, f"{len(wrong)} of {count} ended in another way: {wrong[:5]}")
+    return f"{count} of {count} end with status 1 or 125 and a message"
+
+
+@promise(
     "A server's listing costs the client bounded memory.",
     "a server that lists entries with paths of 4 KiB without end: the peak memory of `telpher ls`",
     "TelpherTransferTests/Trees/HostilePeerTests.swift")
