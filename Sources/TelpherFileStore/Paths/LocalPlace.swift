@@ -18,8 +18,9 @@ package struct LocalPlace: Sendable {
   /// - Parameters:
   ///   - mustBeFolder: whether the destination must be a folder, because several entries go there.
   ///   - makesParents: whether to make missing parent folders.
-  /// - Throws: `FileError`: `.noParent` if the parent folder is missing; `.notAFolder` if the
-  ///   destination must be a folder, or ends in a slash, and is none; `.notAFile` if a device, FIFO
+  /// - Throws: `FileError`: `.noParent` if the parent folder is missing, or a destination that must
+  ///   be a folder; `.notAFolder` if the destination must be a folder, or ends in a slash, and is
+  ///   none; `.notAFile` if a device, FIFO
   ///   or socket is there, or a link to one.
   package init(
     destination: [UInt8], mustBeFolder: Bool, makesParents: Bool = false
@@ -47,6 +48,10 @@ package struct LocalPlace: Sendable {
     case .file, .link, nil: break
     }
     guard !mustBeFolder, !endsInSlash else {
+      guard status != nil else {
+        throw FileError(
+          .noParent, "the folder '\(shown)' does not exist", errno: ENOENT, path: shown)
+      }
       throw FileError(.notAFolder, "'\(shown)' is not a folder", path: shown)
     }
     let (parent, last) = Self.split(destination)

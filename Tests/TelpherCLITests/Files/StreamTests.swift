@@ -17,6 +17,26 @@ import Testing
     #expect(try await sandbox.partials() == [])
   }
 
+  @Test func parentsOfStandardInputsDestinationAreMadeOnRequest() async throws {
+    let refused = try await sandbox.shell("echo new | telpher put - a/b/c".inHome)
+    #expect(refused.status == 1)
+    #expect(refused.errorText.contains("does not exist; --parents makes it"))
+    let made = try await sandbox.shell(
+      "echo new | telpher put --parents - a/b/c && cat a/b/c".inHome)
+    #expect(made.status == 0, "\(made.errorText)")
+    #expect(made.text == "new\n")
+  }
+
+  @Test(arguments: ["one into/", "one two into"])
+  func getNamesAMissingFolderAndTheOption(_ arguments: String) async throws {
+    let result = try await sandbox.shell("touch one two; telpher get \(arguments)".inHome)
+    #expect(result.status == 1)
+    #expect(result.errorText.contains("does not exist; --parents makes it"))
+    let made = try await sandbox.shell("telpher get --parents \(arguments) && ls into".inHome)
+    #expect(made.status == 0, "\(made.errorText)")
+    #expect(made.text.hasPrefix("one\n"))
+  }
+
   @Test func processSubstitutionWorksAsASource() async throws {
     let line = "bash -c 'telpher put <(seq 1 100000) numbers && seq 1 100000 | cmp - numbers'"
     let result = try await sandbox.shell(line.inHome)
