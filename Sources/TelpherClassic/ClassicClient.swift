@@ -130,10 +130,10 @@ package actor ClassicClient {
   ) async throws {
     switch dialect {
     case .upper: try await UpperDialect.ask(question, on: stream, deliver)
-    case .raw where isLast, .reply where isLast:
+    case .raw, .reply:
       let wait = RawWait(loop: loop, silence: limits.silence, firstAnswer: limits.firstAnswer)
-      try await RawDialect.askLast(question, on: stream, wait, notice: { note($0) }, deliver)
-    case .raw, .reply: try await RawDialect.askOnce(question, on: stream, deliver)
+      let ask = isLast ? RawDialect.askLast : RawDialect.askOnce
+      try await ask(question, stream, wait, { note($0) }, deliver)
     case .size: try await sizeAsker?.ask(question, isLast: isLast, deliver)
     case .length: try await LengthDialect.ask(question, on: stream, deliver)
     case .header:

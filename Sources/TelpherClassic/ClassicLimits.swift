@@ -33,6 +33,9 @@ package struct ClassicLimits: Sendable {
   /// How long the server of `size` waits for an acknowledgement before it sends the answer without
   /// one. The tutorials' servers that need no acknowledgement sleep for about this long.
   package var acknowledgement: UInt64 = 1_000_000_000
+  /// The same for a client that has acknowledged, but only after an answer. It is longer, because
+  /// such a client may acknowledge before the next answer, which must not stick to the size.
+  package var lateAcknowledgement: UInt64 = 2_000_000_000
   /// How long the server of `size` waits for a second message if the first may be an
   /// acknowledgement. A client that has sent a command waits for the size and sends nothing more.
   package var secondMessage: UInt64 = 200_000_000
@@ -88,8 +91,8 @@ package struct ClassicLimits: Sendable {
   package var uploadReport: UInt64 = 30_000_000_000
   /// How long a `raw` client waits for more of an answer. `raw` does not mark the end of an answer.
   package var silence: UInt64 = 1_000_000_000
-  /// How long a `raw` client that has ended its sending side waits for the first byte of its last
-  /// answer. The time starts after `silence` has passed.
+  /// How long a `raw` client waits for the first byte of an answer. For its last answer the time
+  /// starts when it has ended its sending side, after `silence` has passed.
   package var firstAnswer: UInt64 = 10_000_000_000
 
   /// Creates the default limits.

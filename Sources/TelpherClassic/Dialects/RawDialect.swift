@@ -66,13 +66,21 @@ struct RawDialect: CommandDialect {
   }
 
   /// Sends `command` and delivers what one read brings, as the tutorials' recv does: the beginning
-  /// of the answer, or the rest of an earlier one.
+  /// of the answer, or the rest of an earlier one. Some servers send nothing for an empty output, so
+  /// it waits at most `wait.firstAnswer`, and then calls `notice`.
   static func askOnce(
-    _ command: [UInt8], on server: PulledStream, _ deliver: (Chunk) async throws -> Void
+    _ command: [UInt8], on server: PulledStream, _ wait: RawWait,
+    notice: (String) -> Void, _ deliver: (Chunk) async throws -> Void
   ) async throws {
     try await server.write(command)
-    guard let chunk = try await server.read() else { throw ClassicError.endedBeforeAnswer }
-    try await deliver(chunk)
+    switch try await server.read(within: wait.firstAnswer, on: wait.loop) {
+    case .piece(let chunk): try await deliver(chunk)
+    case .end: throw ClassicError.endedBeforeAnswer
+    case .silence:
+      notice(
+        "the server has sent nothing for \(seconds(wait.firstAnswer)); a later answer is shown with the next one; use --silence to wait longer"
+      )
+    }
   }
 
   /// Sends `command`, the last one on the connection, and delivers the answer.
@@ -128,7 +136,7 @@ struct RawWait {
   let loop: any EventLoop
   /// For more of the answer; also for its first byte, before this side has ended.
   let silence: UInt64
-  /// For the first byte, after this side has ended.
+  /// For the first byte, after this side has ended, or if it has further questions.
   let firstAnswer: UInt64
 }
 

@@ -10,8 +10,8 @@ internal import TelpherTransport
 /// The number has no end mark: a client takes what one read brings. So something must separate it
 /// from the answer. In some tutorials the client acknowledges the number, in others the server
 /// sleeps after it. This server works with both kinds of client: it sends the answer after an
-/// acknowledgement or after a pause. After a client has acknowledged once, the server always waits
-/// for its acknowledgement, without a time limit.
+/// acknowledgement or after a pause. After a client has acknowledged a size before the answer, the
+/// server always waits for its acknowledgement, without a time limit.
 ///
 /// An acknowledgement may come late: after the pause, or after an empty answer, where nothing
 /// separates it from the next command. The server must not run it as a command. So it compares the
@@ -25,9 +25,11 @@ final class SizeDialect: CollectedDialect {
   private enum Client {
     /// Nothing is known yet.
     case unknown
-    /// The client acknowledges each size with this text.
+    /// The client acknowledges each size with this text, before the answer.
     case acknowledges([UInt8])
-    /// The client waits for the answer and sends no acknowledgement.
+    /// The client has acknowledged with this text, but only after the answer.
+    case acknowledgesLate([UInt8])
+    /// The client waits for the answer and sent no acknowledgement so far.
     case waits
   }
 
@@ -53,17 +55,21 @@ final class SizeDialect: CollectedDialect {
       mayAcknowledgeLate = true
       return
     }
-    if case .acknowledges = self.client {
+    let patience: UInt64
+    switch self.client {
+    case .acknowledges:
       guard let read = try await client.read() else {
         throw ClassicError.endedBeforeAcknowledgement
       }
       accept(read, from: client)
-    } else {
-      switch try await client.read(within: pause, on: loop) {
-      case .piece(let read): accept(read, from: client)
-      case .end: throw ClassicError.endedBeforeAcknowledgement
-      case .silence: mayAcknowledgeLate = true
-      }
+      return try await answer.write(to: client)
+    case .acknowledgesLate: patience = max(pause, limits.lateAcknowledgement)
+    case .unknown, .waits: patience = pause
+    }
+    switch try await client.read(within: patience, on: loop) {
+    case .piece(let read): accept(read, from: client)
+    case .end: throw ClassicError.endedBeforeAcknowledgement
+    case .silence: mayAcknowledgeLate = true
     }
     try await answer.write(to: client)
   }
@@ -82,7 +88,7 @@ final class SizeDialect: CollectedDialect {
     mayAcknowledgeLate = false
     let bytes = [UInt8](read)
     if let text = known(at: bytes) {
-      client = .acknowledges(text)
+      didAcknowledgeLate(text)
       return bytes.count > text.count ? read.slice(text.count..<read.count) : nil
     }
     guard case .unknown = client else { return read }
@@ -91,20 +97,26 @@ final class SizeDialect: CollectedDialect {
       client = .waits
       return read
     }
-    client = .acknowledges(bytes)
+    didAcknowledgeLate(bytes)
     return next
+  }
+
+  private func didAcknowledgeLate(_ text: [UInt8]) {
+    // An acknowledgement after an empty answer says nothing about its time.
+    if case .acknowledges = client { return }
+    client = .acknowledgesLate(text)
   }
 
   /// The known acknowledgement that `bytes` are or begin with, with the end of its line.
   private func known(at bytes: [UInt8]) -> [UInt8]? {
     let length: Int? =
       switch client {
-      case .unknown:
+      case .unknown, .waits:
         Acknowledgement.words.contains(Array(bytes.prefix { !Self.endsLine($0) }))
           ? bytes.prefix { !Self.endsLine($0) }.count
           : bytes.starts(with: Acknowledgement.ready) ? Acknowledgement.ready.count : nil
-      case .acknowledges(let text): bytes.starts(with: text) ? text.count : nil
-      case .waits: nil
+      case .acknowledges(let text), .acknowledgesLate(let text):
+        bytes.starts(with: text) ? text.count : nil
       }
     // No command begins with the end of a line, so it belongs to the acknowledgement.
     return length.map { Array(bytes[..<$0] + bytes[$0...].prefix(while: Self.endsLine)) }

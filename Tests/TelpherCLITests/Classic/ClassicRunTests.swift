@@ -63,6 +63,14 @@ struct ClassicRunTests {
     #expect(none.errorText.contains("--silence"))
   }
 
+  @Test func thePromptReturnsIfARawServerSendsNothing() async throws {
+    let server = try await stage.pythonServer("raw", "server", "keeps-open")
+    let typed = try await stage.run(
+      "raw", on: server, "--silence", "500ms", input: "true\necho a\n")
+    #expect(typed.text == "a\n" && typed.status == 0)
+    #expect(typed.errorText.contains("has sent nothing for 0.5 s"))
+  }
+
   // MARK: Sizes
 
   @Test func aServerThatSleepsGetsNoAcknowledgement() async throws {

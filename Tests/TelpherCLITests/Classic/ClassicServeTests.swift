@@ -138,6 +138,9 @@ struct ClassicServeTests {
     let both = try await stage.client("size", "late", server.port, "recv_ready", "echo 1", "true")
     #expect(both.text == "1\n")
     #expect(both.errorText == "2 of 2\n0 of 0\n")
+    let three = try await stage.client(
+      "size", "late", server.port, "recv_ready", "echo 1", "echo 2", "echo 3")
+    #expect(three.text == "1\n2\n3\n")
   }
 
   @Test(arguments: ["tcp", "udp"])

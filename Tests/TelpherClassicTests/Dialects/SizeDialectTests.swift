@@ -9,9 +9,12 @@ import Testing
 struct SizeDialectTests {
   /// Starts a server. Tests that wait for the end of a time use `short`; the others use a time that
   /// never passes during the test.
-  private func rig(pause: UInt64, second: UInt64 = 60_000_000_000) async throws -> ClassicRig {
+  private func rig(
+    pause: UInt64, late: UInt64 = SizeDialectTests.long, second: UInt64 = 60_000_000_000
+  ) async throws -> ClassicRig {
     var limits = ClassicLimits()
     limits.acknowledgement = pause
+    limits.lateAcknowledgement = late
     limits.secondMessage = second
     return try await ClassicRig(.size, limits: limits, ["true": { $0.exit(0) }])
   }
@@ -75,6 +78,32 @@ struct SizeDialectTests {
     #expect(try await client.text(1) == "5")
     try await client.write(text)
     #expect(try await client.text(5) == "again")
+    await rig.end()
+  }
+
+  @Test func aClientThatAcknowledgesEachAnswerAfterItGetsAllAnswers() async throws {
+    let rig = try await rig(pause: Self.short, late: Self.short)
+    let client = try await rig.client()
+    for number in 10..<20 {
+      try await client.write("hello \(number)")
+      #expect(try await client.text(9) == "8hello \(number)")
+      try await client.write("recv_ready")
+      try await letRead(rig)
+    }
+    await rig.end()
+  }
+
+  @Test func aKnownAcknowledgementIsNotRunAfterAnswersWithoutOne() async throws {
+    let rig = try await rig(pause: Self.short, late: Self.short, second: Self.short)
+    let client = try await rig.client()
+    for _ in 0..<2 {
+      try await client.write("hello")
+      #expect(try await client.text(6) == "5hello")
+    }
+    try await client.write("recv_ready")
+    try await letRead(rig)
+    try await client.write("again")
+    #expect(try await client.text(6) == "5again")
     await rig.end()
   }
 

@@ -20,7 +20,7 @@ struct ClassicRunCommand: AsyncParsableCommand {
       the connection after its answer, even an empty one. If it does not, the answer ends after a \
       second of silence; if nothing arrives for 10 s, the status is 125. At the prompt, an answer \
       is one read of at most 1,024 bytes, as in the tutorials; the rest is shown with the next \
-      answer.
+      answer. If nothing arrives for 10 s, the prompt returns.
 
       With 'size', some servers wait until the client acknowledges the size. Others sleep before the \
       answer, and would run an acknowledgement as a command. With --ack auto, the client \
