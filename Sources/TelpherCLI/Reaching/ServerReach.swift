@@ -186,8 +186,10 @@ struct ServerReach {
     if let fault = first.distrustReason {
       return "the socket unix:\(first.path) is not used because \(fault)"
     }
-    guard environment["XDG_RUNTIME_DIR"]?.hasPrefix("/") != true else { return nil }
-    return "XDG_RUNTIME_DIR is not set, and no server is at unix:\(first.path)"
+    guard environment["XDG_RUNTIME_DIR"]?.hasPrefix("/") == true else {
+      return "XDG_RUNTIME_DIR is not set, and no server is at unix:\(first.path)"
+    }
+    return first.faultOfFolder().map { "XDG_RUNTIME_DIR names a folder that is not used: \($0)" }
   }
 
   private func embed(on loop: (any EventLoop)?) async throws -> Reached {
