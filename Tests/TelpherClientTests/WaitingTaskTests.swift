@@ -8,18 +8,28 @@ import Testing
 struct WaitingTaskTests {
   private struct Failure: Error {}
 
-  /// Tasks wait on a queue, and are resumed on another thread.
-  private actor Waiting {
+  private final class Queue: SerialExecutor {
     private static let key = DispatchSpecificKey<Bool>()
-    private let queue = DispatchSerialQueue(label: "waiting")
-    nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
-    private(set) var endedOnQueue: [Bool] = []
+    private let queue = DispatchQueue(label: "waiting")
 
     init() { queue.setSpecific(key: Self.key, value: true) }
 
-    private func end() {
-      endedOnQueue.append(DispatchQueue.getSpecific(key: Self.key) == true)
+    /// Whether the caller runs on the queue.
+    var isCurrent: Bool { DispatchQueue.getSpecific(key: Self.key) == true }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+      let job = UnownedJob(job)
+      queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
     }
+  }
+
+  /// Tasks wait on a queue, and are resumed on another thread.
+  private actor Waiting {
+    private let queue = Queue()
+    nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
+    private(set) var endedOnQueue: [Bool] = []
+
+    private func end() { endedOnQueue.append(queue.isCurrent) }
 
     func wait(for result: Result<Int, Failure>) async throws -> Int {
       defer { end() }
