@@ -59,7 +59,7 @@ extension Connection {
     _ address: TLSAddress, _ context: TLSContext, _ hostKey: HostKeyCheck, _ proof: Proof,
     _ timeout: Duration
   ) async throws {
-    try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+    try await withWaitingTask { (done: WaitingTask<Void>) in
       let attempt = TLSAttempt(hostKey, on: loop) { result in
         switch result {
         case .success((let stream, let binding)):
