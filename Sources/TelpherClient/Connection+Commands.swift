@@ -10,11 +10,21 @@ extension Connection {
   ///
   /// - Throws: `ClientError`: `refused` by a server that is older, is ending or is too busy.
   public func runningCommands() async throws -> [CommandInfo] {
+    try await commands(jobs: nil) + commands(jobs: true)
+  }
+
+  private func commands(jobs: Bool?) async throws -> [CommandInfo] {
     var commands: [CommandInfo] = []
     var more = true
     while more {
-      let request = CommandsRequest(.list, after: commands.last?.id)
-      let result = try await session.answer(to: .commands(request))
+      let request = CommandsRequest(.list, after: commands.last?.id, jobs: jobs)
+      let result: CloseResult
+      do {
+        result = try await session.answer(to: .commands(request))
+      } catch let error as ClientError where jobs == true && error.code == .refused {
+        // An older server, which does not list them, or no process that keeps jobs can be reached.
+        return []
+      }
       let records = result.commands ?? []
       // An answer without progress would repeat for ever.
       more = result.more == true && !records.isEmpty

@@ -237,6 +237,7 @@ final class ServerConnection: LinkDelegate {
 
   private func start(_ request: CommandsRequest, on stream: StreamID) {
     switch request.operation {
+    case .list where request.jobs == true && server.keeper == nil: listJobs(request, on: stream)
     case .list:
       do throws(FileError) {
         streams[stream] = try server.list(

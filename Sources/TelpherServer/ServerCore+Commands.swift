@@ -5,7 +5,7 @@ internal import TelpherTransport
 internal import TelpherWire
 
 extension ServerCore {
-  /// Starts to list the commands that run on all loops.
+  /// Starts to list the commands that run on all loops; as the host of jobs, those of the jobs.
   ///
   /// - Parameters:
   ///   - last: the id after which the list begins; nil for its beginning.
@@ -16,10 +16,13 @@ extension ServerCore {
     after last: String?, for identity: Identity,
     didFinish: @escaping (CommandListing, CloseResult) -> Void
   ) throws(FileError) -> CommandListing {
-    try CommandListing(
-      of: table.views(after: last.map { JobID(text: $0) }, for: identity), on: workers[.change],
-      loop: loop,
-      didFinish: didFinish)
+    let items =
+      keeper?.commands(after: last)
+      ?? table.views(after: last.map { JobID(text: $0) }, for: identity).map { view in
+        CommandListing.Item(id: view.id.text, client: "\(view.client)", view: view)
+      }
+    return try CommandListing(
+      of: items, on: workers[.change], loop: loop, didFinish: didFinish)
   }
 
   /// Ends a running command, which may belong to another loop, or sends a signal to all its processes.

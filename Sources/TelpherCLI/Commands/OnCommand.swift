@@ -146,6 +146,7 @@ struct OnCommand: RunsWords {
     var invocation = RunInvocation(server: server, settings: options.settings)
     if isShell {
       invocation.settings.usesTerminal = true
+      invocation.settings.isSession = true
       invocation.program = .loginShell(nil)
     }
     let status = try await invocation.run()

@@ -8,9 +8,9 @@ internal import TelpherWire
 struct ProcessesCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ps",
-    abstract: "Lists the commands that run on a server.",
+    abstract: "Lists the commands and durable jobs that run on a server.",
     discussion: """
-      The list has the commands of all clients. CPU is the processor time that the processes of a \
+      The list has the commands of all clients, and then the durable jobs. CPU is the processor time that the processes of a \
       command have used, MEMORY what they have in memory now, and PROCS their number. The ID is for \
       'telpher kill'.
       """)

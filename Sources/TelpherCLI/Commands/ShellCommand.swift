@@ -18,6 +18,10 @@ struct ShellCommand: RunsWords {
       ~ and Ctrl-Z suspend it, ~? shows the escapes and ~~ sends one ~. If standard input is not \
       a terminal, the shell gets pipes and reads commands from them. The exit status is that of \
       the shell; see 'telpher run --help'.
+
+      A shell without COMMAND on a terminal is a durable job: it goes on if the connection is lost \
+      or telpher ends, and 'telpher attach' takes it up again. ~d leaves it on purpose. Nothing of \
+      it is left after its end.
       """)
 
   @OptionGroup var server: ServerOptions
@@ -36,6 +40,18 @@ struct ShellCommand: RunsWords {
     transform: EnvironmentVariable.parse)
   var variables: [EnvironmentVariable] = []
 
+  @Flag(
+    name: .customLong(ReconnectArgument.flag),
+    help: ArgumentHelp(
+      "Takes the shell up again if the connection is lost; --reconnect=TIME tries for this long.",
+      discussion: "For 1h by default. With COMMAND that becomes a durable job too."))
+  var reconnects = false
+
+  /// `--reconnect=TIME`: see `ReconnectArgument`.
+  @Option(
+    name: .customLong(ReconnectArgument.option), help: .hidden, transform: DurationArgument.parse)
+  var patience: Duration?
+
   @OptionGroup(title: "Limits")
   var limits: LimitOptions
 
@@ -53,9 +69,11 @@ struct ShellCommand: RunsWords {
   }
 
   func run() async throws {
-    let settings = RunSettings(
+    var settings = RunSettings(
       cwd: cwd, variables: variables, forwardsInput: true,
       usesTerminal: isatty(STDIN_FILENO) == 1, limits: limits.limits)
+    (settings.reconnects, settings.patience) = (reconnects || patience != nil, patience)
+    settings.isSession = line == nil
     let status = try await RunInvocation(
       server: server.settings, settings: settings, program: .loginShell(line)
     ).run()

@@ -13,10 +13,14 @@ struct AttachInvocation {
   ///
   /// - Returns: the status for this process to end with: the job's.
   func run() async throws(Failure) -> Int32 {
-    let outcome: Result<CommandResult, Failure>
+    var outcome: Result<CommandResult, Failure>
     do {
-      let reached = try await ServerReach(settings: server).connect(embeddedServer: .allowed)
-      let connection = reached.connection
+      let loop = try CurrentBackend.require().makeClientLoop(startsPrograms: true)
+      let reach = ServerReach(settings: server, loop: loop)
+      let connection = try await reach.connect(embeddedServer: .allowed).connection
+      if let (terminal, record) = try await terminalJob(on: connection) {
+        return try await show(record, on: terminal, connection, reach, loop)
+      }
       let (output, error) = (DescriptorSink(.output), DescriptorSink(.error))
       let (request, forwardsInput) = (request, forwardsInput)
       let attached = try await withTaskExecutorPreference(connection.loop) {
@@ -33,8 +37,50 @@ struct AttachInvocation {
     } catch {
       outcome = .failure(Failure(error))
     }
+    if case .failure(var failure) = outcome, failure.kind == "lost" {
+      failure.message +=
+        "; if the job still runs, 'telpher attach \(request.job ?? "")' takes it up again"
+      outcome = .failure(failure)
+    }
     if let message = ExitStatus.explanation(ofJob: outcome) { Descriptor.complain(message) }
     return ExitStatus.status(forJob: outcome)
+  }
+
+  /// The user's terminal and the job, if the job runs on a terminal and can be shown on the user's;
+  /// nil if its output is only to be printed.
+  private func terminalJob(
+    on connection: Connection
+  ) async throws -> (LocalTerminal, JobRecord)? {
+    guard request.from == nil, isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1,
+      let reference = request.job
+    else { return nil }
+    let jobs = try await connection.jobRecords()
+    let record =
+      jobs.first { $0.id == reference || $0.name == reference }
+      ?? jobs.first { $0.id.hasPrefix(reference) }
+    guard let record, record.terminal == true, record.state == .running else { return nil }
+    return (try LocalTerminal(), record)
+  }
+
+  private func show(
+    _ record: JobRecord, on terminal: LocalTerminal, _ connection: Connection, _ reach: ServerReach,
+    _ loop: any EventLoop
+  ) async throws -> Int32 {
+    let unused = Monitor<Connection?>(connection)
+    let job = TerminalJob(
+      job: record.id, terminal: terminal, patience: .zero, loop: loop,
+      connect: {
+        if let connection = unused.withLock({ $0.take() }) { return connection }
+        return try await reach.connect(embeddedServer: .allowed).connection
+      })
+    let outcome: Result<CommandResult, Failure>
+    do {
+      outcome = .success(try await job.attach(lastLines: request.tail))
+    } catch {
+      outcome = .failure(Failure(error))
+    }
+    if let message = ExitStatus.explanation(of: outcome) { Descriptor.complain(message) }
+    return ExitStatus.status(for: outcome)
   }
 
   private static func pass(_ output: CommandOutput, to sink: DescriptorSink) async throws {

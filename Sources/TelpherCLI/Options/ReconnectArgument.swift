@@ -6,10 +6,10 @@ enum ReconnectArgument {
   /// The flag and the option with a value.
   static let (flag, option) = ("reconnect", "reconnect-for")
 
-  /// The arguments of `run` and `on` for the parser: `--reconnect=TIME` becomes
+  /// The arguments of `run`, `on` and `shell` for the parser: `--reconnect=TIME` becomes
   /// `--reconnect-for TIME`. Nothing is changed from the first word of the command on.
   static func parsed(_ arguments: [String]) -> [String] {
-    guard ["run", "on"].contains(arguments.first) else { return arguments }
+    guard ["run", "on", "shell"].contains(arguments.first) else { return arguments }
     var parsed = arguments
     var mayBeValue = arguments.first == "on"
     for place in arguments.indices.dropFirst() {

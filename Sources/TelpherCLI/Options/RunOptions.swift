@@ -82,7 +82,8 @@ struct RunOptions: ParsableArguments {
         connects again, for 1h by default, and goes on where it stopped, in the input and in both \
         outputs. The job is removed after it has ended. If telpher itself ends, or gives up, the \
         job goes on: see 'telpher jobs'. While the connection is lost, the command can write as \
-        much as --journal holds; then it waits.
+        much as --journal holds; then it waits. With -t it \
+        does not wait, and ~d leaves the job running.
         """))
   var reconnects = false
 
@@ -160,8 +161,8 @@ struct RunOptions: ParsableArguments {
     if !detach, !isReconnecting, name != nil || journal != nil {
       throw ValidationError("--name and --journal need --detach or --reconnect")
     }
-    if isReconnecting, detach || usesTerminal {
-      throw ValidationError("--reconnect cannot be combined with --detach or -t")
+    if isReconnecting, detach {
+      throw ValidationError("--reconnect cannot be combined with --detach")
     }
     if detach, usesTerminal || statusFD != nil {
       throw ValidationError("--detach cannot be combined with -t or --status-fd")

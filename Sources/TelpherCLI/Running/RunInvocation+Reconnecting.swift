@@ -2,8 +2,35 @@ internal import TelpherClient
 internal import TelpherTransport
 internal import TelpherWire
 
-// `run --reconnect`
+// `run --reconnect`, and shells
 extension RunInvocation {
+  /// Runs the command as a durable job on the user's terminal.
+  func performJob(on terminal: LocalTerminal) async -> Result<CommandResult, Failure> {
+    do {
+      let loop = try CurrentBackend.require().makeClientLoop(startsPrograms: true)
+      let reach = ServerReach(settings: server, loop: loop)
+      let first = try await reach.connect(embeddedServer: .allowed)
+      // Before the server answers, Ctrl-C still ends this process.
+      _ = try await first.connection.serverHello()
+      var command = settings.command
+      if let program { command.program = program }
+      if first.place != .named { try useLocalSurroundings(&command, first.place) }
+      let unused = Monitor<Connection?>(first.connection)
+      let job = TerminalJob(
+        job: Connection.newJobID(), terminal: terminal,
+        patience: settings.reconnects
+          ? settings.patience ?? ReconnectArgument.defaultPatience : .zero,
+        loop: loop,
+        connect: {
+          if let connection = unused.withLock({ $0.take() }) { return connection }
+          return try await reach.connect(embeddedServer: .allowed).connection
+        })
+      return .success(try await job.start(command, name: settings.name))
+    } catch {
+      return .failure(Failure(error))
+    }
+  }
+
   /// Runs the command as a durable job, and takes it up again if the connection is lost.
   func performReconnecting(
     output: any OutputSink, error: any OutputSink, _ statusFile: StatusFile?

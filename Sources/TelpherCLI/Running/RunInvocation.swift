@@ -93,7 +93,12 @@ struct RunInvocation {
     output: any OutputSink, error: any OutputSink, _ terminal: LocalTerminal?,
     _ statusFile: StatusFile?
   ) async -> Result<CommandResult, Failure> {
-    if settings.reconnects {
+    if let terminal, settings.isTerminalJob {
+      let outcome = await performJob(on: terminal)
+      // A server that keeps no jobs has run nothing.
+      guard !settings.reconnects, case .failure(let failure) = outcome, failure.kind == "refused"
+      else { return outcome }
+    } else if settings.reconnects {
       return await performReconnecting(output: output, error: error, statusFile)
     }
     do {

@@ -41,11 +41,16 @@ struct RunSettings: Sendable, Equatable {
   var reconnects = false
   /// How long to try that; nil for the default.
   var patience: Duration?
+  /// Whether it is a shell for the user.
+  var isSession = false
   /// The command and its arguments, with the `--` that may stand before them.
   var words: [String] = []
 
   /// The command and its arguments.
   var commandWords: [String] { words.first == "--" ? Array(words.dropFirst()) : words }
+
+  /// Whether the command is a durable job on this process's terminal.
+  var isTerminalJob: Bool { usesTerminal && (reconnects || isSession) }
 
   /// How the durable job is kept.
   var jobOptions: Connection.JobOptions {

@@ -11,19 +11,27 @@ struct EscapeKeys {
     case end
     /// Stop this program, until the shell continues it: `~` and Ctrl-Z.
     case suspend
+    /// End this program and leave the job: `~d`, only for a job.
+    case detach
     /// Print the escapes: `~?`.
     case help
   }
 
+  /// Whether the command is a durable job.
+  var isJob = false
+
   /// The lines of the help. The terminal is in raw mode.
-  static let help = """
+  var help: String {
+    """
     Escapes, at the start of a line:\r
       ~.   end telpher; the server ends the command\r
+    \(isJob ? "  ~d   end telpher and leave the command running: see 'telpher attach'\r\n" : "")\
       ~^Z  suspend telpher\r
       ~?   this help\r
       ~~   send one ~\r
 
     """
+  }
 
   private enum State {
     /// A `~` begins an escape.
@@ -57,6 +65,9 @@ struct EscapeKeys {
         switch byte {
         case UInt8(ascii: "."):
           act(.end)
+          return actions
+        case UInt8(ascii: "d") where isJob:
+          act(.detach)
           return actions
         case Self.controlZ: act(.suspend)
         case UInt8(ascii: "?"): act(.help)

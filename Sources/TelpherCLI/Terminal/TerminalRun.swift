@@ -24,7 +24,7 @@ struct TerminalRun: Sendable {
   }
 
   private let events: AsyncStream<Event>
-  private let report: AsyncStream<Event>.Continuation
+  let report: AsyncStream<Event>.Continuation
 
   init(_ terminal: LocalTerminal, end: @escaping @Sendable () -> Never) {
     self.terminal = terminal
@@ -49,12 +49,16 @@ struct TerminalRun: Sendable {
   }
 
   /// Passes the terminal's events to `command` until this task is canceled.
-  func follow(_ command: RunningCommand) async {
+  func follow(_ command: RunningCommand) async { await follow { command } }
+
+  /// Passes the terminal's events to the command that `current` returns then, if any, until this task
+  /// is canceled.
+  func follow(_ current: @Sendable () -> RunningCommand?) async {
     for await event in events {
       if event == .suspended { terminal.suspend() }
       // A process that continues finds the terminal as the shell left it.
       try? terminal.enterRawMode()
-      await command.resizeTerminal(to: terminal.size)
+      await current()?.resizeTerminal(to: terminal.size)
     }
   }
 
@@ -67,8 +71,8 @@ struct TerminalRun: Sendable {
     while let chunk = try await source.read() {
       for action in keys.receive(Array(chunk)) {
         switch action {
-        case .end: end()
-        case .help: try? Descriptor.error.write(EscapeKeys.help)
+        case .end, .detach: end()
+        case .help: try? Descriptor.error.write(keys.help)
         case .suspend: report.yield(.suspended)
         case .send(let bytes):
           waiting.count.add(bytes.count, ordering: .relaxed)

@@ -52,6 +52,11 @@ package actor InputReplay {
 
   // MARK: The side that sends it
 
+  /// Nothing was sent yet: the input begins at `offset` of the job's.
+  func place(at offset: UInt64) {
+    (start, end) = (offset, offset + (end - start))
+  }
+
   /// Begins to send on a new connection; another one's `next` throws from now on. The job has
   /// accepted the bytes before `offset`.
   ///

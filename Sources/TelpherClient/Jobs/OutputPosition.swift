@@ -7,6 +7,9 @@ struct OutputPosition {
   /// The missing bytes of the output that come later, in order.
   private var gaps: [(start: UInt64, end: UInt64)] = []
 
+  /// A position.
+  init(at offset: UInt64 = 0) { self.offset = offset }
+
   /// Adds missing bytes. Those before the position were missing on an earlier connection too.
   mutating func skip(_ gap: JobMark.Gap) {
     let (end, overflow) = gap.offset.addingReportingOverflow(gap.bytes)

@@ -27,6 +27,20 @@ package struct ReconnectingRun: Sendable {
   package var didLose: @Sendable (any Error) -> Void
   /// Called after `didLose`, when the run has reconnected to the job.
   package var didReturn: @Sendable () -> Void
+  /// Whether the command is started, or a job is attached to that runs.
+  package var beginning = Beginning.start
+  /// Whether output may be missing: what a terminal has shown long ago is not needed.
+  package var toleratesGaps = false
+  /// Called each time the job is attached to, before its output is passed on.
+  package var didAttach: @Sendable (RunningCommand) async throws -> Void = { _ in }
+
+  /// How a run begins.
+  package enum Beginning: Sendable {
+    /// The command is started.
+    case start
+    /// The job runs already: its output is passed on from these last lines on.
+    case attach(lastLines: UInt64)
+  }
 
   /// One of the two outputs.
   package enum JournalOutput: Sendable, CaseIterable {
@@ -56,6 +70,10 @@ package struct ReconnectingRun: Sendable {
     var gaps: [JobMark.Gap] = []
     /// The sum of the offsets in the last `taken` message.
     var reported: UInt64 = 0
+    /// Whether the positions are known: not before a job was first attached to.
+    var isPlaced: Bool
+
+    init(isPlaced: Bool) { self.isPlaced = isPlaced }
 
     /// The first bytes that are missing of what was to be passed on.
     var missing: JobMark.Gap? {
@@ -84,10 +102,11 @@ package struct ReconnectingRun: Sendable {
   ///   time, or if output is missing; the errors of `pass`, and of `connect` for the first
   ///   connection.
   package func perform() async throws -> CommandResult {
-    let progress = Monitor(Progress())
+    var hasStarted = false
+    if case .attach = beginning { hasStarted = true }
+    let progress = Monitor(Progress(isPlaced: !hasStarted))
     var connection = try await connect()
     var isFirst = true
-    var hasStarted = false
     while true {
       let loss: ClientError
       switch try await attempt(
@@ -96,7 +115,7 @@ package struct ReconnectingRun: Sendable {
       case .ended(let result):
         // Nothing of the job is needed any more. If this fails, it stays in the list.
         try? await connection.forgetJob(command.job ?? "")
-        if let gap = progress.withLock({ $0.missing }) { throw Self.missing(gap) }
+        if !toleratesGaps, let gap = progress.withLock({ $0.missing }) { throw Self.missing(gap) }
         return result
       case .lost(let error): loss = error
       }
@@ -216,7 +235,11 @@ package struct ReconnectingRun: Sendable {
     let request: OpenRequest
     if hasStarted {
       var attach = JobRequest(.attach, job: command.job)
-      attach.from = taken
+      if case .attach(let lines) = beginning, !progress.withLock({ $0.isPlaced }) {
+        attach.tail = lines
+      } else {
+        attach.from = taken
+      }
       request = .job(attach)
     } else {
       var run = command.request
@@ -231,6 +254,15 @@ package struct ReconnectingRun: Sendable {
   private func follow(
     _ handle: RunningCommand, from offsets: [String: UInt64], _ progress: Monitor<Progress>
   ) async throws {
+    let isPlaced = progress.withLock { progress in
+      defer { progress.isPlaced = true }
+      if !progress.isPlaced {
+        for output in JournalOutput.allCases {
+          progress.positions[output] = OutputPosition(at: offsets[output.key] ?? 0)
+        }
+      }
+      return progress.isPlaced
+    }
     for output in JournalOutput.allCases {
       let known = progress.withLock { $0.positions[output]?.offset ?? 0 }
       guard offsets[output.key] ?? 0 == known else {
@@ -240,6 +272,7 @@ package struct ReconnectingRun: Sendable {
       }
     }
     if let input {
+      if !isPlaced { await input.place(at: offsets["0"] ?? 0) }
       guard let number = await input.begin(at: offsets["0"] ?? 0) else {
         throw ClientError(
           .lost, "the input can't be continued: the job has accepted input of another client")
@@ -248,6 +281,7 @@ package struct ReconnectingRun: Sendable {
         await Self.send(input, number, from: offsets["0"] ?? 0, to: handle)
       }
     }
+    try await didAttach(handle)
     // The new connection's server knows nothing of what was taken before.
     await tell(handle, progress, always: true)
     try await withThrowingTaskGroup(of: Void.self) { group in

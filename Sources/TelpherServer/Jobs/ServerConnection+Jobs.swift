@@ -18,6 +18,20 @@ extension ServerConnection {
     }
   }
 
+  /// Lists the commands of durable jobs.
+  func listJobs(_ request: CommandsRequest, on stream: StreamID) {
+    var none = CloseResult(.ok)
+    none.commands = []
+    switch server.configuration.jobs {
+    case .passed(let host) where server.configuration.runsCommands:
+      // Without a host no job runs.
+      pass(
+        .commands(request), to: host.host(of: client.identity), on: stream, noInput: true,
+        withoutHost: none)
+    case .refused, .passed, .kept: link.close(stream, none)
+    }
+  }
+
   /// Ends a durable job, or sends a signal to it.
   ///
   /// - Parameter result: the result if there is no such job.

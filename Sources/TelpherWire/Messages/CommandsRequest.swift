@@ -13,6 +13,8 @@ package struct CommandsRequest: Sendable, Equatable, Codable {
   package var operation = Operation.list
   /// `ps`: the id of the last command of the previous answer; nil for the first commands.
   package var after: String?
+  /// `ps`: whether the durable jobs that run are listed, instead of the other commands.
+  package var jobs: Bool?
   /// `kill`: the id of the command.
   package var job: String?
   /// `kill`: the number of the signal, 1 to 64. If nil, the command is ended: SIGTERM, then SIGKILL
@@ -21,20 +23,23 @@ package struct CommandsRequest: Sendable, Equatable, Codable {
 
   /// A request.
   package init(
-    _ operation: Operation, after: String? = nil, job: String? = nil, signal: Int32? = nil
+    _ operation: Operation, after: String? = nil, jobs: Bool? = nil, job: String? = nil,
+    signal: Int32? = nil
   ) {
     self.operation = operation
     self.after = after
+    self.jobs = jobs
     self.job = job
     self.signal = signal
   }
 
-  enum CodingKeys: String, CodingKey, CaseIterable { case after, job, signal }
+  enum CodingKeys: String, CodingKey, CaseIterable { case after, jobs, job, signal }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
 
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     after = try container.decodeIfPresent(String.self, forKey: .after)
+    jobs = try container.decodeIfPresent(Bool.self, forKey: .jobs)
     job = try container.decodeIfPresent(String.self, forKey: .job)
     signal = try container.decodeIfPresent(Int32.self, forKey: .signal)
   }

@@ -21,6 +21,8 @@ package struct JobRecord: Sendable, Equatable, Codable {
   package var id: String
   /// The name, if it has one.
   package var name: String?
+  /// Whether the command runs on a terminal.
+  package var terminal: Bool?
   /// The state.
   package var state: State
   /// The command's words; cut if they are long.
@@ -53,7 +55,7 @@ package struct JobRecord: Sendable, Equatable, Codable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case id, name, state, argv, pid, bytes, result
+    case id, name, terminal, state, argv, pid, bytes, result
     case createdMS = "created_ms"
     case runMS = "run_ms"
   }

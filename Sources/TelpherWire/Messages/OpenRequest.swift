@@ -90,7 +90,9 @@ private struct OpenMessage: WireMessage {
       run.detach == true ? .detach : nil, run.journal == nil ? nil : .journal,
       run.name == nil ? nil : .name, run.claim == nil ? nil : .claim,
     ]
-    let needed = keys.compactMap(\.?.rawValue)
+    var needed = keys.compactMap(\.?.rawValue)
+    // An older server would list other commands.
+    if commands?.jobs == true { needed.append(CommandsRequest.CodingKeys.jobs.rawValue) }
     must = needed.isEmpty ? nil : needed
     self.run = run
     self.file = file

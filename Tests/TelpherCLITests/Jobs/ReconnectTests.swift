@@ -173,7 +173,7 @@ struct ReconnectTests {
   }
 
   @Test(arguments: [
-    ["--reconnect", "-t"], ["--reconnect", "--detach"], ["--reconnect=soon"],
+    ["--reconnect", "--detach"], ["--reconnect=soon"],
   ])
   func whatCannotBeDoneIsRefused(_ options: [String]) async throws {
     let sandbox = try Sandbox()

@@ -14,6 +14,10 @@ struct AttachCommand: AsyncParsableCommand {
       output, a line on standard error says how many bytes are missing. With -i the job reads this \
       command's standard input, if the job was started with -i. If several commands attach with \
       -i, the job reads from the last one.
+
+      A job with a terminal (a shell, or 'run -t --reconnect') that runs is shown on your terminal: \
+      its last output, then everything that it shows and that you type. ~. ends it, ~d leaves it, \
+      and ~? shows these escapes.
       """)
 
   @OptionGroup var server: ServerOptions

@@ -10,6 +10,8 @@ struct JobClaim: Sendable, Codable {
   /// The id: 32 hexadecimal digits.
   let id: String
   let name: String?
+  /// Whether the command runs on a terminal; nil is false, as in claims of older versions.
+  let terminal: Bool?
   /// The digest of the client's request; nil if the claim can't be read (then no request matches
   /// it).
   let digest: String?
@@ -26,6 +28,7 @@ struct JobClaim: Sendable, Codable {
   init(_ request: RunRequest, id: String) {
     self.id = id
     name = request.name
+    terminal = request.terminal == nil ? nil : true
     digest = request.claim ?? Self.digest(of: request)
     argv = JobRecord.shortened(request.words)
     createdMS = Self.now
@@ -38,6 +41,7 @@ struct JobClaim: Sendable, Codable {
   init(unreadable id: String, createdMS: Int64) {
     self.id = id
     name = nil
+    terminal = nil
     digest = nil
     argv = []
     self.createdMS = createdMS

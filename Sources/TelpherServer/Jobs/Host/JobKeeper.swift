@@ -219,6 +219,15 @@ final class JobKeeper {
     }
   }
 
+  /// The commands of the jobs that run, under the jobs' ids and in their order.
+  func commands(after last: String?) -> [CommandListing.Item] {
+    jobs.values.compactMap { job in
+      guard let view = job.view, last.map({ $0 < job.id }) ?? true else { return nil }
+      return CommandListing.Item(
+        id: job.id, client: job.claim.name.map { "job '\($0)'" } ?? "job", view: view)
+    }.sorted { $0.id < $1.id }
+  }
+
   /// The fewest digits that are accepted as the beginning of a job's id. Fewer digits could also be
   /// the number of a command in `ps`, or a mistyped name.
   private static let shortestBeginning = 8

@@ -87,6 +87,14 @@ final class KeptJob: JournalOutletDelegate {
     }
   }
 
+  /// The view of its command; nil if it has none now.
+  var view: CommandView? {
+    switch state {
+    case .starting(let command), .running(let command): command.view
+    case .claiming, .ended, .gone: nil
+    }
+  }
+
   /// The number of changes of the journal.
   var changes: UInt64 { outlet?.changes ?? 0 }
 
@@ -286,6 +294,7 @@ final class KeptJob: JournalOutletDelegate {
   var record: JobRecord? {
     var record = JobRecord(
       id: id, name: claim.name, state: .starting, argv: claim.argv, createdMS: claim.createdMS)
+    record.terminal = claim.terminal
     switch state {
     case .gone: return nil
     case .claiming, .starting: break

@@ -1,0 +1,173 @@
+internal import Glibc
+internal import TelpherClient
+internal import TelpherTransport
+internal import TelpherWire
+
+/// A durable job on this process's terminal: a shell or another command that outlives the connection
+/// and this process. If the connection is lost it is taken up again, with the keys that were typed
+/// meanwhile.
+struct TerminalJob: Sendable {
+  /// The id of the job, for messages.
+  let job: String
+  let terminal: LocalTerminal
+  /// How long to try to reach the server again after a loss.
+  let patience: Duration
+  /// The loop of all connections.
+  let loop: any EventLoop
+  /// Makes a connection.
+  let connect: @Sendable () async throws -> Connection
+
+  /// How much of what the terminal has shown is kept on disk.
+  private static let journalBytes: UInt64 = 8 << 20
+  /// How long `~.` waits for the end of the command.
+  private static let endLimit = Duration.seconds(5)
+
+  /// Starts `command` and shows it until it has ended.
+  ///
+  /// - Returns: its result.
+  /// - Throws: `ClientError`, `Failure`.
+  func start(_ command: Command, name: String?) async throws -> CommandResult {
+    try await perform(command, name: name, .start)
+  }
+
+  /// Shows the job, which runs already, from its last lines on until it has ended.
+  ///
+  /// - Parameter lines: the number of lines; nil for as many as the terminal has.
+  /// - Returns: its result.
+  /// - Throws: `ClientError`, `Failure`.
+  func attach(lastLines lines: UInt64?) async throws -> CommandResult {
+    let rows = terminal.size.rows
+    return try await perform(
+      Command(""), name: nil, .attach(lastLines: lines ?? UInt64(rows > 0 ? rows : 24)))
+  }
+
+  private func perform(
+    _ command: Command, name: String?, _ beginning: ReconnectingRun.Beginning
+  ) async throws -> CommandResult {
+    let screen = TerminalRun(terminal) { [job] in
+      Self.quit(
+        "ended; the job goes on: 'telpher attach \(job)' takes it up again",
+        status: ExitStatus.failure)
+    }
+    var command = command
+    command.job = job
+    screen.prepare(&command, on: loop)
+    let keys = InputReplay()
+    let output = DescriptorSink(.output)
+    var run = ReconnectingRun(
+      command: command,
+      journal: RunRequest.Journal(bytes: Self.journalBytes, whenFull: .dropOldest), name: name,
+      patience: patience, input: keys, connect: connect,
+      pass: { chunk, _ in try await output.write(chunk) },
+      didLose: { [patience] loss in
+        guard patience > .zero else { return }
+        Self.note("\(Failure(loss).message); trying to take the job \(job) up again")
+      },
+      didReturn: { Self.note("the job was taken up again") })
+    run.beginning = beginning
+    run.toleratesGaps = true
+    let shown = run.current
+    let current: @Sendable () -> RunningCommand? = { shown.withLock { $0 } }
+    let tasks = Monitor<[Task<Void, Never>]>([])
+    run.didAttach = { [self] handle in
+      // Before, nothing is taken from the terminal: a server that keeps no jobs refuses, and another
+      // run may need it.
+      if tasks.withLock({ $0.isEmpty }) {
+        try terminal.enterRawMode()
+        let begun = begin(keys, on: screen, current)
+        tasks.withLock { $0 = begun }
+      }
+      if case .attach = beginning { await redraw(handle) }
+      await handle.resizeTerminal(to: terminal.size)
+    }
+    defer {
+      LocalTerminal.leaveRawMode()
+      tasks.withLock { $0 }.forEach { $0.cancel() }
+    }
+    let running = run
+    return try await withTaskExecutorPreference(loop) { try await running.perform() }
+  }
+
+  /// Begins to pass on keys, signals and the terminal's size.
+  ///
+  /// - Returns: the tasks to cancel at the end.
+  private func begin(
+    _ keys: InputReplay, on screen: TerminalRun,
+    _ current: @escaping @Sendable () -> RunningCommand?
+  ) -> [Task<Void, Never>] {
+    let signals = ForwardedSignals.watch(
+      on: loop, hasAnswered: { true }, hasTerminal: true,
+      orGiveUp: { [job] signal, _ in
+        Self.quit(
+          "ended by a signal; the job goes on: 'telpher attach \(job)' takes it up again",
+          status: ExitStatus.signalBase + signal)
+      })
+    Self.forwardKeys(to: keys, job: job, of: screen, on: loop, current)
+    return [
+      Task(executorPreference: loop) { await screen.follow(current) },
+      Task(executorPreference: loop) {
+        for await number in signals.numbers { await current()?.signal(number) }
+      },
+    ]
+  }
+
+  /// Makes a program that draws the whole screen draw it again: it does when the size changes.
+  private func redraw(_ handle: RunningCommand) async {
+    var size = terminal.size
+    guard size.rows > 1 else { return }
+    size.rows -= 1
+    await handle.resizeTerminal(to: size)
+  }
+
+  /// Starts a task that passes on what the user types. The task is not awaited: a read from a
+  /// terminal may never return.
+  private static func forwardKeys(
+    to input: InputReplay, job: String, of screen: TerminalRun, on loop: any EventLoop,
+    _ current: @escaping @Sendable () -> RunningCommand?
+  ) {
+    Task(executorPreference: loop) {
+      let source = InputSource()
+      var keys = EscapeKeys()
+      keys.isJob = true
+      var isEnding = false
+      do {
+        while let chunk = try await source.read() {
+          for action in keys.receive(Array(chunk)) {
+            switch action {
+            case .help: try? Descriptor.error.write(keys.help)
+            case .suspend: screen.report.yield(.suspended)
+            case .send(let bytes): guard await input.add(Chunk(bytes)) else { return }
+            case .detach:
+              quit(
+                "detached; 'telpher attach \(job)' takes the job up again, 'telpher kill \(job)' ends it",
+                status: 0)
+            case .end:
+              // The second time, or without a connection, this process ends at once.
+              guard !isEnding, let command = current() else { screen.end() }
+              isEnding = true
+              await command.cancel()
+              Task(executorPreference: loop) {
+                try? await Task.sleep(for: endLimit)
+                screen.end()
+              }
+            }
+          }
+        }
+        await input.finish()
+      } catch {
+        // The terminal is gone; the job stays.
+        screen.end()
+      }
+    }
+  }
+
+  /// Prints a line while the terminal is in raw mode.
+  private static func note(_ text: String) {
+    try? Descriptor.error.write("\r\ntelpher: \(text)\r\n")
+  }
+
+  private static func quit(_ message: String, status: Int32) -> Never {
+    RunInvocation.quit(
+      Failure(message, kind: "interrupted"), printsReport: false, nil, status: status)
+  }
+}

@@ -1,0 +1,141 @@
+import Glibc
+import Testing
+
+/// Shells and other commands on a terminal that are durable jobs.
+@Suite(.timeLimit(.minutes(10))) struct TerminalJobTests {
+  private func start(_ arguments: String..., sandbox: Sandbox) throws -> TerminalChild {
+    try TerminalChild(
+      [Sandbox.program] + arguments,
+      environment: sandbox.environment.merging(["PS1": "> ", "TERM": "dumb"]) { $1 },
+      directory: sandbox.folder)
+  }
+
+  /// The id in the message of a client that has left its job.
+  private func job(in text: String) throws -> String {
+    let rest = try #require(text.split(separator: "telpher attach ").dropFirst().first)
+    return String(rest.prefix { $0.isHexDigit })
+  }
+
+  private func address(_ sandbox: Sandbox) -> String { "unix:\(sandbox.folder)/server" }
+
+  @Test func aShellThatIsLeftIsTakenUpAgainWithItsScreen() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let shell = try start("shell", sandbox: sandbox)
+      shell.type("X=kept; echo before$((1 + 1))\r")
+      #expect(await shell.find("before2\r\n"))
+      shell.type("~d")
+      let left = await shell.finish()
+      #expect(left.status == 0)
+      let job = try job(in: left.text)
+      #expect(try await sandbox.telpher("jobs").text.contains("running"))
+
+      let again = try start("attach", String(job.prefix(8)), sandbox: sandbox)
+      #expect(await again.find("before2\r\n"))
+      again.resize(rows: 31, columns: 99)
+      again.type("echo $X$((40 + 2)); stty size; exit 4\r")
+      #expect(await again.find("kept42\r\n"))
+      #expect(await again.find("31 99\r\n"))
+      #expect(await again.finish().status == 4)
+      // Nothing of it is left.
+      #expect(try await sandbox.telpher("jobs", "--all").text == "")
+    }
+  }
+
+  @Test func aShellSurvivesItsServerAndSaysWhereItIs() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let (server, _) = try await sandbox.serve("--listen", address(sandbox))
+      let shell = try start("shell", "--on", address(sandbox), sandbox: sandbox)
+      shell.type("X=kept; echo before$((1 + 1))\r")
+      #expect(await shell.find("before2\r\n"))
+      server.signal(SIGKILL)
+      _ = await server.wait()
+      let lost = await shell.finish()
+      #expect(lost.status == 125 && lost.text.contains("may still run"))
+      let list = try await sandbox.telpher("jobs").text
+      let job = String(try #require(list.split(separator: "\n").last).prefix(8))
+      let again = try start("attach", job, sandbox: sandbox)
+      again.type("echo $X$((40 + 2)); exit 5\r")
+      #expect(await again.find("kept42\r\n"))
+      #expect(await again.finish().status == 5)
+    }
+  }
+
+  @Test func withReconnectAShellIsTakenUpByItself() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let (first, _) = try await sandbox.serve("--listen", address(sandbox))
+      let shell = try start("shell", "--reconnect=60s", "--on", address(sandbox), sandbox: sandbox)
+      shell.type("X=kept; echo before$((1 + 1))\r")
+      #expect(await shell.find("before2\r\n"))
+      first.signal(SIGKILL)
+      _ = await first.wait()
+      #expect(await shell.find("trying to take the job"))
+      // What is typed meanwhile arrives.
+      shell.type("echo $X$((40 + 2)); exit 6\r")
+      let (second, _) = try await sandbox.serve("--listen", address(sandbox))
+      #expect(await shell.find("kept42\r\n"))
+      #expect(await shell.finish().status == 6)
+      second.signal(SIGTERM)
+      #expect(await second.wait() == 0)
+    }
+  }
+
+  @Test func aCommandOnATerminalCanBeAJobToo() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let run = try start(
+        "run", "-it", "--reconnect", "--name", "two", "--", "sh", "-c",
+        "read a; echo $a; read b; exit $b",
+        sandbox: sandbox)
+      run.type("one\r")
+      #expect(await run.find("one\r\none\r\n"))
+      run.type("~d")
+      #expect(await run.finish().status == 0)
+      let again = try start("attach", "two", sandbox: sandbox)
+      #expect(await again.find("one\r\n"))
+      again.type("8\r")
+      #expect(await again.finish().status == 8)
+    }
+  }
+
+  @Test func theEscapeEndsTheShellAndItsJob() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let shell = try start("shell", sandbox: sandbox)
+      shell.type("echo before$((1 + 1))\r")
+      #expect(await shell.find("before2\r\n"))
+      shell.type("~?")
+      #expect(await shell.find("~d   end telpher and leave the command running"))
+      shell.type("\r~.")
+      #expect(await shell.finish().status == 125)
+      #expect(try await sandbox.telpher("jobs", "--all").text == "")
+    }
+  }
+
+  /// The server can't start a process for jobs: the shell is a plain command then.
+  @Test func aServerWithoutJobsGivesAPlainShell() async throws {
+    let sandbox = try Sandbox()
+    let (server, _) = try await sandbox.serve("--jobs", "/dev/null/jobs")
+    let shell = try start("shell", sandbox: sandbox)
+    shell.type("tty; exit 7\r")
+    #expect(await shell.find("/dev/pts/"))
+    #expect(await shell.finish().status == 7)
+    let forced = try start("shell", "--reconnect", sandbox: sandbox)
+    let refused = await forced.finish()
+    #expect(refused.status == 125 && refused.text.contains("jobs"))
+    server.signal(SIGTERM)
+    #expect(await server.wait() == 0)
+  }
+
+  @Test func jobsThatRunAreListedAndEndedByTheirIds() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let (server, _) = try await sandbox.serve()
+      let job = try await sandbox.startJob("--name", "long", "--", "sleep", "600")
+      let list = try await sandbox.telpher("ps").text
+      let line = try #require(list.split(separator: "\n").first { $0.contains(job) })
+      #expect(line.contains("job 'long'") && line.contains("sleep 600"))
+      #expect(try await sandbox.telpher("kill", job).status == 0)
+      #expect(try await sandbox.telpher("wait", job).status != 0)
+      #expect(try await sandbox.telpher("ps").text.contains(job) == false)
+      server.signal(SIGTERM)
+      #expect(await server.wait() == 0)
+    }
+  }
+}
