@@ -252,7 +252,8 @@ let package = Package(
     .testTarget(
       name: "TelpherAccessTests",
       dependencies: [
-        "TelpherAccess", "TelpherKeys", "TelpherTestSupport", "TelpherTransport", "TelpherWire",
+        "TelpherAccess", "TelpherJSON", "TelpherKeys", "TelpherTestSupport", "TelpherTransport",
+        "TelpherWire",
       ],
       swiftSettings: strict),
     // They compare the module with ssh-keygen and ssh-agent.

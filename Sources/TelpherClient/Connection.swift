@@ -179,15 +179,17 @@ public actor Connection {
   ///   - timeout: how long the server has to send its HELLO and, on TCP, its proof.
   ///   - isSocket: whether the server was running before; otherwise it is being started.
   ///   - waitsForLogin: whether the time begins only with the server's first byte.
+  ///   - signatures: the proof by ssh keys over TLS.
   ///   - keep: if a relay leads to the server, how long it keeps its connection after this one.
   ///   - answer: how long the relay waits for any bytes from the server.
   func start(
     _ stream: any ByteStream, timeout: Duration, isSocket: Bool = false,
-    waitsForLogin: Bool = true, prover: TokenProver? = nil, carrier: CarrierProcess? = nil,
-    keep: Duration? = nil, answer: Duration? = nil
+    waitsForLogin: Bool = true, prover: TokenProver? = nil, signatures: [String]? = nil,
+    carrier: CarrierProcess? = nil, keep: Duration? = nil, answer: Duration? = nil
   ) {
     var hello = Hello(
-      connectionWindow: Self.connectionWindow, auth: prover == nil ? nil : .fresh())
+      connectionWindow: Self.connectionWindow,
+      auth: prover == nil ? signatures.map(Hello.Auth.init) : .fresh())
     hello.keepMS = keep.map { UInt64(max(0, $0.wholeMilliseconds)) }
     hello.answerMS = answer.map { UInt64(max(0, $0.wholeMilliseconds)) }
     var configuration = LinkConfiguration()

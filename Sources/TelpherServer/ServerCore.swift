@@ -76,7 +76,7 @@ final class ServerCore {
     logger: Logger
   ) {
     self.configuration = configuration
-    access = Access(tokens: configuration.tokens)
+    access = Access(tokens: configuration.tokens, keys: configuration.keys)
     refusals = RefusalLog(logger, loop: loop)
     // Each loop gets an equal share of the limits: a new connection may arrive on any loop.
     strangers = StrangerQuota(
@@ -139,17 +139,19 @@ final class ServerCore {
       refusals.record(
         "refused a client", ["peer": "\(stream.peer)", "why": "\(cause ?? error.message)"])
       connection(over: stream, standing: .stranger).refuse(error)
-    case .known:
+    case .known(let client):
       let isFull = !ServerCounters.book(counters.connections, limit: configuration.maxConnections)
-      let connection = connection(over: stream, standing: isFull ? .refused : .known)
+      let connection = connection(
+        over: stream, standing: isFull ? .refused : .known, client: client)
       if isFull {
         refusals.record("refused a client", ["why": "\(connectionLimitError)"])
         return connection.refuse(connectionLimitError)
       }
       begin(connection)
-    case .mustProve(let prover, let source):
+    case .mustProve(let prover, let keyCheck, let source):
       guard let entrance else { preconditionFailure("only a listener accepts strangers") }
-      let connection = connection(over: stream, standing: .stranger, prover: prover)
+      let connection = connection(
+        over: stream, standing: .stranger, prover: prover, keyCheck: keyCheck)
       connection.entrance = entrance
       if !hasWaited { count(strangerAt: entrance) }
       let evicted = place(ObjectIdentifier(connection), from: source, at: entrance)
@@ -164,7 +166,8 @@ final class ServerCore {
   }
 
   private func connection(
-    over stream: any ByteStream, standing: ServerConnection.Standing, prover: TokenProver? = nil
+    over stream: any ByteStream, standing: ServerConnection.Standing, client: Client = .owner,
+    prover: TokenProver? = nil, keyCheck: KeyCheck? = nil
   ) -> ServerConnection {
     var hello = knownHello
     if prover != nil { hello.auth = .fresh() }
@@ -174,9 +177,10 @@ final class ServerCore {
     let link = Link(
       role: .server, stream: stream, loop: loop, hello: hello,
       helloPayload: prover == nil ? knownHelloPayload : nil, prover: prover,
-      configuration: linkConfiguration)
+      verifier: keyCheck, configuration: linkConfiguration)
     let connection = ServerConnection(
-      link: link, server: self, standing: standing, logger: logger)
+      link: link, server: self, standing: standing, client: client, keyCheck: keyCheck,
+      logger: logger)
     if let agreement = (stream as? TLSStream)?.agreement {
       connection.tls = "\(agreement.cipher), \(agreement.group)"
     }

@@ -2,6 +2,7 @@ import Glibc
 import TelpherAccess
 import TelpherKeys
 import TelpherTestSupport
+import TelpherJSON
 import Testing
 
 /// The proof by ssh keys, with keys and signatures of ssh-keygen and ssh-agent.
@@ -89,6 +90,27 @@ struct KeyCheckTests {
     #expect(!check().accepts(Array(repeating: one[0], count: KeyProof.maxSignatures + 1)))
     #expect(!check().accepts([]))
     #expect(!check().accepts(["", "!", String(repeating: "A", count: 4_000)]))
+  }
+
+  @Test func malformedProofsAreRefused() throws {
+    var random = SeededGenerator(seed: 18)
+    let proof = try signatures("one")[0]
+    let right = try #require(Base64.decode(proof))
+    let check = check()
+    for _ in 0..<(Scale.isFull ? 100_000 : 2_000) {
+      var bytes = right
+      for _ in 0..<Int.random(in: 1...3, using: &random) {
+        let position = Int.random(in: 0..<bytes.count, using: &random)
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: bytes[position] ^= 1 << UInt8.random(in: 0...7, using: &random)
+        case 1: bytes.remove(at: position)
+        default: bytes.insert(.random(in: 0...255, using: &random), at: position)
+        }
+      }
+      guard bytes != right else { continue }
+      #expect(!check.accepts([Base64.encode(bytes)]))
+    }
+    #expect(check.accepts([proof]))
   }
 
   @Test func theOptionsOfTheLineCount() throws {

@@ -60,6 +60,18 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "For tls: takes clients that prove an ssh key of this file, in sshd's format; 'none' takes no keys.",
+      discussion: """
+        The options of a line restrict its key as with sshd; a line with an option that is not \
+        supported grants nothing, and the log says so. Only you and root may be able to change the \
+        file and the folders above it. A change applies to new connections. Default: \
+        ~/.ssh/authorized_keys; with --client-ca, none.
+        """, valueName: "file"),
+    completion: .file())
+  var authorizedKeys: String?
+
+  @Option(
+    help: ArgumentHelp(
       "With --client-ca: refuses the certificates that these revocation lists (PEM) name.",
       discussion: """
         With this option each authority needs a current list. The file is read again at SIGHUP.
@@ -204,8 +216,9 @@ struct ServeCommand: AsyncParsableCommand {
       throw ValidationError("--client-crl needs --client-ca")
     }
     let usesTLS = listen.contains { if case .tls = $0 { true } else { false } }
-    guard usesTLS || (hostKeyFile == nil && clientCa == nil) else {
-      throw ValidationError("--host-key-file and --client-ca need --listen tls:HOST:PORT")
+    guard usesTLS || (hostKeyFile == nil && clientCa == nil && authorizedKeys == nil) else {
+      throw ValidationError(
+        "--host-key-file, --client-ca and --authorized-keys need --listen tls:HOST:PORT")
     }
     let kinds = limits.map(\.kind)
     if let twice = kinds.first(where: { kind in kinds.filter { $0 == kind }.count > 1 }) {
@@ -247,7 +260,8 @@ struct ServeCommand: AsyncParsableCommand {
       predecessor: predecessor,
       files: root.map(ServedFiles.init) ?? (noCommands || readOnly ? .home : .all),
       tls: ServedTLS(
-        hostKeyFile: hostKeyFile, clientAuthorities: clientCa, revocationLists: clientCrl),
+        hostKeyFile: hostKeyFile, clientAuthorities: clientCa, revocationLists: clientCrl,
+        authorizedKeys: authorizedKeys),
       logger: logger)
     try await host.serve(listen)
   }

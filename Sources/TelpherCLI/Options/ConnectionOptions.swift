@@ -31,6 +31,17 @@ struct ConnectionOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "For tls addresses: proves the ssh key in this file.",
+      discussion: """
+        The file of a private key, or of a public one whose private key your ssh-agent holds. Your \
+        agent signs if it has the key, else ssh-keygen, which may ask for a passphrase. Without this \
+        option, the keys of your agent and the usual files in ~/.ssh are tried, and then the token.
+        """, valueName: "file"),
+    completion: .file())
+  var identity: String?
+
+  @Option(
+    help: ArgumentHelp(
       "For tls addresses: shows the certificate in this file (PEM), instead of using the token.",
       discussion: "For servers with --client-ca. It needs --client-key.", valueName: "file"),
     completion: .file())
@@ -96,7 +107,8 @@ struct ConnectionOptions: ParsableArguments {
     ServerSettings(
       address: address, tokenFile: tokenFile, trustedUsers: trustedUsers,
       connectTimeout: connectTimeout, keep: keep, install: install, hostKey: hostKey,
-      acceptsNewKeys: acceptNew, certificate: certificate)
+      acceptsNewKeys: acceptNew, certificate: certificate,
+      identity: identity.map(Self.absolute))
   }
 
   private var certificate: TLSSettings.CertificateFiles? {
@@ -115,6 +127,12 @@ struct ConnectionOptions: ParsableArguments {
   func validate() throws {
     guard (clientCert == nil) == (clientKey == nil) else {
       throw ValidationError("--client-cert and --client-key are needed together")
+    }
+    guard identity == nil || (clientCert == nil && tokenFile == nil) else {
+      throw ValidationError("--identity can't be combined with --client-cert or --token-file")
+    }
+    guard ArgumentText.isPlain(identity ?? "") else {
+      throw ValidationError("The value of --identity must be UTF-8")
     }
     guard hostKey == nil || !acceptNew else {
       throw ValidationError("--host-key and --accept-new can't be combined")

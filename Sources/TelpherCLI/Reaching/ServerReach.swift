@@ -56,7 +56,10 @@ struct ServerReach {
       token = try Self.readToken(settings.tokenFile, environment)
     case .socket(.unix): break
     case .tls:
-      if settings.certificate == nil { token = try Self.readToken(settings.tokenFile, environment) }
+      let tls = settings.tls(environment)
+      if tls.certificate == nil, tls.keys == nil {
+        token = try Self.readToken(settings.tokenFile, environment)
+      }
     }
     do {
       if let connection = try await connectThroughRelay(named, token) {

@@ -22,6 +22,9 @@ struct ServerSettings: Sendable, Equatable {
   /// The values of `--client-cert` and `--client-key`.
   var certificate: TLSSettings.CertificateFiles?
 
+  /// The value of `--identity`.
+  var identity: String?
+
   /// How long to keep connections if the user does not say it.
   static let defaultKeep = Duration.seconds(60)
 
@@ -29,7 +32,16 @@ struct ServerSettings: Sendable, Equatable {
   func tls(_ environment: [String: String]) -> TLSSettings {
     TLSSettings(
       hostKey: hostKey, acceptsNewKeys: acceptsNewKeys, certificate: certificate,
-      knownHosts: KnownHostsFile.defaultPath(environment: environment))
+      keys: keys(environment), knownHosts: KnownHostsFile.defaultPath(environment: environment))
+  }
+
+  /// The ssh keys to prove. A token that the user has named is proved instead.
+  private func keys(_ environment: [String: String]) -> TLSSettings.KeySettings? {
+    let isTokenNamed = tokenFile != nil || environment["TELPHER_TOKEN_FILE"]?.isEmpty == false
+    guard identity != nil || !isTokenNamed else { return nil }
+    return TLSSettings.KeySettings(
+      agent: environment["SSH_AUTH_SOCK"], identity: identity,
+      folder: environment["HOME"].map { "\($0)/.ssh" }, mayUseToken: identity == nil)
   }
 
   /// How long to keep the connection, from the option or the environment; nil if neither says it.

@@ -14,8 +14,22 @@ struct TLSSettings: Codable, Sendable, Equatable {
   var acceptsNewKeys = false
   /// The files with a client's certificate and its private key; nil to prove the token.
   var certificate: CertificateFiles?
+  /// How to prove an ssh key; nil to prove the token only.
+  var keys: KeySettings?
   /// The file of the known hosts.
   var knownHosts: String
+
+  /// The ssh keys that may be used, with the environment that they need.
+  struct KeySettings: Codable, Sendable, Equatable {
+    /// The path of the ssh-agent's socket.
+    var agent: String?
+    /// The value of `--identity`.
+    var identity: String?
+    /// The folder with the usual keys.
+    var folder: String?
+    /// Whether the token is tried after the keys.
+    var mayUseToken: Bool
+  }
 
   /// The paths of a certificate and of its private key.
   struct CertificateFiles: Codable, Sendable, Equatable {
@@ -25,7 +39,21 @@ struct TLSSettings: Codable, Sendable, Equatable {
 
   /// What decides, besides the address, which connection may be used.
   var keyParts: [String] {
-    [hostKey ?? "", certificate?.certificate ?? "", certificate?.key ?? "", knownHosts]
+    [
+      hostKey ?? "", certificate?.certificate ?? "", certificate?.key ?? "", keys?.agent ?? "",
+      keys?.identity ?? "", keys?.folder ?? "", knownHosts,
+    ]
+  }
+}
+
+extension TLSSettings.KeySettings {
+  /// The keys.
+  var ring: KeyRing {
+    KeyRing(
+      agent: agent, identity: identity,
+      usualFiles: folder.map { folder in KeyRing.usualNames.map { "\(folder)/\($0)" } } ?? [],
+      environment: Environment.current().map { "\($0)=\($1)" }
+        + (agent.map { ["SSH_AUTH_SOCK=\($0)"] } ?? []))
   }
 }
 
@@ -64,7 +92,9 @@ struct TLSReach {
     let chain = try settings.certificate.map { try SmallFile.text($0.certificate) }
     do throws(SecretFile.Failure) {
       guard let files = settings.certificate, let chain else {
-        return .token(try TokenFile(tokenFile).read())
+        guard let keys = settings.keys else { return .token(try TokenFile(tokenFile).read()) }
+        return .keys(
+          keys.ring, orToken: keys.mayUseToken ? try? TokenFile(tokenFile).read() : nil)
       }
       return .certificate(
         .init(chain: Array(chain.utf8), key: try SecretFile(files.key).read()))

@@ -14,6 +14,27 @@ struct ServedTLS: Sendable {
   /// The value of `--client-crl`.
   var revocationLists: String?
 
+  /// The value of `--authorized-keys`.
+  var authorizedKeys: String?
+
+  /// The ssh keys that clients may prove; nil for none.
+  func keys(environment: [String: String], _ logger: Logger) -> AuthorizedKeysFile? {
+    let home = environment["HOME"]
+    let usual = clientAuthorities == nil ? home.map { "\($0)/.ssh/authorized_keys" } : nil
+    guard let path = authorizedKeys ?? usual, path != "none" else { return nil }
+    let file = AuthorizedKeysFile(path, home: home) { line in
+      logger.warning("a line of the authorized keys is left out", metadata: ["why": "\(line)"])
+    }
+    do throws(KeyError) {
+      let count = try file.current().count
+      logger.info(
+        "TLS clients may prove an ssh key", metadata: ["file": "\(path)", "keys": "\(count)"])
+    } catch {
+      logger.warning("no ssh key is accepted", metadata: ["why": "\(error)"])
+    }
+    return file
+  }
+
   /// The host key, and the door that shows it.
   struct Opened {
     let door: TLSDoor
@@ -47,7 +68,8 @@ struct ServedTLS: Sendable {
       }
     }
     var authorities = TLSContext.ClientAuthorities(
-      certificates: Array(try SmallFile.text(clientAuthorities).utf8), isRequired: true)
+      certificates: Array(try SmallFile.text(clientAuthorities).utf8),
+      isRequired: authorizedKeys == nil || authorizedKeys == "none")
     if let revocationLists {
       authorities.revocationLists = Array(try SmallFile.text(revocationLists).utf8)
     }

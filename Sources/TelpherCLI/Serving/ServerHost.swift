@@ -63,6 +63,9 @@ struct ServerHost {
     if sockets.contains(where: { $0.isTCP && !($0.hasTLS && tls.clientAuthorities != nil) }) {
       configuration.tokens = try readOrMakeToken()
     }
+    if sockets.contains(where: \.hasTLS) {
+      configuration.keys = tls.keys(environment: environment, logger)
+    }
     let secured = sockets.contains(where: \.hasTLS) ? try tls.open(environment: environment) : nil
 
     let parts = try backend.makeServerParts(loops: loops, spawn: spawn)

@@ -10,6 +10,8 @@ extension Connection {
   package enum Proof: Sendable {
     /// By the server's token.
     case token(Token)
+    /// By ssh keys and, if the server takes none of them, by the token.
+    case keys(KeyRing, orToken: Token?)
     /// By a certificate, which the handshake shows.
     case certificate(TLSContext.Certificate)
   }
@@ -44,8 +46,27 @@ extension Connection {
     _ address: TLSAddress, _ context: TLSContext, _ hostKey: HostKeyCheck, _ proof: Proof,
     _ timeout: Duration
   ) async throws {
+    var refusal: ClientError?
+    for signers in try await Self.signers(proof) {
+      try await dial(address, context, hostKey, proof, signers, timeout)
+      do {
+        _ = try await session.hello()
+        return
+      } catch let error as ClientError where error.code == .notAuthenticated {
+        // The server takes none of these keys. It does not say which one it would take.
+        refusal = error
+      }
+    }
+    let token: Token?
+    switch proof {
+    case .keys(_, let other): token = other
+    case .token(let only): token = only
+    case .certificate: token = nil
+    }
+    if let refusal, token == nil { throw refusal }
+    let last = token.map(Proof.token) ?? proof
     for attempt in 1... {
-      try await open(address, context, hostKey, proof, timeout)
+      try await dial(address, context, hostKey, last, [], timeout)
       do {
         _ = try await session.hello()
         return
@@ -55,28 +76,86 @@ extension Connection {
     }
   }
 
-  private func open(
+  /// The keys to prove in each attempt to connect; none for another proof.
+  private static func signers(_ proof: Proof) async throws -> [[KeyRing.Signer]] {
+    guard case .keys(let ring, let token) = proof else { return [] }
+    do {
+      return try await blocking { () throws(KeyError) in try ring.attempts() }
+    } catch {
+      // Without a key the token may do.
+      if token != nil { return [] }
+      throw error
+    }
+  }
+
+  /// Connects, and begins the protocol with the proof.
+  ///
+  /// - Parameter signers: the keys to sign with, if that is the proof.
+  private func dial(
     _ address: TLSAddress, _ context: TLSContext, _ hostKey: HostKeyCheck, _ proof: Proof,
-    _ timeout: Duration
+    _ signers: [KeyRing.Signer], _ timeout: Duration
   ) async throws {
-    try await withWaitingTask { (done: WaitingTask<Void>) in
+    let (stream, binding) = try await greet(address, context, hostKey, timeout)
+    switch proof {
+    case .token(let token):
+      start(
+        stream, timeout: timeout, isSocket: true,
+        prover: TokenProver(token, channelBinding: binding.bytes))
+    case .certificate: start(stream, timeout: timeout, isSocket: true)
+    case .keys(let ring, _):
+      let bytes = binding.bytes
+      do {
+        let signatures = try await Self.blocking { () throws(KeyError) in
+          try ring.sign(bytes, signers)
+        }
+        start(stream, timeout: timeout, isSocket: true, signatures: signatures)
+      } catch {
+        stream.close()
+        throw error
+      }
+    }
+  }
+
+  private func greet(
+    _ address: TLSAddress, _ context: TLSContext, _ hostKey: HostKeyCheck, _ timeout: Duration
+  ) async throws -> (TLSStream, ChannelBinding) {
+    let box = try await withWaitingTask { (done: WaitingTask<Greeted>) in
       let attempt = TLSAttempt(hostKey, on: loop) { result in
         switch result {
         case .success((let stream, let binding)):
-          self.start(
-            stream, timeout: timeout, isSocket: true, prover: Self.prover(proof, binding))
-          done.resume()
+          done.resume(returning: Greeted(stream: stream, binding: binding))
         case .failure(let error): done.resume(throwing: error)
         }
       }
       attempt.start(address, context, limit: Self.nanoseconds(timeout))
     }
+    return (box.stream, box.binding)
   }
 
-  private static func prover(_ proof: Proof, _ binding: ChannelBinding) -> TokenProver? {
-    switch proof {
-    case .token(let token): TokenProver(token, channelBinding: binding.bytes)
-    case .certificate: nil
+  /// A stream whose handshake is complete. It is used on the loop's thread only.
+  private struct Greeted: @unchecked Sendable {
+    let stream: TLSStream
+    let binding: ChannelBinding
+  }
+
+  /// Runs `body`, which may wait for the user, on a thread of its own.
+  ///
+  /// - Throws: `ClientError` (`notAuthenticated`) with the message of its error.
+  private static func blocking<Value: Sendable>(
+    _ body: @escaping @Sendable () throws(KeyError) -> Value
+  ) async throws -> Value {
+    try await withWaitingTask { (done: WaitingTask<Value>) in
+      let number = startThread {
+        do throws(KeyError) {
+          done.resume(returning: try body())
+        } catch {
+          done.resume(throwing: ClientError(.notAuthenticated, error.description))
+        }
+      }
+      guard number != 0 else { return }
+      done.resume(
+        throwing: ClientError(
+          .notAuthenticated, "cannot start a thread to sign: \(describe(errno: number))"))
     }
   }
 }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import TelpherAccess
+internal import TelpherKeys
 internal import TelpherTLS
 internal import TelpherTransport
 internal import TelpherWire
@@ -10,12 +11,16 @@ struct Access: Sendable {
   /// The token of TCP clients, if they may connect.
   let tokens: TokenSource?
 
+  /// The ssh keys whose holders may connect over TLS; nil for none.
+  let keys: AuthorizedKeysFile?
+
   /// What the server does with a new connection.
   enum Decision {
-    /// Accept it: the kernel reports a user who may use the server.
-    case known
-    /// Treat it as a stranger until it proves that it knows the token.
-    case mustProve(TokenProver, source: String)
+    /// Accept it: the kernel or its certificate says who it is.
+    case known(Client)
+    /// Treat it as a stranger until it proves that it knows the token, or that it has an ssh key. At
+    /// least one of both is there.
+    case mustProve(TokenProver?, KeyCheck?, source: String)
     /// Refuse it with this error. `cause` goes only to the server's log.
     case refused(WireError, cause: String?)
   }
@@ -26,13 +31,13 @@ struct Access: Sendable {
   ///   over descriptors that the server inherited.
   func decide(_ peer: PeerIdentity, at address: SocketAddress?) -> Decision {
     switch peer {
-    case .inherited: return .known
+    case .inherited: return .known(.owner)
     case .user(let uid, _):
       guard uid == geteuid() || uid == 0 else {
         return refusal(
           "user \(uid) may not use this server, which belongs to user \(geteuid())")
       }
-      return .known
+      return .known(.owner)
     case .network(let source, let isLoopback):
       guard isLoopback else {
         return refusal(
@@ -41,7 +46,7 @@ struct Access: Sendable {
       }
       guard let tokens, let address else { return refusal("this server takes no TCP clients") }
       do throws(SecretFile.Failure) {
-        return .mustProve(TokenProver(try tokens.current(), at: address), source: source)
+        return .mustProve(TokenProver(try tokens.current(), at: address), nil, source: source)
       } catch {
         return refusal("this server can't read its token; its log says why", cause: "\(error)")
       }
@@ -49,22 +54,26 @@ struct Access: Sendable {
   }
 
   /// Decides about a connection over TLS whose handshake is complete. A client whose certificate was
-  /// verified in the handshake is known; another one must prove that it knows the token.
+  /// verified in the handshake is known; another one must prove that it has an ssh key or knows the
+  /// token.
   func decide(
     over binding: ChannelBinding, _ agreement: TLSAgreement, source: String
   ) -> Decision {
     if agreement.peerCertificate != nil {
-      guard agreement.peerName != nil else {
+      guard let name = agreement.peerName else {
         return refusal("the client's certificate has neither a URI nor a DNS name")
       }
-      return .known
+      return .known(Client(identity: .certificate(name), rights: .all))
     }
-    guard let tokens else {
-      return refusal("this server takes only clients with a certificate (--client-cert)")
-    }
+    let check = keys.map { KeyCheck($0, binding: binding.bytes, source: source) }
     do throws(SecretFile.Failure) {
+      // A token that can't be read keeps no client with an ssh key out.
+      let token = check == nil ? try tokens?.current() : try? tokens?.current()
+      guard token != nil || check != nil else {
+        return refusal("this server takes only clients with a certificate (--client-cert)")
+      }
       return .mustProve(
-        TokenProver(try tokens.current(), channelBinding: binding.bytes), source: source)
+        token.map { TokenProver($0, channelBinding: binding.bytes) }, check, source: source)
     } catch {
       return refusal("this server can't read its token; its log says why", cause: "\(error)")
     }

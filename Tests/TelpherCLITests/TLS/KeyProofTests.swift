@@ -1,0 +1,209 @@
+import Glibc
+import Testing
+
+/// ssh's own programs, which make the keys and the signatures of these tests.
+enum SSHTools {
+  static let areInstalled =
+    access("/usr/bin/ssh-keygen", X_OK) == 0 && access("/usr/bin/ssh-agent", X_OK) == 0
+}
+
+@Suite(
+  "Clients that prove an ssh key over TLS",
+  .enabled(if: SSHTools.areInstalled, "ssh-keygen and ssh-agent are needed"))
+struct KeyProofTests {
+  /// Runs `body` with a server that takes the keys of `~/.ssh/authorized_keys`.
+  ///
+  /// - Parameters:
+  ///   - keys: the keys to make, each with the options of its line; nil for a key without a line.
+  ///   - body: gets the sandbox and the address.
+  private func withServer(
+    _ keys: [(name: String, options: String?)], keep: String = "0", _ more: [String] = [],
+    _ body: (Sandbox, String) async throws -> Void
+  ) async throws {
+    try await Sandbox.with(keep: keep) { sandbox in
+      let made = try await sandbox.shell(
+        "mkdir -m 700 \(sandbox.folder)/.ssh; "
+          + keys.map { "ssh-keygen -q -t ed25519 -N '' -C '' -f \(sandbox.folder)/\($0.name)" }
+          .joined(separator: "; "))
+      #expect(made.status == 0)
+      var lines = ""
+      for (name, options) in keys {
+        guard let options else { continue }
+        let key = try await sandbox.shell("cat \(sandbox.folder)/\(name).pub").text
+        lines += options.isEmpty ? key : "\(options) \(key)"
+      }
+      sandbox.write(lines, to: "\(sandbox.folder)/.ssh/authorized_keys")
+      let server = try sandbox.start(["serve", "--listen", "tls:127.0.0.1:0"] + more)
+      guard let line = await server.line(), let port = line.split(separator: ":").last else {
+        throw Failed("no server: \(await server.finish().errorText)")
+      }
+      let address = "tls://127.0.0.1:\(port)"
+      let result: Result<Void, any Error>
+      do { result = .success(try await body(sandbox, address)) } catch { result = .failure(error) }
+      _ = try await sandbox.telpher("disconnect", "--now")
+      server.signal(SIGTERM)
+      #expect(await server.finish().status == 0)
+      try result.get()
+    }
+  }
+
+  /// Runs a command of the program with a key.
+  private func telpher(
+    _ sandbox: Sandbox, _ address: String, _ key: String, _ arguments: String...
+  ) async throws -> Finished {
+    try await sandbox.start(
+      [arguments[0], "--on", address, "--accept-new", "--identity", "\(sandbox.folder)/\(key)"]
+        + arguments.dropFirst()
+    ).finish()
+  }
+
+  @Test("get in if their key is listed, and not otherwise")
+  func listed() async throws {
+    try await withServer([("one", ""), ("other", nil)]) { sandbox, address in
+      let accepted = try await telpher(sandbox, address, "one", "run", "--", "echo", "hi")
+      #expect(accepted.text == "hi\n")
+      #expect(accepted.status == 0)
+      let refused = try await telpher(sandbox, address, "other", "run", "--", "echo", "hi")
+      #expect(refused.status == 125)
+      #expect(refused.output.isEmpty)
+      #expect(refused.errorText.contains("none of the client's ssh keys"))
+      // A change of the file counts at once.
+      let both = try await sandbox.shell(
+        "cd \(sandbox.folder); cp other.pub .ssh/new; chmod 600 .ssh/new; mv .ssh/new .ssh/authorized_keys"
+      )
+      #expect(both.status == 0)
+      #expect(try await telpher(sandbox, address, "other", "run", "--", "true").status == 0)
+      #expect(try await telpher(sandbox, address, "one", "run", "--", "true").status == 125)
+      _ = try await sandbox.shell("chmod 666 \(sandbox.folder)/.ssh/authorized_keys")
+      #expect(try await telpher(sandbox, address, "other", "run", "--", "true").status == 125)
+    }
+  }
+
+  @Test("get in with the keys of their agent, also through a kept connection, else with the token")
+  func agent() async throws {
+    try await withServer([("one", ""), ("other", nil)], keep: "60") { sandbox, address in
+      let line = """
+        eval $(ssh-agent -a \(sandbox.folder)/agent) >/dev/null
+        ssh-add -q \(sandbox.folder)/other \(sandbox.folder)/one
+        rm \(sandbox.folder)/.config/telpher/token
+        telpher run --on \(address) --accept-new -- echo first
+        telpher run --on \(address) -- echo second
+        telpher disconnect --now >/dev/null
+        ssh-add -q -d \(sandbox.folder)/one 2>/dev/null
+        telpher run --on \(address) -- echo third
+        echo $?
+        kill $SSH_AGENT_PID
+        """
+      let result = try await sandbox.shell(line)
+      #expect(result.text == "first\nsecond\n125\n", "\(result.errorText)")
+    }
+    try await withServer([]) { sandbox, address in
+      let result = try await sandbox.telpher(
+        "run", "--on", address, "--accept-new", "--", "echo", "by token")
+      #expect(result.text == "by token\n")
+    }
+  }
+
+  @Test("run only the command of their line, if it has one")
+  func forcedCommand() async throws {
+    let options = #"restrict,command="echo forced $SSH_ORIGINAL_COMMAND $EVIL; pwd""#
+    try await withServer([("one", options)]) { sandbox, address in
+      let result = try await telpher(
+        sandbox, address, "one", "run", "--env", "EVIL=evil", "--cwd", "/usr", "--", "rm", "-r",
+        "a b")
+      #expect(result.text.hasPrefix("forced rm -r 'a b'\n"))
+      #expect(!result.text.contains("evil"))
+      #expect(!result.text.contains("/usr\n"))
+      for arguments in [
+        ["ls"], ["get", "/etc/passwd", sandbox.folder + "/x"], ["put", "/etc/passwd", "x"],
+      ] {
+        let refused = try await sandbox.start(
+          [arguments[0], "--on", address, "--identity", "\(sandbox.folder)/one"]
+            + arguments.dropFirst()
+        ).finish()
+        #expect(refused.status != 0)
+        #expect(refused.errorText.contains("may not use files"))
+      }
+    }
+  }
+
+  @Test("do not see, attach to or end the jobs and commands of others")
+  func isolation() async throws {
+    try await withServer([("one", ""), ("other", "")]) { sandbox, address in
+      let job = "--detach"
+      let started = try await telpher(
+        sandbox, address, "one", "run", job, "--name", "mine", "--", "sleep", "1000")
+      #expect(started.status == 0)
+      let id = String(started.text.dropLast())
+      let other = try await telpher(sandbox, address, "other", "jobs")
+      #expect(!other.text.contains("mine"))
+      for arguments in [["attach", id], ["kill", id], ["logs", "mine"], ["wait", "mine"]] {
+        let refused = try await sandbox.start(
+          [arguments[0], "--on", address, "--identity", "\(sandbox.folder)/other", arguments[1]]
+        ).finish()
+        #expect(refused.status != 0, "\(arguments)")
+      }
+      // The same command line names a job of its own.
+      let same = try await telpher(
+        sandbox, address, "other", "run", job, "--name", "mine", "--", "true")
+      #expect(same.status == 0)
+      #expect(try await telpher(sandbox, address, "one", "jobs").text.contains("sleep 1000"))
+      let running = try sandbox.start([
+        "run", "--on", address, "--identity", "\(sandbox.folder)/one", "--", "sh", "-c",
+        "echo on; sleep 1000",
+      ])
+      #expect(await running.line() == "on")
+      #expect(try await telpher(sandbox, address, "one", "ps").text.contains("sleep 1000"))
+      #expect(!(try await telpher(sandbox, address, "other", "ps").text.contains("sleep 1000")))
+      let number = try await telpher(sandbox, address, "one", "ps").text
+        .split(separator: "\n").last?.split(separator: " ").first.map(String.init)
+      let wrong = try await telpher(sandbox, address, "other", "kill", try #require(number))
+      #expect(wrong.status != 0)
+      #expect(try await telpher(sandbox, address, "one", "kill", try #require(number)).status == 0)
+      #expect(await running.finish().status != 0)
+      #expect(try await telpher(sandbox, address, "one", "kill", "mine").status == 0)
+    }
+  }
+
+  @Test(
+    "learn nothing about the keys that are listed",
+    .enabled(if: TLSServerTests.hasPrograms, "openssl and python3 are needed"))
+  func sameAnswer() async throws {
+    try await withServer([("one", ""), ("other", nil)]) { sandbox, address in
+      let folder = sandbox.folder
+      // Right signatures for another connection or purpose, by a key that is listed and one that is not.
+      let script = """
+        cd \(folder); printf 12345678901234567890123456789012 >message
+        for key in one other; do
+          for space in telpher-auth-v1 file; do
+            ssh-keygen -q -Y sign -f $key -n $space <message 2>/dev/null | grep -v -e ---- | tr -d '\\n'
+            echo
+          done
+        done
+        """
+      let texts = try await sandbox.shell(script).text.split(separator: "\n").map(String.init)
+      #expect(texts.count == 4)
+      let port = String(try #require(address.split(separator: ":").last))
+      var answers: Set<String> = []
+      for signatures in texts.map({ [$0] }) + [texts, ["AAAA"], [""]] {
+        let client = try Child(
+          ["python3", TLSServerTests.programs + "tls_hello.py", port] + signatures,
+          environment: sandbox.environment)
+        answers.insert(await client.finish().text)
+      }
+      // A HELLO, whose nonce is left out here, and GOAWAY.
+      #expect(answers.count == 1)
+      #expect(answers.first?.isEmpty == false)
+      #expect(access("/tmp/never", F_OK) != 0)
+    }
+  }
+
+  @Test("are refused if the server takes no keys")
+  func none() async throws {
+    try await withServer([("one", "")], ["--authorized-keys", "none"]) { sandbox, address in
+      let refused = try await telpher(sandbox, address, "one", "run", "--", "echo", "hi")
+      #expect(refused.status == 125)
+      #expect(refused.output.isEmpty)
+    }
+  }
+}
