@@ -51,6 +51,8 @@ public struct ServerConfiguration: Sendable {
   public var tokens: TokenSource?
   /// The ssh keys whose holders may connect over TLS; nil refuses all of them.
   package var keys: AuthorizedKeysFile?
+  /// Where the actions of clients are recorded; nil for nowhere.
+  package var audit: AuditLog?
   /// The environment that commands start with.
   public var environment: [SystemString: SystemString] = [:]
   /// Whether clients may run commands. A command has all the rights of this process's user: `files`

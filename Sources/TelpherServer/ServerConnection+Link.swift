@@ -4,7 +4,7 @@ internal import TelpherWire
 extension ServerConnection {
   /// Refuses the request that has opened a stream.
   func refuse(_ stream: StreamID, _ message: String) {
-    link.close(stream, CloseResult(.refused, message: message))
+    close(stream, CloseResult(.refused, message: message))
   }
 
   // A server opens no streams and waits for no PONG of its own, so it ignores these.

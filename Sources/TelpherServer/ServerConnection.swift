@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Logging
+internal import Synchronization
 internal import TelpherAccess
 internal import TelpherFileStore
 internal import TelpherKeys
@@ -14,12 +15,12 @@ final class ServerConnection: LinkDelegate {
   let link: Link
   unowned let server: ServerCore
   private let logger: Logger
-  private var streams: [StreamID: any StreamWork] = [:]
+  var streams: [StreamID: any StreamWork] = [:]
   /// How many commands and file requests are still ending although their stream is gone. They count
   /// towards `maxStreams`.
-  private var endingCount = 0
-  private let fileLine: FileLine
-  private let sockets: ConnectionSockets
+  private(set) var endingCount = 0
+  let fileLine: FileLine
+  let sockets: ConnectionSockets
   /// Passes streams on to the job host; nil before the first one.
   private var passage: JobPassage?
   /// Whether the client still has to send its HELLO or, on TCP, its proof.
@@ -31,6 +32,8 @@ final class ServerConnection: LinkDelegate {
   private var helloTimer: (any LoopTimer)?
   /// Who the client is and what it may do. A stranger gets nothing done before this is known.
   private(set) var client: Client
+  /// Records what the client does.
+  private var audit: ConnectionAudit
   /// Decides about the client's ssh keys; nil if it proves itself in another way.
   private let keyCheck: KeyCheck?
   /// The listener that has accepted it as a stranger; nil if its transport identifies the peer.
@@ -52,6 +55,10 @@ final class ServerConnection: LinkDelegate {
     self.standing = standing
     self.logger = logger
     lastUsed = link.loop.now
+    let number = server.counters.lastConnection.add(1, ordering: .relaxed).newValue
+    audit = ConnectionAudit(server.configuration.audit, connection: number) { why in
+      logger.error("an action of a client is not recorded", metadata: ["why": "\(why)"])
+    }
     fileLine = FileLine(server.workers, server.configuration)
     sockets = ConnectionSockets(server.configuration, server.counters, server.lookup)
     link.lingersAfterFault = standing != .stranger
@@ -135,12 +142,19 @@ final class ServerConnection: LinkDelegate {
       return
     }
     streams[stream] = nil
+    audit.didEnd(stream, closing, at: link.loop.now)
     switch closing {
     case .close(let result): link.close(stream, result)
     case .encodedClose(let result): link.close(stream, encoded: result)
     case .reset(let code, let reason): link.reset(stream, code, reason: reason)
     }
     finishIfDrained()
+  }
+
+  /// Ends a stream that has no work.
+  func close(_ stream: StreamID, _ result: CloseResult) {
+    audit.didEnd(stream, .close(result), at: link.loop.now)
+    link.close(stream, result)
   }
 
   /// Cancels all file requests, each of which sends its own result, and gives up all sockets.
@@ -176,6 +190,9 @@ final class ServerConnection: LinkDelegate {
         "a client has proved an ssh key",
         metadata: ["peer": "\(link.peer)", "key": "\(identity)", "line": "\(entry.line)"])
     }
+    guard audit.didConnect(client, from: link.peer, at: link.loop.now) else {
+      return link.fail(WireError(.limitReached, ConnectionAudit.refusal))
+    }
     guard !server.isDraining else {
       return link.fail(WireError(.shuttingDown, "the server is ending"))
     }
@@ -187,7 +204,11 @@ final class ServerConnection: LinkDelegate {
     lastUsed = link.loop.now
     let decoded: OpenRequest
     do {
-      decoded = try client.rights.admit(try OpenRequest.decode(request))
+      let asked = try OpenRequest.decode(request)
+      guard audit.didStart(stream, asked, at: link.loop.now) else {
+        return refuse(stream, ConnectionAudit.refusal)
+      }
+      decoded = try client.rights.admit(asked)
     } catch let error as WireError {
       return refuse(stream, error.message)
     } catch let error as Rights.Refusal {
@@ -201,7 +222,7 @@ final class ServerConnection: LinkDelegate {
       var result = CloseResult(.ok)
       result.info = server.info()
       result.info?.tls = tls
-      link.close(stream, result)
+      close(stream, result)
     case .commands(let request):
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
       start(request, on: stream)
@@ -233,93 +254,6 @@ final class ServerConnection: LinkDelegate {
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
       start(request, on: stream)
     }
-  }
-
-  private func start(_ request: CommandsRequest, on stream: StreamID) {
-    switch request.operation {
-    case .list where request.jobs == true && server.keeper == nil: listJobs(request, on: stream)
-    case .list:
-      do throws(FileError) {
-        streams[stream] = try server.list(
-          after: request.after, for: client.identity
-        ) { [weak self] listing, result in
-          self?.workDidFinish(listing, stream, .close(result))
-        }
-      } catch {
-        refuse(stream, error.message)
-      }
-    case .kill:
-      guard let job = request.job else {
-        preconditionFailure("CommandsRequest.validated requires it")
-      }
-      let result = server.kill(job, signal: request.signal, for: client.identity)
-      if result.result == .ok { return link.close(stream, result) }
-      killJob(request, on: stream, orElse: result)
-    }
-  }
-
-  private func start(_ request: SocketRequest, on stream: StreamID) {
-    do {
-      try sockets.start(request, link: link, stream: stream) { [self] work in
-        streams[stream] = work
-      } didFinish: { [unowned self] work, closing in
-        workDidFinish(work, stream, closing)
-      }
-    } catch let error as TransportError {
-      link.close(stream, CloseResult(error))
-    } catch let error as SocketRefusal {
-      refuse(stream, error.message)
-    } catch {
-      preconditionFailure("`start` throws nothing else")
-    }
-  }
-
-  private func start(_ request: FileRequest, _ files: FileService, on stream: StreamID) {
-    let job = FileJob(request, service: files, link: link, stream: stream) {
-      [weak self, server] job, result in
-      if let self {
-        fileLine.remove(job)
-        workDidFinish(
-          job, stream, .close(result ?? CloseResult(.failed, message: "the stream has ended")))
-      }
-      server.fileJobDidFinish()
-    }
-    do throws(FileError) {
-      try fileLine.add(job)
-      server.fileJobDidStart()
-      streams[stream] = job
-    } catch {
-      refuse(stream, error.message)
-    }
-  }
-
-  /// The reason to refuse further streams on this connection; nil if there is room.
-  private var streamLimitReason: String? {
-    let limit = server.configuration.maxStreams
-    guard streams.count + endingCount >= limit else { return nil }
-    return
-      "\(limit) streams are open, \(endingCount) of them still ending (max_streams): try again"
-  }
-
-  private func run(_ request: RunRequest, length: Int, on stream: StreamID, noInput: Bool) {
-    switch server.admit(request, from: link.peer, of: client.identity, length: length) {
-    case .new(let job):
-      job.start(
-        for: commandStream(job, stream), of: ObjectIdentifier(self), noInput: noInput)
-    case .running(let job):
-      job.attach(commandStream(job, stream), noInput: noInput)
-    case .refused(let message): refuse(stream, message)
-    case .finished(let result):
-      // The output was sent to an earlier stream, so the offsets are the totals.
-      link.control(stream, .opened(.command(offsets: result.bytes ?? [:])))
-      link.close(stream, result)
-    }
-  }
-
-  private func commandStream(_ job: CommandJob, _ stream: StreamID) -> CommandStream {
-    let work = CommandStream(job, stream, of: self)
-    streams[stream] = work
-    return work
   }
 
   /// Adds the work of a stream that was just opened.
@@ -362,6 +296,7 @@ final class ServerConnection: LinkDelegate {
   private func abandon(_ stream: StreamID, _ reason: StreamEnd) {
     if let work = streams.removeValue(forKey: stream) {
       endingCount += 1
+      audit.didEnd(stream, reason, at: link.loop.now)
       work.streamDidEnd(reason)
     }
     finishIfDrained()
@@ -385,6 +320,7 @@ final class ServerConnection: LinkDelegate {
         ["peer": "\(link.peer)", "why": "\(why(error))"])
     }
     for stream in Array(streams.keys) { abandon(stream, .disconnected) }
+    audit.didDisconnect(end, at: link.loop.now)
     passage?.end()
     server.connectionDidEnd(self)
   }

@@ -6,6 +6,8 @@ internal import TelpherTransport
 final class ServerCounters: Sendable {
   let connections = Atomic<Int>(0)
   let started = Atomic<UInt64>(0)
+  /// The number of the last connection, for records.
+  let lastConnection = Atomic<UInt64>(0)
   /// Sockets that clients have opened.
   let sockets = Atomic<Int>(0)
   /// Penalties of addresses whose TLS connections have not authenticated.

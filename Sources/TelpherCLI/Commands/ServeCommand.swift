@@ -143,6 +143,20 @@ struct ServeCommand: AsyncParsableCommand {
         """))
   var replace = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Records each connection and operation in this file, a line of JSON each ('telpher audit' reads it).",
+      discussion: """
+        With the time, who it was and how that was proved, the operation, its arguments and its \
+        result; never the values of variables. The file may be renamed at any time; the next line \
+        makes it anew.
+        """, valueName: "file"),
+    completion: .file())
+  var audit: String?
+
+  @Flag(help: "With --audit: refuses what can't be recorded.")
+  var auditRequired = false
+
   @Option(help: ArgumentHelp("The number of event-loop threads; 1 by default.", valueName: "n"))
   var loops = 1
 
@@ -220,6 +234,9 @@ struct ServeCommand: AsyncParsableCommand {
       throw ValidationError(
         "--host-key-file, --client-ca and --authorized-keys need --listen tls:HOST:PORT")
     }
+    guard audit != nil || !auditRequired else {
+      throw ValidationError("--audit-required needs --audit")
+    }
     let kinds = limits.map(\.kind)
     if let twice = kinds.first(where: { kind in kinds.filter { $0 == kind }.count > 1 }) {
       throw ValidationError("--limit \(twice.optionName) is given twice")
@@ -262,7 +279,7 @@ struct ServeCommand: AsyncParsableCommand {
       tls: ServedTLS(
         hostKeyFile: hostKeyFile, clientAuthorities: clientCa, revocationLists: clientCrl,
         authorizedKeys: authorizedKeys),
-      logger: logger)
+      audit: audit, isAuditRequired: auditRequired, logger: logger)
     try await host.serve(listen)
   }
 

@@ -31,6 +31,9 @@ struct ServerHost {
   let files: ServedFiles
   /// The host key and the client certificates, for `--listen tls:`.
   let tls: ServedTLS
+  /// The value of `--audit`.
+  let audit: String?
+  let isAuditRequired: Bool
   let logger: Logger
 
   /// Serves until a signal ends the server, or, with stdio, until its client disconnects.
@@ -59,6 +62,13 @@ struct ServerHost {
     configuration.environment[SystemString(ServiceManager.variable)] = nil
     configuration.name = Program.name
     configuration.jobs = jobs
+    if let audit {
+      do throws(AuditLog.Failure) {
+        configuration.audit = try AuditLog(audit, isRequired: isAuditRequired)
+      } catch {
+        throw Failure(error.message)
+      }
+    }
     try files.configure(&configuration, environment: environment, logger)
     if sockets.contains(where: { $0.isTCP && !($0.hasTLS && tls.clientAuthorities != nil) }) {
       configuration.tokens = try readOrMakeToken()

@@ -42,12 +42,12 @@ extension ServerConnection {
       pass(
         .commands(request), to: host.host(of: client.identity), on: stream, noInput: true,
         withoutHost: result)
-    case .refused, .passed: link.close(stream, result)
+    case .refused, .passed: close(stream, result)
     case .kept:
       guard let keeper = server.keeper, let job = request.job else {
         preconditionFailure("this server keeps jobs, and a valid request names one")
       }
-      link.close(stream, keeper.kill(job, signal: request.signal))
+      close(stream, keeper.kill(job, signal: request.signal))
     }
   }
 
@@ -98,7 +98,7 @@ extension ServerConnection {
       add(opened.work, to: stream)
       opened.begin()
     } catch {
-      link.close(stream, error.result)
+      close(stream, error.result)
     }
   }
 }

@@ -1,0 +1,111 @@
+internal import Glibc
+internal import TelpherText
+package import TelpherWire
+
+/// A line of the audit file. Values of environment variables are never in it.
+package struct AuditRecord: Codable, Sendable, Equatable {
+  /// What happened.
+  package enum Event: String, Codable, Sendable {
+    /// A client has proved who it is.
+    case connect
+    /// Its connection has ended.
+    case disconnect
+    /// It has asked for an operation.
+    case start
+    /// The operation, as far as this connection is concerned, has ended.
+    case end
+  }
+
+  /// When, in UTC: `2026-01-31T12:00:00.123Z`.
+  package var time: String
+  /// What.
+  package var event: Event
+  /// The number of the connection in this server's process.
+  package var connection: UInt64
+  /// The server's process id.
+  package var pid: Int32
+  /// Who: the fingerprint of a key, a name in a certificate, or `owner`.
+  package var identity: String
+  /// How that was proved: `owner`, `key` or `certificate`.
+  package var proof: String
+  /// From where: an address, or a process and user of this machine.
+  package var source: String
+  /// The number of the operation on its connection.
+  package var stream: UInt32?
+  /// The operation, as in the protocol.
+  package var op: String?
+  /// The program and its arguments.
+  package var argv: [ByteText]?
+  /// The line for a shell.
+  package var shell: ByteText?
+  /// The working directory that was asked for.
+  package var cwd: ByteText?
+  /// The path of a file, the address of a socket, or the id of a command or job.
+  package var target: ByteText?
+  /// The id of the user as whom it is done.
+  package var user: UInt32?
+  /// How it ended, as in the protocol's CLOSE; `lost` or `reset` without one.
+  package var result: String?
+  /// The exit status.
+  package var code: Int32?
+  /// The signal that ended the command.
+  package var signal: Int32?
+  /// Why it was refused or failed.
+  package var message: String?
+  /// The bytes of both outputs, by channel.
+  package var bytes: [String: UInt64]?
+  /// How long it took, in milliseconds.
+  package var ms: UInt64?
+
+  /// The time now, as records have it.
+  static func now() -> String {
+    var clock = timespec()
+    clock_gettime(CLOCK_REALTIME, &clock)
+    return text(of: clock.tv_sec, milliseconds: clock.tv_nsec / 1_000_000)
+  }
+
+  /// A time in seconds since 1970, as records have it.
+  package static func text(of seconds: Int, milliseconds: Int = 0) -> String {
+    var seconds = seconds
+    var parts = tm()
+    gmtime_r(&seconds, &parts)
+    func padded(_ number: Int, _ width: Int = 2) -> String {
+      let digits = String(number)
+      return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+    let day = [
+      padded(Int(parts.tm_year) + 1_900, 4), padded(Int(parts.tm_mon) + 1),
+      padded(Int(parts.tm_mday)),
+    ]
+    let time = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { padded(Int($0)) }
+    return day.joined(separator: "-") + "T" + time.joined(separator: ":") + "."
+      + padded(milliseconds, 3) + "Z"
+  }
+
+  /// This process.
+  static let ownPID = getpid()
+
+  /// Adds what an operation is.
+  mutating func describe(_ request: OpenRequest) {
+    user = geteuid()
+    switch request {
+    case .run(let run):
+      op = "run"
+      (argv, shell, cwd) = (run.argv, run.shell, run.cwd)
+      target = run.job.map { ByteText($0) }
+    case .file(let file):
+      op = file.operation.rawValue
+      target = file.path
+    case .socket(let socket):
+      op = socket.operation.rawValue
+      target = (socket.address ?? socket.connection).map { ByteText($0) }
+    case .commands(let commands):
+      op = commands.operation.rawValue
+      target = commands.job.map { ByteText($0) }
+    case .job(let job):
+      op = job.operation.rawValue
+      target = job.job.map { ByteText($0) }
+    case .info: op = "info"
+    }
+  }
+}

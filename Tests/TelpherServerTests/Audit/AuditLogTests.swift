@@ -1,0 +1,96 @@
+import Glibc
+import TelpherJSON
+import TelpherTestSupport
+import TelpherText
+import TelpherWire
+import Testing
+
+@testable import TelpherServer
+
+@Suite(.timeLimit(.minutes(15))) struct AuditLogTests {
+  private let sandbox: Sandbox
+  private var path: String { sandbox.inside("audit") }
+
+  init() throws { sandbox = try Sandbox() }
+
+  private func records(_ name: String = "audit") throws -> [AuditRecord] {
+    let lines = (sandbox.text(name) ?? "").split(separator: "\n")
+    return try lines.map { try JSONDecoding.decode(AuditRecord.self, from: Array($0.utf8)) }
+  }
+
+  @Test func eachConnectionAndOperationHasALineAtItsStartAndItsEnd() async throws {
+    let log = try AuditLog(path, isRequired: true)
+    try await Fixture.inMemory(configure: { $0.audit = log }) { fixture in
+      let program = fixture.puppet()
+      let client = try await fixture.client()
+      await client.send(
+        puppet(1, #""env":{"SECRET":"s3cret"}"#), open(3, #"{"op":"info"}"#),
+        open(5, #"{"op":"stat","path":"/a"}"#))
+      await program.started()
+      await program.exit(3)
+      for stream in [1, 3, 5] as [UInt32] { _ = try await client.result(stream) }
+      await client.close()
+    }
+    let records = try records()
+    #expect(records.first?.event == .connect)
+    #expect(records.last?.event == .disconnect)
+    #expect(records.allSatisfy { $0.identity == "owner" && $0.pid == getpid() })
+    let run = records.filter { $0.stream == 1 }
+    #expect(run.map(\.event) == [.start, .end])
+    #expect(run.first?.argv == ["puppet"])
+    #expect(run.last?.result == "exited")
+    #expect(run.last?.code == 3)
+    let file = records.filter { $0.stream == 5 }
+    #expect(file.first?.op == "stat" && file.first?.target == "/a")
+    #expect(file.last?.result == "refused")
+    #expect(records.filter { $0.stream == 3 }.map(\.event) == [.start, .end])
+    #expect(sandbox.text("audit")?.contains("s3cret") == false)
+  }
+
+  @Test func aFileThatWasRenamedIsMadeAnew() throws {
+    let log = try AuditLog(path, isRequired: false)
+    try log.append(Array("1".utf8))
+    #expect(rename(path, path + ".old") == 0)
+    try log.append(Array("2".utf8))
+    #expect(sandbox.text("audit.old") == "1\n")
+    #expect(sandbox.text("audit") == "2\n")
+    var status = stat()
+    #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+  }
+
+  @Test func aFileThatCannotBeMadeIsReported() throws {
+    #expect(throws: AuditLog.Failure.self) {
+      try AuditLog(sandbox.inside("none/audit"), isRequired: false)
+    }
+    try check(mkfifo(path, 0o600), "mkfifo")
+    #expect(throws: AuditLog.Failure.self) { try AuditLog(path, isRequired: false) }
+  }
+
+  /// Whether a command runs after the file can't be written any more.
+  private func runs(isRequired: Bool) async throws -> Bool {
+    try sandbox.makeFolder("sub")
+    let log = try AuditLog(sandbox.inside("sub/audit"), isRequired: isRequired)
+    var result = ""
+    try await Fixture.inMemory(configure: { $0.audit = log }) { fixture in
+      let program = fixture.puppet()
+      let client = try await fixture.client()
+      #expect(rename(sandbox.inside("sub"), sandbox.inside("gone")) == 0)
+      await client.send(puppet(1))
+      if !isRequired {
+        await program.started()
+        await program.exit(0)
+      }
+      result = try await client.result(1)
+      #expect(await program.starts == (isRequired ? 0 : 1))
+    }
+    return !result.contains("--audit-required")
+  }
+
+  @Test func whatCannotBeRecordedIsRefusedIfTheRecordIsRequired() async throws {
+    #expect(try await !runs(isRequired: true))
+  }
+
+  @Test func whatCannotBeRecordedIsDoneOtherwise() async throws {
+    #expect(try await runs(isRequired: false))
+  }
+}
