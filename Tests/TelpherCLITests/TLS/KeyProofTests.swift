@@ -156,10 +156,13 @@ struct KeyProofTests {
       #expect(try await telpher(sandbox, address, "one", "ps").text.contains("sleep 1000"))
       #expect(!(try await telpher(sandbox, address, "other", "ps").text.contains("sleep 1000")))
       let number = try await telpher(sandbox, address, "one", "ps").text
-        .split(separator: "\n").last?.split(separator: " ").first.map(String.init)
+        .split(separator: "\n").first { $0.contains("echo on") }?.split(separator: " ").first
+        .map(String.init)
       let wrong = try await telpher(sandbox, address, "other", "kill", try #require(number))
       #expect(wrong.status != 0)
-      #expect(try await telpher(sandbox, address, "one", "kill", try #require(number)).status == 0)
+      // Otherwise the command would not end.
+      try #require(
+        try await telpher(sandbox, address, "one", "kill", try #require(number)).status == 0)
       #expect(await running.finish().status != 0)
       #expect(try await telpher(sandbox, address, "one", "kill", "mine").status == 0)
     }
