@@ -13,6 +13,8 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
     package init(description: String) { self.description = description }
     /// No server answers at the address.
     public static let unreachable = Code(description: "unreachable")
+    /// This machine is out of descriptors, memory or processes.
+    public static let exhausted = Code(description: "exhausted")
     /// There is no telpher at the address, or it can't be copied there.
     public static let notInstalled = Code(description: "not installed")
     /// The address is invalid.

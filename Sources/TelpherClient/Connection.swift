@@ -1,3 +1,4 @@
+internal import Glibc
 public import TelpherAccess
 internal import TelpherLink
 public import TelpherTransport
@@ -220,7 +221,14 @@ public actor Connection {
   }
 
   static func error(_ error: TransportError) -> ClientError {
-    ClientError(error.code == .badAddress ? .badAddress : .unreachable, error.message)
+    let code: ClientError.Code =
+      switch error.code {
+      case .badAddress: .badAddress
+      // EAGAIN: the server's queue of connections is full.
+      case .exhausted where error.errno != EAGAIN: .exhausted
+      default: .unreachable
+      }
+    return ClientError(code, error.message)
   }
 
   // MARK: The server

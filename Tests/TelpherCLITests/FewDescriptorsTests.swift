@@ -13,6 +13,17 @@ struct FewDescriptorsTests {
     if result.status == 0 { return #expect(limit > 16) }
     #expect(result.status == 125)
     #expect(!result.error.isEmpty)
+    #expect(!result.errorText.contains("start a server"), "the server is not the reason")
+  }
+
+  @Test func aServerIsNotBlamedForTooFewDescriptors() async throws {
+    let (_, addresses) = try await sandbox.serve()
+    let address = try #require(addresses.first)
+    for limit in 8...14 {
+      let result = try await sandbox.shell(
+        "ulimit -n \(limit) && exec telpher run --on \(address) -- true")
+      #expect(result.status == 0 || !result.errorText.contains("start a server"))
+    }
   }
 
   @Test func twoHundredFilesAreStoredWithFortyDescriptors() async throws {

@@ -56,7 +56,9 @@ final class InstallationExchange {
       return .have
     case Installation.want: return .want
     case let other:
-      throw ClientError(.protocolError, "the answer to a copy begins with '\(other)'")
+      throw ClientError(
+        .protocolError,
+        "the login there prints '\(other)' first: it must print nothing to a program")
     }
   }
 
