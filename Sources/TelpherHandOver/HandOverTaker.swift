@@ -23,30 +23,21 @@ package final class HandOverTaker {
 
   /// Finds the server of this user that listens at one of `addresses`, and asks it for its sockets.
   ///
-  /// - Returns: nil if there is no such server.
-  /// - Throws: `Failure` if the addresses belong to several servers, or if the server refuses or does
-  ///   not answer.
+  /// - Returns: nil if no server says that it listens there. A server that does not answer may still
+  ///   do so; then its addresses can't be used.
+  /// - Throws: `Failure` if the addresses belong to several servers, or if the server refuses.
   package static func find(_ addresses: [SocketAddress]) throws(Failure) -> HandOverTaker? {
-    var silent: [Int32] = []
     var found: [HandOverChannel] = []
     for channel in HandOverPost.all() {
       guard channel.send(.ask) else { continue }
       guard case .holds(let sockets)? = channel.receive(within: answerLimit)?.message else {
-        silent.append(channel.peer)
         continue
       }
       if sockets.contains(where: { socket in addresses.contains(where: socket.isMeant) }) {
         found.append(channel)
       }
     }
-    guard let channel = found.first else {
-      guard silent.isEmpty else {
-        let list = silent.map { "\($0)" }.joined(separator: ", ")
-        throw Failure(
-          message: "a server that may be the one to replace (process \(list)) does not answer")
-      }
-      return nil
-    }
+    guard let channel = found.first else { return nil }
     guard found.count == 1 else {
       let list = found.map { "\($0.peer)" }.joined(separator: " and ")
       throw Failure(
