@@ -95,7 +95,11 @@ struct LimitTests {
       let (info, result) = try await connection.run(command) { handle in
         for try await _ in handle.output { break }
         // `setsid` may not have executed its program yet, but it is there.
-        let info = try #require(try await other.runningCommands().first)
+        var info = try #require(try await other.runningCommands().first)
+        // A listing may be 2 ms old, from before the processes were there.
+        for _ in 0..<1_000 where info.processes < 3 {
+          info = try #require(try await other.runningCommands().first)
+        }
         try await other.kill(info.id)
         return info
       }

@@ -24,10 +24,11 @@ struct ConnectionOptions: ParsableArguments {
   var hostKey: String?
 
   @Flag(
+    name: .customLong("accept-new"),
     help: ArgumentHelp(
       "For tls addresses: accepts the key of a host that is not known yet, and remembers it.",
       discussion: "A key that differs from the known one is refused nevertheless."))
-  var acceptNew = false
+  var acceptsNewKeys = false
 
   @Option(
     help: ArgumentHelp(
@@ -107,7 +108,7 @@ struct ConnectionOptions: ParsableArguments {
     ServerSettings(
       address: address, tokenFile: tokenFile, trustedUsers: trustedUsers,
       connectTimeout: connectTimeout, keep: keep, install: install, hostKey: hostKey,
-      acceptsNewKeys: acceptNew, certificate: certificate,
+      acceptsNewKeys: acceptsNewKeys, certificate: certificate,
       identity: identity.map(Self.absolute))
   }
 
@@ -134,7 +135,7 @@ struct ConnectionOptions: ParsableArguments {
     guard ArgumentText.isPlain(identity ?? "") else {
       throw ValidationError("The value of --identity must be UTF-8")
     }
-    guard hostKey == nil || !acceptNew else {
+    guard hostKey == nil || !acceptsNewKeys else {
       throw ValidationError("--host-key and --accept-new can't be combined")
     }
     guard ArgumentText.isPlain(clientCert ?? ""), ArgumentText.isPlain(clientKey ?? "") else {

@@ -190,7 +190,7 @@ struct KeyProofTests {
       var answers: Set<String> = []
       for signatures in texts.map({ [$0] }) + [texts, ["AAAA"], [""]] {
         let client = try Child(
-          ["python3", TLSServerTests.programs + "tls_hello.py", port] + signatures,
+          ["env", "python3", TLSServerTests.programs + "tls_hello.py", port] + signatures,
           environment: sandbox.environment)
         answers.insert(await client.finish().text)
       }

@@ -100,7 +100,7 @@ struct TLSServerTests {
     let authority = try await Authority(sandbox)
     let relay = try Child(
       [
-        "python3", Self.programs + "tls_relay.py", port, authority.certificate,
+        "env", "python3", Self.programs + "tls_relay.py", port, authority.certificate,
         authority.certificate.replacing(".pem", with: ".key"),
       ],
       environment: sandbox.environment, input: .pipe)
@@ -160,7 +160,8 @@ struct TLSServerTests {
     }
     let python = try Child(
       [
-        "python3", Self.programs + "tls_client.py", port, good.certificate, good.key, "sh", "-c",
+        "env", "python3", Self.programs + "tls_client.py", port, good.certificate, good.key, "sh",
+        "-c",
         "echo from python; exit 3",
       ], environment: sandbox.environment)
     let result = await python.finish()
