@@ -78,14 +78,20 @@ import Testing
     let sandbox = try Sandbox()
     let child = try start(
       "run", "-t", "--", "sh", "-c",
-      "trap 'echo int' INT; trap 'echo quit' QUIT; echo ready; cat; echo $?; cat; echo over; cat; exit 3",
+      """
+      trap 'echo int' INT; trap 'echo quit' QUIT; sh -c 'echo first; exec cat'; echo $?
+      sh -c 'echo second; exec cat'; echo over; sh -c 'echo third; exec cat'; exit 3
+      """,
       sandbox: sandbox)
-    #expect(await child.find("ready"))
+    // Each process says that it is there: an earlier key would end only the outer shell's wait.
+    #expect(await child.find("first"))
     child.type("\u{3}")
     #expect(await child.find("int"))
     #expect(await child.find("130"))
+    #expect(await child.find("second"))
     child.type("\u{1C}")
     #expect(await child.find("over"))
+    #expect(await child.find("third"))
     child.type("\u{4}")
     #expect(await child.finish().status == 3)
   }
