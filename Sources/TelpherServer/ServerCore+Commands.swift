@@ -9,7 +9,7 @@ extension ServerCore {
   ///
   /// - Parameters:
   ///   - last: the id after which the list begins; nil for its beginning.
-  ///   - identity: who asks: a client sees only its own commands, and the owner sees all.
+  ///   - identity: the client's identity. It sees only its own commands; the owner sees all.
   ///   - didFinish: called once, later, with the answer.
   /// - Throws: `FileError` (`busy`) if no thread can be started for it.
   func list(
@@ -29,7 +29,7 @@ extension ServerCore {
   ///
   /// - Parameters:
   ///   - signal: the signal; if nil, the command is ended as at its deadline.
-  ///   - identity: who asks: a client ends only its own commands, and the owner any.
+  ///   - identity: the client's identity. It can end only its own commands; the owner, any.
   /// - Returns: the answer for the client.
   func kill(_ id: String, signal: Int32?, for identity: Identity) -> CloseResult {
     guard let running = table.running(JobID(text: id), for: identity) else {

@@ -22,7 +22,7 @@ struct OutputStoreTests {
       try await store.finish(&output)
       #expect(try await store.bytes(of: output) == expected)
       #expect(output.count == expected.count && output.isEmpty == expected.isEmpty)
-      // What is freed is used again by later rounds.
+      // Later rounds use the freed memory again.
       if round % 2 == 0 { await store.discard(output) }
     }
   }
