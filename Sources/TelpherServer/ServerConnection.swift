@@ -9,7 +9,7 @@ internal import TelpherTransfer
 internal import TelpherTransport
 internal import TelpherWire
 
-/// One client's connection: its standing, and the work of each of its streams. Use it only on its
+/// One client's connection: its state, and the work of each of its streams. Use it only on its
 /// loop's thread.
 final class ServerConnection: LinkDelegate {
   let link: Link
@@ -23,13 +23,10 @@ final class ServerConnection: LinkDelegate {
   let sockets: ConnectionSockets
   /// Passes streams on to the job host; nil before the first one.
   private var passage: JobPassage?
-  /// Whether the client still has to send its HELLO or, on TCP, its proof.
-  private var awaitsOpening = true
-  /// The limit that the connection counts towards.
-  private(set) var standing: Standing
+  /// Whether the client was admitted, and the limit that the connection counts towards.
+  private(set) var state: ConnectionState
   /// When a stream was last opened or ended, on the loop's clock.
   private var lastUsed: UInt64
-  private var helloTimer: (any LoopTimer)?
   /// Who the client is and what it may do. A stranger gets nothing done before this is known.
   private(set) var client: Client
   /// Records what the client does.
@@ -37,23 +34,27 @@ final class ServerConnection: LinkDelegate {
   /// Decides about the client's ssh keys; nil if it proves itself in another way.
   private let keyCheck: KeyCheck?
   /// The listener that has accepted it as a stranger; nil if its transport identifies the peer.
-  var entrance: ServerCore.Entrance?
+  let entrance: ServerCore.Entrance?
   /// The cipher and the group of its TLS; nil without.
-  var tls: String?
+  private let tls: String?
 
   /// - Parameters:
+  ///   - quota: the limit that the connection counts towards.
+  ///   - entrance: the listener that has accepted it as a stranger, if it is one.
   ///   - client: who the client is if it is no stranger, or once it has proved that it knows the token.
   ///   - keyCheck: decides about the client if it has sent signatures.
   init(
-    link: Link, server: ServerCore, standing: Standing, client: Client = .owner,
-    keyCheck: KeyCheck? = nil, logger: Logger
+    link: Link, server: ServerCore, quota: ConnectionState.Quota, entrance: ServerCore.Entrance?,
+    tls: String?, client: Client, keyCheck: KeyCheck?, logger: Logger
   ) {
     self.link = link
     self.client = client
     self.keyCheck = keyCheck
     self.server = server
-    self.standing = standing
+    self.entrance = entrance
+    self.tls = tls
     self.logger = logger
+    state = ConnectionState(quota)
     lastUsed = link.loop.now
     let number = server.counters.lastConnection.add(1, ordering: .relaxed).newValue
     audit = ConnectionAudit(server.configuration.audit, connection: number) { why in
@@ -61,26 +62,17 @@ final class ServerConnection: LinkDelegate {
     }
     fileLine = FileLine(server.workers, server.configuration)
     sockets = ConnectionSockets(server.configuration, server.counters, server.lookup)
-    link.lingersAfterFault = standing != .stranger
-  }
-
-  /// The limit that a connection counts towards.
-  enum Standing {
-    /// It has not authenticated yet and counts towards `maxStrangers`. Next: `known`, `refused`.
-    case stranger
-    /// It counts towards `maxConnections`. Next: `refused`.
-    case known
-    /// It is being refused and counts towards no limit.
-    case refused
+    link.lingersAfterFault = quota != .strangers
   }
 
   func start() {
-    let timeout = openingTimeout
-    helloTimer = link.loop.schedule(after: timeout) { [unowned self] in
+    let timer = link.loop.schedule(after: openingTimeout) { [unowned self] in
       guard link.hasUnreadBytes else { return helloTimedOut() }
       // This process may have been suspended: read the bytes that have arrived first.
-      helloTimer = link.loop.schedule(after: Self.lastChance) { [unowned self] in helloTimedOut() }
+      state.awaitHello(
+        until: link.loop.schedule(after: Self.lastChance) { [unowned self] in helloTimedOut() })
     }
+    state.awaitHello(until: timer)
     link.start(delegate: self)
   }
 
@@ -99,7 +91,9 @@ final class ServerConnection: LinkDelegate {
 
   /// Refuses new streams (GOAWAY) and lets the open ones finish.
   func drain() {
-    guard !awaitsOpening else { return link.fail(WireError(.shuttingDown, "the server is ending")) }
+    guard state.hasOpened else {
+      return link.fail(WireError(.shuttingDown, "the server is ending"))
+    }
     link.goAway(.shuttingDown, reason: "the server is ending")
     sockets.endListeners()
     finishIfDrained()
@@ -107,7 +101,7 @@ final class ServerConnection: LinkDelegate {
 
   /// Asks the client to leave when it can, because another process serves new clients.
   func askToLeave() {
-    guard !awaitsOpening else { return }
+    guard state.hasOpened else { return }
     link.askToLeave(reason: "the server was replaced: connect again for further work")
   }
 
@@ -117,7 +111,7 @@ final class ServerConnection: LinkDelegate {
 
   /// Ends the connection to a replaced server if the client has not used it for some time.
   func endIfIdle() {
-    guard !awaitsOpening, streams.isEmpty, endingCount == 0,
+    guard state.hasOpened, streams.isEmpty, endingCount == 0,
       link.loop.now - lastUsed >= Self.longestIdle
     else { return }
     link.goAway(.shuttingDown, reason: "the server was replaced: connect again")
@@ -128,8 +122,7 @@ final class ServerConnection: LinkDelegate {
   /// closed without waiting for the client to read the error.
   func refuse(_ error: WireError) {
     server.uncount(self)
-    standing = .refused
-    if awaitsOpening && helloTimer == nil { link.start(delegate: self) }
+    if state.refuse() { link.start(delegate: self) }
     link.fail(error)
   }
 
@@ -173,16 +166,15 @@ final class ServerConnection: LinkDelegate {
 
   /// The link calls this for a stranger only after its proof was right.
   func link(_ link: Link, didReceive hello: Hello) {
-    awaitsOpening = false
-    helloTimer?.cancel()
-    helloTimer = nil
-    if standing == .stranger {
+    switch state.didReceiveHello() {
+    case .count:
       link.lingersAfterFault = true
       guard server.countAuthenticated(self) else {
-        standing = .refused
+        state.refuseOpened()
         return link.fail(server.connectionLimitError)
       }
-      standing = .known
+    case .proceed: break
+    case .ignore: return
     }
     if let keyCheck, let entry = keyCheck.entry, let identity = keyCheck.identity {
       client = Client(identity: identity, rights: Rights(entry.options))
@@ -308,13 +300,13 @@ final class ServerConnection: LinkDelegate {
   }
 
   func link(_ link: Link, didEnd end: LinkEnd) {
-    helloTimer?.cancel()
-    if awaitsOpening, entrance?.door != nil, !server.isDraining {
+    state.didEnd()
+    if !state.hasOpened, entrance?.door != nil, !server.isDraining {
       server.penalize(link.peer, for: SourcePenalties.Offense(end))
     }
     logger.debug("connection ended", metadata: ["why": "\(end)", "commands": "\(streams.count)"])
     // A refused client was logged when it was refused.
-    if case .peerFault(let error) = end, standing != .refused, error.code != .shuttingDown {
+    if case .peerFault(let error) = end, !state.isRefused, error.code != .shuttingDown {
       server.refusals.record(
         "a client broke the protocol or may not connect",
         ["peer": "\(link.peer)", "why": "\(why(error))"])

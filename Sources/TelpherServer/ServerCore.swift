@@ -138,11 +138,10 @@ final class ServerCore {
     case .refused(let error, let cause):
       refusals.record(
         "refused a client", ["peer": "\(stream.peer)", "why": "\(cause ?? error.message)"])
-      connection(over: stream, standing: .stranger).refuse(error)
+      connection(over: stream, .strangers).refuse(error)
     case .known(let client):
       let isFull = !ServerCounters.book(counters.connections, limit: configuration.maxConnections)
-      let connection = connection(
-        over: stream, standing: isFull ? .refused : .known, client: client)
+      let connection = connection(over: stream, isFull ? .none : .connections, client: client)
       if isFull {
         refusals.record("refused a client", ["why": "\(connectionLimitError)"])
         return connection.refuse(connectionLimitError)
@@ -151,8 +150,7 @@ final class ServerCore {
     case .mustProve(let prover, let keyCheck, let source):
       guard let entrance else { preconditionFailure("only a listener accepts strangers") }
       let connection = connection(
-        over: stream, standing: .stranger, prover: prover, keyCheck: keyCheck)
-      connection.entrance = entrance
+        over: stream, .strangers, at: entrance, prover: prover, keyCheck: keyCheck)
       if !hasWaited { count(strangerAt: entrance) }
       let evicted = place(ObjectIdentifier(connection), from: source, at: entrance)
       begin(connection)
@@ -166,8 +164,8 @@ final class ServerCore {
   }
 
   private func connection(
-    over stream: any ByteStream, standing: ServerConnection.Standing, client: Client = .owner,
-    prover: TokenProver? = nil, keyCheck: KeyCheck? = nil
+    over stream: any ByteStream, _ quota: ConnectionState.Quota, at entrance: Entrance? = nil,
+    client: Client = .owner, prover: TokenProver? = nil, keyCheck: KeyCheck? = nil
   ) -> ServerConnection {
     var hello = knownHello
     if prover != nil { hello.auth = .fresh() }
@@ -178,12 +176,11 @@ final class ServerCore {
       role: .server, stream: stream, loop: loop, hello: hello,
       helloPayload: prover == nil ? knownHelloPayload : nil, prover: prover,
       verifier: keyCheck, configuration: linkConfiguration)
+    let agreement = (stream as? TLSStream)?.agreement
     let connection = ServerConnection(
-      link: link, server: self, standing: standing, client: client, keyCheck: keyCheck,
+      link: link, server: self, quota: quota, entrance: entrance,
+      tls: agreement.map { "\($0.cipher), \($0.group)" }, client: client, keyCheck: keyCheck,
       logger: logger)
-    if let agreement = (stream as? TLSStream)?.agreement {
-      connection.tls = "\(agreement.cipher), \(agreement.group)"
-    }
     connections[ObjectIdentifier(connection)] = connection
     return connection
   }

@@ -42,12 +42,12 @@ extension ServerCore {
     return isBooked
   }
 
-  /// Removes a connection from the counter of its standing.
+  /// Removes a connection from the limit that it counts towards.
   func uncount(_ connection: ServerConnection) {
-    switch connection.standing {
-    case .stranger: strangers.remove(ObjectIdentifier(connection))
-    case .known: counters.connections.subtract(1, ordering: .relaxed)
-    case .refused: break
+    switch connection.state.quota {
+    case .strangers: strangers.remove(ObjectIdentifier(connection))
+    case .connections: counters.connections.subtract(1, ordering: .relaxed)
+    case .none: break
     }
   }
 

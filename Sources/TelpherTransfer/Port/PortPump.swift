@@ -18,15 +18,33 @@ package final class PortPump: @unchecked Sendable {
   /// may hold. A stream with a slow disk then leaves credit for the others.
   static let partOfConnection = (file: UInt64(2), index: UInt64(4))
 
+  private enum Phase {
+    /// The worker performs the request. Next: `finishing`, `over`.
+    case working
+    /// The worker is done, and the rest of its bytes is being sent; `didSend` follows. Next: `over`.
+    case finishing(didSend: () -> Void)
+    /// Nothing more is sent, and what arrives is dropped. Final.
+    case over
+  }
+
+  /// The state of one channel that the worker sends on.
+  private enum Sending {
+    /// It may send. Next: `waiting`, `finishing`.
+    case ready
+    /// It waits until its `OutboundChannel` takes more. Next: `ready`.
+    case waiting
+    /// The worker has ended it; the rest of its bytes and the FIN are being sent. Next: `finished`.
+    case finishing
+    /// Its FIN was sent. Final.
+    case finished
+  }
+
   /// The worker's side.
   package private(set) var port: TransferPort!
   private unowned let link: Link
   private let stream: StreamID
-  private var outbounds: [OutboundChannel] = []
-  private var blocked: Set<Channel> = []
-  private var isOver = false
-  private var unfinished = 0
-  private var whenSent: (() -> Void)?
+  private var senders: [(outbound: OutboundChannel, state: Sending)] = []
+  private var phase = Phase.working
 
   /// Creates a pump and its port for `stream` of `link`. The worker sends on `channels`.
   ///
@@ -47,15 +65,14 @@ package final class PortPump: @unchecked Sendable {
       guard let self else { return }
       loop.execute { self.pump() }
     }
-    unfinished = channels.count
-    outbounds = channels.map { link.outbound(stream, $0) }
-    for outbound in outbounds {
-      outbound.onReady = { [unowned self] in
-        blocked.remove(outbound.channel)
+    senders = channels.map { (link.outbound(stream, $0), .ready) }
+    for index in senders.indices {
+      senders[index].outbound.onReady = { [unowned self] in
+        senders[index].state = .ready
         pump()
       }
-      outbound.onFinished = { [unowned self] in
-        unfinished -= 1
+      senders[index].outbound.onFinished = { [unowned self] in
+        senders[index].state = .finished
         reportIfSent()
       }
     }
@@ -85,28 +102,35 @@ package final class PortPump: @unchecked Sendable {
   /// The peer has closed the stream successfully. Drops what the worker still sends, and ends its
   /// incoming channels.
   package func peerDidFinish() {
-    isOver = true
+    phase = .over
     for channel in [Channel.file, .index] { port.deliverEnd(of: channel) }
     port.peerDidFinish()
   }
 
   /// The stream has ended early; the worker's calls throw `error` from now on.
   package func end(_ error: FileError) {
-    isOver = true
+    phase = .over
     port.end(error)
   }
 
-  /// Calls `body` once all channels of the worker have sent their data and their ends.
+  /// Calls `body` once all channels of the worker have sent their data and their ends, unless the
+  /// stream ends before.
   package func whenSent(_ body: @escaping () -> Void) {
-    whenSent = body
+    guard !isOver else { return }
+    phase = .finishing(didSend: body)
     pump()
     reportIfSent()
   }
 
+  private var isOver: Bool {
+    if case .over = phase { true } else { false }
+  }
+
   private func reportIfSent() {
-    guard unfinished == 0, let body = whenSent else { return }
-    whenSent = nil
-    body()
+    guard case .finishing(let didSend) = phase, senders.allSatisfy({ $0.state == .finished })
+    else { return }
+    phase = .over
+    didSend()
   }
 
   private func pump() {
@@ -114,19 +138,22 @@ package final class PortPump: @unchecked Sendable {
     guard !isOver else { return }
     for message in changes.messages { link.control(stream, message) }
     for (channel, count) in changes.takenBytes { link.consume(stream, channel, count) }
-    for outbound in outbounds where !blocked.contains(outbound.channel) { send(outbound) }
+    for index in senders.indices where senders[index].state == .ready { send(index) }
   }
 
-  private func send(_ outbound: OutboundChannel) {
-    let channel = outbound.channel
+  /// Sends what the worker has queued for a channel, as long as the channel takes it.
+  private func send(_ index: Int) {
+    let outbound = senders[index].outbound
     while true {
-      switch port.nextOutgoing(channel) {
+      switch port.nextOutgoing(outbound.channel) {
       case .chunk(let chunk, _):
         if !outbound.send(chunk) {
-          blocked.insert(channel)
+          senders[index].state = .waiting
           return
         }
-      case .finished: return outbound.finish()
+      case .finished:
+        senders[index].state = .finishing
+        return outbound.finish()
       case .nothing: return
       }
     }
