@@ -139,6 +139,9 @@ final class SSHDaemon: Sendable {
     ]
   }
 
+  /// The shell that programs such as rsync use over the open connection.
+  var shell: String { "ssh -F \(configuration) -o ControlPath=\(controlPath)" }
+
   /// Returns the client command that forwards `port` of this machine to `target` at the server, over a
   /// connection of its own.
   func forward(_ port: UInt16, to target: UInt16) -> [String] {
