@@ -62,8 +62,14 @@ final class ServerProgram: Sendable {
       return try ServerProgram(backend, bench, heap: heap, options: options, name: name)
     }
     return try Backend.allCases.map { try make($0, [], $0.rawValue) }
-      + [try make(.uv, ["--spawn", "uv"], "uv, by uv_spawn")]
+      + [try make(.uv, ["--spawn", "uv"], Self.uvSpawn)]
   }
+
+  /// The name of the server that starts processes by uv_spawn.
+  private static let uvSpawn = "uv, by uv_spawn"
+
+  /// Whether the server starts processes by uv_spawn.
+  var usesUVSpawn: Bool { name == Self.uvSpawn }
 
   private init(
     _ backend: Backend, _ bench: Bench, name: String?, command: [String],
