@@ -28,7 +28,7 @@ package final class CommandProcess {
   /// Why the process could not be launched; nil if it was.
   package private(set) var failure: SpawnError?
   /// Called by this object; set it before `launch`. The delegate owns this object.
-  package weak var delegate: (any CommandProcessDelegate)?
+  package unowned var delegate: (any CommandProcessDelegate)?
 
   private var state = CommandState()
   private let loop: any EventLoop
@@ -157,8 +157,8 @@ package final class CommandProcess {
       self.exit = exit
       perform(state.didExit())
     }
-    let outputs = [child.output, child.error].compactMap { $0 }
-    let actions = state.didStart(outputs: outputs.count)
+    let outputs = (child.output == nil ? 0 : 1) + (child.error == nil ? 0 : 1)
+    let actions = state.didStart(outputs: outputs)
     signalsBeforeStart.forEach { child.signal($0) }
     signalsBeforeStart = []
     delegate?.processDidStart(child)
@@ -206,7 +206,8 @@ package final class CommandProcess {
   }
 
   private func finish() {
-    [phaseTimer, treeTimer].forEach { $0?.cancel() }
+    phaseTimer?.cancel()
+    treeTimer?.cancel()
     let hadDelegate = delegate
     delegate = nil
     hadDelegate?.processDidFinish()

@@ -15,9 +15,16 @@ struct ChannelQueue {
   /// Whether no channel waits for a turn.
   var isEmpty: Bool { queue.isEmpty }
 
+  /// An empty list with room for the two outputs of a command.
+  private static var noChannels: [OutboundChannel] {
+    var channels: [OutboundChannel] = []
+    channels.reserveCapacity(2)
+    return channels
+  }
+
   /// Adds a channel of an open stream.
   mutating func add(_ outbound: OutboundChannel) {
-    channels[outbound.stream, default: []].append(outbound)
+    channels[outbound.stream, default: Self.noChannels].append(outbound)
   }
 
   /// The sending side of a channel, if there is one.

@@ -6,7 +6,7 @@ internal import TelpherWire
 /// One command: it owns the process and its pipes, and performs what `OutletState` decides. The
 /// server's `JobTable` owns the job; connections do not: an outlet may be lost, and another one may
 /// attach later. Use it only on its loop's thread.
-final class CommandJob: CommandProcessDelegate {
+final class CommandJob: CommandProcessDelegate, OutputPumpDelegate {
   /// What a job needs from its server.
   struct Surroundings {
     let loop: any EventLoop
@@ -147,14 +147,12 @@ final class CommandJob: CommandProcessDelegate {
     let state: CommandRecord.State = process.isEnding ? .ending : .running
     view.update { $0 = CommandView.Moment(state: state, pid: child.pid) }
     if let size = sizeBeforeStart { child.resizeTerminal(to: size) }
-    let pipes = [(Channel.stdout, child.output), (.stderr, child.error)]
-    outputs = pipes.compactMap { channel, pipe in
-      pipe.map { pipe in
-        OutputPump(
-          channel: channel, pipe: pipe,
-          didHold: { [unowned self] pipe in surroundings.heldOutputs.take(pipe) },
-          didEnd: { [unowned self] in process.outputDidEnd() })
-      }
+    outputs.reserveCapacity(2)
+    if let pipe = child.output {
+      outputs.append(OutputPump(channel: .stdout, pipe: pipe, delegate: self))
+    }
+    if let pipe = child.error {
+      outputs.append(OutputPump(channel: .stderr, pipe: pipe, delegate: self))
     }
     input?.start(child.input)
     if let outlet = outlets.current { connect(outlet) }
@@ -175,13 +173,22 @@ final class CommandJob: CommandProcessDelegate {
   func processNeedsLastOutput() { outputs.forEach { $0.takeLastOutput() } }
 
   func processDidFinish() {
-    [deadlineTimer, detachTimer].forEach { $0?.cancel() }
+    deadlineTimer?.cancel()
+    detachTimer?.cancel()
     let result = makeResult()
     view.update { $0.pid = nil }
     input?.stop()
     for outlet in outlets.finish() { outlet.jobDidLeave(.finished(result)) }
     didFinish(self, result)
   }
+
+  // MARK: OutputPumpDelegate
+
+  func outputWasHeld(_ pipe: any ByteStream) { surroundings.heldOutputs.take(pipe) }
+
+  func outputDidEnd() { process.outputDidEnd() }
+
+  // MARK: Outlets
 
   private func connect(_ outlet: any JobOutlet) {
     // With `merge` or a terminal standard error has no pipe, but its channel needs a FIN too.

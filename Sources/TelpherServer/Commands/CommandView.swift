@@ -51,18 +51,16 @@ final class CommandView: Sendable {
       all = [ByteText("-")]
     }
     var left = WireConstants.maxListedArguments
-    var shown: [ByteText] = []
-    for argument in all {
+    for (index, argument) in all.enumerated() {
       // The byte more stands for the space between two arguments.
       let length = argument.bytes.count + 1
       guard length <= left else {
-        if left > 1 { shown.append(cut(argument, to: left - 1)) }
-        return (shown, true)
+        let last = left > 1 ? [cut(argument, to: left - 1)] : []
+        return (all[..<index] + last, true)
       }
       left -= length
-      shown.append(argument)
     }
-    return (shown, false)
+    return (all, false)
   }
 }
 

@@ -97,6 +97,7 @@ struct OutletState {
       state = .finished
       leaving = []
     }
-    return leaving + [current].compactMap { $0 }
+    if let current { leaving.append(current) }
+    return leaving
   }
 }

@@ -31,22 +31,13 @@ final class OutputPump {
   private var leftover: Chunk?
   /// Bytes still to be read after the drain is over; nil before that.
   private var lastBytes: Int?
-  private let didHold: (any ByteStream) -> Void
-  private let didEnd: () -> Void
+  private unowned let delegate: any OutputPumpDelegate
 
-  /// - Parameters:
-  ///   - didHold: called with the pipe if another process still holds it when the output ends; the
-  ///     callee then owns the pipe.
-  ///   - didEnd: called once, when all of the output, FIN included, was sent or dropped. A result
-  ///     that is sent then arrives after all of the output.
-  init(
-    channel: Channel, pipe: any ByteStream, didHold: @escaping (any ByteStream) -> Void,
-    didEnd: @escaping () -> Void
-  ) {
+  /// - Parameter delegate: owns the pump.
+  init(channel: Channel, pipe: any ByteStream, delegate: any OutputPumpDelegate) {
     self.channel = channel
     self.pipe = pipe
-    self.didHold = didHold
-    self.didEnd = didEnd
+    self.delegate = delegate
     pipe.onRead = { [unowned self] chunk in receive(chunk) }
     pipe.onEnd = { [unowned self] _ in endReading() }
   }
@@ -135,7 +126,7 @@ final class OutputPump {
   private func endReading() {
     guard case .reading = state else { return }
     state = .sending
-    if wasHeld { didHold(pipe) } else { pipe.close() }
+    if wasHeld { delegate.outputWasHeld(pipe) } else { pipe.close() }
     outbound?.finish()
     settle()
   }
@@ -143,6 +134,16 @@ final class OutputPump {
   private func end() {
     guard case .sending = state else { return }
     state = .ended
-    didEnd()
+    delegate.outputDidEnd()
   }
+}
+
+/// Owns the pumps of a command's outputs. All calls come on the loop's thread.
+protocol OutputPumpDelegate: AnyObject {
+  /// An output ends while another process still holds `pipe`, which now belongs to the delegate.
+  func outputWasHeld(_ pipe: any ByteStream)
+
+  /// All of an output, FIN included, was sent or dropped. A result that is sent now arrives after
+  /// all of the output. Called once for each output.
+  func outputDidEnd()
 }

@@ -40,7 +40,7 @@ extension CloseResult {
 
   /// Whether the word needs no escapes.
   private static func isPlain(_ result: Kind) -> Bool {
-    [.exited, .signaled, .timedOut, .canceled].contains(result)
+    result == .exited || result == .signaled || result == .timedOut || result == .canceled
   }
 }
 
@@ -85,13 +85,13 @@ private struct ObjectText {
   mutating func add(_ key: StaticString, _ number: some FixedWidthInteger) {
     add(key)
     if number < 0 { text.append(UInt8(ascii: "-")) }
-    var left = UInt64(number.magnitude)
-    let start = text.count
-    repeat {
-      text.append(UInt8(ascii: "0") + UInt8(left % 10))
-      left /= 10
-    } while left > 0
-    text[start...].reverse()
+    let magnitude = UInt64(number.magnitude)
+    var divisor: UInt64 = 1
+    while magnitude / divisor >= 10 { divisor *= 10 }
+    while divisor > 0 {
+      text.append(UInt8(ascii: "0") + UInt8(magnitude / divisor % 10))
+      divisor /= 10
+    }
   }
 
   /// - Parameter number: finite.

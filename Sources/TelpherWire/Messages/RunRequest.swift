@@ -160,14 +160,13 @@ package struct RunRequest: Sendable, Equatable, Codable {
     }) {
       throw refuse("'\(name)' can't be the name of a variable")
     }
-    let times = [
-      ("deadline_ms", deadlineMS, Int64(0)), ("grace_ms", graceMS, 0), ("drain_ms", drainMS, -1),
-    ]
-    for (key, value, least) in times {
-      if let value, value < least || value > Self.maxMilliseconds {
-        throw refuse("'\(key)' is \(value), not between \(least) and \(Self.maxMilliseconds)")
-      }
+    func checkTime(_ key: String, _ value: Int64?, least: Int64) throws(WireError) {
+      guard let value, value < least || value > Self.maxMilliseconds else { return }
+      throw refuse("'\(key)' is \(value), not between \(least) and \(Self.maxMilliseconds)")
     }
+    try checkTime("deadline_ms", deadlineMS, least: 0)
+    try checkTime("grace_ms", graceMS, least: 0)
+    try checkTime("drain_ms", drainMS, least: -1)
     if let name = limits?.keys.first(where: { !Self.limitNames.contains($0) }) {
       throw refuse("there is no limit '\(name)'")
     }
