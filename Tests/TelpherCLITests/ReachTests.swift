@@ -146,4 +146,22 @@ struct ReachTests {
       mistyped.errorText
         == "telpher: there is no command 'rn': did you mean 'run'? (see 'telpher --help')\n")
   }
+
+  @Test(arguments: [
+    (
+      ["run", "--timeuot=5", "--", "true"],
+      "Unknown option '--timeuot=5'. Did you mean '--timeout'? If it is the command to run, "
+    ),
+    (["run", "--colour"], "Unknown option '--colour'; if it is the command to run, "),
+    (
+      ["shell", "--reconect"],
+      "Unknown option '--reconect'. Did you mean '--reconnect'? If it begins the command, "
+    ),
+  ])
+  func anUnknownOptionIsReportedWithTheMostSimilarOne(
+    _ arguments: [String], _ message: String
+  ) async throws {
+    let result = await (try sandbox.start(arguments)).finish()
+    #expect(result.status != 0 && result.errorText.hasPrefix("telpher: \(message)write '-- --"))
+  }
 }

@@ -64,8 +64,7 @@ struct ShellCommand: RunsWords {
     // The parser takes an unknown option, and even --help, for the first word of the command.
     guard let first = words.first, first.hasPrefix("-"), first != "--" else { return }
     if first == "--help" || first == "-h" { throw CleanExit.helpRequest(self) }
-    throw ValidationError(
-      "Unknown option '\(first)'; if it begins the command, write '-- \(first)'")
+    throw unknownOption(first, of: Self.self, unless: "it begins the command")
   }
 
   func run() async throws {

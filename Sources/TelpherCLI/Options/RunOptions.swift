@@ -151,8 +151,7 @@ struct RunOptions: ParsableArguments {
     // The parser takes an unknown option, and even --help, for the first word of the command.
     if words.first == "--help" || words.first == "-h" { throw CleanExit.helpRequest(command) }
     if let first = words.first, first.hasPrefix("-"), first != "--" {
-      throw ValidationError(
-        "Unknown option '\(first)'; if it is the command to run, write '-- \(first)'")
+      throw unknownOption(first, of: type(of: command), unless: "it is the command to run")
     }
     if usesTerminal && json {
       throw ValidationError("--json collects the output and -t shows it: use only one of them")

@@ -36,6 +36,21 @@ struct UnknownCommand {
   }
 }
 
+/// The message for a first word after the options of `run` or `shell` that looks like an option. The
+/// parser takes it for the first word of the command, so it suggests nothing itself.
+///
+/// - Parameter role: what the word may be instead, such as "it is the command to run".
+func unknownOption(
+  _ word: String, of command: any ParsableCommand.Type, unless role: String
+) -> ValidationError {
+  let help = command.helpMessage(columns: 1_000)
+  let names = help.split { !($0.isLetter || $0 == "-") }.filter { $0.hasPrefix("--") }
+  let name = word.prefix { $0 != "=" }
+  let near = Suggestion.nearest(to: String(name), among: names.map(String.init))
+  let advice = near.map { ". Did you mean '\($0)'? If" } ?? "; if"
+  return ValidationError("Unknown option '\(word)'\(advice) \(role), write '-- \(word)'")
+}
+
 /// Finds the word that the user may have meant to type.
 enum Suggestion {
   /// The greatest distance at which a word is suggested.
