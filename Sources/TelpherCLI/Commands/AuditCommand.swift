@@ -11,8 +11,9 @@ struct AuditCommand: AsyncParsableCommand {
     commandName: "audit",
     abstract: "Shows what 'telpher serve --audit' has recorded.",
     discussion: """
-      Prints a line for each record: time, event, connection, identity, and what was done with which \
-      result. A line of the file that is no record is reported, and the status is then 1.
+      Prints a line for each record: the time, the event, the connection, the identity, and the \
+      operation with its result. If a line of the file is not a record, telpher reports it, and the \
+      exit status is 1.
       """)
 
   @Argument(
@@ -27,7 +28,7 @@ struct AuditCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only records of this time or later: a time in UTC such as 2026-01-31T12:00, or a duration such as 2h before now.",
+      "Only records from this time on: a time in UTC, such as 2026-01-31T12:00, or how long ago, such as 2h.",
       valueName: "time"),
     transform: AuditTime.parse)
   var since: String?
@@ -44,7 +45,7 @@ struct AuditCommand: AsyncParsableCommand {
     while let line = try lines.next() {
       guard let record = try? JSONText.value(AuditRecord.self, in: line) else {
         strange += 1
-        Descriptor.complain("\(file), line \(lines.number): this is no record")
+        Descriptor.complain("\(file), line \(lines.number): this is not a record")
         continue
       }
       guard identity.map({ record.identity == $0 }) ?? true,

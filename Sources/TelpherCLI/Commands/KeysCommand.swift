@@ -9,8 +9,8 @@ struct KeysCommand: AsyncParsableCommand {
     commandName: "keys",
     abstract: "Shows the host keys of servers with TLS that are known here, or forgets one.",
     discussion: """
-      The keys are in ~/.config/telpher/known_hosts, in the format of ssh's known_hosts. A server \
-      with another key than the known one is refused.
+      The keys are in ~/.config/telpher/known_hosts, in the format of ssh's known_hosts. telpher \
+      refuses a server whose key differs from the known one.
       """,
     subcommands: [KeysListCommand.self, KeysForgetCommand.self],
     defaultSubcommand: KeysListCommand.self)

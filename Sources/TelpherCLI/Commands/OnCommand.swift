@@ -7,15 +7,15 @@ internal import TelpherHosts
 struct OnCommand: RunsWords {
   static let configuration = CommandConfiguration(
     commandName: "on",
-    abstract: "Runs a command on a host: 'run' with the host as its first word; or on many hosts.",
+    abstract: "Runs a command on a host, which is the first argument, or on many hosts.",
     usage: """
       telpher on HOST [OPTIONS] [--] [COMMAND [ARG ...]]
       telpher on HOSTS [OPTIONS] [--] COMMAND [ARG ...]
       telpher on HOSTS --put|--get [-r] PATH ... PATH
       """,
     discussion: """
-      HOST is [USER@]NAME, or an address as --on of the other commands takes it; 'telpher on HOST' \
-      is 'telpher run --on HOST'. Without COMMAND it starts your login shell there, if standard \
+      HOST is [USER@]NAME, or any value of --on of the other commands; 'telpher on HOST' is the \
+      same as 'telpher run --on HOST'. Without COMMAND it starts your login shell there, if standard \
       input is a terminal. See 'telpher run --help' for the exit status and the signals.
 
         telpher on build -- make -j8
@@ -34,22 +34,22 @@ struct OnCommand: RunsWords {
 
       The file must belong to you, and no one else may be able to write it.
 
-      HOSTS is a set: node[01-10/2], r[1-2]n[1-3], @GROUP, @SOURCE:GROUP, @* (all), and from left to \
-      right ',' (or), '!' (without), '&' (and) and '^' (one of both). One plain host with one of the \
-      options for several hosts is a set too. The command runs on 64 hosts at once; see below for how \
-      the output is printed.
+      HOSTS is a set of hosts: node[01-10/2], r[1-2]n[1-3], @GROUP, @SOURCE:GROUP, @* (all). Sets are \
+      combined from left to right with ',' (or), '!' (without), '&' (and) and '^' (in one of the two, \
+      not in both). A single host becomes a set if an option for several hosts is given. The command \
+      runs on 64 hosts at once; the options below say how the output is printed.
 
         telpher on 'web[01-40],!web07' -b -- uptime
         telpher on @db --inventory hosts.yml -S --timeout 1m -- make
         telpher on 'web[01-40]' --put -r site /srv
 
-      Groups are those of --inventory, then of the file ~/.config/telpher/groups, whose lines are \
-      'group NAME HOSTS' and 'source NAME FILE', where FILE is an Ansible inventory. It must be yours \
-      as the other one.
+      A group is looked up in --inventory, and then in the file ~/.config/telpher/groups. Its lines \
+      are 'group NAME HOSTS' and 'source NAME FILE'; FILE is an Ansible inventory. This file too must \
+      belong to you, and no one else may be able to write it.
 
-      The exit status is 0 if the command ran to its own end on every host, else 125; with -S it is the \
-      largest of any host, where an unreachable or lost host counts as 125. For --put and --get it is \
-      the largest too. In messages about several hosts %h stands for the host. Ctrl-C cancels the \
+      The exit status is 0 if the command ran to its own end on every host, else 125. With -S, --put \
+      or --get it is the largest status of any host; an unreachable or lost host counts as 125. In \
+      messages about several hosts, %h stands for the host. Ctrl-C cancels the \
       command on all hosts; a second one ends telpher at once.
       """)
 

@@ -15,17 +15,17 @@ struct RunCommand: AsyncParsableCommand, RunsWords {
 
       The exit status is that of the command; 128 + n if signal n ended the command; 124 if the \
       command reached its --timeout; 125 if telpher failed; 126 if the command exists but cannot \
-      be executed; 127 if the command was not found. When telpher itself sets one of the last \
-      four, a line on standard error gives the reason; --json and --status-fd say whether the \
+      be executed; 127 if the command was not found. If telpher itself sets one of 124 to 127, \
+      a line on standard error gives the reason; --json and --status-fd say whether the \
       status comes from the command or from telpher. If a limit ended the command (--memory, \
       --cpu-time, --file-size), the status is that of the signal, and a line on standard error names \
       the limit.
 
       telpher sends SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the \
       command. A second SIGINT, SIGTERM, SIGHUP or SIGQUIT, or the first if the server has not \
-      answered yet, ends telpher at once; the server then ends the command. With -t it is the same \
-      for the first SIGHUP, which comes when the terminal is closed, and Ctrl-C is a key for the \
-      command once the server has answered.
+      answered yet, ends telpher at once; the server then ends the command. With -t, the first \
+      SIGHUP, which a closed terminal causes, also ends telpher at once; and after the server has \
+      answered, Ctrl-C goes to the command as a key.
       """)
 
   @OptionGroup var server: ServerOptions

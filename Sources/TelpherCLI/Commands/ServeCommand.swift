@@ -12,8 +12,8 @@ struct ServeCommand: AsyncParsableCommand {
     discussion: """
       Prints the line 'listening on ADDRESS' for each address, and logs to standard error. After \
       SIGTERM or SIGINT (Ctrl-C) the server accepts nothing new, waits for running commands and \
-      transfers (see --drain-limit), and exits. A second signal ends them at once. After SIGUSR2 it \
-      starts its program file again with its own arguments, as a new server that takes its place \
+      transfers (see --drain-limit), and exits. A second signal ends them at once. At SIGUSR2 \
+      it starts its program file again with the same arguments, as a new server that replaces it \
       (see --replace).
       """)
 
@@ -50,7 +50,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "For tls: takes only clients whose certificate one of these authorities (PEM) has signed.",
+      "For tls: accepts only clients with a certificate from an authority in this file (PEM).",
       discussion: """
         Such a client needs no token. Its identity is the first URI or else the first DNS name of \
         its certificate. The file is read again at SIGHUP; open connections stay open.
@@ -60,7 +60,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "For tls: takes clients that prove an ssh key of this file, in sshd's format; 'none' takes no keys.",
+      "For tls: accepts clients with an ssh key that this file lists (in sshd's format); 'none' accepts no keys.",
       discussion: """
         The options of a line restrict its key as with sshd; a line with an option that is not \
         supported grants nothing, and the log says so. Only you and root may be able to change the \
@@ -72,9 +72,9 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "With --client-ca: refuses the certificates that these revocation lists (PEM) name.",
+      "With --client-ca: refuses certificates that are on the revocation lists in this file (PEM).",
       discussion: """
-        With this option each authority needs a current list. The file is read again at SIGHUP.
+        Each authority must then have a current list in it. The file is read again at SIGHUP.
         """, valueName: "file"),
     completion: .file())
   var clientCrl: String?
@@ -123,8 +123,8 @@ struct ServeCommand: AsyncParsableCommand {
     help: ArgumentHelp(
       "The folder of the durable jobs ('telpher run --detach').",
       discussion: """
-        Only you may enter it. A background process of its own keeps the jobs, so that they outlive \
-        this server; the next server with the same folder finds them. Default: \
+        Only you may have access to it. A separate background process keeps the jobs, so they \
+        outlive this server; the next server with the same folder finds them. Default: \
         $XDG_STATE_HOME/telpher/jobs, else ~/.local/state/telpher/jobs.
         """,
       valueName: "dir"),
@@ -133,13 +133,13 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Flag(
     help: ArgumentHelp(
-      "Takes the place of your server that listens at one of the addresses.",
+      "Replaces your running server at one of the addresses, without turning clients away.",
       discussion: """
-        This server takes over its listening sockets, and no client is turned away meanwhile. The \
-        options are those of this command, not those of that server. That server finishes the \
-        commands and transfers of its clients, however long they take, and ends. If this server can't \
-        start, that one goes on. If there is none, this server starts as without the option. A \
-        running server does the same with its own options after SIGUSR2.
+        The new server takes over the listening sockets; it uses the options of this command, not \
+        those of the old server. The old server finishes the commands and transfers of its clients, \
+        however long they take, and then ends. If the new server can't start, the old one \
+        continues. If no server runs, the new one starts as without --replace. A server that \
+        receives SIGUSR2 replaces itself in the same way and keeps its own options.
         """))
   var replace = false
 
@@ -147,14 +147,14 @@ struct ServeCommand: AsyncParsableCommand {
     help: ArgumentHelp(
       "Records each connection and operation in this file, a line of JSON each ('telpher audit' reads it).",
       discussion: """
-        With the time, who it was and how that was proved, the operation, its arguments and its \
-        result; never the values of variables. The file may be renamed at any time; the next line \
-        makes it anew.
+        A record has the time, the client's identity and how it was proved, the operation, its \
+        arguments and its result, but never the values of environment variables. The file may be \
+        renamed at any time; the next record creates it again.
         """, valueName: "file"),
     completion: .file())
   var audit: String?
 
-  @Flag(help: "With --audit: refuses what can't be recorded.")
+  @Flag(help: "With --audit: refuses operations that can't be recorded.")
   var auditRequired = false
 
   @Option(help: ArgumentHelp("The number of event-loop threads; 1 by default.", valueName: "n"))
@@ -172,7 +172,7 @@ struct ServeCommand: AsyncParsableCommand {
   var spawn: SpawnMethod?
 
   @Option(
-    help: ArgumentHelp("The most connections at a time; further ones are refused.", valueName: "n"))
+    help: ArgumentHelp("The most connections at a time; the server refuses more.", valueName: "n"))
   var maxConnections = ServerConfiguration().maxConnections
 
   @Option(
@@ -180,9 +180,8 @@ struct ServeCommand: AsyncParsableCommand {
     help: ArgumentHelp(
       "Limits every command, such as memory=1G or cpu-time=10m. May be repeated.",
       discussion: """
-        A command gets this limit unless it asks for less, and a command that asks for more is \
-        refused. NAME is one of \(LimitArgument.names), with values as for the options of 'telpher \
-        run'. For nice, the value is the lowest niceness that a command may ask for. The server \
+        A command may ask for a lower limit; if it asks for a higher one, it is refused. NAME is \
+        one of \(LimitArgument.names), with values as for the options of 'telpher run'. For nice, the value is the lowest niceness that a command may ask for. The server \
         does not start if it can't enforce the limit.
         """,
       valueName: "name=value"),
@@ -203,7 +202,7 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The longest time to wait for running commands and transfers after SIGTERM or SIGINT.",
-      discussion: "10s by default. What still runs then is ended.", valueName: "duration"),
+      discussion: "10s by default. The server then ends what still runs.", valueName: "duration"),
     transform: DurationArgument.parse)
   var drainLimit: Duration?
 

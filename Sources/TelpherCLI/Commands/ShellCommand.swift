@@ -14,14 +14,14 @@ struct ShellCommand: RunsWords {
       name it starts in that user's home; else in your working directory and with your \
       environment, as for 'run'. 'telpher on HOST' without a command does the same for a host.
 
-      The keys go to the shell, also Ctrl-C and Ctrl-Z. At the start of a line, ~. ends telpher, \
+      Keys, including Ctrl-C and Ctrl-Z, go to the shell. At the start of a line, ~. ends telpher, \
       ~ and Ctrl-Z suspend it, ~? shows the escapes and ~~ sends one ~. If standard input is not \
       a terminal, the shell gets pipes and reads commands from them. The exit status is that of \
       the shell; see 'telpher run --help'.
 
-      A shell without COMMAND on a terminal is a durable job: it goes on if the connection is lost \
-      or telpher ends, and 'telpher attach' takes it up again. ~d leaves it on purpose. Nothing of \
-      it is left after its end.
+      A shell without COMMAND on a terminal is a durable job: it continues if the connection is lost \
+      or telpher ends, and 'telpher attach' reconnects to it. ~d ends telpher and leaves the shell \
+      running. When the shell ends while telpher is connected to it, the job is removed.
       """)
 
   @OptionGroup var server: ServerOptions
@@ -43,8 +43,8 @@ struct ShellCommand: RunsWords {
   @Flag(
     name: .customLong(ReconnectArgument.flag),
     help: ArgumentHelp(
-      "Takes the shell up again if the connection is lost; --reconnect=TIME tries for this long.",
-      discussion: "For 1h by default. With COMMAND that becomes a durable job too."))
+      "If the connection is lost, reconnects to the shell; --reconnect=TIME limits how long it tries.",
+      discussion: "1h by default. With this option, COMMAND becomes a durable job too."))
   var reconnects = false
 
   /// `--reconnect=TIME`: see `ReconnectArgument`.

@@ -7,8 +7,8 @@ struct TokenCommand: AsyncParsableCommand {
     commandName: "token",
     abstract: "Prints the path of the token file for TCP, or makes a new token.",
     discussion: """
-      A server on TCP and its clients share a secret, the token. It is in a file that only its \
-      owner can read; 'telpher serve --listen tcp:HOST:PORT' makes it at its first start. Both \
+      A server on TCP and its clients share a secret, the token. It is in a file that only the \
+      file's owner can read; 'telpher serve --listen tcp:HOST:PORT' makes it at its first start. Both \
       sides prove that they know the token, without sending it.
       """,
     subcommands: [TokenPathCommand.self, TokenRotateCommand.self])

@@ -19,7 +19,7 @@ struct HostSelection {
   func targets() throws -> [Target] {
     let groups = try groups()
     let names = try hosts(groups).names
-    guard !names.isEmpty else { throw Failure("no host is left to do anything on") }
+    guard !names.isEmpty else { throw Failure("the set of hosts is empty") }
     let template = try settings.template.map(AddressTemplate.init)
     let configuration = try ConfigurationFile(environment: environment).read()
     return try names.map { name in

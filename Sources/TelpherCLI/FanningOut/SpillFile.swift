@@ -37,7 +37,7 @@ final class SpillFile {
   func append(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Int {
     guard used + bytes.count <= Self.limit else {
       throw Failure(
-        "the outputs of all hosts have more than \(Self.limit >> 30) GiB, which is all that is kept",
+        "the outputs of all hosts together are longer than \(Self.limit >> 30) GiB, the most that is kept",
         kind: "output_limit")
     }
     let start = place(bytes.count)

@@ -39,7 +39,7 @@ struct AttachInvocation {
     }
     if case .failure(var failure) = outcome, failure.kind == "lost" {
       failure.message +=
-        "; if the job still runs, 'telpher attach \(request.job ?? "")' takes it up again"
+        "; if the job still runs, 'telpher attach \(request.job ?? "")' reconnects to it"
       outcome = .failure(failure)
     }
     if let message = ExitStatus.explanation(ofJob: outcome) { Descriptor.complain(message) }

@@ -8,7 +8,7 @@ struct ConnectionOptions: ParsableArguments {
     help: ArgumentHelp(
       "The file with the server's secret token, needed for tcp and tls addresses.",
       discussion:
-        "Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token. The server makes the file.",
+        "Default: $TELPHER_TOKEN_FILE, else ~/.config/telpher/token. The server creates the file.",
       valueName: "file"),
     completion: .file())
   var tokenFile: String?
@@ -17,8 +17,8 @@ struct ConnectionOptions: ParsableArguments {
     help: ArgumentHelp(
       "For tls addresses: the fingerprint that the server's host key must have, as 'telpher serve' prints it: SHA256:...",
       discussion: """
-        Without it, the key must be in ~/.config/telpher/known_hosts. The key of a host that is not \
-        there is shown on the terminal with a question; without a terminal it is refused.
+        Without it, the key must be in ~/.config/telpher/known_hosts. If the host is not there, \
+        telpher asks on the terminal whether to accept its key; without a terminal it refuses the key.
         """, valueName: "fingerprint"),
     transform: HostKeyArgument.parse)
   var hostKey: String?
@@ -27,24 +27,24 @@ struct ConnectionOptions: ParsableArguments {
     name: .customLong("accept-new"),
     help: ArgumentHelp(
       "For tls addresses: accepts the key of a host that is not known yet, and remembers it.",
-      discussion: "A key that differs from the known one is refused nevertheless."))
+      discussion: "telpher still refuses a key that differs from the known one."))
   var acceptsNewKeys = false
 
   @Option(
     help: ArgumentHelp(
-      "For tls addresses: proves the ssh key in this file.",
+      "For tls addresses: authenticates with the ssh key in this file.",
       discussion: """
-        The file of a private key, or of a public one whose private key your ssh-agent holds. Your \
-        agent signs if it has the key, else ssh-keygen, which may ask for a passphrase. Without this \
-        option, the keys of your agent and the usual files in ~/.ssh are tried, and then the token.
+        A private key, or a public key if your ssh-agent holds the private one. Your agent signs if \
+        it has the key; otherwise ssh-keygen does, and may ask for a passphrase. Without this \
+        option, telpher tries the keys of your agent and the usual files in ~/.ssh, then the token.
         """, valueName: "file"),
     completion: .file())
   var identity: String?
 
   @Option(
     help: ArgumentHelp(
-      "For tls addresses: shows the certificate in this file (PEM), instead of using the token.",
-      discussion: "For servers with --client-ca. It needs --client-key.", valueName: "file"),
+      "For tls addresses: authenticates with the certificate in this file (PEM), not the token.",
+      discussion: "The server must run with --client-ca. Needs --client-key.", valueName: "file"),
     completion: .file())
   var clientCert: String?
 
@@ -93,10 +93,10 @@ struct ConnectionOptions: ParsableArguments {
       "Whether to copy telpher to a place that lacks it: \(Choice<InstallPolicy>.names).",
       discussion: """
         For ssh, docker, podman and kubectl, if the PATH there has no telpher or another version. \
-        ask, the default, asks on the terminal; without one it copies nothing. This program is copied \
-        if it is static, as scripts/dist builds it, else the one that $TELPHER_STATIC names: into \
-        ~/.cache/telpher there, verified by its SHA-256 before each start. 'telpher uninstall' \
-        removes it.
+        ask, the default, asks on the terminal; without a terminal it copies nothing. telpher copies \
+        the program that $TELPHER_STATIC names, else itself if it is static, as scripts/dist builds \
+        it. The copy is in ~/.cache/telpher there, and its SHA-256 is verified before each start. \
+        'telpher uninstall' removes it.
         """,
       valueName: "when"),
     completion: .list(InstallPolicy.allCases.map(\.rawValue)),
@@ -127,7 +127,7 @@ struct ConnectionOptions: ParsableArguments {
 
   func validate() throws {
     guard (clientCert == nil) == (clientKey == nil) else {
-      throw ValidationError("--client-cert and --client-key are needed together")
+      throw ValidationError("--client-cert and --client-key need each other")
     }
     guard identity == nil || (clientCert == nil && tokenFile == nil) else {
       throw ValidationError("--identity can't be combined with --client-cert or --token-file")

@@ -21,7 +21,7 @@ struct FanOutOptions: ParsableArguments {
 
   @Flag(
     name: [.customShort("L"), .customLong("in-order")],
-    help: "Prints the lines in the order of the hosts, those of a host together.")
+    help: "Prints the output of one host after the other, in the order of the hosts.")
   var inOrder = false
 
   @Flag(
@@ -29,8 +29,8 @@ struct FanOutOptions: ParsableArguments {
     help: ArgumentHelp(
       "Ends with the largest exit status of any host.",
       discussion: """
-        A host that is unreachable or lost counts as 125. Without it the status is 0 if the command \
-        ran to its end on every host, whatever its status there, and 125 if not.
+        A host that is unreachable or lost counts as 125. Without -S, the status is 0 if the \
+        command ran to its end on every host, whatever its status there, and 125 if not.
         """))
   var largest = false
 
@@ -50,7 +50,7 @@ struct FanOutOptions: ParsableArguments {
     help: ArgumentHelp(
       "Takes groups and addresses from an Ansible inventory, in INI or YAML.",
       discussion: """
-        @GROUP is a group of it, then one of ~/.config/telpher/groups. Of the variables only \
+        @GROUP is looked up there, and then in ~/.config/telpher/groups. Of the variables, only \
         ansible_host, ansible_port and ansible_user are used.
         """,
       valueName: "file"),
@@ -100,8 +100,8 @@ struct FanOutOptions: ParsableArguments {
       throw ValidationError("-f takes a number from 1 to \(FanOutSettings.maxWidth)")
     }
     guard canary >= 0 else { throw ValidationError("--canary takes a number of hosts") }
-    if folds && inOrder { throw ValidationError("-b and -L exclude each other") }
-    if put && get { throw ValidationError("--put and --get exclude each other") }
+    if folds && inOrder { throw ValidationError("-b and -L cannot be combined") }
+    if put && get { throw ValidationError("--put and --get cannot be combined") }
     if recursive && !put && !get { throw ValidationError("-r needs --put or --get") }
     for text in excluded + hostfile + [inventory ?? "", address ?? ""]
     where !ArgumentText.isPlain(text) {

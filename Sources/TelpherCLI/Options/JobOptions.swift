@@ -32,7 +32,7 @@ enum JobOptions {
   }
 
   /// What names a job, for messages and helps.
-  static let referenceRule = "its id, a unique beginning of it with 8 digits or more, or its name"
+  static let referenceRule = "its id, the first digits of the id (8 or more, unique), or its name"
 
   /// Reads a reference to a job.
   ///

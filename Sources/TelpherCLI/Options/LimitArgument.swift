@@ -32,7 +32,7 @@ enum LimitArgument {
       value = number
     }
     guard value > 0 || kind == .nice || kind == .coreBytes || kind == .fileBytes else {
-      throw ValidationError("'\(text)' would leave no \(kind.optionName) at all")
+      throw ValidationError("'\(text)' is too low for \(kind.optionName)")
     }
     return ResourceLimit(kind, value)
   }

@@ -28,7 +28,7 @@ struct PathArgument: Sendable, Equatable {
     // No path on a host needs to begin with two slashes.
     if addresses.contains(host) || path.bytes.starts(with: "//".utf8) {
       throw ValidationError(
-        "'\(shown)' begins as an address, and a path follows only the name of a host: give the address with --on, or a name in the configuration (see 'telpher on --help')"
+        "'\(shown)' begins as an address, but only the name of a host can stand before a path: give the address with --on, or a name in the configuration (see 'telpher on --help')"
       )
     }
     return PathArgument(host: host, path: path)

@@ -28,7 +28,7 @@ struct RunOptions: ParsableArguments {
     help: ArgumentHelp(
       "Runs the command on a terminal, connected to yours.",
       discussion: """
-        Keys go to the command, also Ctrl-C; -it does the same. Standard input must be a terminal. \
+        Keys, including Ctrl-C, go to the command; -it does the same. Standard input must be a terminal. \
         At the start of a line, ~. ends telpher and ~? shows the other escapes.
         """))
   var usesTerminal = false
@@ -76,7 +76,7 @@ struct RunOptions: ParsableArguments {
   @Flag(
     name: .customLong(ReconnectArgument.flag),
     help: ArgumentHelp(
-      "If the connection is lost, reconnects and continues the command; --reconnect=TIME: how long to try.",
+      "If the connection is lost, reconnects and continues the command; --reconnect=TIME limits how long it tries.",
       discussion: """
         The command becomes a durable job. If the connection is lost, or the server ends, telpher \
         connects again, for 1h by default, and goes on where it stopped, in the input and in both \
@@ -101,7 +101,7 @@ struct RunOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The most output that is kept of the job: 64M by default. Needs --detach or --reconnect.",
+      "The most output of the job that is kept; 64M by default. Needs --detach or --reconnect.",
       discussion: """
         Bytes, or with K, M, G or T (powers of 1024); from 1M to 1T. The limit is disk space. Each \
         piece of output also needs a header, so many small pieces need more space than their \
@@ -123,7 +123,7 @@ struct RunOptions: ParsableArguments {
     completion: .list(JobOptions.whenFullNames), transform: JobOptions.parseWhenFull)
   var whenFull: RunRequest.Journal.WhenFull?
 
-  @Flag(help: "Runs COMMAND as a line of shell code, by /bin/sh; joins several words with spaces.")
+  @Flag(help: "Runs COMMAND as a line of shell code with /bin/sh; joins several words with spaces.")
   var shell = false
 
   @Flag(help: "Prints one JSON object with the result and the output, when the command has ended.")

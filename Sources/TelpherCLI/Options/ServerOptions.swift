@@ -13,12 +13,13 @@ struct ServerOptions: ParsableArguments {
     help: ArgumentHelp(
       "The server: the name of a host, unix:PATH, tcp:HOST:PORT, tls://HOST[:PORT], \(Self.carriers)",
       discussion: """
-        Default: $TELPHER_ON, else your own 'telpher serve' on this machine. Names are those of \
-        your configuration (see 'telpher on --help') and those that ssh knows. A tls \
-        address without a port means 7722. ssh, docker, podman and kubectl start the telpher on the PATH at their place. COMMAND is a program and its \
-        arguments, whose standard input and output must reach a 'telpher serve --listen stdio'; \
-        quotes work as in a shell, and nothing else has a meaning. Three parts after kubectl:// \
-        are NAMESPACE/POD/CONTAINER; a context without a container is CONTEXT/NAMESPACE/POD/.
+        Default: $TELPHER_ON, else your own 'telpher serve' on this machine. A name is one of \
+        your configuration (see 'telpher on --help') or one that ssh knows. The default port of tls \
+        is 7722. ssh, docker, podman and kubectl start the telpher that is on the PATH there. \
+        COMMAND is a program and its arguments, whose standard input and output must reach a \
+        'telpher serve --listen stdio'; quotes work as in a shell, other shell syntax does not. \
+        kubectl://A/B/C means NAMESPACE/POD/CONTAINER; for a context without a container, write \
+        kubectl://CONTEXT/NAMESPACE/POD/ with the slash at its end.
         """,
       valueName: "address"),
     completion: WordCompletion.server)
@@ -46,7 +47,7 @@ extension ServerOptions {
     }
     if let address {
       throw ValidationError(
-        "'\(first)' names the host \(host), and --on names \(address): name only one of them; \(first.advice)"
+        "'\(first)' names the host \(host), but --on names \(address): give only one of them; \(first.advice)"
       )
     }
     if let other = paths.first(where: { $0.host != host }) {

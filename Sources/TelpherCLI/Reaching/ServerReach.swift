@@ -212,7 +212,7 @@ struct ServerReach {
     let path = tokenPath(option, environment)
     if access(path, F_OK) != 0, errno == ENOENT {
       throw Failure(
-        "there is no token file \(path): the server makes it when 'telpher serve --listen tcp:HOST:PORT' first starts, or with tls: another machine's server has it there; if the token is in another file, name that with --token-file",
+        "there is no token file \(path): 'telpher serve --listen tcp:HOST:PORT' creates it on this machine; for a tls server on another machine, copy its token file here. If the token is in another file, name that with --token-file",
         kind: "not_authenticated")
     }
     do throws(SecretFile.Failure) {

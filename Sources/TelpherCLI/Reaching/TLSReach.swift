@@ -147,7 +147,7 @@ final class KnownHostCheck: Sendable {
           ? nil
           : ClientError(
             .notAuthenticated,
-            "\(address) has shown another host key than before: \(key.fingerprint), so nothing was sent to it"
+            "\(address) has shown a different host key than before: \(key.fingerprint), so nothing was sent to it"
           )
       }, didProve: { [self] in remember($0) })
   }
@@ -171,7 +171,7 @@ final class KnownHostCheck: Sendable {
       let known = entries.map { "\($0.key.fingerprint) in line \($0.line)" }
         .joined(separator: ", ")
       return refused(
-        "the host key of \(address) has changed, so nothing was sent to it: it is \(key.fingerprint), and \(file.path) has \(known). Something in between may pose as the server. If its key was really replaced, 'telpher keys forget \(address)' removes the old one"
+        "the host key of \(address) has changed, so nothing was sent to it: it is \(key.fingerprint), and \(file.path) has \(known). Another machine may pose as the server. If the server really has a new key, 'telpher keys forget \(address)' removes the old one"
       )
     case .revoked(let line):
       return refused(

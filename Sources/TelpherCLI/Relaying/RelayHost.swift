@@ -18,7 +18,7 @@ struct RelayHost {
     let starter = RelayChannel(
       descriptor: fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1))
     guard let settings = starter.receive(RelaySettings.self) else {
-      Descriptor.complain("telpher starts this command itself; it is of no use by hand")
+      Descriptor.complain("telpher starts this command itself; do not run it by hand")
       return ExitStatus.failure
     }
     let diagnostics = DiagnosticPipe.install()
@@ -81,7 +81,7 @@ struct RelayHost {
       ).connect(to: carrier, on: loop, timeout: timeout)
     case .tls(let address):
       guard let tls = settings.tls else {
-        throw Failure("the starter has not said how to reach \(address)")
+        throw Failure("the process that started this one did not send how to reach \(address)")
       }
       connection = try await TLSReach(
         address: address, settings: tls, tokenFile: settings.tokenFile, timeout: timeout,

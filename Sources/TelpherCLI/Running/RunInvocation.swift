@@ -135,7 +135,7 @@ struct RunInvocation {
     let message =
       switch reason {
       case .unanswered:
-        "ended by a signal before the server answered; if the server starts the command later, it ends it at once"
+        "ended by a signal before the server answered; if the server still starts the command, it then ends the command at once"
       case .repeated:
         "ended by a second signal; the server ends the command, and its result is unknown"
       case .hungUp: "the terminal is gone; the server ends the command"

@@ -58,7 +58,7 @@ struct Predecessor {
           isSameRequest: true)
       case .listening:
         guard let taker = try HandOverTaker.find(addresses) else {
-          logger.info("no server to replace was found; this one starts anew")
+          logger.info("found no server to replace; starting as without --replace")
           return nil
         }
         return SocketTaker(taker: taker, isSameRequest: false)

@@ -23,7 +23,7 @@ struct ServedTLS: Sendable {
     let usual = clientAuthorities == nil ? home.map { "\($0)/.ssh/authorized_keys" } : nil
     guard let path = authorizedKeys ?? usual, path != "none" else { return nil }
     let file = AuthorizedKeysFile(path, home: home) { line in
-      logger.warning("a line of the authorized keys is left out", metadata: ["why": "\(line)"])
+      logger.warning("ignoring a line of the authorized keys", metadata: ["why": "\(line)"])
     }
     do throws(KeyError) {
       let count = try file.current().count
@@ -88,7 +88,7 @@ struct ServedTLS: Sendable {
           logger.info("read the client certificates again")
         } catch {
           logger.error(
-            "cannot read the client certificates again, and keeps those it has",
+            "cannot read the client certificates again; the old ones stay in use",
             metadata: ["why": "\(error.message)"])
         }
       }

@@ -27,7 +27,7 @@ struct Successor: Sendable {
         logger.info("a process prepares to replace this server", metadata: ["pid": "\(process)"])
       case .failed(let process):
         logger.error(
-          "the process that was to replace this server has ended or does not answer; this server goes on",
+          "the process that was to replace this server has ended or does not answer; this server continues",
           metadata: ["pid": "\(process)"])
       }
     }

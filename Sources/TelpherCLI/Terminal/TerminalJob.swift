@@ -46,7 +46,7 @@ struct TerminalJob: Sendable {
   ) async throws -> CommandResult {
     let screen = TerminalRun(terminal) { [job] in
       Self.quit(
-        "ended; the job goes on: 'telpher attach \(job)' takes it up again",
+        "ended; the job goes on: 'telpher attach \(job)' reconnects to it",
         status: ExitStatus.failure)
     }
     var command = command
@@ -61,9 +61,9 @@ struct TerminalJob: Sendable {
       pass: { chunk, _ in try await output.write(chunk) },
       didLose: { [patience] loss in
         guard patience > .zero else { return }
-        Self.note("\(Failure(loss).message); trying to take the job \(job) up again")
+        Self.note("\(Failure(loss).message); trying to reconnect to the job \(job)")
       },
-      didReturn: { Self.note("the job was taken up again") })
+      didReturn: { Self.note("reconnected to the job") })
     run.beginning = beginning
     run.toleratesGaps = true
     let shown = run.current
@@ -99,7 +99,7 @@ struct TerminalJob: Sendable {
       on: loop, hasAnswered: { true }, hasTerminal: true,
       orGiveUp: { [job] signal, _ in
         Self.quit(
-          "ended by a signal; the job goes on: 'telpher attach \(job)' takes it up again",
+          "ended by a signal; the job goes on: 'telpher attach \(job)' reconnects to it",
           status: ExitStatus.signalBase + signal)
       })
     Self.forwardKeys(to: keys, job: job, of: screen, on: loop, current)
@@ -139,7 +139,7 @@ struct TerminalJob: Sendable {
             case .send(let bytes): guard await input.add(Chunk(bytes)) else { return }
             case .detach:
               quit(
-                "detached; 'telpher attach \(job)' takes the job up again, 'telpher kill \(job)' ends it",
+                "detached; 'telpher attach \(job)' reconnects to the job, 'telpher kill \(job)' ends it",
                 status: 0)
             case .end:
               // The second time, or without a connection, this process ends at once.

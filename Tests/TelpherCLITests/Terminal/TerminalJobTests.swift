@@ -68,7 +68,7 @@ import Testing
       #expect(await shell.find("before2\r\n"))
       first.signal(SIGKILL)
       _ = await first.wait()
-      #expect(await shell.find("trying to take the job"))
+      #expect(await shell.find("trying to reconnect to the job"))
       // What is typed meanwhile arrives.
       shell.type("echo $X$((40 + 2)); exit 6\r")
       let (second, _) = try await sandbox.serve("--listen", address(sandbox))

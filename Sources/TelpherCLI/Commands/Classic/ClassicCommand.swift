@@ -8,7 +8,7 @@ struct ClassicCommand: AsyncParsableCommand {
     discussion: """
       The protocols are called dialects: upper, raw, size, length, header, upload, time, chat and \
       reply. They have no authentication, so they are served on this machine only. \
-      docs/FROM-THE-TUTORIALS.md leads from them to 'telpher serve' and 'telpher run'.
+      docs/FROM-THE-TUTORIALS.md shows how to change from them to 'telpher serve' and 'telpher run'.
       """,
     subcommands: [
       ClassicServeCommand.self, ClassicRunCommand.self, ClassicUploadCommand.self,

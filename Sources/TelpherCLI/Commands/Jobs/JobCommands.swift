@@ -8,15 +8,15 @@ struct WaitCommand: AsyncParsableCommand {
     abstract: "Waits until durable jobs have ended.",
     discussion: """
       The exit status is that of the job, as 'telpher run' gives it; of several jobs, the status \
-      of the first one on the command line that did not exit with 0. It is 128 and the signal's \
-      number if the job was ended by a signal or by 'telpher kill'; 125 if a job is not found, or \
+      of the first one on the command line that did not exit with 0. It is 128 + n if signal n or \
+      'telpher kill' ended the job; 125 if a job is not found, or \
       if it is unknown how it ended (state 'unknown' in 'telpher jobs').
       """)
 
   @OptionGroup var server: ServerOptions
 
   @Argument(
-    help: ArgumentHelp("The jobs: of each \(JobOptions.referenceRule).", valueName: "job"),
+    help: ArgumentHelp("The jobs. For each: \(JobOptions.referenceRule).", valueName: "job"),
     transform: JobOptions.parseReference)
   var jobs: [String]
 
@@ -50,7 +50,7 @@ struct ForgetCommand: AsyncParsableCommand {
   var all = false
 
   @Argument(
-    help: ArgumentHelp("The jobs: of each \(JobOptions.referenceRule).", valueName: "job"),
+    help: ArgumentHelp("The jobs. For each: \(JobOptions.referenceRule).", valueName: "job"),
     transform: JobOptions.parseReference)
   var jobs: [String] = []
 
