@@ -11,7 +11,8 @@ from pages import ROOT
 HISTORY = {"CHANGELOG.md", "docs/decisions.md"}
 # Pages that name types of the code.
 ABOUT_CODE = {
-    "README.md", "docs/architecture.md", "docs/FROM-THE-TUTORIALS.md", "CONTRIBUTING.md"}
+    "README.md", "docs/architecture.md", "docs/walkthroughs.md", "docs/FROM-THE-TUTORIALS.md",
+    "CONTRIBUTING.md"}
 OURSELVES = pathlib.Path(__file__).resolve().parent
 SOURCES = ["Sources", "Tests", "CLibUV", "scripts", ".ci", "Package.swift"]
 
