@@ -350,7 +350,7 @@ final class ClientSession: LinkDelegate {
     case .shuttingDown, .limitReached: ClientError(.refused, reason)
     // A relay says why it has lost the server.
     case .lost: ClientError(.lost, reason)
-    case .timeout: ClientError(.refused, "the server gave this client up: \(reason)")
+    case .timeout: ClientError(.refused, "the server disconnected this client: \(reason)")
     default: ClientError(.protocolError, "the server ended the connection (\(code)): \(reason)")
     }
   }

@@ -72,7 +72,7 @@ struct PeerSilence {
     after silence: UInt64, _ configuration: LinkConfiguration, _ limit: UInt64?,
     _ isAcknowledged: () -> Bool
   ) -> String? {
-    let heard = "nothing was heard for \(Double(silence / 100_000_000) / 10) s"
+    let heard = "nothing has arrived for \(Double(silence / 100_000_000) / 10) s"
     if silence >= configuration.lostAfter, !isAcknowledged() {
       return
         "\(heard), and the peer's system acknowledges nothing: the other machine or the network is down"

@@ -191,7 +191,7 @@ struct ServeTests {
     #expect(result.status == 125)
     #expect(
       result.errorText.contains(
-        "the server gave this client up: nothing was heard for"))
+        "the server disconnected this client: nothing has arrived for"))
     server.signal(SIGTERM)
     #expect(await server.finish().status == 0)
   }

@@ -39,7 +39,8 @@ final class CarrierLogin: @unchecked Sendable {
         fail(
           ClientError(
             .unreachable,
-            "\(route.program) wants to ask on the terminal, and this process is in its background"))
+            "\(route.program) has a question for the terminal, but this process is in the background"
+          ))
       })
     limit()
   }

@@ -48,7 +48,7 @@ struct Rights: Sendable {
     case .info, .job: return request
     case .commands(let commands):
       guard allowsSignals || commands.signal == nil else {
-        throw Refusal(message: "your key may send no signals: the server chooses its command")
+        throw Refusal(message: "your key may not send signals: the server chooses its command")
       }
       return request
     case .file:
@@ -61,7 +61,7 @@ struct Rights: Sendable {
       return request
     case .run(let run):
       guard run.terminal == nil || options.allowsTerminal else {
-        throw Refusal(message: "your key may use no terminal (no-pty in authorized_keys)")
+        throw Refusal(message: "your key may not use a terminal (no-pty in authorized_keys)")
       }
       return .run(try command.map { command throws(Refusal) in try run.forced(command) } ?? run)
     }
@@ -69,7 +69,8 @@ struct Rights: Sendable {
 
   private func check(_ request: SocketRequest, _ options: KeyOptions) throws(Refusal) {
     guard options.allowsForwarding else {
-      throw Refusal(message: "your key may forward nothing (no-port-forwarding in authorized_keys)")
+      throw Refusal(
+        message: "your key may not forward connections (no-port-forwarding in authorized_keys)")
     }
     // A malformed address is refused later. A connection that was accepted comes from a listener.
     guard let address = try? SocketAddress(parsing: request.address ?? "") else { return }
@@ -106,7 +107,8 @@ extension RunRequest {
   /// - Throws: `Rights.Refusal` if the client asks for limits.
   func forced(_ command: String) throws(Rights.Refusal) -> RunRequest {
     guard limits?.isEmpty ?? true else {
-      throw Rights.Refusal(message: "your key's command takes no limits: the server chooses it")
+      throw Rights.Refusal(
+        message: "your key may not limit its command: the server chooses the command")
     }
     var request = self
     (request.argv, request.shell, request.login) = (nil, ByteText(command), true)
