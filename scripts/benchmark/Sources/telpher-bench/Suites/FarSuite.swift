@@ -100,7 +100,9 @@ struct FarSuite: Suite {
           folder.remove("raw-copy")
         }
       }
-      comparison.add("uv") { [connection, folder] in
+      if set.isFolder { addAim(to: &comparison, up: up, set.bytes) }
+      let baseline = set.isFolder ? Self.treeAim : Comparison.limit
+      comparison.add("uv", baseline: baseline) { [connection, folder] in
         try await measure(set) { copy in
           let report =
             up
@@ -133,7 +135,7 @@ struct FarSuite: Suite {
         comparison.leaveOut("rsync", because: RsyncDaemon.absence ?? "")
         return await bench.compare(comparison)
       }
-      comparison.add("rsync") { [folder] in
+      comparison.add("rsync", baseline: baseline) { [folder] in
         try await measure(set) { copy in
           // With a slash rsync copies what is in a folder.
           let slash = set.isFolder ? "/" : ""
@@ -158,6 +160,20 @@ struct FarSuite: Suite {
       let command = raw(up: up, bytes)
       comparison.setLimit {
         try Sample("gigabytes_per_second", in: try Program.lines(of: command))
+      }
+    }
+
+    /// The name of the aim for a tree of small files, to which the ratios of its table refer.
+    private static let treeAim = "aim: 1.5 times raw TCP's time and 5 round trips"
+
+    /// Adds the aim for a tree, from another measurement of the raw stream.
+    private func addAim(to comparison: inout Comparison, up: Bool, _ bytes: Int) {
+      let command = raw(up: up, bytes)
+      let trips = 5 * Double(roundTrip) / 1_000
+      comparison.add(Self.treeAim) {
+        let raw = try Sample("gigabytes_per_second", in: try Program.lines(of: command))
+        let gigabytes = Double(bytes) / 1e9
+        return Sample(gigabytes / (1.5 * gigabytes / raw.value + trips))
       }
     }
 
