@@ -18,6 +18,17 @@ struct SourcePenaltiesTests {
     #expect(!penalties.isPenalized("192.0.2.1", at: start + 1))
   }
 
+  @Test("end if a client from there authenticates")
+  func forgiven() {
+    var penalties = SourcePenalties()
+    for source in ["2001:db8::1", "192.0.2.1"] {
+      for _ in 0..<3 { penalties.add(.wrongProof, of: source, at: 0) }
+    }
+    penalties.forgive("2001:db8::2")
+    #expect(!penalties.isPenalized("2001:db8::1", at: 0))
+    #expect(penalties.isPenalized("192.0.2.1", at: 0))
+  }
+
   @Test("end after 10 minutes at the latest")
   func longest() {
     var penalties = SourcePenalties()

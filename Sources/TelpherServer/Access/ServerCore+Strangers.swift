@@ -37,6 +37,9 @@ extension ServerCore {
   func countAuthenticated(_ connection: ServerConnection) -> Bool {
     strangers.remove(ObjectIdentifier(connection))
     connection.entrance?.pace.didAuthenticate()
+    if case .network(let source, isLoopback: false) = connection.link.peer {
+      counters.penalties.withLock { $0.forgive(source) }
+    }
     let isBooked = ServerCounters.book(counters.connections, limit: configuration.maxConnections)
     if !isBooked { refusals.record("refused a client", ["why": "\(connectionLimitError)"]) }
     return isBooked

@@ -47,6 +47,10 @@ struct SourcePenalties {
     ends[key] = min(max(ends[key] ?? 0, now) + offense.penalty, now + Self.longest)
   }
 
+  /// Ends the penalty of a source: a client from there has authenticated. Its first keys may have been
+  /// wrong ones, since a client with many keys tries a few in each connection.
+  mutating func forgive(_ source: String) { ends[Self.key(source)] = nil }
+
   /// Whether a source must not be served at the time `now`.
   func isPenalized(_ source: String, at now: UInt64) -> Bool {
     guard let end = ends[Self.key(source)] else { return false }

@@ -36,7 +36,10 @@ extension Session {
     let hello = try Hello.decode(payload)
     if let verifier {
       if let signatures = hello.auth?.signatures {
-        guard verifier.accepts(signatures) else { throw Self.wrongSignatures }
+        guard verifier.accepts(signatures) else {
+          hasRefusedSignatures = true
+          throw Self.wrongSignatures
+        }
         return greet(hello)
       }
       guard prover != nil else { throw Self.noSignatures }

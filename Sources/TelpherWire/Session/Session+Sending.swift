@@ -123,8 +123,8 @@ extension Session {
   }
 
   /// Appends a GOAWAY: this side accepts no streams above the last one. Frames that a client held
-  /// back until the server's proof are dropped. The HELLO precedes it, as it does every frame; to
-  /// reveal nothing to an unknown peer, close the connection instead.
+  /// back until the server's proof are dropped. The HELLO precedes it, except to a client whose
+  /// signatures were refused; to reveal nothing to another unknown peer, close the connection instead.
   package mutating func goAway(_ code: ErrorCode, reason: String) {
     announce()
     held = []

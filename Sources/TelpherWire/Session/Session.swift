@@ -28,6 +28,8 @@ package struct Session: ~Copyable {
   package internal(set) var isGoingAway = false
 
   private var hasAnnounced = false
+  /// Whether the verifier has refused the client's signatures.
+  var hasRefusedSignatures = false
   var decoder: FrameDecoder
   let local: Hello
   /// The payload of this side's HELLO.
@@ -117,11 +119,15 @@ package struct Session: ~Copyable {
   package mutating func didStart() { startedAt = time }
 
   /// Appends the preface and this side's HELLO, unless that was done before.
+  ///
+  /// A client whose signatures were refused gets only the preface. So the missing HELLO tells it that
+  /// it may try other keys, and it learns nothing about this server.
   package mutating func announce() {
     guard !hasAnnounced else { return }
     hasAnnounced = true
-    if role == .server { decoder.acceptLongOpens() }
     output.append(contentsOf: WireConstants.preface)
+    if hasRefusedSignatures { return }
+    if role == .server { decoder.acceptLongOpens() }
     Self.append(.hello, stream: 0, localHello, to: &output)
   }
 

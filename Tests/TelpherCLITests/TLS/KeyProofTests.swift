@@ -104,6 +104,27 @@ struct KeyProofTests {
     }
   }
 
+  @Test("get in with the last of many keys, and with the token if the server knows none of them")
+  func manyKeys() async throws {
+    try await withServer([("one", "")]) { sandbox, address in
+      let line = """
+        cd \(sandbox.folder)
+        eval $(ssh-agent -a \(sandbox.folder)/agent) >/dev/null
+        for n in 1 2 3 4 5; do ssh-keygen -q -t ed25519 -N '' -f more-$n; ssh-add -q more-$n; done
+        ssh-add -q one
+        telpher run --on \(address) --accept-new --keep 0 -- echo by key
+        ssh-add -q -d one 2>/dev/null
+        telpher run --on \(address) --keep 0 -- echo by token
+        rm .config/telpher/token
+        telpher run --on \(address) --keep 0 -- echo nothing
+        echo $?
+        kill $SSH_AGENT_PID
+        """
+      let result = try await sandbox.shell(line)
+      #expect(result.text == "by key\nby token\n125\n", "\(result.errorText)")
+    }
+  }
+
   @Test("run only the command of their line, if it has one")
   func forcedCommand() async throws {
     let options = #"restrict,command="echo forced $SSH_ORIGINAL_COMMAND $EVIL; pwd""#
