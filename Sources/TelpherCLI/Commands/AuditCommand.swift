@@ -134,9 +134,13 @@ extension AuditRecord {
     var words = [time, event.rawValue, "\(connection)", identity]
     if let stream { words.append("#\(stream)") }
     if let op { words.append(op) }
+    if login == true { words.append("login shell") }
+    if terminal == true { words.append("on a terminal") }
     words += (argv ?? []).map { ShownText.path($0.bytes) }
     if let shell { words.append(ShownText.path(shell.bytes)) }
-    if let target { words.append(ShownText.path(target.bytes)) }
+    let paths = [target].compactMap { $0 } + (others ?? [])
+    words += paths.map { ShownText.path($0.bytes) }
+    if let to { words += ["to", ShownText.path(to.bytes)] }
     if event == .connect { words.append("from \(source) by \(proof)") }
     if let result { words.append(result) }
     if let code { words.append("\(code)") }

@@ -38,10 +38,18 @@ package struct AuditRecord: Codable, Sendable, Equatable {
   package var argv: [ByteText]?
   /// The line for a shell.
   package var shell: ByteText?
+  /// Whether it is a login shell, which runs `shell` or commands that are typed.
+  package var login: Bool?
+  /// Whether it runs on a terminal.
+  package var terminal: Bool?
   /// The working directory that was asked for.
   package var cwd: ByteText?
   /// The path of a file, the address of a socket, or the id of a command or job.
   package var target: ByteText?
+  /// The new path of what is renamed.
+  package var to: ByteText?
+  /// The paths of further files and folders that are read.
+  package var others: [ByteText]?
   /// The id of the user as whom it is done.
   package var user: UInt32?
   /// How it ended, as in the protocol's CLOSE; `lost` or `reset` without one.
@@ -92,10 +100,11 @@ package struct AuditRecord: Codable, Sendable, Equatable {
     case .run(let run):
       op = "run"
       (argv, shell, cwd) = (run.argv, run.shell, run.cwd)
+      (login, terminal) = (run.login, run.terminal == nil ? nil : true)
       target = run.job.map { ByteText($0) }
     case .file(let file):
       op = file.operation.rawValue
-      target = file.path
+      (target, to, others) = (file.path, file.to, file.sources?.map(\.path))
     case .socket(let socket):
       op = socket.operation.rawValue
       target = (socket.address ?? socket.connection).map { ByteText($0) }
