@@ -16,7 +16,11 @@ package enum Program {
     InheritedSignals.unblockAll()
     Descriptor.occupyClosedStandardStreams()
     let mainThread = ThreadExecutor.ofCaller()
-    Task(executorPreference: mainThread) { end(await run(on: backend)) }
+    Task(executorPreference: mainThread) {
+      let status = await run(on: backend)
+      await TLSConnections.close()
+      end(status)
+    }
     mainThread.runForever()
   }
 
