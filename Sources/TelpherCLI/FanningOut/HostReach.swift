@@ -30,6 +30,7 @@ struct HostReach: Sendable {
   /// - Throws: `Failure`, `ClientError`: nothing was run; `CancellationError`.
   func connect(_ host: Int, on loop: any EventLoop) async throws -> Connection {
     let server = targets[host].server
+    try settings.checkTLSOptions(for: server.endpoint)
     let connection: Connection
     switch server.endpoint {
     case .carrier(let carrier):

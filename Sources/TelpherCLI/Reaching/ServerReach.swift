@@ -41,10 +41,12 @@ struct ServerReach {
   /// - Throws: `Failure`, `ClientError`.
   func connect(embeddedServer: EmbeddedServerUse) async throws -> Reached {
     guard let address = settings.address ?? environment["TELPHER_ON"].flatMap(Self.nonEmpty) else {
+      try settings.checkTLSOptions(for: nil)
       return try await connectByDefault(embeddedServer)
     }
     let named = try HostName.server(address, environment: environment)
     let endpoint = named.endpoint
+    try settings.checkTLSOptions(for: endpoint)
     var token: Token?
     var startsPrograms = false
     switch endpoint {
@@ -111,9 +113,11 @@ struct ServerReach {
         address: address, settings: settings.tls(environment),
         tokenFile: Self.tokenPath(settings.tokenFile, environment),
         timeout: settings.connectTimeout)
-      return try await ConnectingSignals.interruptible(on: loop) {
+      let connection = try await ConnectingSignals.interruptible(on: loop) {
         try await reach.connect(on: loop)
       }
+      TLSConnections.add(connection)
+      return connection
     }
     return try await Connection.connect(
       to: endpoint, on: loop, token: token, trustedUsers: Set(settings.trustedUsers),

@@ -44,6 +44,22 @@ struct ServerSettings: Sendable, Equatable {
       folder: environment["HOME"].map { "\($0)/.ssh" }, mayUseToken: identity == nil)
   }
 
+  /// Checks that no option that a user relies on for security is ignored: they have an effect with TLS
+  /// only.
+  ///
+  /// - Parameter endpoint: the server; nil for the user's own server on this machine.
+  /// - Throws: `Failure` if one is given for another server.
+  func checkTLSOptions(for endpoint: Endpoint?) throws(Failure) {
+    if case .tls? = endpoint { return }
+    let given = [
+      ("--host-key", hostKey != nil), ("--identity", identity != nil),
+      ("--client-cert", certificate != nil),
+    ]
+    guard let (option, _) = given.first(where: \.1) else { return }
+    let server = endpoint.map { "\($0)" } ?? "your own server on this machine"
+    throw Failure("\(option) is for tls addresses only, and \(server) has no use for it")
+  }
+
   /// How long to keep the connection, from the option or the environment; nil if neither says it.
   ///
   /// - Throws: `Failure` if $TELPHER_KEEP is not a time.

@@ -71,13 +71,13 @@ struct TLSReach {
   /// - Throws: `ClientError`, `Failure`.
   func connect(on loop: any EventLoop) async throws -> Connection {
     let proof = try proof()
-    if let fingerprint = settings.hostKey {
-      return try await Connection.connect(
-        to: address, on: loop, hostKey: HostKeyCheck(fingerprint: fingerprint), proof: proof,
-        timeout: timeout)
-    }
     let hosts = KnownHostCheck(
       address, KnownHostsFile(settings.knownHosts), acceptsNew: settings.acceptsNewKeys)
+    if let fingerprint = settings.hostKey {
+      return try await Connection.connect(
+        to: address, on: loop, hostKey: hosts.check(for: fingerprint), proof: proof,
+        timeout: timeout)
+    }
     do {
       return try await Connection.connect(
         to: address, on: loop, hostKey: hosts.check, proof: proof, timeout: timeout)
@@ -135,8 +135,15 @@ final class KnownHostCheck: Sendable {
   /// Accepts a key that is known and, if wanted, the key of a host that is not known yet.
   var check: HostKeyCheck {
     HostKeyCheck(
-      refusal: { [self] in refusal(of: $0) },
+      refusal: { [self] in refusal(of: $0, acceptsNew: acceptsNew) },
       didProve: { [self] in if acceptsNew { remember($0) } })
+  }
+
+  /// Accepts only the key with this fingerprint, whether or not the host is known. A key that has
+  /// changed or is revoked is refused even so.
+  func check(for fingerprint: String) -> HostKeyCheck {
+    let given = HostKeyCheck(fingerprint: fingerprint)
+    return HostKeyCheck { [self] key in given.refusal(key) ?? refusal(of: key, acceptsNew: true) }
   }
 
   /// Accepts this key, and adds it to the known hosts.
@@ -152,7 +159,7 @@ final class KnownHostCheck: Sendable {
       }, didProve: { [self] in remember($0) })
   }
 
-  private func refusal(of key: SSHPublicKey) -> ClientError? {
+  private func refusal(of key: SSHPublicKey, acceptsNew: Bool) -> ClientError? {
     let verdict: TelpherKeys.KnownHosts.Verdict
     do throws(KeyError) {
       verdict = try file.read().verdict(on: key, of: address.host, port: address.port)
@@ -165,7 +172,7 @@ final class KnownHostCheck: Sendable {
       if acceptsNew { return nil }
       unknown.withLock { $0 = key }
       return refused(
-        "the host key of \(address) is not known here, so nothing was sent to it. It is \(key.fingerprint) (ED25519); if 'telpher serve' prints the same there, connect once with '--host-key \(key.fingerprint)' or '--accept-new'"
+        "the host key of \(address) is not known here, so nothing was sent to it. It is \(key.fingerprint) (ED25519); if 'telpher serve' prints the same there, '--accept-new' accepts and remembers it, and '--host-key \(key.fingerprint)' accepts it without remembering"
       )
     case .changed(let entries):
       let known = entries.map { "\($0.key.fingerprint) in line \($0.line)" }

@@ -74,6 +74,42 @@ struct HostKeyTests {
     await end(server)
   }
 
+  @Test("is refused if it is revoked, also if its fingerprint is given")
+  func revoked() async throws {
+    let (server, address, fingerprint) = try await serve()
+    #expect(try await sandbox.telpher("ping", "--on", address, "--accept-new").status == 0)
+    let edited = try await sandbox.shell(
+      "{ sed 's/^[^ ]*/@revoked */' \(config)/known_hosts; } >\(config)/new; mv \(config)/new \(config)/known_hosts"
+    )
+    #expect(edited.status == 0)
+    for options in [[], ["--accept-new"], ["--host-key", fingerprint]] {
+      let child = try sandbox.start(
+        ["run", "--on", address, "--keep", "0"] + options + ["--", "echo", "hi"])
+      let refused = await child.finish()
+      #expect(refused.status == 125 && refused.output.isEmpty)
+      #expect(refused.errorText.contains("is revoked by line 1"), "\(refused.errorText)")
+    }
+    await end(server)
+  }
+
+  @Test("can't be pinned, and no key be proved, where that has no effect")
+  func withoutTLS() async throws {
+    let fingerprint = "SHA256:" + String(repeating: "A", count: 43)
+    let (server, addresses) = try await sandbox.serve("--listen", "unix:\(sandbox.socket)")
+    for options in [
+      ["--host-key", fingerprint], ["--identity", "/nothing"],
+      ["--client-cert", "/nothing", "--client-key", "/nothing"],
+    ] {
+      for address in [["--on", addresses[0]], ["--on", "exec:false"], []] {
+        let child = try sandbox.start(["run"] + address + options + ["--", "echo", "hi"])
+        let refused = await child.finish()
+        #expect(refused.status == 125 && refused.output.isEmpty)
+        #expect(refused.errorText.contains("\(options[0]) is for tls addresses only"))
+      }
+    }
+    await end(server)
+  }
+
   @Test("is remembered with --accept-new, and shown by 'telpher keys' as ssh-keygen shows it")
   func acceptNew() async throws {
     let (server, address, fingerprint) = try await serve()
@@ -111,7 +147,7 @@ struct HostKeyTests {
       "{ echo '# a comment'; sed 's/:\(from) /:\(to) /' \(config)/known_hosts; } >\(config)/new; mv \(config)/new \(config)/known_hosts"
     )
     #expect(edited.status == 0)
-    for options in [[], ["--accept-new"]] {
+    for options in [[], ["--accept-new"], ["--host-key", new]] {
       let child = try sandbox.start(["run", "--on", address] + options + ["--", "echo", "hi"])
       let refused = await child.finish()
       #expect(refused.status == 125)
