@@ -57,7 +57,7 @@ struct ServerSettings: Sendable, Equatable {
     ]
     guard let (option, _) = given.first(where: \.1) else { return }
     let server = endpoint.map { "\($0)" } ?? "your own server on this machine"
-    throw Failure("\(option) is for tls addresses only, and \(server) has no use for it")
+    throw Failure("\(option) is for tls addresses only, not for \(server)")
   }
 
   /// How long to keep the connection, from the option or the environment; nil if neither says it.
