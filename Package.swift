@@ -55,8 +55,17 @@ let package = Package(
     // Text of others: made safe to show, compared by its bytes.
     .target(name: "TelpherText", swiftSettings: strict),
 
+    // A part of YAML, read strictly, with the number of each line.
+    .target(name: "TelpherYAML", swiftSettings: strict),
+
     // Sets of hosts, groups of them, and the plan of a command that runs on many.
-    .target(name: "TelpherHosts", dependencies: ["TelpherText"], swiftSettings: strict),
+    .target(
+      name: "TelpherHosts", dependencies: ["TelpherText", "TelpherYAML"], swiftSettings: strict),
+
+    // What each client may do: read from a file, and decided without I/O.
+    .target(
+      name: "TelpherPolicy",
+      dependencies: ["TelpherText", "TelpherTransport", "TelpherYAML"], swiftSettings: strict),
 
     // JSON, read strictly and written in one way.
     .target(name: "TelpherJSON", dependencies: ["TelpherText"], swiftSettings: strict),
@@ -160,8 +169,8 @@ let package = Package(
       name: "TelpherServer",
       dependencies: [
         "TelpherAccess", "TelpherCommand", "TelpherFileStore", "TelpherForward", "TelpherJSON",
-        "TelpherJournal", "TelpherKeys", "TelpherLink", "TelpherTLS", "TelpherText",
-        "TelpherTransfer", "TelpherTransport", "TelpherWire",
+        "TelpherJournal", "TelpherKeys", "TelpherLink", "TelpherPolicy", "TelpherTLS",
+        "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -198,8 +207,9 @@ let package = Package(
       name: "TelpherCLI",
       dependencies: [
         "CTelpherSys", "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFileStore",
-        "TelpherHandOver", "TelpherHosts", "TelpherJSON", "TelpherKeys", "TelpherRelay",
-        "TelpherServer", "TelpherSockets", "TelpherTLS", "TelpherText", "TelpherTransfer",
+        "TelpherHandOver", "TelpherHosts", "TelpherJSON", "TelpherKeys", "TelpherPolicy",
+        "TelpherRelay", "TelpherServer", "TelpherSockets", "TelpherTLS", "TelpherText",
+        "TelpherTransfer",
         "TelpherTransport", "TelpherWire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -274,7 +284,11 @@ let package = Package(
     // They compare the module with ClusterShell and PyYAML, if python3 has them.
     .testTarget(
       name: "TelpherHostsTests",
-      dependencies: ["TelpherHosts", "TelpherTestSupport", "TelpherText"],
+      dependencies: ["TelpherHosts", "TelpherTestSupport", "TelpherText", "TelpherYAML"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherPolicyTests",
+      dependencies: ["TelpherPolicy", "TelpherTestSupport", "TelpherText", "TelpherTransport"],
       swiftSettings: strict),
     .testTarget(name: "TelpherTextTests", dependencies: ["TelpherText"], swiftSettings: strict),
     .testTarget(

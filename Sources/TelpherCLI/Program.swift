@@ -174,7 +174,7 @@ struct RootCommand: AsyncParsableCommand {
       MoveCommand.self, ForwardCommand.self, ProcessesCommand.self, KillCommand.self,
       PingCommand.self, InfoCommand.self,
       UninstallCommand.self, TokenCommand.self, KeysCommand.self,
-      AuditCommand.self,
+      AuditCommand.self, PolicyCommand.self,
       ConnectionsCommand.self, DisconnectCommand.self, RelayCommand.self, JobHostCommand.self,
       ClassicCommand.self,
     ])

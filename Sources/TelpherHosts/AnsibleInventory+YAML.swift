@@ -1,4 +1,5 @@
 private import TelpherText
+private import TelpherYAML
 
 // The form with nested groups:
 //
@@ -21,7 +22,11 @@ extension AnsibleInventory {
   /// - Throws: `HostsError`.
   mutating func readYAML(_ text: String) throws(HostsError) {
     var reader = YAMLReader(text)
-    for (name, value) in try Self.entries(try reader.document(), "the inventory") {
+    let document: YAMLNode
+    do throws(YAMLError) { document = try reader.document() } catch {
+      throw HostsError(error.description)
+    }
+    for (name, value) in try Self.entries(document.value, "the inventory") {
       try read(group: ExactText(name), value, depth: 0)
     }
   }
@@ -72,7 +77,7 @@ extension AnsibleInventory {
   ) throws(HostsError) -> [(String, YAMLValue)] {
     switch value {
     case .null: return []
-    case .mapping(let entries): return entries
+    case .mapping(let entries): return entries.map { ($0.key, $0.node.value) }
     case .scalar, .list: throw HostsError("\(what) is not a mapping")
     }
   }

@@ -51,6 +51,8 @@ public struct ServerConfiguration: Sendable {
   public var tokens: TokenSource?
   /// The ssh keys whose holders may connect over TLS; nil refuses all of them.
   package var keys: AuthorizedKeysFile?
+  /// What each client may do; nil if all may do everything. Its folders take the place of `files`.
+  package var policy: PolicySource?
   /// Where the actions of clients are recorded; nil for nowhere.
   package var audit: AuditLog?
   /// The environment that commands start with.

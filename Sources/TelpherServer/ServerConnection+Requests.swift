@@ -6,13 +6,13 @@ internal import TelpherWire
 
 // Starts the work of streams that were just opened.
 extension ServerConnection {
-  func start(_ request: CommandsRequest, on stream: StreamID) {
+  func start(_ request: CommandsRequest, under grant: Grant, on stream: StreamID) {
     switch request.operation {
     case .list where request.jobs == true && server.keeper == nil: listJobs(request, on: stream)
     case .list:
       do throws(FileError) {
         streams[stream] = try server.list(
-          after: request.after, for: client.identity
+          after: request.after, for: client.identity, reachesAll: grant.reachesAllJobs
         ) { [weak self] listing, result in
           self?.workDidFinish(listing, stream, .close(result))
         }
@@ -23,7 +23,8 @@ extension ServerConnection {
       guard let job = request.job else {
         preconditionFailure("CommandsRequest.validated requires it")
       }
-      let result = server.kill(job, signal: request.signal, for: client.identity)
+      let result = server.kill(
+        job, signal: request.signal, for: client.identity, reachesAll: grant.reachesAllJobs)
       if result.result == .ok { return close(stream, result) }
       killJob(request, on: stream, orElse: result)
     }
@@ -72,8 +73,12 @@ extension ServerConnection {
       "\(limit) streams are open, \(endingCount) of them still ending (max_streams): try again"
   }
 
-  func run(_ request: RunRequest, length: Int, on stream: StreamID, noInput: Bool) {
-    switch server.admit(request, from: link.peer, of: client.identity, length: length) {
+  func run(
+    _ request: RunRequest, under grant: Grant, length: Int, on stream: StreamID, noInput: Bool
+  ) {
+    switch server.admit(
+      request, from: link.peer, of: client.identity, under: grant, length: length)
+    {
     case .new(let job):
       job.start(
         for: commandStream(job, stream), of: ObjectIdentifier(self), noInput: noInput)

@@ -194,13 +194,13 @@ final class ServerConnection: LinkDelegate {
 
   func link(_ link: Link, didOpen stream: StreamID, request: [UInt8], noInput: Bool) {
     lastUsed = link.loop.now
-    let decoded: OpenRequest
+    let grant: Grant
     do {
       let asked = try OpenRequest.decode(request)
       guard audit.didStart(stream, asked, at: link.loop.now) else {
         return refuse(stream, ConnectionAudit.refusal)
       }
-      decoded = try client.rights.admit(asked)
+      grant = try Authority(client: client, policy: server.configuration.policy).grant(asked)
     } catch let error as WireError {
       return refuse(stream, error.message)
     } catch let error as Rights.Refusal {
@@ -209,7 +209,7 @@ final class ServerConnection: LinkDelegate {
       preconditionFailure("decoding and the check of rights throw nothing else")
     }
     guard !server.isDraining else { return refuse(stream, "the server is ending") }
-    switch decoded {
+    switch grant.request {
     case .info:
       var result = CloseResult(.ok)
       result.info = server.info()
@@ -217,28 +217,29 @@ final class ServerConnection: LinkDelegate {
       close(stream, result)
     case .commands(let request):
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
-      start(request, on: stream)
+      start(request, under: grant, on: stream)
     case .run(let run):
       guard server.configuration.runsCommands else {
         return refuse(stream, "this server runs no commands (--no-commands or --read-only)")
       }
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
       if run.isDurable {
-        return handleJob(decoded, length: request.count, on: stream, noInput: noInput)
+        return handleJob(
+          grant.request, under: grant, length: request.count, on: stream, noInput: noInput)
       }
-      self.run(run, length: request.count, on: stream, noInput: noInput)
+      self.run(run, under: grant, length: request.count, on: stream, noInput: noInput)
     case .job:
       guard server.configuration.runsCommands else {
         return refuse(stream, "this server runs no commands (--no-commands or --read-only)")
       }
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
-      handleJob(decoded, length: request.count, on: stream, noInput: noInput)
+      handleJob(grant.request, under: grant, length: request.count, on: stream, noInput: noInput)
     case .file(let request):
       guard !server.configuration.isReadOnly || !request.operation.changesFiles else {
         return refuse(stream, "this server's files can only be read (--read-only)")
       }
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
-      guard let files = server.configuration.files else {
+      guard let files = grant.files ?? server.configuration.files else {
         return refuse(stream, server.configuration.whyNoFiles)
       }
       start(request, files, on: stream)

@@ -9,16 +9,19 @@ extension ServerCore {
   ///
   /// - Parameters:
   ///   - last: the id after which the list begins; nil for its beginning.
-  ///   - identity: the client's identity. It sees only its own commands; the owner sees all.
+  ///   - identity: the client's identity.
+  ///   - reachesAll: whether it sees the commands of all clients, not only its own.
   ///   - didFinish: called once, later, with the answer.
   /// - Throws: `FileError` (`busy`) if no thread can be started for it.
   func list(
-    after last: String?, for identity: Identity,
+    after last: String?, for identity: Identity, reachesAll: Bool,
     didFinish: @escaping (CommandListing, CloseResult) -> Void
   ) throws(FileError) -> CommandListing {
     let items =
       keeper?.commands(after: last)
-      ?? table.views(after: last.map { JobID(text: $0) }, for: identity).map { view in
+      ?? table.views(
+        after: last.map { JobID(text: $0) }, for: identity, reachesAll: reachesAll
+      ).map { view in
         CommandListing.Item(id: view.id.text, client: "\(view.client)", view: view)
       }
     return try CommandListing(
@@ -29,10 +32,14 @@ extension ServerCore {
   ///
   /// - Parameters:
   ///   - signal: the signal; if nil, the command is ended as at its deadline.
-  ///   - identity: the client's identity. It can end only its own commands; the owner, any.
+  ///   - identity: the client's identity.
+  ///   - reachesAll: whether it may end the commands of all clients, not only its own.
   /// - Returns: the answer for the client.
-  func kill(_ id: String, signal: Int32?, for identity: Identity) -> CloseResult {
-    guard let running = table.running(JobID(text: id), for: identity) else {
+  func kill(
+    _ id: String, signal: Int32?, for identity: Identity, reachesAll: Bool
+  ) -> CloseResult {
+    guard let running = table.running(JobID(text: id), for: identity, reachesAll: reachesAll)
+    else {
       return CloseResult(noCommand: id)
     }
     running.onItsLoop { job in

@@ -226,9 +226,12 @@ final class ServerCore {
 
   /// The limits of the command that a request asks for.
   ///
+  /// - Parameter ceilings: those of the client, beside those of the server.
   /// - Throws: `LimitPolicy.Refusal` if they can't be granted.
-  func limits(of request: RunRequest) throws(LimitPolicy.Refusal) -> [ResourceLimit] {
-    try limitPolicy.limits(for: request.limits ?? [:]) { loop.enforceableLimits }
+  func limits(
+    of request: RunRequest, under ceilings: [ResourceLimit]
+  ) throws(LimitPolicy.Refusal) -> [ResourceLimit] {
+    try limitPolicy.under(ceilings).limits(for: request.limits ?? [:]) { loop.enforceableLimits }
   }
 
   /// Makes the job of a request, or finds the one that the request names.
@@ -236,13 +239,15 @@ final class ServerCore {
   /// - Parameters:
   ///   - client: the peer that sent the request.
   ///   - owner: who that is. The id of its request names only its own jobs.
+  ///   - grant: what the client may use.
   ///   - length: the bytes of the OPEN frame's payload, for `maxLaunchBytes`.
   func admit(
-    _ request: RunRequest, from client: PeerIdentity, of owner: Identity, length: Int
+    _ request: RunRequest, from client: PeerIdentity, of owner: Identity, under grant: Grant,
+    length: Int
   ) -> Answer {
     let limits: [ResourceLimit]
     do throws(LimitPolicy.Refusal) {
-      limits = try self.limits(of: request)
+      limits = try self.limits(of: request, under: grant.limits)
     } catch {
       return .refused(error.message)
     }
@@ -258,7 +263,9 @@ final class ServerCore {
       table.finish(job, result, now: loop.now)
       checkIdle()
     }
-    switch table.admit(job, on: loop, now: loop.now) {
+    let admission = table.admit(
+      job, on: loop, now: loop.now, mostOfOwner: grant.concurrency)
+    switch admission {
     case .admitted: break
     case .running(let other): return .running(other.job)
     case .runningElsewhere:
@@ -267,6 +274,10 @@ final class ServerCore {
     case .full:
       return .refused(
         "\(configuration.maxCommands) commands are running (max_commands): try again")
+    case .ownerIsFull:
+      return .refused(
+        "the server's policy lets you run \(grant.concurrency ?? 0) commands at once: try again later"
+      )
     }
     guard ServerCounters.book(counters.launchBytes, length, limit: configuration.maxLaunchBytes)
     else {

@@ -3,6 +3,7 @@ import TelpherTestSupport
 import Testing
 
 @testable import TelpherHosts
+@testable import TelpherYAML
 
 /// Compares the module with ClusterShell's NodeSet and with PyYAML.
 @Suite(
@@ -85,7 +86,7 @@ struct OracleTests {
       for text in styles as? [String] ?? [] {
         var reader = YAMLReader(text)
         let read = try reader.document()
-        #expect(Self.matches(read, value), "\(text)")
+        #expect(Self.matches(read.value, value), "\(text)")
       }
     }
   }
@@ -161,10 +162,12 @@ struct OracleTests {
     case (.scalar(let text), let value as String): text == value
     case (.null, let value as String): value.isEmpty
     case (.list(let items), let values as [Any]):
-      items.count == values.count && zip(items, values).allSatisfy { matches($0, $1) }
+      items.count == values.count && zip(items, values).allSatisfy { matches($0.value, $1) }
     case (.mapping(let entries), let values as [String: Any]):
       entries.count == values.count
-        && entries.allSatisfy { key, item in values[key].map { matches(item, $0) } ?? false }
+        && entries.allSatisfy { entry in
+          values[entry.key].map { matches(entry.node.value, $0) } ?? false
+        }
     default: false
     }
   }

@@ -41,7 +41,7 @@ import Testing
       case .running: "running"
       case .runningElsewhere: "running elsewhere"
       case .finished(let result): "finished \(result.code ?? -1)"
-      case .full: "full"
+      case .full, .ownerIsFull: "full"
       }
     }
   }
@@ -95,15 +95,17 @@ import Testing
       #expect(await Self.admit(table, "b", loop, of: bert) == "admitted")
       #expect(await Self.admit(table, "c", loop) == "admitted")
       func seen(_ client: Identity) -> [String] {
-        table.views(after: nil, for: client).map { "\($0.owner) \($0.id.text)" }
+        table.views(after: nil, for: client, reachesAll: client == .owner).map {
+          "\($0.owner) \($0.id.text)"
+        }
       }
       #expect(seen(anna) == ["SHA256:anna a"])
       #expect(seen(bert) == ["SHA256:bert a", "SHA256:bert b"])
       #expect(Set(seen(.owner)).count == 4)
-      #expect(table.running(.named("b"), for: anna)?.view == nil)
-      #expect(table.running(.named("c"), for: anna)?.view == nil)
-      #expect(table.running(.named("a"), for: anna)?.view.owner == anna)
-      #expect(table.running(.named("b"), for: .owner)?.view.owner == bert)
+      #expect(table.running(.named("b"), for: anna, reachesAll: false)?.view == nil)
+      #expect(table.running(.named("c"), for: anna, reachesAll: false)?.view == nil)
+      #expect(table.running(.named("a"), for: anna, reachesAll: false)?.view.owner == anna)
+      #expect(table.running(.named("b"), for: .owner, reachesAll: true)?.view.owner == bert)
       #expect(seen(.certificate("SHA256:anna")).isEmpty)
       await Self.finish(table, loop, code: 4)
       #expect(await Self.admit(table, "a", loop, of: anna) == "finished 4")

@@ -157,6 +157,17 @@ struct ServeCommand: AsyncParsableCommand {
   @Flag(help: "With --audit: refuses operations that can't be recorded.")
   var auditRequired = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Allows each client only what this file (YAML) says: commands, files, forwarding, limits.",
+      discussion: """
+        docs/POLICY.md describes it; 'telpher policy check' and 'telpher policy explain' try it. What \
+        no rule allows is denied, also to you. The file is read again at SIGHUP; one with a mistake is \
+        reported in the log, and the old rules stay.
+        """, valueName: "file"),
+    completion: .file())
+  var policy: String?
+
   @Option(help: ArgumentHelp("The number of event-loop threads; 1 by default.", valueName: "n"))
   var loops = 1
 
@@ -236,6 +247,11 @@ struct ServeCommand: AsyncParsableCommand {
     guard audit != nil || !auditRequired else {
       throw ValidationError("--audit-required needs --audit")
     }
+    if policy != nil, root != nil || relay != nil {
+      throw ValidationError(
+        "--policy cannot be combined with --root (name the folders in the policy) or --relay (use it on the server that the clients are passed on to)"
+      )
+    }
     let kinds = limits.map(\.kind)
     if let twice = kinds.first(where: { kind in kinds.filter { $0 == kind }.count > 1 }) {
       throw ValidationError("--limit \(twice.optionName) is given twice")
@@ -278,7 +294,8 @@ struct ServeCommand: AsyncParsableCommand {
       tls: ServedTLS(
         hostKeyFile: hostKeyFile, clientAuthorities: clientCa, revocationLists: clientCrl,
         authorizedKeys: authorizedKeys),
-      audit: audit, isAuditRequired: auditRequired, logger: logger)
+      audit: audit, isAuditRequired: auditRequired,
+      policy: policy.map { ServedPolicy(path: $0) }, logger: logger)
     try await host.serve(listen)
   }
 

@@ -51,7 +51,7 @@ enum ServedFiles: Sendable, Equatable {
   }
 
   /// $HOME if it is absolute, else the home folder in the password database, else `/`.
-  private static func home(_ environment: [String: String]) -> String {
+  static func home(_ environment: [String: String]) -> String {
     if let home = environment["HOME"], home.hasPrefix("/") { return home }
     guard let entry = getpwuid(geteuid()), let folder = entry.pointee.pw_dir else { return "/" }
     return String(cString: folder)

@@ -34,6 +34,8 @@ struct ServerHost {
   /// The value of `--audit`.
   let audit: String?
   let isAuditRequired: Bool
+  /// What each client may do; nil if all may do everything.
+  let policy: ServedPolicy?
   let logger: Logger
 
   /// Serves until a signal ends the server, or, with stdio, until its client disconnects.
@@ -70,6 +72,7 @@ struct ServerHost {
       }
     }
     try files.configure(&configuration, environment: environment, logger)
+    configuration.policy = try policy?.open(logger)
     if sockets.contains(where: { $0.isTCP && !($0.hasTLS && tls.clientAuthorities != nil) }) {
       configuration.tokens = try readOrMakeToken()
     }
@@ -81,6 +84,9 @@ struct ServerHost {
     let parts = try backend.makeServerParts(loops: loops, spawn: spawn)
     try checkLimits(on: parts.loops[0])
     let signals = ServerSignals.watch(on: parts.loops[0], reapOrphans: parts.reapOrphans)
+    if let policy, let source = configuration.policy {
+      policy.reloadAtHangup(source, on: parts.loops[0], logger)
+    }
     let server = Server(loops: parts.loops, configuration: configuration, logger: logger)
     if addresses.contains(.stdio) {
       Successor.refuse(on: parts.loops[0], "it serves standard input and output", logger)

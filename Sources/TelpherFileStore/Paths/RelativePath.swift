@@ -13,19 +13,29 @@ package struct RelativePath: Sendable, Hashable {
 
   /// The components joined by `/`; empty for the root.
   package let bytes: [UInt8]
-  /// Whether the path was written with a leading `/`. Only messages and listings use this. It
-  /// affects neither resolution nor equality.
-  package private(set) var isWrittenFromSlash = false
+  /// What was written before the path, with a slash at its end: `/`, or where the root is; empty if
+  /// nothing was. Only messages and listings use this. It affects neither resolution nor equality.
+  private var start: [UInt8] = []
 
-  /// The path as it was written: `bytes`, with a leading `/` if `isWrittenFromSlash`.
-  package var written: [UInt8] { isWrittenFromSlash ? [Self.slash] + bytes : bytes }
+  /// The path as it was written.
+  package var written: [UInt8] {
+    if start.isEmpty { return bytes }
+    // The root itself is written without a slash, unless that is all.
+    if bytes.isEmpty, start.count > 1 { return start.dropLast() }
+    return start + bytes
+  }
 
-  /// Returns the same path with `isWrittenFromSlash` set to `fromSlash`.
-  func written(fromSlash: Bool) -> RelativePath {
+  /// Returns the same path as written with a leading `/`, or without.
+  func written(fromSlash: Bool) -> RelativePath { written(after: fromSlash ? Self.slashOnly : []) }
+
+  /// Returns the same path as written after `start`, which ends in a slash or is empty.
+  func written(after start: [UInt8]) -> RelativePath {
     var path = self
-    path.isWrittenFromSlash = fromSlash
+    path.start = start
     return path
   }
+
+  private static let slashOnly = [slash]
 
   /// Whether both paths have the same components.
   package static func == (one: RelativePath, other: RelativePath) -> Bool {
@@ -82,7 +92,7 @@ package struct RelativePath: Sendable, Hashable {
   /// The path without its last component. The root's parent is the root.
   package var parent: RelativePath {
     let end = bytes.lastIndex(of: Self.slash) ?? 0
-    return RelativePath(unchecked: Array(bytes[..<end])).written(fromSlash: isWrittenFromSlash)
+    return RelativePath(unchecked: Array(bytes[..<end])).written(after: start)
   }
 
   /// Whether this path is a direct child of `folder`.
@@ -116,13 +126,13 @@ package struct RelativePath: Sendable, Hashable {
   /// Returns the path of `name` in this folder without checking it. For names from the system, for
   /// messages, and after the length was checked.
   package func appending(unchecked name: [UInt8]) -> RelativePath {
-    if isRoot { return RelativePath(unchecked: name).written(fromSlash: isWrittenFromSlash) }
+    if isRoot { return RelativePath(unchecked: name).written(after: start) }
     var bytes = [UInt8]()
     bytes.reserveCapacity(self.bytes.count + 1 + name.count)
     bytes += self.bytes
     bytes.append(Self.slash)
     bytes += name
-    return RelativePath(unchecked: bytes).written(fromSlash: isWrittenFromSlash)
+    return RelativePath(unchecked: bytes).written(after: start)
   }
 
   /// Returns the path of `other` relative to this folder.

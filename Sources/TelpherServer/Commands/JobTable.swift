@@ -40,6 +40,8 @@ final class JobTable: Sendable {
     case finished(CloseResult)
     /// The server runs as many jobs as it may.
     case full
+    /// The owner of the job has as many as it may.
+    case ownerIsFull
   }
 
   /// A running job. Any thread may hold this value; only the thread of `loop` may use the job.
@@ -86,6 +88,14 @@ final class JobTable: Sendable {
       totalRunning += 1
     }
 
+    /// How many jobs of `owner` run.
+    func running(of owner: Identity) -> Int {
+      entries.count { key, entry in
+        guard key.owner == owner, case .running = entry else { return false }
+        return true
+      }
+    }
+
     mutating func removeRunning(_ key: Key) {
       guard case .running(let old) = entries.removeValue(forKey: key) else {
         preconditionFailure("a job is removed once, by its loop")
@@ -130,13 +140,13 @@ final class JobTable: Sendable {
     return jobs.map(\.job)
   }
 
-  /// The running jobs of all loops with an id after `last` that `client` may see, in the order of
-  /// their ids.
-  func views(after last: JobID?, for client: Identity) -> [CommandView] {
+  /// The running jobs of all loops with an id after `last`, in the order of their ids: those of
+  /// `client`, or if it `reachesAll`, of every client.
+  func views(after last: JobID?, for client: Identity, reachesAll: Bool) -> [CommandView] {
     let views: [CommandView] = state.withLock { state in
       state.entries.compactMap { key, entry in
         guard case .running(let running) = entry, last.map({ $0 < key.id }) ?? true,
-          client == .owner || client == key.owner
+          reachesAll || client == key.owner
         else { return nil }
         return running.view
       }
@@ -144,12 +154,12 @@ final class JobTable: Sendable {
     return views.sorted { $0.id < $1.id }
   }
 
-  /// The running job with that id, on any loop, that `client` may end; nil if none runs. The owner of
-  /// the server may end all jobs.
-  func running(_ id: JobID, for client: Identity) -> Running? {
+  /// The running job of `client` with that id, on any loop; if it `reachesAll`, of every client. Nil if
+  /// none runs.
+  func running(_ id: JobID, for client: Identity, reachesAll: Bool) -> Running? {
     state.withLock { state in
       if case .running(let own) = state.entries[Key(client, id)] { return own }
-      guard client == .owner else { return nil }
+      guard reachesAll else { return nil }
       for (key, entry) in state.entries where key.id == id {
         if case .running(let running) = entry { return running }
       }
@@ -167,7 +177,10 @@ final class JobTable: Sendable {
   /// - Parameters:
   ///   - loop: the loop of the job and of the caller.
   ///   - now: the loop's time.
-  func admit(_ job: CommandJob, on loop: any EventLoop, now: UInt64) -> Admission {
+  ///   - mostOfOwner: the most jobs of its owner at once; nil for no limit.
+  func admit(
+    _ job: CommandJob, on loop: any EventLoop, now: UInt64, mostOfOwner: Int? = nil
+  ) -> Admission {
     let new = Running(job: job, view: job.view, home: loop)
     let key = Key(job)
     return state.withLock { state in
@@ -180,6 +193,7 @@ final class JobTable: Sendable {
       case nil: break
       }
       guard state.totalRunning < maxRunning else { return .full }
+      if let mostOfOwner, state.running(of: key.owner) >= mostOfOwner { return .ownerIsFull }
       state.add(new, under: key)
       return .admitted
     }

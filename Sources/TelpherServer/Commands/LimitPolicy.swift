@@ -19,6 +19,17 @@ struct LimitPolicy: Sendable {
     self.ownLimits = Dictionary(ownLimits.map { ($0.kind, $0) }) { $1 }
   }
 
+  /// The policy with further ceilings. Of two of one kind the stricter counts.
+  func under(_ ceilings: [ResourceLimit]) -> LimitPolicy {
+    if ceilings.isEmpty { return self }
+    return LimitPolicy(
+      Array(
+        ceilings.reduce(into: ownLimits) { all, limit in
+          if let own = all[limit.kind], limit.allowsMore(than: own) { return }
+          all[limit.kind] = limit
+        }.values))
+  }
+
   /// The limits of a command.
   ///
   /// - Parameters:

@@ -6,14 +6,17 @@ extension ServerConnection {
   /// Handles a request about durable jobs: passes it on to the job host, or carries it out as that
   /// host.
   ///
-  /// - Parameter length: the bytes of the OPEN frame's payload.
+  /// - Parameters:
+  ///   - grant: what the client may use.
+  ///   - length: the bytes of the OPEN frame's payload.
   func handleJob(
-    _ request: OpenRequest, length: Int, on stream: StreamID, noInput: Bool
+    _ request: OpenRequest, under grant: Grant, length: Int, on stream: StreamID, noInput: Bool
   ) {
     switch server.configuration.jobs {
     case .refused(let reason): refuse(stream, reason)
     case .passed(let host):
-      pass(request, to: host.host(of: client.identity), on: stream, noInput: noInput)
+      pass(
+        request, under: grant, to: host.host(of: client.identity), on: stream, noInput: noInput)
     case .kept: keep(request, length: length, on: stream, noInput: noInput)
     }
   }
@@ -52,12 +55,13 @@ extension ServerConnection {
   }
 
   private func pass(
-    _ request: OpenRequest, to host: any JobHost, on stream: StreamID, noInput: Bool
+    _ request: OpenRequest, under grant: Grant, to host: any JobHost, on stream: StreamID,
+    noInput: Bool
   ) {
     var request = request
     if case .run(let run) = request {
       do throws(LimitPolicy.Refusal) {
-        let limits = try server.limits(of: run)
+        let limits = try server.limits(of: run, under: grant.limits)
         request = .run(
           run.forJobHost(environment: server.environment, limits: limits))
       } catch {

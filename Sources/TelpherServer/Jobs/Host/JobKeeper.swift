@@ -297,7 +297,8 @@ final class JobKeeper {
         // The table of jobs has the id; the server's table is for commands that have no journal.
         request.job = nil
         request.onDisconnect = nil
-        switch server.admit(request, from: client, of: .owner, length: length) {
+        let grant = Grant(request: .run(request), reachesAllJobs: true)
+        switch server.admit(request, from: client, of: .owner, under: grant, length: length) {
         case .new(let command):
           job.start(command, writer, workers: workers, of: owner, noInput: noInput)
         case .refused(let message):

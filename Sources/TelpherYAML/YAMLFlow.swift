@@ -6,11 +6,15 @@ struct YAMLFlow {
   /// The most brackets within each other, for the stack's sake.
   private static let maxDepth = 64
 
-  init(_ text: Substring) { rest = text }
+  /// The number of the line of what was not read yet.
+  private(set) var line: Int
+
+  /// - Parameter line: the number of the line that `text` is on.
+  init(_ text: Substring, line: Int) { (rest, self.line) = (text, line) }
 
   /// Adds the next line of the text.
   mutating func append(_ line: Substring) {
-    rest = Substring(rest + " " + YAMLReader.trimmed(line))
+    rest = Substring(rest + "\n" + YAMLReader.trimmed(line))
   }
 
   /// Whether every bracket and quote is closed.
@@ -37,8 +41,8 @@ struct YAMLFlow {
 
   /// The value of all the text.
   ///
-  /// - Throws: `HostsError`.
-  mutating func value() throws(HostsError) -> YAMLValue {
+  /// - Throws: `YAMLFault`.
+  mutating func value() throws(YAMLFault) -> YAMLNode {
     let value = try value(0)
     try end()
     return value
@@ -46,73 +50,85 @@ struct YAMLFlow {
 
   /// Checks that only a comment is left.
   ///
-  /// - Throws: `HostsError`.
-  mutating func end() throws(HostsError) {
+  /// - Throws: `YAMLFault`.
+  mutating func end() throws(YAMLFault) {
     skipSpaces()
     guard rest.isEmpty || rest.first == "#" else {
-      throw HostsError("'\(rest)' follows a value that has ended")
+      throw YAMLFault("'\(rest)' follows a value that has ended")
     }
   }
 
-  private mutating func skipSpaces() { rest = rest.drop(while: \.isWhitespace) }
+  private mutating func skipSpaces() {
+    while let character = rest.first, character.isWhitespace { _ = next() }
+  }
 
-  private mutating func value(_ depth: Int) throws(HostsError) -> YAMLValue {
+  /// Takes the next character. The end of a line within a scalar is read as a space.
+  private mutating func next() -> Character? {
+    guard let character = rest.popFirst() else { return nil }
+    guard character == "\n" else { return character }
+    line += 1
+    return " "
+  }
+
+  private mutating func value(_ depth: Int) throws(YAMLFault) -> YAMLNode {
     guard depth < Self.maxDepth else {
-      throw HostsError("more than \(Self.maxDepth) brackets are within each other")
+      throw YAMLFault("more than \(Self.maxDepth) brackets are within each other")
     }
     skipSpaces()
+    let line = line
     switch rest.first {
     case "{":
       rest.removeFirst()
-      var entries: [(String, YAMLValue)] = []
+      var entries: [YAMLEntry] = []
       while try !isClosed(by: "}") {
+        let keyLine = self.line
         let key = try scalar(endedBy: ",}:")
         skipSpaces()
-        var value = YAMLValue.null
+        var value = YAMLNode(line: keyLine, value: .null)
         if rest.first == ":" {
           rest.removeFirst()
           value = try self.value(depth + 1)
         }
-        entries.append((key, value))
+        entries.append(YAMLEntry(line: keyLine, key: key, node: value))
         try separate(before: "}")
       }
-      return .mapping(entries)
+      return YAMLNode(line: line, value: .mapping(entries))
     case "[":
       rest.removeFirst()
-      var items: [YAMLValue] = []
+      var items: [YAMLNode] = []
       while try !isClosed(by: "]") {
         items.append(try value(depth + 1))
         try separate(before: "]")
       }
-      return .list(items)
-    case "\"", "'": return .scalar(try quoted())
-    case "&", "*": throw HostsError("anchors and aliases are not supported")
-    default: return .plain(try scalar(endedBy: ",}]"))
+      return YAMLNode(line: line, value: .list(items))
+    case "\"", "'": return YAMLNode(line: line, value: .scalar(try quoted()))
+    case "&", "*": throw YAMLFault("anchors and aliases are not supported")
+    default: return YAMLNode(line: line, value: .plain(try scalar(endedBy: ",}]")))
     }
   }
 
-  private mutating func isClosed(by bracket: Character) throws(HostsError) -> Bool {
+  private mutating func isClosed(by bracket: Character) throws(YAMLFault) -> Bool {
     skipSpaces()
     guard rest.first == bracket else {
-      if rest.isEmpty { throw HostsError("a bracket is not closed") }
+      if rest.isEmpty { throw YAMLFault("a bracket is not closed") }
       return false
     }
     rest.removeFirst()
     return true
   }
 
-  private mutating func separate(before bracket: Character) throws(HostsError) {
+  private mutating func separate(before bracket: Character) throws(YAMLFault) {
     skipSpaces()
     if rest.first == "," {
       rest.removeFirst()
     } else if rest.first != bracket {
-      throw HostsError("a ',' or '\(bracket)' is missing before '\(rest.prefix(20))'")
+      throw YAMLFault("a ',' or '\(bracket)' is missing before '\(rest.prefix(20))'")
     }
   }
 
   /// A quoted or plain scalar. A plain one ends at one of `ends`; a colon counts only before a space
   /// or at the end.
-  private mutating func scalar(endedBy ends: String) throws(HostsError) -> String {
+  private mutating func scalar(endedBy ends: String) throws(YAMLFault) -> String {
     skipSpaces()
     if rest.first == "\"" || rest.first == "'" { return try quoted() }
     var end = rest.startIndex
@@ -120,26 +136,27 @@ struct YAMLFlow {
       let character = rest[end]
       let next = rest.index(after: end)
       if ends.contains(character),
-        character != ":" || next == rest.endIndex || " ,}]".contains(rest[next])
+        character != ":" || next == rest.endIndex || " \n,}]".contains(rest[next])
       {
         break
       }
       if "[{\"".contains(character) {
-        throw HostsError("'\(rest.prefix(20))': put a value with this character into quotes")
+        throw YAMLFault("'\(rest.prefix(20))': put a value with this character into quotes")
       }
       end = next
     }
-    defer { rest = rest[end...] }
-    return String(YAMLReader.trimmed(rest[..<end]))
+    var text = ""
+    while rest.startIndex < end, let character = next() { text.append(character) }
+    return String(YAMLReader.trimmed(text[...]))
   }
 
   /// The text in the quotes with which the rest begins.
   ///
-  /// - Throws: `HostsError`.
-  mutating func quoted() throws(HostsError) -> String {
+  /// - Throws: `YAMLFault`.
+  mutating func quoted() throws(YAMLFault) -> String {
     guard let quote = rest.popFirst() else { preconditionFailure("the caller has seen a quote") }
     var text = ""
-    while let character = rest.popFirst() {
+    while let character = next() {
       if character == quote {
         guard quote == "'", rest.first == "'" else { return text }
         rest.removeFirst()
@@ -150,11 +167,11 @@ struct YAMLFlow {
         text.append(character)
       }
     }
-    throw HostsError("a quote is not closed in its line")
+    throw YAMLFault("a quote is not closed in its line")
   }
 
-  private mutating func escaped() throws(HostsError) -> Character {
-    switch rest.popFirst() {
+  private mutating func escaped() throws(YAMLFault) -> Character {
+    switch next() {
     case "n": return "\n"
     case "t": return "\t"
     case "r": return "\r"
@@ -167,17 +184,17 @@ struct YAMLFlow {
     case "u": return try codePoint(4)
     case "U": return try codePoint(8)
     case let other:
-      throw HostsError("'\\\(other.map(String.init) ?? "")' in quotes is not supported")
+      throw YAMLFault("'\\\(other.map(String.init) ?? "")' in quotes is not supported")
     }
   }
 
   /// The character whose number has `count` hexadecimal digits.
-  private mutating func codePoint(_ count: Int) throws(HostsError) -> Character {
+  private mutating func codePoint(_ count: Int) throws(YAMLFault) -> Character {
     let digits = rest.prefix(count)
     rest = rest.dropFirst(count)
     guard digits.count == count, digits.allSatisfy(\.isHexDigit),
       let scalar = UInt32(digits, radix: 16).flatMap(Unicode.Scalar.init)
-    else { throw HostsError("'\(digits)' in quotes is not the number of a character") }
+    else { throw YAMLFault("'\(digits)' in quotes is not the number of a character") }
     return Character(scalar)
   }
 }

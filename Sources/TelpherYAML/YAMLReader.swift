@@ -1,16 +1,22 @@
-/// Reads the part of YAML 1.2 in which inventories are written: mappings and lists by indentation or
-/// in brackets, plain and quoted scalars in one line, block scalars, comments and tags (which are
-/// ignored). Anchors, aliases, merge keys, directives and scalars over several lines are errors: a
+/// Reads the part of YAML 1.2 in which inventories and policies are written: mappings and lists by
+/// indentation or in brackets, plain and quoted scalars in one line, block scalars, comments and tags
+/// (which are ignored). Anchors, aliases, merge keys, directives and scalars over several lines are errors: a
 /// text is read as YAML means it, or not at all.
-struct YAMLReader {
+package struct YAMLReader {
   private var lines: [Substring]
   private var position = 0
 
   /// The most values within each other, for the stack's sake.
   private static let maxDepth = 256
 
+  private let refusesBlockScalars: Bool
+
   /// Reads `text`.
-  init(_ text: String) {
+  ///
+  /// - Parameter refusesBlockScalars: whether a block scalar (`|` or `>`) is an error. If not, its lines
+  ///   are read without their indentation, which is not what YAML says.
+  package init(_ text: String, refusesBlockScalars: Bool = false) {
+    self.refusesBlockScalars = refusesBlockScalars
     lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
   }
 
@@ -22,19 +28,19 @@ struct YAMLReader {
 
   /// The only document of the text; null if it is empty.
   ///
-  /// - Throws: `HostsError` with the number of the line.
-  mutating func document() throws(HostsError) -> YAMLValue {
-    do throws(HostsError) {
+  /// - Throws: `YAMLError`.
+  package mutating func document() throws(YAMLError) -> YAMLNode {
+    do throws(YAMLFault) {
       if try peek() == nil, position < lines.count, Self.isMarker(lines[position]) { position += 1 }
       let first = try peek()
-      let value = try first.map { line throws(HostsError) in try block(line.indent, 0) } ?? .null
-      if try peek() != nil { throw HostsError("this line does not fit the lines above it") }
+      let node = try first.map { line throws(YAMLFault) in try block(line.indent, 0) } ?? null
+      if try peek() != nil { throw YAMLFault("this line does not fit the lines above it") }
       if position < lines.count, lines[position].hasPrefix("---") {
-        throw HostsError("there is a second document")
+        throw YAMLFault("there is a second document")
       }
-      return value
+      return node
     } catch {
-      throw HostsError("line \(min(position + 1, lines.count)): \(error)")
+      throw YAMLError(line: min(position + 1, lines.count), message: error.message)
     }
   }
 
@@ -45,7 +51,7 @@ struct YAMLReader {
   }
 
   /// The next line with content; nil at the end of the document.
-  private mutating func peek() throws(HostsError) -> Line? {
+  private mutating func peek() throws(YAMLFault) -> Line? {
     while position < lines.count {
       let line = lines[position]
       let text = line.drop { $0 == " " }
@@ -53,21 +59,26 @@ struct YAMLReader {
         position += 1
         continue
       }
-      if text.first == "\t" { throw HostsError("a tab can't indent a line") }
+      if text.first == "\t" { throw YAMLFault("a tab can't indent a line") }
       if Self.isMarker(line) { return nil }
       let indent = line.count - text.count
-      if indent == 0, text.first == "%" { throw HostsError("directives are not supported") }
+      if indent == 0, text.first == "%" { throw YAMLFault("directives are not supported") }
       return Line(indent: indent, text: Self.trimmed(text))
     }
     return nil
   }
 
+  /// Nothing, at the next line.
+  private var null: YAMLNode {
+    YAMLNode(line: max(1, min(position + 1, lines.count)), value: .null)
+  }
+
   /// The value whose first line is next and begins at `indent`.
-  private mutating func block(_ indent: Int, _ depth: Int) throws(HostsError) -> YAMLValue {
+  private mutating func block(_ indent: Int, _ depth: Int) throws(YAMLFault) -> YAMLNode {
     guard depth < Self.maxDepth else {
-      throw HostsError("more than \(Self.maxDepth) values are within each other")
+      throw YAMLFault("more than \(Self.maxDepth) values are within each other")
     }
-    guard let line = try peek() else { return .null }
+    guard let line = try peek() else { return null }
     if Self.isItem(line.text) { return try list(indent, depth) }
     if try Self.key(line.text) != nil { return try mapping(indent, depth) }
     position += 1
@@ -76,13 +87,14 @@ struct YAMLReader {
 
   private static func isItem(_ text: Substring) -> Bool { text == "-" || text.hasPrefix("- ") }
 
-  private mutating func list(_ indent: Int, _ depth: Int) throws(HostsError) -> YAMLValue {
-    var items: [YAMLValue] = []
+  private mutating func list(_ indent: Int, _ depth: Int) throws(YAMLFault) -> YAMLNode {
+    let first = position + 1
+    var items: [YAMLNode] = []
     while let line = try peek(), line.indent == indent, Self.isItem(line.text) {
       let rest = line.text.dropFirst().drop { $0 == " " }
       if rest.isEmpty || rest.first == "#" {
         position += 1
-        items.append(try nested(below: indent, depth) ?? .null)
+        items.append(try nested(below: indent, depth) ?? YAMLNode(line: position, value: .null))
       } else {
         // The item is a block of its own, which begins after the dash.
         let start = indent + line.text.count - rest.count
@@ -90,39 +102,50 @@ struct YAMLReader {
         items.append(try block(start, depth + 1))
       }
     }
-    return .list(items)
+    return YAMLNode(line: first, value: .list(items))
   }
 
-  private mutating func mapping(_ indent: Int, _ depth: Int) throws(HostsError) -> YAMLValue {
-    var entries: [(String, YAMLValue)] = []
+  private mutating func mapping(_ indent: Int, _ depth: Int) throws(YAMLFault) -> YAMLNode {
+    let first = position + 1
+    var entries: [YAMLEntry] = []
     while let line = try peek(), line.indent >= indent {
-      guard line.indent == indent else { throw HostsError("the line is indented too far") }
+      guard line.indent == indent else { throw YAMLFault("the line is indented too far") }
       guard !Self.isItem(line.text), let (key, rest) = try Self.key(line.text) else {
-        throw HostsError("'\(line.text)' is not of the form KEY: VALUE")
+        throw YAMLFault("'\(line.text)' is not of the form KEY: VALUE")
       }
-      if key == "<<" { throw HostsError("merge keys are not supported") }
+      if key == "<<" { throw YAMLFault("merge keys are not supported") }
       position += 1
-      entries.append((key, try value(rest, indent, depth)))
+      let line = position
+      entries.append(YAMLEntry(line: line, key: key, node: try value(rest, indent, depth)))
     }
-    return .mapping(entries)
+    return YAMLNode(line: first, value: .mapping(entries))
   }
 
   /// The value of a key, whose line has `rest` after the colon.
   private mutating func value(
     _ rest: Substring, _ indent: Int, _ depth: Int
-  ) throws(HostsError) -> YAMLValue {
+  ) throws(YAMLFault) -> YAMLNode {
     var rest = rest
+    let line = position
     if rest.first == "!" { rest = rest.drop { $0 != " " }.drop { $0 == " " } }
-    if rest.first == "|" || rest.first == ">" { return .scalar(blockScalar(below: indent)) }
+    if rest.first == "|" || rest.first == ">" {
+      guard !refusesBlockScalars else {
+        position -= 1
+        throw YAMLFault("a text over several lines ('|' or '>') can't be used here")
+      }
+      return YAMLNode(line: line, value: .scalar(blockScalar(below: indent)))
+    }
     guard rest.isEmpty || rest.first == "#" else { return try inline(rest, indent) }
     if let value = try nested(below: indent, depth) { return value }
     // A list may begin where its key does.
-    guard let line = try peek(), line.indent == indent, Self.isItem(line.text) else { return .null }
+    guard let next = try peek(), next.indent == indent, Self.isItem(next.text) else {
+      return YAMLNode(line: line, value: .null)
+    }
     return try list(indent, depth + 1)
   }
 
   /// The block that is indented further than `indent`, if one follows.
-  private mutating func nested(below indent: Int, _ depth: Int) throws(HostsError) -> YAMLValue? {
+  private mutating func nested(below indent: Int, _ depth: Int) throws(YAMLFault) -> YAMLNode? {
     guard let line = try peek(), line.indent > indent else { return nil }
     return try block(line.indent, depth + 1)
   }
@@ -143,34 +166,45 @@ struct YAMLReader {
   /// A value within one line, or in brackets over several. The position is after its first line.
   private mutating func inline(
     _ text: Substring, _ indent: Int
-  ) throws(HostsError) -> YAMLValue {
+  ) throws(YAMLFault) -> YAMLNode {
+    let line = position
     switch text.first {
-    case "&", "*": throw HostsError("anchors and aliases are not supported")
+    case "&", "*":
+      position -= 1
+      throw YAMLFault("anchors and aliases are not supported")
     case "{", "[":
-      var flow = YAMLFlow(text)
+      var flow = YAMLFlow(text, line: line)
       while !flow.isComplete {
-        guard position < lines.count else { throw HostsError("a bracket is not closed") }
+        guard position < lines.count else { throw YAMLFault("a bracket is not closed") }
         flow.append(lines[position])
         position += 1
       }
-      return try flow.value()
-    case "\"", "'":
-      var flow = YAMLFlow(text)
-      let value = try flow.quoted()
-      try flow.end()
-      return .scalar(value)
-    default:
-      if let line = try peek(), line.indent > indent {
-        throw HostsError("a plain value over several lines is not supported")
+      do throws(YAMLFault) { return try flow.value() } catch {
+        position = flow.line - 1
+        throw error
       }
-      return .plain(String(Self.withoutComment(text)))
+    case "\"", "'":
+      var flow = YAMLFlow(text, line: line)
+      do throws(YAMLFault) {
+        let value = try flow.quoted()
+        try flow.end()
+        return YAMLNode(line: line, value: .scalar(value))
+      } catch {
+        position = line - 1
+        throw error
+      }
+    default:
+      if let next = try peek(), next.indent > indent {
+        throw YAMLFault("a plain value over several lines is not supported")
+      }
+      return YAMLNode(line: line, value: .plain(String(Self.withoutComment(text))))
     }
   }
 
   /// The key with which a line begins, and what follows its colon; nil if it has none.
-  private static func key(_ text: Substring) throws(HostsError) -> (String, Substring)? {
+  private static func key(_ text: Substring) throws(YAMLFault) -> (String, Substring)? {
     if text.first == "\"" || text.first == "'" {
-      var flow = YAMLFlow(text)
+      var flow = YAMLFlow(text, line: 0)
       let key = try flow.quoted()
       let rest = flow.rest.drop { $0 == " " }
       guard rest.first == ":" else { return nil }
@@ -184,7 +218,7 @@ struct YAMLReader {
       if next == content.endIndex || content[next] == " " {
         let key = String(trimmed(content[..<colon]))
         if "&*?".contains(first) {
-          throw HostsError("'\(key)': anchors, aliases and '?' are not supported")
+          throw YAMLFault("'\(key)': anchors, aliases and '?' are not supported")
         }
         return (key, trimmed(text[next...]))
       }

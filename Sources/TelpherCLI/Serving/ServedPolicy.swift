@@ -1,0 +1,91 @@
+internal import ArgumentParser
+internal import Glibc
+internal import Logging
+internal import TelpherClient
+internal import TelpherPolicy
+internal import TelpherServer
+internal import TelpherTransport
+
+/// The policy file of a server.
+struct ServedPolicy: Sendable {
+  /// The value of `--policy`.
+  let path: String
+
+  /// Reads the policy and opens the folders that it names.
+  ///
+  /// - Throws: `Failure` if the file can't be read, may be changed by other users, or has a mistake.
+  func open(_ logger: Logger) throws(Failure) -> PolicySource {
+    PolicySource(try load(logger))
+  }
+
+  /// Reads the file again at each SIGHUP. If it can't be used, the old policy stays.
+  func reloadAtHangup(_ source: PolicySource, on loop: any EventLoop, _ logger: Logger) {
+    loop.execute {
+      _ = try? loop.watch(signal: SIGHUP) {
+        do throws(Failure) {
+          source.replace(by: try load(logger))
+          logger.info("read the policy again", metadata: ["file": "\(path)"])
+        } catch {
+          logger.error(
+            "cannot read the policy again, and keeps the old one",
+            metadata: ["why": "\(error.message)"])
+        }
+      }
+    }
+  }
+
+  private func load(_ logger: Logger) throws(Failure) -> LoadedPolicy {
+    try checkOwner()
+    let home = ServedFiles.home(Environment.current())
+    let loaded = LoadedPolicy(try PolicyFile.read(path), home: Array(home.utf8))
+    for fault in loaded.faults {
+      logger.warning("a folder of the policy can't be used", metadata: ["why": "\(fault)"])
+    }
+    return loaded
+  }
+
+  /// Only this user and root may be able to change what clients may do.
+  private func checkOwner() throws(Failure) {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      throw Failure("cannot open \(path): \(describe(errno: errno))")
+    }
+    guard status.st_uid == geteuid() || status.st_uid == 0, status.st_mode & 0o022 == 0 else {
+      throw Failure(
+        "the policy \(path) can be changed by other users: it must be yours or root's (chown), and writable by no one else (chmod go-w)"
+      )
+    }
+  }
+}
+
+/// Policy files, as the command line reads them.
+enum PolicyFile {
+  /// Reads the policy at `path`.
+  ///
+  /// - Throws: `Failure` if it can't be read, or has a mistake.
+  static func read(_ path: String) throws(Failure) -> Policy {
+    let text = try SmallFile.text(path)
+    do throws(PolicyError) {
+      return try Policy(parsing: text, file: path, values)
+    } catch {
+      throw Failure(error.description)
+    }
+  }
+
+  /// The values of limits, as `--limit` and `--timeout` take them.
+  static let values = PolicyValues(
+    limit: { (name, value) throws(PolicyValues.Mistake) in
+      do { return try LimitArgument.parseNamed("\(name)=\(value)") } catch {
+        throw mistake(error)
+      }
+    },
+    milliseconds: { (value) throws(PolicyValues.Mistake) in
+      do { return try DurationArgument.parsePositive(value).wholeMilliseconds } catch {
+        throw mistake(error)
+      }
+    })
+
+  private static func mistake(_ error: any Error) -> PolicyValues.Mistake {
+    PolicyValues.Mistake((error as? ValidationError)?.message ?? "\(error)")
+  }
+}

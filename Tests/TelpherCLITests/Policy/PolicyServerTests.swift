@@ -1,0 +1,233 @@
+import Glibc
+import Testing
+
+/// A server with `--policy` refuses each operation that no rule allows, and does nothing for it.
+@Suite(.timeLimit(.minutes(10))) struct PolicyServerTests {
+  private let sandbox: Sandbox
+  private var policy: String { sandbox.folder + "/policy.yml" }
+  private var audit: String { sandbox.folder + "/audit" }
+  private var files: String { sandbox.folder + "/files" }
+
+  init() throws {
+    sandbox = try Sandbox()
+    mkdir(files, 0o700)
+    sandbox.write("old\n", to: files + "/a")
+    sandbox.write("secret\n", to: sandbox.folder + "/secret")
+    symlink(sandbox.folder + "/secret", files + "/link")
+  }
+
+  /// Runs `body` with a server of these rules for its owner, each the content of a mapping.
+  private func withServer(_ rules: String..., body: () async throws -> Void) async throws {
+    write(rules)
+    let (server, _) = try await sandbox.serve("--policy", policy, "--audit", audit)
+    let result: Result<Void, any Error>
+    do { result = .success(try await body()) } catch { result = .failure(error) }
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+    try result.get()
+  }
+
+  private func write(_ rules: [String]) {
+    let lines = rules.map { "  - {for: owner, \($0)}\n" }.joined()
+    sandbox.write("rules:\n\(lines)", to: policy + ".new")
+    #expect(rename(policy + ".new", policy) == 0)
+  }
+
+  /// Runs the program with the server named, so that it sends no environment and no directory.
+  private func telpher(_ arguments: [String]) async throws -> Finished {
+    try await sandbox.start(
+      [arguments[0], "--on", "unix:\(sandbox.socket)"] + arguments.dropFirst()
+    ).finish()
+  }
+
+  /// A request that a rule for something else does not allow, with what the message says.
+  ///
+  /// `FILES` stands for the folder with the file `a`, which no denied request may change.
+  @Test(arguments: [
+    (["run", "--", "touch", "FILES/new"], "you may not run this command"),
+    (["run", "--shell", "touch FILES/new"], "you may not run lines for a shell"),
+    (["run", "--detach", "--", "touch", "FILES/new"], "you may not run this command"),
+    (["shell"], "you may not run lines for a shell"),
+    (["get", "FILES/a", "FILES/new"], "you may not read"),
+    (["put", "FILES/a", "FILES/new"], "you may neither read nor change"),
+    (["ls", "FILES"], "you may not read"),
+    (["stat", "FILES/a"], "you may neither read nor change"),
+    (["rm", "FILES/a"], "you may not change"),
+    (["mv", "FILES/a", "FILES/new"], "you may not change"),
+    (["mkdir", "FILES/new"], "you may not change"),
+    (["forward", "0", "tcp:127.0.0.1:1"], "you may not connect to tcp:127.0.0.1:1"),
+    (["forward", "--reverse", "tcp:127.0.0.1:1", "tcp:127.0.0.1:0"], "you may not listen at"),
+  ])
+  func `What no rule allows is refused, recorded and not done`(
+    _ words: [String], _ message: String
+  ) async throws {
+    let words = words.map { word in
+      word.contains("FILES")
+        ? word.split(separator: "FILES", omittingEmptySubsequences: false).joined(separator: files)
+        : word
+    }
+    try await withServer("commands: [[id]]") {
+      if words[0] == "forward", words[1] != "--reverse" {
+        // The local end listens whatever the server allows; the server refuses the connection.
+        try await expectRefusedConnection(words, message)
+      } else {
+        let finished = try await telpher(words)
+        #expect(finished.status != 0)
+        #expect(finished.output.isEmpty)
+        #expect(finished.errorText.contains(message), "\(finished.errorText)")
+      }
+    }
+    let left = try await sandbox.shell("cd '\(files)' && ls && cat a")
+    #expect(left.text == "a\nlink\nold\n")
+    let recorded = try await sandbox.shell("grep '\"event\":\"end\"' '\(audit)'")
+    #expect(recorded.text.contains(#""result":"refused""#), "\(recorded.text)")
+    #expect(recorded.text.contains(message), "\(recorded.text)")
+  }
+
+  private func expectRefusedConnection(_ words: [String], _ message: String) async throws {
+    let forward = try sandbox.start(
+      ["forward", "--json", "--on", "unix:\(sandbox.socket)"] + words.dropFirst())
+    guard let line = await forward.line(), let found = line.firstRange(of: "tcp:127.0.0.1:") else {
+      throw Failed("it does not listen: \(await forward.finish().errorText)")
+    }
+    let port = line[found.upperBound...].prefix(while: \.isNumber)
+    let connected = try await sandbox.shell(
+      "exec 3<>/dev/tcp/127.0.0.1/\(port); cat <&3".replacingShell)
+    #expect(connected.output.isEmpty)
+    forward.signal(SIGTERM)
+    let finished = await forward.finish()
+    #expect((finished.text + finished.errorText).contains(message), "\(finished.errorText)")
+  }
+
+  @Test func `What a rule allows is done`() async throws {
+    mkdir(files + "/in", 0o700)
+    try await withServer(
+      "commands: [[echo, '*']], environment: {FORCED: 'yes'}", "shell: true, terminal: true",
+      "read: ['\(files)'], write: ['\(files)/in']"
+    ) {
+      #expect(try await telpher(["run", "--", "echo", "a b"]).text == "a b\n")
+      #expect(try await telpher(["run", "--", "echo", "a", "b"]).status == 125)
+      #expect(try await telpher(["run", "--shell", "echo $((1+1))"]).text == "2\n")
+      #expect(try await telpher(["ls", files]).text == "a\nin/\nlink\n")
+      #expect(try await telpher(["get", files + "/a", sandbox.folder + "/got"]).status == 0)
+      #expect(try await sandbox.text(of: sandbox.folder + "/got") == "old\n")
+      #expect(try await telpher(["put", files + "/a", files + "/in/b"]).status == 0)
+      #expect(try await sandbox.text(of: files + "/in/b") == "old\n")
+      #expect(try await telpher(["stat", files + "/in/b"]).text.hasPrefix("path: \(files)/in/b\n"))
+      #expect(try await telpher(["mv", files + "/in/b", files + "/in/c"]).status == 0)
+      #expect(try await telpher(["mv", files + "/in/c", files + "/c"]).status != 0)
+      #expect(try await telpher(["rm", files + "/in/c"]).status == 0)
+      // A link that leads out of the folder is not followed.
+      let link = try await telpher(["get", files + "/link", sandbox.folder + "/got2"])
+      #expect(link.status != 0)
+      #expect(access(sandbox.folder + "/got2", F_OK) != 0)
+    }
+  }
+
+  @Test func `A listed command takes no variables and no directory of the client`() async throws {
+    try await withServer("commands: [[env]], environment: {FORCED: 'yes'}, directory: '\(files)'") {
+      let finished = try await telpher(["run", "--", "env"])
+      #expect(finished.text.contains("\nFORCED=yes\n") || finished.text.hasPrefix("FORCED=yes\n"))
+      #expect(finished.text.contains("PWD=\(files)\n"))
+      let variable = try await telpher(["run", "--env", "LD_PRELOAD=/x", "--", "env"])
+      #expect(variable.errorText.contains("you may not set the variable LD_PRELOAD"))
+      let folder = try await telpher(["run", "--cwd", "/", "--", "env"])
+      #expect(folder.errorText.contains("you may not choose the working directory"))
+    }
+  }
+
+  @Test func `A variable of the policy replaces the client's`() async throws {
+    try await withServer("commands: any, environment: {A: policy}") {
+      let finished = try await telpher(["run", "--env", "A=client", "--", "printenv", "A"])
+      #expect(finished.text == "policy\n")
+    }
+  }
+
+  @Test func `Limits of the policy are ceilings`() async throws {
+    try await withServer("commands: any, limits: {cpu-time: 7, open-files: 50, time: 20s}") {
+      #expect(try await telpher(["run", "--", "sh", "-c", "ulimit -t -n"]).status == 0)
+      let limits = try await telpher(["run", "--", "sh", "-c", "ulimit -t; ulimit -n"])
+      #expect(limits.text == "7\n50\n")
+      let less = try await telpher(["run", "--cpu-time", "3", "--", "sh", "-c", "ulimit -t"])
+      #expect(less.text == "3\n")
+      let more = try await telpher(["run", "--cpu-time", "9", "--", "true"])
+      #expect(more.errorText.contains("cpu-time 9 s is more than this server allows: 7 s"))
+      let longer = try await telpher(["run", "--timeout", "1m", "--", "true"])
+      #expect(longer.errorText.contains("your commands may run for 20000 ms at most"))
+    }
+  }
+
+  @Test func `A command ends at the time of the policy`() async throws {
+    try await withServer("commands: any, limits: {time: 200ms}") {
+      let finished = try await telpher(["run", "--", "sleep", "600"])
+      #expect(finished.status == 124)
+    }
+  }
+
+  @Test func `No more commands run at once than the policy allows`() async throws {
+    try await withServer("commands: any, limits: {concurrency: 1}") {
+      let first = try sandbox.start(
+        ["run", "--on", "unix:\(sandbox.socket)", "-i", "--", "cat"], input: .pipe)
+      await first.write("x\n")
+      #expect(await first.line() == "x")
+      let second = try await telpher(["run", "--", "true"])
+      #expect(second.errorText.contains("lets you run 1 commands at once"))
+      let durable = try await telpher(["run", "--detach", "--", "true"])
+      #expect(durable.errorText.contains("you can't start durable jobs"))
+      first.closeInput()
+      #expect(await first.finish().status == 0)
+      #expect(try await telpher(["run", "--", "true"]).status == 0)
+    }
+  }
+
+  @Test func `SIGHUP reads the policy again, and a mistake keeps the old one`() async throws {
+    write(["commands: [[echo, one]]"])
+    let log = sandbox.folder + "/log"
+    let server = try Child(
+      ["/bin/sh", "-c", "exec '\(Sandbox.program)' serve --policy '\(policy)' 2>'\(log)'"],
+      environment: sandbox.environment)
+    #expect(await server.line()?.hasPrefix("listening") == true)
+    #expect(try await telpher(["run", "--", "echo", "one"]).status == 0)
+    #expect(try await telpher(["run", "--", "echo", "two"]).status == 125)
+    write(["commands: [[echo, two]]"])
+    server.signal(SIGHUP)
+    try await untilLogged("read the policy again", in: log)
+    #expect(try await telpher(["run", "--", "echo", "one"]).status == 125)
+    #expect(try await telpher(["run", "--", "echo", "two"]).status == 0)
+    write(["comands: any"])
+    server.signal(SIGHUP)
+    try await untilLogged("policy.yml:2: a rule has no key 'comands'", in: log)
+    #expect(try await telpher(["run", "--", "echo", "two"]).status == 0)
+    #expect(try await telpher(["run", "--", "echo", "one"]).status == 125)
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+  }
+
+  /// Waits until the server, which writes it soon, has logged `text`.
+  private func untilLogged(_ text: String, in log: String) async throws {
+    for _ in 0..<500 {
+      if try await sandbox.text(of: log)?.contains(text) == true { return }
+    }
+    Issue.record("the log has no '\(text)': \(try await sandbox.text(of: log) ?? "")")
+  }
+
+  @Test func `A server with an unusable policy does not start`() async throws {
+    write(["allow: most"])
+    let wrong = try await sandbox.telpher("serve", "--policy", policy)
+    #expect(wrong.status != 0)
+    #expect(wrong.errorText.contains("policy.yml:2: 'allow' can only be 'all'"))
+    write(["allow: all"])
+    chmod(policy, 0o666)
+    let open = try await sandbox.telpher("serve", "--policy", policy)
+    #expect(open.errorText.contains("can be changed by other users"))
+    let missing = try await sandbox.telpher("serve", "--policy", policy + "x")
+    #expect(missing.errorText.contains("cannot open"))
+    let root = try await sandbox.telpher("serve", "--policy", policy, "--root", files)
+    #expect(root.errorText.contains("--policy cannot be combined with --root"))
+  }
+}
+
+extension String {
+  /// The line for bash, which has /dev/tcp.
+  fileprivate var replacingShell: String { "bash -c '\(self)'" }
+}
