@@ -70,6 +70,51 @@ def halfopen(address, end):
     return count, "connections"
 
 
+def handshakes(address, end):
+    # The beginning of a ClientHello: a record of 512 bytes, in which one has 508.
+    text = bytes.fromhex("16030102000100 01fc0303") + bytes(501)
+    selector, count = selectors.DefaultSelector(), 0
+    places = 2_000
+    # When each place is to be used again, and what each connection has sent.
+    free, sent = [0.0] * places, {}
+    tick = time.monotonic() + 1
+    for now in iter(time.monotonic, None):
+        if now >= end:
+            break
+        while free and free[0] <= now:
+            free.pop(0)
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", address))
+            selector.register(client, selectors.EVENT_READ)
+            sent[client] = 0
+            count += 1
+        for key, _ in selector.select(0.01):
+            client = key.fileobj
+            try:
+                alive = client.recv(4096)
+            except BlockingIOError:
+                continue
+            except OSError:
+                alive = b""
+            if not alive:
+                selector.unregister(client)
+                del sent[client]
+                client.close()
+                free.append(now + 1)
+        if now >= tick:
+            tick = now + 1
+            # Every second connection stays silent.
+            for client in list(sent)[::2]:
+                try:
+                    sent[client] += client.send(text[sent[client]:sent[client] + 1])
+                except OSError:
+                    pass
+    for client in sent:
+        client.close()
+    return count, "connections"
+
+
 def tokens(address, end):
     # The proof follows without waiting for the server's, so the server has to check it.
     count = 0
@@ -222,7 +267,7 @@ def malformed(address, end):
 
 
 KINDS = {kind.__name__: kind for kind in (
-    junk, halfopen, tokens, reset, gets, announce, ping, malformed)}
+    junk, halfopen, handshakes, tokens, reset, gets, announce, ping, malformed)}
 
 
 def main():

@@ -206,6 +206,24 @@ class Server(Process):
         return int(next(a for a in self.addresses if not a.startswith("unix:")).rsplit(":", 1)[1])
 
 
+class Certificates:
+    """A certificate authority in a folder, and the certificate of one client."""
+
+    def __init__(self, folder):
+        openssl = need_program("openssl")
+        self.authority, self.certificate, self.key = (
+            folder / name for name in ("ca.pem", "client.pem", "client.key"))
+        (folder / "names").write_text("subjectAltName = DNS:client\n")
+        for line in (
+            "req -x509 -newkey ed25519 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 30",
+            "req -new -newkey ed25519 -nodes -keyout client.key -out client.csr -subj /CN=client",
+            "x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out client.pem "
+            "-days 1 -extfile names",
+        ):
+            made = subprocess.run([openssl, *line.split()], cwd=folder, capture_output=True)
+            check(made.returncode == 0, f"openssl {line}: {made.stderr.decode()}")
+
+
 class Lab:
     """The environment of one provocation. Leaving it ends every process that it started."""
 
@@ -272,10 +290,11 @@ class Lab:
         self.running.append(process)
         return process
 
-    def serve(self, *arguments, tcp=False, root=None, user=None, wrap=(), name="serve",
+    def serve(self, *arguments, tcp=False, authority=None, root=None, user=None, wrap=(), name="serve",
               environment=None, confined=True, **options):
-        """Starts a server on a Unix socket, and on TCP if `tcp`. Its files are in `self.root`; without
-        `confined` it has no root, so that it also forwards connections."""
+        """Starts a server on a Unix socket, and on TCP if `tcp`, or with TLS for the certificates of
+        `authority`. Its files are in `self.root`; without `confined` it has no root, so that it also
+        forwards connections."""
         owner = os.geteuid() if user is None else user
         folder = self.folder_of(owner, f"s{len(self.running)}")
         if root is None:
@@ -287,10 +306,14 @@ class Lab:
         if tcp:
             command += ["--listen", "tcp:127.0.0.1:0", "--token-file", str(folder / "token")]
             self.token_file = folder / "token"
+        if authority is not None:
+            command += ["--listen", "tls:127.0.0.1:0", "--host-key-file", str(folder / "host_key"),
+                        "--client-ca", str(authority)]
         command = [*wrap, *command, *arguments]
         if user is not None and user != os.geteuid():
             command = self.as_user(user, command)
-        return self._serving(command, name, 2 if tcp else 1, environment, options)
+        count = 1 + bool(tcp) + (authority is not None)
+        return self._serving(command, name, count, environment, options)
 
     def classic(self, dialect, *arguments, name="classic", **options):
         """Starts `telpher classic serve DIALECT` on a free TCP port."""
