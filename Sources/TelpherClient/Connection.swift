@@ -191,6 +191,7 @@ public actor Connection {
     var hello = Hello(
       connectionWindow: Self.connectionWindow,
       auth: prover == nil ? signatures.map(Hello.Auth.init) : .fresh())
+    hello.features = Session.clientFeatures
     hello.keepMS = keep.map { UInt64(max(0, $0.wholeMilliseconds)) }
     hello.answerMS = answer.map { UInt64(max(0, $0.wholeMilliseconds)) }
     var configuration = LinkConfiguration()

@@ -67,9 +67,15 @@ extension Link {
     scheduleFlush()
   }
 
+  /// Takes back what a channel of an open stream has been granted early, because little will come.
+  package func expectLittle(_ stream: StreamID, _ channel: Channel) {
+    session.expectLittle(stream, channel)
+  }
+
   /// Grants a channel whose consumer may take nothing more than the window of HELLO, if few streams
   /// are open: enough to begin with, and what was learned of the distance.
   package func openInput(_ stream: StreamID, _ channel: Channel) {
+    if channel == .stdin { expectLittle(stream, .file) }
     guard hasFewStreams else { return }
     openWindow(of: stream, channel, to: Self.firstInputWindow, part: Self.inputPart)
     anticipate(stream, channel, isProven: false)

@@ -345,6 +345,8 @@ package final class Link: TurnEndTask {
 
   private func armKeepalive() {
     timer = loop.schedule(after: configuration.pingAfter) { [unowned self] in
+      session.rest(at: loop.now)
+      scheduleFlush()
       let action = silence.check(
         at: loop.now, configuration, isGreeted: session.peerHello != nil,
         mayBeHeard: !state.isThrottled && !hasUnreadBytes,

@@ -141,7 +141,10 @@ final class Relay: LinkDelegate {
       maxStreams: serverHello.maxStreams ?? WireConstants.defaultMaxStreams,
       auth: prover == nil ? nil : .fresh(),
       server: serverHello.server, killScope: serverHello.killScope)
-    hello.features = serverHello.features
+    // What the server's session knows is of no use to the client.
+    hello.features =
+      (serverHello.features ?? []).filter { !Session.serverFeatures.contains($0) }
+      + Session.serverFeatures
     hello.relay = Hello.Relay(
       address: String(configuration.address.cut(toUTF8: Self.longestAddress)),
       version: configuration.version, pid: getpid(), clients: clients.count,

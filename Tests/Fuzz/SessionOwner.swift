@@ -16,6 +16,7 @@ struct SessionOwner: ~Copyable {
     var hello = Hello(
       maxFrame: WireConstants.minMaxFrame, window: [1, 10, 1_000][choices.choose(3)],
       connectionWindow: [1, 20, 1_500][choices.choose(3)], maxStreams: maxStreams)
+    hello.features = role == .client ? Session.clientFeatures : Session.serverFeatures
     let nonce = String(repeating: "0a", count: WireConstants.nonceLength)
     let prover = choices.choose(4) == 0 ? SumProver() : nil
     if prover != nil { hello.auth = Hello.Auth(nonce: nonce) }
@@ -26,7 +27,9 @@ struct SessionOwner: ~Copyable {
     guard isReady else { return }
     // Most inputs start after the opening, because mutations seldom get the opening right.
     let auth = prover == nil ? "" : #","auth":{"nonce":"\#(nonce)"}"#
-    let greeting = WireConstants.preface + Self.frame(.hello, Array(#"{"version":1\#(auth)}"#.utf8))
+    let features = #","features":["early_windows","returned_credit"]"#
+    let greeting =
+      WireConstants.preface + Self.frame(.hello, Array(#"{"version":1\#(features)\#(auth)}"#.utf8))
     _ = greeting.withUnsafeBytes { receive($0) }
     if let prover, let transcript = session.unproven?.transcript {
       require(session.peerHello == nil, "a peer is known before its proof")
@@ -149,6 +152,9 @@ struct SessionOwner: ~Copyable {
     case 12: session.control(stream, .cancel)
     case 13: if choices.choose(8) == 0 { session.goAway(.shuttingDown, reason: "fuzz") }
     case 14: if session.role == .client { openStream() }
+    case 15 where choices.choose(2) == 0:
+      session.time += 11_000_000_000
+      session.rest(at: session.time)
     default:
       written += session.output
       session.output = []

@@ -60,7 +60,7 @@ package final class PortPump: @unchecked Sendable {
       index: link.openWindow(
         of: stream, .index, to: Self.indexWindow, part: Self.partOfConnection.index)
     )
-    if receivesFiles { link.anticipate(stream, .file) }
+    if receivesFiles { link.anticipate(stream, .file) } else { link.expectLittle(stream, .file) }
     port = TransferPort(windows: windows) { [weak self] in
       guard let self else { return }
       loop.execute { self.pump() }

@@ -72,6 +72,9 @@ struct PortState {
   /// before it waits. The loop returns them to the peer as credit. 1/8 is well below the half of a
   /// window at which the link sends credit.
   private static let unreportedPart: UInt64 = 8
+  /// The most bytes that the worker takes before it reports them, however large the window is: a
+  /// distant sender waits for them.
+  private static let mostUnreported: UInt64 = 512 << 10
   /// The maximum number of CONTROLs for the worker. A well-behaved peer sends at most two.
   static let maxControls = 16
 
@@ -88,9 +91,10 @@ struct PortState {
 
   /// The state of a new port for channels with windows of `windows` bytes.
   init(windows: (file: UInt64, index: UInt64)) {
-    reportThreshold = (
-      Int(windows.file / Self.unreportedPart), Int(windows.index / Self.unreportedPart)
-    )
+    func threshold(_ window: UInt64) -> Int {
+      Int(min(window / Self.unreportedPart, Self.mostUnreported))
+    }
+    reportThreshold = (threshold(windows.file), threshold(windows.index))
   }
 
   /// The reason that the stream ended early; nil if it has not.

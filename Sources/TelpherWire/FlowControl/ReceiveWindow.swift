@@ -26,6 +26,8 @@ struct ReceiveWindow: Sendable, Equatable {
   /// nearly all of it is in use.
   private let mostPerGrant: UInt64
   private var mark: Mark?
+  /// `consumed` at the last call of `rest`.
+  private var consumedBeforeRest: UInt64?
 
   /// The least that `mostPerGrant` is, in bytes: few grants per second, even at a high rate.
   static let longStep: UInt64 = 1 << 20
@@ -49,6 +51,14 @@ struct ReceiveWindow: Sendable, Equatable {
     growth += count
     size += count
   }
+
+  /// Lets the peer send up to the offset `offset`, whatever the window's size. A window that is
+  /// smaller grants no more before the peer has used up the difference.
+  mutating func promise(_ offset: UInt64) { limit = max(limit, offset) }
+
+  /// Whether the peer has more credit than the size of the window allows, because the window has
+  /// become smaller.
+  var exceedsSize: Bool { limit > consumed + size }
 
   /// Makes the window smaller by `count` bytes of `WindowGrowth`. The peer keeps the credit that it
   /// has; it gets no more until it has used up the difference.
@@ -114,12 +124,21 @@ struct ReceiveWindow: Sendable, Equatable {
 
   /// Measures the time in which at least half a window was taken, and starts again.
   ///
+  /// - Parameter enough: the bytes that suffice if half a window is more.
   /// - Returns: the bytes taken and the time in nanoseconds; nil if less was taken so far.
-  mutating func takePace(at now: UInt64) -> (count: UInt64, time: UInt64)? {
+  mutating func takePace(
+    at now: UInt64, enough: UInt64 = .max
+  ) -> (count: UInt64, time: UInt64)? {
     guard let mark else { return nil }
     let count = consumed - mark.consumed
-    guard count >= max(size / 2, 1) else { return nil }
+    guard count >= min(max(size / 2, 1), enough) else { return nil }
     self.mark = Mark(time: now, consumed: consumed)
     return (count, now > mark.time ? now - mark.time : 0)
+  }
+
+  /// Whether less than half a window was taken since the last call. False at the first call.
+  mutating func rest() -> Bool {
+    defer { consumedBeforeRest = consumed }
+    return consumedBeforeRest.map { consumed - $0 < max(size / 2, 1) } ?? false
   }
 }

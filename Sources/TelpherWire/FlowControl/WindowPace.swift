@@ -27,6 +27,9 @@ enum WindowPace {
   static let shrinkAbove: Double = 8
   /// The shortest time for half a window that makes it shrink: a short pause does not.
   static let shortestLull: UInt64 = 2_000_000_000
+  /// The time in which less than half a window is taken if the window is to give back all that it
+  /// has grown. It is many round trips, and shorter than the time between two keep-alive PINGs.
+  static let idleAfter: UInt64 = 10_000_000_000
   /// The shortest round trip for which windows grow. Below, the initial ones suffice for 1 GB/s, and
   /// larger ones only waste the processor's caches: a busy peer on the same machine sends 2 GB/s. A
   /// window that has grown because its machine was busy shrinks again.

@@ -10,7 +10,7 @@ package struct FrameDecoder: ~Copyable {
     /// Bytes `range` of the input are payload of a DATA frame. `offset` is their position in the
     /// payload; the first piece has 0. An empty frame yields one empty piece.
     case data(FrameHeader, range: Range<Int>, offset: UInt32)
-    /// A WINDOW, PING or PONG with its number.
+    /// A WINDOW, PING, PONG or RETURN with its number.
     case number(FrameHeader, UInt64)
     /// A HELLO, AUTH, OPEN, CONTROL, CLOSE, RESET or GOAWAY with its payload.
     case message(FrameHeader, [UInt8])
@@ -208,7 +208,11 @@ package struct FrameDecoder: ~Copyable {
   }
 
   private static func frame(_ header: FrameHeader, _ payload: Payload) throws(WireError) -> Frame {
-    let isNumber = header.type == .window || header.type == .ping || header.type == .pong
+    let isNumber =
+      switch header.type {
+      case .window, .ping, .pong, .giveBack: true
+      default: false
+      }
     switch payload {
     case .number(let number) where isNumber: return .number(header, number)
     case .number(let number):
@@ -233,7 +237,7 @@ package struct FrameDecoder: ~Copyable {
     case .data:
       guard header.length <= maxFrame else { throw refuse(maxFrame, "a DATA frame") }
       return .data(header, done: 0)
-    case .window, .ping, .pong:
+    case .window, .ping, .pong, .giveBack:
       guard header.length == 8 else {
         throw WireError(
           .protocolError,

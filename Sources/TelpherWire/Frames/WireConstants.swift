@@ -73,6 +73,10 @@ package enum WireConstants {
   package static let defaultMaxStreams: UInt32 = 1_024
   /// The name of a server's feature in HELLO: it knows the key `unasked` of trees.
   package static let unaskedFiles = "unasked_files"
+  /// The name of a client's feature in HELLO: it takes WINDOW for the stream that it opens next.
+  package static let earlyWindows = "early_windows"
+  /// The name of a feature in HELLO of either side: it knows RETURN.
+  package static let returnedCredit = "returned_credit"
   /// The most concurrent transfers of files or trees on one connection, in each direction: more
   /// than a client needs, and few compared with a server's threads.
   package static let maxTransfers = 64
@@ -121,6 +125,9 @@ package struct FrameType: Sendable, Hashable {
   /// 32 bytes: the proof that the sender knows the secret. If a proof is required, it is the second
   /// frame in each direction.
   package static let auth = FrameType(rawValue: 0x0B)
+
+  /// u64: the bytes of the connection's credit that the sender gives back.
+  package static let giveBack = FrameType(rawValue: 0x0C)
 
   /// Whether a receiver that doesn't know the type must end the connection.
   package var isCritical: Bool { rawValue & 0x80 != 0 }

@@ -113,6 +113,9 @@ extension Session {
       return nil
     case .pong:
       return .pong(number)
+    case .giveBack:
+      try receiveReturned(number)
+      return nil
     default:
       if header.stream == 0 {
         try connectionSend.raise(to: number)
@@ -120,6 +123,7 @@ extension Session {
       }
       let channel = try channel(of: header)
       guard let state = streams[header.stream] else {
+        if try receiveEarlyCredit(header.stream, channel, number) { return nil }
         try checkWasOpened(header.stream, "WINDOW")
         return nil
       }
@@ -180,6 +184,7 @@ extension Session {
   private mutating func endByPeer(_ stream: StreamID) -> Bool {
     guard let state = streams.removeValue(forKey: stream) else { return false }
     withdrawAll(of: state)
+    grantEarly()
     if state.pending > 0 { lingering[stream] = state.pending }
     return true
   }
@@ -211,7 +216,9 @@ extension Session {
       return .openPastLimit(stream)
     }
     let noInput = header.flags & FrameFlags.noInput != 0
-    streams[stream] = newStream(noInput: noInput)
+    let state = newStream(noInput: noInput)
+    useEarlyWindows(for: stream, state)
+    streams[stream] = state
     return .open(stream, request: payload, noInput: noInput)
   }
 

@@ -13,12 +13,13 @@ extension Session {
       throw WireError(
         .limitReached, "\(limit) streams are open on this connection, which is the server's limit")
     }
-    guard lastOpened < StreamID.max - 2 else {
+    guard let stream = nextStream else {
       throw WireError(.limitReached, "all stream numbers of this connection are used: reconnect")
     }
-    let stream = lastOpened == 0 ? 1 : lastOpened + 2
     lastOpened = stream
-    streams[stream] = newStream(noInput: noInput)
+    let state = newStream(noInput: noInput)
+    useEarlyCredit(for: stream, state)
+    streams[stream] = state
     append(.open, stream: stream, flags: noInput ? FrameFlags.noInput : 0, request)
     return stream
   }
@@ -160,6 +161,7 @@ extension Session {
     }
     if pendingFin?.stream == stream { pendingFin = nil }
     withdrawAll(of: state)
+    grantEarly()
     consumeConnection(state.pending - toCome)
   }
 

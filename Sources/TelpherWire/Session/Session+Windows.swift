@@ -17,8 +17,12 @@ extension Session {
     }
     consumeConnection(UInt64(count))
     state[channel].receive.take(UInt64(count))
-    guard state[channel].receive.isGrantDue, !state[channel].receiveFinished else { return }
-    if growth.limit > 0 { adjust(state, channel, at: now()) }
+    guard !state[channel].receiveFinished else { return }
+    // If the peer has more credit than the window's size, the connection's window alone limits it,
+    // and must be able to grow.
+    if growth.limit > 0, state[channel].receive.isGrantDue || state[channel].receive.exceedsSize {
+      adjust(state, channel, at: now())
+    }
     // The window may have become smaller.
     guard state[channel].receive.isGrantDue else { return }
     append(
@@ -78,6 +82,12 @@ extension Session {
       .window, stream: stream, channel: channel.rawValue, number: state[channel].receive.grant())
   }
 
+  /// Takes back what a channel of an open stream has been granted early, because little will come.
+  package mutating func expectLittle(_ stream: StreamID, _ channel: Channel) {
+    guard let state = streams[stream] else { return }
+    withdraw(state[channel].receive.growth, of: state, channel)
+  }
+
   /// The receive window in bytes of a channel of an open stream; 0 if the stream is not open.
   package func window(of stream: StreamID, _ channel: Channel) -> UInt64 {
     streams[stream]?[channel].receive.size ?? 0
@@ -88,13 +98,19 @@ extension Session {
 
   // MARK: Growing and shrinking
 
+  /// The bytes after which a consumer has a pace: more than the pipe of a command holds.
+  private static let proof: UInt64 = 1 << 20
+
   /// Changes a channel's window if the consumer's pace asks for it.
   private mutating func adjust(_ state: StreamState, _ channel: Channel, at now: UInt64) {
     time = now
     if roundTrip.isDue(at: now) { measureRoundTrip() }
-    guard let known = roundTrip.shortest, let pace = state[channel].receive.takePace(at: now)
-    else { return }
     let size = state[channel].receive.size
+    // A window that is below what others needed grows as soon as the consumer proves to be fast.
+    let enough = learned.value(at: now) > size ? Self.proof : .max
+    guard let known = roundTrip.shortest,
+      let pace = state[channel].receive.takePace(at: now, enough: enough)
+    else { return }
     let change = WindowPace.change(
       size: size, taken: pace.count, in: pace.time, roundTrip: known,
       learned: learned.value(at: now))
@@ -116,6 +132,8 @@ extension Session {
   private mutating func extend(
     _ state: StreamState, _ channel: Channel, by count: UInt64
   ) -> UInt64 {
+    // A stream that is open goes before the next one.
+    if count > growth.limit - growth.used { reclaimEarlyGrowth() }
     let own = Channel.allCases.reduce(0) { $0 + state[$1].receive.growth }
     let count = growth.take(count, own: own)
     guard count > 0 else { return 0 }
@@ -124,9 +142,14 @@ extension Session {
     return count
   }
 
-  private mutating func withdraw(_ count: UInt64, of state: StreamState, _ channel: Channel) {
+  mutating func withdraw(_ count: UInt64, of state: StreamState, _ channel: Channel) {
+    withdraw(count, of: &state[channel].receive)
+  }
+
+  /// Makes a channel's window smaller by `count` bytes that it has grown, and the connection's too.
+  mutating func withdraw(_ count: UInt64, of window: inout ReceiveWindow) {
     guard count > 0 else { return }
-    state[channel].receive.reduce(by: count)
+    window.reduce(by: count)
     connectionReceive.reduce(by: count)
     growth.giveBack(count)
   }
@@ -165,14 +188,14 @@ extension Session {
     }
   }
 
-  private mutating func extendConnection(by count: UInt64) {
+  mutating func extendConnection(by count: UInt64) {
     connectionReceive.extend(by: count)
     if connectionReceive.isGrantDue {
       append(.window, stream: 0, number: connectionReceive.grant())
     }
   }
 
-  private mutating func settleGrowth() {
+  mutating func settleGrowth() {
     guard growth.reserved > growth.used else { return }
     let initial = connectionReceive.initial
     let outstanding = connectionReceive.outstanding

@@ -60,6 +60,12 @@ package struct Session: ~Copyable {
   /// The size that windows have lately grown to.
   var learned = LearnedWindow()
   var roundTrip = RoundTrip()
+  /// What the peer may send on the stream that it opens next.
+  var earlyReceive: EarlyWindows<ReceiveWindow>?
+  /// What this side may send on the stream that it opens next.
+  var earlySend: EarlyWindows<SendWindow>?
+  /// The last call of `rest`: its time in nanoseconds, and the bytes that this side had sent.
+  var lastRest: (time: UInt64, sent: UInt64) = (0, 0)
   /// The time in nanoseconds of a steady clock. The owner sets it before each `nextEvent(in:at:)`.
   package var time: UInt64 = 0
   /// When a client sent its HELLO; nil if unknown.
@@ -164,6 +170,9 @@ package struct Session: ~Copyable {
       for channel in Channel.allCases { state[channel].send = SendWindow(limit: window) }
     }
   }
+
+  /// Whether the peer's HELLO has the feature `name`.
+  func peerKnows(_ name: String) -> Bool { peerHello?.features?.contains(name) == true }
 
   func newStream(noInput: Bool) -> StreamState {
     StreamState(

@@ -34,7 +34,7 @@ import TelpherWire
     #expect(refusal == (isAccepted ? nil : .frameTooLarge))
   }
 
-  @Test(arguments: [UInt8(0x04), 0x08, 0x09], [0, 7, 9, Int(UInt32.max)])
+  @Test(arguments: [UInt8(0x04), 0x08, 0x09, 0x0C], [0, 7, 9, Int(UInt32.max)])
   func `A number that is not 8 bytes long is refused at the header`(type: UInt8, length: Int) {
     #expect(Decoded.refusal(of: Self.headerOnly(type, length: length)) == .protocolError)
   }
@@ -50,7 +50,7 @@ import TelpherWire
     #expect(Decoded.refusal(of: bytes, maxFrame: .max) == .frameTooLarge)
   }
 
-  @Test(arguments: [UInt8(0x0C), 0x00, 0x7F]) func `An unknown type is skipped`(type: UInt8) throws
+  @Test(arguments: [UInt8(0x0D), 0x00, 0x7F]) func `An unknown type is skipped`(type: UInt8) throws
   {
     let unknown = RawFrame(type: type, stream: 77, flags: 0xFF, payload: [9, 9, 9]).bytes
     let (frames, atBoundary) = try Decoded.decode([unknown + data(1, .stdin, [5])])

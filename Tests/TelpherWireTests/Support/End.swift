@@ -110,10 +110,11 @@ final class End {
     (session.connectionReceive, session.growth.used, session.growth.reserved)
   }
 
-  /// The sum of what the channels of all open streams have grown by, and of what the connection's
-  /// window has grown by for unread bytes.
+  /// The sum of what the channels of all open streams, and of the next one, have grown by, and of
+  /// what the connection's window has grown by for unread bytes.
   var grownBytes: UInt64 {
-    session.streams.values.reduce(session.unread.used) { sum, state in
+    let early = (session.earlyReceive?.windows.values).map { $0.reduce(0) { $0 + $1.growth } } ?? 0
+    return session.streams.values.reduce(session.unread.used + early) { sum, state in
       Channel.allCases.reduce(sum) { $0 + state[$1].receive.growth }
     }
   }

@@ -23,22 +23,27 @@ struct FarLink {
   private var toClient: [Parcel] = []
   private var consumers: [StreamID: Consumer] = [:]
   private var anticipating: Set<StreamID> = []
+  private var paused: Set<StreamID> = []
   /// Bytes of each stream that the server has received and the consumer has not taken.
   private(set) var unread: [StreamID: Int] = [:]
   /// Bytes of each stream that its consumer has taken.
   private(set) var taken: [StreamID: Int] = [:]
   private let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 1)
 
+  /// - Parameter knowsFeatures: whether the client takes early windows and returns credit.
   init(
     roundTrip: Double, rate: Int = 350_000, growth: UInt64 = 64 << 20,
-    budget: (any WindowBudget)? = nil
+    budget: (any WindowBudget)? = nil, knowsFeatures: Bool = false
   ) throws {
     self.roundTrip = roundTrip
     self.rate = rate
     now = 1_000
-    client = End(.client)
-    server = End(
-      .server, Hello(window: 256 << 10, connectionWindow: 4 << 20), growth: growth, budget: budget)
+    var hello = Hello()
+    hello.features = Session.clientFeatures
+    client = End(.client, knowsFeatures ? hello : Hello())
+    hello = Hello(window: 256 << 10, connectionWindow: 4 << 20)
+    hello.features = Session.serverFeatures
+    server = End(.server, hello, growth: growth, budget: budget)
     _ = try server.receive(client.takeOutput())
     server.session.announce()
     _ = try client.receive(server.takeOutput())
@@ -59,6 +64,11 @@ struct FarLink {
     return stream
   }
 
+  /// The client sends nothing more on a stream before `resume`.
+  mutating func pause(_ stream: StreamID) { paused.insert(stream) }
+
+  mutating func resume(_ stream: StreamID) { paused.remove(stream) }
+
   mutating func close(_ stream: StreamID) throws {
     consumers[stream] = nil
     client.session.reset(stream, .canceled, reason: "")
@@ -69,6 +79,14 @@ struct FarLink {
   mutating func run(_ milliseconds: Double) throws {
     let end = now + milliseconds
     while now < end { try tick() }
+  }
+
+  /// Makes both ends look for what is not used any more, at the current time.
+  mutating func rest() throws {
+    let time = UInt64(now * 1_000_000)
+    client.session.rest(at: time)
+    server.session.rest(at: time)
+    try flush()
   }
 
   /// Lets time pass without any event.
@@ -93,7 +111,10 @@ struct FarLink {
 
   private mutating func receive(_ parcel: Parcel) throws {
     for seen in try server.receive(parcel.frames) {
-      if case .event(.open(let stream, _, _)) = seen, anticipating.contains(stream) {
+      if case .event(.open(let stream, _, _)) = seen {
+        // Only commands run here.
+        server.session.expectLittle(stream, .file)
+        guard anticipating.contains(stream) else { continue }
         server.session.anticipate(
           stream, .stdin, isProven: false, at: UInt64(now * 1_000_000))
       }
@@ -124,7 +145,7 @@ struct FarLink {
 
   /// Sends what a tick allows, divided among the streams.
   private mutating func send() throws {
-    let streams = consumers.keys.sorted()
+    let streams = consumers.keys.filter { !paused.contains($0) }.sorted()
     for stream in streams {
       var room = rate / streams.count
       while room > 0 {

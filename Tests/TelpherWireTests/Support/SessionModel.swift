@@ -45,9 +45,11 @@ struct SessionModel {
     windows = (0..<2).map { _ in
       (.random(in: 1...200, using: &generator), .random(in: 1...400, using: &generator))
     }
-    let hellos = windows.map {
+    var hellos = windows.map {
       Hello(window: $0.channel, connectionWindow: $0.connection, maxStreams: 5)
     }
+    hellos[0].features = Session.clientFeatures
+    hellos[1].features = Session.serverFeatures
     let budget = SingleThreadedBudget(total: 700)
     self.budget = budget
     sides = zip([Session.Role.client, .server], hellos).map { role, hello in
@@ -86,6 +88,9 @@ struct SessionModel {
     case 13: control(side)
     case 14: ping(side)
     case 15: abandon(side)
+    case 16:
+      if random(0...3) == 0 { for side in 0...1 { sides[side].end.session.time += 11_000_000_000 } }
+      sides[side].end.session.rest(at: sides[side].end.session.time)
     default: try deliver(side, upTo: random(0...300))
     }
     collect()
