@@ -191,7 +191,8 @@ final class ServerCore {
       window: configuration.window, connectionWindow: configuration.connectionWindow,
       maxStreams: configuration.maxStreams, server: configuration.name,
       killScope: loop.killScope.rawValue)
-    hello.features = [WireConstants.unaskedFiles] + Session.serverFeatures
+    hello.features =
+      [WireConstants.unaskedFiles, WireConstants.namedPuts] + Session.serverFeatures
     return hello
   }()
   private lazy var knownHelloPayload = knownHello.encoded()

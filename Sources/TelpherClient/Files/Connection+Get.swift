@@ -20,10 +20,11 @@ extension Connection {
     meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
   ) async throws -> TransferReport {
     defer { meter?.finish() }
-    let options = options.resolved(recursively: recursively)
+    var options = options.resolved(recursively: recursively)
     let target = try LocalPlace(
       destination: destination.pathText.bytes, mustBeFolder: sources.count > 1,
       makesParents: options.makesParents)
+    if target.isFree { options = options.forNewTree }
     var report = TransferReport()
     let reports = FileReports(passingTo: onFile)
     var named: [(source: PathText, name: [UInt8])] = []
@@ -49,16 +50,26 @@ extension Connection {
         try names.add(name, of: source)
       }
     }
-    if recursively {
-      try await checkNotInside(
-        named.map { $0.source }, try target.lineageOfFolder(), destination.pathText)
+    // The server is asked while it sends already, and nothing is stored before it has answered.
+    let answer = AwaitedAnswer<Void>()
+    let lineage = recursively ? try target.lineageOfFolder() : nil
+    let (paths, shown) = (named.map { $0.source }, destination.pathText)
+    async let check: Void = answer.set { [self] in
+      if let lineage { try await checkNotInside(paths, lineage, shown) }
     }
     let moves = Self.streams(for: named).map { group in
-      Move(sources: group.map(\.path)) {
-        try await self.get(group, to: target, recursively, options, meter, reports)
+      Move(sources: group.map(\.path)) { [options] in
+        try await self.get(group, to: target, recursively, options, answer, meter, reports)
       }
     }
-    try await perform(moves, &report)
+    do {
+      try await perform(moves, &report)
+    } catch {
+      // A failed check is the reason.
+      try await check
+      throw error
+    }
+    try await check
     report.files = reports.kept
     return report
   }
@@ -121,7 +132,8 @@ extension Connection {
 
   private nonisolated func get(
     _ sources: [FileRequest.Source], to target: LocalPlace, _ recursively: Bool,
-    _ options: TransferOptions, _ meter: TransferMeter?, _ reports: FileReports
+    _ options: TransferOptions, _ check: AwaitedAnswer<Void>, _ meter: TransferMeter?,
+    _ reports: FileReports
   ) async throws -> (TreeCounts, [TransferFailure]) {
     var request = FileRequest(.getTree, sources[0].path, options)
     request.name = sources[0].name
@@ -135,6 +147,7 @@ extension Connection {
     let expected: ExpectedNames =
       isContents ? .contents : .these(Set(sources.map(\.name.bytes)))
     let (received, result) = try await perform(request) { [options] (port) throws(FileError) in
+      try check.wait()
       do throws(FileError) {
         var receiver = try TreeReceiver(
           port: port, root: target.root, base: .root, expecting: expected,

@@ -34,10 +34,17 @@ extension Connection {
     meter: TransferMeter? = nil, onFile: FileReportHandler? = nil
   ) async throws -> TransferReport {
     defer { meter?.finish() }
-    let options = options.resolved(recursively: recursively)
+    var options = options.resolved(recursively: recursively)
+    if sources.count == 1, !options.makesParents,
+      let file = try? LocalSource(sources[0].pathText.bytes), file.status.kind == .file,
+      let report = try await put(file, named: destination.pathText, options, meter, onFile)
+    {
+      return report
+    }
     let target = try await remoteTarget(
       destination.pathText.bytes, mustBeFolder: sources.count > 1,
       makesParents: options.makesParents)
+    if target.isFree { options = options.forNewTree }
     var report = TransferReport()
     let reports = FileReports(passingTo: onFile)
     var trees: [(source: PathText, local: LocalSource)] = []
@@ -83,12 +90,12 @@ extension Connection {
       [sent.filter { !$0.tree.name.isEmpty }] + sent.filter { $0.tree.name.isEmpty }.map { [$0] }
     let moves =
       groups.filter { !$0.isEmpty }.map { group in
-        Move(sources: group.map { $0.source }) {
+        Move(sources: group.map { $0.source }) { [options] in
           try await self.put(group.map { $0.tree }, into: target.folder, options, meter, reports)
         }
       }
       + pipes.map { source, pipe in
-        Move(sources: [source]) {
+        Move(sources: [source]) { [options] in
           let name = target.name ?? LocalPlace.lastPart(of: source.bytes)
           let file = try await self.put(
             from: pipe.descriptor, named: source.description, to: target.folder.appending(name),
@@ -112,12 +119,20 @@ extension Connection {
     // With an empty name the contents of a folder are sent. The user did not name these files, so
     // links with their names are not followed.
     request.follow = sources[0].name.isEmpty ? nil : true
-    var options = options
+    return try await put(sources, by: request, options, meter, onFile: reports.add)
+  }
+
+  /// Sends `sources` by `request`, and checks that both sides have the same counts.
+  nonisolated func put(
+    _ sources: [TreeSource], by request: FileRequest, _ options: TransferOptions,
+    _ meter: TransferMeter?, onFile: @escaping FileReportHandler
+  ) async throws -> (TreeCounts, [TransferFailure]) {
+    var (request, options) = (request, options)
     options.sendsUnasked = options.wantsEverything ? await knowsUnasked : false
     request.unasked = options.sendsUnasked ? true : nil
     let (sent, result) = try await perform(request) { [options] (port) throws(FileError) in
       var sender = TreeSender(
-        port: port, sources: sources, options: options, meter: meter, onFile: reports.add)
+        port: port, sources: sources, options: options, meter: meter, onFile: onFile)
       try sender.run()
       return (sender.counts, sender.failures)
     }
@@ -131,7 +146,7 @@ extension Connection {
     get async { await supports(WireConstants.unaskedFiles) }
   }
 
-  private func supports(_ feature: String) -> Bool {
+  func supports(_ feature: String) -> Bool {
     session.link.peerHello?.features?.contains(feature) == true
   }
 
@@ -186,6 +201,8 @@ extension Connection {
     var folder: PathText
     /// The new name of the source; nil if it keeps its own.
     var name: [UInt8]?
+    /// Whether nothing has that name.
+    var isFree = false
     /// The folder and the folders that contain it.
     var lineage: FolderLineage
   }
@@ -232,7 +249,7 @@ extension Connection {
         .notAFolder, "'\(parent.withoutSlash)' is not a folder on the server",
         path: parent.withoutSlash.description)
     }
-    return RemoteTarget(folder: parent, name: name, lineage: lineage)
+    return RemoteTarget(folder: parent, name: name, isFree: found == nil, lineage: lineage)
   }
 
   /// Returns the entry at `path`; nil if there is none.

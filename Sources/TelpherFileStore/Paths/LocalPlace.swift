@@ -11,6 +11,8 @@ package struct LocalPlace: Sendable {
   package let name: [UInt8]
   /// Whether it is a folder.
   package let isFolder: Bool
+  /// Whether nothing was there.
+  package let isFree: Bool
 
   /// Resolves a destination. An existing folder becomes the root, and entries go into it. Else the
   /// root is the parent folder.
@@ -36,6 +38,7 @@ package struct LocalPlace: Sendable {
       try Self.makeFolders(isFolder ? destination : Self.split(destination).folder)
       if isFolder { status = try Self.statusIfThere(destination) }
     }
+    isFree = status == nil
     switch status?.kind {
     case .folder:
       root = try Root(unconfined: destination)

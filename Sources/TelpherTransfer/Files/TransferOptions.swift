@@ -34,6 +34,14 @@ public struct TransferOptions: Sendable {
     return options
   }
 
+  /// These options for a tree of which nothing exists at its destination: whatever would replace only
+  /// changed files replaces all, so that the receiver need not be asked.
+  package var forNewTree: TransferOptions {
+    var options = self
+    if existing == .changed, !comparesDigests { options.ifExists = .replace }
+    return options
+  }
+
   /// Whether the receiver wants every file from its beginning, so that it need not be asked. If it
   /// fails to store one, the bytes that were sent meanwhile are wasted.
   package var wantsEverything: Bool { existing == .replace && !resume && !comparesDigests }

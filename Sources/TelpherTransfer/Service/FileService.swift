@@ -55,11 +55,31 @@ public struct FileService: Sendable {
   private func receiveTree(
     _ request: FileRequest, _ place: FilePlace, _ port: TransferPort, _ announced: AnnouncedBytes
   ) throws(FileError) -> CloseResult {
+    let (base, naming) = try destination(request, place)
     var receiver = try TreeReceiver(
-      port: port, root: place.root, base: place.path, options: TransferOptions(request),
-      announced: announced)
+      port: port, root: place.root, base: base, acceptsOnlyFiles: naming != nil, naming: naming,
+      options: TransferOptions(request), announced: announced)
     try receiver.run()
     return result(.stored, receiver.counts, receiver.failures)
+  }
+
+  /// The folder that receives a tree, and the name of its only file if the request has one.
+  private func destination(
+    _ request: FileRequest, _ place: FilePlace
+  ) throws(FileError) -> (folder: RelativePath, TreeReceiver.Naming?) {
+    guard let name = request.name else { return (place.path, nil) }
+    let sent = LocalPlace.lastPart(of: request.path.bytes)
+    var isFolder = place.path.isRoot || place.mustBeFolder
+    if !isFolder {
+      do throws(FileError) {
+        isFolder = try place.status(followsLink: true).0.kind == .folder
+      } catch  where error.errno == ENOENT {
+        // The file gets this name, or its parent is missing, which is reported then.
+      }
+    }
+    return isFolder
+      ? (place.path, TreeReceiver.Naming(sent: sent, stored: name.bytes))
+      : (place.path.parent, TreeReceiver.Naming(sent: sent, stored: place.path.name))
   }
 
   private func sendTree(

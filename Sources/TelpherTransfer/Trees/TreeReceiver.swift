@@ -38,6 +38,7 @@ package struct TreeReceiver {
 
   let port: TransferPort
   let base: Folder
+  let naming: Naming?
   let expected: ExpectedNames
   let acceptsOnlyFiles: Bool
   /// The requested names that have arrived.
@@ -85,6 +86,7 @@ package struct TreeReceiver {
   ///   - expected: the names that this side requested; entries must have them or be below them.
   ///   - acceptsOnlyFiles: whether files with the expected names were requested, and no folders or
   ///     links.
+  ///   - naming: the name that the only file gets.
   ///   - options: the options of the transfer.
   ///   - meter: counts the progress.
   ///   - onFile: receives the report of each file.
@@ -92,13 +94,15 @@ package struct TreeReceiver {
   /// - Throws: `FileError` if `base` can't be opened as a folder.
   package init(
     port: TransferPort, root: Root, base: RelativePath, expecting expected: ExpectedNames = .any,
-    acceptsOnlyFiles: Bool = false, options: TransferOptions, meter: TransferMeter? = nil,
+    acceptsOnlyFiles: Bool = false, naming: Naming? = nil, options: TransferOptions,
+    meter: TransferMeter? = nil,
     onFile: FileReportHandler? = nil, announced: AnnouncedBytes = AnnouncedBytes()
   ) throws(FileError) {
     self.announced = AnnouncedShare(of: announced)
     self.expected = expected
     failureList = FailureList(sources: expected.count)
     self.acceptsOnlyFiles = acceptsOnlyFiles
+    self.naming = naming
     self.onFile = onFile
     self.port = port
     self.base = try root.folder(base)
@@ -211,11 +215,12 @@ package struct TreeReceiver {
     }
   }
 
-  mutating func announce(_ entry: FileEntry, at path: RelativePath) throws(FileError) {
+  mutating func announce(_ entry: FileEntry, at announced: RelativePath) throws(FileError) {
+    let path = try place(named: announced)
     guard entry.kind == .directory || path != base.path else {
       throw FileError(.protocolError, "an announced file or link has no name")
     }
-    try announced.add(path)
+    try self.announced.add(path)
     if acceptsOnlyFiles, entry.kind != .file || !path.isDirectly(in: base.path) {
       throw FileError(
         .protocolError, "a file was requested, but the sender sent '\(path)' (\(entry.kind))")

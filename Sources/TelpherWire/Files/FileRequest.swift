@@ -84,7 +84,9 @@ public struct FileRequest: Sendable, Equatable, Codable {
   package var path: PathText
   /// `mv`: the new path.
   package var to: PathText?
-  /// `get_tree`: the name that replaces `path` in the records.
+  /// `get_tree`: the name that replaces `path` in the records. `put_tree`: the name that its only file
+  /// gets if `path` is a folder; otherwise it becomes `path`. Its record has the last component of
+  /// `path`.
   package var name: PathText?
   /// `get_tree`: further files and folders, which are sent after `path`. A failure of one of them,
   /// or of `path`, is then not that of the request.

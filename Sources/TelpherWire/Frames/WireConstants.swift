@@ -73,6 +73,8 @@ package enum WireConstants {
   package static let defaultMaxStreams: UInt32 = 1_024
   /// The name of a server's feature in HELLO: it knows the key `unasked` of trees.
   package static let unaskedFiles = "unasked_files"
+  /// The name of a server's feature in HELLO: it knows the key `name` of `put_tree`.
+  package static let namedPuts = "named_puts"
   /// The name of a client's feature in HELLO: it takes WINDOW for the stream that it opens next.
   package static let earlyWindows = "early_windows"
   /// The name of a feature in HELLO of either side: it knows RETURN.
