@@ -260,6 +260,12 @@ final class ClientCommand {
     link.control(stream, .taken(offsets))
   }
 
+  /// Asks a durable job to go on without this stream. The result is `detached` then.
+  func detach() {
+    guard outcome == nil else { return }
+    link.control(stream, .detach)
+  }
+
   /// Leaves a durable job, which continues.
   func leave() {
     guard outcome == nil else { return }

@@ -111,7 +111,8 @@ enum QuickCommand: Equatable {
       settings.name != nil || settings.journal != nil || settings.whenFull != nil
     guard
       settings.detach
-        ? !settings.usesTerminal && settings.statusFD == nil : !hasJobOptions
+        ? !settings.usesTerminal && settings.statusFD == nil
+        : !hasJobOptions || settings.usesTerminal && settings.whenFull == nil
     else { throw QuickArguments.Unusual() }
     settings.words = try rest.words()
     return settings

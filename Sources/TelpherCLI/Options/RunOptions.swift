@@ -29,7 +29,8 @@ struct RunOptions: ParsableArguments {
       "Runs the command on a terminal, connected to yours.",
       discussion: """
         Keys, including Ctrl-C, go to the command; -it does the same. Standard input must be a terminal. \
-        At the start of a line, ~. ends telpher and ~? shows the other escapes.
+        At the start of a line, ~. ends telpher, ~d leaves the command running as a durable job \
+        ('telpher attach' reconnects to it), and ~? shows the other escapes.
         """))
   var usesTerminal = false
 
@@ -83,7 +84,7 @@ struct RunOptions: ParsableArguments {
         outputs. The job is removed after it has ended. If telpher itself ends, or gives up, the \
         job goes on: see 'telpher jobs'. While the connection is lost, the command can write as \
         much as --journal holds; then it waits. With -t it \
-        does not wait, and ~d leaves the job running.
+        does not wait, and --journal is 8M by default.
         """))
   var reconnects = false
 
@@ -94,14 +95,14 @@ struct RunOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The name of the job, to use in place of its id. Needs --detach or --reconnect.",
+      "The name of the job, to use in place of its id. Needs --detach, --reconnect or -t.",
       valueName: "name"),
     transform: JobOptions.parseName)
   var name: String?
 
   @Option(
     help: ArgumentHelp(
-      "The most output of the job that is kept; 64M by default. Needs --detach or --reconnect.",
+      "The most output of the job that is kept; 64M by default. Needs --detach, --reconnect or -t.",
       discussion: """
         Bytes, or with K, M, G or T (powers of 1024); from 1M to 1T. The limit is disk space. Each \
         piece of output also needs a header, so many small pieces need more space than their \
@@ -157,8 +158,8 @@ struct RunOptions: ParsableArguments {
       throw ValidationError("--json collects the output and -t shows it: use only one of them")
     }
     if !detach, whenFull != nil { throw ValidationError("--when-full needs --detach") }
-    if !detach, !isReconnecting, name != nil || journal != nil {
-      throw ValidationError("--name and --journal need --detach or --reconnect")
+    if !detach, !isReconnecting, !usesTerminal, name != nil || journal != nil {
+      throw ValidationError("--name and --journal need --detach, --reconnect or -t")
     }
     if isReconnecting, detach {
       throw ValidationError("--reconnect cannot be combined with --detach")

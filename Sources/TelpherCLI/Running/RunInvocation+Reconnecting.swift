@@ -5,7 +5,9 @@ internal import TelpherWire
 // `run --reconnect`, and shells
 extension RunInvocation {
   /// Runs the command as a durable job on the user's terminal.
-  func performJob(on terminal: LocalTerminal) async -> Result<CommandResult, Failure> {
+  func performJob(
+    on terminal: LocalTerminal, _ statusFile: StatusFile?
+  ) async -> Result<CommandResult, Failure> {
     do {
       let loop = try CurrentBackend.require().makeClientLoop(startsPrograms: true)
       let reach = ServerReach(settings: server, loop: loop)
@@ -24,8 +26,10 @@ extension RunInvocation {
         connect: {
           if let connection = unused.withLock({ $0.take() }) { return connection }
           return try await reach.connect(embeddedServer: .allowed).connection
-        })
-      return .success(try await job.start(command, name: settings.name))
+        },
+        endsWithClient: !settings.reconnects && !settings.isSession, statusFile: statusFile)
+      return .success(
+        try await job.start(command, name: settings.name, journalBytes: settings.journal))
     } catch {
       return .failure(Failure(error))
     }

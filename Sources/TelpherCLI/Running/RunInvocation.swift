@@ -93,10 +93,10 @@ struct RunInvocation {
     output: any OutputSink, error: any OutputSink, _ terminal: LocalTerminal?,
     _ statusFile: StatusFile?
   ) async -> Result<CommandResult, Failure> {
-    if let terminal, settings.isTerminalJob {
-      let outcome = await performJob(on: terminal)
-      // A server that keeps no jobs has run nothing.
-      guard !settings.reconnects, case .failure(let failure) = outcome, failure.kind == "refused"
+    if let terminal {
+      let outcome = await performJob(on: terminal, statusFile)
+      // A server that keeps no jobs has run nothing: there it is a plain command.
+      guard !settings.needsJob, case .failure(let failure) = outcome, failure.kind == "refused"
       else { return outcome }
     } else if settings.reconnects {
       return await performReconnecting(output: output, error: error, statusFile)
@@ -128,7 +128,7 @@ struct RunInvocation {
 
   /// Ends this process because of a signal. The connection ends with the process, and the server then
   /// ends the command.
-  private static func giveUp(
+  static func giveUp(
     _ signal: Int32, _ reason: ForwardedSignals.Reason, printsReport: Bool,
     _ statusFile: StatusFile?
   ) -> Never {
@@ -144,6 +144,9 @@ struct RunInvocation {
       Failure(message, kind: "interrupted"), printsReport: printsReport, statusFile,
       status: ExitStatus.signalBase + signal)
   }
+
+  /// The message after `~.`, if the command ends with this process.
+  static let escapeText = "ended by ~.; the server ends the command"
 
   /// Ends this process because of `failure`, with the terminal restored.
   static func quit(
@@ -167,6 +170,6 @@ struct RunInvocation {
 extension Failure {
   /// The user typed `~.`.
   fileprivate static var escape: Failure {
-    Failure("ended by ~.; the server ends the command", kind: "interrupted")
+    Failure(RunInvocation.escapeText, kind: "interrupted")
   }
 }

@@ -49,8 +49,8 @@ struct RunSettings: Sendable, Equatable {
   /// The command and its arguments.
   var commandWords: [String] { words.first == "--" ? Array(words.dropFirst()) : words }
 
-  /// Whether the command is a durable job on this process's terminal.
-  var isTerminalJob: Bool { usesTerminal && (reconnects || isSession) }
+  /// Whether a server that keeps no durable jobs can't run the command as it was asked for.
+  var needsJob: Bool { reconnects || name != nil || journal != nil }
 
   /// How the durable job is kept.
   var jobOptions: Connection.JobOptions {

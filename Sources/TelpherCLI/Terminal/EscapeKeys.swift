@@ -24,7 +24,7 @@ struct EscapeKeys {
   var help: String {
     """
     Escapes, at the start of a line:\r
-      ~.   end telpher; the server ends the command\r
+      ~.   end telpher and the command\r
     \(isJob ? "  ~d   end telpher and leave the command running: see 'telpher attach'\r\n" : "")\
       ~^Z  suspend telpher\r
       ~?   this help\r

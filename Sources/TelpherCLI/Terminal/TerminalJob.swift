@@ -3,9 +3,9 @@ internal import TelpherClient
 internal import TelpherTransport
 internal import TelpherWire
 
-/// A durable job on this process's terminal: a shell or another command that outlives the connection
-/// and this process. If the connection is lost it is taken up again, with the keys that were typed
-/// meanwhile.
+/// A durable job on this process's terminal. A shell outlives the connection and this process; if the
+/// connection is lost it is taken up again, with the keys that were typed meanwhile. Another command
+/// does so only after `~d`.
 struct TerminalJob: Sendable {
   /// The id of the job, for messages.
   let job: String
@@ -16,18 +16,24 @@ struct TerminalJob: Sendable {
   let loop: any EventLoop
   /// Makes a connection.
   let connect: @Sendable () async throws -> Connection
+  /// Whether the job ends with the connection or this process, unless the user leaves it.
+  var endsWithClient = false
+  /// Where the result goes if this process ends before the command.
+  var statusFile: StatusFile?
 
   /// How much of what the terminal has shown is kept on disk.
   private static let journalBytes: UInt64 = 8 << 20
-  /// How long `~.` waits for the end of the command.
-  private static let endLimit = Duration.seconds(5)
+  /// How long `~.` and `~d` wait for the server.
+  private static let answerLimit = Duration.seconds(5)
 
   /// Starts `command` and shows it until it has ended.
   ///
   /// - Returns: its result.
   /// - Throws: `ClientError`, `Failure`.
-  func start(_ command: Command, name: String?) async throws -> CommandResult {
-    try await perform(command, name: name, .start)
+  func start(
+    _ command: Command, name: String?, journalBytes: UInt64?
+  ) async throws -> CommandResult {
+    try await perform(command, name: name, journalBytes: journalBytes, .start)
   }
 
   /// Shows the job, which runs already, from its last lines on until it has ended.
@@ -38,15 +44,19 @@ struct TerminalJob: Sendable {
   func attach(lastLines lines: UInt64?) async throws -> CommandResult {
     let rows = terminal.size.rows
     return try await perform(
-      Command(""), name: nil, .attach(lastLines: lines ?? UInt64(rows > 0 ? rows : 24)))
+      Command(""), name: nil, journalBytes: nil,
+      .attach(lastLines: lines ?? UInt64(rows > 0 ? rows : 24)))
   }
 
   private func perform(
-    _ command: Command, name: String?, _ beginning: ReconnectingRun.Beginning
+    _ command: Command, name: String?, journalBytes: UInt64?,
+    _ beginning: ReconnectingRun.Beginning
   ) async throws -> CommandResult {
-    let screen = TerminalRun(terminal) { [job] in
-      Self.quit(
-        "ended; the job goes on: 'telpher attach \(job)' reconnects to it",
+    let screen = TerminalRun(terminal) { [self] in
+      quit(
+        endsWithClient
+          ? RunInvocation.escapeText
+          : "ended; the job goes on: 'telpher attach \(job)' reconnects to it",
         status: ExitStatus.failure)
     }
     var command = command
@@ -56,7 +66,9 @@ struct TerminalJob: Sendable {
     let output = DescriptorSink(.output)
     var run = ReconnectingRun(
       command: command,
-      journal: RunRequest.Journal(bytes: Self.journalBytes, whenFull: .dropOldest), name: name,
+      journal: RunRequest.Journal(
+        bytes: journalBytes ?? Self.journalBytes, whenFull: .dropOldest),
+      name: name,
       patience: patience, input: keys, connect: connect,
       pass: { chunk, _ in try await output.write(chunk) },
       didLose: { [patience] loss in
@@ -66,6 +78,7 @@ struct TerminalJob: Sendable {
       didReturn: { Self.note("reconnected to the job") })
     run.beginning = beginning
     run.toleratesGaps = true
+    run.ownsJob = endsWithClient
     let shown = run.current
     let current: @Sendable () -> RunningCommand? = { shown.withLock { $0 } }
     let tasks = Monitor<[Task<Void, Never>]>([])
@@ -85,7 +98,9 @@ struct TerminalJob: Sendable {
       tasks.withLock { $0 }.forEach { $0.cancel() }
     }
     let running = run
-    return try await withTaskExecutorPreference(loop) { try await running.perform() }
+    let result = try await withTaskExecutorPreference(loop) { try await running.perform() }
+    if result.status == .detached { quitDetached() }
+    return result
   }
 
   /// Begins to pass on keys, signals and the terminal's size.
@@ -97,12 +112,15 @@ struct TerminalJob: Sendable {
   ) -> [Task<Void, Never>] {
     let signals = ForwardedSignals.watch(
       on: loop, hasAnswered: { true }, hasTerminal: true,
-      orGiveUp: { [job] signal, _ in
-        Self.quit(
+      orGiveUp: { [self] signal, reason in
+        if endsWithClient {
+          RunInvocation.giveUp(signal, reason, printsReport: false, statusFile)
+        }
+        quit(
           "ended by a signal; the job goes on: 'telpher attach \(job)' reconnects to it",
           status: ExitStatus.signalBase + signal)
       })
-    Self.forwardKeys(to: keys, job: job, of: screen, on: loop, current)
+    forwardKeys(to: keys, of: screen, current)
     return [
       Task(executorPreference: loop) { await screen.follow(current) },
       Task(executorPreference: loop) {
@@ -121,8 +139,8 @@ struct TerminalJob: Sendable {
 
   /// Starts a task that passes on what the user types. The task is not awaited: a read from a
   /// terminal may never return.
-  private static func forwardKeys(
-    to input: InputReplay, job: String, of screen: TerminalRun, on loop: any EventLoop,
+  private func forwardKeys(
+    to input: InputReplay, of screen: TerminalRun,
     _ current: @escaping @Sendable () -> RunningCommand?
   ) {
     Task(executorPreference: loop) {
@@ -138,18 +156,19 @@ struct TerminalJob: Sendable {
             case .suspend: screen.report.yield(.suspended)
             case .send(let bytes): guard await input.add(Chunk(bytes)) else { return }
             case .detach:
-              quit(
-                "detached; 'telpher attach \(job)' reconnects to the job, 'telpher kill \(job)' ends it",
-                status: 0)
+              guard endsWithClient else { quitDetached() }
+              // The job goes on only if its host has got the request: wait for the answer.
+              await current()?.detach()
+              waitForAnswer {
+                quit("the server did not answer ~d: it may have ended the command")
+              }
+              return
             case .end:
               // The second time, or without a connection, this process ends at once.
-              guard !isEnding, let command = current() else { screen.end() }
+              guard !isEnding, !endsWithClient, let command = current() else { screen.end() }
               isEnding = true
               await command.cancel()
-              Task(executorPreference: loop) {
-                try? await Task.sleep(for: endLimit)
-                screen.end()
-              }
+              waitForAnswer { screen.end() }
             }
           }
         }
@@ -161,13 +180,30 @@ struct TerminalJob: Sendable {
     }
   }
 
+  /// Ends this process by `end` if the server does not answer in time.
+  private func waitForAnswer(orElse end: @escaping @Sendable () -> Never) {
+    Task(executorPreference: loop) {
+      try? await Task.sleep(for: Self.answerLimit)
+      end()
+    }
+  }
+
   /// Prints a line while the terminal is in raw mode.
   private static func note(_ text: String) {
     try? Descriptor.error.write("\r\ntelpher: \(text)\r\n")
   }
 
-  private static func quit(_ message: String, status: Int32) -> Never {
+  /// Ends this process; the job goes on.
+  private func quitDetached() -> Never {
+    quit(
+      "detached; 'telpher attach \(job)' reconnects to the job, 'telpher kill \(job)' ends it",
+      kind: "detached", status: 0)
+  }
+
+  private func quit(
+    _ message: String, kind: String = "interrupted", status: Int32 = ExitStatus.failure
+  ) -> Never {
     RunInvocation.quit(
-      Failure(message, kind: "interrupted"), printsReport: false, nil, status: status)
+      Failure(message, kind: kind), printsReport: false, statusFile, status: status)
   }
 }

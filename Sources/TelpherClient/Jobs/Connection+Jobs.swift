@@ -189,6 +189,9 @@ extension RunningCommand {
   /// From now on reports to the durable job what was read.
   func reportTaken() async { await connection.with(stream) { $0.reportTaken() } }
 
+  /// Asks a durable job to go on without this client. The result is `detached` then.
+  package func detach() async { await connection.with(stream) { $0.detach() } }
+
   /// Leaves a durable job, which continues.
   func leave() async { await connection.with(stream) { $0.leave() } }
 

@@ -31,6 +31,9 @@ package struct ReconnectingRun: Sendable {
   package var beginning = Beginning.start
   /// Whether output may be missing: what a terminal has shown long ago is not needed.
   package var toleratesGaps = false
+  /// Whether the job ends if this run loses its connection or ends, unless it detaches. There is
+  /// nothing to reconnect to then.
+  package var ownsJob = false
   /// Called each time the job is attached to, before its output is passed on.
   package var didAttach: @Sendable (RunningCommand) async throws -> Void = { _ in }
 
@@ -113,12 +116,14 @@ package struct ReconnectingRun: Sendable {
         on: connection, isFirst: isFirst, progress, hasStarted: &hasStarted)
       {
       case .ended(let result):
+        if ownsJob || result.status == .detached { return result }
         // Nothing of the job is needed any more. If this fails, it stays in the list.
         try? await connection.forgetJob(command.job ?? "")
         if !toleratesGaps, let gap = progress.withLock({ $0.missing }) { throw Self.missing(gap) }
         return result
       case .lost(let error): loss = error
       }
+      if ownsJob { throw loss }
       connection = try await reconnect(after: loss)
       isFirst = false
     }
@@ -244,6 +249,7 @@ package struct ReconnectingRun: Sendable {
     } else {
       var run = command.request
       (run.journal, run.name) = (journal, name)
+      if ownsJob { run.onDisconnect = .kill }
       request = .run(run)
     }
     return try await connection.beginFollowing(

@@ -32,6 +32,10 @@ import Testing
       let again = try start("attach", String(job.prefix(8)), sandbox: sandbox)
       #expect(await again.find("before2\r\n"))
       again.resize(rows: 31, columns: 99)
+      // The new size and the keys are sent independently of each other.
+      again.type(
+        "i=0; until [ \"$(stty size)\" = '31 99' ] || [ $i = 500 ]; do i=$((i + 1)); sleep 0.02; done\r"
+      )
       again.type("echo $X$((40 + 2)); stty size; exit 4\r")
       #expect(await again.find("kept42\r\n"))
       #expect(await again.find("31 99\r\n"))
@@ -93,6 +97,75 @@ import Testing
       #expect(await again.find("one\r\n"))
       again.type("8\r")
       #expect(await again.finish().status == 8)
+    }
+  }
+
+  @Test func anyCommandOnATerminalCanBeLeft() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let run = try start(
+        "run", "-t", "--", "sh", "-c", "read a; echo got-$a; read b; exit $b", sandbox: sandbox)
+      run.type("one\r")
+      #expect(await run.find("got-one\r\n"))
+      run.type("~?")
+      #expect(await run.find("~d   end telpher and leave the command running"))
+      run.type("\r~d")
+      let left = await run.finish()
+      #expect(left.status == 0)
+      let job = try job(in: left.text)
+      #expect(try await sandbox.telpher("jobs").text.contains("running"))
+      let again = try start("attach", job, sandbox: sandbox)
+      #expect(await again.find("got-one\r\n"))
+      again.type("8\r")
+      #expect(await again.finish().status == 8)
+    }
+  }
+
+  /// Waits until the only job has ended, and checks that nothing is left of it.
+  private func endsWithoutATrace(_ job: String, _ sandbox: Sandbox) async throws {
+    _ = try await sandbox.telpher("wait", job)
+    #expect(try await sandbox.telpher("jobs", "--all").text == "")
+  }
+
+  @Test(arguments: [SIGKILL, SIGHUP])
+  func aCommandOnATerminalThatIsNotLeftEndsWithItsClient(_ signal: Int32) async throws {
+    try await Sandbox.withJobs { sandbox in
+      let run = try start(
+        "run", "-t", "--name", "tied", "--grace", "100ms", "--", "sh", "-c",
+        "trap '' HUP TERM; echo rea''dy; while :; do sleep 600; done", sandbox: sandbox)
+      #expect(await run.find("ready"))
+      kill(run.pid, signal)
+      #expect(await run.finish().status == 128 + signal)
+      try await endsWithoutATrace("tied", sandbox)
+    }
+  }
+
+  @Test func aCommandOnATerminalThatIsNotLeftEndsWithItsServer() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let (server, _) = try await sandbox.serve("--listen", address(sandbox))
+      let run = try start(
+        "run", "-t", "--name", "tied", "--on", address(sandbox), "--", "sh", "-c",
+        "echo rea''dy; exec sleep 600", sandbox: sandbox)
+      #expect(await run.find("ready"))
+      server.signal(SIGKILL)
+      _ = await server.wait()
+      #expect(await run.finish().status == 125)
+      try await endsWithoutATrace("tied", sandbox)
+    }
+  }
+
+  @Test func nothingIsLeftOfACommandThatEndsOrIsEnded() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let run = try start("run", "-t", "--", "sh", "-c", "exit 6", sandbox: sandbox)
+      #expect(await run.finish().status == 6)
+      #expect(try await sandbox.telpher("jobs", "--all").text == "")
+      let ended = try start(
+        "run", "-t", "--name", "tied", "--", "sh", "-c", "echo rea''dy; exec sleep 600",
+        sandbox: sandbox)
+      #expect(await ended.find("ready"))
+      ended.type("~.")
+      let (text, status) = await ended.finish()
+      #expect(status == 125 && text.contains("ended by ~.; the server ends the command"))
+      try await endsWithoutATrace("tied", sandbox)
     }
   }
 

@@ -83,6 +83,12 @@ final class JobKeeper {
     }
   }
 
+  /// Removes a job that has ended, which no client needs any more.
+  private func removeUnneeded(_ job: KeptJob) {
+    job.endReaders()
+    remove(job) { [self] _ in freeName(of: job) }
+  }
+
   /// Takes a job whose command was not started out of the table. Its folder is removed only if it is
   /// this job's.
   private func drop(_ job: KeptJob) {
@@ -145,7 +151,9 @@ final class JobKeeper {
           .refused,
           "the job \(other) has the name '\(name)'; forget that job, or choose another name")
       }
-      job = KeptJob(claim, on: loop) { [unowned self] in didEnd($0, with: $1) }
+      job = KeptJob(
+        claim, on: loop, didEnd: { [unowned self] in didEnd($0, with: $1) },
+        isUnneeded: { [unowned self] in removeUnneeded($0) })
       add(job)
       begin = { [self] in
         start(
@@ -159,6 +167,7 @@ final class JobKeeper {
     } else {
       let reader = self.reader(JobRequest(.attach), of: job, on: stream, of: connection)
       work = reader
+      if request.onDisconnect == .kill { job.belong(to: reader) }
       let start = begin
       begin = {
         start()
@@ -293,6 +302,9 @@ final class JobKeeper {
         job.refuse(CloseResult(.refused, message: "no job was started: \(failure.message)"))
       case .success(let writer):
         job.didClaim()
+        guard !job.isAbandoned else {
+          return job.refuse(CloseResult(.canceled, message: "the client is gone"))
+        }
         var request = request
         // The table of jobs has the id; the server's table is for commands that have no journal.
         request.job = nil

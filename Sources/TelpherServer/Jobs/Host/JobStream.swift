@@ -39,7 +39,9 @@ class JobStream: StreamWork, JobFollower {
   func receive(_ messages: [ControlMessage]) throws(WireError) {
     for message in messages where isOpen {
       switch message {
-      case .detach: finish(CloseResult(.detached))
+      case .detach:
+        job.detach(self)
+        finish(CloseResult(.detached))
       case .cancel, .signal, .resize: try job.receive(message)
       case .stopSending(let channel): stopSending(channel)
       case .taken(let offsets): didTake(offsets)
@@ -48,7 +50,8 @@ class JobStream: StreamWork, JobFollower {
     }
   }
 
-  /// The client is gone, or wants no more of the stream. The job continues.
+  /// The client is gone, or wants no more of the stream. The job continues, unless it belongs to
+  /// this stream.
   func streamDidEnd(_ reason: StreamEnd) { finish(CloseResult(.detached)) }
 
   /// The client wants no more bytes of this channel.

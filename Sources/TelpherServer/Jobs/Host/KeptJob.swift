@@ -25,10 +25,24 @@ final class KeptJob: JournalOutletDelegate {
     case gone(CloseResult)
   }
 
+  /// To which stream the job belongs.
+  ///
+  ///     stream ─▸ none
+  ///        └────▸ lost
+  private enum Owner {
+    /// To none: the job goes on whatever happens to streams.
+    case none
+    /// To this one: the job ends with it, unless it detaches. Next: none, lost.
+    case stream(ObjectIdentifier)
+    /// To one that has ended: nothing of the job is kept after its end. Final.
+    case lost
+  }
+
   let claim: JobClaim
   var id: String { claim.id }
   private let loop: any EventLoop
   private var state: State
+  private var owner = Owner.none
   private var outlet: JournalOutlet?
   private let startedAt: UInt64
   /// Whether the id is claimed on disk.
@@ -49,14 +63,18 @@ final class KeptJob: JournalOutletDelegate {
   private var taken: [ObjectIdentifier: JournalOffsets] = [:]
   /// Called once with the result, when the journal is complete, and when the job is gone.
   private let didEnd: (KeptJob, CloseResult) -> Void
+  /// Called once if the job has ended and belongs to a stream that has ended.
+  private let isUnneeded: (KeptJob) -> Void
 
   /// A job that is being claimed.
   init(
-    _ claim: JobClaim, on loop: any EventLoop, didEnd: @escaping (KeptJob, CloseResult) -> Void
+    _ claim: JobClaim, on loop: any EventLoop, didEnd: @escaping (KeptJob, CloseResult) -> Void,
+    isUnneeded: @escaping (KeptJob) -> Void
   ) {
     self.claim = claim
     self.loop = loop
     self.didEnd = didEnd
+    self.isUnneeded = isUnneeded
     startedAt = loop.now
     state = .claiming
   }
@@ -66,6 +84,7 @@ final class KeptJob: JournalOutletDelegate {
     claim = stored.claim
     self.loop = loop
     didEnd = { _, _ in }
+    isUnneeded = { _ in }
     startedAt = loop.now
     isClaimed = true
     state = .ended(stored.result)
@@ -178,7 +197,37 @@ final class KeptJob: JournalOutletDelegate {
   func didRecord(_ result: CloseResult) {
     state = .ended(result)
     outlet = nil
+    // The end of the stream that it belongs to calls that itself.
+    guard isAbandoned else { return endFollowers(result) }
     endFollowers(result)
+    isUnneeded(self)
+  }
+
+  // MARK: The stream that it belongs to
+
+  /// Makes the job belong to a stream that follows it: the job ends with the stream, unless the
+  /// stream detaches.
+  func belong(to follower: any JobFollower) { owner = .stream(ObjectIdentifier(follower)) }
+
+  /// The stream leaves the job, which goes on. Call it before `remove`.
+  func detach(_ follower: any JobFollower) {
+    if isOwner(follower) { owner = .none }
+  }
+
+  private func isOwner(_ follower: any JobFollower) -> Bool {
+    guard case .stream(let id) = owner else { return false }
+    return id == ObjectIdentifier(follower)
+  }
+
+  /// Whether the stream that the job belongs to has ended.
+  var isAbandoned: Bool { if case .lost = owner { true } else { false } }
+
+  /// The stream that the job belongs to has ended.
+  private func didLoseOwner() {
+    owner = .lost
+    outlet?.dropWhenFull()
+    command?.end(.disconnected)
+    if case .ended = state { isUnneeded(self) }
   }
 
   // MARK: Followers
@@ -207,6 +256,7 @@ final class KeptJob: JournalOutletDelegate {
     // The others may have taken more.
     if taken.removeValue(forKey: ObjectIdentifier(follower)) != nil { release() }
     if inputSource === follower { inputSource = nil }
+    if isOwner(follower) { didLoseOwner() }
   }
 
   /// A follower needs nothing before these offsets any more.
