@@ -69,9 +69,9 @@ struct AttachInvocation {
     let unused = Monitor<Connection?>(connection)
     let job = TerminalJob(
       job: record.id, terminal: terminal, patience: .zero, loop: loop,
-      connect: {
+      connect: { limit in
         if let connection = unused.withLock({ $0.take() }) { return connection }
-        return try await reach.connect(embeddedServer: .allowed).connection
+        return try await reach.within(limit).connect(embeddedServer: .allowed).connection
       })
     let outcome: Result<CommandResult, Failure>
     do {

@@ -5,7 +5,7 @@ internal import TelpherTransport
 
 /// Finds the server that the settings name and connects to it.
 struct ServerReach {
-  let settings: ServerSettings
+  var settings: ServerSettings
   /// The loop to use; nil for a new one with each connection.
   var loop: (any EventLoop)?
   let backend = CurrentBackend.require()
@@ -34,6 +34,15 @@ struct ServerReach {
     let name: String
     /// The kind of server.
     var place = Place.named
+  }
+
+  /// The same, but with at most this time to connect if it is less than without it.
+  func within(_ limit: Duration?) -> ServerReach {
+    var reach = self
+    if let limit, limit < settings.connectTimeout ?? Connection.defaultTimeout {
+      reach.settings.connectTimeout = limit
+    }
+    return reach
   }
 
   /// Connects. The connection and its loop last until the process ends.

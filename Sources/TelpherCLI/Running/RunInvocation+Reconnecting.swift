@@ -23,9 +23,9 @@ extension RunInvocation {
         patience: settings.reconnects
           ? settings.patience ?? ReconnectArgument.defaultPatience : .zero,
         loop: loop,
-        connect: {
+        connect: { limit in
           if let connection = unused.withLock({ $0.take() }) { return connection }
-          return try await reach.connect(embeddedServer: .allowed).connection
+          return try await reach.within(limit).connect(embeddedServer: .allowed).connection
         },
         endsWithClient: !settings.reconnects && !settings.isSession, statusFile: statusFile)
       return .success(
@@ -56,9 +56,9 @@ extension RunInvocation {
         name: settings.name,
         patience: settings.patience ?? ReconnectArgument.defaultPatience,
         input: settings.forwardsInput ? InputReplay() : nil,
-        connect: {
+        connect: { limit in
           if let connection = unused.withLock({ $0.take() }) { return connection }
-          return try await reach.connect(embeddedServer: .allowed).connection
+          return try await reach.within(limit).connect(embeddedServer: .allowed).connection
         },
         pass: { chunk, channel in
           try await (channel == .output ? output : error).write(chunk)

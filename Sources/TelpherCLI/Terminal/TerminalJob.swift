@@ -14,8 +14,8 @@ struct TerminalJob: Sendable {
   let patience: Duration
   /// The loop of all connections.
   let loop: any EventLoop
-  /// Makes a connection.
-  let connect: @Sendable () async throws -> Connection
+  /// Makes a connection; gives up after a time, if one is given.
+  let connect: @Sendable (Duration?) async throws -> Connection
   /// Whether the job ends with the connection or this process, unless the user leaves it.
   var endsWithClient = false
   /// Where the result goes if this process ends before the command.

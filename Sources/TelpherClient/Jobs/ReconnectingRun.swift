@@ -17,15 +17,15 @@ package struct ReconnectingRun: Sendable {
   package var patience: Duration
   /// The input; nil for none.
   package var input: InputReplay?
-  /// Makes a connection.
-  package var connect: @Sendable () async throws -> Connection
+  /// Makes a connection; gives up after a time, if one is given.
+  package var connect: @Sendable (Duration?) async throws -> Connection
   /// Takes a chunk of an output; returns whether it takes more.
   package var pass: @Sendable (Chunk, JournalOutput) async throws -> Bool
   /// The command on the current connection; nil between two.
   package let current = Monitor<RunningCommand?>(nil)
-  /// Called after the first attempt to connect again has failed, with the reason.
+  /// Called if the first attempt to reach the job again has failed, with the reason for the loss.
   package var didLose: @Sendable (any Error) -> Void
-  /// Called after `didLose`, when the run has reconnected to the job.
+  /// Called after `didLose`, when the job was attached to again.
   package var didReturn: @Sendable () -> Void
   /// Whether the command is started, or a job is attached to that runs.
   package var beginning = Beginning.start
@@ -56,7 +56,7 @@ package struct ReconnectingRun: Sendable {
   /// Creates a run.
   package init(
     command: Command, journal: RunRequest.Journal, name: String?, patience: Duration,
-    input: InputReplay?, connect: @escaping @Sendable () async throws -> Connection,
+    input: InputReplay?, connect: @escaping @Sendable (Duration?) async throws -> Connection,
     pass: @escaping @Sendable (Chunk, JournalOutput) async throws -> Bool,
     didLose: @escaping @Sendable (any Error) -> Void, didReturn: @escaping @Sendable () -> Void
   ) {
@@ -92,6 +92,28 @@ package struct ReconnectingRun: Sendable {
     }
   }
 
+  /// The time from the loss of the job until it is attached to again. A connection alone does not end
+  /// it: a server that breaks off each one would be tried for ever.
+  private struct Outage {
+    /// Why the job was lost.
+    let loss: ClientError
+    let start = monotonicNow()
+    /// The pause before the next attempt; zero before the first.
+    var pause = Duration.zero
+    /// Why the last attempt failed.
+    var lastFailure: any Error
+    /// Whether `didLose` was called.
+    var isReported = false
+
+    init(_ loss: ClientError) { (self.loss, lastFailure) = (loss, loss) }
+
+    var elapsed: Duration { .nanoseconds(Int64(monotonicNow() - start)) }
+
+    mutating func lengthenPause() {
+      pause = pause == .zero ? pauses.first : min(pause * 2, pauses.longest)
+    }
+  }
+
   /// How many bytes are taken before `taken` is sent to the job again: a 64th of its journal, the
   /// least that a journal can remove.
   private var takenStep: UInt64 { max((journal.bytes ?? 64 << 20) / 64, 128 << 10) }
@@ -101,19 +123,20 @@ package struct ReconnectingRun: Sendable {
   /// Runs the command until it has ended.
   ///
   /// - Returns: its result. All of its output was passed on.
-  /// - Throws: `ClientError`: as `Connection.run`; `lost` if the server could not be reached again in
+  /// - Throws: `ClientError`: as `Connection.run`; `lost` if the job could not be reached again in
   ///   time, or if output is missing; the errors of `pass`, and of `connect` for the first
   ///   connection.
   package func perform() async throws -> CommandResult {
     var hasStarted = false
     if case .attach = beginning { hasStarted = true }
     let progress = Monitor(Progress(isPlaced: !hasStarted))
-    var connection = try await connect()
+    var connection = try await connect(nil)
     var isFirst = true
+    var outage: Outage?
     while true {
       let loss: ClientError
       switch try await attempt(
-        on: connection, isFirst: isFirst, progress, hasStarted: &hasStarted)
+        on: connection, isFirst: isFirst, progress, &outage, hasStarted: &hasStarted)
       {
       case .ended(let result):
         if ownsJob || result.status == .detached { return result }
@@ -124,7 +147,10 @@ package struct ReconnectingRun: Sendable {
       case .lost(let error): loss = error
       }
       if ownsJob { throw loss }
-      connection = try await reconnect(after: loss)
+      var current = outage ?? Outage(loss)
+      current.lastFailure = loss
+      connection = try await reconnect(&current)
+      outage = current
       isFirst = false
     }
   }
@@ -138,29 +164,27 @@ package struct ReconnectingRun: Sendable {
 
   // MARK: Connecting again
 
-  private func reconnect(after loss: ClientError) async throws -> Connection {
-    let start = monotonicNow()
-    var pause = Self.pauses.first
-    var isReported = false
+  private func reconnect(_ outage: inout Outage) async throws -> Connection {
     while true {
-      do {
-        let connection = try await connect()
-        // A relay answers at once, whether or not it reaches the server.
-        _ = try await connection.serverHello()
-        if isReported { didReturn() }
-        return connection
-      } catch {
-        if !isReported { didLose(loss) }
-        isReported = true
-        let elapsed = Duration.nanoseconds(Int64(monotonicNow() - start))
-        guard Self.isTransient(error), elapsed + pause < patience else {
+      if outage.pause > .zero {
+        if !outage.isReported { didLose(outage.loss) }
+        outage.isReported = true
+        guard Self.isTransient(outage.lastFailure), outage.elapsed + outage.pause < patience else {
           throw ClientError(
             .lost,
-            "\(loss.message); the server could not be reached again: \(error); the job \(command.job ?? "") may still run (see 'telpher attach')"
+            "\(outage.loss.message); the job could not be reached again: \(outage.lastFailure); the job \(command.job ?? "") may still run (see 'telpher attach')"
           )
         }
-        try await Task.sleep(for: pause)
-        pause = min(pause * 2, Self.pauses.longest)
+        try await Task.sleep(for: outage.pause)
+      }
+      outage.lengthenPause()
+      do {
+        let connection = try await connect(max(patience - outage.elapsed, Self.pauses.first))
+        // A relay answers at once, whether or not it reaches the server.
+        _ = try await connection.serverHello()
+        return connection
+      } catch {
+        outage.lastFailure = error
       }
     }
   }
@@ -181,7 +205,7 @@ package struct ReconnectingRun: Sendable {
 
   private func attempt(
     on connection: Connection, isFirst: Bool, _ progress: Monitor<Progress>,
-    hasStarted: inout Bool
+    _ outage: inout Outage?, hasStarted: inout Bool
   ) async throws -> Attempt {
     let handle: RunningCommand
     do throws(ClientError) {
@@ -194,6 +218,8 @@ package struct ReconnectingRun: Sendable {
     do {
       if let offsets = await handle.opened() {
         hasStarted = true
+        if outage?.isReported == true { didReturn() }
+        outage = nil
         current.withLock { $0 = handle }
         try await follow(handle, from: offsets, progress)
       }

@@ -127,7 +127,7 @@ struct ReconnectTests {
       _ = await server.finish()
       let end = await run.finish()
       #expect(end.status == 125)
-      #expect(end.errorText.contains("the server could not be reached again"))
+      #expect(end.errorText.contains("the job could not be reached again"))
       #expect(end.errorText.contains("may still run"))
       #expect(try await sandbox.telpher("logs", "left").text == "here\n")
       #expect(try await sandbox.telpher("kill", "left").status == 0)
