@@ -109,6 +109,13 @@ package enum Program {
   /// A number of arguments that the parser reads without noticeable delay.
   private static let parsedAtOnce = 256
 
+  /// The commands about commands and jobs. They end with 125 if they are used wrongly, as for any
+  /// failure of telpher, and not with 64 as others: from `run` or `wait` that could be the status of
+  /// the command.
+  private static let withoutUsageStatus: Set<String> = [
+    "run", "on", "shell", "jobs", "attach", "logs", "wait", "kill", "forget", "ps",
+  ]
+
   /// Prints an error and returns its exit status.
   private static func report(_ error: any Error, of arguments: [String]) -> Int32 {
     switch error {
@@ -144,9 +151,7 @@ package enum Program {
       RootCommand.message(for: error).split(separator: "\n").joined(separator: "; "))
     let help = RootCommand.command(in: arguments)
     Descriptor.complain("\(message) (see '\(help) --help')")
-    // Not 64: from `run` and `on` that could be the status of the command.
-    return ["run", "on", "shell", "attach", "wait"].contains(arguments.first)
-      ? ExitStatus.failure : status.rawValue
+    return withoutUsageStatus.contains(arguments.first ?? "") ? ExitStatus.failure : status.rawValue
   }
 
   /// Refuses arguments that are not UTF-8, for a command that takes only UTF-8.

@@ -38,9 +38,11 @@ extension ServerCore {
   func kill(
     _ id: String, signal: Int32?, for identity: Identity, reachesAll: Bool
   ) -> CloseResult {
-    guard let running = table.running(JobID(text: id), for: identity, reachesAll: reachesAll)
-    else {
-      return CloseResult(noCommand: id)
+    let jobID = JobID(text: id)
+    guard let running = table.running(jobID, for: identity, reachesAll: reachesAll) else {
+      return table.hasEnded(jobID, for: identity, reachesAll: reachesAll)
+        ? CloseResult(.failed, message: "the command '\(id)' has ended")
+        : CloseResult(noCommand: id)
     }
     running.onItsLoop { job in
       if let signal { job.signalTree(signal) } else { job.end(.canceled) }

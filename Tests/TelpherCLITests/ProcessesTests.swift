@@ -49,7 +49,7 @@ struct ProcessesTests {
     #expect(missing.status == 1)
     #expect(
       missing.errorText == """
-        telpher: no command with the id '\(entry.id)' is running
+        telpher: the command '\(entry.id)' has ended
         telpher: no command with the id 'nothing' is running
 
         """)

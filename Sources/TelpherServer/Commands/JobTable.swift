@@ -167,6 +167,19 @@ final class JobTable: Sendable {
     }
   }
 
+  /// Whether a job that does not run has run, as far as `client` may know it.
+  func hasEnded(_ id: JobID, for client: Identity, reachesAll: Bool) -> Bool {
+    switch id {
+    case .numbered(let number):
+      // Another client's command with this number may still run.
+      reachesAll && number > 0 && number <= lastNumber.load(ordering: .relaxed)
+    case .named:
+      state.withLock { state in
+        if case .finished = state.entries[Key(client, id)] { true } else { false }
+      }
+    }
+  }
+
   /// Whether a job runs on `loop`.
   func hasJobs(on loop: any EventLoop) -> Bool {
     state.withLock { $0.running[ObjectIdentifier(loop)] ?? 0 > 0 }

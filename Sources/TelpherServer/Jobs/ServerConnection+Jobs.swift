@@ -41,10 +41,10 @@ extension ServerConnection {
   func killJob(_ request: CommandsRequest, on stream: StreamID, orElse result: CloseResult) {
     switch server.configuration.jobs {
     case .passed(let host) where server.configuration.runsCommands:
-      // Without a host no job runs.
+      // Without a host no job runs, but one that has ended may be meant: a host knows it.
       pass(
         .commands(request), to: host.host(of: client.identity), on: stream, noInput: true,
-        withoutHost: result)
+        withoutHost: request.job.map(RunRequest.mayNameJob) == true ? nil : result)
     case .refused, .passed: close(stream, result)
     case .kept:
       guard let keeper = server.keeper, let job = request.job else {

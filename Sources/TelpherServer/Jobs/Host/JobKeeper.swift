@@ -237,10 +237,6 @@ final class JobKeeper {
     }.sorted { $0.id < $1.id }
   }
 
-  /// The fewest digits that are accepted as the beginning of a job's id. Fewer digits could also be
-  /// the number of a command in `ps`, or a mistyped name.
-  private static let shortestBeginning = 8
-
   /// Sends a signal to all processes of a job, or ends the job.
   ///
   /// - Returns: the answer for the client.
@@ -269,12 +265,12 @@ final class JobKeeper {
     guard let reference else { preconditionFailure("a valid request has it") }
     if let job = jobs[reference] ?? names[reference].flatMap({ jobs[$0] }) { return job }
     let matches =
-      reference.utf8.count < Self.shortestBeginning
+      reference.utf8.count < RunRequest.shortestBeginning
       ? [] : jobs.keys.filter { $0.hasPrefix(reference) }.sorted()
     guard let first = matches.first, let job = jobs[first] else {
       throw Refusal(
         .failed,
-        "there is no job '\(reference)'; a job is named by its name, its id, or at least \(Self.shortestBeginning) digits of its id"
+        "there is no job '\(reference)'; a job is named by its name, its id, or at least \(RunRequest.shortestBeginning) digits of its id"
       )
     }
     guard matches.count == 1 else {

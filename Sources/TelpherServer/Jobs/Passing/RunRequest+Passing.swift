@@ -4,6 +4,16 @@ internal import TelpherTransport
 internal import TelpherWire
 
 extension RunRequest {
+  /// The fewest digits that are accepted as the beginning of a job's id. Fewer digits could also be
+  /// the number of a command in `ps`, or a mistyped name.
+  static let shortestBeginning = 8
+
+  /// Whether `reference` can mean a durable job, and not only a command of `ps`.
+  static func mayNameJob(_ reference: String) -> Bool {
+    isJobReference(reference)
+      && (reference.utf8.count >= shortestBeginning || Int(reference) == nil)
+  }
+
   /// The request for the job host, with what belongs to this server: the environment that its
   /// commands start with, and its working directory. The host has neither.
   ///
