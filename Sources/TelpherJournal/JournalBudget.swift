@@ -46,6 +46,17 @@ package final class JournalBudget: Sendable {
     }
   }
 
+  /// The bytes that each journal may use at the moment, by the job's id.
+  package func sizes() throws(JournalError) -> [[UInt8]: UInt64] {
+    do throws(ErrorNumber) {
+      return try slots().reduce(into: [:]) { sizes, slot in
+        if !slot.isFree { sizes[slot.name] = slot.bytes }
+      }
+    } catch {
+      throw JournalError(error, "read 'journals' in '\(jobs)'")
+    }
+  }
+
   /// Takes `bytes` for a new journal and returns the number of its slot. Throws `noRoom` if the
   /// limit would be exceeded even after the slots of removed folders were freed.
   func claim(_ name: [UInt8], bytes: UInt64) throws(JournalError) -> Int {

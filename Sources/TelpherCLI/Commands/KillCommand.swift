@@ -8,9 +8,9 @@ struct KillCommand: AsyncParsableCommand {
     commandName: "kill",
     abstract: "Ends commands and durable jobs of a server, with all their processes.",
     discussion: """
-      An ID is one that 'telpher ps' shows, or a durable job ('telpher jobs'): its id, a unique \
-      beginning of it with 8 digits or more, or its name. Without -s a command is ended as at its \
-      --timeout: SIGTERM, and SIGKILL after its --grace. The exit status is 0 if all commands were \
+      An ID is one that 'telpher ps' shows. For a durable job ('telpher jobs'), give \
+      \(JobOptions.referenceRule). Without -s, telpher ends a command as at its \
+      --timeout: with SIGTERM, and SIGKILL after its --grace. The exit status is 0 if all commands were \
       found and still ran, else 1; a message says which was not found or has ended.
       """)
 

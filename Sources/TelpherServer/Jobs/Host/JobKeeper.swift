@@ -18,6 +18,10 @@ final class JobKeeper {
   private var names: [String: String] = [:]
   /// The ids whose folders are being removed.
   private var removing: Set<String> = []
+  /// When the jobs to remove were last looked for, on the loop's clock, and how long that is enough:
+  /// an hour is little beside the week for which jobs are kept. In nanoseconds.
+  private var lastSurplus: UInt64 = 0
+  private static let surplusInterval: UInt64 = 3_600_000_000_000
 
   /// - Parameter stored: the jobs of an earlier host.
   init(_ folder: JobsFolder, _ stored: [StoredJob], server: ServerCore, loop: any EventLoop) {
@@ -31,6 +35,7 @@ final class JobKeeper {
       }
       add(KeptJob(job, on: loop))
     }
+    removeSurplus()
   }
 
   private func add(_ job: KeptJob) {
@@ -81,6 +86,31 @@ final class JobKeeper {
         stream.finish(success(job))
       }
     }
+  }
+
+  /// Removes the jobs that `JobRetention` does not keep.
+  private func removeSurplus() {
+    lastSurplus = loop.now
+    let budget = folder.budget
+    workers.perform {
+      (try? budget.sizes()) ?? [:]
+    } then: { [self] sizes in
+      let ended = jobs.values.compactMap { job in
+        job.endedMS.map {
+          JobRetention.Ended(id: job.id, endedMS: $0, bytes: sizes[job.claim.idBytes] ?? 0)
+        }
+      }
+      let surplus = JobRetention.surplus(of: ended, now: JobClaim.now, space: budget.totalBytes)
+      for job in surplus.compactMap({ jobs[$0] }) {
+        server.log("a job that ended long ago is removed", ["job": "\(job.id)"])
+        removeUnneeded(job)
+      }
+    }
+  }
+
+  /// The same, if the last time is long ago: nothing else ends a job's age while no job ends.
+  private func removeSurplusIfDue() {
+    if loop.now - lastSurplus > Self.surplusInterval { removeSurplus() }
   }
 
   /// Removes a job that has ended, which no client needs any more.
@@ -199,6 +229,7 @@ final class JobKeeper {
   func handle(
     _ request: JobRequest, noInput: Bool, on stream: StreamID, of connection: ServerConnection
   ) throws(Refusal) -> Opened {
+    removeSurplusIfDue()
     switch request.operation {
     case .jobs:
       let records = jobs.values.compactMap(\.record).sorted {
@@ -270,7 +301,7 @@ final class JobKeeper {
     guard let first = matches.first, let job = jobs[first] else {
       throw Refusal(
         .failed,
-        "there is no job '\(reference)'; a job is named by its name, its id, or at least \(RunRequest.shortestBeginning) digits of its id"
+        "there is no job '\(reference)' (jobs are removed a week after their end); a job is named by its name, its id, or at least \(RunRequest.shortestBeginning) digits of its id"
       )
     }
     guard matches.count == 1 else {
@@ -322,12 +353,13 @@ final class JobKeeper {
     let (folder, id) = (folder, job.id)
     workers.perform {
       Result { () throws(JobsFolder.Failure) in try folder.record(result, of: id) }
-    } then: { [server] written in
+    } then: { [self] written in
       if case .failure(let failure) = written {
         server.log(
           "the result of a job is not on disk", ["job": "\(id)", "why": "\(failure.message)"])
       }
       job.didRecord(result)
+      removeSurplus()
       server.checkIdle()
     }
   }

@@ -163,21 +163,31 @@ package struct JobsFolder: Sendable {
   private func stored(_ claim: JobClaim) -> StoredJob {
     let state = JobFile.read(file(claim.id, "state"))
     if case .value(let bytes) = state, let result = try? CloseResult.decode(bytes) {
-      return StoredJob(claim: claim, result: result)
+      return StoredJob(
+        claim: claim, result: result,
+        endedMS: Self.modificationMS(file(claim.id, "state")) ?? JobClaim.now)
     }
-    return StoredJob(claim: claim, result: claim.unknownResult(totals(claim.id)))
+    let result = claim.unknownResult(totals(claim.id))
+    // Its age counts from now on. Without the file it is the same for the next host.
+    try? record(result, of: claim.id)
+    return StoredJob(claim: claim, result: result, endedMS: JobClaim.now)
+  }
+
+  /// When a file or a folder was changed last, in milliseconds since 1970; nil if that is unknown.
+  private static func modificationMS(_ path: SystemString) -> Int64? {
+    var status = stat()
+    guard path.withCString({ stat($0, &status) }) == 0 else { return nil }
+    return Int64(status.st_mtim.tv_sec) * 1_000 + Int64(status.st_mtim.tv_nsec) / 1_000_000
   }
 
   /// A job whose claim can't be read.
   private func unreadable(_ id: String, _ why: String) -> StoredJob {
-    var status = stat()
-    let hasStatus = folder(id).withCString { stat($0, &status) } == 0
     let claim = JobClaim(
-      unreadable: id, createdMS: hasStatus ? Int64(status.st_mtim.tv_sec) * 1_000 : 0)
+      unreadable: id, createdMS: Self.modificationMS(folder(id)) ?? JobClaim.now)
     var result = claim.unknownResult(totals(id))
     let fault = "the claim of the job can't be read: \(why)"
     result.message = fault
-    return StoredJob(claim: claim, result: result, fault: fault)
+    return StoredJob(claim: claim, result: result, endedMS: claim.createdMS, fault: fault)
   }
 
   private func totals(_ id: String) -> JournalOffsets {
@@ -200,6 +210,8 @@ package struct StoredJob: Sendable {
   let claim: JobClaim
   /// Its result; `unknown` if its end was not seen.
   let result: CloseResult
+  /// When it ended, or when its end was found not to have been seen, in milliseconds since 1970.
+  let endedMS: Int64
   /// Why its claim can't be read; nil if it was.
   var fault: String?
 }

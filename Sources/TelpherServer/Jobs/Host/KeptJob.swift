@@ -20,7 +20,7 @@ final class KeptJob: JournalOutletDelegate {
     /// The command runs, or its last output is being written. Next: ended.
     case running(CommandJob)
     /// The job has ended; if its end was not seen, the result is `unknown`. Final.
-    case ended(CloseResult)
+    case ended(CloseResult, atMS: Int64)
     /// The command was not started, and nothing of the job is left. Final.
     case gone(CloseResult)
   }
@@ -87,8 +87,11 @@ final class KeptJob: JournalOutletDelegate {
     isUnneeded = { _ in }
     startedAt = loop.now
     isClaimed = true
-    state = .ended(stored.result)
+    state = .ended(stored.result, atMS: stored.endedMS)
   }
+
+  /// When it ended, in milliseconds since 1970; nil if it has not, or if nothing of it is left.
+  var endedMS: Int64? { if case .ended(_, let time) = state { time } else { nil } }
 
   /// Whether its result is not known yet.
   var isLive: Bool {
@@ -195,7 +198,7 @@ final class KeptJob: JournalOutletDelegate {
 
   /// The result is on disk.
   func didRecord(_ result: CloseResult) {
-    state = .ended(result)
+    state = .ended(result, atMS: JobClaim.now)
     outlet = nil
     // The end of the stream that it belongs to calls that itself.
     guard isAbandoned else { return endFollowers(result) }
@@ -237,7 +240,7 @@ final class KeptJob: JournalOutletDelegate {
     if hasStarted { follower.jobDidStart() }
     switch state {
     case .claiming, .starting, .running: followers[ObjectIdentifier(follower)] = follower
-    case .ended(let result), .gone(let result): follower.jobDidEnd(with: result)
+    case .ended(let result, _), .gone(let result): follower.jobDidEnd(with: result)
     }
   }
 
@@ -353,7 +356,7 @@ final class KeptJob: JournalOutletDelegate {
       record.pid = command.pid
       record.runMS = Int64((loop.now - startedAt) / 1_000_000)
       record.bytes = command.counts
-    case .ended(var result):
+    case .ended(var result, _):
       record.state = result.result == .unknown ? .unknown : .finished
       record.bytes = result.bytes
       record.runMS = result.wallMS.map { Int64($0) }
