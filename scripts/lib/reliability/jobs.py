@@ -11,8 +11,9 @@ import subprocess
 import sys
 import time
 
+import wire
 from files import small_disk
-from harness import HANG, check, end, peak_mib, processes_with, promise, until
+from harness import HANG, Broken, check, end, peak_mib, processes_with, promise, until
 
 PROXY = (pathlib.Path(__file__).resolve().parents[3]
          / "Tests/TelpherCLITests/Jobs/Programs/cutting_proxy.py")
@@ -177,3 +178,70 @@ def repeated_job(lab):
             server.wait()
     total = len(marks.read_text().split()) if marks.exists() else 0
     return f"{rounds} kills: {total} commands ran once, none twice"
+
+
+def ask(server, request):
+    """Sends a request about a job, again if its connection breaks, and returns the result."""
+    limit = time.monotonic() + HANG
+    while time.monotonic() < limit:
+        try:
+            with wire.Client(str(server.path)) as client:
+                result, _ = client.call(request)
+        except (OSError, wire.Ended):
+            continue
+        if result["result"] != "reset":
+            return result
+    raise Broken("the request was never answered")
+
+
+@promise(
+    "Whatever is killed while a job runs, its id never runs twice, and its status is never made up.",
+    "kill -9 of the server, of the process that keeps the jobs, or of an attached client at a random "
+    "moment (200 times, 12 with --quick); the same request again; then the status, the output and "
+    "the number of runs",
+    "TelpherCLITests/Jobs/ManyJobsTests.swift")
+def killed_at_random(lab):
+    rounds = lab.of(200, 12)
+    choose = random.Random(17)
+    expected = subprocess.run(["seq", "200000"], capture_output=True).stdout
+    marks = lab.path("runs")
+    counts = {"server": 0, "job host": 0, "client": 0}
+    unknown = 0
+    with job_server(lab) as serve:
+        server = serve()
+        for number in range(rounds):
+            job = f"{choose.getrandbits(128):032x}"
+            request = {"op": "run", "job": job, "detach": True, "argv": [
+                "sh", "-c", f"echo {number} >>{marks}; seq 100000; sleep 0.05; seq 100001 200000; exit 7"]}
+            ask(server, request)
+            client = lab.start([lab.program, "attach", "--on", f"unix:{server.path}", job],
+                               name="client", stdout=subprocess.DEVNULL)
+            victim = choose.choice(sorted(counts))
+            counts[victim] += 1
+            time.sleep(choose.uniform(0, 0.06))
+            if victim == "server":
+                server.kill()
+                server.wait()
+                server = serve()
+            elif victim == "client":
+                client.kill()
+            else:
+                end(hosts(lab), signal.SIGKILL)
+            again = ask(server, request)
+            ended = lab.telpher("wait", job, on=f"unix:{server.path}")
+            shown = lab.telpher("logs", job, on=f"unix:{server.path}")
+            runs = marks.read_text().split().count(str(number))
+            check(runs == 1, f"round {number}: the command ran {runs} times ({victim})")
+            if ended.returncode == 7:
+                check(shown.stdout == expected, f"round {number}: the output differs ({victim})")
+            else:
+                check(victim == "job host" and ended.returncode == 125
+                      and again["result"] == "unknown",
+                      f"round {number}: status {ended.returncode}, {again} ({victim})")
+                check(expected.startswith(shown.stdout), f"round {number}: the output differs")
+                unknown += 1
+            client.wait(HANG)
+            client.close()
+            lab.telpher("forget", job, on=f"unix:{server.path}")
+    return (f"{', '.join(f'{count} times the {name}' for name, count in sorted(counts.items()))}: "
+            f"each command ran once; {unknown} ends were reported as unknown, the others exactly")
