@@ -21,7 +21,8 @@ struct SuitesCommand: AsyncParsableCommand {
   var quick = false
 
   @Option(
-    help: ArgumentHelp("Turns for each contestant (default: 5, with --quick 3).", valueName: "n"))
+    help: ArgumentHelp(
+      "Turns for each contestant (default: 3, in a full run of far 5).", valueName: "n"))
   var rounds: Int?
 
   @Option(help: ArgumentHelp("Write all figures as JSON to this file.", valueName: "file"))

@@ -16,7 +16,7 @@ final class Bench: Sendable {
   /// - Throws: `Failure` if the folder cannot be created.
   init(isQuick: Bool, rounds: Int?) throws(Failure) {
     self.isQuick = isQuick
-    self.rounds = rounds ?? (isQuick ? 3 : 5)
+    self.rounds = rounds ?? 3
     folder = try PrivateFolder(in: "/tmp")
     programs = Self.ownFolder()
   }

@@ -62,6 +62,9 @@ struct FarSuite: Suite {
     /// The daemon, and the port that leads to it over the distance.
     let rsync: (daemon: RsyncDaemon, port: UInt16)?
 
+    /// The aims of this suite are medians of five turns.
+    private var rounds: Int { max(bench.rounds, bench.pick(5, quick: 1)) }
+
     /// ssh sends at most 2 MiB per round trip and would take very long, so it transfers only a
     /// tenth of the bytes.
     private static let partForSSH = 10
@@ -86,7 +89,7 @@ struct FarSuite: Suite {
         let line = up ? "\(source) | \(far)" : "\(far) | \(sink)"
         return Sample(Double(part) / Double(try Program.time(["sh", "-c", line])))
       }
-      return await bench.compare(comparison)
+      return await bench.compare(comparison, rounds: rounds)
     }
 
     /// Compares `put` or `get` of files with a raw stream of as many bytes.
@@ -133,7 +136,7 @@ struct FarSuite: Suite {
       }
       guard let (daemon, port) = rsync else {
         comparison.leaveOut("rsync", because: RsyncDaemon.absence ?? "")
-        return await bench.compare(comparison)
+        return await bench.compare(comparison, rounds: rounds)
       }
       comparison.add("rsync", baseline: baseline) { [folder] in
         try await measure(set) { copy in
@@ -145,7 +148,7 @@ struct FarSuite: Suite {
             of: up ? daemon.copy(here + slash, there) : daemon.copy(there + slash, here))
         }
       }
-      return await bench.compare(comparison)
+      return await bench.compare(comparison, rounds: rounds)
     }
 
     private func measure(

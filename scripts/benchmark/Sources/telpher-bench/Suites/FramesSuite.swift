@@ -17,7 +17,7 @@ struct FramesSuite: Suite {
       echoes.forEach { $1.program.stop() }
       servers.forEach { $0.stop() }
     }
-    let seconds = bench.pick(3, quick: 0.2)
+    let seconds = bench.pick(2, quick: 0.2)
     var results: [ComparisonResult] = []
     for (connections, depth) in bench.pick(
       [(1, 1), (64, 1), (1_000, 1), (64, 32)], quick: [(64, 1)])

@@ -5,7 +5,7 @@ struct HeapSuite: Suite {
 
   func run(_ bench: Bench) async throws -> [ComparisonResult] {
     var results: [ComparisonResult] = []
-    let count = bench.pick(4_000, quick: 100)
+    let count = bench.pick(2_000, quick: 100)
     for heap in bench.pick([20, 200, 800], quick: [20, 200]) {
       let servers = try ServerProgram.launchers(bench, heap: heap)
       defer { servers.forEach { $0.stop() } }

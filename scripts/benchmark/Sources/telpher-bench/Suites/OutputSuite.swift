@@ -25,7 +25,7 @@ struct OutputSuite: Suite {
   ) async -> ComparisonResult {
     let way = overUnix ? "a Unix socket" : "TCP"
     var comparison = Comparison("written \(kibibytes) KiB at a time, over \(way)", unit: "GB/s")
-    let bytes = bench.pick(4 << 30, quick: 128 << 20)
+    let bytes = bench.pick(2 << 30, quick: 128 << 20)
     let command = OutputLoad.command(bytes: bytes, block: kibibytes << 10)
     comparison.setLimit {
       let limit = [bench.program("bench-copy-c"), overUnix ? "unix" : "tcp"]
