@@ -236,7 +236,13 @@ let package = Package(
       exclude: ["Classic/Programs", "Jobs/Programs", "TLS/Programs"], swiftSettings: strict),
     .testTarget(
       name: "TelpherProcessTests",
-      dependencies: ["CTelpherSys", "TelpherProcess", "TelpherTransport"], swiftSettings: strict),
+      dependencies: [
+        "CTelpherSys", "CTelpherTestSupport", "TelpherFileStore", "TelpherProcess",
+        "TelpherTransport",
+      ],
+      swiftSettings: strict),
+    // Makes a system call fail on one thread.
+    .target(name: "CTelpherTestSupport", path: "Tests/CTelpherTestSupport"),
     .testTarget(
       name: "TelpherSocketsTests", dependencies: ["CTelpherSys", "TelpherSockets"],
       swiftSettings: strict),

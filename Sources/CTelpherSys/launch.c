@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -217,10 +216,6 @@ CHILD_SIDE static void run_child(void *argument) {
 
 // ---- In the parent ----
 
-// Whether clone3 has failed once: with ENOSYS on an old kernel, with EPERM or ENOSYS because of a
-// container's filter, or with E2BIG or EINVAL on a kernel without CLONE_INTO_CGROUP.
-static atomic_bool clone3_refused;
-
 CHILD_SIDE struct telpher_launched telpher_launch(const struct telpher_launch *request) {
   // The child's calls nest only a few levels deep, with few variables each.
   __attribute__((aligned(16))) char stack[16 * 1024];
@@ -235,7 +230,7 @@ CHILD_SIDE struct telpher_launched telpher_launch(const struct telpher_launch *r
   unsigned long all = ~0UL, before;
   call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof all);
 
-  if (!request->without_clone3 && !atomic_load_explicit(&clone3_refused, memory_order_relaxed)) {
+  if (!request->avoids_clone3) {
     struct clone_args arguments = {
         .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
         .pidfd = (uint64_t)(uintptr_t)&pid_descriptor,
@@ -250,7 +245,7 @@ CHILD_SIDE struct telpher_launched telpher_launch(const struct telpher_launch *r
     pid = clone_calling(
         SYS_clone3, (long)&arguments, sizeof arguments, 0, run_child, &child);
     if (pid == -ENOSYS || pid == -EPERM || pid == -E2BIG || pid == -EINVAL) {
-      atomic_store_explicit(&clone3_refused, 1, memory_order_relaxed);
+      launched.clone3_refused = 1;
       pid = -ENOSYS;
     } else if (pid > 0 && !child.began && request->control_group >= 0) {
       // The kernel killed the child: a newer kernel (seen with 6.18) mistakes a child that starts

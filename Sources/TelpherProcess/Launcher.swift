@@ -1,5 +1,6 @@
 internal import CTelpherSys
 internal import Glibc
+internal import Synchronization
 public import TelpherTransport
 
 /// Starts processes and can end all processes that come from one. May be used from any thread. A
@@ -18,16 +19,14 @@ public final class Launcher: Sendable {
     case descendants
   }
 
-  /// Options for tests and measurements.
-  package struct Options: Sendable {
-    /// Act as if clone3(2) were refused: the child itself enters its control group.
-    package var withoutClone3 = false
-    /// The number of idle control groups to keep. Nil derives it from the descriptor limit.
-    package var idleGroups: Int?
-    package init(withoutClone3: Bool = false, idleGroups: Int? = nil) {
-      self.withoutClone3 = withoutClone3
-      self.idleGroups = idleGroups
-    }
+  /// Whether the kernel has refused clone3(2). The next launches do not try it again: they use
+  /// clone(2), and the child itself enters its control group.
+  final class Clone3: Sendable {
+    private let isRefused = Atomic(false)
+
+    var mayWork: Bool { !isRefused.load(ordering: .relaxed) }
+
+    func wasRefused() { isRefused.store(true, ordering: .relaxed) }
   }
 
   /// The children that were not waited for yet.
@@ -40,7 +39,7 @@ public final class Launcher: Sendable {
   let resources = ResourceGroups()
   let nullDevice: Int32
   private let softDescriptorLimit: UInt64?
-  private let options: Options
+  private let clone3 = Clone3()
 
   /// Creates a launcher.
   ///
@@ -53,17 +52,8 @@ public final class Launcher: Sendable {
   ///   dismisses it.
   /// - Throws: `TransportError` if `scope` is `.cgroup` and control groups are not available (with
   ///   the reason), if /dev/null can't be opened, or if the guard can't be started.
-  public convenience init(
+  public init(
     scope: Scope = .automatic, softDescriptorLimit: UInt64? = nil, endsWithProcess: Bool = false
-  ) throws(TransportError) {
-    try self.init(
-      scope: scope, softDescriptorLimit: softDescriptorLimit, endsWithProcess: endsWithProcess,
-      options: Options())
-  }
-
-  package init(
-    scope: Scope, softDescriptorLimit: UInt64? = nil, endsWithProcess: Bool = false,
-    options: Options
   ) throws(TransportError) {
     telpher_keep_child_status()
     let nullDevice = telpher_open_at(AT_FDCWD, "/dev/null", O_RDWR)
@@ -72,7 +62,7 @@ public final class Launcher: Sendable {
     do throws(TransportError) {
       groups =
         scope == .descendants
-        ? nil : try Self.usableGroups(nullDevice: nullDevice, options: options)
+        ? nil : try Self.usableGroups(nullDevice: nullDevice, clone3)
     } catch {
       guard scope == .automatic else {
         close(nullDevice)
@@ -90,7 +80,6 @@ public final class Launcher: Sendable {
     self.nullDevice = nullDevice
     self.groups = groups
     self.softDescriptorLimit = softDescriptorLimit
-    self.options = options
   }
 
   deinit { close(nullDevice) }
@@ -151,7 +140,7 @@ public final class Launcher: Sendable {
       launched = try Self.launch(
         image, stdio: pipes.child, group: group, limited: limited, directory: request.directory,
         apart: Self.apart(request, group), tag: (tag ?? 0, tags.hardLimit),
-        limits: limits(for: request), niceness: request.limits.niceness, options: options)
+        limits: limits(for: request), niceness: request.limits.niceness, clone3)
     } catch {
       children.didLaunch(launch, nil)
       if let guardSlot { commandGuard?.free(guardSlot) }
@@ -234,9 +223,9 @@ public final class Launcher: Sendable {
   /// Creates the pool and tests it by starting a child in a group. No other check covers everything
   /// that may forbid that.
   private static func usableGroups(
-    nullDevice: Int32, options: Options
+    nullDevice: Int32, _ clone3: Clone3
   ) throws(TransportError) -> ControlGroupPool {
-    let pool = try ControlGroupPool(idleLimit: options.idleGroups)
+    let pool = try ControlGroupPool(idleLimit: ControlGroupPool.idleLimitByDescriptors())
     let failure: Int32
     do {
       let group = try pool.acquire()
@@ -244,8 +233,7 @@ public final class Launcher: Sendable {
       let image = try LaunchImage(SpawnRequest(arguments: ["/dev/null/"], environment: [:]))
       let launched = try launch(
         image, stdio: (nullDevice, nullDevice, nullDevice), group: group, limited: nil,
-        directory: nil, apart: TELPHER_APART_GROUP, tag: (0, 0), limits: [], niceness: nil,
-        options: options)
+        directory: nil, apart: TELPHER_APART_GROUP, tag: (0, 0), limits: [], niceness: nil, clone3)
       failure = launched.stage == TELPHER_STAGE_EXECUTE ? 0 : launched.error
       pool.giveBack(group)
     } catch let error as ErrorNumber {
@@ -274,7 +262,7 @@ public final class Launcher: Sendable {
   private static func launch(
     _ image: borrowing LaunchImage, stdio: (Int32, Int32, Int32), group: ControlGroup?,
     limited: ResourceGroup?, directory: SystemString?, apart: telpher_apart, tag: (UInt64, UInt64),
-    limits: [telpher_limit], niceness: Int32?, options: Options
+    limits: [telpher_limit], niceness: Int32?, _ clone3: Clone3
   ) throws(SpawnError) -> telpher_launched {
     var request = telpher_launch(
       candidates: image.candidates, arguments: image.arguments,
@@ -282,13 +270,13 @@ public final class Launcher: Sendable {
       directory: nil, stdio: stdio,
       control_group: group?.folder ?? -1, entrances: nil, entrance_count: 0,
       apart: apart,
-      without_clone3: options.withoutClone3 ? 1 : 0, limits: nil,
+      avoids_clone3: clone3.mayWork ? 0 : 1, limits: nil,
       limit_count: limits.count, sets_niceness: niceness == nil ? 0 : 1, niceness: niceness ?? 0,
       tag: tag.0, tag_limit: tag.1)
     func launch(_ entrances: UnsafeBufferPointer<Int32>?) -> telpher_launched {
       request.entrances = entrances?.baseAddress
       request.entrance_count = entrances?.count ?? 0
-      return limits.withUnsafeBufferPointer { limits in
+      let launched = limits.withUnsafeBufferPointer { limits in
         request.limits = limits.baseAddress
         guard let directory else { return telpher_launch(&request) }
         return directory.withCString { directory in
@@ -296,6 +284,8 @@ public final class Launcher: Sendable {
           return telpher_launch(&request)
         }
       }
+      if launched.clone3_refused != 0 { clone3.wasRefused() }
+      return launched
     }
     guard let limited else { return launch(nil) }
     return try limited.withEntrances(all: false, launch)

@@ -33,12 +33,7 @@ final class UVLaunch {
       result = .failure(SpawnError(stage: .resources, errno: ECANCELED, message: reason))
       return loop.callLater { [self] in finish() }
     }
-    switch loop.launchSite {
-    case .loopThread:
-      loop.callLater { [self] in
-        launch()
-        finish()
-      }
+    switch loop.launchMethod {
     case .uvSpawn:
       loop.callLater { [self] in
         spawn()

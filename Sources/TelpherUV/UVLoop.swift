@@ -15,15 +15,12 @@ public import TelpherTransport
 /// the thread that `work.isCurrent` names: the loop's thread, or after its end the thread that
 /// runs the late jobs.
 public final class UVLoop: EventLoop, @unchecked Sendable {
-  /// Selects the thread that launches children. A launch blocks its thread until the child has
-  /// executed its program, for about a third of a millisecond.
-  public enum LaunchSite: Sendable {
-    /// The loop's thread. The other streams of the loop wait during a launch.
-    case loopThread
-    /// libuv's worker threads. The loop does not wait, but each launch costs two switches between
-    /// threads.
+  /// Selects what launches children. A launch blocks its thread until the child has executed its
+  /// program, for about a third of a millisecond.
+  public enum LaunchMethod: Sendable {
+    /// The launcher, on libuv's worker threads, so that the loop does not wait.
     case workerThreads
-    /// The loop's thread, with libuv's uv_spawn. It forks, so it takes longer the more memory this
+    /// libuv's uv_spawn, on the loop's thread. It forks, so it takes longer the more memory this
     /// process uses. It does not support control groups, so the launcher must have the scope
     /// `descendants`.
     case uvSpawn
@@ -42,8 +39,8 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
   let idle: UnsafeMutablePointer<uv_idle_t>
   /// Starts children. Never changes; it is Sendable itself.
   let launcher: Launcher?
-  /// The thread that launches children. Never changes.
-  let launchSite: LaunchSite
+  /// What launches children. Never changes.
+  let launchMethod: LaunchMethod
 
   /// The work to do on the thread, and which thread that is. Never changes. Its methods say from
   /// which thread they may be called.
@@ -67,18 +64,18 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - launcher: Starts this loop's children. Without a launcher, `spawn` fails.
-  ///   - launchSite: The thread that launches children.
+  ///   - launchMethod: What launches children.
   /// - Throws: `TransportError` if the system has no descriptors, memory or threads left.
   public init(
-    launcher: Launcher? = nil, launchSite: LaunchSite = .workerThreads
+    launcher: Launcher? = nil, launchMethod: LaunchMethod = .workerThreads
   ) throws(TransportError) {
     Self.ignoreBrokenPipes
     self.launcher = launcher
-    self.launchSite = launchSite
+    self.launchMethod = launchMethod
     precondition(
-      launchSite != .uvSpawn || launcher?.killScope != .cgroup,
+      launchMethod != .uvSpawn || launcher?.killScope != .cgroup,
       "uv_spawn starts nothing in a control group")
-    if launchSite == .uvSpawn { Launcher.keepDescriptorsFromChildren() }
+    if launchMethod == .uvSpawn { Launcher.keepDescriptorsFromChildren() }
     raw = .allocate(capacity: 1)
     alarm = .allocate(capacity: 1)
     check = .allocate(capacity: 1)
@@ -128,7 +125,7 @@ public final class UVLoop: EventLoop, @unchecked Sendable {
       for handle in ownHandles {
         handle.pointee.data = nil
       }
-      if launcher != nil && launchSite == .workerThreads { startWorkerThreads() }
+      if launcher != nil && launchMethod == .workerThreads { startWorkerThreads() }
       let retained = Unmanaged.passRetained(self)
       status = uv_thread_create(&thread, loopThreadMain, retained.toOpaque())
       if status == 0 { return 0 }

@@ -20,9 +20,9 @@ struct UVBackend: Backend {
     if launcher.killScope == .descendants || Launcher.isInit {
       reapOrphans = { launcher.reapOrphans() }
     }
-    let site = spawn == .uv ? UVLoop.LaunchSite.uvSpawn : .workerThreads
+    let method = spawn == .uv ? UVLoop.LaunchMethod.uvSpawn : .workerThreads
     let loops: [any EventLoop] = try (0..<count).map { _ in
-      try UVLoop(launcher: launcher, launchSite: site)
+      try UVLoop(launcher: launcher, launchMethod: method)
     }
     return ServerParts(
       loops: loops, reapOrphans: reapOrphans, sharesSockets: true, shutDown: { launcher.shutDown() }

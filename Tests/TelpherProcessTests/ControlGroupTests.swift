@@ -69,10 +69,14 @@ extension ProcessTests {
     }
 
     @Test func aGroupAboveTheIdleLimitIsRemoved() throws {
-      let launcher = try Launcher(scope: .cgroup, options: .init(idleGroups: 0))
-      let folder = try folder(ofGroup: try launcher.run(Self.ownGroup).output)
-      #expect(access(folder, F_OK) != 0)
-      launcher.shutDown()
+      let pool = try ControlGroupPool(idleLimit: 1)
+      let (first, second) = (try pool.acquire(), try pool.acquire())
+      pool.giveBack(first)
+      pool.giveBack(second)
+      #expect(faccessat(pool.folder, first.name, F_OK, 0) == 0)
+      #expect(faccessat(pool.folder, second.name, F_OK, 0) != 0)
+      #expect(try pool.acquire() === first)
+      pool.shutDown()
     }
 
     @Test func aGroupWithSurvivorsIsRemovedAfterTheyEnd() throws {

@@ -1,5 +1,7 @@
 import CTelpherSys
+import CTelpherTestSupport
 import Glibc
+import TelpherFileStore
 import TelpherProcess
 import TelpherTransport
 
@@ -11,9 +13,27 @@ let scopes: [Launcher.Scope] =
 /// The scopes, each with and without clone3.
 let launchers: [(Launcher.Scope, Bool)] = scopes.flatMap { [($0, false), ($0, true)] }
 
-/// Makes a launcher. It acts as if clone3 were refused if `withoutClone3` is true.
+/// Makes a launcher. If `withoutClone3` is true, the kernel has refused clone3 at its first launch.
 func makeLauncher(_ scope: Launcher.Scope, withoutClone3: Bool = false) throws -> Launcher {
-  try Launcher(scope: scope, options: .init(withoutClone3: withoutClone3))
+  guard withoutClone3 else { return try Launcher(scope: scope) }
+  let made = Monitor<Result<Launcher, any Error>?>(nil)
+  // The filter of the pool's only thread ends with the thread.
+  try WorkerPool(limit: 1).run {
+    let result = Result {
+      let error = refuse_clone3()
+      guard error == 0 else { throw TransportError("filter clone3", errno: error) }
+      let launcher = try Launcher(scope: scope)
+      _ = try launcher.run(shell: "true")
+      return launcher
+    }
+    made.withLock { $0 = result }
+    made.signal()
+  }
+  return try made.wait(until: nil) {
+    $0 == nil
+  } then: {
+    $0!
+  }.get()
 }
 
 /// How many seconds to wait for a condition before the test fails: far more than it takes.

@@ -32,7 +32,7 @@ package enum SystemBackend: String, Sendable, CaseIterable {
     case .uvWalks: try UVLoop(launcher: startsPrograms ? Launcher(scope: .descendants) : nil)
     case .uvSpawn:
       try UVLoop(
-        launcher: startsPrograms ? Launcher(scope: .descendants) : nil, launchSite: .uvSpawn)
+        launcher: startsPrograms ? Launcher(scope: .descendants) : nil, launchMethod: .uvSpawn)
     case .nio: NIOLoop(launcher: startsPrograms ? try SubprocessLauncher() : nil)
     }
   }

@@ -4,9 +4,9 @@ import TelpherTransport
 import TelpherUV
 import Testing
 
-/// Tests of children, with each launch site.
+/// Tests of children, with each way to launch them.
 @Suite(.timeLimit(.minutes(15))) struct ProcessTests {
-  static let sites: [UVLoop.LaunchSite] = [.loopThread, .workerThreads, .uvSpawn]
+  static let methods: [UVLoop.LaunchMethod] = [.workerThreads, .uvSpawn]
 
   /// What a child wrote, and how it ended.
   struct Outcome: Sendable {
@@ -16,11 +16,11 @@ import Testing
   }
 
   func run(
-    _ arguments: [String], input: Chunk? = nil, launchSite: UVLoop.LaunchSite
+    _ arguments: [String], input: Chunk? = nil, launchMethod: UVLoop.LaunchMethod
   ) async throws -> Outcome {
     let launcher = try Launcher(scope: .descendants)
     defer { launcher.shutDown() }
-    return try await withLoop(launcher: launcher, launchSite: launchSite) { loop in
+    return try await withLoop(launcher: launcher, launchMethod: launchMethod) { loop in
       await loop.run { done in
         let request = SpawnRequest(
           arguments: arguments, environment: ["PATH": "/usr/bin:/bin"],
@@ -60,18 +60,19 @@ import Testing
     }
   }
 
-  @Test(arguments: sites)
-  func theOutputAndExitOfAChildArrive(site: UVLoop.LaunchSite) async throws {
-    let outcome = try await run(["sh", "-c", "echo out; echo err >&2; exit 7"], launchSite: site)
+  @Test(arguments: methods)
+  func theOutputAndExitOfAChildArrive(method: UVLoop.LaunchMethod) async throws {
+    let outcome = try await run(
+      ["sh", "-c", "echo out; echo err >&2; exit 7"], launchMethod: method)
     #expect(outcome.text == "out\nerr\n")
     #expect(outcome.exit?.status == .exited(code: 7))
   }
 
-  @Test(arguments: sites)
-  func moreBytesThanAPipeHoldsPassThroughAChild(site: UVLoop.LaunchSite) async throws {
+  @Test(arguments: methods)
+  func moreBytesThanAPipeHoldsPassThroughAChild(method: UVLoop.LaunchMethod) async throws {
     let count = 8 << 20
     let outcome = try await run(
-      ["cat"], input: Chunk([UInt8](repeating: 65, count: count)), launchSite: site)
+      ["cat"], input: Chunk([UInt8](repeating: 65, count: count)), launchMethod: method)
     #expect(outcome.count == count)
     #expect(outcome.exit?.status == .exited(code: 0))
   }
@@ -92,11 +93,11 @@ import Testing
     }
   }
 
-  @Test(arguments: sites)
-  func launchingAMissingProgramFailsInALaterCallback(site: UVLoop.LaunchSite) async throws {
+  @Test(arguments: methods)
+  func launchingAMissingProgramFailsInALaterCallback(method: UVLoop.LaunchMethod) async throws {
     let launcher = try Launcher(scope: .descendants)
     defer { launcher.shutDown() }
-    try await withLoop(launcher: launcher, launchSite: site) { loop in
+    try await withLoop(launcher: launcher, launchMethod: method) { loop in
       let error: SpawnError? = await loop.run { done in
         var isInside = true
         loop.spawn(SpawnRequest(arguments: ["/nowhere/at/all"], environment: [:])) { result in

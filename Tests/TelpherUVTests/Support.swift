@@ -6,10 +6,10 @@ import TelpherUV
 
 /// Runs `body` with a loop, then shuts the loop down.
 func withLoop<Result>(
-  launcher: Launcher? = nil, launchSite: UVLoop.LaunchSite = .workerThreads,
+  launcher: Launcher? = nil, launchMethod: UVLoop.LaunchMethod = .workerThreads,
   _ body: (UVLoop) async throws -> Result
 ) async throws -> Result {
-  let loop = try UVLoop(launcher: launcher, launchSite: launchSite)
+  let loop = try UVLoop(launcher: launcher, launchMethod: launchMethod)
   let result: Result
   do {
     result = try await body(loop)

@@ -84,8 +84,8 @@ struct telpher_launch {
   size_t entrance_count;
   /// The child's process group, session and terminal.
   enum telpher_apart apart;
-  /// Whether to avoid clone3 even if it works. For tests and measurements.
-  int without_clone3;
+  /// Whether to avoid clone3, because an earlier launch has found that it is refused.
+  int avoids_clone3;
   const struct telpher_limit *limits;
   size_t limit_count;
   /// Whether to set the child's niceness (setpriority(2)), and the niceness.
@@ -106,6 +106,9 @@ struct telpher_launched {
   int pid;
   /// The child's pidfd, close-on-exec; the caller closes it.
   int pid_descriptor;
+  /// Whether clone3 has failed: with ENOSYS on an old kernel, with EPERM or ENOSYS because of a
+  /// container's filter, or with E2BIG or EINVAL on a kernel without CLONE_INTO_CGROUP.
+  int clone3_refused;
 };
 
 /// Launches a process. Returns once the child has executed its program or failed. A child that

@@ -36,10 +36,11 @@ final class ControlGroupPool: Sendable {
 
   /// Creates the server's group. First removes the empty groups of servers that have ended.
   ///
+  /// - Parameter idleLimit: the most idle groups to keep.
   /// - Throws: `TransportError` if control groups are not available: no version 2 hierarchy is
   ///   mounted, this process may not create a group, or the kernel has no cgroup.kill (Linux before
   ///   5.14).
-  init(idleLimit: Int? = nil) throws(TransportError) {
+  init(idleLimit: Int) throws(TransportError) {
     guard let own = ControlGroupMount.ownFolder() else {
       throw TransportError(.system, "no control group file system (version 2) is mounted")
     }
@@ -64,7 +65,7 @@ final class ControlGroupPool: Sendable {
     self.parent = parent
     self.name = name
     self.folder = folder
-    self.idleLimit = idleLimit ?? Self.idleLimitByDescriptors()
+    self.idleLimit = idleLimit
   }
 
   deinit {
@@ -132,7 +133,8 @@ final class ControlGroupPool: Sendable {
     }
   }
 
-  private static func idleLimitByDescriptors() -> Int {
+  /// How many idle groups a server keeps: each needs two descriptors.
+  static func idleLimitByDescriptors() -> Int {
     var soft: UInt64 = 0
     var hard: UInt64 = 0
     guard telpher_get_limit(telpher_limit_nofile, &soft, &hard) == 0 else { return 1 }

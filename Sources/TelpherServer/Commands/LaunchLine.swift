@@ -57,9 +57,6 @@ final class LaunchLine: TurnEndTask {
   /// A line without launches.
   init(loop: any EventLoop) { self.loop = loop }
 
-  /// The number of launches that wait.
-  var waitingCount: Int { lanes.values.reduce(0) { $0 + $1.waiting.count - $1.canceled } }
-
   /// Adds a launch to the line. `completion` is called once, unless `cancel` returns true, and
   /// never from within this call.
   ///

@@ -11,7 +11,7 @@ package import TelpherWire
 ///
 /// This type holds the lock, wakes the worker and notifies the loop; `PortState` decides.
 package final class TransferPort: Sendable {
-  private let monitor: Monitor<PortState>
+  let monitor: Monitor<PortState>
   /// Notifies the loop's side that it has work. Called from any thread.
   private let notifyLoop: @Sendable () -> Void
 
@@ -26,9 +26,6 @@ package final class TransferPort: Sendable {
     monitor = Monitor(PortState(windows: windows))
     self.notifyLoop = notifyLoop
   }
-
-  /// A copy of the current state.
-  var state: PortState { monitor.withLock { $0 } }
 
   // MARK: The worker's side
 

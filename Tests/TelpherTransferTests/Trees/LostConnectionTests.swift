@@ -22,7 +22,11 @@ import Testing
     init(atFirstAnswer body: @escaping @Sendable (TransferPort) -> Void) {
       let made = TransferPort { [unowned self] in
         _ = port.takeChanges()
-        let answers = port.state.queuedBytes > 0 || port.state.hasFinished(.index)
+        let answers =
+          switch port.nextOutgoing(.index) {
+          case .chunk, .finished: true
+          case .nothing: false
+          }
         let isFirst = isDone.withLock { isDone in
           defer { isDone = isDone || answers }
           return answers && !isDone

@@ -42,14 +42,20 @@ final class PortPair: Sendable {
 
   private func carry(from: TransferPort, to: TransferPort, isFirst: Bool) {
     for message in from.takeChanges().messages { try? to.deliver([message]) }
-    for channel in [Channel.index, .file] {
-      while case .chunk(let chunk, _) = from.nextOutgoing(channel) {
-        deliver(chunk, channel, to, isFirst)
+    for channel in [Channel.index, .file] { carry(channel, from: from, to: to, isFirst: isFirst) }
+  }
+
+  private func carry(
+    _ channel: Channel, from: TransferPort, to: TransferPort, isFirst: Bool
+  ) {
+    while true {
+      switch from.nextOutgoing(channel) {
+      case .chunk(let chunk, _): deliver(chunk, channel, to, isFirst)
+      case .finished:
+        if !isCut { to.deliverEnd(of: channel) }
+        return
+      case .nothing: return
       }
-    }
-    guard !isCut else { return }
-    for channel in [Channel.index, .file] where from.state.hasFinished(channel) {
-      to.deliverEnd(of: channel)
     }
   }
 

@@ -92,4 +92,7 @@ extension TransferPort {
     port.end(enough)
     return await result
   }
+
+  /// A copy of the current state. That a worker waits has no effect that the loop's side sees.
+  var state: PortState { monitor.withLock { $0 } }
 }

@@ -59,7 +59,7 @@ import Testing
       _ = try StreamFile(pipe.reading, name: "standard input").send(on: port, digest: .xxh128)
     } meanwhile: { port in
       try await eventually("it has begun") {
-        port.state.hasFinished(.index)
+        if case .finished = port.nextOutgoing(.index) { true } else { false }
       }
     }
     #expect(throws: FileError.self) { try result.get() }

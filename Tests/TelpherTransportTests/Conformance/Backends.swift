@@ -17,7 +17,7 @@ enum Backends {
     TransportUnderTest("uv, by uv_spawn") { count in
       try Rig(
         systemLoops: (0..<count).map { _ in
-          try UVLoop(launcher: try Launcher(scope: .descendants), launchSite: .uvSpawn)
+          try UVLoop(launcher: try Launcher(scope: .descendants), launchMethod: .uvSpawn)
         })
     },
     TransportUnderTest("nio") { count in

@@ -30,7 +30,7 @@ enum Backend: String, CaseIterable, Sendable, ExpressibleByArgument {
       let launcher = try Launcher(
         scope: byUVSpawn ? .descendants : .automatic, softDescriptorLimit: softLimit,
         endsWithProcess: true)
-      return try UVLoop(launcher: launcher, launchSite: byUVSpawn ? .uvSpawn : .workerThreads)
+      return try UVLoop(launcher: launcher, launchMethod: byUVSpawn ? .uvSpawn : .workerThreads)
     case .nio:
       return NIOLoop(
         launcher: try SubprocessLauncher(softDescriptorLimit: softLimit, endsWithProcess: true))

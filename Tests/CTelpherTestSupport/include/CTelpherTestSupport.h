@@ -1,0 +1,8 @@
+#ifndef CTELPHER_TEST_SUPPORT_H
+#define CTELPHER_TEST_SUPPORT_H
+
+/// Makes clone3(2) fail with ENOSYS on the calling thread and in all that it starts, for good, as a
+/// container's filter does. Returns 0, or an errno.
+int refuse_clone3(void);
+
+#endif
