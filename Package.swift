@@ -376,14 +376,17 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TelpherUVTests",
-      dependencies: ["CLibUV", "TelpherProcess", "TelpherTransport", "TelpherUV"],
+      dependencies: [
+        "CLibUV", "TelpherProcess", "TelpherSockets", "TelpherTransport", "TelpherUV",
+      ],
       swiftSettings: strict),
     // The tests of TelpherTransport's interface. Add a backend to Conformance/Backends.swift and
     // its target here.
     .testTarget(
       name: "TelpherTransportTests",
       dependencies: [
-        "TelpherNIO", "TelpherProcess", "TelpherTransport", "TelpherTransportTesting", "TelpherUV",
+        "TelpherNIO", "TelpherProcess", "TelpherTestSupport", "TelpherTransport",
+        "TelpherTransportTesting", "TelpherUV",
       ],
       swiftSettings: strict),
   ]

@@ -13,6 +13,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+// It needs <sys/socket.h> before it.
+#include <linux/vm_sockets.h>
+
 _Static_assert(sizeof(struct telpher_address) >= sizeof(struct sockaddr_un) &&
                    sizeof(struct telpher_address) >= sizeof(struct sockaddr_in6),
                "an address has room for every kind");
@@ -55,6 +58,23 @@ int telpher_unix_address(const char *path, struct telpher_address *address) {
   strcpy(un->sun_path, path);
   address->length = sizeof *un;
   return 0;
+}
+
+void telpher_vsock_address(uint32_t cid, uint32_t port, struct telpher_address *address) {
+  memset(address, 0, sizeof *address);
+  struct sockaddr_vm *vm = (struct sockaddr_vm *)address->bytes;
+  vm->svm_family = AF_VSOCK;
+  vm->svm_cid = cid;
+  vm->svm_port = port == 0 ? VMADDR_PORT_ANY : port;
+  address->length = sizeof *vm;
+}
+
+uint32_t telpher_vsock_cid(const struct telpher_address *address) {
+  return ((const struct sockaddr_vm *)address->bytes)->svm_cid;
+}
+
+uint32_t telpher_vsock_port(const struct telpher_address *address) {
+  return ((const struct sockaddr_vm *)address->bytes)->svm_port;
 }
 
 int telpher_longest_unix_path(void) { return sizeof(((struct sockaddr_un *)0)->sun_path) - 1; }

@@ -61,12 +61,13 @@ extension Hello.Auth {
 }
 
 extension SocketAddress {
-  /// The name under which both sides put the address into a proof: a numeric host and the port, or
-  /// a Unix path.
+  /// The name under which both sides put the address into a proof: a numeric host or CID and the
+  /// port, or a Unix path.
   var provenName: String {
     switch self {
     case .unix(let path): "unix:\(path)"
     case .tcp(let host, let port): "\(Self.canonical(host)):\(port)"
+    case .vsock(let machine, let port): "vsock:\(machine.rawValue):\(port)"
     }
   }
 

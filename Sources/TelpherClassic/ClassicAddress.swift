@@ -21,6 +21,10 @@ package enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
         .badRequest,
         text.hasPrefix("udp:") ? error.message : "\(error.message), or udp:HOST:PORT")
     }
+    if case .streams(.vsock) = self {
+      throw ClassicError(
+        .badRequest, "'\(text)': these protocols use tcp:HOST:PORT, udp:HOST:PORT or unix:PATH")
+    }
   }
 
   /// `tcp:HOST:PORT`, `udp:HOST:PORT` or `unix:PATH`.
@@ -44,6 +48,7 @@ package enum ClassicAddress: Sendable, Hashable, CustomStringConvertible {
     switch self {
     case .streams(.unix): true
     case .streams(.tcp(let host, _)): Host.isLoopback(host)
+    case .streams(.vsock): false
     case .datagrams(let address): Host.isLoopback(address.host)
     }
   }

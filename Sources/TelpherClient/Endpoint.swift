@@ -2,14 +2,14 @@ public import TelpherTransport
 
 /// The address of a server.
 public enum Endpoint: Sendable, Equatable {
-  /// A Unix socket, or a TCP socket on this machine.
+  /// A Unix socket, a TCP socket on this machine, or a vsock of a virtual machine or its host.
   case socket(SocketAddress)
   /// A server on any machine that listens with TLS.
   case tls(TLSAddress)
   /// Another place, reached through a program that starts a server there for this connection.
   case carrier(Carrier)
 
-  /// Parses `unix:PATH`, `tcp:HOST:PORT`, `tls://HOST[:PORT]`, `ssh://[USER@]HOST[:PORT]`, `docker://CONTAINER`,
+  /// Parses `unix:PATH`, `tcp:HOST:PORT`, `vsock:CID:PORT`, `tls://HOST[:PORT]`, `ssh://[USER@]HOST[:PORT]`, `docker://CONTAINER`,
   /// `podman://CONTAINER`, `kubectl://[CONTEXT/]NAMESPACE/POD[/CONTAINER]` or `exec:COMMAND ...`.
   ///
   /// - Throws: `ClientError` (`badAddress`) with a message that explains the mistake.

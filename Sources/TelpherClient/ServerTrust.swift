@@ -19,20 +19,20 @@ struct ServerTrust {
         .notAuthenticated,
         "the server at \(address) runs as user \(uid) (process \(pid)), not as you or root, so nothing was sent to it; --trust-uid \(uid) allows it"
       )
-    // A server on TCP proves that it knows the token; the creator of a pipe chose the process at
-    // its other end.
-    case .network, .inherited: return nil
+    // A server on TCP or vsock proves that it knows the token; the creator of a pipe chose the
+    // process at its other end.
+    case .network, .vsock, .inherited: return nil
     }
   }
 
   /// Returns the proof that the server at `address` must give; nil for Unix sockets, where the
   /// kernel reports the server's user.
   ///
-  /// - Throws: `ClientError` (`notAuthenticated`) if `address` is TCP and `token` is nil.
+  /// - Throws: `ClientError` (`notAuthenticated`) if `address` is TCP or vsock and `token` is nil.
   func prover(_ token: Token?, at address: SocketAddress) throws(ClientError) -> TokenProver? {
     switch address {
     case .unix: return nil
-    case .tcp:
+    case .tcp, .vsock:
       guard let token else {
         throw ClientError(
           .notAuthenticated,

@@ -49,7 +49,7 @@ package struct HeldSocket: Codable, Equatable, Sendable {
   package func isMeant(by address: SocketAddress) -> Bool {
     switch address {
     case .unix(let path): file != nil && SocketFileIdentity(ofFileAt: path) == file
-    case .tcp: address.description == self.address
+    case .tcp, .vsock: address.description == self.address
     }
   }
 }

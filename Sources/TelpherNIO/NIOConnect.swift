@@ -32,7 +32,7 @@ final class NIOConnect: LoopHandle {
     do {
       let target = try SystemAddress(address, what)
       loop.keep(self)
-      connect(to: NIOCore.SocketAddress(target), unix: target.isUnix)
+      connect(to: target)
     } catch {
       finishLater(error)
     }
@@ -45,23 +45,30 @@ final class NIOConnect: LoopHandle {
 
   private var what: String { "connect to \(address)" }
 
-  private func connect(to target: NIOCore.SocketAddress, unix: Bool) {
+  private func connect(to target: SystemAddress) {
     let stream = NIOStream(loop: loop, carrier: .socket, peer: .inherited)
-    ClientBootstrap(group: loop.eventLoop)
+    let bootstrap = ClientBootstrap(group: loop.eventLoop)
       .channelInitializer(stream.initializer())
       // Only the timeout of the system applies. NIO's default is 10 seconds.
       .connectTimeout(.hours(24))
-      .connect(to: target)
-      .assumeIsolated().whenComplete { [self] in didConnect($0, stream, unix) }
+    let connected =
+      if case .vsock(let machine, let port) = address {
+        bootstrap.connect(
+          to: VsockAddress(
+            cid: .init(rawValue: machine.rawValue), port: .init(rawValue: port)))
+      } else {
+        bootstrap.connect(to: NIOCore.SocketAddress(target))
+      }
+    connected.assumeIsolated().whenComplete { [self] in didConnect($0, stream, target.kind) }
   }
 
   private func didConnect(
-    _ result: Result<any Channel, any Error>, _ stream: NIOStream, _ unix: Bool
+    _ result: Result<any Channel, any Error>, _ stream: NIOStream, _ kind: SocketKind
   ) {
     switch result {
     case .success:
       guard completion != nil else { return stream.close() }
-      stream.didConnect(unix: unix)
+      stream.didConnect(kind)
       // NIO may be done before `start` has returned. NIO reads the socket only after this.
       loop.callLater { [self] in
         guard completion != nil else { return stream.close() }

@@ -140,7 +140,7 @@ final class NIOListener: Listener, LoopHandle {
     let stream = NIOStream(loop: loop, carrier: .socket, peer: .inherited)
     stream.didActivate = { [self] stream in
       guard let didAccept else { return stream.close() }
-      stream.didConnect(unix: server.socket.isUnix)
+      stream.didConnect(server.socket.kind)
       didAccept(stream)
     }
     do { try stream.install(in: channel) } catch {

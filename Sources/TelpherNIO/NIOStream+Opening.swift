@@ -6,14 +6,10 @@ internal import TelpherTransport
 
 extension NIOStream {
   /// Sets the options of a connected socket and identifies the peer.
-  func didConnect(unix: Bool) {
+  func didConnect(_ kind: SocketKind) {
     guard let socketDescriptor = channel.socketDescriptor else { return }
-    if unix {
-      UnixSocketBuffer.enlarge(socketDescriptor)
-      peer = PeerIdentity(ofUnixSocket: socketDescriptor)
-    } else {
-      peer = PeerIdentity(ofNetworkSocket: socketDescriptor)
-    }
+    if kind == .unix { UnixSocketBuffer.enlarge(socketDescriptor) }
+    peer = PeerIdentity(of: kind, socketDescriptor)
   }
 
   var tcpPorts: TCPPorts? {

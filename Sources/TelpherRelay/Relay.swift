@@ -110,11 +110,16 @@ final class Relay: LinkDelegate {
     case .inherited: return .known
     case .user(let uid, _): return uid == configuration.owner || uid == 0 ? .known : nil
     case .network(_, let isLoopback):
-      guard isLoopback, let address, let token = try? configuration.tokens?.current() else {
-        return nil
-      }
-      return .mustProve(TokenProver(token, at: address))
+      return isLoopback ? proof(at: address) : nil
+    case .vsock(_, let reached):
+      guard case .vsock(_, let port)? = address else { return nil }
+      return proof(at: .vsock(reached, port: port))
     }
+  }
+
+  private func proof(at address: SocketAddress?) -> Access? {
+    guard let address, let token = try? configuration.tokens?.current() else { return nil }
+    return .mustProve(TokenProver(token, at: address))
   }
 
   /// Whether the server's window for the whole connection has room for the input of another client.

@@ -3,28 +3,26 @@ internal import Glibc
 package import TelpherTransport
 
 /// A listening socket of this process. Each loop accepts from a copy of its descriptor, so all
-/// loops share one queue of connections, for TCP and Unix sockets.
+/// loops share one queue of connections.
 package final class ListeningSocket: BoundSocket {
   package let address: SocketAddress
   /// How many connections the kernel queues until they are accepted.
   package let backlog: Int32
-  /// Whether it is a Unix socket.
-  package let isUnix: Bool
+  /// The kind of its connections.
+  package let kind: SocketKind
   /// The descriptor. Nil after `close()`.
   private let descriptor: Monitor<Int32?>
   /// Whether the file is removed when the socket is closed.
   private let ownsFile: Monitor<Bool>
-  /// The file of a Unix socket. Nil for TCP.
+  /// The file of a Unix socket. Nil for others.
   private let file: UnixSocketFile?
 
   /// Binds and listens. A client may connect before this returns.
   package init(address: SocketAddress, backlog: Int32) throws(TransportError) {
     let what = "listen on \(address)"
     var target = try SystemAddress(address, what)
-    let descriptor = socket(
-      target.family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0
-    )
-    guard descriptor >= 0 else { throw TransportError(what, errno: errno) }
+    let descriptor = target.makeSocket()
+    guard descriptor >= 0 else { throw TransportError(what, errno: -descriptor) }
     do throws(TransportError) {
       file = try Self.open(descriptor, &target, address, backlog, what)
     } catch {
@@ -33,7 +31,7 @@ package final class ListeningSocket: BoundSocket {
     }
     self.address = Self.realAddress(of: descriptor, asked: address)
     self.backlog = backlog
-    isUnix = target.isUnix
+    kind = target.kind
     self.descriptor = Monitor(descriptor)
     ownsFile = Monitor(true)
   }
@@ -41,17 +39,16 @@ package final class ListeningSocket: BoundSocket {
   /// Takes over a listening socket of another process. Owns `descriptor` from now on, but not the
   /// file of a Unix socket: see `setOwnsFile`.
   ///
-  /// - Parameter file: the file of a Unix socket; nil for TCP.
+  /// - Parameter file: the file of a Unix socket; nil for others.
   package init(
     adopting descriptor: Int32, at address: SocketAddress, backlog: Int32, file: SocketFileIdentity?
   ) {
     self.address = address
     self.backlog = backlog
+    kind = SocketKind(address)
     if case .unix(let path) = address {
-      isUnix = true
       self.file = file.map { UnixSocketFile(path: path, identity: $0) }
     } else {
-      isUnix = false
       self.file = nil
     }
     self.descriptor = Monitor(descriptor)
@@ -62,7 +59,7 @@ package final class ListeningSocket: BoundSocket {
     close()
   }
 
-  /// The file of a Unix socket; nil for TCP.
+  /// The file of a Unix socket; nil for others.
   package var fileIdentity: SocketFileIdentity? { file?.identity }
 
   /// Sets whether `close()` removes the file of a Unix socket: one process owns it.
@@ -128,7 +125,7 @@ package final class ListeningSocket: BoundSocket {
   ) throws(ErrorNumber) {
     // The socket file gets the mode that the socket has before it is bound. So no other user can
     // connect at any time.
-    if target.isUnix { fchmod(descriptor, 0o600) }
+    if target.kind == .unix { fchmod(descriptor, 0o600) }
     let status = telpher_bind(descriptor, &target.storage)
     guard status == 0 else { throw ErrorNumber(-status) }
     guard Glibc.listen(descriptor, backlog) == 0 else { throw ErrorNumber(errno) }
@@ -136,9 +133,11 @@ package final class ListeningSocket: BoundSocket {
 
   private static func realAddress(of descriptor: Int32, asked: SocketAddress) -> SocketAddress {
     var real = telpher_address()
-    guard case .tcp(let host, _) = asked, telpher_own_address(descriptor, &real) == 0 else {
-      return asked
+    guard telpher_own_address(descriptor, &real) == 0 else { return asked }
+    return switch asked {
+    case .unix: asked
+    case .tcp(let host, _): .tcp(host: host, port: telpher_address_port(&real))
+    case .vsock(let machine, _): .vsock(machine, port: telpher_vsock_port(&real))
     }
-    return .tcp(host: host, port: telpher_address_port(&real))
   }
 }

@@ -2,12 +2,28 @@ package import CTelpherSys
 package import Glibc
 package import TelpherTransport
 
+/// The kind of a stream socket.
+package enum SocketKind: Sendable {
+  case unix
+  case tcp
+  case vsock
+
+  /// The kind of a socket with this address.
+  package init(_ address: SocketAddress) {
+    switch address {
+    case .unix: self = .unix
+    case .tcp: self = .tcp
+    case .vsock: self = .vsock
+    }
+  }
+}
+
 /// An address in the form of the system calls.
 package struct SystemAddress {
   /// The address.
   package var storage = telpher_address()
-  /// Whether it is the address of a Unix socket.
-  package let isUnix: Bool
+  /// The kind of its sockets.
+  package let kind: SocketKind
 
   /// The address family, socket(2).
   package var family: Int32 { withUnsafePointer(to: storage) { telpher_address_family($0) } }
@@ -16,9 +32,9 @@ package struct SystemAddress {
   ///
   /// - Throws: `TransportError.Code.badAddress`. `what` names the operation in the message.
   package init(_ address: SocketAddress, _ what: String) throws(TransportError) {
+    kind = SocketKind(address)
     switch address {
     case .unix(let path):
-      isUnix = true
       guard !path.isEmpty, !path.utf8.contains(0) else {
         throw TransportError(.badAddress, "\(what): the path is empty or has a NUL byte")
       }
@@ -30,14 +46,22 @@ package struct SystemAddress {
           errno: ENAMETOOLONG)
       }
     case .tcp(let host, let port):
-      isUnix = false
       let numeric = host == "localhost" ? "127.0.0.1" : host
       guard telpher_parse_address(numeric, Int32(port), &storage) == 0 else {
         throw TransportError(
           .badAddress, "\(what): the host is neither a numeric address nor localhost",
           errno: EINVAL)
       }
+    case .vsock(let machine, let port):
+      telpher_vsock_address(machine.rawValue, port, &storage)
     }
+  }
+
+  /// Makes a non-blocking stream socket for the address. Returns its descriptor, or a negated errno.
+  package func makeSocket() -> Int32 {
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+    let descriptor = socket(family, type, 0)
+    return descriptor >= 0 ? descriptor : -errno
   }
 
   /// Calls `body` with the address as a `struct sockaddr` and its length.
@@ -74,8 +98,27 @@ extension DatagramAddress {
 }
 
 extension PeerIdentity {
+  /// The peer of the connected socket `descriptor`, as far as the kernel reports it.
+  package init(of kind: SocketKind, _ descriptor: Int32) {
+    switch kind {
+    case .unix: self.init(ofUnixSocket: descriptor)
+    case .tcp: self.init(ofNetworkSocket: descriptor)
+    case .vsock: self.init(ofVsock: descriptor)
+    }
+  }
+
+  private init(ofVsock descriptor: Int32) {
+    var (own, peer) = (telpher_address(), telpher_address())
+    let isKnown =
+      telpher_own_address(descriptor, &own) == 0 && telpher_peer_address(descriptor, &peer) == 0
+    // An unknown machine is called `any`; its peer can't prove to have reached it.
+    self = .vsock(
+      isKnown ? VsockMachine(rawValue: telpher_vsock_cid(&peer)) : .any,
+      reached: isKnown ? VsockMachine(rawValue: telpher_vsock_cid(&own)) : .any)
+  }
+
   /// The peer of the TCP socket `descriptor`.
-  package init(ofNetworkSocket descriptor: Int32) {
+  private init(ofNetworkSocket descriptor: Int32) {
     var address = telpher_address()
     let isKnown = telpher_peer_address(descriptor, &address) == 0
     self = .network(
@@ -84,7 +127,7 @@ extension PeerIdentity {
   }
 
   /// The peer of the Unix socket `descriptor`, as the kernel reports it: SO_PEERCRED, unix(7).
-  package init(ofUnixSocket descriptor: Int32) {
+  private init(ofUnixSocket descriptor: Int32) {
     var (user, process): (UInt32, Int32) = (.max, 0)
     telpher_peer_credentials(descriptor, &user, &process)
     self = .user(uid: user, pid: process)

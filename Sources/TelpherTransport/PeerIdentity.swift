@@ -4,6 +4,8 @@ public enum PeerIdentity: Sendable, Equatable {
   case user(uid: UInt32, pid: Int32)
   /// A network peer with its address, and whether that is on the loopback interface.
   case network(address: String, isLoopback: Bool)
+  /// A process of any user on a machine that vsock reaches, and this machine as the peer named it.
+  case vsock(VsockMachine, reached: VsockMachine)
   /// The process that started this one, or that this one started, connected by pipes.
   case inherited
 }
@@ -14,6 +16,7 @@ extension PeerIdentity: CustomStringConvertible {
     switch self {
     case .user(let uid, let pid): "process \(pid) of user \(uid)"
     case .network(let address, _): address
+    case .vsock(let machine, _): "vsock:\(machine)"
     case .inherited: "the process at the other end"
     }
   }

@@ -22,6 +22,7 @@ struct MemoryEndpoint: Sendable {
       case .unix: .user(uid: getuid(), pid: getpid())
       case .tcp(let host, _):
         .network(address: host, isLoopback: host == "::1" || host.hasPrefix("127."))
+      case .vsock(let machine, _): .vsock(.local, reached: machine)
       }
     let isTCP = if case .tcp = address { true } else { false }
     let up = MemoryPipe(capacity: capacity)

@@ -200,10 +200,14 @@ extension MemoryNetwork {
 
     /// `address` with a free port instead of port 0; nil if no port is free.
     mutating func resolvePort(of address: SocketAddress) -> SocketAddress? {
-      guard case .tcp(let host, 0) = address else { return address }
+      let make: (UInt16) -> SocketAddress
+      switch address {
+      case .tcp(let host, 0): make = { .tcp(host: host, port: $0) }
+      case .vsock(let machine, 0): make = { .vsock(machine, port: UInt32($0)) }
+      case .unix, .tcp, .vsock: return address
+      }
       let taken = sockets
-      let port = freePort { taken[SocketAddress.tcp(host: host, port: $0).key] == nil }
-      return port.map { .tcp(host: host, port: $0) }
+      return freePort { taken[make($0).key] == nil }.map(make)
     }
 
     /// A port of the dynamic range for which `isFree` returns true.
@@ -218,8 +222,12 @@ extension MemoryNetwork {
     /// The socket that listens on `address`, or else on the same port of a wildcard address.
     func socket(for address: SocketAddress) -> MemoryBoundSocket? {
       if let socket = sockets[address.key] { return socket }
-      guard case .tcp(_, let port) = address else { return nil }
-      return sockets[.tcp(host: "0.0.0.0", port: port)] ?? sockets[.tcp(host: "::", port: port)]
+      switch address {
+      case .unix: return nil
+      case .tcp(_, let port):
+        return sockets[.tcp(host: "0.0.0.0", port: port)] ?? sockets[.tcp(host: "::", port: port)]
+      case .vsock(_, let port): return sockets[.vsock(.any, port: port)]
+      }
     }
   }
 }
@@ -243,6 +251,7 @@ extension SocketAddress {
       guard isNumeric(host) else {
         throw TransportError(.badAddress, "\(purpose) \(self): not an address", errno: EINVAL)
       }
+    case .vsock: break
     }
   }
 }

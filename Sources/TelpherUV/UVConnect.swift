@@ -1,4 +1,5 @@
 internal import CLibUV
+internal import Glibc
 internal import TelpherSockets
 internal import TelpherTransport
 
@@ -14,7 +15,6 @@ final class UVConnect {
   private let completion: (Result<any ByteStream, TransportError>) -> Void
   private let request = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
   private var stream: UVStream?
-  private var isUnix = false
   private var retriesLeft = UVConnect.retries
   private var isDone = false
 
@@ -40,8 +40,8 @@ final class UVConnect {
     guard !loop.isClosing else { return finishLater(.loopEnded(what)) }
     do {
       let target = try SystemAddress(address, what)
-      isUnix = target.isUnix
-      let handle = UVStream.makeSocket(unix: isUnix, on: loop)
+      guard target.kind != .vsock else { return connectByPoll(target) }
+      let handle = UVStream.makeSocket(target.kind, on: loop)
       stream = UVStream(loop: loop, handles: .duplex(handle), peer: .inherited)
       request.pointee.data = Unmanaged.passRetained(self).toOpaque()
       let status = connect(handle, target)
@@ -79,10 +79,30 @@ final class UVConnect {
     guard status == 0, !stream.isClosed else {
       return finish(loop.isClosing ? .loopEnded(what) : UVStatus(status).error(what))
     }
-    stream.didConnect(unix: isUnix)
     self.stream = nil
+    succeed(stream)
+  }
+
+  private func succeed(_ stream: UVStream) {
+    stream.didConnect(SocketKind(address))
     isDone = true
     completion(.success(stream))
+  }
+
+  /// Connects a vsock, for which libuv has no call.
+  private func connectByPoll(_ target: SystemAddress) {
+    let descriptor = target.makeSocket()
+    guard descriptor >= 0 else { return finishLater(UVStatus(descriptor).error(what)) }
+    UVSocketConnect(descriptor, on: loop).start(to: target) { [self] status in
+      guard status == 0, !loop.isClosing else {
+        _ = Glibc.close(descriptor)
+        return finish(loop.isClosing ? .loopEnded(what) : UVStatus(status).error(what))
+      }
+      let handle = UVStream.makeSocket(.vsock, on: loop)
+      let opened = UVStream.openPipe(handle, descriptor)
+      precondition(opened == 0, "a socket that has just connected can be opened")
+      succeed(UVStream(loop: loop, handles: .duplex(handle), peer: .inherited))
+    }
   }
 
   private func retry(_ stream: UVStream) {

@@ -82,10 +82,10 @@ final class UVListener: Listener, HandleOwner {
   private func open() throws(UVStatus) {
     let descriptor = socket.duplicate()
     guard descriptor >= 0 else { throw UVStatus(descriptor) }
-    let handle = UVStream.makeSocket(unix: socket.isUnix, on: loop)
+    let handle = UVStream.makeSocket(socket.kind, on: loop)
     var status =
-      socket.isUnix
-      ? UVStream.openPipe(handle, descriptor) : UVStream.openTCP(handle, descriptor)
+      socket.kind == .tcp
+      ? UVStream.openTCP(handle, descriptor) : UVStream.openPipe(handle, descriptor)
     if status == 0 { status = uv_listen(handle, socket.backlog, listenerHasConnection) }
     guard status == 0 else {
       Handle.close(handle)
@@ -127,10 +127,10 @@ final class UVListener: Listener, HandleOwner {
     }
     hasWaiting = false
     acceptsLeft -= 1
-    let handle = UVStream.makeSocket(unix: socket.isUnix, on: loop)
+    let handle = UVStream.makeSocket(socket.kind, on: loop)
     guard uv_accept(server, handle) == 0 else { return Handle.close(handle) }
     let stream = UVStream(loop: loop, handles: .duplex(handle), peer: .inherited)
-    stream.didConnect(unix: socket.isUnix)
+    stream.didConnect(socket.kind)
     didAccept(stream)
   }
 

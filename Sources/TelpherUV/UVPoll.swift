@@ -13,7 +13,7 @@ enum UVPoll {
     case .success(let watch):
       Handle.give(watch, to: owner)
       return watch
-    case .failure: preconditionFailure("a terminal that was just opened can be watched")
+    case .failure: preconditionFailure("a terminal or socket that was just opened can be watched")
     }
   }
 

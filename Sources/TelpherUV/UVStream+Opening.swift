@@ -4,28 +4,28 @@ internal import TelpherSockets
 internal import TelpherTransport
 
 extension UVStream {
-  /// Creates a handle without a socket, for a TCP or Unix connection that is to be accepted or
-  /// made.
-  static func makeSocket(unix: Bool, on loop: UVLoop) -> UnsafeMutablePointer<uv_stream_t> {
-    switch unix ? makePipe(on: loop) : makeTCP(on: loop) {
+  /// Creates a handle without a socket, for a connection that is to be accepted or made. libuv's
+  /// pipe handles take any stream socket.
+  static func makeSocket(_ kind: SocketKind, on loop: UVLoop) -> UnsafeMutablePointer<uv_stream_t> {
+    switch kind == .tcp ? makeTCP(on: loop) : makePipe(on: loop) {
     case .success(let handle): handle
     case .failure: preconditionFailure("a handle without a socket has no way to fail")
     }
   }
 
   /// Sets the options of a connected socket and identifies the peer.
-  func didConnect(unix: Bool) {
+  func didConnect(_ kind: SocketKind) {
     guard let output else { return }
     let descriptor = Handle.descriptor(of: output)
-    if unix {
-      UnixSocketBuffer.enlarge(descriptor)
-      peer = PeerIdentity(ofUnixSocket: descriptor)
-    } else {
+    switch kind {
+    case .unix: UnixSocketBuffer.enlarge(descriptor)
+    case .tcp:
       UnsafeMutableRawPointer(output).withMemoryRebound(to: uv_tcp_t.self, capacity: 1) {
         _ = uv_tcp_nodelay($0, 1)
       }
-      peer = PeerIdentity(ofNetworkSocket: descriptor)
+    case .vsock: break
     }
+    peer = PeerIdentity(of: kind, descriptor)
   }
 
   var tcpPorts: TCPPorts? {
@@ -42,7 +42,7 @@ extension UVStream {
 
   /// A stream over one end of a pipe to a child. The stream owns the descriptor.
   static func childPipe(_ descriptor: Int32, on loop: UVLoop, reads: Bool) -> UVStream {
-    let handle = makeSocket(unix: true, on: loop)
+    let handle = makeSocket(.unix, on: loop)
     let status = openPipe(handle, descriptor)
     precondition(status == 0, "a pipe that was just made can be opened")
     return UVStream(
@@ -107,7 +107,7 @@ extension UVStream {
     return handle
   }
 
-  /// Opens a pipe handle over a descriptor: a pipe, a FIFO or a Unix socket.
+  /// Opens a pipe handle over a descriptor: a pipe, a FIFO or a stream socket.
   static func openPipe(_ handle: UnsafeMutablePointer<uv_stream_t>, _ descriptor: Int32) -> Int32 {
     UnsafeMutableRawPointer(handle).withMemoryRebound(to: uv_pipe_t.self, capacity: 1) {
       uv_pipe_open($0, descriptor)

@@ -204,6 +204,7 @@ import Testing
         switch address {
         case .unix(let path): [path]
         case .tcp(let host, let port): ["--token-file", secret.file.path, "\(host):\(port)"]
+        case .vsock: preconditionFailure("no test listens there")
         }
       let connection = try await fixture.connect()
       try await body(Client(connection: connection, options: options))

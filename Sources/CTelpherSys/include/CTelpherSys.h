@@ -293,10 +293,10 @@ void telpher_leave_raw_mode(void);
 
 // ---- Sockets (sockets.c) ----
 
-/// The address of a TCP or Unix socket.
+/// The address of a TCP, Unix or vsock socket.
 struct telpher_address {
   uint32_t length;
-  /// A struct sockaddr_in, sockaddr_in6 or sockaddr_un.
+  /// A struct sockaddr_in, sockaddr_in6, sockaddr_un or sockaddr_vm.
   _Alignas(8) unsigned char bytes[128];
 };
 
@@ -309,7 +309,16 @@ int telpher_unix_address(const char *path, struct telpher_address *address);
 /// The longest path of a Unix socket, in bytes.
 int telpher_longest_unix_path(void);
 
-/// AF_INET, AF_INET6 or AF_UNIX.
+/// Makes the address of a vsock socket; port 0 stands for any free port.
+void telpher_vsock_address(uint32_t cid, uint32_t port, struct telpher_address *address);
+
+/// The CID of a vsock address: the machine.
+uint32_t telpher_vsock_cid(const struct telpher_address *address);
+
+/// The port of a vsock address.
+uint32_t telpher_vsock_port(const struct telpher_address *address);
+
+/// AF_INET, AF_INET6, AF_UNIX or AF_VSOCK.
 int telpher_address_family(const struct telpher_address *address);
 
 /// The port of a TCP address.

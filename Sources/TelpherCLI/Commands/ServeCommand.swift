@@ -19,7 +19,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The address to listen at: unix:PATH, tcp:HOST:PORT (this machine only), tls:HOST:PORT or stdio.",
+      "The address to listen at: unix:PATH, tcp:HOST:PORT (this machine only), vsock:CID:PORT (CID any for all), tls:HOST:PORT or stdio.",
       discussion: """
         May be repeated. tls is encrypted, and HOST may be any address of this machine: \
         tls:[::]:7722 listens at all of them, at the port that clients use by default. stdio serves a single connection on standard input and output. Default: \

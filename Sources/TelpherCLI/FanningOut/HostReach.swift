@@ -50,9 +50,12 @@ struct HostReach: Sendable {
       ).connect(on: loop)
     case .socket(let address):
       var token: Token?
-      if case .tcp(let host, _) = address {
-        guard Host.isLoopback(host) else { throw Failure(Loopback.refusal("\(server.endpoint)")) }
-        token = try ServerReach.readToken(settings.tokenFile, environment)
+      if case .tcp(let host, _) = address, !Host.isLoopback(host) {
+        throw Failure(Loopback.refusal("\(server.endpoint)"))
+      }
+      switch address {
+      case .unix: break
+      case .tcp, .vsock: token = try ServerReach.readToken(settings.tokenFile, environment)
       }
       connection = try await Connection.connect(
         to: server.endpoint, on: loop, token: token, trustedUsers: Set(settings.trustedUsers),

@@ -90,7 +90,7 @@ enum ListenAddress: Sendable, Equatable {
   /// Standard input and output, which form one connection.
   case stdio
 
-  /// Reads `unix:PATH`, `tcp:HOST:PORT`, `tls:HOST:PORT` or `stdio`.
+  /// Reads `unix:PATH`, `tcp:HOST:PORT`, `vsock:CID:PORT`, `tls:HOST:PORT` or `stdio`.
   ///
   /// - Throws: `ValidationError` that says what is wrong with it.
   static func parse(_ text: String) throws -> ListenAddress {

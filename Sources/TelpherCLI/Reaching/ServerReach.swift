@@ -65,6 +65,7 @@ struct ServerReach {
         throw Failure(Loopback.refusal(endpoint.description))
       }
       token = try Self.readToken(settings.tokenFile, environment)
+    case .socket(.vsock): token = try Self.readToken(settings.tokenFile, environment)
     case .socket(.unix): break
     case .tls:
       let tls = settings.tls(environment)

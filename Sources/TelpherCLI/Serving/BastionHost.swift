@@ -34,7 +34,7 @@ struct BastionHost {
     var configuration = RelayConfiguration(
       address: server, version: RelayKey.build, owner: geteuid(), keep: .max)
     configuration.maxClients = min(configuration.maxClients, maxConnections)
-    if sockets.contains(where: \.isTCP) {
+    if sockets.contains(where: \.isOpenToStrangers) {
       do throws(SecretFile.Failure) { _ = try file.readOrMake() } catch {
         throw Failure(error.description)
       }

@@ -6,10 +6,10 @@ struct ListenSocket {
   let address: SocketAddress
   var hasTLS = false
 
-  /// Whether every user of the machine, or every machine, can connect to it.
-  var isTCP: Bool {
+  /// Whether every user of the machine, or other machines, can connect to it.
+  var isOpenToStrangers: Bool {
     switch address {
-    case .tcp: true
+    case .tcp, .vsock: true
     case .unix: false
     }
   }

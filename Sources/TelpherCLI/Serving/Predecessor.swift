@@ -45,8 +45,13 @@ struct Predecessor {
   /// - Throws: `Failure` if the server can't be replaced.
   func find(at addresses: [SocketAddress], _ logger: Logger) throws(Failure) -> SocketTaker? {
     if case .listening = source {
-      for case .tcp(_, 0) in addresses {
-        throw Failure("--replace can't find a server by port 0: name the port at which it listens")
+      for address in addresses {
+        switch address {
+        case .tcp(_, 0), .vsock(_, 0):
+          throw Failure(
+            "--replace can't find a server by port 0: name the port at which it listens")
+        case .unix, .tcp, .vsock: break
+        }
       }
     }
     do throws(HandOverTaker.Failure) {

@@ -73,7 +73,9 @@ struct ServerHost {
     }
     try files.configure(&configuration, environment: environment, logger)
     configuration.policy = try policy?.open(logger)
-    if sockets.contains(where: { $0.isTCP && !($0.hasTLS && tls.clientAuthorities != nil) }) {
+    if sockets.contains(where: {
+      $0.isOpenToStrangers && !($0.hasTLS && tls.clientAuthorities != nil)
+    }) {
       configuration.tokens = try readOrMakeToken()
     }
     if sockets.contains(where: \.hasTLS) {

@@ -8,7 +8,7 @@ internal import TelpherWire
 /// Decides which peers may use this server, before it reads any of their bytes. The decision uses
 /// only what the kernel reports about the peer.
 struct Access: Sendable {
-  /// The token of TCP clients, if they may connect.
+  /// The token of TCP and vsock clients, if they may connect.
   let tokens: TokenSource?
 
   /// The ssh keys whose holders may connect over TLS; nil for none.
@@ -44,12 +44,23 @@ struct Access: Sendable {
           "connections from \(source) are refused: TCP is not encrypted and serves this machine only; use ssh://HOST instead"
         )
       }
-      guard let tokens, let address else { return refusal("this server takes no TCP clients") }
-      do throws(SecretFile.Failure) {
-        return .mustProve(TokenProver(try tokens.current(), at: address), nil, source: source)
-      } catch {
-        return refusal("this server can't read its token; its log says why", cause: "\(error)")
-      }
+      return proof(at: address, of: source)
+    case .vsock(_, let reached):
+      // The listener may have any number of this machine; the client proves the one that it used.
+      guard case .vsock(_, let port)? = address else { return proof(at: nil, of: "\(peer)") }
+      return proof(at: .vsock(reached, port: port), of: "\(peer)")
+    }
+  }
+
+  /// Lets a client prove that it knows the token, at the address that it has connected to.
+  private func proof(at address: SocketAddress?, of source: String) -> Decision {
+    guard let tokens, let address else {
+      return refusal("this server takes no TCP or vsock clients")
+    }
+    do throws(SecretFile.Failure) {
+      return .mustProve(TokenProver(try tokens.current(), at: address), nil, source: source)
+    } catch {
+      return refusal("this server can't read its token; its log says why", cause: "\(error)")
     }
   }
 
