@@ -28,9 +28,18 @@ final class ClientSession: LinkDelegate {
   /// The process, such as ssh, if one carries the connection.
   private let carrier: CarrierProcess?
 
-  init(link: Link, carrier: CarrierProcess? = nil) {
+  /// The server that a relay leads to, for messages; nil if the connection is to the server itself.
+  private let relayedServer: String?
+
+  init(link: Link, carrier: CarrierProcess? = nil, relayedServer: String? = nil) {
     self.link = link
     self.carrier = carrier
+    self.relayedServer = relayedServer
+  }
+
+  /// Whether the server's HELLO has arrived and names the feature.
+  func supports(_ feature: String) -> Bool {
+    link.peerHello?.features?.contains(feature) == true
   }
 
   // MARK: Requests
@@ -290,7 +299,7 @@ final class ClientSession: LinkDelegate {
 
   /// Calls `body` with what the end of the connection means for the user.
   func explain(_ end: LinkEnd, _ body: @escaping (ClientError) -> Void) {
-    let error = Self.error(end)
+    let error = error(end)
     guard let carrier, end != .closed else { return body(error) }
     // The carrier's exit status says more than the end of the connection, so wait for it first.
     carrier.whenEnded { [self] in
@@ -329,11 +338,20 @@ final class ClientSession: LinkDelegate {
     jobs.removeValue(forKey: stream)?.finish(.failure(error))
   }
 
-  private static func error(_ end: LinkEnd) -> ClientError {
+  private func error(_ end: LinkEnd) -> ClientError {
     switch end {
     case .closed: ClientError(.closed, "the connection was closed")
     case .finished: ClientError(.lost, "the server has ended the connection")
-    case .lost(let why): ClientError(.lost, why)
+    // A relay that loses the server says so itself.
+    case .lost(let why):
+      if let relayedServer {
+        ClientError(
+          .lost,
+          "the relay to \(relayedServer), a background process of telpher on this machine, has ended or is stuck: \(why)"
+        )
+      } else {
+        ClientError(.lost, why)
+      }
     // The server's proof is missing or wrong.
     case .peerFault(let error) where error.code == .notAuthenticated:
       ClientError(.notAuthenticated, error.message)

@@ -11,13 +11,16 @@ extension Connection {
   /// This does not wait for the server. But if the relay hears nothing from the server within
   /// `timeout` after this, requests fail with `lost`.
   ///
-  /// - Parameter keep: how long the relay keeps its connection to the server after this one.
+  /// - Parameters:
+  ///   - keep: how long the relay keeps its connection to the server after this one.
+  ///   - server: the address of the server, for messages.
   /// - Throws: `ClientError`, also if the relay accepts no more clients; nothing was run.
   package static func connect(
-    toRelayAt path: String, on loop: any EventLoop, keep: Duration, timeout: Duration
+    toRelayAt path: String, on loop: any EventLoop, keep: Duration, timeout: Duration,
+    server: String? = nil
   ) async throws -> Connection {
     let (connection, hello) = try await openRelay(
-      path, on: loop, keep, timeout, awaitsServer: true)
+      path, on: loop, RelayUse(keep: keep, answer: timeout, server: server), timeout)
     if let relay = hello.relay, relay.refuses == true {
       await connection.close()
       throw ClientError(.refused, "the relay has \(relay.clients) clients")
@@ -32,19 +35,18 @@ extension Connection {
   package static func helloOfRelay(
     at path: String, on loop: any EventLoop, timeout: Duration
   ) async throws -> Hello {
-    let (connection, hello) = try await openRelay(path, on: loop, .zero, timeout)
+    let (connection, hello) = try await openRelay(
+      path, on: loop, RelayUse(keep: .zero), timeout)
     await connection.close()
     return hello
   }
 
   private static func openRelay(
-    _ path: String, on loop: any EventLoop, _ keep: Duration, _ timeout: Duration,
-    awaitsServer: Bool = false
+    _ path: String, on loop: any EventLoop, _ use: RelayUse, _ timeout: Duration
   ) async throws -> (Connection, Hello) {
     let connection = Connection(loop: loop)
     try await connection.open(
-      .unix(path: path), ServerTrust(trustedUsers: []), nil, timeout, keep: keep,
-      answer: awaitsServer ? timeout : nil)
+      .unix(path: path), ServerTrust(trustedUsers: []), nil, timeout, relay: use)
     return (connection, try await connection.receivedHello())
   }
 
@@ -63,19 +65,19 @@ extension Connection {
   ///
   /// - Throws: `ClientError`; nothing was run.
   package static func adopt(
-    relay descriptor: Int32, on loop: any EventLoop, keep: Duration
+    relay descriptor: Int32, on loop: any EventLoop, keep: Duration, server: String? = nil
   ) async throws -> Connection {
     let connection = Connection(loop: loop)
-    try await connection.start(relay: descriptor, keep)
+    try await connection.start(relay: descriptor, RelayUse(keep: keep, server: server))
     _ = try await connection.serverHello()
     return connection
   }
 
-  private func start(relay descriptor: Int32, _ keep: Duration) throws(ClientError) {
+  private func start(relay descriptor: Int32, _ use: RelayUse) throws(ClientError) {
     do throws(TransportError) {
       start(
         try loop.adopt(reading: descriptor, writing: descriptor), timeout: Self.defaultTimeout,
-        keep: keep)
+        relay: use)
     } catch {
       throw Self.error(error)
     }
@@ -95,4 +97,14 @@ extension Connection {
     if let ended = session.ended { throw ended }
     return (session.link, { session.explain($0, $1) })
   }
+}
+
+/// How a client uses the relay that leads to its server.
+struct RelayUse {
+  /// How long the relay keeps its connection to the server after this one.
+  var keep: Duration
+  /// How long the relay waits for any bytes from the server; nil for its own limit.
+  var answer: Duration?
+  /// The address of the server, for messages; nil if it is not known.
+  var server: String?
 }

@@ -133,7 +133,7 @@ public actor Connection {
 
   func open(
     _ address: SocketAddress, _ trust: ServerTrust, _ prover: TokenProver?, _ timeout: Duration,
-    keep: Duration? = nil, answer: Duration? = nil
+    relay: RelayUse? = nil
   ) async throws {
     try await withWaitingTask { (done: WaitingTask<Void>) in
       var isDecided = false
@@ -154,7 +154,7 @@ public actor Connection {
             return done.resume(throwing: refusal)
           }
           self.start(
-            stream, timeout: timeout, isSocket: true, prover: prover, keep: keep, answer: answer)
+            stream, timeout: timeout, isSocket: true, prover: prover, relay: relay)
           done.resume()
         case .failure(let error): done.resume(throwing: Self.error(error))
         }
@@ -181,19 +181,18 @@ public actor Connection {
   ///   - isSocket: whether the server was running before; otherwise it is being started.
   ///   - waitsForLogin: whether the time begins only with the server's first byte.
   ///   - signatures: the proof by ssh keys over TLS.
-  ///   - keep: if a relay leads to the server, how long it keeps its connection after this one.
-  ///   - answer: how long the relay waits for any bytes from the server.
+  ///   - relay: how a relay that leads to the server is used; nil if there is none.
   func start(
     _ stream: any ByteStream, timeout: Duration, isSocket: Bool = false,
     waitsForLogin: Bool = true, prover: TokenProver? = nil, signatures: [String]? = nil,
-    carrier: CarrierProcess? = nil, keep: Duration? = nil, answer: Duration? = nil
+    carrier: CarrierProcess? = nil, relay: RelayUse? = nil
   ) {
     var hello = Hello(
       connectionWindow: Self.connectionWindow,
       auth: prover == nil ? signatures.map(Hello.Auth.init) : .fresh())
     hello.features = Session.clientFeatures
-    hello.keepMS = keep.map { UInt64(max(0, $0.wholeMilliseconds)) }
-    hello.answerMS = answer.map { UInt64(max(0, $0.wholeMilliseconds)) }
+    hello.keepMS = (relay?.keep).map { UInt64(max(0, $0.wholeMilliseconds)) }
+    hello.answerMS = (relay?.answer).map { UInt64(max(0, $0.wholeMilliseconds)) }
     var configuration = LinkConfiguration()
     // The window is large enough from the beginning.
     configuration.unreadGrowth = 0
@@ -201,7 +200,7 @@ public actor Connection {
     // a carrier its HELLO gets more time, because ssh may ask for a password first. A relay may
     // use one.
     configuration.stoppedAfter = configuration.lostAfter
-    if carrier != nil || keep != nil {
+    if carrier != nil || relay != nil {
       // `CarrierLogin` has the limit, which a stop of the whole job does not count against.
       configuration.stoppedBeforeHelloAfter = .max
     }
@@ -212,7 +211,7 @@ public actor Connection {
       configuration: configuration)
     // Close at once if the server's proof is wrong.
     link.lingersAfterFault = prover == nil
-    let session = ClientSession(link: link, carrier: carrier)
+    let session = ClientSession(link: link, carrier: carrier, relayedServer: relay?.server)
     link.start(delegate: session)
     opened = session
   }

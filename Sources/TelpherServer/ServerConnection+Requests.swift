@@ -32,6 +32,10 @@ extension ServerConnection {
 
   func start(_ request: SocketRequest, on stream: StreamID) {
     do {
+      if request.operation == .check {
+        try sockets.check(request)
+        return close(stream, CloseResult(.ok))
+      }
       try sockets.start(request, link: link, stream: stream) { [self] work in
         streams[stream] = work
       } didFinish: { [unowned self] work, closing in

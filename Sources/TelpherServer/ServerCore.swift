@@ -192,7 +192,8 @@ final class ServerCore {
       maxStreams: configuration.maxStreams, server: configuration.name,
       killScope: loop.killScope.rawValue)
     hello.features =
-      [WireConstants.unaskedFiles, WireConstants.namedPuts] + Session.serverFeatures
+      [WireConstants.unaskedFiles, WireConstants.namedPuts, WireConstants.socketChecks]
+      + Session.serverFeatures
     return hello
   }()
   private lazy var knownHelloPayload = knownHello.encoded()

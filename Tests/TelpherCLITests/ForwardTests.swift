@@ -165,12 +165,12 @@ import Testing
     #expect(back.errorText.contains("--no-forward"))
     #expect(mode(of: socket) == nil)
     let service = try await PlainListener.start(at: .tcp(host: "127.0.0.1", port: 0), on: loop)
-    let (forward, address) = try await forward(
-      "unix:\(sandbox.folder)/near.sock", "\(service.address)")
-    let program = try await PlainSocket.connect(to: address, on: loop)
-    try await program.ended()
-    let line = try #require(await forward.line())
-    #expect(line.contains("--no-forward") && line.contains(#""error":"refused""#))
+    let near = sandbox.folder + "/near.sock"
+    let there = try await sandbox.telpher("forward", "unix:\(near)", "\(service.address)")
+    #expect(there.status == 125)
+    #expect(there.errorText.contains("--no-forward"))
+    #expect(!there.errorText.contains("listening"))
+    #expect(mode(of: near) == nil)
     #expect(await service.sockets.isEmpty)
     await service.stop()
     server.signal(SIGTERM)

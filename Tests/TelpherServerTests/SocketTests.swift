@@ -37,6 +37,27 @@ import Testing
     }
   }
 
+  @Test func aCheckConnectsNothing() async throws {
+    try await Sockets.withService { fixture, service in
+      let client = try await fixture.client()
+      await client.send(open(1, #"{"op":"check","address":"tcp:127.0.0.1:7"}"#))
+      #expect(try await client.result(1) == #"{"result":"ok"}"#)
+      await client.send(open(3, #"{"op":"check","address":"vsock:3:7"}"#))
+      #expect(try await client.result(3).contains("only TCP ports and Unix sockets"))
+      await client.send(open(5, #"{"op":"check"}"#))
+      #expect(try await client.result(5).contains("'address' is missing"))
+      #expect(await service.sockets.isEmpty)
+    }
+    try await Fixture.inMemory {
+      $0.forwardsConnections = false
+    } _: { fixture in
+      let client = try await fixture.client()
+      await client.send(open(1, #"{"op":"check","address":"tcp:127.0.0.1:7"}"#))
+      let result = try await client.result(1)
+      #expect(result.contains("refused") && result.contains("--no-forward"))
+    }
+  }
+
   @Test func aRefusedConnectionIsAnError() async throws {
     try await Fixture.inMemory { fixture in
       let client = try await fixture.client()

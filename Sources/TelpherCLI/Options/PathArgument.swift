@@ -61,6 +61,18 @@ struct PathArgument: Sendable, Equatable {
     }
   }
 
+  /// Checks that the path of a server does not begin with `~NAME`, which for a shell is the home of
+  /// another user.
+  ///
+  /// - Throws: `ValidationError` if it does.
+  func requireNoOtherHome() throws {
+    let first = path.bytes.prefix { $0 != UInt8(ascii: "/") }
+    guard first.count > 1, first.first == UInt8(ascii: "~") else { return }
+    throw ValidationError(
+      "'\(self)': only ~ alone stands for a home folder, that of the server's user; for another user's write the absolute path, and for a file of this name './\(path)'"
+    )
+  }
+
   /// How to name a file of this machine that is called like this argument.
   var advice: String { Self.advice(description) }
 

@@ -11,7 +11,7 @@ struct ServerOptions: ParsableArguments {
   @Option(
     name: .customLong("on"),
     help: ArgumentHelp(
-      "The server: the name of a host, unix:PATH, tcp:HOST:PORT, tls://HOST[:PORT], \(Self.carriers)",
+      "The server: the name of a host, unix:PATH, tcp:HOST:PORT, vsock:CID:PORT, tls://HOST[:PORT], \(Self.carriers)",
       discussion: """
         Default: $TELPHER_ON, else your own 'telpher serve' on this machine. A name is one of \
         your configuration (see 'telpher on --help') or one that ssh knows. The default port of tls \
@@ -38,10 +38,13 @@ struct ServerOptions: ParsableArguments {
 }
 
 extension ServerOptions {
-  /// These options with the server that paths of the form HOST:PATH name.
+  /// These options with the server that paths of the form HOST:PATH name. All of `paths` are on the
+  /// server.
   ///
-  /// - Throws: `ValidationError` if the paths name several hosts, or if --on names a server too.
+  /// - Throws: `ValidationError` if the paths name several hosts, or if --on names a server too; if a
+  ///   path begins with `~NAME`.
   func naming(_ paths: [PathArgument]) throws -> ServerOptions {
+    for path in paths { try path.requireNoOtherHome() }
     guard let first = paths.first(where: { $0.host != nil }), let host = first.host else {
       return self
     }

@@ -87,7 +87,8 @@ struct RelayReach {
     do {
       return .connected(
         try await Connection.connect(
-          toRelayAt: path, on: loop, keep: keep, timeout: timeout ?? Connection.defaultTimeout))
+          toRelayAt: path, on: loop, keep: keep, timeout: timeout ?? Connection.defaultTimeout,
+          server: endpoint.description))
     } catch let error as ClientError where error.code == .unreachable {
       // If another client starts a relay after this check, the caller finds it: it checks again
       // once it holds the lock.
@@ -124,7 +125,8 @@ struct RelayReach {
       if error is RelayOutcome.OwnFailure { return nil }
       throw error
     }
-    return try await Connection.adopt(relay: descriptor, on: loop, keep: keep)
+    return try await Connection.adopt(
+      relay: descriptor, on: loop, keep: keep, server: endpoint.description)
   }
 
   private func noOutcome(isLate: Bool) -> ClientError {

@@ -146,9 +146,7 @@ extension Connection {
     get async { await supports(WireConstants.unaskedFiles) }
   }
 
-  func supports(_ feature: String) -> Bool {
-    session.link.peerHello?.features?.contains(feature) == true
-  }
+  func supports(_ feature: String) -> Bool { session.supports(feature) }
 
   /// The transfer of one or more sources over one stream.
   struct Move: Sendable {

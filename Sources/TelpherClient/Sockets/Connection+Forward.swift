@@ -1,4 +1,5 @@
 internal import TelpherTransport
+internal import TelpherWire
 
 extension Connection {
   /// Forwards connections until the task is canceled: accepts them at one side, connects to the
@@ -17,6 +18,10 @@ extension Connection {
   ) async throws {
     // The connection to the server is checked before anything is accepted.
     _ = try await session.hello()
+    if forwarding.direction == .toServer, session.supports(WireConstants.socketChecks) {
+      let request = SocketRequest(.check, address: "\(forwarding.remote)")
+      _ = try await session.answer(to: .socket(request))
+    }
     let forwarder = Forwarder(forwarding, session: session, handle: handle)
     session.add(forwarder)
     defer { session.remove(forwarder) }

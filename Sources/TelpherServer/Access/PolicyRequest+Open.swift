@@ -22,7 +22,11 @@ extension PolicyRequest {
       let address: SocketAddress
       do throws(TransportError) { address = try SocketAddress(parsing: socket.address ?? "") } catch
       { throw Rights.Refusal(message: error.message) }
-      self = socket.operation == .connect ? .connect(address) : .listen(address)
+      switch socket.operation {
+      case .connect, .check: self = .connect(address)
+      case .listen: self = .listen(address)
+      case .accept: preconditionFailure("it was handled above")
+      }
     }
   }
 }

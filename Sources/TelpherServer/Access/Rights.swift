@@ -76,7 +76,7 @@ struct Rights: Sendable {
     guard let address = try? SocketAddress(parsing: request.address ?? "") else { return }
     switch request.operation {
     case .accept: break
-    case .connect:
+    case .connect, .check:
       guard let rules = options.opens else { return }
       if case .tcp(let host, let port) = address,
         rules.contains(where: { $0.allowsOpen(host, port) })

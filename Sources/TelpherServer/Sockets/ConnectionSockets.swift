@@ -18,7 +18,22 @@ final class ConnectionSockets {
     self.lookup = lookup
   }
 
-  /// Starts the work of a request.
+  /// Checks a request that asks whether the client may connect.
+  ///
+  /// - Throws: `SocketRefusal`, or `TransportError` if the address is wrong, if it may not.
+  func check(_ request: SocketRequest) throws {
+    try checkForwarding()
+    _ = try Self.address(of: request)
+  }
+
+  private func checkForwarding() throws(SocketRefusal) {
+    guard configuration.allowsSockets else {
+      throw SocketRefusal(
+        "this server forwards no connections (--no-forward, --no-commands, --read-only or --root)")
+    }
+  }
+
+  /// Starts the work of a request other than `check`.
   ///
   /// - Parameters:
   ///   - willStart: called with the work before it can end.
@@ -30,11 +45,9 @@ final class ConnectionSockets {
     willStart: (any StreamWork) -> Void,
     didFinish: @escaping (any StreamWork, StreamClosing) -> Void
   ) throws {
-    guard configuration.allowsSockets else {
-      throw SocketRefusal(
-        "this server forwards no connections (--no-forward, --no-commands, --read-only or --root)")
-    }
+    try checkForwarding()
     switch request.operation {
+    case .check: preconditionFailure("`check` answers it")
     case .connect:
       let address = try Self.address(of: request)
       let job = add(
@@ -109,6 +122,9 @@ final class ConnectionSockets {
     // A relative path would depend on the folder in which the server was started.
     if case .unix(let path) = address, !path.hasPrefix("/") {
       throw SocketRefusal("\(address): the path of a socket on the server begins with a slash")
+    }
+    if case .vsock = address {
+      throw SocketRefusal("\(address): only TCP ports and Unix sockets are forwarded")
     }
     return address
   }

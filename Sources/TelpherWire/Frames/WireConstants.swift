@@ -79,6 +79,8 @@ package enum WireConstants {
   package static let earlyWindows = "early_windows"
   /// The name of a feature in HELLO of either side: it knows RETURN.
   package static let returnedCredit = "returned_credit"
+  /// The name of a server's feature in HELLO: it knows the operation `check` of sockets.
+  package static let socketChecks = "socket_checks"
   /// The most concurrent transfers of files or trees on one connection, in each direction: more
   /// than a client needs, and few compared with a server's threads.
   package static let maxTransfers = 64

@@ -5,6 +5,8 @@ package struct SocketRequest: Sendable, Equatable, Codable {
   package enum Operation: String, Sendable, CaseIterable {
     /// Connect to `address`; the stream carries the bytes of the connection.
     case connect
+    /// Answer whether `connect` to `address` is allowed. Nothing is connected.
+    case check
     /// Listen at `address`; the stream announces each accepted connection.
     case listen
     /// Take the accepted connection `connection`; the stream carries its bytes.
@@ -13,7 +15,7 @@ package struct SocketRequest: Sendable, Equatable, Codable {
 
   /// The operation.
   package var operation: Operation
-  /// `connect`, `listen`: `tcp:HOST:PORT` or `unix:PATH`.
+  /// `connect`, `check`, `listen`: `tcp:HOST:PORT` or `unix:PATH`.
   package var address: String?
   /// `accept`: the name under which the server announced the connection.
   package var connection: String?
@@ -22,7 +24,7 @@ package struct SocketRequest: Sendable, Equatable, Codable {
   /// socket 107.
   package static let maxAddressLength = 512
 
-  /// A request to connect to an address, or to listen at it.
+  /// A request about an address.
   package init(_ operation: Operation, address: String) {
     self.operation = operation
     self.address = address
@@ -51,7 +53,7 @@ package struct SocketRequest: Sendable, Equatable, Codable {
       WireError(.protocolError, "\(operation.rawValue): \(message)")
     }
     switch operation {
-    case .connect, .listen:
+    case .connect, .check, .listen:
       guard let address else { throw refuse("'address' is missing") }
       guard address.utf8.count <= Self.maxAddressLength else {
         throw refuse("'address' is longer than \(Self.maxAddressLength) bytes")

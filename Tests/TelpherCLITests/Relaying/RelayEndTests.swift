@@ -20,6 +20,18 @@ import Testing
     }
   }
 
+  @Test func theMessageAboutAKilledRelayNamesTheServer() async throws {
+    try await Sandbox.withSSH { sandbox in
+      let child = try sandbox.start(["run"] + on + ["-i", "--", "cat"], input: .pipe)
+      await child.write("x\n")
+      #expect(await child.line() == "x")
+      kill(try await sandbox.onlyRelay(), SIGKILL)
+      let end = await child.finish()
+      #expect(end.status == 125)
+      #expect(end.errorText.contains("the relay to ssh://host"))
+    }
+  }
+
   @Test func disconnectEndsTheConnection() async throws {
     try await Sandbox.withSSH { sandbox in
       #expect(try await sandbox.telpher("disconnect").status == 0)
