@@ -17,6 +17,14 @@ public struct SecretFile: Sendable {
   /// A secret file at `path`. The file need not exist.
   package init(_ path: String) { self.path = path }
 
+  /// The default path of a secret: `$XDG_CONFIG_HOME/telpher/NAME`, or else
+  /// `~/.config/telpher/NAME`.
+  package static func defaultPath(of name: String, environment: [String: String]) -> String {
+    let home = environment["HOME"] ?? "/"
+    let config = environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+    return "\(config ?? "\(home)/.config")/telpher/\(name)"
+  }
+
   /// Why a secret can't be read or stored. The message names the file.
   public struct Failure: Error, Sendable, CustomStringConvertible {
     /// The message for the user.
@@ -53,6 +61,15 @@ public struct SecretFile: Sendable {
       throw Failure("the secret file \(path) is longer than \(Self.maxLength) bytes")
     }
     return Array(bytes.prefix(count))
+  }
+
+  /// Reads the whole file. If nothing exists at the path, first stores what `make` returns.
+  ///
+  /// - Throws: as `read()` and `create(_:)`.
+  package func read(orStore make: () -> [UInt8]) throws(Failure) -> [UInt8] {
+    // If two processes start at once, one of them stores its secret and both read it.
+    if !exists { _ = try create(make()) }
+    return try read()
   }
 
   /// A value that changes whenever the file is replaced or written. It does not read the contents.

@@ -9,16 +9,23 @@ public struct TokenFile: Sendable {
 
   /// The default path: `$XDG_CONFIG_HOME/telpher/token`, or else `~/.config/telpher/token`.
   public static func defaultPath(environment: [String: String]) -> String {
-    let home = environment["HOME"] ?? "/"
-    let config = environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : $0 }
-    return "\(config ?? "\(home)/.config")/telpher/token"
+    SecretFile.defaultPath(of: "token", environment: environment)
   }
 
   /// Reads the token.
   ///
   /// - Throws: `SecretFile.Failure` if the file can't be read or does not hold a token.
-  public func read() throws(SecretFile.Failure) -> Token {
-    let text = String(decoding: try file.read(), as: UTF8.self)
+  public func read() throws(SecretFile.Failure) -> Token { try token(in: try file.read()) }
+
+  /// Reads the token. Creates the file with a new random token if it does not exist.
+  ///
+  /// - Throws: as `read()`, and also if the file can't be created.
+  public func readOrMake() throws(SecretFile.Failure) -> Token {
+    try token(in: try file.read(orStore: { Self.text(.random()) }))
+  }
+
+  private func token(in bytes: [UInt8]) throws(SecretFile.Failure) -> Token {
+    let text = String(decoding: bytes, as: UTF8.self)
     let digits = text.hasSuffix("\n") ? String(text.dropLast()) : text
     guard let token = Token(hexadecimal: digits) else {
       throw SecretFile.Failure(
@@ -26,15 +33,6 @@ public struct TokenFile: Sendable {
       )
     }
     return token
-  }
-
-  /// Reads the token. Creates the file with a new random token if it does not exist.
-  ///
-  /// - Throws: as `read()`, and also if the file can't be created.
-  public func readOrMake() throws(SecretFile.Failure) -> Token {
-    if !file.exists { _ = try file.create(Self.text(.random())) }
-    // If two servers start at once, one of them creates the token and both read it.
-    return try read()
   }
 
   /// Replaces the token with a new random one. Open connections stay open; new ones need the new

@@ -55,18 +55,14 @@ package struct HostKeyFile: Sendable {
 
   /// The default path: `$XDG_CONFIG_HOME/telpher/host_key`, or else `~/.config/telpher/host_key`.
   package static func defaultPath(environment: [String: String]) -> String {
-    let home = environment["HOME"] ?? "/"
-    let config = environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : $0 }
-    return "\(config ?? "\(home)/.config")/telpher/host_key"
+    SecretFile.defaultPath(of: "host_key", environment: environment)
   }
 
   /// Reads the key. Creates the file with a new key if it does not exist.
   ///
   /// - Throws: `SecretFile.Failure` if the file can't be made or read, or holds no host key.
   package func readOrMake() throws(SecretFile.Failure) -> HostKey {
-    if !file.exists { _ = try file.create(HostKey.random().fileContents) }
-    // If two servers start at once, one of them creates the key and both read it.
-    guard let key = HostKey(pem: try file.read()) else {
+    guard let key = HostKey(pem: try file.read(orStore: { HostKey.random().fileContents })) else {
       throw SecretFile.Failure(
         "the host key file \(file.path) does not hold an ed25519 key in PEM without a passphrase: remove it, and the server makes a new key, which its clients must accept"
       )

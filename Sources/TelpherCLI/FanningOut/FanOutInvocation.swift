@@ -120,3 +120,106 @@ struct FanOutInvocation {
       largest: fanOut.largest || transfer != nil, FanOut.Statuses(failure: ExitStatus.failure))
   }
 }
+
+/// How many hosts can be connected at once with the descriptors that this process may open.
+enum DescriptorBudget {
+  /// What one host needs: a program that carries the connection has two pipes, one for its messages
+  /// and a pidfd, and their other ends while it is started; a transfer has a file and folders.
+  private static let perHost = 10
+  /// What the process needs itself: standard streams, the loop, temporary files, libraries.
+  private static let own = 32
+
+  /// The largest width up to `wanted` that is possible. It raises the soft limit if that helps, and
+  /// says if the width is smaller than wanted.
+  static func width(_ wanted: Int) -> Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
+    let needed = rlim_t(wanted * perHost + own)
+    if limit.rlim_cur < needed, limit.rlim_cur < limit.rlim_max {
+      var raised = limit
+      raised.rlim_cur = min(needed, limit.rlim_max)
+      if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) == 0 { limit = raised }
+    }
+    guard limit.rlim_cur < needed else { return wanted }
+    let possible = max(1, (Int(clamping: limit.rlim_cur) - own) / perHost)
+    guard possible < wanted else { return wanted }
+    Descriptor.complain(
+      "at most \(Amount.count(possible, "host")) at once instead of \(wanted): this process may open only \(limit.rlim_cur) descriptors (ulimit -n)"
+    )
+    return possible
+  }
+}
+
+/// Watches the signals that end a fan-out. The first cancels the work on all hosts; the second ends
+/// the process, and the servers then end what runs.
+final class FanOutSignals: Sendable {
+  private let first = Monitor<Int32?>(nil)
+
+  /// The first signal; nil if none has come.
+  var received: Int32? { first.withLock { $0 } }
+
+  /// Watches the signals from now on until the process ends.
+  static func watch(_ engine: FanOutEngine) -> FanOutSignals {
+    let signals = FanOutSignals()
+    let loop = engine.loop
+    loop.execute {
+      let requests = EndRequests()
+      // Signals that are ignored stay so, as under nohup(1). The loop keeps the watches until the
+      // process ends.
+      for number in ForwardedSignals.ending where !ForwardedSignals.isIgnored(number) {
+        _ = try? loop.watch(signal: number) {
+          switch requests.receive(number, at: loop.now) {
+          case .pass:
+            signals.first.withLock { $0 = number }
+            engine.assumeIsolated { $0.stop() }
+          case .drop: break
+          case .giveUp:
+            Descriptor.complain(
+              "ended by a second signal; the servers end what runs, and its results are unknown")
+            _exit(ExitStatus.signalBase + number)
+          }
+        }
+      }
+    }
+    return signals
+  }
+}
+
+/// The live line of a fan-out on a terminal: `12/40 done  3 running  1 failed  0:12 left`.
+struct FanOutStatus {
+  private let engine: FanOutEngine
+  private let printer: FanOutPrinter
+  private let start = ContinuousClock.now
+  /// The time between two updates.
+  private static let interval = Duration.milliseconds(200)
+
+  init(_ engine: FanOutEngine, _ printer: FanOutPrinter) {
+    self.engine = engine
+    self.printer = printer
+  }
+
+  /// Shows the line until the task is canceled.
+  func showUntilCanceled() async {
+    guard await printer.hasTerminal else { return }
+    while !Task.isCancelled {
+      let plan = await engine.plan
+      await printer.show(Self.text(plan, seconds: (ContinuousClock.now - start) / .seconds(1)))
+      try? await Task.sleep(for: Self.interval)
+    }
+  }
+
+  /// The line after `seconds`. The time left is an estimate from the rate so far; it is missing until
+  /// a host has ended.
+  static func text(_ plan: FanOut, seconds: Double) -> String {
+    let count = plan.states.count
+    var parts = ["\(plan.settled)/\(count) done", "\(plan.active) running"]
+    if plan.failed > 0 { parts.append("\(plan.failed) failed") }
+    if plan.stop != nil {
+      parts.append("stopping")
+    } else if plan.settled > 0, plan.settled < count {
+      let left = seconds / Double(plan.settled) * Double(count - plan.settled)
+      parts.append("\(Amount.clock(left)) left")
+    }
+    return parts.joined(separator: "  ")
+  }
+}

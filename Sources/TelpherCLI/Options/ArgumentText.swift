@@ -97,3 +97,15 @@ enum ArgumentText {
 /// A command whose arguments may be bytes that are not UTF-8: it restores them with
 /// `ArgumentText.bytes(of:)`. Arguments of other commands must be UTF-8.
 protocol TakesByteArguments {}
+
+/// A command that runs the words at the end of its command line.
+protocol RunsWords: AsyncParsableCommand, TakesByteArguments {
+  /// The words.
+  var words: [String] { get set }
+}
+
+/// A command that takes any number of paths.
+protocol TakesManyPaths: ParsableCommand, TakesByteArguments {
+  /// The paths, in order.
+  var paths: [PathArgument] { get set }
+}

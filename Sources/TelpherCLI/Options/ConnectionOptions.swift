@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Glibc
 internal import TelpherClient
+internal import TelpherJSON
 
 /// The options that say how to connect to a server, whichever it is.
 struct ConnectionOptions: ParsableArguments {
@@ -144,5 +145,23 @@ struct ConnectionOptions: ParsableArguments {
     guard ArgumentText.isPlain(tokenFile ?? "") else {
       throw ValidationError("The value of --token-file must be UTF-8")
     }
+  }
+}
+
+/// The fingerprint of a host key on the command line.
+enum HostKeyArgument {
+  /// Reads a fingerprint as `ssh-keygen -l` prints it: `SHA256:` and base64 without padding.
+  ///
+  /// - Throws: `ValidationError` that says what is expected.
+  static func parse(_ text: String) throws -> String {
+    let digits = text.dropFirst("SHA256:".count)
+    // 32 bytes are 43 digits.
+    guard text.hasPrefix("SHA256:"), digits.utf8.count == 43,
+      let bytes = Base64.decode(String(digits) + "="), Base64.encode(bytes) == String(digits) + "="
+    else {
+      throw ValidationError(
+        "'\(text)' is not a fingerprint: write SHA256:... as 'telpher serve' prints it")
+    }
+    return text
   }
 }

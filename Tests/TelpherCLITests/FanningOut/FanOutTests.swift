@@ -277,15 +277,8 @@ private final class SilentSocket: Sendable {
   private let descriptor: Int32
 
   init(_ path: String) throws {
-    descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-    let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
-    }
-    guard result == 0, listen(descriptor, 16) == 0 else { throw Failed("no socket at \(path)") }
+    descriptor = try unixSocket(SOCK_STREAM, at: path)
+    guard listen(descriptor, 16) == 0 else { throw Failed("nothing listens at \(path)") }
   }
 
   deinit { close(descriptor) }

@@ -207,15 +207,7 @@ private final class Manager: Sendable {
   private let descriptor: Int32
 
   init(at path: String) throws {
-    descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-    let status = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
-    }
-    guard status == 0 else { throw Failed("bind") }
+    descriptor = try unixSocket(SOCK_DGRAM, at: path)
     // So that a message that never comes fails the test.
     var limit = timeval(tv_sec: 30, tv_usec: 0)
     setsockopt(
