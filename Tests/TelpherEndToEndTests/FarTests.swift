@@ -36,11 +36,12 @@ import Testing
       }
     ) { fixture in
       let proxyLoop = try backend.makeLoop()
-      let address = SocketAddress.unix(path: folder + "/proxy.sock")
+      let place: SocketAddress =
+        Fixture.usesTLS
+        ? .tcp(host: "127.0.0.1", port: 0) : .unix(path: folder + "/proxy.sock")
       let proxy = try await DelayingProxy.start(
-        at: address, to: fixture.address, delay: delay, on: proxyLoop)
-      let connection = try await Connection.connect(
-        to: .socket(address), on: fixture.clientLoop, timeout: .seconds(600))
+        at: place, to: fixture.target, delay: delay, on: proxyLoop)
+      let connection = try await fixture.connect(at: await proxy.address)
       let result: Result<Void, any Error>
       do { result = .success(try await body(connection, folder, budget)) } catch {
         result = .failure(error)

@@ -47,16 +47,27 @@ struct Fixture {
     }
   }
 
+  /// Where the connections of `connect()` go.
+  var target: SocketAddress {
+    secured.map { .tcp(host: $0.address.host, port: $0.address.port) } ?? address
+  }
+
   /// A new connection to the server.
-  func connect() async throws -> Connection {
+  ///
+  /// - Parameter place: where a proxy listens that passes connections on to `target`; nil for none.
+  func connect(at place: SocketAddress? = nil) async throws -> Connection {
+    let place = place ?? target
     if let secured {
+      guard case .tcp(let host, let port) = place else {
+        preconditionFailure("TLS has an address with a port")
+      }
       return try await Connection.connect(
-        to: .tls(secured.address), on: clientLoop, token: secured.token,
+        to: .tls(TLSAddress(host: host, port: port)), on: clientLoop, token: secured.token,
         hostKey: secured.fingerprint, timeout: .seconds(600))
     }
     // On a busy machine a slow server must not look like a silent one.
     return try await Connection.connect(
-      to: .socket(address), on: clientLoop, timeout: .seconds(600))
+      to: .socket(place), on: clientLoop, timeout: .seconds(600))
   }
 
   /// Runs `body` with a server, and checks that everything ends after it.

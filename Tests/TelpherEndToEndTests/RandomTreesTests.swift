@@ -3,8 +3,8 @@ import TelpherTestSupport
 import Testing
 
 /// Sends random trees to a server and fetches them again with the program: names of any bytes,
-/// holes, links, empty folders; over a Unix socket, over TCP, and over standard input and output as
-/// with ssh.
+/// holes, links, empty folders; over a Unix socket, over TCP, with TLS, and over standard input and
+/// output as with ssh.
 @Suite(
   .timeLimit(.minutes(10)),
   .enabled(if: access("/usr/bin/python3", X_OK) == 0, "Python 3 is not installed"))
@@ -20,7 +20,7 @@ struct RandomTreesTests {
     let output = LocalShell.output(
       of: "/usr/bin/python3 '\(Self.program)' '\(backend.program)' \(count) \(seed) 2>&1")
     #expect(
-      String(decoding: output, as: UTF8.self) == "\(3 * count) trees came back as they were\n",
+      String(decoding: output, as: UTF8.self) == "\(4 * count) trees came back as they were\n",
       "seed \(seed)")
   }
 }

@@ -29,9 +29,14 @@ package actor DelayingProxy {
   private let target: SocketAddress
   private let delay: UInt64
   private var listener: (any Listener)?
+  /// Where it listens, with the actual port.
+  package private(set) var address: SocketAddress
   private var directions: [Direction] = []
 
-  private init(target: SocketAddress, delay: UInt64, loop: any EventLoop) {
+  private init(
+    address: SocketAddress, target: SocketAddress, delay: UInt64, loop: any EventLoop
+  ) {
+    self.address = address
     self.target = target
     self.delay = delay
     self.loop = loop
@@ -42,13 +47,14 @@ package actor DelayingProxy {
   package static func start(
     at address: SocketAddress, to target: SocketAddress, delay: UInt64, on loop: any EventLoop
   ) async throws -> DelayingProxy {
-    let proxy = DelayingProxy(target: target, delay: delay, loop: loop)
-    try await proxy.listen(at: address)
+    let proxy = DelayingProxy(address: address, target: target, delay: delay, loop: loop)
+    try await proxy.listen()
     return proxy
   }
 
-  private func listen(at address: SocketAddress) throws {
+  private func listen() throws {
     let socket = try loop.bind(to: address, backlog: 16)
+    address = socket.address
     listener = try loop.serve(socket) { [self] stream in
       nonisolated(unsafe) let stream = stream
       assumeIsolated { $0.accept(stream) }

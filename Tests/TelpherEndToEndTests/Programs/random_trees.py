@@ -77,10 +77,13 @@ def main():
         file.write("#!/bin/sh\nexec " + " ".join(serve) + " --listen stdio\n")
     os.chmod(ssh, 0o755)
     environment = {**os.environ, "PATH": base + ":" + os.environ["PATH"], "TELPHER_TOKEN_FILE": base + "/token"}
-    listen = ["--listen", f"unix:{base}/socket", "--listen", "tcp:127.0.0.1:0", "--token-file", base + "/token"]
+    environment["HOME"] = base
+    listen = ["--listen", f"unix:{base}/socket", "--listen", "tcp:127.0.0.1:0", "--listen", "tls:127.0.0.1:0",
+              "--token-file", base + "/token", "--host-key-file", base + "/host_key"]
     server = subprocess.Popen(serve + listen, stdout=subprocess.PIPE, text=True)
     try:
-        addresses = [server.stdout.readline().removeprefix("listening on ").strip() for _ in range(2)]
+        addresses = [server.stdout.readline().removeprefix("listening on ").strip() for _ in range(3)]
+        addresses[2] = addresses[2].replace("tls:", "tls://")
         done = 0
         for address in [*addresses, "ssh://there"]:
             for _ in range(count):
@@ -89,7 +92,7 @@ def main():
                     shutil.rmtree(path, ignore_errors=True)
                 make_tree(source)
                 for command in (["put", os.fsdecode(source), "copy"], ["get", "copy", os.fsdecode(back)]):
-                    words = [program, command[0], "-r", "--quiet", "--on", address, *command[1:]]
+                    words = [program, command[0], "-r", "--quiet", "--accept-new", "--on", address, *command[1:]]
                     subprocess.run(words, env=environment, check=True)
                 if not look(source) == look(copy) == look(back):
                     sys.exit(f"{address}: seed {seed}, tree {done} came back otherwise")
