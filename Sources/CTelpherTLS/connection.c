@@ -1,7 +1,6 @@
 #include "internal.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +52,25 @@ static void make_method(void) {
 
 // MARK: Connections
 
+// How many times a peer may change its key before it has sent anything, and how many plain bytes let
+// it do so once more. Each change costs a derivation of keys and may ask for an answer, which waits
+// in memory for a peer that does not read. Peers change their keys after gigabytes.
+enum { KEY_UPDATES = 32, BYTES_PER_KEY_UPDATE = 1 << 20 };
+
+// The library calls it for each handshake message, among others.
+static void observe(int is_sent, int version, int type, const void *bytes, size_t count, SSL *ssl,
+                    void *context) {
+  (void)version, (void)ssl;
+  telpher_tls *tls = context;
+  if (is_sent || type != SSL3_RT_HANDSHAKE || count == 0) return;
+  if (*(const uint8_t *)bytes != SSL3_MT_KEY_UPDATE) return;
+  tls->key_updates += 1;
+  if (tls->key_updates <= KEY_UPDATES + tls->received / BYTES_PER_KEY_UPDATE) return;
+  tls->is_flooded = 1;
+  // What has come in the same piece is not read any more.
+  tls->input_count = 0;
+}
+
 telpher_tls *telpher_tls_new(telpher_tls_context *context, int is_server,
                              telpher_tls_owner owner) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -71,6 +89,8 @@ telpher_tls *telpher_tls_new(telpher_tls_context *context, int is_server,
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl, bio, bio);
   SSL_set_app_data(ssl, tls);
+  SSL_set_msg_callback(ssl, observe);
+  SSL_set_msg_callback_arg(ssl, tls);
   if (is_server) {
     SSL_set_accept_state(ssl);
   } else {
@@ -81,6 +101,7 @@ telpher_tls *telpher_tls_new(telpher_tls_context *context, int is_server,
 
 void telpher_tls_free(telpher_tls *tls) {
   SSL_free(tls->ssl);
+  free(tls->message);
   free(tls);
 }
 
@@ -100,6 +121,12 @@ static const char *refusal(const SSL *ssl) {
   return X509_verify_cert_error_string(result);
 }
 
+static telpher_tls_status fail(telpher_tls *tls, const char *message) {
+  free(tls->message);
+  tls->message = strdup(message);
+  return TELPHER_TLS_FAILED;
+}
+
 static telpher_tls_status status(telpher_tls *tls, int result, const char *fallback) {
   if (result == 1) return TELPHER_TLS_DONE;
   switch (SSL_get_error(tls->ssl, result)) {
@@ -108,9 +135,9 @@ static telpher_tls_status status(telpher_tls *tls, int result, const char *fallb
   default: break;
   }
   const char *reason = refusal(tls->ssl);
-  telpher_describe_failure(tls->message, fallback);
-  if (reason) snprintf(tls->message, sizeof tls->message, "%s", reason);
-  return TELPHER_TLS_FAILED;
+  char message[TELPHER_TLS_MESSAGE_MAX];
+  telpher_describe_failure(message, fallback);
+  return fail(tls, reason ? reason : message);
 }
 
 telpher_tls_status telpher_tls_handshake(telpher_tls *tls) {
@@ -122,7 +149,14 @@ telpher_tls_status telpher_tls_read(telpher_tls *tls, void *bytes, size_t capaci
                                     size_t *count) {
   ERR_clear_error();
   *count = 0;
-  return status(tls, SSL_read_ex(tls->ssl, bytes, capacity, count), "the bytes can't be decrypted");
+  int result = SSL_read_ex(tls->ssl, bytes, capacity, count);
+  if (tls->is_flooded) {
+    ERR_clear_error();
+    *count = 0;
+    return fail(tls, "the peer changes its key too often");
+  }
+  tls->received += *count;
+  return status(tls, result, "the bytes can't be decrypted");
 }
 
 telpher_tls_status telpher_tls_write(telpher_tls *tls, const void *bytes, size_t count) {
@@ -142,7 +176,9 @@ void telpher_tls_finish(telpher_tls *tls) {
   ERR_clear_error();
 }
 
-const char *telpher_tls_message(const telpher_tls *tls) { return tls->message; }
+const char *telpher_tls_message(const telpher_tls *tls) {
+  return tls->message ? tls->message : "no memory";
+}
 
 // MARK: Facts
 
@@ -159,12 +195,8 @@ const char *telpher_tls_group(const telpher_tls *tls) {
   return name ? name : "unknown";
 }
 
-size_t telpher_tls_peer_certificate(const telpher_tls *tls, uint8_t *bytes, size_t capacity) {
-  X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
-  int length = certificate ? i2d_X509(certificate, NULL) : 0;
-  if (length <= 0) return 0;
-  if ((size_t)length <= capacity) i2d_X509(certificate, &bytes);
-  return (size_t)length;
+int telpher_tls_has_certificate(const telpher_tls *tls) {
+  return SSL_get0_peer_certificate(tls->ssl) != NULL;
 }
 
 size_t telpher_tls_peer_name(const telpher_tls *tls, char *text, size_t capacity) {

@@ -18,7 +18,12 @@ struct telpher_tls {
   // The bytes from the peer that the library has not taken yet.
   const uint8_t *input;
   size_t input_count;
-  char message[TELPHER_TLS_MESSAGE_MAX];
+  // Plain bytes that have come from the peer, and its changes of its key.
+  uint64_t received;
+  uint64_t key_updates;
+  int is_flooded;
+  // Null until the connection fails.
+  char *message;
 };
 
 /// Reads a private key in PEM without asking for a passphrase; null if it is none.

@@ -163,16 +163,13 @@ package final class TLSStream: ByteStream {
   }
 
   private func agreement(of tls: OpaquePointer) -> TLSAgreement {
-    let length = telpher_tls_peer_certificate(tls, nil, 0)
-    var certificate = [UInt8](repeating: 0, count: length)
-    _ = telpher_tls_peer_certificate(tls, &certificate, length)
     // A certificate has no longer name: names of hosts have 253 bytes, URIs here are short.
     var name = [CChar](repeating: 0, count: 1_024)
     let count = telpher_tls_peer_name(tls, &name, name.count)
     return TLSAgreement(
       cipher: String(cString: telpher_tls_cipher(tls)),
       group: String(cString: telpher_tls_group(tls)),
-      peerCertificate: length > 0 ? certificate : nil,
+      hasPeerCertificate: telpher_tls_has_certificate(tls) == 1,
       peerName: count > 0
         ? String(decoding: name.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil)
   }
@@ -254,8 +251,8 @@ package struct TLSAgreement: Sendable, Equatable {
   package var cipher: String
   /// The group in which the keys were agreed on, such as `x25519`.
   package var group: String
-  /// The peer's certificate as DER; nil if it has shown none.
-  package var peerCertificate: [UInt8]?
+  /// Whether the peer has shown a certificate.
+  package var hasPeerCertificate: Bool
   /// The first URI of the peer's certificate, or else its first DNS name.
   package var peerName: String?
 }

@@ -17,11 +17,11 @@ struct TLSStreamTests {
       #expect(
         ["TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"].contains(agreement.cipher))
       #expect(agreement.group.lowercased().contains("x25519"))
-      #expect(agreement.peerCertificate != nil)
+      #expect(agreement.hasPeerCertificate)
       let seen = try #require(stage.server.handshake).get()
       #expect(seen.cipher == agreement.cipher)
       #expect(seen.group == agreement.group)
-      #expect(seen.peerCertificate == nil)
+      #expect(!seen.hasPeerCertificate)
     }
   }
 
@@ -118,6 +118,27 @@ struct TLSStreamTests {
       #expect(stage.client.received == sent)
       #expect(stage.client.stream.keyChanges == 13)
       #expect(stage.server.stream.keyChanges == 13)
+    }
+  }
+
+  @Test("ends a connection whose peer changes its key again and again")
+  func keyUpdateFlood() async throws {
+    var options = TLSStage.Options()
+    options.recordsPerKey = 1
+    try await TLSStage.with(options) { stage in
+      await stage.shakeHands()
+      let (client, server) = (stage.client, stage.server)
+      server.stream.resumeReading()
+      let byte: [UInt8] = [1]
+      for _ in 0..<1_000 { _ = byte.withUnsafeBytes { client.stream.write($0, nil) } }
+      await server.until { $0.end != nil }
+      guard case .failure(let error)? = server.end else {
+        Issue.record("the connection goes on")
+        return
+      }
+      #expect(error.message.contains("changes its key too often"))
+      // The first record has the first key.
+      #expect(server.received.count <= 33)
     }
   }
 

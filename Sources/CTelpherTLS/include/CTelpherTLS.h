@@ -113,9 +113,8 @@ int telpher_tls_export(telpher_tls *tls, const char *label, size_t label_count, 
 const char *telpher_tls_cipher(const telpher_tls *tls);
 /// The name of the group in which the keys were agreed on.
 const char *telpher_tls_group(const telpher_tls *tls);
-/// Writes the peer's certificate as DER and returns its length, also if it is more than `capacity`
-/// (nothing is written then); 0 if the peer has shown none.
-size_t telpher_tls_peer_certificate(const telpher_tls *tls, uint8_t *bytes, size_t capacity);
+/// Returns 1 if the peer has shown a certificate, else 0.
+int telpher_tls_has_certificate(const telpher_tls *tls);
 /// Writes the first URI of the peer's certificate, or else its first DNS name, as text with a NUL at
 /// its end, and returns the length of the text. Returns 0 if there is none, if it has a NUL within,
 /// or if it does not fit.

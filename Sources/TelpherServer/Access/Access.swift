@@ -70,7 +70,7 @@ struct Access: Sendable {
   func decide(
     over binding: ChannelBinding, _ agreement: TLSAgreement, source: String
   ) -> Decision {
-    if agreement.peerCertificate != nil {
+    if agreement.hasPeerCertificate {
       guard let name = agreement.peerName else {
         return refusal("the client's certificate has neither a URI nor a DNS name")
       }
