@@ -10,7 +10,7 @@ import Testing
 struct TLSArrivalTests {
   /// Calls `body` with a server that listens with TLS.
   private func withServer(
-    configure: (inout ServerConfiguration) -> Void = { _ in },
+    host: String = "127.0.0.1", configure: (inout ServerConfiguration) -> Void = { _ in },
     _ body: (Fixture, SocketAddress) async throws -> Void
   ) async throws {
     try await Fixture.inMemory(configure: {
@@ -19,7 +19,7 @@ struct TLSArrivalTests {
     }) { fixture in
       let door = TLSDoor(try TLSContext(server: .random()))
       let address = try await fixture.server.listen(
-        at: .tcp(host: "127.0.0.1", port: 0), over: door)
+        at: .tcp(host: host, port: 0), over: door)
       try await body(fixture, address)
     }
   }
@@ -51,6 +51,22 @@ struct TLSArrivalTests {
       }
       try await peers[0].ended()
       try await peers[1].ended()
+    }
+  }
+
+  /// In memory a client's address is that of the listener, so this one is not of the loopback network.
+  @Test("get their address a penalty, which grows until it is not served any more")
+  func penalties() async throws {
+    try await withServer(host: "192.0.2.1") { fixture, address in
+      // 1 s for each, up to the 15 s of `SourcePenalties.threshold`; the loop's clock goes on meanwhile.
+      for _ in 0..<60 {
+        let peer = try await PlainSocket.connect(to: address, on: fixture.clientLoop)
+        await peer.send("TELPHER1 is not TLS")
+        try await peer.ended()
+      }
+      // A silent one would have its time, which is 10 minutes in these tests.
+      let peer = try await PlainSocket.connect(to: address, on: fixture.clientLoop)
+      try await peer.ended()
     }
   }
 

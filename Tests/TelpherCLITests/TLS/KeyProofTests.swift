@@ -222,6 +222,39 @@ struct KeyProofTests {
     }
   }
 
+  @Test(
+    "give nothing to something in between that has a key of its own",
+    .enabled(if: TLSServerTests.hasPrograms, "openssl and python3 are needed"))
+  func relayInBetween() async throws {
+    try await withServer([("one", "")]) { sandbox, address in
+      let port = String(try #require(address.split(separator: ":").last))
+      let authority = try await Authority(sandbox)
+      let relay = try Child(
+        [
+          "env", "python3", TLSServerTests.programs + "tls_relay.py", port, authority.certificate,
+          authority.certificate.replacing(".pem", with: ".key"),
+        ], environment: sandbox.environment, input: .pipe)
+      let relayed = "tls://127.0.0.1:\(try #require(await relay.line()))"
+      #expect(try await telpher(sandbox, address, "one", "run", "--", "true").status == 0)
+      // The client accepts the key of the relay, which passes the proof on.
+      let unpinned = try await telpher(sandbox, relayed, "one", "run", "--", "echo", "hi")
+      #expect(unpinned.status == 125)
+      #expect(unpinned.output.isEmpty)
+      #expect(unpinned.errorText.contains("none of the client's ssh keys"))
+      // The client knows the server's key.
+      let fingerprint = String(try await sandbox.telpher("keys").text.split(separator: " ")[1])
+      let pinned = await
+        (try sandbox.start([
+          "run", "--on", relayed, "--host-key", fingerprint, "--identity", sandbox.folder + "/one",
+          "--", "echo", "hi",
+        ])).finish()
+      #expect(pinned.status == 125)
+      #expect(pinned.errorText.contains("not \(fingerprint) as given"))
+      relay.closeInput()
+      #expect(await relay.wait() == 0)
+    }
+  }
+
   @Test("are refused if the server takes no keys")
   func none() async throws {
     try await withServer([("one", "")], ["--authorized-keys", "none"]) { sandbox, address in
