@@ -49,6 +49,9 @@ public struct ServerConfiguration: Sendable {
   public var drainLimit: UInt64 = 10_000_000_000
   /// The token that TCP clients must know; nil refuses all TCP clients.
   public var tokens: TokenSource?
+  /// Whether the token is a proof over TLS too. A server that asks for certificates does not take it:
+  /// it may have a token only for its TCP clients.
+  package var takesTokenOverTLS = true
   /// The ssh keys whose holders may connect over TLS; nil refuses all of them.
   package var keys: AuthorizedKeysFile?
   /// What each client may do; nil if all may do everything. Its folders take the place of `files`.

@@ -76,7 +76,9 @@ final class ServerCore {
     logger: Logger
   ) {
     self.configuration = configuration
-    access = Access(tokens: configuration.tokens, keys: configuration.keys)
+    access = Access(
+      tokens: configuration.tokens, takesTokenOverTLS: configuration.takesTokenOverTLS,
+      keys: configuration.keys)
     refusals = RefusalLog(logger, loop: loop)
     // Each loop gets an equal share of the limits: a new connection may arrive on any loop.
     strangers = StrangerQuota(

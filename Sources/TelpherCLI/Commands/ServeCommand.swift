@@ -50,10 +50,12 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "For tls: accepts only clients with a certificate from an authority in this file (PEM).",
+      "For tls: accepts clients with a certificate from an authority in this file (PEM).",
       discussion: """
-        Such a client needs no token. Its identity is the first URI or else the first DNS name of \
-        its certificate. The file is read again at SIGHUP; open connections stay open.
+        Such a client needs no token, and the token is no proof over TLS then. With \
+        --authorized-keys a client without a certificate may prove an ssh key instead. The identity \
+        is the first URI or else the first DNS name of the certificate. The file is read again at \
+        SIGHUP; open connections stay open.
         """, valueName: "file"),
     completion: .file())
   var clientCa: String?

@@ -78,6 +78,7 @@ struct ServerHost {
     }) {
       configuration.tokens = try readOrMakeToken()
     }
+    configuration.takesTokenOverTLS = tls.clientAuthorities == nil
     if sockets.contains(where: \.hasTLS) {
       configuration.keys = tls.keys(environment: environment, logger)
     }

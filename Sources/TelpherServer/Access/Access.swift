@@ -10,6 +10,8 @@ internal import TelpherWire
 struct Access: Sendable {
   /// The token of TCP and vsock clients, if they may connect.
   let tokens: TokenSource?
+  /// Whether the token is a proof over TLS too.
+  let takesTokenOverTLS: Bool
 
   /// The ssh keys whose holders may connect over TLS; nil for none.
   let keys: AuthorizedKeysFile?
@@ -79,6 +81,7 @@ struct Access: Sendable {
     let check = keys.map { KeyCheck($0, binding: binding.bytes, source: source) }
     do throws(SecretFile.Failure) {
       // A token that can't be read keeps no client with an ssh key out.
+      let tokens = takesTokenOverTLS ? tokens : nil
       let token = check == nil ? try tokens?.current() : try? tokens?.current()
       guard token != nil || check != nil else {
         return refusal("this server takes only clients with a certificate (--client-cert)")
