@@ -168,9 +168,9 @@ let package = Package(
     .target(
       name: "TelpherServer",
       dependencies: [
-        "TelpherAccess", "TelpherCommand", "TelpherFileStore", "TelpherForward", "TelpherJSON",
-        "TelpherJournal", "TelpherKeys", "TelpherLink", "TelpherPolicy", "TelpherTLS",
-        "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
+        "CTelpherSys", "TelpherAccess", "TelpherCommand", "TelpherFileStore", "TelpherForward",
+        "TelpherJSON", "TelpherJournal", "TelpherKeys", "TelpherLink", "TelpherPolicy",
+        "TelpherTLS", "TelpherText", "TelpherTransfer", "TelpherTransport", "TelpherWire",
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -343,9 +343,9 @@ let package = Package(
     .testTarget(
       name: "TelpherServerTests",
       dependencies: [
-        "TelpherAccess", "TelpherFileStore", "TelpherKeys", "TelpherLink", "TelpherServer",
-        "TelpherTLS", "TelpherTestSupport", "TelpherText", "TelpherTransfer", "TelpherTransport",
-        "TelpherTransportTesting", "TelpherWire",
+        "CTelpherSys", "TelpherAccess", "TelpherFileStore", "TelpherJSON", "TelpherKeys",
+        "TelpherLink", "TelpherServer", "TelpherTLS", "TelpherTestSupport", "TelpherText",
+        "TelpherTransfer", "TelpherTransport", "TelpherTransportTesting", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

@@ -3,7 +3,9 @@
 #include "CTelpherSys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -34,6 +36,24 @@ int telpher_send_message(int socket, const void *bytes, size_t count, const int 
   do sent = sendmsg(socket, &message, MSG_NOSIGNAL);
   while (sent < 0 && errno == EINTR);
   return sent < 0 ? -errno : 0;
+}
+
+int telpher_send_sealed_file(int socket, const char *name, const void *bytes, size_t count) {
+  int file = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (file < 0) return -errno;
+  int status = 0;
+  for (size_t done = 0; done < count && status == 0;) {
+    ssize_t written = write(file, (const char *)bytes + done, count - done);
+    if (written > 0) done += (size_t)written;
+    if (written < 0 && errno != EINTR) status = -errno;
+  }
+  if (status == 0 &&
+      fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) {
+    status = -errno;
+  }
+  if (status == 0) status = telpher_send_message(socket, NULL, 0, &file, 1);
+  close(file);
+  return status;
 }
 
 int64_t telpher_receive_message(int socket, void *bytes, size_t capacity, int *descriptors,

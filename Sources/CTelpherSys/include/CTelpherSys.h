@@ -355,6 +355,10 @@ int telpher_accept(int socket);
 int telpher_send_message(int socket, const void *bytes, size_t count, const int *descriptors,
                          size_t descriptor_count);
 
+/// Sends a message without bytes over a Unix socket, with a file in memory that has `count` bytes and
+/// is sealed: neither its bytes nor its length can change (memfd_create(2)). `name` is for diagnosis.
+int telpher_send_sealed_file(int socket, const char *name, const void *bytes, size_t count);
+
 /// Receives one message: returns the number of its bytes, 0 at the end. `descriptors` has room for
 /// TELPHER_MESSAGE_DESCRIPTORS; those received are close-on-exec and the caller's. -EMSGSIZE if the
 /// message did not fit; its descriptors are closed then.

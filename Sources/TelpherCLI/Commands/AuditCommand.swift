@@ -13,11 +13,13 @@ struct AuditCommand: AsyncParsableCommand {
     discussion: """
       Prints a line for each record: the time, the event, the connection, the identity, and the \
       operation with its result. If a line of the file is not a record, telpher reports it, and the \
-      exit status is 1.
+      exit status is 1. For the records of '--audit journal', run 'journalctl -t telpher-audit -o cat \
+      | telpher audit -'.
       """)
 
   @Argument(
-    help: ArgumentHelp("The audit file.", valueName: "file"), completion: .file())
+    help: ArgumentHelp("The audit file; '-' for standard input.", valueName: "file"),
+    completion: .file())
   var file: String
 
   @Option(
@@ -37,9 +39,11 @@ struct AuditCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let number = open(file, O_RDONLY | O_CLOEXEC)
+    let isInput = file == "-"
+    let number = isInput ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC)
     guard number >= 0 else { throw Failure("cannot open \(file): \(describe(errno: errno))") }
-    defer { close(number) }
+    defer { if !isInput { close(number) } }
+    let file = isInput ? "standard input" : file
     var lines = AuditLines(Descriptor(number: number, name: file))
     var strange = 0
     while let line = try lines.next() {
@@ -58,6 +62,14 @@ struct AuditCommand: AsyncParsableCommand {
       }
     }
     if strange > 0 { throw ExitCode(1) }
+  }
+}
+
+/// The value of `serve --audit`.
+enum AuditPlace {
+  /// The place that `text` names: `journal`, or the path of a file.
+  static func parse(_ text: String) -> AuditLog.Place {
+    text == "journal" ? .journal() : .file(text)
   }
 }
 

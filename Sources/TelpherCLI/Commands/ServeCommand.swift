@@ -147,14 +147,16 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Records each connection and operation in this file, a line of JSON each ('telpher audit' reads it).",
+      "Records each connection and operation in this file, a line of JSON each ('telpher audit' reads it), or with 'journal' in the systemd journal.",
       discussion: """
         A record has the time, the client's identity and how it was proved, the operation, its \
         arguments and its result, but never the values of environment variables. The file may be \
-        renamed at any time; the next record creates it again.
+        renamed at any time; the next record or SIGHUP creates it again. Entries of the journal have \
+        the identifier telpher-audit, and fields such as TELPHER_IDENTITY. For a file with the name \
+        'journal', write ./journal.
         """, valueName: "file"),
-    completion: .file())
-  var audit: String?
+    completion: .file(), transform: AuditPlace.parse)
+  var audit: AuditLog.Place?
 
   @Flag(help: "With --audit: refuses operations that can't be recorded.")
   var auditRequired = false
@@ -262,6 +264,11 @@ struct ServeCommand: AsyncParsableCommand {
     if relay != nil, !limits.isEmpty {
       throw ValidationError(
         "--relay cannot be combined with --limit: use --limit on the server that the clients are passed on to"
+      )
+    }
+    if relay != nil, audit != nil {
+      throw ValidationError(
+        "--relay cannot be combined with --audit: use it on the server that the clients are passed on to"
       )
     }
     if relay != nil, root != nil || noCommands || readOnly || spawn != nil || jobs != nil {

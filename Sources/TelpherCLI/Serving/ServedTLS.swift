@@ -78,20 +78,15 @@ struct ServedTLS: Sendable {
     }
   }
 
-  /// Reads the certificates again at each SIGHUP. Open connections stay open.
-  func reloadAtHangup(_ opened: Opened, on loop: any EventLoop, _ logger: Logger) {
-    let (door, key) = (opened.door, opened.key)
-    loop.execute {
-      _ = try? loop.watch(signal: SIGHUP) {
-        do throws(Failure) {
-          door.replaceContext(by: try context(key))
-          logger.info("read the client certificates again")
-        } catch {
-          logger.error(
-            "cannot read the client certificates again; the old ones stay in use",
-            metadata: ["why": "\(error.message)"])
-        }
-      }
+  /// Reads the certificates again. Open connections stay open.
+  func reload(_ opened: Opened, _ logger: Logger) {
+    do throws(Failure) {
+      opened.door.replaceContext(by: try context(opened.key))
+      logger.info("read the client certificates again")
+    } catch {
+      logger.error(
+        "cannot read the client certificates again; the old ones stay in use",
+        metadata: ["why": "\(error.message)"])
     }
   }
 }

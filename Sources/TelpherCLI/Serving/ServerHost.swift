@@ -32,7 +32,7 @@ struct ServerHost {
   /// The host key and the client certificates, for `--listen tls:`.
   let tls: ServedTLS
   /// The value of `--audit`.
-  let audit: String?
+  let audit: AuditLog.Place?
   let isAuditRequired: Bool
   /// What each client may do; nil if all may do everything.
   let policy: ServedPolicy?
@@ -103,7 +103,8 @@ struct ServerHost {
           await server.unheld()
         }, ending: server, logger)
     } else {
-      if let secured { tls.reloadAtHangup(secured, on: parts.loops[0], logger) }
+      Hangup(tls: secured.map { (tls, $0) }, audit: configuration.audit)
+        .watch(on: parts.loops[0], logger)
       try await serve(sockets, secured, with: server, on: parts, signals)
     }
     // The loop that watches the signals keeps running. Without it the default action of the signals

@@ -1,87 +1,64 @@
-internal import Glibc
-internal import Synchronization
-internal import TelpherTransport
+internal import TelpherJSON
 
-/// A file with one line of JSON for each connection and each operation of a server's clients. Any
-/// thread may use it.
-///
-/// Each line is appended by one call, so lines of several processes do not mix. A file that was renamed
-/// or removed is made anew at the next line, so it can be rotated at any time.
+/// Where a server records what its clients do: a line of JSON for each start and each end of a
+/// connection and of an operation. Any thread may use it.
 package final class AuditLog: Sendable {
-  /// Why a line can't be recorded. The message names the file.
+  /// Where the records go.
+  package enum Place: Sendable, Equatable {
+    /// A file at this path.
+    case file(String)
+    /// The systemd journal that listens at this socket.
+    case journal(socket: String = SystemJournal.socket)
+  }
+
+  /// Why a record can't be written. The message names the place.
   package struct Failure: Error, Sendable {
     /// The message.
     package let message: String
   }
 
-  /// Its path.
-  package let path: String
   /// Whether nothing may be done that can't be recorded.
   package let isRequired: Bool
-  private let file: Mutex<Int32>
 
-  /// The log at `path`, which is made if it does not exist (mode 0600).
+  private enum Sink {
+    case file(AuditFile)
+    case journal(SystemJournal)
+  }
+  private let sink: Sink
+
+  /// The log at `place`.
   ///
-  /// - Throws: `Failure` if it can't be opened for writing.
-  package init(_ path: String, isRequired: Bool) throws(Failure) {
-    self.path = path
+  /// - Throws: `Failure` if the file can't be opened for writing, or nothing listens at the journal's
+  ///   socket.
+  package init(_ place: Place, isRequired: Bool) throws(Failure) {
     self.isRequired = isRequired
-    file = Mutex(try Self.open(path))
-  }
-
-  deinit { file.withLock { _ = close($0) } }
-
-  private static func open(_ path: String) throws(Failure) -> Int32 {
-    let flags = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC
-    let file = Glibc.open(path, flags, 0o600)
-    guard file >= 0 else {
-      throw Failure(message: "cannot open the audit file \(path): \(describe(errno: errno))")
-    }
-    var status = stat()
-    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      close(file)
-      throw Failure(message: "the audit file \(path) is not a regular file")
-    }
-    return file
-  }
-
-  /// Appends a line.
-  ///
-  /// - Parameter line: JSON without a newline.
-  /// - Throws: `Failure` if the whole line can't be written. A part of it is then ended by a newline
-  ///   before the next line.
-  func append(_ line: [UInt8]) throws(Failure) {
-    let result: Result<Void, Failure> = file.withLock { file in
-      do throws(Failure) {
-        try renew(&file)
-        let bytes = line + [UInt8(ascii: "\n")]
-        var count = write(file, bytes, bytes.count)
-        while count < 0 && errno == EINTR { count = write(file, bytes, bytes.count) }
-        guard count == bytes.count else {
-          let reason = count < 0 ? describe(errno: errno) : "only a part was written"
-          // What was written ends here, so that the next line is one.
-          if count > 0 { _ = write(file, "\n", 1) }
-          throw Failure(message: "cannot write the audit file \(path): \(reason)")
-        }
-        return .success(())
-      } catch {
-        return .failure(error)
+    sink =
+      switch place {
+      case .file(let path): .file(try AuditFile(path))
+      case .journal(let socket): .journal(try SystemJournal(socket: socket))
       }
-    }
-    try result.get()
   }
 
-  /// Opens the file again if another one, or none, has its name.
-  private func renew(_ file: inout Int32) throws(Failure) {
-    var named = stat()
-    var open = stat()
-    if stat(path, &named) == 0, fstat(file, &open) == 0, named.st_ino == open.st_ino,
-      named.st_dev == open.st_dev
-    {
-      return
+  /// Writes a record.
+  ///
+  /// - Throws: `Failure` if it is not written as a whole.
+  func append(_ record: AuditRecord) throws(Failure) {
+    let line: [UInt8]
+    do { line = try JSONEncoding.encode(record) } catch {
+      preconditionFailure("records hold only strings and numbers: \(error)")
     }
-    let new = try Self.open(path)
-    close(file)
-    file = new
+    switch sink {
+    case .file(let file): try file.append(line)
+    case .journal(let journal): try journal.append(line, of: record)
+    }
+  }
+
+  /// Opens the file again, after it was renamed. Does nothing for the journal, whose socket is opened
+  /// for each record.
+  ///
+  /// - Throws: `Failure` if it can't be opened. The next record tries it again.
+  package func reopen() throws(Failure) {
+    guard case .file(let file) = sink else { return }
+    try file.reopen()
   }
 }

@@ -1,4 +1,3 @@
-internal import TelpherJSON
 internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
@@ -110,13 +109,11 @@ struct ConnectionAudit {
   /// Whether the line was written, or need not be.
   private func write(_ record: AuditRecord) -> Bool {
     guard let log else { return true }
-    do {
-      try log.append(try JSONEncoding.encode(record))
+    do throws(AuditLog.Failure) {
+      try log.append(record)
       return true
-    } catch let error as AuditLog.Failure {
-      report(error.message)
     } catch {
-      preconditionFailure("records hold only strings and numbers: \(error)")
+      report(error.message)
     }
     return !log.isRequired
   }

@@ -19,7 +19,7 @@ import Testing
   }
 
   @Test func eachConnectionAndOperationHasALineAtItsStartAndItsEnd() async throws {
-    let log = try AuditLog(path, isRequired: true)
+    let log = try AuditLog(.file(path), isRequired: true)
     try await Fixture.inMemory(configure: { $0.audit = log }) { fixture in
       let program = fixture.puppet()
       let client = try await fixture.client()
@@ -47,29 +47,38 @@ import Testing
     #expect(sandbox.text("audit")?.contains("s3cret") == false)
   }
 
+  private func record(_ identity: String) -> AuditRecord {
+    AuditRecord(
+      time: AuditRecord.now(), event: .connect, connection: 1, pid: 1, identity: identity,
+      proof: "key", source: "here")
+  }
+
   @Test func aFileThatWasRenamedIsMadeAnew() throws {
-    let log = try AuditLog(path, isRequired: false)
-    try log.append(Array("1".utf8))
+    let log = try AuditLog(.file(path), isRequired: false)
+    try log.append(record("1"))
     #expect(rename(path, path + ".old") == 0)
-    try log.append(Array("2".utf8))
-    #expect(sandbox.text("audit.old") == "1\n")
-    #expect(sandbox.text("audit") == "2\n")
+    try log.append(record("2"))
+    #expect(try records("audit.old").map(\.identity) == ["1"])
+    #expect(try records().map(\.identity) == ["2"])
     var status = stat()
     #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+    #expect(rename(path, path + ".old") == 0)
+    try log.reopen()
+    #expect(try records().isEmpty)
   }
 
   @Test func aFileThatCannotBeMadeIsReported() throws {
     #expect(throws: AuditLog.Failure.self) {
-      try AuditLog(sandbox.inside("none/audit"), isRequired: false)
+      try AuditLog(.file(sandbox.inside("none/audit")), isRequired: false)
     }
     try check(mkfifo(path, 0o600), "mkfifo")
-    #expect(throws: AuditLog.Failure.self) { try AuditLog(path, isRequired: false) }
+    #expect(throws: AuditLog.Failure.self) { try AuditLog(.file(path), isRequired: false) }
   }
 
   /// Whether a command runs after the file can't be written any more.
   private func runs(isRequired: Bool) async throws -> Bool {
     try sandbox.makeFolder("sub")
-    let log = try AuditLog(sandbox.inside("sub/audit"), isRequired: isRequired)
+    let log = try AuditLog(.file(sandbox.inside("sub/audit")), isRequired: isRequired)
     var result = ""
     try await Fixture.inMemory(configure: { $0.audit = log }) { fixture in
       let program = fixture.puppet()
