@@ -27,7 +27,8 @@ struct BastionHost {
     let sockets = try ListenSockets.checked(addresses, environment: environment)
     guard !sockets.contains(where: \.hasTLS) else {
       throw Failure(
-        "--relay can't listen with TLS: let it listen at a Unix socket, and reach it through ssh")
+        "--relay can't listen with TLS: the server that the clients are passed on to sees only one user, and could not tell their keys apart; let it listen at a Unix socket, and reach it through ssh"
+      )
     }
     let file = TokenFile(ServerReach.tokenPath(tokenFile, environment))
     let connection = try await connect(file)

@@ -26,6 +26,37 @@ struct BastionTests {
     #expect(await target.finish().status == 0)
   }
 
+  @Test func aServerWithTLSIsReachedIfItsKeyIsKnown() async throws {
+    let (target, servers) = try await sandbox.serve("--listen", "tls:127.0.0.1:0")
+    let server = "tls://" + (try #require(servers.first)).dropFirst("tls:".count)
+    let serve = ["serve", "--listen", "unix:\(sandbox.folder)/bastion", "--relay", server]
+    let refused = await (try sandbox.start(serve)).finish()
+    #expect(refused.status == 125)
+    #expect(refused.errorText.contains("is not known here"))
+    #expect(try await sandbox.telpher("ping", "--on", server, "--accept-new").status == 0)
+    let bastion = try sandbox.start(serve)
+    #expect(await bastion.line() == "listening on unix:\(sandbox.folder)/bastion")
+    let result = try await sandbox.telpher(
+      "run", "--on", "unix:\(sandbox.folder)/bastion", "--", "sh", "-c", "echo $PPID; exit 3")
+    #expect(result.status == 3)
+    #expect(result.text == "\(target.pid)\n")
+    bastion.signal(SIGTERM)
+    #expect(await bastion.finish().status == 0)
+    target.signal(SIGTERM)
+    #expect(await target.finish().status == 0)
+  }
+
+  @Test(arguments: [
+    (["--listen", "tls:127.0.0.1:0"], "can't listen with TLS"),
+    (["--audit", "audit"], "cannot be combined with --audit"),
+  ])
+  func whatTheServerBehindItMustDoIsRefused(_ options: [String], _ reason: String) async throws {
+    let child = try sandbox.start(["serve", "--relay", "unix:\(sandbox.folder)/target"] + options)
+    let result = await child.finish()
+    #expect(result.status != 0)
+    #expect(result.errorText.contains(reason))
+  }
+
   @Test func aClientOnTCPNeedsTheToken() async throws {
     let (target, servers) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/target")
     let (bastion, addresses) = try await sandbox.serve(
