@@ -38,6 +38,11 @@ extension Identity {
   package var folderName: String {
     Hexadecimal.text(Array(KeyDigest.sha256(Array("\(proof.rawValue) \(name)".utf8)).prefix(10)))
   }
+
+  /// Whether `text` can be a `folderName`.
+  package static func isFolderName(_ text: some StringProtocol) -> Bool {
+    text.utf8.count == 20 && text.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
+  }
 }
 
 extension Identity: CustomStringConvertible {

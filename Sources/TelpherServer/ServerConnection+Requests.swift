@@ -8,7 +8,8 @@ internal import TelpherWire
 extension ServerConnection {
   func start(_ request: CommandsRequest, under grant: Grant, on stream: StreamID) {
     switch request.operation {
-    case .list where request.jobs == true && server.keeper == nil: listJobs(request, on: stream)
+    case .list where request.jobs == true && server.keeper == nil:
+      listJobs(request, under: grant, on: stream)
     case .list:
       do throws(FileError) {
         streams[stream] = try server.list(
@@ -26,7 +27,7 @@ extension ServerConnection {
       let result = server.kill(
         job, signal: request.signal, for: client.identity, reachesAll: grant.reachesAllJobs)
       if result.result == .ok { return close(stream, result) }
-      killJob(request, on: stream, orElse: result)
+      killJob(request, under: grant, on: stream, orElse: result)
     }
   }
 

@@ -21,8 +21,9 @@ final class ServerConnection: LinkDelegate {
   private(set) var endingCount = 0
   let fileLine: FileLine
   let sockets: ConnectionSockets
-  /// Passes streams on to the job host; nil before the first one.
-  private var passage: JobPassage?
+  /// Pass streams on to the job hosts that were needed, by their addresses: for the owner, also those
+  /// of other identities.
+  private var passages: [SocketAddress: JobPassage] = [:]
   /// Whether the client was admitted, and the limit that the connection counts towards.
   private(set) var state: ConnectionState
   /// When a stream was last opened or ended, on the loop's clock.
@@ -252,11 +253,11 @@ final class ServerConnection: LinkDelegate {
   /// Adds the work of a stream that was just opened.
   func add(_ work: any StreamWork, to stream: StreamID) { streams[stream] = work }
 
-  /// The passage to the job host.
+  /// The passage to a job host.
   func passage(to host: any JobHost) -> JobPassage {
-    if let passage { return passage }
+    if let passage = passages[host.address] { return passage }
     let passage = JobPassage(to: host, on: link.loop, owner: geteuid())
-    self.passage = passage
+    passages[host.address] = passage
     return passage
   }
 
@@ -314,7 +315,7 @@ final class ServerConnection: LinkDelegate {
     }
     for stream in Array(streams.keys) { abandon(stream, .disconnected) }
     audit.didDisconnect(end, at: link.loop.now)
-    passage?.end()
+    for passage in passages.values { passage.end() }
     server.connectionDidEnd(self)
   }
 

@@ -22,7 +22,8 @@ extension ServerCore {
       ?? table.views(
         after: last.map { JobID(text: $0) }, for: identity, reachesAll: reachesAll
       ).map { view in
-        CommandListing.Item(id: view.id.text, client: "\(view.client)", view: view)
+        let client = view.owner == .owner ? "\(view.client)" : "\(view.client) as \(view.owner)"
+        return CommandListing.Item(id: view.id.text, client: client, view: view)
       }
     return try CommandListing(
       of: items, on: workers[.change], loop: loop, didFinish: didFinish)

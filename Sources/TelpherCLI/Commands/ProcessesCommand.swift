@@ -10,7 +10,7 @@ struct ProcessesCommand: AsyncParsableCommand {
     commandName: "ps",
     abstract: "Lists the commands and durable jobs that run on a server.",
     discussion: """
-      The list has the commands of all clients, and then the durable jobs. CPU is the processor time that the processes of a \
+      The list has the commands of all clients, and then the durable jobs. A client with an ssh key or a certificate sees only its own. CPU is the processor time that the processes of a \
       command have used, MEMORY what they have in memory now, and PROCS their number. The ID is for \
       'telpher kill'.
       """)

@@ -21,6 +21,16 @@ struct JobHostProcess: JobHost {
 
   func host(of client: Identity) -> any JobHost { JobHostProcess(place: place.of(client)) }
 
+  func host(ofIdentity id: String) -> any JobHost { JobHostProcess(place: place.of(identity: id)) }
+
+  func hostsOfOthers() -> [JobHostOfIdentity] {
+    place.identities().map { id in
+      let place = place.of(identity: id)
+      return JobHostOfIdentity(
+        id: id, name: place.storedName ?? id, host: JobHostProcess(place: place))
+    }
+  }
+
   func start() -> String? {
     do throws(Failure) {
       try place.prepare()

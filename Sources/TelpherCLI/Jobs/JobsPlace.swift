@@ -8,6 +8,8 @@ internal import TelpherTransport
 struct JobsPlace: Sendable {
   /// The absolute path of the folder.
   let folder: String
+  /// The client whose jobs these are; nil if it is not known here.
+  private var client: Identity?
   var socket: String { folder + "/host.sock" }
   var lock: String { folder + "/host.lock" }
 
@@ -39,7 +41,59 @@ struct JobsPlace: Sendable {
 
   /// The folder of a client's jobs: this one for the server's owner, else one beside it.
   func of(_ client: Identity) -> JobsPlace {
-    client == .owner ? self : JobsPlace("\(folder)-of/\(client.folderName)")
+    guard client != .owner else { return self }
+    var place = of(identity: client.folderName)
+    place.client = client
+    return place
+  }
+
+  /// The folder of the jobs of the identity with this `folderName`.
+  func of(identity id: String) -> JobsPlace { JobsPlace("\(folder)-of/\(id)") }
+
+  /// The `folderName` of each identity that seems to have a host now. Use it on the owner's folder.
+  func identities() -> [String] {
+    guard let stream = opendir("\(folder)-of") else { return [] }
+    defer { closedir(stream) }
+    var ids: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if Identity.isFolderName(name), access(of(identity: name).socket, F_OK) == 0 {
+        ids.append(name)
+      }
+    }
+    return ids
+  }
+
+  /// The file with the name of the client whose jobs these are.
+  private var nameFile: String { folder + "/identity" }
+  /// The longest name that is shown, in bytes: that of a key has 50.
+  private static let longestName = 256
+
+  /// The name of the client whose jobs these are; nil if an older version made the folder.
+  var storedName: String? {
+    guard let text = try? SmallFile.text(nameFile), !text.isEmpty else { return nil }
+    return String(decoding: text.utf8.prefix(Self.longestName), as: UTF8.self)
+  }
+
+  /// Stores the name of the client, so that the server's owner sees whose jobs these are.
+  ///
+  /// - Throws: `Failure`.
+  private func store(_ client: Identity) throws(Failure) {
+    guard access(nameFile, F_OK) != 0 else { return }
+    // Two servers may do this at once.
+    let new = "\(nameFile).\(getpid())"
+    let file = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard file >= 0 else { throw Failure("cannot write \(new): \(describe(errno: errno))") }
+    let bytes = Array("\(client)".utf8)
+    let isWritten = write(file, bytes, bytes.count) == bytes.count
+    close(file)
+    guard isWritten, rename(new, nameFile) == 0 else {
+      let error = errno
+      unlink(new)
+      throw Failure("cannot write \(nameFile): \(describe(errno: error))")
+    }
   }
 
   /// Makes the folder if it is missing, and checks it.
@@ -68,5 +122,6 @@ struct JobsPlace: Sendable {
     guard access(folder, W_OK | X_OK) == 0 else {
       throw Failure("cannot write to the folder for jobs \(folder): \(describe(errno: errno))")
     }
+    if let client { try store(client) }
   }
 }

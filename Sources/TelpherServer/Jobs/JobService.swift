@@ -25,4 +25,23 @@ package protocol JobHost: Sendable {
   /// The process that keeps the jobs of this client. Each client but the server's owner has one of
   /// its own, so that it finds no jobs of others.
   func host(of client: Identity) -> any JobHost
+
+  /// The process that keeps the jobs of the identity with this `folderName`.
+  func host(ofIdentity id: String) -> any JobHost
+
+  /// The processes that seem to keep jobs of identities other than the owner. Blocks on the disk.
+  func hostsOfOthers() -> [JobHostOfIdentity]
+}
+
+/// The process that keeps the durable jobs of an identity other than the server's owner.
+package struct JobHostOfIdentity: Sendable {
+  /// The identity's `folderName`.
+  package let id: String
+  /// The identity's name, for the user.
+  package let name: String
+  package let host: any JobHost
+
+  package init(id: String, name: String, host: any JobHost) {
+    (self.id, self.name, self.host) = (id, name, host)
+  }
 }

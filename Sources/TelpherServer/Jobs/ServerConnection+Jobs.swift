@@ -1,3 +1,5 @@
+internal import TelpherAccess
+internal import TelpherFileStore
 internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
@@ -22,10 +24,18 @@ extension ServerConnection {
   }
 
   /// Lists the commands of durable jobs.
-  func listJobs(_ request: CommandsRequest, on stream: StreamID) {
+  func listJobs(_ request: CommandsRequest, under grant: Grant, on stream: StreamID) {
     var none = CloseResult(.ok)
     none.commands = []
     switch server.configuration.jobs {
+    case .passed(let host) where server.configuration.runsCommands && reachesAllJobs(grant):
+      let list = JobListForOwner(after: request.after, host, stream, of: self)
+      do throws(FileError) {
+        try list.begin(on: server.workers[.change], link.loop)
+        add(list, to: stream)
+      } catch {
+        refuse(stream, error.message)
+      }
     case .passed(let host) where server.configuration.runsCommands:
       // Without a host no job runs.
       pass(
@@ -35,15 +45,33 @@ extension ServerConnection {
     }
   }
 
+  /// Whether the client reaches the durable jobs of other identities: the owner, unless a policy
+  /// forbids it.
+  private func reachesAllJobs(_ grant: Grant) -> Bool {
+    client.identity == .owner && grant.reachesAllJobs
+  }
+
   /// Ends a durable job, or sends a signal to it.
   ///
-  /// - Parameter result: the result if there is no such job.
-  func killJob(_ request: CommandsRequest, on stream: StreamID, orElse result: CloseResult) {
+  /// - Parameters:
+  ///   - grant: what the client may use.
+  ///   - result: the result if there is no such job.
+  func killJob(
+    _ request: CommandsRequest, under grant: Grant, on stream: StreamID, orElse result: CloseResult
+  ) {
     switch server.configuration.jobs {
-    case .passed(let host) where server.configuration.runsCommands:
+    case .passed(let own) where server.configuration.runsCommands:
+      var (request, host) = (request, own.host(of: client.identity))
+      // Only the owner can end the jobs of others.
+      if reachesAllJobs(grant), let job = request.job.map({ IDOfIdentity($0) }),
+        let identity = job.identity
+      {
+        host = own.host(ofIdentity: identity)
+        request.job = job.id
+      }
       // Without a host no job runs, but one that has ended may be meant: a host knows it.
       pass(
-        .commands(request), to: host.host(of: client.identity), on: stream, noInput: true,
+        .commands(request), to: host, on: stream, noInput: true,
         withoutHost: request.job.map(RunRequest.mayNameJob) == true ? nil : result)
     case .refused, .passed: close(stream, result)
     case .kept:

@@ -11,59 +11,13 @@ enum SSHTools {
   "Clients that prove an ssh key over TLS",
   .enabled(if: SSHTools.areInstalled, "ssh-keygen and ssh-agent are needed"))
 struct KeyProofTests {
-  /// Runs `body` with a server that takes the keys of `~/.ssh/authorized_keys`.
-  ///
-  /// - Parameters:
-  ///   - keys: the keys to make, each with the options of its line; nil for a key without a line.
-  ///   - body: gets the sandbox and the address.
-  private func withServer(
-    _ keys: [(name: String, options: String?)], keep: String = "0", _ more: [String] = [],
-    _ body: (Sandbox, String) async throws -> Void
-  ) async throws {
-    try await Sandbox.with(keep: keep) { sandbox in
-      let made = try await sandbox.shell(
-        "mkdir -m 700 \(sandbox.folder)/.ssh; "
-          + keys.map { "ssh-keygen -q -t ed25519 -N '' -C '' -f \(sandbox.folder)/\($0.name)" }
-          .joined(separator: "; "))
-      #expect(made.status == 0)
-      var lines = ""
-      for (name, options) in keys {
-        guard let options else { continue }
-        let key = try await sandbox.shell("cat \(sandbox.folder)/\(name).pub").text
-        lines += options.isEmpty ? key : "\(options) \(key)"
-      }
-      sandbox.write(lines, to: "\(sandbox.folder)/.ssh/authorized_keys")
-      let server = try sandbox.start(["serve", "--listen", "tls:127.0.0.1:0"] + more)
-      guard let line = await server.line(), let port = line.split(separator: ":").last else {
-        throw Failed("no server: \(await server.finish().errorText)")
-      }
-      let address = "tls://127.0.0.1:\(port)"
-      let result: Result<Void, any Error>
-      do { result = .success(try await body(sandbox, address)) } catch { result = .failure(error) }
-      _ = try await sandbox.telpher("disconnect", "--now")
-      server.signal(SIGTERM)
-      #expect(await server.finish().status == 0)
-      try result.get()
-    }
-  }
-
-  /// Runs a command of the program with a key.
-  private func telpher(
-    _ sandbox: Sandbox, _ address: String, _ key: String, _ arguments: String...
-  ) async throws -> Finished {
-    try await sandbox.start(
-      [arguments[0], "--on", address, "--accept-new", "--identity", "\(sandbox.folder)/\(key)"]
-        + arguments.dropFirst()
-    ).finish()
-  }
-
   @Test("get in if their key is listed, and not otherwise")
   func listed() async throws {
-    try await withServer([("one", ""), ("other", nil)]) { sandbox, address in
-      let accepted = try await telpher(sandbox, address, "one", "run", "--", "echo", "hi")
+    try await Sandbox.withKeys([("one", ""), ("other", nil)]) { sandbox, address in
+      let accepted = try await sandbox.telpher(at: address, key: "one", "run", "--", "echo", "hi")
       #expect(accepted.text == "hi\n")
       #expect(accepted.status == 0)
-      let refused = try await telpher(sandbox, address, "other", "run", "--", "echo", "hi")
+      let refused = try await sandbox.telpher(at: address, key: "other", "run", "--", "echo", "hi")
       #expect(refused.status == 125)
       #expect(refused.output.isEmpty)
       #expect(refused.errorText.contains("none of the client's ssh keys"))
@@ -72,16 +26,17 @@ struct KeyProofTests {
         "cd \(sandbox.folder); cp other.pub .ssh/new; chmod 600 .ssh/new; mv .ssh/new .ssh/authorized_keys"
       )
       #expect(both.status == 0)
-      #expect(try await telpher(sandbox, address, "other", "run", "--", "true").status == 0)
-      #expect(try await telpher(sandbox, address, "one", "run", "--", "true").status == 125)
+      #expect(try await sandbox.telpher(at: address, key: "other", "run", "--", "true").status == 0)
+      #expect(try await sandbox.telpher(at: address, key: "one", "run", "--", "true").status == 125)
       _ = try await sandbox.shell("chmod 666 \(sandbox.folder)/.ssh/authorized_keys")
-      #expect(try await telpher(sandbox, address, "other", "run", "--", "true").status == 125)
+      #expect(
+        try await sandbox.telpher(at: address, key: "other", "run", "--", "true").status == 125)
     }
   }
 
   @Test("get in with the keys of their agent, also through a kept connection, else with the token")
   func agent() async throws {
-    try await withServer([("one", ""), ("other", nil)], keep: "60") { sandbox, address in
+    try await Sandbox.withKeys([("one", ""), ("other", nil)], keep: "60") { sandbox, address in
       let line = """
         eval $(ssh-agent -a \(sandbox.folder)/agent) >/dev/null
         ssh-add -q \(sandbox.folder)/other \(sandbox.folder)/one
@@ -97,7 +52,7 @@ struct KeyProofTests {
       let result = try await sandbox.shell(line)
       #expect(result.text == "first\nsecond\n125\n", "\(result.errorText)")
     }
-    try await withServer([]) { sandbox, address in
+    try await Sandbox.withKeys([]) { sandbox, address in
       let result = try await sandbox.telpher(
         "run", "--on", address, "--accept-new", "--", "echo", "by token")
       #expect(result.text == "by token\n")
@@ -106,7 +61,7 @@ struct KeyProofTests {
 
   @Test("get in with the last of many keys, and with the token if the server knows none of them")
   func manyKeys() async throws {
-    try await withServer([("one", "")]) { sandbox, address in
+    try await Sandbox.withKeys([("one", "")]) { sandbox, address in
       let line = """
         cd \(sandbox.folder)
         eval $(ssh-agent -a \(sandbox.folder)/agent) >/dev/null
@@ -128,9 +83,9 @@ struct KeyProofTests {
   @Test("run only the command of their line, if it has one")
   func forcedCommand() async throws {
     let options = #"restrict,command="echo forced $SSH_ORIGINAL_COMMAND $EVIL; pwd""#
-    try await withServer([("one", options)]) { sandbox, address in
-      let result = try await telpher(
-        sandbox, address, "one", "run", "--env", "EVIL=evil", "--cwd", "/usr", "--", "rm", "-r",
+    try await Sandbox.withKeys([("one", options)]) { sandbox, address in
+      let result = try await sandbox.telpher(
+        at: address, key: "one", "run", "--env", "EVIL=evil", "--cwd", "/usr", "--", "rm", "-r",
         "a b")
       #expect(result.text.hasPrefix("forced rm -r 'a b'\n"))
       #expect(!result.text.contains("evil"))
@@ -150,13 +105,13 @@ struct KeyProofTests {
 
   @Test("do not see, attach to or end the jobs and commands of others")
   func isolation() async throws {
-    try await withServer([("one", ""), ("other", "")]) { sandbox, address in
+    try await Sandbox.withKeys([("one", ""), ("other", "")]) { sandbox, address in
       let job = "--detach"
-      let started = try await telpher(
-        sandbox, address, "one", "run", job, "--name", "mine", "--", "sleep", "1000")
+      let started = try await sandbox.telpher(
+        at: address, key: "one", "run", job, "--name", "mine", "--", "sleep", "1000")
       #expect(started.status == 0)
       let id = String(started.text.dropLast())
-      let other = try await telpher(sandbox, address, "other", "jobs")
+      let other = try await sandbox.telpher(at: address, key: "other", "jobs")
       #expect(!other.text.contains("mine"))
       for arguments in [["attach", id], ["kill", id], ["logs", "mine"], ["wait", "mine"]] {
         let refused = try await sandbox.start(
@@ -165,27 +120,30 @@ struct KeyProofTests {
         #expect(refused.status != 0, "\(arguments)")
       }
       // The same command line names a job of its own.
-      let same = try await telpher(
-        sandbox, address, "other", "run", job, "--name", "mine", "--", "true")
+      let same = try await sandbox.telpher(
+        at: address, key: "other", "run", job, "--name", "mine", "--", "true")
       #expect(same.status == 0)
-      #expect(try await telpher(sandbox, address, "one", "jobs").text.contains("sleep 1000"))
+      #expect(
+        try await sandbox.telpher(at: address, key: "one", "jobs").text.contains("sleep 1000"))
       let running = try sandbox.start([
         "run", "--on", address, "--identity", "\(sandbox.folder)/one", "--", "sh", "-c",
         "echo on; sleep 1000",
       ])
       #expect(await running.line() == "on")
-      #expect(try await telpher(sandbox, address, "one", "ps").text.contains("sleep 1000"))
-      #expect(!(try await telpher(sandbox, address, "other", "ps").text.contains("sleep 1000")))
-      let number = try await telpher(sandbox, address, "one", "ps").text
+      #expect(try await sandbox.telpher(at: address, key: "one", "ps").text.contains("sleep 1000"))
+      #expect(
+        !(try await sandbox.telpher(at: address, key: "other", "ps").text.contains("sleep 1000")))
+      let number = try await sandbox.telpher(at: address, key: "one", "ps").text
         .split(separator: "\n").first { $0.contains("echo on") }?.split(separator: " ").first
         .map(String.init)
-      let wrong = try await telpher(sandbox, address, "other", "kill", try #require(number))
+      let wrong = try await sandbox.telpher(at: address, key: "other", "kill", try #require(number))
       #expect(wrong.status != 0)
       // Otherwise the command would not end.
       try #require(
-        try await telpher(sandbox, address, "one", "kill", try #require(number)).status == 0)
+        try await sandbox.telpher(at: address, key: "one", "kill", try #require(number)).status == 0
+      )
       #expect(await running.finish().status != 0)
-      #expect(try await telpher(sandbox, address, "one", "kill", "mine").status == 0)
+      #expect(try await sandbox.telpher(at: address, key: "one", "kill", "mine").status == 0)
     }
   }
 
@@ -193,7 +151,7 @@ struct KeyProofTests {
     "learn nothing about the keys that are listed",
     .enabled(if: TLSServerTests.hasPrograms, "openssl and python3 are needed"))
   func sameAnswer() async throws {
-    try await withServer([("one", ""), ("other", nil)]) { sandbox, address in
+    try await Sandbox.withKeys([("one", ""), ("other", nil)]) { sandbox, address in
       let folder = sandbox.folder
       // Right signatures for another connection or purpose, by a key that is listed and one that is not.
       let script = """
@@ -226,7 +184,7 @@ struct KeyProofTests {
     "give nothing to something in between that has a key of its own",
     .enabled(if: TLSServerTests.hasPrograms, "openssl and python3 are needed"))
   func relayInBetween() async throws {
-    try await withServer([("one", "")]) { sandbox, address in
+    try await Sandbox.withKeys([("one", "")]) { sandbox, address in
       let port = String(try #require(address.split(separator: ":").last))
       let authority = try await Authority(sandbox)
       let relay = try Child(
@@ -235,9 +193,9 @@ struct KeyProofTests {
           authority.certificate.replacing(".pem", with: ".key"),
         ], environment: sandbox.environment, input: .pipe)
       let relayed = "tls://127.0.0.1:\(try #require(await relay.line()))"
-      #expect(try await telpher(sandbox, address, "one", "run", "--", "true").status == 0)
+      #expect(try await sandbox.telpher(at: address, key: "one", "run", "--", "true").status == 0)
       // The client accepts the key of the relay, which passes the proof on.
-      let unpinned = try await telpher(sandbox, relayed, "one", "run", "--", "echo", "hi")
+      let unpinned = try await sandbox.telpher(at: relayed, key: "one", "run", "--", "echo", "hi")
       #expect(unpinned.status == 125)
       #expect(unpinned.output.isEmpty)
       #expect(unpinned.errorText.contains("none of the client's ssh keys"))
@@ -257,8 +215,8 @@ struct KeyProofTests {
 
   @Test("are refused if the server takes no keys")
   func none() async throws {
-    try await withServer([("one", "")], ["--authorized-keys", "none"]) { sandbox, address in
-      let refused = try await telpher(sandbox, address, "one", "run", "--", "echo", "hi")
+    try await Sandbox.withKeys([("one", "")], ["--authorized-keys", "none"]) { sandbox, address in
+      let refused = try await sandbox.telpher(at: address, key: "one", "run", "--", "echo", "hi")
       #expect(refused.status == 125)
       #expect(refused.output.isEmpty)
     }

@@ -27,9 +27,9 @@ final class JobPassage: LinkDelegate {
   private let owner: UInt32
   private var state = State.idle
   /// The streams that wait for the connection.
-  private var waiting: [PassedStream] = []
+  private var waiting: [any HostStream] = []
   /// The open streams, by their number to the host.
-  private var streams: [StreamID: PassedStream] = [:]
+  private var streams: [StreamID: any HostStream] = [:]
   private var attempts = 0
   /// When the last connection to the host was made.
   private var greetedAt: UInt64 = 0
@@ -50,7 +50,7 @@ final class JobPassage: LinkDelegate {
   }
 
   /// Opens a stream to the host for `stream`.
-  func open(_ stream: PassedStream) {
+  func open(_ stream: any HostStream) {
     switch state {
     case .open(let link): open(stream, over: link)
     case .idle:
@@ -62,7 +62,7 @@ final class JobPassage: LinkDelegate {
     }
   }
 
-  private func open(_ stream: PassedStream, over link: Link) {
+  private func open(_ stream: any HostStream, over link: Link) {
     do throws(WireError) {
       let far = try link.open(stream.request, noInput: stream.noInput)
       streams[far] = stream

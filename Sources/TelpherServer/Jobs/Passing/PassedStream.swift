@@ -4,22 +4,14 @@ internal import TelpherWire
 
 /// A client's stream about durable jobs and the stream to the job host that belongs to it. Use it
 /// only on its loop's thread.
-final class PassedStream: StreamWork {
-  /// How the host has ended its stream.
-  enum Ending {
-    /// With this CLOSE.
-    case close([UInt8])
-    /// With a RESET, or because the connection to it is lost.
-    case reset(ErrorCode, String)
-  }
-
+final class PassedStream: StreamWork, HostStream {
   private enum State {
     /// The host is being reached; this is what the client has sent meanwhile. Next: open, over.
     case waiting(Early)
     /// Both streams are open. Next: draining, over.
     case open(StreamID, Link)
     /// The host has ended its stream; bytes for the client still wait. Next: over.
-    case draining(StreamID, Ending)
+    case draining(StreamID, HostEnding)
     /// The client's stream has ended. Final.
     case over
   }
@@ -32,10 +24,8 @@ final class PassedStream: StreamWork {
     static let maxMessages = 64
   }
 
-  /// The payload of the OPEN for the host.
   let request: [UInt8]
   let noInput: Bool
-  /// The result if no host listens; nil if one must be started then.
   let withoutHost: CloseResult?
   private let near: StreamID
   private weak var connection: ServerConnection?
@@ -56,7 +46,6 @@ final class PassedStream: StreamWork {
     self.passage = passage
   }
 
-  /// Whether the client's stream is open.
   var isOpen: Bool { if case .over = state { false } else { true } }
 
   private func end(_ closing: StreamClosing) {
@@ -127,7 +116,6 @@ final class PassedStream: StreamWork {
 
   // MARK: From the passage
 
-  /// The stream to the host is open.
   func didOpen(_ far: StreamID, over host: Link) {
     guard case .waiting(let early) = state else {
       preconditionFailure("a stream is opened once, while its client waits")
@@ -139,10 +127,8 @@ final class PassedStream: StreamWork {
     for channel in early.ends { upward(channel, far, host).finish() }
   }
 
-  /// The host can't be reached, and has run nothing.
   func refuse(_ reason: String) { finish(CloseResult(.refused, message: reason)) }
 
-  /// Ends the stream, which the host has not got.
   func finish(_ result: CloseResult) {
     guard isOpen else { return }
     end(.close(result))
@@ -166,8 +152,7 @@ final class PassedStream: StreamWork {
     connection?.link.control(near, encoded: message)
   }
 
-  /// The host has ended its stream.
-  func hostDidEnd(_ ending: Ending) {
+  func hostDidEnd(_ ending: HostEnding) {
     guard case .open(let far, _) = state else { return }
     state = .draining(far, ending)
     up.values.forEach { $0.drop() }
