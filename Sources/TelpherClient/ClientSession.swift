@@ -20,6 +20,8 @@ final class ClientSession: LinkDelegate {
   private var sockets: [StreamID: any SocketStream] = [:]
   private var jobs: [StreamID: JobAnswer] = [:]
   private var forwarders: [ObjectIdentifier: Forwarder] = [:]
+  /// Whether the server has asked this client to leave, because another process has replaced it.
+  private var wasAskedToLeave = false
   private var helloWaiters: [WaitingTask<Hello>] = []
   private var answerWaiters: [StreamID: WaitingTask<CloseResult>] = [:]
   private var pings: [UInt64: WaitingTask<Void>] = [:]
@@ -119,8 +121,11 @@ final class ClientSession: LinkDelegate {
     link.abandon(stream)
   }
 
-  /// Tells `forwarder` when the connection ends.
-  func add(_ forwarder: Forwarder) { forwarders[ObjectIdentifier(forwarder)] = forwarder }
+  /// Tells `forwarder` when the server asks this client to leave, and when the connection ends.
+  func add(_ forwarder: Forwarder) {
+    forwarders[ObjectIdentifier(forwarder)] = forwarder
+    if wasAskedToLeave { forwarder.serverAsksToLeave() }
+  }
 
   func remove(_ forwarder: Forwarder) { forwarders[ObjectIdentifier(forwarder)] = nil }
 
@@ -273,7 +278,11 @@ final class ClientSession: LinkDelegate {
 
   func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {
     // The server only wants this client to leave: it still takes all streams.
-    guard last != WireConstants.noLastStream else { return }
+    guard last != WireConstants.noLastStream else {
+      wasAskedToLeave = true
+      for forwarder in Array(forwarders.values) { forwarder.serverAsksToLeave() }
+      return
+    }
     let why = Self.error(code, reason)
     refusal = why
     var error = why

@@ -299,7 +299,9 @@ final class Relay: LinkDelegate {
 
   func link(_ link: Link, willGoAwayAfter last: StreamID, _ code: ErrorCode, reason: String) {
     // Without a last stream the server only wants the relay to leave: it still takes all streams.
-    if last != WireConstants.noLastStream {
+    if last == WireConstants.noLastStream {
+      for client in clients.values { client.link.askToLeave(reason: reason) }
+    } else {
       refusal = reason
       for client in clients.values { client.serverGoesAway(after: last, code, reason) }
     }

@@ -117,6 +117,34 @@ import Testing
     await service.stop()
   }
 
+  @Test func aReplacedServerHandsNewConnectionsToItsSuccessor() async throws {
+    let (old, _) = try await sandbox.serve()
+    let service = try await echo()
+    let (forward, address) = try await forward("0", "\(service.address)")
+    let open = try await PlainSocket.connect(to: address, on: loop)
+    await open.send("x")
+    try await open.until("the echo") { $0.text == "x" }
+    let (second, _) = try await sandbox.serve("--replace")
+    // The open connection goes on at the old server, which ends after it.
+    await open.send("y")
+    try await open.until("the echo") { $0.text == "xy" }
+    await open.finishWriting()
+    try await open.ended()
+    #expect(await open.hasEndedInOrder)
+    #expect(await old.wait() == 0)
+    #expect(try await passes(address))
+    let (third, _) = try await sandbox.serve("--replace")
+    #expect(await second.wait() == 0)
+    #expect(try await passes(address))
+    forward.signal(SIGTERM)
+    let finished = await forward.finish()
+    #expect(finished.status == 128 + SIGTERM)
+    #expect(finished.errorText == "")
+    await service.stop()
+    third.signal(SIGTERM)
+    #expect(await third.finish().status == 0)
+  }
+
   @Test func aRefusedConnectionIsPrinted() async throws {
     let (server, _) = try await sandbox.serve()
     let service = try await echo()

@@ -16,7 +16,8 @@ struct ForwardCommand: AsyncParsableCommand {
       Prints 'listening on ADDRESS' on standard error when it is ready, and a line for each \
       connection that cannot be continued. Runs until Ctrl-C or another terminating signal, \
       which resets all connections; the exit status is then 128 + the number of the signal. It is \
-      125 if the address cannot be used, or if the connection to the server is lost.
+      125 if the address cannot be used, or if the connection to the server is lost. After \
+      'telpher serve --replace' new connections go to the new server.
       """)
 
   @OptionGroup var server: ServerOptions
@@ -52,8 +53,10 @@ struct ForwardCommand: AsyncParsableCommand {
         local: reverse ? local.toConnect : local.toListen,
         remote: reverse ? remote.toListen : remote.toConnect,
         direction: reverse ? .fromServer : .toServer)
+      let again = ServerReach(settings: server.settings, loop: reached.connection.loop)
       try await ForwardRun(forwarding: forwarding, printsJSON: json).perform(
-        on: reached.connection)
+        on: reached.connection,
+        reconnect: { try await again.connect(embeddedServer: .forbidden).connection })
     } catch {
       throw Failure(error)
     }

@@ -13,9 +13,13 @@ struct ForwardRun {
 
   /// Runs the forwarding.
   ///
+  /// - Parameter reconnect: makes another connection, on the loop of the first, if the server was
+  ///   replaced.
   /// - Throws: `ClientError`; `Failure`, whose status is that of the signal.
   @concurrent
-  func perform(on connection: Connection) async throws {
+  func perform(
+    on connection: Connection, reconnect: @escaping @Sendable () async throws -> Connection
+  ) async throws {
     let (events, continuation) = AsyncStream.makeStream(
       of: ForwardEvent.self, bufferingPolicy: .bufferingOldest(Self.mostUnprinted))
     // Print on a separate thread and do not wait for it: if nothing reads the events, the
@@ -26,7 +30,9 @@ struct ForwardRun {
     try await withTaskExecutorPreference(connection.loop) {
       let signals = EndingSignals.watch(on: connection.loop)
       try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await connection.forward(forwarding) { continuation.yield($0) } }
+        group.addTask {
+          try await connection.forward(forwarding, reconnect: reconnect) { continuation.yield($0) }
+        }
         group.addTask { try await signals.fail() }
         defer { group.cancelAll() }
         try await group.next()

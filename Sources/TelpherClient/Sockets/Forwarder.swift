@@ -7,28 +7,36 @@ internal import TelpherWire
 /// on the loop's thread.
 final class Forwarder {
   private let forwarding: Forwarding
-  private let session: ClientSession
+  /// Where new connections go.
+  private var route: ForwardRoute
+  /// Makes another connection to the server; nil if the forwarding stays with the first one.
+  private let reconnect: (@Sendable () async throws -> Connection)?
+  private var isMoving = false
+  private var hasMoved = false
   private let handle: @Sendable (ForwardEvent) -> Void
   private let lookup = HostLookup(limit: SocketDefaults.maxLookups)
   private var bound: (any BoundSocket)?
   private var listener: (any Listener)?
   private var announcements: ListenStream?
-  private var sockets: [StreamID: ClientSocket] = [:]
-  private var dials: [StreamID: SocketDial] = [:]
+  private var sockets: [ObjectIdentifier: ClientSocket] = [:]
+  private var dials: [ObjectIdentifier: SocketDial] = [:]
   /// The error with which the forwarding ends when its last connection has ended.
   private var errorWhenIdle: ClientError?
   private var outcome: (any Error)?
   private var waiter: WaitingTask<Void>?
 
   init(
-    _ forwarding: Forwarding, session: ClientSession,
+    _ forwarding: Forwarding, over route: ForwardRoute,
+    reconnect: (@Sendable () async throws -> Connection)?,
     handle: @escaping @Sendable (ForwardEvent) -> Void
   ) {
     self.forwarding = forwarding
-    self.session = session
+    self.route = route
+    self.reconnect = reconnect
     self.handle = handle
   }
 
+  private var session: ClientSession { route.session }
   private var loop: any EventLoop { session.link.loop }
 
   /// Listens, and returns when the forwarding has ended: never without an error.
@@ -69,6 +77,51 @@ final class Forwarder {
     (listener, bound) = (nil, nil)
     if sockets.isEmpty { end(error) }
   }
+
+  // MARK: Another server process
+
+  /// After a failed attempt to connect again, and before every further move, in nanoseconds: a
+  /// server may ask each time.
+  private static let pause: UInt64 = 1_000_000_000
+
+  /// The server was replaced: connects again. Until that succeeds, the old server process carries new
+  /// connections. Sockets that the server accepts stay with the process that listens.
+  func serverAsksToLeave() {
+    guard let reconnect, forwarding.direction == .toServer, !isMoving else { return }
+    isMoving = true
+    let connection = route.connection
+    let isFirst = !hasMoved
+    nonisolated(unsafe) let forwarder = self
+    Task(executorPreference: loop) {
+      if !isFirst { await connection.pause(Self.pause) }
+      while await connection.carries(forwarder) {
+        do {
+          try await reconnect().take(forwarder)
+          return
+        } catch {
+          await connection.pause(Self.pause)
+        }
+      }
+    }
+  }
+
+  /// Whether the forwarding goes on, over this route.
+  func isOver(_ session: ClientSession) -> Bool { outcome == nil && route.session === session }
+
+  /// New connections go over `next` from now on.
+  func move(to next: ForwardRoute) {
+    isMoving = false
+    hasMoved = true
+    guard outcome == nil, errorWhenIdle == nil else { return next.close() }
+    let old = route
+    old.session.remove(self)
+    route = next
+    if old.sockets == 0 { old.close() }
+    next.session.add(self)
+  }
+
+  /// The forwarding has ended.
+  func leave() { session.remove(self) }
 
   // MARK: To the server
 
@@ -116,11 +169,11 @@ final class Forwarder {
     } catch {
       return handle(.failed(peer: accepted.peer, error))
     }
-    let stream = socket.stream
-    dials[stream] = SocketDial.connect(
+    let key = ObjectIdentifier(socket)
+    dials[key] = SocketDial.connect(
       to: forwarding.local, on: loop, lookup: lookup, limit: SocketDefaults.connectTimeout
     ) { [unowned self] result in
-      dials[stream] = nil
+      dials[key] = nil
       switch result {
       case .success(let local): socket.attach(local)
       case .failure(let error):
@@ -135,13 +188,17 @@ final class Forwarder {
   private func open(
     _ request: SocketRequest, for peer: String
   ) throws(ClientError) -> ClientSocket {
+    let route = route
     let socket = try session.openSocket(request) { [unowned self] socket, error in
-      sockets[socket.stream] = nil
-      dials.removeValue(forKey: socket.stream)?.cancel()
+      sockets[ObjectIdentifier(socket)] = nil
+      dials.removeValue(forKey: ObjectIdentifier(socket))?.cancel()
+      route.sockets -= 1
+      if route !== self.route, route.sockets == 0 { route.close() }
       if let error, outcome == nil { handle(.failed(peer: peer, error)) }
       if let errorWhenIdle, sockets.isEmpty { end(errorWhenIdle) }
     }
-    sockets[socket.stream] = socket
+    route.sockets += 1
+    sockets[ObjectIdentifier(socket)] = socket
     return socket
   }
 }
