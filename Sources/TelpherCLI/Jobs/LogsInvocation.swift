@@ -20,9 +20,13 @@ struct LogsInvocation {
       let request = request
       try await withTaskExecutorPreference(connection.loop) {
         _ = try await connection.attach(request, didFindGap: GapMessage.report) { handle in
-          async let rest: Void = pass(handle.error, of: handle, to: error)
-          try await pass(handle.output, of: handle, to: output)
-          try await rest
+          if request.times == true {
+            try await TimedOutputs.pass(of: handle, to: output, error)
+          } else {
+            async let rest: Void = Self.pass(handle.error, to: error)
+            try await Self.pass(handle.output, to: output)
+            try await rest
+          }
         }
       }
     } catch {
@@ -30,32 +34,10 @@ struct LogsInvocation {
     }
   }
 
-  private func pass(
-    _ output: CommandOutput, of handle: RunningCommand, to sink: DescriptorSink
-  ) async throws {
-    var lines = TimestampedLines()
-    var time: JobMark.Time?
-    for try await chunk in output {
-      var isOpen = true
-      if request.times == true {
-        var rest = chunk
-        while isOpen, !rest.isEmpty {
-          // The times are for the same bytes as the output, in the same order.
-          if time?.bytes ?? 0 == 0 { time = await handle.nextTime(of: output) }
-          guard var current = time, current.bytes > 0 else {
-            throw Failure("the server sent output without its time")
-          }
-          let part = rest.removePrefix(Int(min(UInt64(rest.count), current.bytes)))
-          current.bytes -= UInt64(part.count)
-          time = current
-          let marked = part.withUnsafeBytes { lines.mark($0, at: current.timeNS) }
-          isOpen = try await sink.write(Chunk(marked))
-        }
-      } else {
-        isOpen = try await sink.write(chunk)
-      }
+  private static func pass(_ output: CommandOutput, to sink: DescriptorSink) async throws {
+    for try await chunk in output where try await !sink.write(chunk) {
       // The reader of the output has closed it, as in `telpher logs | head`.
-      if !isOpen { await output.stop() }
+      await output.stop()
     }
   }
 }

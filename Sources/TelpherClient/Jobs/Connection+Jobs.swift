@@ -166,11 +166,9 @@ extension Connection {
 }
 
 extension RunningCommand {
-  /// When the next bytes of an output were read from the job, and how many bytes that time is for;
-  /// nil at the end. One task may ask for each output.
-  package func nextTime(of output: CommandOutput) async -> JobMark.Time? {
-    await connection.nextTime(stream, output.channel)
-  }
+  /// When the next bytes of an output were read from the job, of which output, and how many bytes
+  /// that time is for, in the order of both outputs; nil at the end. Only one task may ask.
+  package func nextTime() async -> JobMark.Time? { await connection.nextTime(stream) }
 
   /// Waits until the stream is attached to its job: the offsets at which it begins; nil if it has
   /// ended before.
@@ -206,7 +204,7 @@ extension Connection {
     await session.command(stream)?.attachment?.opened()
   }
 
-  fileprivate func nextTime(_ stream: StreamID, _ channel: Channel) async -> JobMark.Time? {
-    await session.command(stream)?.attachment?.nextTime(channel)
+  fileprivate func nextTime(_ stream: StreamID) async -> JobMark.Time? {
+    await session.command(stream)?.attachment?.nextTime()
   }
 }

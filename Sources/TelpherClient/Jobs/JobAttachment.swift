@@ -19,8 +19,9 @@ final class JobAttachment {
   /// Whether to keep the times of the output; they must be read then.
   private let keepsTimes: Bool
   private var marks = JobMarkReader()
-  private var times: [UInt8: Deque<JobMark.Time>] = [:]
-  private var timeWaiters: [UInt8: CheckedContinuation<JobMark.Time?, Never>] = [:]
+  /// The times of both outputs, in the order in which the job wrote.
+  private var times: Deque<JobMark.Time> = []
+  private var timeWaiter: CheckedContinuation<JobMark.Time?, Never>?
   private var openWaiters: [CheckedContinuation<[String: UInt64]?, Never>] = []
   private var hasEnded = false
 
@@ -37,10 +38,10 @@ final class JobAttachment {
         didFindGap?(gap)
       case .time(let time):
         guard keepsTimes else { continue }
-        if let waiter = timeWaiters.removeValue(forKey: time.channel) {
+        if let waiter = timeWaiter.take() {
           waiter.resume(returning: time)
         } else {
-          times[time.channel, default: []].append(time)
+          times.append(time)
         }
       }
     }
@@ -56,9 +57,7 @@ final class JobAttachment {
   func end() {
     hasEnded = true
     wakeOpenWaiters()
-    let waiting = timeWaiters.values
-    timeWaiters = [:]
-    for waiter in waiting { waiter.resume(returning: nil) }
+    timeWaiter.take()?.resume(returning: nil)
   }
 
   /// The number of missing bytes of a channel. The numbers come from the server, so the sum may
@@ -80,17 +79,17 @@ final class JobAttachment {
     }
   }
 
-  /// The time of the next bytes of an output; nil if the stream ends before one arrives. One task may
-  /// ask for each output.
-  func nextTime(_ channel: Channel) async -> JobMark.Time? {
-    if let time = times[channel.rawValue]?.popFirst() { return time }
+  /// The time of the next bytes of either output, in the order in which the job wrote them; nil if the
+  /// stream ends before one arrives. Only one task may ask.
+  func nextTime() async -> JobMark.Time? {
+    if let time = times.popFirst() { return time }
     return await withCheckedContinuation { continuation in
-      if let time = times[channel.rawValue]?.popFirst() {
+      if let time = times.popFirst() {
         continuation.resume(returning: time)
       } else if hasEnded {
         continuation.resume(returning: nil)
       } else {
-        timeWaiters[channel.rawValue] = continuation
+        timeWaiter = continuation
       }
     }
   }

@@ -66,6 +66,22 @@ struct LogsTests {
     }
   }
 
+  @Test(arguments: ["", "-f"])
+  func linesOfBothOutputsWithTimesAreInOrder(_ option: String) async throws {
+    try await Sandbox.withJobs { sandbox in
+      let id = try await sandbox.startJob(
+        "--", "sh", "-c",
+        "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.02; echo $i >&2; sleep 0.02; done")
+      _ = try await sandbox.telpher("wait", id)
+      let result = try await sandbox.shell(
+        "\(Sandbox.program) logs \(id) \(option) --timestamps 2>&1")
+      #expect(result.status == 0)
+      let times = result.text.split(separator: "\n").map { $0.prefix { $0 != " " } }
+      #expect(times.count == 20)
+      #expect(times == times.sorted())
+    }
+  }
+
   @Test func aJobThatDoesNotExistIsAFailure() async throws {
     try await Sandbox.withJobs { sandbox in
       let result = try await sandbox.telpher("logs", "nothing")
