@@ -102,7 +102,16 @@ struct Descriptor: Sendable {
   /// Prints `message` as one line on standard error. It escapes control characters, because the
   /// message may contain text from a server or a file's name.
   static func complain(_ message: String) {
-    try? error.write("telpher: \(ShownText.escaped(message))\n")
+    try? error.write("telpher: \(ShownText.escaped(message))\(lineEnd)")
+  }
+
+  /// The end of a line on standard error. A terminal in raw mode needs CR too: after LF alone the next
+  /// text begins below the end of the line. Any process may have set that mode.
+  static var lineEnd: String {
+    var attributes = termios()
+    let isRaw =
+      tcgetattr(STDERR_FILENO, &attributes) == 0 && attributes.c_oflag & tcflag_t(OPOST) == 0
+    return isRaw ? "\r\n" : "\n"
   }
 
   /// Opens /dev/null in place of closed standard streams. Otherwise the next sockets to be opened

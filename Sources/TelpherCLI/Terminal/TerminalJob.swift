@@ -85,12 +85,16 @@ struct TerminalJob: Sendable {
     run.didAttach = { [self] handle in
       // Before, nothing is taken from the terminal: a server that keeps no jobs refuses, and another
       // run may need it.
-      if tasks.withLock({ $0.isEmpty }) {
+      let isFirst = tasks.withLock { $0.isEmpty }
+      if isFirst {
         try terminal.enterRawMode()
         let begun = begin(keys, on: screen, current)
         tasks.withLock { $0 = begun }
       }
-      if case .attach = beginning { await redraw(handle) }
+      // The screen shows messages of this program, or is that of another terminal.
+      var needsRedraw = !isFirst
+      if case .attach = beginning { needsRedraw = true }
+      if needsRedraw { await redraw(handle) }
       await handle.resizeTerminal(to: terminal.size)
     }
     defer {

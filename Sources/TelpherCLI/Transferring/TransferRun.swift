@@ -62,7 +62,8 @@ struct TransferRun {
     } else {
       outcome.complaints.forEach(Descriptor.complain)
       if case .finished(let report) = outcome, !flags.quiet {
-        try? Descriptor.error.write(SummaryLine.text(report.counts, seconds: seconds) + "\n")
+        try? Descriptor.error.write(
+          SummaryLine.text(report.counts, seconds: seconds) + Descriptor.lineEnd)
       }
     }
     if outcome.status != 0 { throw ExitCode(outcome.status) }

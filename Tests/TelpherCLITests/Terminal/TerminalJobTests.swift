@@ -83,6 +83,39 @@ import Testing
     }
   }
 
+  /// A program that uses the whole screen then draws it again, over the messages of telpher.
+  @Test func aProgramThatIsTakenUpAgainGetsASignalToDrawItsScreen() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let (first, _) = try await sandbox.serve("--listen", address(sandbox))
+      let run = try start(
+        "run", "-it", "--reconnect=60s", "--on", address(sandbox), "--", "sh", "-c",
+        """
+        trap 'echo drawn$((1 + 1)); exit 5' WINCH; echo ready$((1 + 1))
+        i=0; while [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
+        """,
+        sandbox: sandbox)
+      #expect(await run.find("ready2\r\n"))
+      first.signal(SIGKILL)
+      _ = await first.wait()
+      #expect(await run.find("trying to"))
+      let (second, _) = try await sandbox.serve("--listen", address(sandbox))
+      #expect(await run.find("drawn2\r\n"))
+      #expect(await run.finish().status == 5)
+      second.signal(SIGTERM)
+      #expect(await second.wait() == 0)
+    }
+  }
+
+  @Test func aMessageOnARawTerminalReturnsToTheFirstColumn() async throws {
+    let sandbox = try Sandbox()
+    let terminal = try TerminalChild(
+      ["/bin/sh", "-c", "stty raw -echo; '\(Sandbox.program)' ping; echo end"],
+      environment: sandbox.environment, directory: sandbox.folder)
+    let text = await terminal.finish().text
+    let lines = text.split(separator: "telpher: ", omittingEmptySubsequences: false)
+    #expect(lines.count == 2 && lines[1].hasSuffix("\r\nend\n"), "\(text)")
+  }
+
   @Test func aCommandOnATerminalCanBeAJobToo() async throws {
     try await Sandbox.withJobs { sandbox in
       let run = try start(
