@@ -127,7 +127,8 @@ struct ServeCommand: AsyncParsableCommand {
       discussion: """
         Only you may have access to it. A separate background process keeps the jobs, so they \
         outlive this server; the next server with the same folder finds them. Default: \
-        $XDG_STATE_HOME/telpher/jobs, else ~/.local/state/telpher/jobs.
+        $XDG_STATE_HOME/telpher/jobs, else ~/.local/state/telpher/jobs. Jobs of clients with an \
+        ssh key or a certificate are in folders of their own, in DIR-of beside this one.
         """,
       valueName: "dir"),
     completion: .directory)

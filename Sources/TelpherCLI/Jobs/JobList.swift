@@ -52,6 +52,10 @@ struct JobList {
 
   private func state(_ job: JobRecord) -> String {
     guard let result = job.result, job.state == .finished else { return job.state.description }
+    // A limit, which says more than the signal.
+    if let cause = result.cause, [.signaled, .exited].contains(result.result) {
+      return cause.description.replacing("_", with: " ")
+    }
     switch result.result {
     case .exited: return "exited \(result.code ?? -1)"
     case .signaled: return "signal \(result.signal ?? -1)"

@@ -48,7 +48,7 @@ final class CommandView: Sendable {
     if let line = request.shell {
       all = (request.login == true ? [] : [ByteText("/bin/sh"), ByteText("-c")]) + [line]
     } else if request.login == true {
-      all = [ByteText("-")]
+      all = [ByteText("login"), ByteText("shell")]
     }
     var left = WireConstants.maxListedArguments
     for (index, argument) in all.enumerated() {
