@@ -51,7 +51,7 @@ struct ForwardCommand: AsyncParsableCommand {
         embeddedServer: .forbidden)
       let forwarding = Forwarding(
         local: reverse ? local.toConnect : local.toListen,
-        remote: reverse ? remote.toListen : remote.toConnect,
+        remote: reverse ? remote.toListenAtServer : remote.toConnect,
         direction: reverse ? .fromServer : .toServer)
       let again = ServerReach(settings: server.settings, loop: reached.connection.loop)
       try await ForwardRun(forwarding: forwarding, printsJSON: json).perform(

@@ -19,6 +19,15 @@ struct ForwardAddress: Equatable {
     }
   }
 
+  /// The address to listen at on the server. A port alone is `localhost`, as ssh(1) asks for it:
+  /// `permitlisten` in authorized_keys means another host by `127.0.0.1`.
+  var toListenAtServer: SocketAddress {
+    switch form {
+    case .port(let port): .tcp(host: "localhost", port: port)
+    case .whole(let address): address
+    }
+  }
+
   /// The address to connect to.
   var toConnect: SocketAddress {
     switch form {

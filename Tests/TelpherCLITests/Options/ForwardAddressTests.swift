@@ -7,6 +7,7 @@ struct ForwardAddressTests {
   @Test func aPortAloneIsOpenToItsOwnMachineOnly() throws {
     let address = try ForwardAddress.parse("8080")
     #expect(address.toListen == .tcp(host: "127.0.0.1", port: 8080))
+    #expect(address.toListenAtServer == .tcp(host: "localhost", port: 8080))
     #expect(address.toConnect == .tcp(host: "localhost", port: 8080))
   }
 
@@ -20,6 +21,7 @@ struct ForwardAddressTests {
   func anAddressIsTakenAsItIs(_ text: String, _ expected: SocketAddress) throws {
     let address = try ForwardAddress.parse(text)
     #expect(address.toListen == expected)
+    #expect(address.toListenAtServer == expected)
     #expect(address.toConnect == expected)
   }
 
