@@ -130,6 +130,13 @@ package enum Program {
     }
     let status = RootCommand.exitCode(for: error)
     guard status != .success else {
+      if arguments.first == "help",
+        let message = UnknownCommand(in: Array(arguments.dropFirst()), of: RootCommand.self)?
+          .message
+      {
+        Descriptor.complain(message)
+        return ExitCode.validationFailure.rawValue
+      }
       // Not an error: the text of --help, --version or a completion script.
       do throws(Failure) {
         try Descriptor.output.print(RootCommand.fullMessage(for: error) + "\n")
@@ -147,8 +154,9 @@ package enum Program {
       Descriptor.complain(message)
       return status.rawValue
     }
+    let text = RootCommand.message(for: error).split(separator: "\n").joined(separator: "; ")
     let message = ArgumentText.shown(
-      RootCommand.message(for: error).split(separator: "\n").joined(separator: "; "))
+      MissingValue(text, in: arguments)?.message ?? ReconnectArgument.message(text))
     let help = RootCommand.command(in: arguments)
     Descriptor.complain("\(message) (see '\(help) --help')")
     return withoutUsageStatus.contains(arguments.first ?? "") ? ExitStatus.failure : status.rawValue

@@ -17,7 +17,7 @@ struct UnknownCommand {
       guard let next = commands.first(where: { $0.configuration.commandName == word }) else {
         self.word = word
         self.parent = parent
-        names = commands.compactMap { $0.configuration.commandName }
+        names = commands.map { $0.configuration }.filter(\.shouldDisplay).compactMap(\.commandName)
         return
       }
       parent += " \(word)"

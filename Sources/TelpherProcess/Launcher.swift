@@ -329,7 +329,7 @@ extension SpawnError {
       switch stage {
       case .resources: "cannot start a process"
       case .directory: "cannot enter '\(request.directory?.description ?? "")'"
-      case .limit: "cannot set a limit"
+      case .limit: "cannot set \(request.limitsThatFailed)"
       case .execute:
         "cannot run '\((request.program ?? request.arguments.first)?.description ?? "")'"
       }

@@ -35,6 +35,25 @@ extension ResourceLimit {
   }
 }
 
+extension SpawnRequest {
+  /// The limits of which the system has refused one, in words. It refuses those above this process's
+  /// own hard limit.
+  var limitsThatFailed: String {
+    for limit in limits {
+      var own: (soft: UInt64, hard: UInt64) = (0, 0)
+      if let wanted = limit.forProcess,
+        telpher_get_limit(wanted.resource, &own.soft, &own.hard) == 0, wanted.hard > own.hard
+      {
+        let most = ResourceLimit(limit.kind, own.hard).valueText
+        return
+          "the limit \(limit.kind.optionName) to \(limit.valueText), above the server's own hard limit of \(most)"
+      }
+    }
+    let all = limits.map { "\($0.kind.optionName) to \($0.valueText)" }
+    return all.isEmpty ? "a limit" : "the limits " + all.joined(separator: ", ")
+  }
+}
+
 extension [ResourceLimit] {
   /// The niceness to set: this process's and what the limits add. Nil if they add none.
   var niceness: Int32? {

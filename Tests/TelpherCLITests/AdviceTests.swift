@@ -19,6 +19,14 @@ struct AdviceTests {
     ),
     (["get", "here", "here/x/y"], "cannot write 'here/x/y': 'here/x' is not a folder"),
     (["pick", "put", "gone"], "cannot open the folder 'gone': No such file or directory"),
+    (["nosuch"], "disconnect, classic (see"),
+    (["help", "nosuch"], "there is no command 'nosuch'"),
+    (["help", "classic", "nosuch"], "there is no command 'nosuch'"),
+    (
+      ["run", "--reconnect=abc", "--", "true"], "is invalid for '--reconnect': 'abc' is not a time"
+    ),
+    (["run", "--nice", "-5", "--", "true"], "'--nice=-5'"),
+    (["logs", "x", "--tail", "-1"], "'--tail=-1'"),
     (["serve", "--root", "gone"], "cannot serve files: cannot open the folder 'gone'"),
   ])
   func aMistakeIsAnsweredWithAdvice(_ arguments: [String], _ advice: String) async throws {

@@ -30,6 +30,11 @@ enum ReconnectArgument {
     return parsed
   }
 
+  /// A message of the parser with the name of the option as the user knows it.
+  static func message(_ text: String) -> String {
+    text.replacing("'--\(option)'", with: "'--\(flag)'")
+  }
+
   /// The options without a value, of `run` and `on`.
   private static let flags = FanOutOptions.flags.union([
     "-i", "-t", "-it", "--tty", "--merge", "--detach", "--shell", "--json", "--\(flag)",
