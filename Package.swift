@@ -48,6 +48,9 @@ let package = Package(
     // SHA-256, MD5 and HMAC, from OpenSSL's libcrypto (libssl-dev).
     .target(name: "CTelpherCrypto", linkerSettings: [.linkedLibrary("crypto")]),
 
+    // The change of a process's user.
+    .target(name: "CTelpherAccount"),
+
     // TLS 1.3, from OpenSSL's libssl (libssl-dev).
     .target(
       name: "CTelpherTLS", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
@@ -206,7 +209,8 @@ let package = Package(
     .target(
       name: "TelpherCLI",
       dependencies: [
-        "CTelpherSys", "TelpherAccess", "TelpherClassic", "TelpherClient", "TelpherFileStore",
+        "CTelpherAccount", "CTelpherSys", "TelpherAccess", "TelpherClassic", "TelpherClient",
+        "TelpherFileStore",
         "TelpherHandOver", "TelpherHosts", "TelpherJSON", "TelpherKeys", "TelpherPolicy",
         "TelpherRelay", "TelpherServer", "TelpherSockets", "TelpherTLS", "TelpherText",
         "TelpherTransfer",

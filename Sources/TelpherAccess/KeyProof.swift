@@ -33,27 +33,33 @@ package enum KeyProof {
 /// each of its signatures is verified, also if its key is not listed. So it can't find out which keys
 /// are. The reasons are for the server's log.
 package final class KeyCheck: SignatureVerifier {
-  private let keys: AuthorizedKeysFile
+  private let keys: AuthorizedKeysFile?
+  private let users: UserKeyFiles?
   private let binding: [UInt8]
   private let source: String
   private let now: () -> Int64
 
   /// The line that has accepted the client; nil before.
   package private(set) var entry: AuthorizedKeys.Entry?
+  /// The user in whose file this line is; nil if it is the server's own file.
+  package private(set) var account: Account?
   /// Why the client was refused, for the log.
   package private(set) var reasons: [String] = []
 
   /// A check for one connection.
   ///
   /// - Parameters:
+  ///   - keys: the server's own file.
+  ///   - users: the files of the users of the system.
   ///   - binding: the value of the connection that the signatures must cover.
   ///   - source: the numeric address of the client.
   ///   - now: returns the time in seconds since 1970.
   package init(
-    _ keys: AuthorizedKeysFile, binding: [UInt8], source: String,
+    _ keys: AuthorizedKeysFile?, users: UserKeyFiles? = nil, binding: [UInt8], source: String,
     now: @escaping () -> Int64 = { Int64(time(nil)) }
   ) {
     self.keys = keys
+    self.users = users
     self.binding = binding
     self.source = source
     self.now = now
@@ -69,10 +75,11 @@ package final class KeyCheck: SignatureVerifier {
     }
     var listed = AuthorizedKeys()
     do throws(KeyError) {
-      listed = try keys.current()
+      if let keys { listed = try keys.current() }
     } catch {
       reasons.append(error.description)
     }
+    let ofUsers = users?.current() ?? []
     let now = now()
     for text in signatures {
       guard let signature = KeyProof.signature(text) else {
@@ -83,12 +90,28 @@ package final class KeyCheck: SignatureVerifier {
       switch signature.verify(binding, namespace: KeyProof.namespace) {
       case .invalid: reasons.append("\(fingerprint): the signature is not one of this connection")
       case .valid(let confirmation):
+        let found = ofUsers.compactMap { user -> (AuthorizedKeys.Entry, Account)? in
+          let verdict = user.keys.verdict(on: signature.key, confirmation, from: source, at: now)
+          guard case .accepted(let line) = verdict else { return nil }
+          return (line, user.account)
+        }
         switch listed.verdict(on: signature.key, confirmation, from: source, at: now) {
-        case .accepted(let line): entry = entry ?? line
-        case .refused(let reason): reasons.append("\(fingerprint): \(reason)")
+        case .accepted(let line): accept(line, nil)
+        case .refused(let reason):
+          if found.count == 1 {
+            accept(found[0].0, found[0].1)
+          } else {
+            reasons.append(
+              "\(fingerprint): \(found.isEmpty ? reason : "it is in the files of several users")")
+          }
         }
       }
     }
     return entry != nil
+  }
+
+  private func accept(_ line: AuthorizedKeys.Entry, _ account: Account?) {
+    guard entry == nil else { return }
+    (entry, self.account) = (line, account)
   }
 }

@@ -189,6 +189,7 @@ struct RootCommand: AsyncParsableCommand {
       UninstallCommand.self, TokenCommand.self, KeysCommand.self,
       AuditCommand.self, PolicyCommand.self,
       ConnectionsCommand.self, DisconnectCommand.self, RelayCommand.self, JobHostCommand.self,
+      AccountHostCommand.self,
       ClassicCommand.self,
     ])
 

@@ -56,6 +56,10 @@ public struct ServerConfiguration: Sendable {
   package var keys: AuthorizedKeysFile?
   /// What each client may do; nil if all may do everything. Its folders take the place of `files`.
   package var policy: PolicySource?
+  /// The processes that act as other users for the policy; nil for none.
+  package var accounts: (any AccountHosts)?
+  /// The ssh keys of the users of the system, for a policy whose rules say `run_as: from-key`.
+  package var userKeys: UserKeyFiles?
   /// Where the actions of clients are recorded; nil for nowhere.
   package var audit: AuditLog?
   /// The environment that commands start with.

@@ -21,9 +21,9 @@ final class ServerConnection: LinkDelegate {
   private(set) var endingCount = 0
   let fileLine: FileLine
   let sockets: ConnectionSockets
-  /// Pass streams on to the job hosts that were needed, by their addresses: for the owner, also those
-  /// of other identities.
-  private var passages: [SocketAddress: JobPassage] = [:]
+  /// Pass streams on to the job hosts that were needed, for the owner also those of other identities, and
+  /// to processes that act as other users; by their addresses.
+  private var passages: [String: JobPassage] = [:]
   /// Whether the client was admitted, and the limit that the connection counts towards.
   private(set) var state: ConnectionState
   /// When a stream was last opened or ended, on the loop's clock.
@@ -178,7 +178,8 @@ final class ServerConnection: LinkDelegate {
     case .ignore: return
     }
     if let keyCheck, let entry = keyCheck.entry, let identity = keyCheck.identity {
-      client = Client(identity: identity, rights: Rights(entry.options))
+      client = Client(
+        identity: identity, rights: Rights(entry.options), account: keyCheck.account)
       logger.info(
         "a client has proved an ssh key",
         metadata: ["peer": "\(link.peer)", "key": "\(identity)", "line": "\(entry.line)"])
@@ -198,10 +199,13 @@ final class ServerConnection: LinkDelegate {
     let grant: Grant
     do {
       let asked = try OpenRequest.decode(request)
-      guard audit.didStart(stream, asked, at: link.loop.now) else {
+      let authority = Authority(client: client, policy: server.configuration.policy)
+      let decision = Result { () throws(Rights.Refusal) in try authority.grant(asked) }
+      let account = (try? decision.get())?.account
+      guard audit.didStart(stream, asked, as: account, at: link.loop.now) else {
         return refuse(stream, ConnectionAudit.refusal)
       }
-      grant = try Authority(client: client, policy: server.configuration.policy).grant(asked)
+      grant = try decision.get()
     } catch let error as WireError {
       return refuse(stream, error.message)
     } catch let error as Rights.Refusal {
@@ -210,6 +214,10 @@ final class ServerConnection: LinkDelegate {
       preconditionFailure("decoding and the check of rights throw nothing else")
     }
     guard !server.isDraining else { return refuse(stream, "the server is ending") }
+    if let account = grant.account, grant.request != .info {
+      if let streamLimitReason { return refuse(stream, streamLimitReason) }
+      return pass(grant, as: account, on: stream, noInput: noInput)
+    }
     switch grant.request {
     case .info:
       var result = CloseResult(.ok)
@@ -221,7 +229,7 @@ final class ServerConnection: LinkDelegate {
       start(request, under: grant, on: stream)
     case .run(let run):
       guard server.configuration.runsCommands else {
-        return refuse(stream, "this server runs no commands (--no-commands or --read-only)")
+        return refuse(stream, Self.noCommands)
       }
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
       if run.isDurable {
@@ -231,13 +239,13 @@ final class ServerConnection: LinkDelegate {
       self.run(run, under: grant, length: request.count, on: stream, noInput: noInput)
     case .job:
       guard server.configuration.runsCommands else {
-        return refuse(stream, "this server runs no commands (--no-commands or --read-only)")
+        return refuse(stream, Self.noCommands)
       }
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
       handleJob(grant.request, under: grant, length: request.count, on: stream, noInput: noInput)
     case .file(let request):
       guard !server.configuration.isReadOnly || !request.operation.changesFiles else {
-        return refuse(stream, "this server's files can only be read (--read-only)")
+        return refuse(stream, Self.readOnly)
       }
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
       guard let files = grant.files ?? server.configuration.files else {
@@ -250,14 +258,18 @@ final class ServerConnection: LinkDelegate {
     }
   }
 
+  static let noCommands = "this server runs no commands (--no-commands or --read-only)"
+  static let readOnly = "this server's files can only be read (--read-only)"
+
   /// Adds the work of a stream that was just opened.
   func add(_ work: any StreamWork, to stream: StreamID) { streams[stream] = work }
 
-  /// The passage to a job host.
-  func passage(to host: any JobHost) -> JobPassage {
-    if let passage = passages[host.address] { return passage }
-    let passage = JobPassage(to: host, on: link.loop, owner: geteuid())
-    passages[host.address] = passage
+  /// The passage to a process.
+  func passage(to host: any StreamHost) -> JobPassage {
+    let address = host.address.description
+    if let passage = passages[address] { return passage }
+    let passage = JobPassage(to: host, on: link.loop)
+    passages[address] = passage
     return passage
   }
 

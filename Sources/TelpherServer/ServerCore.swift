@@ -35,7 +35,6 @@ final class ServerCore {
 
   /// The threads for file requests, shared by all loops of the server.
   let workers: FileWorkers
-
   let loop: any EventLoop
   let counters: ServerCounters
   /// Looks up the hosts that clients connect to.
@@ -76,9 +75,7 @@ final class ServerCore {
     logger: Logger
   ) {
     self.configuration = configuration
-    access = Access(
-      tokens: configuration.tokens, takesTokenOverTLS: configuration.takesTokenOverTLS,
-      keys: configuration.keys)
+    access = Access(configuration)
     refusals = RefusalLog(logger, loop: loop)
     // Each loop gets an equal share of the limits: a new connection may arrive on any loop.
     strangers = StrangerQuota(

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Glibc
 internal import Logging
+internal import TelpherAccess
 internal import TelpherClient
 internal import TelpherPolicy
 internal import TelpherServer
@@ -37,11 +38,35 @@ struct ServedPolicy: Sendable {
   private func load(_ logger: Logger) throws(Failure) -> LoadedPolicy {
     try checkOwner()
     let home = ServedFiles.home(Environment.current())
-    let loaded = LoadedPolicy(try PolicyFile.read(path), home: Array(home.utf8))
+    let policy = try PolicyFile.read(path)
+    let loaded = LoadedPolicy(policy, home: Array(home.utf8), accounts: try accounts(of: policy))
     for fault in loaded.faults {
       logger.warning("a folder of the policy can't be used", metadata: ["why": "\(fault)"])
     }
     return loaded
+  }
+
+  /// The users that the rules name.
+  ///
+  /// - Throws: `Failure` if there is no such user, or if this process can't become one.
+  private func accounts(of policy: Policy) throws(Failure) -> [String: Account] {
+    var accounts: [String: Account] = [:]
+    for rule in policy.rules {
+      guard let runsAs = rule.runsAs else { continue }
+      var isOwn = false
+      if case .user(let name) = runsAs {
+        let account: SystemAccount
+        do throws(Failure) { account = try SystemAccount(named: name) } catch {
+          throw Failure("\(path):\(rule.line): 'run_as': \(error.message)")
+        }
+        accounts[name] = Account(name: name, user: account.user)
+        isOwn = account.user == geteuid()
+      }
+      guard isOwn || geteuid() == 0 else {
+        throw Failure("\(path):\(rule.line): 'run_as' needs a server of root")
+      }
+    }
+    return accounts
   }
 
   /// Only this user and root may be able to change what clients may do.

@@ -73,6 +73,10 @@ struct ServerHost {
     }
     try files.configure(&configuration, environment: environment, logger)
     configuration.policy = try policy?.open(logger)
+    if configuration.policy != nil, geteuid() == 0 {
+      configuration.userKeys = UserKeyFiles()
+      configuration.accounts = jobsPlace.map { AccountHostProcesses(jobs: $0) }
+    }
     if sockets.contains(where: {
       $0.isOpenToStrangers && !($0.hasTLS && tls.clientAuthorities != nil)
     }) {
@@ -195,8 +199,13 @@ struct ServerHost {
     )
   }
 
+  /// The folder of jobs; nil if there is none.
+  private var jobsPlace: JobsPlace? {
+    jobsFolder.map(JobsPlace.init) ?? JobsPlace(environment: environment)
+  }
+
   private var jobs: JobService {
-    guard let place = jobsFolder.map(JobsPlace.init) ?? JobsPlace(environment: environment) else {
+    guard let place = jobsPlace else {
       return .refused(
         "this server has no folder for jobs: neither XDG_STATE_HOME nor HOME is an absolute path; set one of them, or start 'telpher serve' with --jobs"
       )

@@ -5,12 +5,13 @@ internal import TelpherTransport
 /// An authorized_keys file, which is read again when it changes. Any thread may use it.
 ///
 /// As with sshd's StrictModes, it counts only if no other user but root can change it: the file and
-/// each folder above it, up to the home directory or `/`, must belong to this user or to root, and
+/// each folder above it, up to the home directory or `/`, must belong to its user or to root, and
 /// neither the group nor others may write them.
 package final class AuthorizedKeysFile: Sendable {
   /// Its path.
   package let path: String
   private let home: String?
+  private let owner: uid_t
   private let report: @Sendable (String) -> Void
   private let last = Mutex<(version: Version, keys: AuthorizedKeys)?>(nil)
 
@@ -26,8 +27,13 @@ package final class AuthorizedKeysFile: Sendable {
   ///
   /// - Parameters:
   ///   - home: the home directory, above which folders are not checked.
+  ///   - owner: the user whom the file belongs to; nil for this process's.
   ///   - report: called for each line that is refused, when the file has been read.
-  package init(_ path: String, home: String?, report: @escaping @Sendable (String) -> Void) {
+  package init(
+    _ path: String, home: String?, owner: UInt32? = nil,
+    report: @escaping @Sendable (String) -> Void
+  ) {
+    self.owner = owner ?? geteuid()
     self.path = path
     self.home = home
     self.report = report
@@ -66,7 +72,7 @@ package final class AuthorizedKeysFile: Sendable {
   }
 
   private func checkTrust(_ status: stat) throws(KeyError) {
-    if let fault = Self.fault(of: status) { throw KeyError("\(path) \(fault)") }
+    if let fault = fault(of: status) { throw KeyError("\(path) \(fault)") }
     guard let resolved = realpath(path, nil) else {
       throw KeyError("cannot find \(path): \(describe(errno: errno))")
     }
@@ -85,15 +91,15 @@ package final class AuthorizedKeysFile: Sendable {
       guard stat(name, &status) == 0 else {
         throw KeyError("cannot examine \(name): \(describe(errno: errno))")
       }
-      if let fault = Self.fault(of: status) {
+      if let fault = fault(of: status) {
         throw KeyError("\(path) may not be trusted: its folder \(name) \(fault)")
       }
       if name == top { return }
     }
   }
 
-  private static func fault(of status: stat) -> String? {
-    guard status.st_uid == geteuid() || status.st_uid == 0 else {
+  private func fault(of status: stat) -> String? {
+    guard status.st_uid == owner || status.st_uid == 0 else {
       return "belongs to user \(status.st_uid)"
     }
     guard status.st_mode & 0o022 == 0 else {

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import TelpherAccess
 internal import TelpherKeys
+internal import TelpherPolicy
 internal import TelpherTLS
 internal import TelpherTransport
 internal import TelpherWire
@@ -15,6 +16,19 @@ struct Access: Sendable {
 
   /// The ssh keys whose holders may connect over TLS; nil for none.
   let keys: AuthorizedKeysFile?
+
+  /// The keys of the users of the system, and the policy that may take them.
+  var users: (keys: UserKeyFiles, policy: PolicySource)?
+
+  /// What a server with this configuration takes.
+  init(_ configuration: ServerConfiguration) {
+    tokens = configuration.tokens
+    takesTokenOverTLS = configuration.takesTokenOverTLS
+    keys = configuration.keys
+    if let keys = configuration.userKeys, let policy = configuration.policy {
+      users = (keys, policy)
+    }
+  }
 
   /// What the server does with a new connection.
   enum Decision {
@@ -78,7 +92,10 @@ struct Access: Sendable {
       }
       return .known(Client(identity: .certificate(name), rights: .all))
     }
-    let check = keys.map { KeyCheck($0, binding: binding.bytes, source: source) }
+    let users = users.flatMap { $0.policy.current.policy.usesKeysOfUsers ? $0.keys : nil }
+    let check =
+      keys == nil && users == nil
+      ? nil : KeyCheck(keys, users: users, binding: binding.bytes, source: source)
     do throws(SecretFile.Failure) {
       // A token that can't be read keeps no client with an ssh key out.
       let tokens = takesTokenOverTLS ? tokens : nil

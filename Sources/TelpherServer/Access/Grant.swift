@@ -1,3 +1,4 @@
+internal import Glibc
 internal import TelpherAccess
 internal import TelpherPolicy
 internal import TelpherTransfer
@@ -12,8 +13,12 @@ struct Grant: Sendable {
   var limits: [ResourceLimit] = []
   /// The most commands of this client at once; nil for no limit of its own.
   var concurrency: Int?
+  /// The user as whom it is done; nil for the server's.
+  var account: Account?
   /// The files that can be reached; nil for those of the server.
   var files: FileService?
+  /// The folders of these files, for a process that acts as another user.
+  var folders: [PolicyPath] = []
   /// Whether the client sees and ends the commands of all identities.
   var reachesAllJobs: Bool
 }
@@ -42,19 +47,40 @@ struct Authority: Sendable {
     case .allowed(let allowing): rule = allowing
     case .denied(let denial): throw Rights.Refusal(message: denial.message)
     }
-    guard rule.runsAs == nil else {
-      throw Rights.Refusal(message: "this server can't act as another user (run_as in its policy)")
-    }
     var grant = Grant(
       request: request, limits: rule.limits, concurrency: rule.concurrency,
       reachesAllJobs: loaded.policy.allowsJobsOfOthers(to: subject))
+    grant.account = try account(of: rule, loaded)
     switch request {
     case .run(let run): grant.request = .run(try run.within(rule))
     case .file(let file):
-      grant.files = loaded.files(in: rule.folders(for: file.operation))
+      grant.folders = rule.folders(for: file.operation)
+      if grant.account == nil { grant.files = loaded.files(in: grant.folders) }
     case .socket, .commands, .job, .info: break
     }
     return grant
+  }
+}
+
+extension Authority {
+  /// The user as whom the requests of a rule are carried out; nil for the server's.
+  private func account(
+    of rule: PolicyRule, _ loaded: LoadedPolicy
+  ) throws(Rights.Refusal) -> Account? {
+    let account: Account
+    switch rule.runsAs {
+    case nil: return nil
+    case .fromKey:
+      // A key of the server's own file: its user is the server's.
+      guard let found = client.account else { return nil }
+      account = found
+    case .user(let name):
+      guard let found = loaded.accounts[name] else {
+        throw Rights.Refusal(message: "the server has no user '\(name)'")
+      }
+      account = found
+    }
+    return account.user == geteuid() ? nil : account
   }
 }
 
@@ -63,7 +89,7 @@ extension PolicySubject {
   init(_ client: Client) {
     switch client.identity.proof {
     case .owner: self = .owner
-    case .key: self = .key(fingerprint: client.identity.name, account: nil)
+    case .key: self = .key(fingerprint: client.identity.name, account: client.account?.name)
     case .certificate: self = .certificate(client.identity.name)
     }
   }

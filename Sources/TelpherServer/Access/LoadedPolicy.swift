@@ -1,7 +1,8 @@
+internal import Glibc
 internal import Synchronization
 internal import TelpherFileStore
 package import TelpherPolicy
-internal import TelpherTransfer
+package import TelpherTransfer
 
 /// A policy and the folders that it names, which are opened when it is read: what is later put in the
 /// place of such a folder is not served.
@@ -10,14 +11,21 @@ package struct LoadedPolicy: Sendable {
   package let policy: Policy
   /// The files of each list of folders in the rules that do not run as another user.
   private let files: [[PolicyPath]: FileService]
+  /// The users that rules name.
+  let accounts: [String: Account]
 
   /// Opens the folders of a policy. One that can't be opened is refused when a client asks for it.
   ///
-  /// - Parameter home: the home of the server's user.
-  package init(_ policy: Policy, home: [UInt8]) {
+  /// - Parameters:
+  ///   - home: the home of the server's user.
+  ///   - accounts: the users that rules name.
+  package init(_ policy: Policy, home: [UInt8], accounts: [String: Account] = [:]) {
     self.policy = policy
+    self.accounts = accounts
     var files: [[PolicyPath]: FileService] = [:]
-    for rule in policy.rules where rule.runsAs == nil || rule.runsAs == .fromKey {
+    for rule in policy.rules {
+      // Another user's process opens its own.
+      if case .user(let name) = rule.runsAs, accounts[name]?.user != geteuid() { continue }
       for list in [rule.reads, rule.writes, rule.reads + rule.writes]
       where files[list] == nil && !list.isEmpty {
         files[list] = Self.files(in: list, home: home)
@@ -35,7 +43,7 @@ package struct LoadedPolicy: Sendable {
   }
 
   /// The files of these folders.
-  static func files(in folders: [PolicyPath], home: [UInt8]) -> FileService {
+  package static func files(in folders: [PolicyPath], home: [UInt8]) -> FileService {
     // Links may lead from one place to any other if all files are served.
     if folders.contains(where: \.isEverything), let all = try? FileScope(home: home) {
       return FileService(all)

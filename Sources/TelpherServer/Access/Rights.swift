@@ -10,6 +10,8 @@ struct Client: Sendable {
   let identity: Identity
   /// What it may do.
   let rights: Rights
+  /// The user in whose authorized_keys the client's key is; nil if that is the server's own file.
+  var account: Account?
 
   /// The server's own user, who may do everything.
   static let owner = Client(identity: .owner, rights: .all)

@@ -94,8 +94,10 @@ package struct AuditRecord: Codable, Sendable, Equatable {
   static let ownPID = getpid()
 
   /// Adds what an operation is.
-  mutating func describe(_ request: OpenRequest) {
-    user = geteuid()
+  ///
+  /// - Parameter account: the user as whom it is done; nil for the server's.
+  mutating func describe(_ request: OpenRequest, as account: Account?) {
+    user = account?.user ?? geteuid()
     switch request {
     case .run(let run):
       op = "run"

@@ -49,13 +49,16 @@ struct ConnectionAudit {
 
   /// Records that the client has asked for an operation.
   ///
+  /// - Parameter account: the user as whom it is done; nil for the server's.
   /// - Returns: whether it may be done.
-  mutating func didStart(_ stream: StreamID, _ request: OpenRequest, at now: UInt64) -> Bool {
+  mutating func didStart(
+    _ stream: StreamID, _ request: OpenRequest, as account: Account?, at now: UInt64
+  ) -> Bool {
     guard log != nil else { return true }
     starts[stream] = now
     var record = record(.start)
     record.stream = stream
-    record.describe(request)
+    record.describe(request, as: account)
     return write(record)
   }
 

@@ -1,5 +1,4 @@
 package import TelpherAccess
-package import TelpherTransport
 
 /// What a server does with requests about durable jobs.
 package enum JobService: Sendable {
@@ -12,16 +11,7 @@ package enum JobService: Sendable {
 }
 
 /// The process that keeps durable jobs (the job host), as a server reaches it.
-package protocol JobHost: Sendable {
-  /// Where it listens: a Unix socket that only this user can reach.
-  var address: SocketAddress { get }
-
-  /// Makes sure that the process listens there. Blocks for as long as a start takes; any thread but
-  /// a loop's may call it.
-  ///
-  /// - Returns: why it can't be started; nil if it listens.
-  func start() -> String?
-
+package protocol JobHost: StreamHost {
   /// The process that keeps the jobs of this client. Each client but the server's owner has one of
   /// its own, so that it finds no jobs of others.
   func host(of client: Identity) -> any JobHost

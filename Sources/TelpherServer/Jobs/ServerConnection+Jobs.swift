@@ -99,9 +99,11 @@ extension ServerConnection {
     pass(request, to: host, on: stream, noInput: noInput, withoutHost: nil)
   }
 
+  /// Passes a stream on to a process.
+  ///
   /// - Parameter result: the result if no host listens; nil if one is started then.
-  private func pass(
-    _ request: OpenRequest, to host: any JobHost, on stream: StreamID, noInput: Bool,
+  func pass(
+    _ request: OpenRequest, to host: any StreamHost, on stream: StreamID, noInput: Bool,
     withoutHost result: CloseResult?
   ) {
     do throws(WireError) {

@@ -1,10 +1,11 @@
+internal import Glibc
 internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// Passes a client's streams about durable jobs on to the job host, over a connection of their own.
-/// So the limits and windows of one connection hold for each client. Use it only on its loop's
-/// thread.
+/// Passes a client's streams on to the job host, or to a process that acts as another user, over a
+/// connection of their own. So the limits and windows of one connection hold for each client. Use it
+/// only on its loop's thread.
 final class JobPassage: LinkDelegate {
   /// The states.
   private enum State {
@@ -22,9 +23,8 @@ final class JobPassage: LinkDelegate {
     case over
   }
 
-  private let host: any JobHost
+  private let host: any StreamHost
   private let loop: any EventLoop
-  private let owner: UInt32
   private var state = State.idle
   /// The streams that wait for the connection.
   private var waiting: [any HostStream] = []
@@ -42,11 +42,9 @@ final class JobPassage: LinkDelegate {
   /// host is on the same machine.
   private static let window: UInt64 = 256 << 10
 
-  /// - Parameter owner: the user that the host must run as.
-  init(to host: any JobHost, on loop: any EventLoop, owner: UInt32) {
+  init(to host: any StreamHost, on loop: any EventLoop) {
     self.host = host
     self.loop = loop
-    self.owner = owner
   }
 
   /// Opens a stream to the host for `stream`.
@@ -132,7 +130,7 @@ final class JobPassage: LinkDelegate {
   }
 
   private func greet(_ stream: any ByteStream) {
-    guard case .user(let uid, _) = stream.peer, uid == owner else {
+    guard case .user(let uid, _) = stream.peer, uid == host.owner || uid == geteuid() else {
       stream.close()
       return fail("another user's program listens at \(host.address)")
     }
@@ -154,7 +152,7 @@ final class JobPassage: LinkDelegate {
     let failed = waiting
     waiting = []
     for stream in failed {
-      stream.refuse("the process that keeps jobs can't be reached: \(reason)")
+      stream.refuse("\(host.name) can't be reached: \(reason)")
     }
   }
 
@@ -211,7 +209,7 @@ final class JobPassage: LinkDelegate {
       state = .idle
       for stream in Array(streams.values) {
         stream.hostDidEnd(
-          .reset(.lost, "the process that keeps the job has ended: its commands were killed"))
+          .reset(.lost, "\(host.name) has ended: its commands were killed"))
       }
     case .ending: state = .over
     case .idle, .connecting, .over: break

@@ -2,8 +2,8 @@ internal import TelpherLink
 internal import TelpherTransport
 internal import TelpherWire
 
-/// A client's stream about durable jobs and the stream to the job host that belongs to it. Use it
-/// only on its loop's thread.
+/// A client's stream, and the stream that belongs to it to the job host, or to a process that acts as
+/// another user. Use it only on its loop's thread.
 final class PassedStream: StreamWork, HostStream {
   private enum State {
     /// The host is being reached; this is what the client has sent meanwhile. Next: open, over.
@@ -96,7 +96,7 @@ final class PassedStream: StreamWork, HostStream {
   func streamDidEnd(_ reason: StreamEnd) {
     switch state {
     case .open(let far, let host):
-      // The job continues in both cases.
+      // A durable job continues in both cases.
       host.reset(far, reason == .disconnected ? .lost : .canceled, reason: "the client is gone")
     case .draining, .waiting, .over: break
     }
@@ -111,6 +111,8 @@ final class PassedStream: StreamWork, HostStream {
     let passer = ChannelPasser(
       from: client, near, channel, to: host.outbound(far, channel), isInput: true, didDrain: {})
     up[channel] = passer
+    // The window of standard input was opened with the stream.
+    if channel != .stdin { client.openInput(near, channel) }
     return passer
   }
 

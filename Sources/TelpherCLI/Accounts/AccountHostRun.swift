@@ -1,0 +1,183 @@
+internal import CTelpherAccount
+internal import Glibc
+internal import Logging
+internal import TelpherPolicy
+internal import TelpherServer
+internal import TelpherSockets
+internal import TelpherTransport
+
+/// Acts as another user for a server of root, in two programs: the first, as root, binds the socket,
+/// becomes the user and executes the second, which serves. So no memory and no thread of root's is left
+/// in the process that serves clients.
+struct AccountHostRun {
+  let backend: any Backend
+  let socket: String
+  let user: String
+  let jobsFolder: String
+  let maxCommands: Int?
+  let folders: [String]
+
+  /// How long the process keeps running without commands and clients, in intervals, and the interval at
+  /// which it checks that.
+  private static let idleLimit = 10
+  private static let interval = Duration.seconds(1)
+  /// The search path of commands, as login(1) sets it.
+  private static let path = "/usr/local/bin:/usr/bin:/bin"
+  private static let pathOfRoot = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+  private var starter: RelayChannel { RelayChannel(descriptor: STDIN_FILENO) }
+
+  // MARK: As root
+
+  /// Binds the socket, becomes the user, and executes the program that serves.
+  ///
+  /// - Returns: the exit status, if that fails or another process listens.
+  func becomeUser() -> Int32 {
+    let listening: ListeningSocket
+    do throws(TransportError) {
+      listening = try ListeningSocket(address: .unix(path: socket), backlog: Server.backlog)
+    } catch {
+      let isThere = error.code == .addressInUse
+      _ = starter.send(JobHostReport(isReady: isThere, message: error.message))
+      return isThere ? 0 : ExitStatus.failure
+    }
+    // The next program owns the socket.
+    listening.setOwnsFile(false)
+    let number = listening.duplicate()
+    guard number >= 0, fcntl(number, F_SETFD, 0) == 0 else {
+      return fail("cannot pass on its socket: \(describe(errno: errno))")
+    }
+    let account: SystemAccount
+    do throws(Failure) { account = try SystemAccount(named: user) } catch {
+      return fail(error.message)
+    }
+    let error = telpher_become_user(account.name, account.user, account.group)
+    guard error == 0 else { return fail("cannot become \(user): \(describe(errno: -error))") }
+    // Also a folder that this user may not enter, as login(1) does.
+    if chdir(account.home) != 0 { _ = chdir("/") }
+    return execute(account, number)
+  }
+
+  private func execute(_ account: SystemAccount, _ listening: Int32) -> Int32 {
+    let arguments = CommandLine.arguments + ["--listening", "\(listening)"]
+    let kept = Environment.current()
+    let variables =
+      HostProcess.variables.compactMap { name in kept[name].map { "\(name)=\($0)" } } + [
+        "HOME=\(account.home)", "USER=\(account.name)", "LOGNAME=\(account.name)",
+        "SHELL=\(account.shell)",
+        "PATH=\(account.user == 0 ? Self.pathOfRoot : Self.path)",
+      ]
+    var words = arguments.map { strdup($0) } + [nil]
+    var entries = variables.map { strdup($0) } + [nil]
+    execve("/proc/self/exe", &words, &entries)
+    return fail("cannot execute telpher as \(user): \(describe(errno: errno))")
+  }
+
+  private func fail(_ message: String) -> Int32 {
+    _ = starter.send(JobHostReport(isReady: false, message: message))
+    return ExitStatus.failure
+  }
+
+  // MARK: As the user
+
+  /// Serves the clients that the server of root passes on, until some time after the last of them.
+  ///
+  /// - Returns: the exit status.
+  func serve(on listening: Int32) async -> Int32 {
+    InheritedSignals.setDispositions()
+    for number in [SIGHUP, SIGINT, SIGQUIT] { signal(number, SIG_IGN) }
+    let starter = RelayChannel(
+      descriptor: fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1))
+    let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+    dup2(null, STDIN_FILENO)
+    close(null)
+    _ = fcntl(listening, F_SETFD, FD_CLOEXEC)
+    do {
+      try await serve(on: listening, starter)
+      return 0
+    } catch {
+      _ = starter.send(JobHostReport(isReady: false, message: Failure(error).message))
+      return ExitStatus.failure
+    }
+  }
+
+  private func serve(on listening: Int32, _ starter: RelayChannel) async throws {
+    let environment = Environment.current()
+    let home = environment["HOME"] ?? "/"
+    var configuration = ServerConfiguration()
+    configuration.name = Program.name
+    configuration.environment = Environment.all().filter { name, _ in
+      !HostProcess.variables.contains { SystemString($0) == name }
+    }
+    configuration.files = LoadedPolicy.files(
+      in: folders.compactMap { PolicyPath($0) }, home: Array(home.utf8))
+    if let maxCommands { configuration.maxCommands = maxCommands }
+    if let place = JobsPlace(environment: environment) {
+      configuration.jobs = .passed(
+        JobHostProcess(place: JobsPlace("\(place.folder)-of/\(jobsFolder)")))
+    }
+    // Each client of the server has a connection of its own.
+    configuration.maxConnections = 16_384
+    // The server has decided what may be done, and its end ends the clients.
+    configuration.drainLimit = 0
+    let parts = try backend.makeServerParts(loops: 1, spawn: nil)
+    guard parts.sharesSockets else {
+      throw Failure("this program (telpher-nio) can't take over a listening socket")
+    }
+    let signals = ServerSignals.watch(on: parts.loops[0], reapOrphans: parts.reapOrphans)
+    let logger = EscapingLogHandler.logger(level: .critical)
+    let server = Server(loops: parts.loops, configuration: configuration, logger: logger)
+    let address = SocketAddress.unix(path: socket)
+    try await server.listen(
+      on: ListeningSocket(
+        adopting: listening, at: address, backlog: Server.backlog, file: nil))
+    _ = starter.send(JobHostReport(isReady: true))
+    close(starter.descriptor)
+    await signals.run(
+      until: {
+        await untilIdle(server)
+        await server.drain()
+      }, ending: server, logger)
+    await server.unheld()
+    parts.shutDown()
+  }
+
+  /// Returns when the process has had no commands and no clients for some time.
+  private func untilIdle(_ server: Server) async {
+    var idleFor = 0
+    while idleFor < Self.idleLimit {
+      do { try await Task.sleep(for: Self.interval) } catch { return }
+      idleFor = await server.isIdle ? idleFor + 1 : 0
+    }
+  }
+}
+
+/// An account of the system: passwd(5).
+struct SystemAccount {
+  let name: String
+  let user: uid_t
+  let group: gid_t
+  let home: String
+  let shell: String
+
+  /// The account of this name.
+  ///
+  /// - Throws: `Failure` if there is none.
+  init(named name: String) throws(Failure) {
+    guard let entry = getpwnam(name) else { throw Failure("there is no user '\(name)'") }
+    self.init(entry.pointee)
+  }
+
+  /// Copies an entry.
+  init(_ entry: passwd) {
+    func text(_ field: UnsafePointer<CChar>?, _ otherwise: String) -> String {
+      guard let field, field.pointee != 0 else { return otherwise }
+      return String(cString: field)
+    }
+    name = text(entry.pw_name, "\(entry.pw_uid)")
+    user = entry.pw_uid
+    group = entry.pw_gid
+    home = text(entry.pw_dir, "/")
+    shell = text(entry.pw_shell, "/bin/sh")
+  }
+}

@@ -1,0 +1,39 @@
+internal import ArgumentParser
+
+/// `telpher account-host`, which telpher starts itself (`AccountHostProcess`).
+struct AccountHostCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "account-host", abstract: "Acts as another user for a server of root.",
+    shouldDisplay: false)
+
+  @Option(help: "The Unix socket at which it listens.")
+  var socket: String
+
+  @Option(help: "The user.")
+  var user: String
+
+  @Option(help: "The name of the folder of the client's jobs.")
+  var jobsFolder: String
+
+  @Option(help: "The most commands at once.")
+  var maxCommands: Int?
+
+  @Option(name: .customLong("folder"), help: "A folder whose files are served.")
+  var folders: [String] = []
+
+  @Option(help: "The listening socket, once the process is one of the user.")
+  var listening: Int32?
+
+  func run() async throws {
+    let host = AccountHostRun(
+      backend: CurrentBackend.require(), socket: socket, user: user, jobsFolder: jobsFolder,
+      maxCommands: maxCommands, folders: folders)
+    let status: Int32
+    if let listening {
+      status = await host.serve(on: listening)
+    } else {
+      status = host.becomeUser()
+    }
+    if status != 0 { throw ExitCode(status) }
+  }
+}

@@ -1,0 +1,55 @@
+internal import TelpherAccess
+internal import TelpherPolicy
+internal import TelpherWire
+
+extension ServerConnection {
+  /// Passes a stream on to the process that acts as the user of `grant`.
+  func pass(
+    _ grant: Grant, as account: Account, on stream: StreamID, noInput: Bool
+  ) {
+    guard let hosts = server.configuration.accounts else {
+      return refuse(stream, "this server can't act as another user: it does not run as root")
+    }
+    var request = grant.request
+    var withoutHost: CloseResult?
+    switch request {
+    case .run(let run):
+      guard server.configuration.runsCommands else { return refuse(stream, Self.noCommands) }
+      do throws(LimitPolicy.Refusal) {
+        let limits = try server.limits(of: run, under: grant.limits)
+        var limited = run
+        if !limits.isEmpty {
+          limited.limits = Dictionary(limits.map { ($0.kind.rawValue, $0.value) }) { $1 }
+        }
+        request = .run(limited)
+      } catch {
+        return refuse(stream, error.message)
+      }
+    case .commands(let commands):
+      // Without a process no command runs.
+      switch commands.operation {
+      case .list:
+        var none = CloseResult(.ok)
+        none.commands = []
+        withoutHost = none
+      case .kill: withoutHost = CloseResult(noCommand: commands.job ?? "")
+      }
+    case .job:
+      guard server.configuration.runsCommands else { return refuse(stream, Self.noCommands) }
+    case .file(let file):
+      guard !server.configuration.isReadOnly || !file.operation.changesFiles else {
+        return refuse(stream, Self.readOnly)
+      }
+    case .socket:
+      guard server.configuration.allowsSockets else {
+        return refuse(stream, "this server forwards nothing (--no-forward)")
+      }
+    case .info: break
+    }
+    let use = AccountUse(
+      client: client.identity, account: account, folders: grant.folders,
+      maxCommands: grant.concurrency)
+    pass(
+      request, to: hosts.host(for: use), on: stream, noInput: noInput, withoutHost: withoutHost)
+  }
+}

@@ -1,0 +1,152 @@
+import Glibc
+import Testing
+
+/// A server of root that acts as other users, for rules with `run_as`.
+@Suite(
+  .timeLimit(.minutes(10)),
+  .enabled(if: geteuid() == 0, "only root can act as another user"))
+struct RunAsTests {
+  private let sandbox: Sandbox
+  /// A folder that other users may enter.
+  private let open: String
+  private var policy: String { sandbox.folder + "/policy.yml" }
+
+  init() throws {
+    sandbox = try Sandbox()
+    open = sandbox.folder + "/open"
+    mkdir(open, 0o755)
+    chmod(sandbox.folder, 0o755)
+    chmod(open, 0o755)
+  }
+
+  private func withServer(
+    _ rules: String, _ arguments: [String] = [], body: () async throws -> Void
+  ) async throws {
+    sandbox.write("rules:\n  - \(rules)\n", to: policy)
+    let server = try sandbox.start(
+      ["serve", "--policy", policy, "--audit", sandbox.folder + "/audit"] + arguments)
+    guard await server.line()?.hasPrefix("listening on ") == true else {
+      throw Failed("no server: \(await server.finish().errorText)")
+    }
+    let result: Result<Void, any Error>
+    do { result = .success(try await body()) } catch { result = .failure(error) }
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+    try result.get()
+  }
+
+  private func telpher(_ arguments: String...) async throws -> Finished {
+    try await sandbox.start(
+      [arguments[0], "--on", "unix:\(sandbox.socket)"] + arguments.dropFirst()
+    ).finish()
+  }
+
+  @Test func `A command runs as the user, with its groups, home and shell`() async throws {
+    let entry = try #require(getpwnam("daemon"))
+    let home = String(cString: entry.pointee.pw_dir)
+    let groups = try await sandbox.shell("id -G daemon").text
+    try await withServer("{for: owner, allow: all, run_as: daemon}") {
+      let ids = try await telpher("run", "--", "sh", "-c", "id -u; id -ru; id -g; id -G; pwd")
+      let group = "\(entry.pointee.pw_gid)"
+      #expect(
+        ids.text
+          == "\(entry.pointee.pw_uid)\n\(entry.pointee.pw_uid)\n\(group)\n\(groups)\(home)\n",
+        "\(ids.errorText)")
+      let variables = try await telpher("run", "--", "env")
+      for line in ["HOME=\(home)", "USER=daemon", "LOGNAME=daemon"] {
+        #expect("\n\(variables.text)".contains("\n\(line)\n"), "\(variables.text)")
+      }
+      #expect(!variables.text.contains(sandbox.folder), "no variable of the server is passed on")
+    }
+    let recorded = try await sandbox.shell("grep -c '\"user\":\(entry.pointee.pw_uid)' ~/audit")
+    #expect(recorded.text == "2\n")
+  }
+
+  @Test func `A command can't get root back`() async throws {
+    // A program that runs as root, whoever starts it.
+    let copied = try await sandbox.shell(
+      "cp \"$(command -v id)\" '\(open)/id' && chmod 4755 '\(open)/id'")
+    #expect(copied.status == 0)
+    try await withServer("{for: owner, allow: all, run_as: nobody}") {
+      #expect(try await telpher("run", "--", open + "/id", "-u").text == "65534\n")
+      let status = try await telpher("run", "--", "cat", "/proc/self/status")
+      #expect(status.text.contains("NoNewPrivs:\t1\n"))
+      for line in ["Uid:", "Gid:"] {
+        let ids = "\(line)\t65534\t65534\t65534\t65534\n"
+        #expect(status.text.contains(ids), "\(status.text)")
+      }
+      for set in ["CapPrm", "CapEff", "CapAmb", "CapInh"] {
+        #expect(status.text.contains("\(set):\t0000000000000000\n"), "\(status.text)")
+      }
+      let attempts = """
+        import os
+        for attempt in (lambda: os.setuid(0), lambda: os.seteuid(0), lambda: os.setgid(0),
+                        lambda: os.setgroups([0]), lambda: os.setresuid(0, 0, 0),
+                        lambda: open('\(policy)').close(), lambda: os.chown('\(open)', 65534, 0),
+                        lambda: os.listdir('\(sandbox.folder)/.local/state/telpher/jobs-as')):
+            try:
+                attempt()
+                print('granted')
+            except PermissionError:
+                print('denied')
+        """
+      let python = try await telpher("run", "--", "/usr/bin/env", "python3", "-c", attempts)
+      if python.status != 127 {
+        #expect(python.text == String(repeating: "denied\n", count: 8), "\(python.errorText)")
+      }
+    }
+  }
+
+  @Test func `Files are opened as the user`() async throws {
+    sandbox.write("secret\n", to: open + "/secret")
+    mkdir(open + "/in", 0o700)
+    chown(open + "/in", 65534, 65534)
+    sandbox.write("new\n", to: sandbox.folder + "/new")
+    try await withServer("{for: owner, read: ['\(open)'], write: ['\(open)/in'], run_as: nobody}") {
+      let secret = try await telpher("get", open + "/secret", sandbox.folder + "/got")
+      #expect(secret.status != 0)
+      #expect(secret.errorText.contains("Permission denied"), "\(secret.errorText)")
+      #expect(access(sandbox.folder + "/got", F_OK) != 0)
+      let put = try await telpher("put", sandbox.folder + "/new", open + "/in/new")
+      #expect(put.status == 0, "\(put.errorText)")
+      var status = stat()
+      #expect(stat(open + "/in/new", &status) == 0)
+      #expect(status.st_uid == 65534 && status.st_gid == 65534)
+      #expect(try await telpher("get", open + "/in/new", sandbox.folder + "/got").status == 0)
+      #expect(try await sandbox.text(of: sandbox.folder + "/got") == "new\n")
+      let listed = try await telpher("ls", open)
+      #expect(listed.text == "in/\nsecret\n", "\(listed.errorText)")
+      let outside = try await telpher("put", sandbox.folder + "/new", open + "/out")
+      #expect(outside.errorText.contains("you may"), "\(outside.errorText)")
+      #expect(try await telpher("rm", open + "/in/new").status == 0)
+      #expect(try await telpher("run", "--", "true").errorText.contains("you may not run"))
+    }
+  }
+
+  @Test func `Commands and limits work as with the server's own user`() async throws {
+    try await withServer(
+      "{for: owner, commands: any, run_as: nobody, limits: {cpu-time: 7, concurrency: 1}}"
+    ) {
+      let limits = try await telpher("run", "--cpu-time", "3", "--", "sh", "-c", "ulimit -t")
+      #expect(limits.text == "3\n", "\(limits.errorText)")
+      #expect(try await telpher("run", "--", "sh", "-c", "ulimit -t; exit 3").status == 3)
+      let first = try sandbox.start(
+        ["run", "--on", "unix:\(sandbox.socket)", "-i", "--", "cat"], input: .pipe)
+      await first.write("x\n")
+      #expect(await first.line() == "x")
+      #expect(try await telpher("run", "--", "true").errorText.contains("1 commands are running"))
+      let listed = try await telpher("ps")
+      #expect(listed.text.contains("cat"), "\(listed.text)\(listed.errorText)")
+      let id = listed.text.split(separator: "\n").last?.split(separator: " ").first ?? "?"
+      #expect(try await telpher("kill", String(id)).status == 0)
+      _ = await first.finish()
+    }
+  }
+
+  @Test func `A user that does not exist is a mistake of the policy`() async throws {
+    sandbox.write("rules:\n  - {for: owner, allow: all, run_as: no-such-user}\n", to: policy)
+    let server = try await sandbox.telpher("serve", "--policy", policy)
+    #expect(server.status != 0)
+    #expect(server.errorText.contains("policy.yml:2: 'run_as': there is no user 'no-such-user'"))
+  }
+}
