@@ -164,6 +164,8 @@ final class ClientSession: LinkDelegate {
         continuation.resume(throwing: ended)
       } else if let hello = link.peerHello {
         continuation.resume(returning: hello)
+      } else if let refusal {
+        continuation.resume(throwing: refusal)
       } else {
         helloWaiters.append(continuation)
       }
@@ -288,6 +290,13 @@ final class ClientSession: LinkDelegate {
     var error = why
     // Streams above `last` were not run, whatever the reason.
     if error.code != .notAuthenticated { error.code = .refused }
+    // A client that is refused before the server's HELLO gets none.
+    if link.peerHello == nil {
+      wasRefusedByLimit = code == .limitReached
+      let waiting = helloWaiters
+      helloWaiters = []
+      waiting.forEach { $0.resume(throwing: why) }
+    }
     let isOrderly = code == .none || code == .shuttingDown
     for forwarder in Array(forwarders.values) {
       if isOrderly { forwarder.endWhenIdle(why) } else { forwarder.end(why) }
