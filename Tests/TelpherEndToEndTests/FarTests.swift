@@ -83,7 +83,8 @@ import Testing
       #expect(result.isSuccess)
       #expect(try await connection.read("copy", limit: 64 << 20) == bytes)
       await connection.close()
-      try await eventually("the windows are free") { budget.used == 0 }
+      // A relay keeps its connection, and what was granted early on it until it has been idle.
+      if !Fixture.usesRelay { try await eventually("the windows are free") { budget.used == 0 } }
     }
   }
 

@@ -8,7 +8,9 @@ extension Session {
   package mutating func rest(at now: UInt64) {
     let last = lastRest
     guard isGreeted, now >= last.time, now - last.time >= WindowPace.idleAfter else { return }
-    if growth.used > 0 { shrinkIdleWindows() }
+    // The peer may not return what was granted for its next stream, if that is less than a WINDOW.
+    if connectionReceive.rest() { reclaimEarlyGrowth() }
+    if growth.used > 0 || growth.reserved > 0 { shrinkIdleWindows() }
     defer { lastRest = (now, connectionSend.sent) }
     let first = peerHello?.connectionWindow ?? WireConstants.defaultConnectionWindow
     guard connectionSend.sent == last.sent, connectionSend.credit > first,
