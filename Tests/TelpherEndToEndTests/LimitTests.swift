@@ -148,7 +148,7 @@ struct TreeLimitTests {
       let result = try await connection.run(command).result
       #expect(result.status == .signaled(SIGTERM))
       #expect(result.cause == .outOfMemory)
-      #expect(result.details.message?.contains("the kernel killed 1 of its processes") == true)
+      #expect(result.details.message?.contains("of its processes") == true)
     }
   }
 

@@ -177,7 +177,7 @@ import Testing
       let connection = try await fixture.connect()
       let mark = unusualDuration()
       var held = command(
-        "setsid sleep \(mark) & echo early; until pgrep -f 'sleep \(mark)' >/dev/null; do :; done; exit 4"
+        "setsid sleep \(mark) & echo early; until pgrep -f '^sleep \(mark)' >/dev/null; do :; done; exit 4"
       )
       held.drain = .milliseconds(50)
       let result = try await connection.run(held)

@@ -64,7 +64,7 @@ struct HostSelectionTests {
       (FanOutSettings(hosts: "@none"), "there are no groups"),
       (FanOutSettings(files: [file]), "hosts:2: 'b[': a ']' is missing"),
       (FanOutSettings(files: ["/none"]), "cannot open /none"),
-      (FanOutSettings(hosts: "a", excluded: ["a"]), "no host is left"),
+      (FanOutSettings(hosts: "a", excluded: ["a"]), "the set of hosts is empty"),
       (FanOutSettings(hosts: "a,-b"), "-b"),
       (FanOutSettings(hosts: "a", inventory: "/none"), "/none"),
       (FanOutSettings(hosts: "a", template: "nothing:%h"), "a: "),

@@ -130,7 +130,7 @@ struct HostTests {
     ),
     (["get", "a", "build:b"], "get copies to this one: use put"),
     (
-      ["put", "/etc/hostname", "--on", "web", "build:"], "names the host build, and --on names web"
+      ["put", "/etc/hostname", "--on", "web", "build:"], "names the host build, but --on names web"
     ),
     (["mv", "build:a", "b"], "write 'build:b'"),
     (["rm", "build:a", "me@build:b"], "are on different hosts"),
