@@ -30,7 +30,7 @@ struct CostsSuite: Suite {
             })
         }
       }
-      results.append(await bench.compare(comparison, rounds: bench.pick(3, quick: 1)))
+      results.append(await bench.compare(comparison, rounds: 1))
     }
     for title in Self.titles {
       var comparison = Comparison(

@@ -18,7 +18,7 @@ struct FanOutSuite: Suite {
     let telpher = Telpher(program: bench.shippedProgram(.uv), sockets: sockets)
     // The first run of Telpher over ssh makes the connections that are kept.
     if let hosts { _ = try Program.time(hosts.telpher(telpher.program, "/bin/true")) }
-    let rounds = bench.pick(5, quick: 1)
+    let rounds = bench.pick(3, quick: 1)
     var results = [
       await bench.compare(time(telpher, hosts, count), rounds: rounds),
       await bench.compare(memory(telpher, hosts, bench), rounds: bench.pick(3, quick: 1)),
