@@ -21,7 +21,7 @@ struct FanOutSuite: Suite {
     let rounds = bench.pick(3, quick: 1)
     var results = [
       await bench.compare(time(telpher, hosts, count), rounds: rounds),
-      await bench.compare(memory(telpher, hosts, bench), rounds: bench.pick(3, quick: 1)),
+      await bench.compare(memory(telpher, hosts, bench), rounds: 1),
     ]
     var large = Comparison("`true` on \(many) hosts, for each", unit: "ms", lessIsBetter: true)
     large.add("Telpher, Unix sockets", baseline: nil) {
@@ -86,7 +86,7 @@ struct FanOutSuite: Suite {
 
   private func memory(_ telpher: Telpher, _ hosts: ManyHosts?, _ bench: Bench) -> Comparison {
     let count = bench.pick(64, quick: 8)
-    let megabytes = bench.pick(5, quick: 1)
+    let megabytes = bench.pick(2, quick: 1)
     var comparison = Comparison(
       "peak memory of the client while \(count) hosts print \(megabytes) MB each", unit: "MiB",
       lessIsBetter: true)
