@@ -1,6 +1,6 @@
 package import TelpherText
 
-/// Who asks for something, as far as a policy is concerned.
+/// The client that makes a request, as a policy sees it.
 package enum PolicySubject: Sendable, Hashable {
   /// The server's own user, root, or a holder of the token.
   case owner
