@@ -53,21 +53,15 @@ enum HostProcess {
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
     telpher_spawn_close_from(&actions, STDERR_FILENO + 1)
 
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
-    posix_spawnattr_setflags(&attributes, newSession | Int16(POSIX_SPAWN_SETSIGMASK))
-
     var words = (["telpher"] + arguments).map { strdup($0) } + [nil]
     let environment = Environment.current()
     var entries =
       variables.compactMap { name in environment[name].map { strdup("\(name)=\($0)") } } + [nil]
     defer { (words + entries).forEach { free($0) } }
     var pid: pid_t = 0
-    let error = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, &words, &entries)
+    let error = withSpawnAttributes(flags: newSession) { attributes in
+      posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, &words, &entries)
+    }
     return error == 0 ? .success(pid) : .failure(Descriptor.CallError(number: error))
   }
 }

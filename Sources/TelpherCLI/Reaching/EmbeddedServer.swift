@@ -34,21 +34,14 @@ enum EmbeddedServer {
     posix_spawn_file_actions_adddup2(&actions, end, STDIN_FILENO)
     posix_spawn_file_actions_adddup2(&actions, end, STDOUT_FILENO)
 
-    // In its own session the server gets no Ctrl-C from the terminal; the client forwards it. The
-    // server starts with no signal blocked.
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
-    posix_spawnattr_setflags(&attributes, newSession | Int16(POSIX_SPAWN_SETSIGMASK))
-
     let arguments = ["telpher", "serve", "--listen", "stdio", "--log-level", "error"]
     var pointers = arguments.map { strdup($0) } + [nil]
     defer { pointers.forEach { free($0) } }
     var pid: pid_t = 0
-    return posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, &pointers, environ)
+    // In its own session the server gets no Ctrl-C from the terminal; the client forwards it.
+    return withSpawnAttributes(flags: newSession) { attributes in
+      posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, &pointers, environ)
+    }
   }
 
   private static func failure(_ error: Int32) -> Failure {

@@ -89,14 +89,6 @@ struct RelayProcess {
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
     telpher_spawn_close_from(&actions, STDERR_FILENO + 1)
 
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-
     // The address is for ps(1); the settings contain it too.
     let arguments = ["telpher", "relay", "--", address]
     var words = arguments.map { strdup($0) } + [nil]
@@ -104,7 +96,9 @@ struct RelayProcess {
       variables.compactMap { name in environment[name].map { strdup("\(name)=\($0)") } } + [nil]
     defer { (words + entries).forEach { free($0) } }
     var pid: pid_t = 0
-    return posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, &words, &entries) == 0
-      ? pid : nil
+    let error = withSpawnAttributes { attributes in
+      posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, &words, &entries)
+    }
+    return error == 0 ? pid : nil
   }
 }

@@ -113,14 +113,6 @@ struct Successor: Sendable {
     posix_spawn_file_actions_adddup2(&actions, end, Self.childDescriptor)
     telpher_spawn_close_from(&actions, Self.childDescriptor + 1)
 
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-
     var words: [UnsafeMutablePointer<CChar>?] = (0..<telpher_argument_count()).map {
       telpher_argument($0).flatMap { strdup($0) }
     }
@@ -138,7 +130,9 @@ struct Successor: Sendable {
     entries.append(nil)
     var variables = entries.dropLast() + inherited + [nil]
     var pid: pid_t = 0
-    let error = posix_spawn(&pid, program, &actions, &attributes, &words, &variables)
+    let error = withSpawnAttributes { attributes in
+      posix_spawn(&pid, program, &actions, &attributes, &words, &variables)
+    }
     return error == 0 ? .success(pid) : .failure(Descriptor.CallError(number: error))
   }
 
