@@ -47,8 +47,20 @@ struct ProcessView {
   /// The running processes that have `mark` in their arguments.
   static func marked(_ mark: String) -> [Int32] {
     entries(of: "/proc").compactMap { Int32($0) }.filter {
-      $0 != getpid() && text("/proc/\($0)/cmdline").contains(mark)
+      $0 != getpid() && ProcessView(pid: $0).arguments.contains(mark)
     }
+  }
+
+  /// Its arguments, each followed by a zero byte; empty for a zombie. A process that is executing a
+  /// program has none for a moment, in which this waits.
+  private var arguments: String {
+    // Other programs may have cleared their arguments.
+    for _ in 0..<1_000 {
+      let found = text("/proc/\(pid)/cmdline")
+      if !found.isEmpty || access("/proc/\(pid)/exe", F_OK) != 0 { return found }
+      sched_yield()
+    }
+    return ""
   }
 
   private var status: String { text("/proc/\(pid)/status") }
