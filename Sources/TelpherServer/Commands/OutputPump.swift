@@ -126,6 +126,9 @@ final class OutputPump {
   private func endReading() {
     guard case .reading = state else { return }
     state = .sending
+    // A process of another command holds a copy of the pipe between fork and exec, so ask again. Bytes
+    // that came after the count are not sent, so the pipe counts as held if there are any.
+    wasHeld = wasHeld && (pipe.hasWriters || pipe.unreadBytes > 0)
     if wasHeld { delegate.outputWasHeld(pipe) } else { pipe.close() }
     outbound?.finish()
     settle()
