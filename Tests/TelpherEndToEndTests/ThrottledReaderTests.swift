@@ -138,8 +138,13 @@ struct ExpectedOutput {
       }
       #expect(output.isComplete)
       #expect(result.status == .exited(0))
-      // No process held the pipe; only the reader was slow.
-      #expect(result.details.pipeHeld == nil)
+      // No process held the pipe; only the reader was slow. With NIO, a child of a parallel test has
+      // a copy of it between fork and exec.
+      withKnownIssue(isIntermittent: true) {
+        #expect(result.details.pipeHeld == nil)
+      } when: {
+        backend == .nio
+      }
     }
   }
 
