@@ -156,7 +156,7 @@ int telpher_tls_ask_certificate(telpher_tls_context *context, const char *author
     snprintf(message, TELPHER_TLS_MESSAGE_MAX, "it holds no certificate in PEM");
     is_set = 0;
   }
-  if (is_set && lists_count > 0) {
+  if (is_set && lists) {
     count = 0;
     memory = BIO_new_mem_buf(lists, (int)lists_count);
     X509_CRL *list;
@@ -170,7 +170,8 @@ int telpher_tls_ask_certificate(telpher_tls_context *context, const char *author
       snprintf(message, TELPHER_TLS_MESSAGE_MAX, "it holds no revocation list in PEM");
       is_set = 0;
     }
-    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    // Of every certificate in the chain: an authority between the client and the known one may be revoked.
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   }
   ERR_clear_error();
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),

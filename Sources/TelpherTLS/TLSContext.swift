@@ -38,13 +38,14 @@ package final class TLSContext: @unchecked Sendable {
   package struct ClientAuthorities: Sendable {
     /// The authorities that sign certificates of clients, in PEM.
     package var certificates: [UInt8]
-    /// Certificate revocation lists in PEM; empty for none.
-    package var revocationLists: [UInt8]
+    /// Certificate revocation lists in PEM: one of each authority in a client's chain. Nil to accept
+    /// revoked certificates.
+    package var revocationLists: [UInt8]?
     /// Whether a client without a certificate is refused in the handshake.
     package var isRequired: Bool
 
     /// A choice of authorities.
-    package init(certificates: [UInt8], revocationLists: [UInt8] = [], isRequired: Bool = false) {
+    package init(certificates: [UInt8], revocationLists: [UInt8]? = nil, isRequired: Bool = false) {
       self.certificates = certificates
       self.revocationLists = revocationLists
       self.isRequired = isRequired
@@ -64,10 +65,12 @@ package final class TLSContext: @unchecked Sendable {
     guard let clients else { return }
     try Self.check { message in
       clients.certificates.withChars { certificates, certificateCount in
-        clients.revocationLists.withChars { lists, listCount in
+        // The zero byte gives a list without bytes an address: it must not count as no list.
+        let lists = clients.revocationLists.map { $0 + [0] }
+        return (lists ?? []).withChars { bytes, count in
           telpher_tls_ask_certificate(
-            context, certificates, certificateCount, lists, listCount, clients.isRequired ? 1 : 0,
-            message)
+            context, certificates, certificateCount, lists == nil ? nil : bytes, max(count - 1, 0),
+            clients.isRequired ? 1 : 0, message)
         }
       }
     }

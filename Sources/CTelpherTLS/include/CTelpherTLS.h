@@ -67,9 +67,10 @@ int telpher_tls_use_certificate(telpher_tls_context *context, const char *chain,
                                 size_t chain_count, const char *key, size_t key_count,
                                 char message[TELPHER_TLS_MESSAGE_MAX]);
 /// Makes a server ask clients for a certificate that one of these authorities (PEM) has signed, and
-/// refuse one that is expired, for another purpose, or revoked by `lists` (certificate revocation
-/// lists in PEM; count 0 for none). A client may show none unless `is_required` is 1. Returns 0 on
-/// failure.
+/// refuse one that is expired or for another purpose. With `lists` (certificate revocation lists in
+/// PEM; null for no check), it and each authority up to the known one must not be revoked, and the
+/// known one and each authority between need a current list. A client may show none unless
+/// `is_required` is 1. Returns 0 on failure, also if `lists` holds no list.
 int telpher_tls_ask_certificate(telpher_tls_context *context, const char *authorities,
                                 size_t authorities_count, const char *lists, size_t lists_count,
                                 int is_required, char message[TELPHER_TLS_MESSAGE_MAX]);

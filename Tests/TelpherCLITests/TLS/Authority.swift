@@ -14,8 +14,29 @@ struct Authority {
   /// The file with its revocation list.
   var revocationList: String { path + ".crl" }
 
-  /// Makes an authority.
+  /// Makes an authority that signs its own certificate.
   init(_ sandbox: Sandbox, name: String = "ca") async throws {
+    try await self.init(configuring: name, sandbox)
+    try await openssl(
+      "req -x509 -newkey ed25519 -nodes -keyout \(path).key -out \(path).pem -subj /CN=\(name) -days 30"
+    )
+    try await writeRevocationList()
+  }
+
+  /// Makes an authority below this one.
+  func authority(_ name: String) async throws -> Authority {
+    let made = try await Authority(configuring: name, sandbox)
+    let file = made.path
+    sandbox.write("basicConstraints = critical,CA:TRUE\n", to: file + ".ext")
+    try await openssl(
+      "req -new -newkey ed25519 -nodes -keyout \(file).key -out \(file).csr -subj /CN=\(name)")
+    try await sign(file, "-days 30")
+    try await made.writeRevocationList()
+    return made
+  }
+
+  /// Writes the files with which `openssl ca` works.
+  private init(configuring name: String, _ sandbox: Sandbox) async throws {
     self.sandbox = sandbox
     path = "\(sandbox.folder)/\(name)"
     sandbox.write(
@@ -36,10 +57,6 @@ struct Authority {
     sandbox.write("", to: path + ".index")
     sandbox.write("01\n", to: path + ".serial")
     sandbox.write("01\n", to: path + ".number")
-    try await openssl(
-      "req -x509 -newkey ed25519 -nodes -keyout \(path).key -out \(path).pem -subj /CN=\(name) -days 30"
-    )
-    try await writeRevocationList()
   }
 
   private func openssl(_ arguments: String) async throws {
@@ -59,10 +76,15 @@ struct Authority {
     try await openssl(
       "req -new -newkey ed25519 -nodes -keyout \(file).key -out \(file).csr -subj /CN=\(name)")
     let dates = isExpired ? "-startdate 20200101000000Z -enddate 20200102000000Z" : "-days 1"
+    try await sign(file, dates)
+    return (file + ".pem", file + ".key")
+  }
+
+  /// Signs the request in `file.csr` with the extensions in `file.ext`.
+  private func sign(_ file: String, _ dates: String) async throws {
     try await openssl(
       "ca -batch -notext -config \(path).conf -cert \(certificate) -keyfile \(path).key -in \(file).csr -out \(file).pem -extfile \(file).ext \(dates)"
     )
-    return (file + ".pem", file + ".key")
   }
 
   /// Revokes a certificate and writes a new revocation list.

@@ -1,4 +1,5 @@
 import Glibc
+import TelpherTestSupport
 import Testing
 
 @Suite("A server with TLS")
@@ -198,5 +199,76 @@ struct TLSServerTests {
     open.closeInput()
     #expect(await open.finish().status == 0)
     await end(server)
+  }
+
+  @Test(
+    "keeps its revocation list if the file becomes empty, and starts with no empty one",
+    .enabled(if: hasPrograms), arguments: ["", "\n", "no list\n"])
+  func brokenList(_ text: String) async throws {
+    let authority = try await Authority(sandbox)
+    let client = try await authority.client("client")
+    try await authority.revoke(client.certificate)
+    let arguments = [
+      "--client-ca", authority.certificate, "--client-crl", authority.revocationList,
+    ]
+    let audit = sandbox.folder + "/audit"
+    let (server, port) = try await serve(arguments + ["--audit", audit])
+    sandbox.write(text, to: authority.revocationList)
+    #expect(unlink(audit) == 0)
+    server.signal(SIGHUP)
+    // The server makes the audit file anew after it has read its certificates.
+    try await eventually("the signal has taken effect") { access(audit, F_OK) == 0 }
+    let refused = await
+      (try sandbox.start(
+        [
+          "run", "--on", "tls://127.0.0.1:\(port)", "--accept-new", "--client-cert",
+          client.certificate, "--client-key", client.key, "--", "echo", "hi",
+        ])).finish()
+    #expect(refused.output.isEmpty)
+    #expect(refused.errorText.contains("revoked"), "\(refused.errorText)")
+    await end(server)
+    let started = await (try sandbox.start(["serve", "--listen", "tls:127.0.0.1:0"] + arguments))
+      .finish()
+    #expect(started.status != 0)
+    #expect(
+      started.errorText.contains("it holds no revocation list in PEM"), "\(started.errorText)")
+  }
+
+  @Test(
+    "refuses the clients of an authority that its own authority has revoked, or of which a list is missing",
+    .enabled(if: hasPrograms))
+  func revokedAuthority() async throws {
+    let root = try await Authority(sandbox, name: "root")
+    let middle = try await root.authority("middle")
+    let client = try await middle.client("client")
+    _ = try await sandbox.shell("cat '\(middle.certificate)' >>'\(client.certificate)'")
+    let lists = sandbox.folder + "/lists"
+    func outcome() async throws -> Finished {
+      let (server, port) = try await serve(
+        ["--client-ca", root.certificate, "--client-crl", lists])
+      let result = await
+        (try sandbox.start(
+          [
+            "run", "--on", "tls://127.0.0.1:\(port)", "--accept-new", "--client-cert",
+            client.certificate, "--client-key", client.key, "--", "echo", "hi",
+          ])).finish()
+      await end(server)
+      return result
+    }
+    let join = "cat '\(root.revocationList)' '\(middle.revocationList)' >'\(lists)'"
+    _ = try await sandbox.shell(join)
+    let before = try await outcome()
+    #expect(before.text == "hi\n", "\(before.errorText)")
+    for left in [root.revocationList, middle.revocationList] {
+      _ = try await sandbox.shell("cat '\(left)' >'\(lists)'")
+      let result = try await outcome()
+      #expect(result.output.isEmpty)
+      #expect(result.status == 125, "\(result.errorText)")
+    }
+    try await root.revoke(middle.certificate)
+    _ = try await sandbox.shell(join)
+    let after = try await outcome()
+    #expect(after.output.isEmpty)
+    #expect(after.errorText.contains("revoked"), "\(after.errorText)")
   }
 }
