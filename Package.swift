@@ -48,7 +48,7 @@ let package = Package(
     // SHA-256, MD5 and HMAC, from OpenSSL's libcrypto (libssl-dev).
     .target(name: "CTelpherCrypto", linkerSettings: [.linkedLibrary("crypto")]),
 
-    // The change of a process's user.
+    // What needs the rights of another user.
     .target(name: "CTelpherAccount"),
 
     // TLS 1.3, from OpenSSL's libssl (libssl-dev).
@@ -126,7 +126,9 @@ let package = Package(
     // The public keys, signatures and files of ssh.
     .target(
       name: "TelpherKeys",
-      dependencies: ["CTelpherCrypto", "TelpherJSON", "TelpherText", "TelpherTransport"],
+      dependencies: [
+        "CTelpherAccount", "CTelpherCrypto", "TelpherJSON", "TelpherText", "TelpherTransport",
+      ],
       swiftSettings: strict),
 
     // TLS over any stream, and the key by which a server is known.

@@ -42,12 +42,10 @@ package final class UserKeyFiles: Sendable {
       if let state, state.changed == changed, changed < time(nil) - 1 { return state.files }
       // Files that are known keep what they have read.
       let known = Dictionary((state?.files ?? []).map { ($0.file.path, $0) }) { first, _ in first }
-      let files = Self.users().map { account, home in
-        let path = "\(home)/.ssh/authorized_keys"
-        if let file = known[path], file.account == account { return file }
-        return UserFile(
-          account: account,
-          file: AuthorizedKeysFile(path, home: home, owner: account.user) { _ in })
+      let files = Self.users().map { account, group, home in
+        let file = AuthorizedKeysFile(ofUser: account.user, group: group, home: home)
+        if let known = known[file.path], known.account == account { return known }
+        return UserFile(account: account, file: file)
       }
       state = (changed, files)
       return files
@@ -55,8 +53,8 @@ package final class UserKeyFiles: Sendable {
   }
 
   /// The users that may log in, with their homes.
-  private static func users() -> [(Account, home: String)] {
-    var users: [(Account, home: String)] = []
+  private static func users() -> [(Account, group: UInt32, home: String)] {
+    var users: [(Account, group: UInt32, home: String)] = []
     setpwent()
     defer { endpwent() }
     while users.count < maxUsers, let entry = getpwent() {
@@ -68,7 +66,10 @@ package final class UserKeyFiles: Sendable {
         continue
       }
       users.append(
-        (Account(name: String(cString: name), user: entry.pointee.pw_uid), String(cString: home)))
+        (
+          Account(name: String(cString: name), user: entry.pointee.pw_uid), entry.pointee.pw_gid,
+          String(cString: home)
+        ))
     }
     return users
   }

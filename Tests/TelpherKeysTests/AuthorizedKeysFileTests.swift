@@ -91,4 +91,41 @@ struct AuthorizedKeysFileTests {
     try check(mkdir(folder.file("keys"), 0o700), "mkdir")
     #expect(throws: KeyError.self) { try file.current() }
   }
+
+  @Test(.enabled(if: geteuid() == 0, "only root may read the files of others"))
+  func theFileOfAUserIsOpenedWithItsRights() throws {
+    let nobody: UInt32 = 65_534
+    try check(chmod(folder.path, 0o755), "chmod")
+    for name in ["home", "home/.ssh", "private"] {
+      try check(mkdir(folder.file(name), 0o755), "mkdir")
+    }
+    try check(chmod(folder.file("private"), 0o700), "chmod")
+    for name in ["home", "home/.ssh"] {
+      try check(chown(folder.file(name), nobody, nobody), "chown")
+    }
+    let file = AuthorizedKeysFile(ofUser: nobody, group: nobody, home: folder.file("home"))
+    try folder.write("home/.ssh/authorized_keys", "\(key)\n", mode: 0o644)
+    #expect(try file.current().count == 1)
+
+    let long = "\(key)\n" + String(repeating: "#", count: AuthorizedKeysFile.maxLengthOfUser)
+    try folder.write("home/.ssh/authorized_keys", long, mode: 0o644)
+    let tooLong = #expect(throws: KeyError.self) { try file.current() }
+    #expect("\(tooLong!)".contains("is longer than"))
+
+    // Root could open both, and would lose the line in the pipe.
+    unlink(folder.file("home/.ssh/authorized_keys"))
+    try check(
+      symlink(folder.file("private/pipe"), folder.file("home/.ssh/authorized_keys")), "symlink")
+    try check(mkfifo(folder.file("private/pipe"), 0o600), "mkfifo")
+    let pipe = #expect(throws: KeyError.self) { try file.current() }
+    #expect("\(pipe!)".contains("Permission denied"))
+    unlink(folder.file("private/pipe"))
+    try folder.write("private/pipe", "\(key)\n")
+    #expect(throws: KeyError.self) { try file.current() }
+    // This thread has its rights again.
+    #expect(access(folder.file("private/pipe"), R_OK) == 0)
+    let own = open(folder.file("private/pipe"), O_RDONLY | O_CLOEXEC)
+    #expect(own >= 0)
+    close(own)
+  }
 }

@@ -1,3 +1,4 @@
+internal import CTelpherAccount
 internal import Glibc
 internal import Synchronization
 internal import TelpherTransport
@@ -12,11 +13,17 @@ package final class AuthorizedKeysFile: Sendable {
   package let path: String
   private let home: String?
   private let owner: uid_t
+  /// The user and the group whose rights the file is opened with; nil for those of this process.
+  private let reader: (user: uid_t, group: gid_t)?
+  private let maxLength: Int
   private let report: @Sendable (String) -> Void
   private let last = Mutex<(version: Version, keys: AuthorizedKeys)?>(nil)
 
-  /// The longest file in bytes: some 5,000 RSA keys.
+  /// The longest file of a server in bytes: some 5,000 RSA keys.
   package static let maxLength = 4 << 20
+  /// The longest file of one of many users in bytes: some 80 RSA keys. It is read while a client waits,
+  /// and a user may change it at any time.
+  package static let maxLengthOfUser = 64 << 10
   /// The most refused lines that are reported each time the file is read.
   private static let maxReports = 20
   /// A file that changed less than this many seconds ago is read again even if it looks the same: the
@@ -27,24 +34,33 @@ package final class AuthorizedKeysFile: Sendable {
   ///
   /// - Parameters:
   ///   - home: the home directory, above which folders are not checked.
-  ///   - owner: the user whom the file belongs to; nil for this process's.
   ///   - report: called for each line that is refused, when the file has been read.
-  package init(
-    _ path: String, home: String?, owner: UInt32? = nil,
-    report: @escaping @Sendable (String) -> Void
-  ) {
-    self.owner = owner ?? geteuid()
+  package init(_ path: String, home: String?, report: @escaping @Sendable (String) -> Void) {
+    owner = geteuid()
+    reader = nil
+    maxLength = Self.maxLength
     self.path = path
     self.home = home
     self.report = report
+  }
+
+  /// The file of a user among many, in the home directory `home`. It is opened with the rights of
+  /// that user, since the path may lead anywhere. Needs root unless that is the user of this process.
+  package init(ofUser owner: UInt32, group: UInt32, home: String) {
+    self.owner = owner
+    reader = (owner, group)
+    maxLength = Self.maxLengthOfUser
+    path = "\(home)/.ssh/authorized_keys"
+    self.home = home
+    report = { _ in }
   }
 
   /// The keys at this moment. Checks the file and its folders on each call.
   ///
   /// - Throws: `KeyError` if the file can't be read or may not be trusted. No key is then accepted.
   package func current() throws(KeyError) -> AuthorizedKeys {
-    let file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-    guard file >= 0 else { throw KeyError("cannot open \(path): \(describe(errno: errno))") }
+    let file = open()
+    guard file >= 0 else { throw KeyError("cannot open \(path): \(describe(errno: -file))") }
     defer { close(file) }
     let status = try RegularFile.status(file, path)
     try checkTrust(status)
@@ -54,13 +70,24 @@ package final class AuthorizedKeysFile: Sendable {
     {
       return last.keys
     }
-    let keys = AuthorizedKeys(try RegularFile.read(file, path, limit: Self.maxLength))
+    let keys = AuthorizedKeys(try RegularFile.read(file, path, limit: maxLength))
     let isNew = last.withLock { last in
       defer { last = (version, keys) }
       return last?.version != version
     }
     if isNew { reportRefusals(of: keys) }
     return keys
+  }
+
+  /// Opens the file.
+  ///
+  /// - Returns: the descriptor, or a negated errno.
+  private func open() -> Int32 {
+    // O_NONBLOCK: opening a FIFO would otherwise block until another process opens it for writing.
+    let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY
+    if let reader { return telpher_open_as(path, flags, reader.user, reader.group) }
+    let file = Glibc.open(path, flags | O_CLOEXEC)
+    return file < 0 ? -errno : file
   }
 
   private func reportRefusals(of keys: AuthorizedKeys) {

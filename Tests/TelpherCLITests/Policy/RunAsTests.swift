@@ -97,6 +97,49 @@ struct RunAsTests {
     }
   }
 
+  @Test func `A command has no keys, no priority and no umask of root's server`() async throws {
+    let secret = "telpher-test-\(getpid())"
+    // keyctl(2): the server starts in a session keyring with a key of root's, with a higher priority
+    // and with umask 0. 250 is keyctl's number on x86_64, 248 add_key's.
+    let start = """
+      import ctypes, os, sys
+      call = ctypes.CDLL(None, use_errno=True).syscall
+      if call(250, 1, None) < 0:
+          sys.exit(f'no keyrings: {os.strerror(ctypes.get_errno())}')
+      call(248, b'user', b'\(secret)', b'secret', 6, -3)
+      os.umask(0)
+      os.nice(-5)
+      os.execvp(sys.argv[1], sys.argv[1:])
+      """
+    let inside = """
+      import ctypes, os
+      call = ctypes.CDLL(None, use_errno=True).syscall
+      print(call(250, 10, -3, b'user', b'\(secret)', 0), os.strerror(ctypes.get_errno()))
+      print(os.nice(0), oct(os.umask(0)))
+      print(open('/proc/self/oom_score_adj').read().strip())
+      """
+    #if arch(x86_64)
+      let script = sandbox.folder + "/start.py"
+      sandbox.write(start, to: script)
+      sandbox.write("rules:\n  - {for: owner, allow: all, run_as: nobody}\n", to: policy)
+      let server = try Child(
+        ["python3", script, Sandbox.program, "serve", "--policy", policy],
+        environment: sandbox.environment)
+      guard await server.line()?.hasPrefix("listening on ") == true else {
+        let message = await server.finish().errorText
+        if message.hasPrefix("no keyrings") { return }
+        throw Failed("no server: \(message)")
+      }
+      let own = Int(try await sandbox.shell("cat /proc/self/oom_score_adj").text.dropLast())
+      let found = try await telpher("run", "--", "/usr/bin/env", "python3", "-c", inside)
+      #expect(
+        found.text == "-1 Required key not available\n0 0o22\n\(max(try #require(own), 0))\n",
+        "\(found.errorText)")
+      server.signal(SIGTERM)
+      #expect(await server.finish().status == 0)
+    #endif
+  }
+
   @Test func `Files are opened as the user`() async throws {
     sandbox.write("secret\n", to: open + "/secret")
     mkdir(open + "/in", 0o700)
