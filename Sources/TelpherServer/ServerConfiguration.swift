@@ -62,6 +62,8 @@ public struct ServerConfiguration: Sendable {
   package var userKeys: UserKeyFiles?
   /// Where the actions of clients are recorded; nil for nowhere.
   package var audit: AuditLog?
+  /// Whether this process acts as another user for a server, and reports to it what files it writes.
+  package var reportsWrites = false
   /// The environment that commands start with.
   public var environment: [SystemString: SystemString] = [:]
   /// Whether clients may run commands. A command has all the rights of this process's user: `files`

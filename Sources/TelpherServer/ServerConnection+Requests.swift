@@ -52,7 +52,10 @@ extension ServerConnection {
   }
 
   func start(_ request: FileRequest, _ files: FileService, on stream: StreamID) {
-    let job = FileJob(request, service: files, link: link, stream: stream) {
+    let writes: FileJob.Writes =
+      server.configuration.reportsWrites
+      ? .reported : .recorded(audit.writes(of: stream, as: nil))
+    let job = FileJob(request, service: files, writes: writes, link: link, stream: stream) {
       [weak self, server] job, result in
       if let self {
         fileLine.remove(job)

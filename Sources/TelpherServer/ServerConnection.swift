@@ -31,7 +31,7 @@ final class ServerConnection: LinkDelegate {
   /// Who the client is and what it may do. A stranger gets nothing done before this is known.
   private(set) var client: Client
   /// Records what the client does.
-  private var audit: ConnectionAudit
+  private(set) var audit: ConnectionAudit
   /// Decides about the client's ssh keys; nil if it proves itself in another way.
   private let keyCheck: KeyCheck?
   /// The listener that has accepted it as a stranger; nil if its transport identifies the peer.

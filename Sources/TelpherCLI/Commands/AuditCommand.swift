@@ -150,13 +150,14 @@ extension AuditRecord {
     if terminal == true { words.append("on a terminal") }
     words += (argv ?? []).map { ShownText.path($0.bytes) }
     if let shell { words.append(ShownText.path(shell.bytes)) }
-    let paths = [target].compactMap { $0 } + (others ?? [])
+    let paths = [target].compactMap { $0 } + (others ?? []) + (self.paths ?? [])
     words += paths.map { ShownText.path($0.bytes) }
     if let to { words += ["to", ShownText.path(to.bytes)] }
     if event == .connect { words.append("from \(source) by \(proof)") }
     if let result { words.append(result) }
     if let code { words.append("\(code)") }
     if let signal { words.append("signal \(signal)") }
+    if let tree { words.append("\(tree.files) files, \(tree.failed) failed") }
     if let ms { words.append("\(ms) ms") }
     if let message { words.append(message) }
     return ShownText.escaped(words.joined(separator: " "))

@@ -19,6 +19,16 @@ package final class Folder: Sendable {
     self.descriptor = descriptor
   }
 
+  /// The absolute path of the entry `name` at this moment, whether or not it exists. Without proc(5) it
+  /// is the path below the root.
+  package func absolutePath(of name: [UInt8]) -> [UInt8] {
+    guard var folder = Root.openPath(descriptor.number), folder.first == RelativePath.slash else {
+      return shown(name).bytes
+    }
+    if folder.last != RelativePath.slash { folder.append(RelativePath.slash) }
+    return folder + name
+  }
+
   /// Returns the status of `name`; of a symlink, that of the link itself. Nil if there is no entry.
   ///
   /// - Throws: `FileError` if fstatat(2) fails for another reason.

@@ -227,6 +227,9 @@ package final class Partial {
     return error
   }
 
+  /// The absolute path of the destination: see `Folder.absolutePath(of:)`.
+  package var absolutePath: [UInt8] { folder.absolutePath(of: target) }
+
   /// The path of the destination.
   package var path: RelativePath { folder.path.appending(unchecked: target) }
 

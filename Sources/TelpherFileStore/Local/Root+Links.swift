@@ -61,7 +61,8 @@ extension Root {
     return (self, try RelativePath(Array(real.dropFirst(own.count))))
   }
 
-  private static func openPath(_ descriptor: Int32) -> [UInt8]? {
+  /// The absolute path of an open file or folder; nil without proc(5).
+  static func openPath(_ descriptor: Int32) -> [UInt8]? {
     Array("/proc/self/fd/\(descriptor)".utf8).withCPath { readLink(AT_FDCWD, $0) }
   }
 }

@@ -11,6 +11,7 @@ extension ServerConnection {
       return refuse(stream, "this server can't act as another user: it does not run as root")
     }
     var request = grant.request
+    var writes: PassedStream.Writes?
     var withoutHost: CloseResult?
     switch request {
     case .run(let run):
@@ -40,6 +41,9 @@ extension ServerConnection {
       guard !server.configuration.isReadOnly || !file.operation.changesFiles else {
         return refuse(stream, Self.readOnly)
       }
+      if file.operation.storesFiles {
+        writes = PassedStream.Writes(record: audit.writes(of: stream, as: account))
+      }
     case .socket:
       guard server.configuration.allowsSockets else {
         return refuse(stream, "this server forwards nothing (--no-forward)")
@@ -50,6 +54,7 @@ extension ServerConnection {
       client: client.identity, account: account, folders: grant.folders,
       maxCommands: grant.concurrency)
     pass(
-      request, to: hosts.host(for: use), on: stream, noInput: noInput, withoutHost: withoutHost)
+      request, to: hosts.host(for: use), on: stream, noInput: noInput, withoutHost: withoutHost,
+      writes: writes)
   }
 }

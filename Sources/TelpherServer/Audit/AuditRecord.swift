@@ -12,6 +12,8 @@ package struct AuditRecord: Codable, Sendable, Equatable {
     case disconnect
     /// It has asked for an operation.
     case start
+    /// It is about to write these paths, or to make these folders.
+    case write
     /// The operation, as far as this connection is concerned, has ended.
     case end
   }
@@ -50,6 +52,11 @@ package struct AuditRecord: Codable, Sendable, Equatable {
   package var to: ByteText?
   /// The paths of further files and folders that are read.
   package var others: [ByteText]?
+  /// The absolute paths that are written. One record has at most `CommitGroup.mostFiles` of them; a
+  /// longer `put` has several records.
+  package var paths: [ByteText]?
+  /// What a `put` of a tree has stored, in numbers.
+  package var tree: TreeCounts?
   /// The id of the user as whom it is done.
   package var user: UInt32?
   /// How it ended, as in the protocol's CLOSE; `lost` or `reset` without one.

@@ -1,4 +1,8 @@
+internal import Glibc
+internal import TelpherAccess
+internal import TelpherFileStore
 internal import TelpherLink
+internal import TelpherTransfer
 internal import TelpherTransport
 internal import TelpherWire
 
@@ -7,7 +11,7 @@ internal import TelpherWire
 struct ConnectionAudit {
   private let log: AuditLog?
   private let connection: UInt64
-  private let report: (String) -> Void
+  private let report: @Sendable (String) -> Void
   private var client = Client.owner
   private var source = ""
   private var connectedAt: UInt64?
@@ -16,8 +20,8 @@ struct ConnectionAudit {
 
   /// - Parameters:
   ///   - connection: its number.
-  ///   - report: called with the message if a line can't be recorded.
-  init(_ log: AuditLog?, connection: UInt64, report: @escaping (String) -> Void) {
+  ///   - report: called with the message if a line can't be recorded, on any thread.
+  init(_ log: AuditLog?, connection: UInt64, report: @escaping @Sendable (String) -> Void) {
     self.log = log
     self.connection = connection
     self.report = report
@@ -62,6 +66,27 @@ struct ConnectionAudit {
     return write(record)
   }
 
+  /// Records the paths that an operation writes, on any thread; nil without a log.
+  ///
+  /// - Parameter account: the user as whom it is done; nil for the server's.
+  func writes(of stream: StreamID, as account: Account?) -> WriteRecorder? {
+    guard let log else { return nil }
+    var template = record(.write)
+    template.stream = stream
+    template.user = account?.user ?? geteuid()
+    return { [template, report] (paths) throws(FileError) in
+      var record = template
+      record.time = AuditRecord.now()
+      record.paths = paths.map { ByteText($0) }
+      do throws(AuditLog.Failure) {
+        try log.append(record)
+      } catch {
+        report(error.message)
+        if log.isRequired { throw FileError(.refused, Self.refusal) }
+      }
+    }
+  }
+
   /// Records the end of an operation.
   mutating func didEnd(_ stream: StreamID, _ closing: StreamClosing, at now: UInt64) {
     switch closing {
@@ -84,6 +109,7 @@ struct ConnectionAudit {
     record.result = result?.result.description ?? "unknown"
     (record.code, record.signal) = (result?.code, result?.signal)
     (record.message, record.bytes) = (result?.message, result?.bytes)
+    record.tree = result?.tree
     _ = write(record)
   }
 

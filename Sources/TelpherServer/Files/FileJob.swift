@@ -7,6 +7,14 @@ internal import TelpherWire
 /// A client's file request. A worker thread performs it; this object connects the worker to the
 /// stream. Use it only on its loop's thread.
 final class FileJob: StreamWork {
+  /// What happens with the paths that the request writes, before it writes them.
+  enum Writes {
+    /// They go to the audit log, if there is one.
+    case recorded(WriteRecorder?)
+    /// They go to the server that has passed the request on, on a channel that clients do not get.
+    case reported
+  }
+
   /// The kind of worker that the request needs.
   let kind: FileWorkers.Kind
   /// Whether a worker has started it.
@@ -16,6 +24,7 @@ final class FileJob: StreamWork {
 
   private let request: FileRequest
   private let service: FileService
+  private let writes: Writes
   private let loop: any EventLoop
   private let pump: PortPump
   private let didFinish: (FileJob, CloseResult?) -> Void
@@ -26,16 +35,22 @@ final class FileJob: StreamWork {
   /// - Parameter didFinish: called once, on the loop, when the worker is done, or when the stream
   ///   ends before a worker has started. The result is nil if the client is gone.
   init(
-    _ request: FileRequest, service: FileService, link: Link, stream: StreamID,
+    _ request: FileRequest, service: FileService, writes: Writes, link: Link, stream: StreamID,
     didFinish: @escaping (FileJob, CloseResult?) -> Void
   ) {
     kind = FileWorkers.Kind(request.operation)
     self.request = request
     self.service = service
+    self.writes = writes
     self.didFinish = didFinish
     loop = link.loop
+    let sends: [Channel] =
+      switch writes {
+      case .recorded: [.file, .index]
+      case .reported: [.file, .index, WriteReport.channel]
+      }
     pump = PortPump(
-      link: link, stream: stream, sends: [.file, .index],
+      link: link, stream: stream, sends: sends,
       receivesFiles: request.operation.storesFiles)
   }
 
@@ -49,8 +64,15 @@ final class FileJob: StreamWork {
   ) throws(FileError) {
     let (request, service, port, loop) = (request, service, pump.port!, loop)
     nonisolated(unsafe) let job = self
+    let record: WriteRecorder? =
+      switch writes {
+      case .recorded(let record): record
+      case .reported: WriteReport.recorder(over: port)
+      }
     try workers.run {
-      let result = service.perform(request, on: port, announced: announced)
+      let result = service.perform(request, on: port, announced: announced, record: record)
+      // Without a report nothing looks at this channel.
+      port.finish(WriteReport.channel)
       loop.execute { job.didPerform(result) }
     }
     hasStarted = true

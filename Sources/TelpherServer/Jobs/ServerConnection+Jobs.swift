@@ -101,16 +101,18 @@ extension ServerConnection {
 
   /// Passes a stream on to a process.
   ///
-  /// - Parameter result: the result if no host listens; nil if one is started then.
+  /// - Parameters:
+  ///   - result: the result if no host listens; nil if one is started then.
+  ///   - writes: what happens with the paths that the process reports.
   func pass(
     _ request: OpenRequest, to host: any StreamHost, on stream: StreamID, noInput: Bool,
-    withoutHost result: CloseResult?
+    withoutHost result: CloseResult?, writes: PassedStream.Writes? = nil
   ) {
     do throws(WireError) {
       let passage = passage(to: host)
       let passed = PassedStream(
         try request.encoded(), noInput: noInput, on: stream, of: self, through: passage,
-        withoutHost: result)
+        withoutHost: result, writes: writes)
       add(passed, to: stream)
       passage.open(passed)
     } catch {

@@ -10,8 +10,11 @@ struct FileReceiver {
   let place: FilePlace
   let request: FileRequest
   let options: TransferOptions
+  /// Records the path before it is written.
+  let record: WriteRecorder?
 
-  init(port: TransferPort, place: FilePlace, request: FileRequest) {
+  init(port: TransferPort, place: FilePlace, request: FileRequest, record: WriteRecorder? = nil) {
+    self.record = record
     self.port = port
     self.place = place
     self.request = request
@@ -65,9 +68,11 @@ struct FileReceiver {
         try partial.sync()
         // Open the folder before the rename, so that afterwards only the storage can fail.
         let names = try folder.readable()
+        try record?([partial.absolutePath])
         try partial.commit(replacing: options.existing.mayReplace)
         try folder.sync(names)
       } else {
+        try record?([partial.absolutePath])
         try partial.commit(replacing: options.existing.mayReplace)
       }
       var result = CloseResult(.stored)

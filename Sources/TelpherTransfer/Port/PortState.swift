@@ -157,7 +157,9 @@ struct PortState {
   }
 
   /// The queued bytes to send, of the channel that has more.
-  var queuedBytes: Int { max(outgoing[.file].count, outgoing[.index].count) }
+  var queuedBytes: Int {
+    max(outgoing[.file].count, outgoing[.index].count, outgoing[.stdout].count)
+  }
 
   /// Whether the worker has ended the channel.
   func hasFinished(_ channel: Channel) -> Bool { outgoing[channel].isFinished }
@@ -265,13 +267,26 @@ private struct Lane {
   }
 }
 
-/// The lanes of the file channel and the index channel.
+/// The lanes of the file channel, the index channel, and the report of written paths (`stdout`).
 private struct Lanes {
   private var file = Lane()
   private var index = Lane()
+  private var report = Lane()
 
   subscript(channel: Channel) -> Lane {
-    _read { if channel == .file { yield file } else { yield index } }
-    _modify { if channel == .file { yield &file } else { yield &index } }
+    _read {
+      switch channel {
+      case .file: yield file
+      case .index: yield index
+      case .stdin, .stdout, .stderr, .terminal: yield report
+      }
+    }
+    _modify {
+      switch channel {
+      case .file: yield &file
+      case .index: yield &index
+      case .stdin, .stdout, .stderr, .terminal: yield &report
+      }
+    }
   }
 }

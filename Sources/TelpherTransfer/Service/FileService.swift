@@ -3,6 +3,12 @@ public import TelpherFileStore
 internal import TelpherTransport
 package import TelpherWire
 
+/// Records the absolute paths that a request is about to write. One call has at most
+/// `CommitGroup.mostFiles` paths.
+///
+/// - Throws: `FileError` if they can't be recorded; the request does not write them then.
+package typealias WriteRecorder = @Sendable (_ paths: [[UInt8]]) throws(FileError) -> Void
+
 /// Performs the file requests of clients (docs/PROTOCOL.md, "Files").
 public struct FileService: Sendable {
   /// The files that clients can reach.
@@ -17,31 +23,35 @@ public struct FileService: Sendable {
   /// Performs `request` for the client at the other end of `port`. Blocks, so call it on a worker's
   /// thread; several threads may call it at once, each with its own port.
   ///
-  /// - Parameter announced: the announced bytes of the client's connection, over all its streams.
+  /// - Parameters:
+  ///   - announced: the announced bytes of the client's connection, over all its streams.
+  ///   - record: records each path of `put` and `put_tree` before it is written.
   /// - Returns: the result to send to the client; nil if the connection is lost.
   package func perform(
-    _ request: FileRequest, on port: TransferPort, announced: AnnouncedBytes = AnnouncedBytes()
+    _ request: FileRequest, on port: TransferPort, announced: AnnouncedBytes = AnnouncedBytes(),
+    record: WriteRecorder? = nil
   ) -> CloseResult? {
     do throws(FileError) {
-      return try attempt(request, port, announced)
+      return try attempt(request, port, announced, record)
     } catch {
       return error.code == .lost ? nil : CloseResult(error)
     }
   }
 
   private func attempt(
-    _ request: FileRequest, _ port: TransferPort, _ announced: AnnouncedBytes
+    _ request: FileRequest, _ port: TransferPort, _ announced: AnnouncedBytes,
+    _ record: WriteRecorder?
   ) throws(FileError) -> CloseResult {
     if request.operation == .getTree { return try sendTree(request, port) }
     let place = try scope.place(request.path.bytes)
     switch request.operation {
     case .put:
-      var receiver = FileReceiver(port: port, place: place, request: request)
+      var receiver = FileReceiver(port: port, place: place, request: request, record: record)
       return try receiver.run()
     case .get:
       var sender = FileSender(port: port, place: place, request: request)
       return try sender.run()
-    case .putTree: return try receiveTree(request, place, port, announced)
+    case .putTree: return try receiveTree(request, place, port, announced, record)
     case .getTree: preconditionFailure("it was performed above")
     case .list: return try list(request, place, port)
     case .rm where request.recursive == true: return try remove(place, port)
@@ -53,12 +63,13 @@ public struct FileService: Sendable {
   }
 
   private func receiveTree(
-    _ request: FileRequest, _ place: FilePlace, _ port: TransferPort, _ announced: AnnouncedBytes
+    _ request: FileRequest, _ place: FilePlace, _ port: TransferPort, _ announced: AnnouncedBytes,
+    _ record: WriteRecorder?
   ) throws(FileError) -> CloseResult {
     let (base, naming) = try destination(request, place)
     var receiver = try TreeReceiver(
       port: port, root: place.root, base: base, acceptsOnlyFiles: naming != nil, naming: naming,
-      options: TransferOptions(request), announced: announced)
+      options: TransferOptions(request), announced: announced, record: record)
     try receiver.run()
     return result(.stored, receiver.counts, receiver.failures)
   }

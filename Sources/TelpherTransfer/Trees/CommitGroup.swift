@@ -23,6 +23,7 @@ struct CommitGroup {
   private let base: Folder
   private let syncs: Bool
   private let replaces: Bool
+  private let record: WriteRecorder?
   private let maxFiles: Int
   private var steps: [Step] = []
   private var files = 0
@@ -35,8 +36,11 @@ struct CommitGroup {
   private var witness: Partial?
 
   /// Creates an empty group for files below `base`. With `syncs`, the files are made durable.
-  init(base: Folder, syncs: Bool, replaces: Bool) {
+  ///
+  /// - Parameter record: records the paths of the files before they get them.
+  init(base: Folder, syncs: Bool, replaces: Bool, record: WriteRecorder? = nil) {
     self.base = base
+    self.record = record
     self.syncs = syncs
     self.replaces = replaces
     maxFiles = max(1, min(Self.mostFiles, DescriptorLimit.current / Self.partOfDescriptors))
@@ -73,24 +77,36 @@ struct CommitGroup {
   /// Makes the files durable, renames them to their destinations, and sets the queued attributes of
   /// folders.
   ///
-  /// - Returns: the result of each step. If the files can't be made durable, no file is renamed,
-  ///   and each fails with that error.
+  /// - Returns: the result of each step. If the files can't be made durable, or their paths can't be
+  ///   recorded, no file is renamed, and each fails with that error.
   mutating func commit() -> [Result] {
     let done = steps
     (steps, files, bytes) = ([], 0, 0)
-    var syncError: FileError?
-    do throws(FileError) { try sync(done) } catch { syncError = error }
+    var obstacle: FileError?
+    do throws(FileError) {
+      try sync(done)
+      try recordPaths(done)
+    } catch {
+      obstacle = error
+    }
     var results: [Result] = []
-    for step in done { results.append(finish(step, syncError)) }
+    for step in done { results.append(finish(step, obstacle)) }
     return results
   }
 
-  private mutating func finish(_ step: Step, _ syncError: FileError?) -> Result {
+  private func recordPaths(_ steps: [Step]) throws(FileError) {
+    guard let record else { return }
+    var paths: [[UInt8]] = []
+    for case .commit(_, let partial) in steps { paths.append(partial.absolutePath) }
+    if !paths.isEmpty { try record(paths) }
+  }
+
+  private mutating func finish(_ step: Step, _ obstacle: FileError?) -> Result {
     switch step {
     case .leave(let number, let attributes): return (number, set(attributes))
     case .commit(let number, let partial):
       do throws(FileError) {
-        if let syncError { throw syncError.about(partial.path) }
+        if let obstacle { throw obstacle.about(partial.path) }
         let isWitness = syncs && witness == nil
         try partial.commit(replacing: replaces, keepingDescriptor: isWitness)
         if isWitness { witness = partial }

@@ -6,6 +6,9 @@ extension TreeReceiver {
   mutating func makeFolder(_ path: RelativePath) throws(FileError) -> Bool {
     if path == base.path { return false }
     let folder = try parent(of: path).folder
+    if let record, try folder.status(of: path.name) == nil {
+      try record([folder.absolutePath(of: path.name)])
+    }
     do throws(FileError) {
       // The owner must be able to write into it until its final mode is set.
       try folder.makeFolder(path.name, mode: 0o700)
@@ -45,6 +48,7 @@ extension TreeReceiver {
       case .fail: throw FileError(.exists, "'\(path)' exists already", path: "\(path)")
       }
     }
+    try record?([folder.absolutePath(of: path.name)])
     try folder.makeLink(
       path.name, target: target.bytes, modifiedNS: entry.mtimeNS,
       replacing: options.existing.mayReplace)

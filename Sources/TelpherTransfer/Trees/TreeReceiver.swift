@@ -46,6 +46,7 @@ package struct TreeReceiver {
   let options: TransferOptions
   let meter: TransferMeter?
   let onFile: FileReportHandler?
+  let record: WriteRecorder?
   var reader = RecordReader()
   var answers: AnswerWriter
   var group: CommitGroup
@@ -91,12 +92,14 @@ package struct TreeReceiver {
   ///   - meter: counts the progress.
   ///   - onFile: receives the report of each file.
   ///   - announced: the announced bytes of the peer's connection, over all its streams.
+  ///   - record: records each path before it is written.
   /// - Throws: `FileError` if `base` can't be opened as a folder.
   package init(
     port: TransferPort, root: Root, base: RelativePath, expecting expected: ExpectedNames = .any,
     acceptsOnlyFiles: Bool = false, naming: Naming? = nil, options: TransferOptions,
     meter: TransferMeter? = nil,
-    onFile: FileReportHandler? = nil, announced: AnnouncedBytes = AnnouncedBytes()
+    onFile: FileReportHandler? = nil, announced: AnnouncedBytes = AnnouncedBytes(),
+    record: WriteRecorder? = nil
   ) throws(FileError) {
     self.announced = AnnouncedShare(of: announced)
     self.expected = expected
@@ -104,13 +107,15 @@ package struct TreeReceiver {
     self.acceptsOnlyFiles = acceptsOnlyFiles
     self.naming = naming
     self.onFile = onFile
+    self.record = record
     self.port = port
     self.base = try root.folder(base)
     self.options = options
     self.meter = meter
     answers = AnswerWriter(port: port)
     group = CommitGroup(
-      base: self.base, syncs: options.sync, replaces: options.existing.mayReplace)
+      base: self.base, syncs: options.sync, replaces: options.existing.mayReplace,
+      record: record)
   }
 
   /// Receives and stores the tree. Failures of single entries are reported to the sender and listed

@@ -164,6 +164,10 @@ struct RunAsTests {
       #expect(try await telpher("rm", open + "/in/new").status == 0)
       #expect(try await telpher("run", "--", "true").errorText.contains("you may not run"))
     }
+    let audit = try await sandbox.telpher("audit", sandbox.folder + "/audit")
+    let writes = audit.text.split(separator: "\n").filter { $0.contains(" write ") }
+    #expect(writes.count == 1, "\(audit.text)")
+    #expect(writes.first?.hasSuffix(" \(open)/in/new") == true, "\(audit.text)")
   }
 
   @Test func `Commands and limits work as with the server's own user`() async throws {

@@ -39,6 +39,39 @@ struct AuditTests {
     #expect(input.text == new)
   }
 
+  @Test("has each path that a put writes, in several records if there are many")
+  func writtenPaths() async throws {
+    let (server, addresses) = try await sandbox.serve(
+      "--listen", "unix:\(sandbox.folder)/s", "--audit", path)
+    let address = try #require(addresses.first)
+    let made = try await sandbox.shell(
+      "cd && mkdir -p tree/sub && cd tree && ln -s f1 link && seq 100 | while read n; do echo >f$n; done; cp f1 sub"
+    )
+    #expect(made.status == 0)
+    let put = try await sandbox.telpher(
+      "put", "--on", address, "-r", sandbox.folder + "/tree", sandbox.folder + "/copy")
+    #expect(put.status == 0, "\(put.errorText)")
+    let input = try await sandbox.shell("echo | telpher put --on \(address) - \(path).piped")
+    #expect(input.status == 0, "\(input.errorText)")
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
+    let written = try await sandbox.shell(
+      """
+      cd && telpher audit --json audit >records
+      python3 -c '
+      import json
+      for line in open("records"):
+          paths = json.loads(line).get("paths", [])
+          assert len(paths) <= 64
+          for path in paths: print(path)
+      ' | sort >recorded
+      { find $PWD/copy; echo $PWD/audit.piped; } | sort >written
+      cmp recorded written
+      """)
+    #expect(written.status == 0, "\(written.text) \(written.errorText)")
+    #expect(try await shown(path).contains("101 files, 0 failed"))
+  }
+
   @Test(
     "goes to the systemd journal only if there is one",
     .enabled(if: access("/run/systemd/journal/socket", F_OK) != 0, "a journal runs here"))

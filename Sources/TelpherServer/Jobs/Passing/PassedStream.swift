@@ -1,4 +1,6 @@
+internal import TelpherFileStore
 internal import TelpherLink
+internal import TelpherTransfer
 internal import TelpherTransport
 internal import TelpherWire
 
@@ -24,6 +26,13 @@ final class PassedStream: StreamWork, HostStream {
     static let maxMessages = 64
   }
 
+  /// The report of written paths, which the client does not get.
+  struct Writes {
+    var report = WriteReport()
+    /// Records the paths; nil without an audit log.
+    let record: WriteRecorder?
+  }
+
   let request: [UInt8]
   let noInput: Bool
   let withoutHost: CloseResult?
@@ -33,11 +42,16 @@ final class PassedStream: StreamWork, HostStream {
   private var state = State.waiting(Early())
   private var up: [Channel: ChannelPasser] = [:]
   private var down: [Channel: ChannelPasser] = [:]
+  private var writes: Writes?
 
+  /// - Parameters:
+  ///   - withoutHost: the result if no host listens; nil if one is started then.
+  ///   - writes: what happens with the paths that the host reports; nil if it reports none.
   init(
     _ request: [UInt8], noInput: Bool, on near: StreamID, of connection: ServerConnection,
-    through passage: JobPassage, withoutHost: CloseResult?
+    through passage: JobPassage, withoutHost: CloseResult?, writes: Writes? = nil
   ) {
+    self.writes = writes
     self.request = request
     self.noInput = noInput
     self.withoutHost = withoutHost
@@ -136,9 +150,24 @@ final class PassedStream: StreamWork, HostStream {
     end(.close(result))
   }
 
-  func receiveFromHost(_ chunk: Chunk, _ channel: Channel) { downward(channel)?.receive(chunk) }
+  func receiveFromHost(_ chunk: Chunk, _ channel: Channel) {
+    guard writes != nil, channel == WriteReport.channel else {
+      downward(channel)?.receive(chunk)
+      return
+    }
+    guard case .open(let far, let host) = state else { return }
+    host.consume(far, channel, chunk.count)
+    do throws(FileError) {
+      for paths in try writes?.report.receive(chunk) ?? [] { try writes?.record?(paths) }
+    } catch {
+      host.reset(far, .canceled, reason: error.message)
+      finish(CloseResult(.failed, message: error.message))
+    }
+  }
 
-  func finishFromHost(_ channel: Channel) { downward(channel)?.finish() }
+  func finishFromHost(_ channel: Channel) {
+    if writes == nil || channel != WriteReport.channel { downward(channel)?.finish() }
+  }
 
   private func downward(_ channel: Channel) -> ChannelPasser? {
     if let passer = down[channel] { return passer }
