@@ -43,6 +43,8 @@ package final class KeyCheck: SignatureVerifier {
   package private(set) var entry: AuthorizedKeys.Entry?
   /// The user in whose file this line is; nil if it is the server's own file.
   package private(set) var account: Account?
+  /// The fingerprints of the keys of its signatures, also of wrong ones.
+  package private(set) var tried: [String] = []
   /// Why the client was refused, for the log.
   package private(set) var reasons: [String] = []
 
@@ -87,6 +89,7 @@ package final class KeyCheck: SignatureVerifier {
         continue
       }
       let fingerprint = signature.key.fingerprint
+      tried.append(fingerprint)
       switch signature.verify(binding, namespace: KeyProof.namespace) {
       case .invalid: reasons.append("\(fingerprint): the signature is not one of this connection")
       case .valid(let confirmation):

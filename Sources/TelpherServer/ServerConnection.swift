@@ -323,13 +323,17 @@ final class ServerConnection: LinkDelegate {
     if case .peerFault(let error) = end, !state.isRefused, error.code != .shuttingDown {
       server.refusals.record(
         "a client broke the protocol or may not connect",
-        ["peer": "\(link.peer)", "why": "\(why(error))"])
+        Refusal(
+          peer: link.peer, why: why(error), tried: tried, isStranger: !state.hasOpened))
     }
     for stream in Array(streams.keys) { abandon(stream, .disconnected) }
     audit.didDisconnect(end, at: link.loop.now)
     for passage in passages.values { passage.end() }
     server.connectionDidEnd(self)
   }
+
+  /// The keys that the client has tried, of which at most one was accepted.
+  var tried: [String] { keyCheck?.tried ?? [] }
 
   /// The reason for the log: the client does not learn why its keys are refused.
   private func why(_ error: WireError) -> String {

@@ -76,7 +76,7 @@ final class ServerCore {
   ) {
     self.configuration = configuration
     access = Access(configuration)
-    refusals = RefusalLog(logger, loop: loop)
+    refusals = RefusalLog(logger, audit: configuration.audit, loop: loop)
     // Each loop gets an equal share of the limits: a new connection may arrive on any loop.
     strangers = StrangerQuota(
       perListener: max(1, configuration.maxStrangers / loopCount),
@@ -136,13 +136,16 @@ final class ServerCore {
     switch decision {
     case .refused(let error, let cause):
       refusals.record(
-        "refused a client", ["peer": "\(stream.peer)", "why": "\(cause ?? error.message)"])
+        "refused a client", Refusal(peer: stream.peer, why: cause ?? error.message))
       connection(over: stream, .strangers).refuse(error)
     case .known(let client):
       let isFull = !ServerCounters.book(counters.connections, limit: configuration.maxConnections)
       let connection = connection(over: stream, isFull ? .none : .connections, client: client)
       if isFull {
-        refusals.record("refused a client", ["why": "\(connectionLimitError)"])
+        refusals.record(
+          "refused a client",
+          Refusal(
+            peer: stream.peer, why: "\(connectionLimitError)", tried: ["\(client.identity)"]))
         return connection.refuse(connectionLimitError)
       }
       begin(connection)
@@ -153,7 +156,7 @@ final class ServerCore {
       if !hasWaited { count(strangerAt: entrance) }
       let evicted = place(ObjectIdentifier(connection), from: source, at: entrance)
       begin(connection)
-      if let evicted { evict(evicted, for: stream.peer) }
+      if let evicted { evict(evicted) }
     }
   }
 
@@ -196,14 +199,6 @@ final class ServerCore {
     return hello
   }()
   private lazy var knownHelloPayload = knownHello.encoded()
-
-  /// The error for an authenticated client past `maxConnections`.
-  var connectionLimitError: WireError {
-    WireError(
-      .limitReached,
-      "the server has \(configuration.maxConnections) connections (max_connections): try again later"
-    )
-  }
 
   func connectionDidEnd(_ connection: ServerConnection) {
     uncount(connection)

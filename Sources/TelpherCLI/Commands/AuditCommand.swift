@@ -12,7 +12,7 @@ struct AuditCommand: AsyncParsableCommand {
     abstract: "Shows what 'telpher serve --audit' has recorded.",
     discussion: """
       Prints a line for each record: the time, the event, the connection, the identity, and the \
-      operation with its result. If a line of the file is not a record, telpher reports it, and the \
+      operation with its result. Clients that were refused have records too. If a line of the file is not a record, telpher reports it, and the \
       exit status is 1. For the records of '--audit journal', run 'journalctl -t telpher-audit -o cat \
       | telpher audit -'.
       """)
@@ -24,7 +24,7 @@ struct AuditCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only records of this identity: a fingerprint, a name in a certificate, or 'owner'.",
+      "Only records of this identity: a fingerprint, a name in a certificate, or 'owner'. Also refused clients that have tried it.",
       valueName: "identity"))
   var identity: String?
 
@@ -52,7 +52,7 @@ struct AuditCommand: AsyncParsableCommand {
         Descriptor.complain("\(file), line \(lines.number): this is not a record")
         continue
       }
-      guard identity.map({ record.identity == $0 }) ?? true,
+      guard identity.map({ record.identity == $0 || record.tried?.contains($0) == true }) ?? true,
         since.map({ record.time >= $0 }) ?? true
       else { continue }
       if json {
@@ -154,6 +154,8 @@ extension AuditRecord {
     words += paths.map { ShownText.path($0.bytes) }
     if let to { words += ["to", ShownText.path(to.bytes)] }
     if event == .connect { words.append("from \(source) by \(proof)") }
+    if let tried { words.append("as \(tried.joined(separator: ", "))") }
+    if event == .refused, !source.isEmpty { words.append("from \(source)") }
     if let result { words.append(result) }
     if let code { words.append("\(code)") }
     if let signal { words.append("signal \(signal)") }

@@ -151,7 +151,8 @@ struct ServeCommand: AsyncParsableCommand {
       "Records each connection and operation in this file, a line of JSON each ('telpher audit' reads it), or with 'journal' in the systemd journal.",
       discussion: """
         A record has the time, the client's identity and how it was proved, the operation, its \
-        arguments and its result, but never the values of environment variables. The file may be \
+        arguments and its result, but never the values of environment variables. Refused clients are \
+        recorded too, at most 10 in 10 seconds, then only their number. The file may be \
         renamed at any time; the next record or SIGHUP creates it again. Entries of the journal have \
         the identifier telpher-audit, and fields such as TELPHER_IDENTITY. For a file with the name \
         'journal', write ./journal.

@@ -1,39 +1,76 @@
 internal import Logging
+internal import TelpherAccess
 internal import TelpherTransport
 
+/// A client that may not connect, or that has broken the protocol.
+struct Refusal {
+  /// Where it has connected from.
+  let peer: PeerIdentity
+  /// The reason, also what the client does not learn.
+  let why: String
+  /// Who it says it is, as far as that is known: fingerprints of keys, or the name of a known client.
+  var tried: [String] = []
+  /// Whether it had not connected yet. The audit has the end of the connection of another one.
+  var isStranger = true
+}
+
 /// Logs refused clients and faults of peers, at most `LogBudget.lines` per period, and then how
-/// many lines it left out. Without the limit any client could fill the disk with log lines. Use it
-/// only on its loop's thread.
+/// many lines it left out; the same for the audit. Without the limit any client could fill the disk.
+/// Use it only on its loop's thread.
 final class RefusalLog {
   private let logger: Logger
+  private let audit: AuditLog?
   private let loop: any EventLoop
+  private let period: UInt64
   private var budget = LogBudget()
 
-  init(_ logger: Logger, loop: any EventLoop) {
+  /// - Parameter period: the length of a period, in nanoseconds.
+  init(
+    _ logger: Logger, audit: AuditLog?, loop: any EventLoop, period: UInt64 = LogBudget.period
+  ) {
+    self.period = period
     self.logger = logger
+    self.audit = audit
     self.loop = loop
   }
 
-  /// Logs a line, or only counts it if the period's lines are used up.
-  func record(_ message: Logger.Message, _ metadata: Logger.Metadata) {
+  /// Logs and records a refusal, or only counts it if the period's lines are used up.
+  func record(_ message: Logger.Message, _ refusal: Refusal) {
     switch budget.admit() {
     case .log(let startsPeriod):
       if startsPeriod { schedule() }
-      logger.warning(message, metadata: metadata)
+      logger.warning(message, metadata: ["peer": "\(refusal.peer)", "why": "\(refusal.why)"])
+      guard refusal.isStranger else { return }
+      append(AuditRecord(refusedFrom: "\(refusal.peer)", refusal.why, tried: refusal.tried))
     case .leaveOut: break
     }
   }
 
   private func schedule() {
-    _ = loop.schedule(after: LogBudget.period) { [weak self] in self?.periodDidEnd() }
+    _ = loop.schedule(after: period) { [weak self] in self?.periodDidEnd() }
   }
 
   private func periodDidEnd() {
     let left = budget.periodDidEnd()
     guard left > 0 else { return }
+    let seconds = period / 1_000_000_000
     logger.warning(
       "left out log lines about refused clients",
-      metadata: ["count": "\(left)", "seconds": "\(LogBudget.period / 1_000_000_000)"])
+      metadata: ["count": "\(left)", "seconds": "\(seconds)"])
+    var record = AuditRecord(
+      refusedFrom: "", "\(left) more clients were refused within \(seconds) s", tried: [])
+    record.count = left
+    append(record)
+  }
+
+  /// What can't be recorded is logged: a refusal needs no permission.
+  private func append(_ record: AuditRecord) {
+    guard let audit else { return }
+    do throws(AuditLog.Failure) {
+      try audit.append(record)
+    } catch {
+      logger.error("a refused client is not recorded", metadata: ["why": "\(error.message)"])
+    }
   }
 }
 

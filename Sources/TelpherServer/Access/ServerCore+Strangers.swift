@@ -24,9 +24,11 @@ extension ServerCore {
       })
   }
 
-  /// Ends a stranger that has lost its place to `peer`.
-  func evict(_ evicted: ObjectIdentifier, for peer: PeerIdentity) {
-    refusals.record("refused a client", ["peer": "\(peer)", "why": "\(strangerLimitError)"])
+  /// Ends a stranger that has lost its place to another one.
+  func evict(_ evicted: ObjectIdentifier) {
+    if let peer = connections[evicted]?.link.peer ?? arrivals[evicted]?.peer {
+      refusals.record("refused a client", Refusal(peer: peer, why: "\(strangerLimitError)"))
+    }
     connections[evicted]?.refuse(strangerLimitError)
     arrivals[evicted]?.end(.left)
   }
@@ -41,7 +43,13 @@ extension ServerCore {
       counters.penalties.withLock { $0.forgive(source) }
     }
     let isBooked = ServerCounters.book(counters.connections, limit: configuration.maxConnections)
-    if !isBooked { refusals.record("refused a client", ["why": "\(connectionLimitError)"]) }
+    if !isBooked {
+      refusals.record(
+        "refused a client",
+        Refusal(
+          peer: connection.link.peer, why: "\(connectionLimitError)",
+          tried: connection.tried))
+    }
     return isBooked
   }
 
@@ -52,6 +60,14 @@ extension ServerCore {
     case .connections: counters.connections.subtract(1, ordering: .relaxed)
     case .none: break
     }
+  }
+
+  /// The error for an authenticated client past `maxConnections`.
+  var connectionLimitError: WireError {
+    WireError(
+      .limitReached,
+      "the server has \(configuration.maxConnections) connections (max_connections): try again later"
+    )
   }
 
   /// The error for a stranger that is evicted for a new one.

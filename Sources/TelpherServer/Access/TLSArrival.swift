@@ -21,6 +21,8 @@ final class TLSArrival {
     self.server = server
   }
 
+  var peer: PeerIdentity { stream.peer }
+
   /// Whether the peer has sent bytes that were not read yet.
   var hasUnreadBytes: Bool { stream.unreadBytes > 0 }
 
@@ -65,7 +67,7 @@ final class TLSArrival {
   }
 
   private func record(_ why: String) {
-    server.refusals.record("refused a client", ["peer": "\(stream.peer)", "why": "\(why)"])
+    server.refusals.record("refused a client", Refusal(peer: stream.peer, why: why))
   }
 }
 
@@ -80,7 +82,8 @@ extension ServerCore {
     if isPenalized {
       refusals.record(
         "refused a client",
-        ["peer": "\(source)", "why": "too many of its connections have failed to authenticate"])
+        Refusal(
+          peer: lower.peer, why: "too many of its connections have failed to authenticate"))
       return lower.close()
     }
     let stream = TLSStream(over: lower, door.context, on: loop, memory: tlsMemory)
@@ -89,7 +92,7 @@ extension ServerCore {
     count(strangerAt: entrance)
     let evicted = place(ObjectIdentifier(arrival), from: source, at: entrance)
     arrival.start()
-    if let evicted { evict(evicted, for: lower.peer) }
+    if let evicted { evict(evicted) }
   }
 
   /// Removes an arrival that has ended or has become a connection.

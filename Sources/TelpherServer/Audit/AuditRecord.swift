@@ -6,6 +6,8 @@ package import TelpherWire
 package struct AuditRecord: Codable, Sendable, Equatable {
   /// What happened.
   package enum Event: String, Codable, Sendable {
+    /// A client was refused before it had proved who it is, or because there was no room for it.
+    case refused
     /// A client has proved who it is.
     case connect
     /// Its connection has ended.
@@ -22,15 +24,19 @@ package struct AuditRecord: Codable, Sendable, Equatable {
   package var time: String
   /// What.
   package var event: Event
-  /// The number of the connection in this server's process.
+  /// The number of the connection in this server's process; 0 for a refused client.
   package var connection: UInt64
   /// The server's process id.
   package var pid: Int32
-  /// Who: the fingerprint of a key, a name in a certificate, or `owner`.
+  /// Who: the fingerprint of a key, a name in a certificate, or `owner`; `unknown` for a refused client.
   package var identity: String
-  /// How that was proved: `owner`, `key` or `certificate`.
+  /// How that was proved: `owner`, `key` or `certificate`; `none` for a refused client.
   package var proof: String
-  /// From where: an address, or a process and user of this machine.
+  /// Who a refused client says it is: the fingerprints of the keys that it has tried.
+  package var tried: [String]?
+  /// The number of refused clients of this record, which have no records of their own.
+  package var count: Int?
+  /// From where: an address, or a process and user of this machine; empty for several.
   package var source: String
   /// The number of the operation on its connection.
   package var stream: UInt32?
@@ -71,6 +77,29 @@ package struct AuditRecord: Codable, Sendable, Equatable {
   package var bytes: [String: UInt64]?
   /// How long it took, in milliseconds.
   package var ms: UInt64?
+
+  /// The record of a refused client.
+  init(refusedFrom source: String, _ why: String, tried: [String]) {
+    self.init(
+      time: Self.now(), event: .refused, connection: 0, pid: Self.ownPID, identity: "unknown",
+      proof: "none", source: source)
+    if !tried.isEmpty { self.tried = tried }
+    message = why
+  }
+
+  /// A record of a client that is known.
+  init(
+    time: String, event: Event, connection: UInt64, pid: Int32, identity: String, proof: String,
+    source: String
+  ) {
+    self.time = time
+    self.event = event
+    self.connection = connection
+    self.pid = pid
+    self.identity = identity
+    self.proof = proof
+    self.source = source
+  }
 
   /// The time now, as records have it.
   static func now() -> String {

@@ -34,6 +34,28 @@ struct KeyProofTests {
     }
   }
 
+  @Test("are in the audit also if they are refused")
+  func refusedInAudit() async throws {
+    let audit = "/tmp/telpher-audit-\(UInt64.random(in: 0 ... .max))"
+    defer { unlink(audit) }
+    try await Sandbox.withKeys(
+      [("one", ""), ("other", nil)], ["--audit", audit]
+    ) { sandbox, address in
+      let refused = try await sandbox.telpher(at: address, key: "other", "run", "--", "true")
+      #expect(refused.status == 125)
+      #expect(try await sandbox.telpher(at: address, key: "one", "run", "--", "true").status == 0)
+      let line = """
+        other=$(ssh-keygen -lf ~/other.pub | cut -d' ' -f2)
+        telpher audit \(audit) --identity $other
+        telpher audit \(audit) | grep -c refused
+        """
+      let shown = try await sandbox.shell(line).text
+      #expect(shown.contains(" refused 0 unknown as SHA256:"), "\(shown)")
+      #expect(shown.contains(" from 127.0.0.1"), "\(shown)")
+      #expect(shown.hasSuffix("\n1\n") && shown.split(separator: "\n").count == 2, "\(shown)")
+    }
+  }
+
   @Test("get in with the keys of their agent, also through a kept connection, else with the token")
   func agent() async throws {
     try await Sandbox.withKeys([("one", ""), ("other", nil)], keep: "60") { sandbox, address in
