@@ -91,7 +91,11 @@ struct KeysListCommand: AsyncParsableCommand {
 struct KeysForgetCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "forget",
-    abstract: "Removes the host key of a server, for example after it was replaced.")
+    abstract: "Removes the host key of a server, for example after it was replaced.",
+    discussion: """
+      Connections to the server that are kept open for later commands are ended too: the next command \
+      asks for the key again. Commands that still use such a connection go on.
+      """)
 
   @Argument(
     help: ArgumentHelp("The host: HOST[:PORT], or an address as --on takes it.", valueName: "host"),
@@ -112,8 +116,39 @@ struct KeysForgetCommand: AsyncParsableCommand {
       guard !result.removed.isEmpty else {
         throw Failure("no host key of \(address) is known here", status: ExitStatus.filesFailed)
       }
+      try await endConnections(to: address)
     } catch {
       throw Failure(error)
     }
+  }
+
+  /// Ends the connections to a server that are kept open, since nothing would ask for its key there.
+  ///
+  /// - Throws: `Failure` if one has not ended, and so takes later commands.
+  private func endConnections(to address: TLSAddress) async throws {
+    let relays = try await RunningRelay.all(
+      CurrentBackend.require(), environment: Environment.current())
+    for relay in relays where relay.leads(to: address) {
+      guard !relay.end(atOnce: false) else { continue }
+      let clients = relay.description?.clients ?? 0
+      guard clients > 0 else {
+        throw Failure(
+          "the background process \(relay.process), which keeps a connection to \(address), has not ended: 'telpher disconnect --now \(address)' ends it",
+          status: ExitStatus.filesFailed)
+      }
+      Descriptor.complain(
+        "the connection that is kept to \(address) ends after \(Amount.count(clients, "command")) that still \(clients == 1 ? "uses" : "use") it; 'telpher disconnect --now \(address)' ends it at once"
+      )
+    }
+  }
+}
+
+extension RunningRelay {
+  /// Whether it keeps a connection to this server.
+  fileprivate func leads(to address: TLSAddress) -> Bool {
+    guard let text = description?.address, case .tls(let own)? = try? Endpoint(parsing: text) else {
+      return false
+    }
+    return own.host == address.host && own.port == address.port
   }
 }

@@ -44,6 +44,30 @@ struct HostKeyQuestionTests {
     try await sandbox.shell("cat \(sandbox.folder)/.config/telpher/known_hosts 2>/dev/null").text
   }
 
+  @Test("is asked again after the key was forgotten, although a connection was kept")
+  func forgotten() async throws {
+    try await withServer(keep: "60") { sandbox, address, _ in
+      #expect(try await run(sandbox, address, answer: "yes\n").status == 0)
+      #expect(try await sandbox.telpher("connections").text.contains(address))
+      #expect(try await sandbox.telpher("keys", "forget", address).status == 0)
+      #expect(try await sandbox.telpher("connections").text == "")
+      let again = try await run(sandbox, address, answer: "no\n")
+      #expect(!again.text.contains("it ran"))
+      #expect(again.status == 125)
+      // A command that uses the connection goes on, and no other one uses it any more.
+      #expect(try await run(sandbox, address, answer: "yes\n").status == 0)
+      let busy = try sandbox.start(["run", "--on", address, "-i", "--", "cat"], input: .pipe)
+      await busy.write("x\n")
+      #expect(await busy.line() == "x")
+      let forget = try await sandbox.telpher("keys", "forget", address)
+      #expect(forget.status == 0)
+      #expect(forget.errorText.contains("ends after 1 command"), "\(forget.errorText)")
+      #expect(try await sandbox.telpher("run", "--on", address, "--", "true").status == 125)
+      busy.closeInput()
+      #expect(await busy.finish().status == 0)
+    }
+  }
+
   /// With a kept connection, a background process asks.
   @Test("shows the fingerprint; yes connects and remembers the key", arguments: ["0", "60"])
   func yes(keep: String) async throws {
