@@ -39,7 +39,7 @@ struct AttachInvocation {
     }
     if case .failure(var failure) = outcome, failure.kind == "lost" {
       failure.message +=
-        "; if the job still runs, 'telpher attach \(request.job ?? "")' reconnects to it"
+        "; if the job still runs, to reconnect to it: \(server.commandLine("attach", request.job ?? ""))"
       outcome = .failure(failure)
     }
     if let message = ExitStatus.explanation(ofJob: outcome) { Descriptor.complain(message) }
@@ -68,7 +68,7 @@ struct AttachInvocation {
   ) async throws -> Int32 {
     let unused = Monitor<Connection?>(connection)
     let job = TerminalJob(
-      job: record.id, terminal: terminal, patience: .zero, loop: loop,
+      job: record.id, server: server, terminal: terminal, patience: .zero, loop: loop,
       connect: { limit in
         if let connection = unused.withLock({ $0.take() }) { return connection }
         return try await reach.within(limit).connect(embeddedServer: .allowed).connection

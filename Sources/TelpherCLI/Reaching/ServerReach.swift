@@ -49,7 +49,7 @@ struct ServerReach {
   ///
   /// - Throws: `Failure`, `ClientError`.
   func connect(embeddedServer: EmbeddedServerUse) async throws -> Reached {
-    guard let address = settings.address ?? environment["TELPHER_ON"].flatMap(Self.nonEmpty) else {
+    guard let address = settings.namedAddress(environment) else {
       try settings.checkTLSOptions(for: nil)
       return try await connectByDefault(embeddedServer)
     }

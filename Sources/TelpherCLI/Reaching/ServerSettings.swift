@@ -28,6 +28,35 @@ struct ServerSettings: Sendable, Equatable {
   /// How long to keep connections if the user does not say it.
   static let defaultKeep = Duration.seconds(60)
 
+  /// A command line that does something else with the same server, for messages: the user can paste it
+  /// into a shell.
+  ///
+  /// - Parameters:
+  ///   - verb: the subcommand.
+  ///   - rest: its last argument.
+  func commandLine(_ verb: String, _ rest: String) -> String {
+    var words = ["telpher", verb]
+    func add(_ option: String, _ value: String?) {
+      if let value { words += [option, value] }
+    }
+    add("--on", namedAddress(Environment.current()))
+    add("--token-file", tokenFile)
+    add("--host-key", hostKey)
+    add("--identity", identity)
+    add("--client-cert", certificate?.certificate)
+    add("--client-key", certificate?.key)
+    for user in trustedUsers { add("--trust-uid", "\(user)") }
+    return CommandWords.joined(words + [rest])
+  }
+
+  /// The server that the user has named by an option or by the environment; nil for the own server of
+  /// this machine.
+  func namedAddress(_ environment: [String: String]) -> String? {
+    if let address { return address }
+    guard let named = environment["TELPHER_ON"], !named.isEmpty else { return nil }
+    return named
+  }
+
   /// How to reach servers with TLS.
   func tls(_ environment: [String: String]) -> TLSSettings {
     TLSSettings(

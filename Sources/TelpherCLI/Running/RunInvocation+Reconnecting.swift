@@ -8,6 +8,8 @@ extension RunInvocation {
   func performJob(
     on terminal: LocalTerminal, _ statusFile: StatusFile?
   ) async -> Result<CommandResult, Failure> {
+    let endsWithClient = !settings.reconnects && !settings.isSession
+    var id: String?
     do {
       let loop = try CurrentBackend.require().makeClientLoop(startsPrograms: true)
       let reach = ServerReach(settings: server, loop: loop)
@@ -18,8 +20,10 @@ extension RunInvocation {
       if let program { command.program = program }
       if first.place != .named { try useLocalSurroundings(&command, first.place) }
       let unused = Monitor<Connection?>(first.connection)
+      let name = Connection.newJobID()
+      if !endsWithClient { id = name }
       let job = TerminalJob(
-        job: Connection.newJobID(), terminal: terminal,
+        job: name, server: server, terminal: terminal,
         patience: settings.reconnects
           ? settings.patience ?? ReconnectArgument.defaultPatience : .zero,
         loop: loop,
@@ -27,18 +31,28 @@ extension RunInvocation {
           if let connection = unused.withLock({ $0.take() }) { return connection }
           return try await reach.within(limit).connect(embeddedServer: .allowed).connection
         },
-        endsWithClient: !settings.reconnects && !settings.isSession, statusFile: statusFile)
+        endsWithClient: endsWithClient, statusFile: statusFile)
       return .success(
         try await job.start(command, name: settings.name, journalBytes: settings.journal))
     } catch {
-      return .failure(Failure(error))
+      return .failure(failure(error, mayStillRun: id))
     }
+  }
+
+  /// The failure of a run, with the command that returns to its job.
+  private func failure(_ error: any Error, mayStillRun job: String?) -> Failure {
+    var failure = Failure(error)
+    if let job, failure.kind == "lost" {
+      failure.message += "; to reconnect to it: \(server.commandLine("attach", job))"
+    }
+    return failure
   }
 
   /// Runs the command as a durable job, and takes it up again if the connection is lost.
   func performReconnecting(
     output: any OutputSink, error: any OutputSink, _ statusFile: StatusFile?
   ) async -> Result<CommandResult, Failure> {
+    let id = Connection.newJobID()
     do {
       // One loop for all connections.
       let loop = try CurrentBackend.require().makeClientLoop(startsPrograms: true)
@@ -47,7 +61,6 @@ extension RunInvocation {
       var command = settings.command
       if let program { command.program = program }
       if first.place != .named { try useLocalSurroundings(&command, first.place) }
-      let id = Connection.newJobID()
       command.job = id
       let unused = Monitor<Connection?>(first.connection)
       let run = ReconnectingRun(
@@ -70,10 +83,10 @@ extension RunInvocation {
         didReturn: { Descriptor.complain("reconnected to the command") })
       let signals = ForwardedSignals.watch(
         on: loop, hasAnswered: { run.current.withLock { $0 != nil } }, hasTerminal: false,
-        orGiveUp: { [json = settings.json] signal, _ in
+        orGiveUp: { [json = settings.json, server] signal, _ in
           Self.quit(
             Failure(
-              "ended by a signal; the job \(id) goes on (see 'telpher attach' and 'telpher kill')",
+              "ended by a signal; the job goes on; to end it: \(server.commandLine("kill", id)); to reconnect to it: \(server.commandLine("attach", id))",
               kind: "interrupted"),
             printsReport: json, statusFile, status: ExitStatus.signalBase + signal)
         })
@@ -89,7 +102,7 @@ extension RunInvocation {
           return try await run.perform()
         })
     } catch {
-      return .failure(Failure(error))
+      return .failure(failure(error, mayStillRun: id))
     }
   }
 

@@ -9,6 +9,8 @@ internal import TelpherWire
 struct TerminalJob: Sendable {
   /// The id of the job, for messages.
   let job: String
+  /// The server, for messages.
+  let server: ServerSettings
   let terminal: LocalTerminal
   /// How long to try to reach the server again after a loss.
   let patience: Duration
@@ -56,7 +58,7 @@ struct TerminalJob: Sendable {
       quit(
         endsWithClient
           ? RunInvocation.escapeText
-          : "ended; the job goes on: 'telpher attach \(job)' reconnects to it",
+          : "ended; the job goes on; to reconnect to it: \(server.commandLine("attach", job))",
         status: ExitStatus.failure)
     }
     var command = command
@@ -121,7 +123,7 @@ struct TerminalJob: Sendable {
           RunInvocation.giveUp(signal, reason, printsReport: false, statusFile)
         }
         quit(
-          "ended by a signal; the job goes on: 'telpher attach \(job)' reconnects to it",
+          "ended by a signal; the job goes on; to reconnect to it: \(server.commandLine("attach", job))",
           status: ExitStatus.signalBase + signal)
       })
     forwardKeys(to: keys, of: screen, current)
@@ -200,7 +202,7 @@ struct TerminalJob: Sendable {
   /// Ends this process; the job goes on.
   private func quitDetached() -> Never {
     quit(
-      "detached; 'telpher attach \(job)' reconnects to the job, 'telpher kill \(job)' ends it",
+      "detached; to end the job: \(server.commandLine("kill", job)); to reconnect to it: \(server.commandLine("attach", job))",
       kind: "detached", status: 0)
   }
 

@@ -172,7 +172,7 @@ package struct ReconnectingRun: Sendable {
         guard Self.isTransient(outage.lastFailure), outage.elapsed + outage.pause < patience else {
           throw ClientError(
             .lost,
-            "\(outage.loss.message); the job could not be reached again: \(outage.lastFailure); the job \(command.job ?? "") may still run (see 'telpher attach')"
+            "\(outage.loss.message); the job could not be reached again: \(outage.lastFailure); the job \(command.job ?? "") may still run"
           )
         }
         try await Task.sleep(for: outage.pause)

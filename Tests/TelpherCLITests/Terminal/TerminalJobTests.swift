@@ -12,8 +12,38 @@ import Testing
 
   /// The id in the message of a client that has left its job.
   private func job(in text: String) throws -> String {
-    let rest = try #require(text.split(separator: "telpher attach ").dropFirst().first)
+    let line = try #require(text.split(separator: "telpher attach ").dropFirst().first)
+    let rest = try #require(line.split(separator: "\r\n").first?.split(separator: " ").last)
     return String(rest.prefix { $0.isHexDigit })
+  }
+
+  /// Runs the command that a client has printed to reconnect to its job, as a user who pastes it.
+  private func pasted(_ text: String, _ sandbox: Sandbox) throws -> TerminalChild {
+    let rest = try #require(text.split(separator: "to reconnect to it: ").last)
+    let line = try #require(rest.split(separator: "\r\n").first)
+    return try TerminalChild(
+      ["/bin/sh", "-c", "PATH=${0%/*}:$PATH; \(line)", Sandbox.program],
+      environment: sandbox.environment.merging(["TERM": "dumb"]) { $1 },
+      directory: sandbox.folder)
+  }
+
+  @Test func theMessageAfterLeavingAShellHasACompleteCommand() async throws {
+    try await Sandbox.withJobs { sandbox in
+      let address = "unix:\(sandbox.folder)/the server's"
+      let (server, _) = try await sandbox.serve("--listen", address)
+      let shell = try start("shell", "--on", address, sandbox: sandbox)
+      shell.type("X=kept; echo before$((1 + 1))\r")
+      #expect(await shell.find("before2\r\n"))
+      shell.type("~d")
+      let left = await shell.finish()
+      #expect(left.status == 0)
+      let again = try pasted(left.text, sandbox)
+      again.type("echo $X$((40 + 2)); exit 6\r")
+      #expect(await again.find("kept42\r\n"))
+      #expect(await again.finish().status == 6)
+      server.signal(SIGTERM)
+      #expect(await server.wait() == 0)
+    }
   }
 
   private func address(_ sandbox: Sandbox) -> String { "unix:\(sandbox.folder)/server" }
@@ -55,12 +85,13 @@ import Testing
       _ = await server.wait()
       let lost = await shell.finish()
       #expect(lost.status == 125 && lost.text.contains("may still run"))
-      let list = try await sandbox.telpher("jobs").text
-      let job = String(try #require(list.split(separator: "\n").last).prefix(8))
-      let again = try start("attach", job, sandbox: sandbox)
+      let (next, _) = try await sandbox.serve("--listen", address(sandbox))
+      let again = try pasted(lost.text, sandbox)
       again.type("echo $X$((40 + 2)); exit 5\r")
       #expect(await again.find("kept42\r\n"))
       #expect(await again.finish().status == 5)
+      next.signal(SIGTERM)
+      #expect(await next.wait() == 0)
     }
   }
 
