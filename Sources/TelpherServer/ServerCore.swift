@@ -65,8 +65,8 @@ final class ServerCore {
   let limitPolicy: LimitPolicy
   /// The durable jobs; nil unless this server is their host.
   private(set) lazy var keeper: JobKeeper? = {
-    guard case .kept(let folder, let stored) = configuration.jobs else { return nil }
-    return JobKeeper(folder, stored, server: self, loop: loop)
+    guard case .kept(let folder, let stored, let retention) = configuration.jobs else { return nil }
+    return JobKeeper(folder, stored, retention, server: self, loop: loop)
   }()
 
   init(

@@ -1,3 +1,5 @@
+import TelpherTestSupport
+import TelpherTransport
 import Testing
 
 @testable import TelpherJournal
@@ -12,12 +14,14 @@ struct JobRetentionTests {
     JobRetention.Ended(id: id, endedMS: Self.now - hours * Self.hour, bytes: bytes)
   }
 
-  private func surplus(of jobs: [JobRetention.Ended], space: UInt64 = 1_000) -> [String] {
-    JobRetention.surplus(of: jobs, now: Self.now, space: space)
+  private func surplus(
+    of jobs: [JobRetention.Ended], space: UInt64 = 1_000, _ retention: JobRetention = JobRetention()
+  ) -> [String] {
+    retention.surplus(of: jobs, now: Self.now, space: space)
   }
 
   @Test func aJobIsKeptForAWeek() {
-    let week = JobRetention.maxAgeMS / Self.hour
+    let week = JobRetention().maxAgeMS / Self.hour
     #expect(surplus(of: [ended("a", hours: week + 1), ended("b", hours: week)]) == ["a"])
   }
 
@@ -41,5 +45,39 @@ struct JobRetentionTests {
     let most = JournalLimit.journals / 2
     let jobs = (0...most).map { ended("\($0)", hours: 2, 0) }
     #expect(surplus(of: jobs).count == 1)
+  }
+
+  @Test func bothLimitsCanBeSet() {
+    var retention = JobRetention()
+    (retention.maxAgeMS, retention.maxBytes) = (3 * Self.hour, 400)
+    let jobs = [
+      ended("a", hours: 4, 1), ended("b", hours: 3, 300), ended("c", hours: 2, 300),
+      ended("d", hours: 1, 300),
+    ]
+    #expect(surplus(of: jobs, retention) == ["a", "b", "c"])
+    retention.maxBytes = 600
+    #expect(surplus(of: jobs, retention) == ["a", "b"])
+    retention.maxAgeMS = 3 * Self.hour - 1
+    retention.maxBytes = 5_000
+    #expect(surplus(of: jobs, retention) == ["a", "b"])
+  }
+
+  @Test func aFileThatCannotBeReadRemovesNothing() throws {
+    let sandbox = try Sandbox()
+    let file = RetentionFile(path: SystemString(sandbox.inside("retention")))
+    #expect(file.read() == JobRetention())
+    var retention = JobRetention()
+    (retention.maxAgeMS, retention.maxBytes) = (3_600_000, 7)
+    try file.write(retention)
+    #expect(file.read() == retention)
+    for text in ["", "{", "{}", #"{"max_age_ms":"x"}"#] {
+      try sandbox.write("retention", text)
+      #expect(file.read() == nil, "\(text)")
+    }
+    try sandbox.makeFolder("folder")
+    #expect(RetentionFile(path: SystemString(sandbox.inside("folder"))).read() == nil)
+    #expect(throws: ErrorNumber.self) {
+      try RetentionFile(path: SystemString(sandbox.inside("none/x"))).write(retention)
+    }
   }
 }

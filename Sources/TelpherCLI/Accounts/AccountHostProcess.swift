@@ -11,7 +11,9 @@ struct AccountHostProcesses: AccountHosts {
   let jobs: JobsPlace
 
   func host(for use: AccountUse) -> any StreamHost {
-    AccountHostProcess(use: use, place: JobsPlace("\(jobs.folder)-as/\(use.folderName)"))
+    AccountHostProcess(
+      use: use, place: JobsPlace("\(jobs.folder)-as/\(use.folderName)"),
+      retention: RetentionFile(path: SystemString(jobs.retentionFile)))
   }
 }
 
@@ -21,6 +23,8 @@ struct AccountHostProcess: StreamHost {
   let use: AccountUse
   /// The folder of its socket, into which only root may go.
   let place: JobsPlace
+  /// How long the jobs of the process are kept after their end: as those of the server.
+  let retention: RetentionFile
 
   var address: SocketAddress { .unix(path: place.socket) }
   var owner: UInt32 { use.account.user }
@@ -36,6 +40,10 @@ struct AccountHostProcess: StreamHost {
       "account-host", "--socket", place.socket, "--user", use.account.name, "--jobs-folder",
       use.client.folderName,
     ]
+    if let retention = retention.read() {
+      arguments += ["--keep-jobs-ms", "\(retention.maxAgeMS)"]
+      if let bytes = retention.maxBytes { arguments += ["--keep-jobs-bytes", "\(bytes)"] }
+    }
     if let most = use.maxCommands { arguments += ["--max-commands", "\(most)"] }
     for folder in use.folders {
       arguments += ["--folder", String(decoding: folder.written, as: UTF8.self)]

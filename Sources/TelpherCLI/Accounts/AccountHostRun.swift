@@ -16,6 +16,7 @@ struct AccountHostRun {
   let jobsFolder: String
   let maxCommands: Int?
   let folders: [String]
+  let retention: JobRetention
 
   /// How long the process keeps running without commands and clients, in intervals, and the interval at
   /// which it checks that.
@@ -115,7 +116,8 @@ struct AccountHostRun {
     if let maxCommands { configuration.maxCommands = maxCommands }
     if let place = JobsPlace(environment: environment) {
       configuration.jobs = .passed(
-        JobHostProcess(place: JobsPlace("\(place.folder)-of/\(jobsFolder)")))
+        JobHostProcess(
+          place: JobsPlace("\(place.folder)-of/\(jobsFolder)"), retention: retention))
     }
     // Each client of the server has a connection of its own.
     configuration.maxConnections = 16_384

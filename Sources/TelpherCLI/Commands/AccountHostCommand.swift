@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import TelpherServer
 
 /// `telpher account-host`, which telpher starts itself (`AccountHostProcess`).
 struct AccountHostCommand: AsyncParsableCommand {
@@ -18,6 +19,12 @@ struct AccountHostCommand: AsyncParsableCommand {
   @Option(help: "The most commands at once.")
   var maxCommands: Int?
 
+  @Option(help: "How long jobs are kept after their end, in milliseconds.")
+  var keepJobsMs: Int64?
+
+  @Option(help: "The most bytes of jobs that have ended.")
+  var keepJobsBytes: UInt64?
+
   @Option(name: .customLong("folder"), help: "A folder whose files are served.")
   var folders: [String] = []
 
@@ -27,7 +34,7 @@ struct AccountHostCommand: AsyncParsableCommand {
   func run() async throws {
     let host = AccountHostRun(
       backend: CurrentBackend.require(), socket: socket, user: user, jobsFolder: jobsFolder,
-      maxCommands: maxCommands, folders: folders)
+      maxCommands: maxCommands, folders: folders, retention: retention)
     let status: Int32
     if let listening {
       status = await host.serve(on: listening)
@@ -35,5 +42,12 @@ struct AccountHostCommand: AsyncParsableCommand {
       status = host.becomeUser()
     }
     if status != 0 { throw ExitCode(status) }
+  }
+
+  private var retention: JobRetention {
+    var retention = JobRetention()
+    if let keepJobsMs { retention.maxAgeMS = keepJobsMs }
+    retention.maxBytes = keepJobsBytes
+    return retention
   }
 }

@@ -20,11 +20,16 @@ struct JobHostCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "job-host", abstract: "Keeps durable jobs.", shouldDisplay: false)
 
+  @Option(help: "The file that says how long jobs are kept after their end.")
+  var retention: String
+
   @Argument(help: "The folder of the jobs.")
   var folder: String
 
   func run() async throws {
-    let status = await JobHostRun(backend: CurrentBackend.require(), place: JobsPlace(folder)).run()
+    let status = await JobHostRun(
+      backend: CurrentBackend.require(), place: JobsPlace(folder), retentionFile: retention
+    ).run()
     if status != 0 { throw ExitCode(status) }
   }
 }

@@ -134,6 +134,29 @@ struct ServeCommand: AsyncParsableCommand {
     completion: .directory)
   var jobs: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Removes durable jobs this long after their end, such as 12h or 30d; 7d by default.",
+      discussion: """
+        At least 1h, and never a job that runs. The setting stays with the folder of the jobs (--jobs): \
+        other servers with this folder use it too, until one gets another.
+        """,
+      valueName: "duration"),
+    transform: DurationArgument.parseRetention)
+  var keepJobs: Duration?
+
+  @Option(
+    help: ArgumentHelp(
+      "Removes the oldest ended jobs while all of them need more disk space than this; 2G by default.",
+      discussion: """
+        None is removed for this in the hour after its end. All jobs together have at most 4G, and what \
+        ended jobs have is missing for those that run. The setting stays with the folder, as that of \
+        --keep-jobs does.
+        """,
+      valueName: "size"),
+    transform: SizeArgument.parse)
+  var keepJobsSize: UInt64?
+
   @Flag(
     help: ArgumentHelp(
       "Replaces your running server at one of the addresses, without turning clients away.",
@@ -273,9 +296,12 @@ struct ServeCommand: AsyncParsableCommand {
         "--relay cannot be combined with --audit: use it on the server that the clients are passed on to"
       )
     }
-    if relay != nil, root != nil || noCommands || readOnly || spawn != nil || jobs != nil {
+    if relay != nil,
+      root != nil || noCommands || readOnly || spawn != nil || jobs != nil || keepJobs != nil
+        || keepJobsSize != nil
+    {
       throw ValidationError(
-        "--relay cannot be combined with --root, --no-commands, --read-only, --spawn or --jobs: use them on the server that the clients are passed on to"
+        "--relay cannot be combined with --root, --no-commands, --read-only, --spawn, --jobs, --keep-jobs or --keep-jobs-size: use them on the server that the clients are passed on to"
       )
     }
   }
@@ -300,6 +326,7 @@ struct ServeCommand: AsyncParsableCommand {
       // --read-only excludes commands: a command could change any file.
       runsCommands: !noCommands && !readOnly, isReadOnly: readOnly,
       forwardsConnections: !noForward && root == nil, jobsFolder: jobs,
+      keepsJobsFor: keepJobs, keepsJobsIn: keepJobsSize,
       predecessor: predecessor,
       files: root.map(ServedFiles.init) ?? (noCommands || readOnly ? .home : .all),
       tls: ServedTLS(

@@ -6,6 +6,8 @@ internal import TelpherTransport
 /// Starts the job host: this program with the hidden command `job-host`.
 struct JobHostProcess: JobHost {
   let place: JobsPlace
+  /// How long it keeps jobs after their end; nil for what the folder says.
+  var retention: JobRetention?
 
   var address: SocketAddress { .unix(path: place.socket) }
 
@@ -36,7 +38,14 @@ struct JobHostProcess: JobHost {
       return
         "no job host runs, and a command that telpher runs can't start one; start a job or 'telpher serve' outside of telpher first"
     }
-    return HostProcess.start(["job-host", "--", place.folder])
+    if let retention {
+      do throws(ErrorNumber) {
+        try RetentionFile(path: SystemString(place.retentionFile)).write(retention)
+      } catch {
+        return "cannot write \(place.retentionFile): \(describe(errno: error.value))"
+      }
+    }
+    return HostProcess.start(["job-host", "--retention", place.retentionFile, "--", place.folder])
   }
 }
 

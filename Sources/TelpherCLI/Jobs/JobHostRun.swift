@@ -8,6 +8,8 @@ internal import TelpherTransport
 struct JobHostRun {
   let backend: any Backend
   let place: JobsPlace
+  /// The path of the file that says how long jobs are kept.
+  let retentionFile: String
 
   /// How long the host keeps running without jobs and clients, in intervals, and the interval at
   /// which it checks that.
@@ -73,7 +75,8 @@ struct JobHostRun {
     }
     var configuration = ServerConfiguration()
     configuration.name = Program.name
-    configuration.jobs = .kept(folder, stored)
+    configuration.jobs = .kept(
+      folder, stored, RetentionFile(path: SystemString(retentionFile)))
     // Each client of each server has a connection of its own.
     configuration.maxConnections = 16_384
     configuration.forwardsConnections = false

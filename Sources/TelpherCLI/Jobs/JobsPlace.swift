@@ -12,6 +12,9 @@ struct JobsPlace: Sendable {
   private var client: Identity?
   var socket: String { folder + "/host.sock" }
   var lock: String { folder + "/host.lock" }
+  /// The path of the file that says how long jobs are kept after their end: for the folders of other
+  /// identities that of the owner's folder.
+  private(set) var retentionFile: String
 
   /// The folder at `path`, relative to the working directory.
   init(_ path: String) {
@@ -22,6 +25,7 @@ struct JobsPlace: Sendable {
       defer { free(here) }
       folder = (here.map { String(cString: $0) } ?? "") + "/" + path
     }
+    retentionFile = folder + "/retention"
   }
 
   /// The default folder: `$XDG_STATE_HOME/telpher/jobs`, else `~/.local/state/telpher/jobs`.
@@ -37,6 +41,7 @@ struct JobsPlace: Sendable {
     } else {
       return nil
     }
+    retentionFile = folder + "/retention"
   }
 
   /// The folder of a client's jobs: this one for the server's owner, else one beside it.
@@ -48,7 +53,11 @@ struct JobsPlace: Sendable {
   }
 
   /// The folder of the jobs of the identity with this `folderName`.
-  func of(identity id: String) -> JobsPlace { JobsPlace("\(folder)-of/\(id)") }
+  func of(identity id: String) -> JobsPlace {
+    var place = JobsPlace("\(folder)-of/\(id)")
+    place.retentionFile = retentionFile
+    return place
+  }
 
   /// The `folderName` of each identity that seems to have a host now. Use it on the owner's folder.
   func identities() -> [String] {

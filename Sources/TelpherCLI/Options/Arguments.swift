@@ -1,8 +1,9 @@
 internal import ArgumentParser
 internal import TelpherClient
+internal import TelpherServer
 internal import TelpherTransport
 
-/// Times on the command line: `5` and `5s`, `1.5s`, `200ms`, `2m`, `1h`.
+/// Times on the command line: `5` and `5s`, `1.5s`, `200ms`, `2m`, `1h`, `30d`.
 enum DurationArgument {
   /// The longest time that the protocol allows: a week.
   private static let longest = Duration.seconds(7 * 24 * 3_600)
@@ -25,19 +26,39 @@ enum DurationArgument {
     return duration
   }
 
-  /// Reads a time.
+  /// Reads how long durable jobs are kept after their end.
+  ///
+  /// - Throws: `ValidationError` if it is not a time that a server can use.
+  static func parseRetention(_ text: String) throws -> Duration {
+    // A job is kept for an hour in any case, and 10 years are longer than a machine lives.
+    let duration = try parse(text, longest: .seconds(3_653 * 86_400), "10 years")
+    guard duration >= .milliseconds(JobRetention.minAgeMS) else {
+      throw ValidationError("'\(text)' is too short; a job is kept for at least 1h after its end")
+    }
+    return duration
+  }
+
+  /// Reads a time of at most a week.
   ///
   /// - Throws: `ValidationError` that says what is expected.
   static func parse(_ text: String) throws -> Duration {
+    try parse(text, longest: longest, "a week")
+  }
+
+  private static func parse(
+    _ text: String, longest: Duration, _ name: String
+  ) throws -> Duration {
     // Longer units come first, because `ms` also ends with `s`. A number without a unit is seconds,
     // as in timeout(1) and sleep(1).
-    let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3_600), ("", 1)]
+    let units: [(String, Double)] = [
+      ("ms", 0.001), ("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("", 1),
+    ]
     for (unit, seconds) in units where text.hasSuffix(unit) {
       let digits = text.dropLast(unit.count)
       guard isNumber(digits), let number = Double(digits) else { break }
       let duration = Duration.seconds(number * seconds)
       guard duration <= longest else {
-        throw ValidationError("'\(text)' is longer than a week, the longest time allowed")
+        throw ValidationError("'\(text)' is longer than \(name), the longest time allowed")
       }
       return duration
     }

@@ -26,6 +26,9 @@ struct ServerHost {
   let forwardsConnections: Bool
   /// The value of `--jobs`; nil for the default folder.
   let jobsFolder: String?
+  /// The values of `--keep-jobs` and `--keep-jobs-size`; nil leaves what the folder has.
+  let keepsJobsFor: Duration?
+  let keepsJobsIn: UInt64?
   /// The server to replace, if any.
   let predecessor: Predecessor
   let files: ServedFiles
@@ -64,6 +67,7 @@ struct ServerHost {
     configuration.environment[SystemString(ServiceManager.variable)] = nil
     configuration.name = Program.name
     configuration.jobs = jobs
+    try setRetention()
     if let audit {
       do throws(AuditLog.Failure) {
         configuration.audit = try AuditLog(audit, isRequired: isAuditRequired)
@@ -202,6 +206,21 @@ struct ServerHost {
   /// The folder of jobs; nil if there is none.
   private var jobsPlace: JobsPlace? {
     jobsFolder.map(JobsPlace.init) ?? JobsPlace(environment: environment)
+  }
+
+  /// Stores how long jobs are kept after their end.
+  ///
+  /// - Throws: `Failure`.
+  private func setRetention() throws(Failure) {
+    guard keepsJobsFor != nil || keepsJobsIn != nil, let place = jobsPlace else { return }
+    try place.prepare()
+    let file = RetentionFile(path: SystemString(place.retentionFile))
+    var retention = file.read() ?? JobRetention()
+    if let keepsJobsFor { retention.maxAgeMS = Int64(keepsJobsFor / .milliseconds(1)) }
+    if let keepsJobsIn { retention.maxBytes = keepsJobsIn }
+    do throws(ErrorNumber) { try file.write(retention) } catch {
+      throw Failure("cannot write \(place.retentionFile): \(describe(errno: error.value))")
+    }
   }
 
   private var jobs: JobService {

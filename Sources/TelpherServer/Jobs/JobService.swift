@@ -7,7 +7,8 @@ package enum JobService: Sendable {
   /// It passes them on to the process that keeps the jobs.
   case passed(any JobHost)
   /// It is that process: it keeps the jobs in this folder, and found these there at its start.
-  case kept(JobsFolder, [StoredJob])
+  /// The file says how long it keeps those that have ended.
+  case kept(JobsFolder, [StoredJob], RetentionFile)
 }
 
 /// The process that keeps durable jobs (the job host), as a server reaches it.

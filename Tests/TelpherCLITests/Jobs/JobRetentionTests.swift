@@ -1,4 +1,5 @@
 import Glibc
+import TelpherTestSupport
 import Testing
 
 /// Durable jobs that have ended are removed after a while.
@@ -32,10 +33,44 @@ import Testing
       #expect(!list.contains("old") && list.contains("young") && list.contains("running"))
       let missing = try await sandbox.telpher("logs", "old")
       #expect(missing.status == 125)
-      #expect(missing.errorText.contains("jobs are removed a week after their end"))
+      #expect(missing.errorText.contains("ended jobs are removed after a time, by default a week"))
       #expect(access("\(sandbox.jobsFolder)/\(jobs[0])", F_OK) != 0)
       // Its name is free.
       _ = try await sandbox.startJob("--name", "old", "--", "true")
+    }
+  }
+
+  @Test func theTimeCanBeSetAndStaysWithTheFolder() async throws {
+    try await Sandbox.withJobs { sandbox in
+      for (options, days, isKept) in [
+        (["--keep-jobs", "30d"], 29, true), ([], 29, true), ([], 31, false),
+        (["--keep-jobs", "1h", "--keep-jobs-size", "1G"], 1, false),
+      ] {
+        let server = try sandbox.start(["serve", "--listen", "unix:\(sandbox.folder)/s"] + options)
+        #expect(await server.line()?.hasPrefix("listening on") == true)
+        let job = try await sandbox.startJob("--name", "old", "--", "true")
+        #expect(try await sandbox.telpher("wait", "old").status == 0)
+        try await sandbox.endJobHost(by: SIGTERM)
+        age(job, days: days, sandbox)
+        // A host that another server has started.
+        let other = try await sandbox.startJob("--", "true")
+        #expect(try await sandbox.telpher("wait", other).status == 0)
+        try await eventually("old jobs are looked for") {
+          try await sandbox.telpher("jobs", "--all").text.contains("old") == isKept
+        }
+        if isKept { #expect(try await sandbox.telpher("forget", "old").status == 0) }
+        server.signal(SIGTERM)
+        #expect(await server.finish().status == 0)
+        try await sandbox.endJobHost(by: SIGTERM)
+      }
+    }
+  }
+
+  @Test func aTimeThatCannotBeUsedIsRefused() async throws {
+    let sandbox = try Sandbox()
+    for time in ["59m", "11000d", "x", "0"] {
+      let refused = try await sandbox.telpher("serve", "--keep-jobs", time)
+      #expect(refused.status == 64, "\(time): \(refused.errorText)")
     }
   }
 

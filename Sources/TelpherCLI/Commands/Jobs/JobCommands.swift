@@ -40,9 +40,9 @@ struct ForgetCommand: AsyncParsableCommand {
     commandName: "forget",
     abstract: "Removes durable jobs that have ended, with their output.",
     discussion: """
-      A job is removed by itself a week after its end. All journals together use at most 4 GiB; if \
-      those of ended jobs need more than half of it, the oldest are removed earlier, but none in \
-      the hour after its end. When all is full, new jobs are refused until you forget old ones. \
+      A job is removed by itself a week after its end ('telpher serve --keep-jobs'). All journals \
+      together use at most 4 GiB; if those of ended jobs need more than half of it ('telpher serve \
+      --keep-jobs-size'), the oldest are removed earlier, but none in the hour after its end. When all is full, new jobs are refused until you forget old ones. \
       The exit status is 1 if a job is not found or has not ended.
       """)
 

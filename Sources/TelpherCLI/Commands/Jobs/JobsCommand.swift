@@ -9,8 +9,8 @@ struct JobsCommand: AsyncParsableCommand {
     commandName: "jobs",
     abstract: "Lists the durable jobs of a server.",
     discussion: """
-      'telpher run --detach' starts them. A job that has ended is listed for a week, or until \
-      'telpher forget'. A line has the beginning of the id, the name, the state \
+      'telpher run --detach' starts them. A job that has ended is listed for a week \
+      ('telpher serve --keep-jobs'), or until 'telpher forget'. A line has the beginning of the id, the name, the state \
       or how the job ended, how long it runs or ran, how much output it wrote, the peak memory of \
       its largest process, and the command. The state 'unknown' means that the job's end was not \
       seen, because the machine has restarted or the process that kept the job was killed.

@@ -12,6 +12,7 @@ final class JobKeeper {
   private let folder: JobsFolder
   private let loop: any EventLoop
   private let workers: JobWorkers
+  private let retention: RetentionFile
   /// All jobs by their ids.
   private var jobs: [String: KeptJob] = [:]
   /// The ids of the jobs that have names. A name is used once.
@@ -23,8 +24,14 @@ final class JobKeeper {
   private var lastSurplus: UInt64 = 0
   private static let surplusInterval: UInt64 = 3_600_000_000_000
 
-  /// - Parameter stored: the jobs of an earlier host.
-  init(_ folder: JobsFolder, _ stored: [StoredJob], server: ServerCore, loop: any EventLoop) {
+  /// - Parameters:
+  ///   - stored: the jobs of an earlier host.
+  ///   - retention: how long jobs that have ended are kept.
+  init(
+    _ folder: JobsFolder, _ stored: [StoredJob], _ retention: RetentionFile, server: ServerCore,
+    loop: any EventLoop
+  ) {
+    self.retention = retention
     self.server = server
     self.folder = folder
     self.loop = loop
@@ -91,16 +98,20 @@ final class JobKeeper {
   /// Removes the jobs that `JobRetention` does not keep.
   private func removeSurplus() {
     lastSurplus = loop.now
-    let budget = folder.budget
+    let (budget, file) = (folder.budget, retention)
     workers.perform {
-      (try? budget.sizes()) ?? [:]
-    } then: { [self] sizes in
+      ((try? budget.sizes()) ?? [:], file.read())
+    } then: { [self] (sizes, retention) in
+      guard let retention else {
+        return server.log(
+          "no jobs are removed", ["why": "cannot read \(file.path)"])
+      }
       let ended = jobs.values.compactMap { job in
         job.endedMS.map {
           JobRetention.Ended(id: job.id, endedMS: $0, bytes: sizes[job.claim.idBytes] ?? 0)
         }
       }
-      let surplus = JobRetention.surplus(of: ended, now: JobClaim.now, space: budget.totalBytes)
+      let surplus = retention.surplus(of: ended, now: JobClaim.now, space: budget.totalBytes)
       for job in surplus.compactMap({ jobs[$0] }) {
         server.log("a job that ended long ago is removed", ["job": "\(job.id)"])
         removeUnneeded(job)
@@ -301,7 +312,7 @@ final class JobKeeper {
     guard let first = matches.first, let job = jobs[first] else {
       throw Refusal(
         .failed,
-        "there is no job '\(reference)' (jobs are removed a week after their end); a job is named by its name, its id, or at least \(RunRequest.shortestBeginning) digits of its id"
+        "there is no job '\(reference)' (ended jobs are removed after a time, by default a week); a job is named by its name, its id, or at least \(RunRequest.shortestBeginning) digits of its id"
       )
     }
     guard matches.count == 1 else {
