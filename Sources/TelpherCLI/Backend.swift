@@ -18,6 +18,15 @@ package protocol Backend: Sendable {
   /// - Throws: `TransportError` if the system has no resources left for a loop, or if the backend
   ///   does not support `spawn`.
   func makeServerParts(loops: Int, spawn: SpawnMethod?) throws -> ServerParts
+
+  /// Moves this process, which is root's, into control groups that belong to another user, so that it can
+  /// limit commands after it has become this user. What the system does not allow is left out.
+  func enterGroups(of user: UInt32, _ group: UInt32)
+}
+
+extension Backend {
+  /// Does nothing: commands then have only the limits of single processes.
+  package func enterGroups(of user: UInt32, _ group: UInt32) {}
 }
 
 /// The ways to start a server's commands.

@@ -28,4 +28,6 @@ struct UVBackend: Backend {
       loops: loops, reapOrphans: reapOrphans, sharesSockets: true, shutDown: { launcher.shutDown() }
     )
   }
+
+  func enterGroups(of user: UInt32, _ group: UInt32) { DelegatedGroups.enter(for: user, group) }
 }

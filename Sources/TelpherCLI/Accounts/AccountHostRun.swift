@@ -52,6 +52,7 @@ struct AccountHostRun {
     do throws(Failure) { account = try SystemAccount(named: user) } catch {
       return fail(error.message)
     }
+    backend.enterGroups(of: account.user, account.group)
     let error = telpher_become_user(account.name, account.user, account.group)
     guard error == 0 else { return fail("cannot become \(user): \(describe(errno: -error))") }
     // Also a folder that this user may not enter, as login(1) does.

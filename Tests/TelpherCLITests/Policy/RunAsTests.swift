@@ -190,6 +190,33 @@ struct RunAsTests {
     }
   }
 
+  @Test func `Limits of whole commands hold if the server can have control groups`() async throws {
+    try await withServer("{for: owner, allow: all, run_as: nobody, limits: {pids: 20}}") {
+      let info = try await telpher("info")
+      let limits = info.text.split(separator: "\n").first { $0.contains("enforceable limits") }
+      // A process that no group limits has more than 20 children.
+      let many =
+        "for i in $(seq 40); do sleep 0.2 & done; wait; echo all"
+      let limited = try await telpher("run", "--", "sh", "-c", many)
+      guard limits?.contains("pids") == true else {
+        #expect(limited.status == 125)
+        #expect(
+          limited.errorText.contains("can't enforce the limit 'pids'"), "\(limited.errorText)")
+        return
+      }
+      #expect(limited.status != 0 && limited.status != 125, "\(limited.errorText)")
+      #expect(limited.errorText.contains("fork"), "\(limited.errorText)")
+      #expect(try await telpher("run", "--pids", "10", "--", "id", "-u").text == "65534\n")
+      let more = try await telpher("run", "--pids", "21", "--", "true")
+      #expect(more.errorText.contains("more than this server allows"), "\(more.errorText)")
+      let grown = try await telpher(
+        "run", "--memory", "32M", "--", "/usr/bin/env", "python3", "-c",
+        "b = bytearray(256 << 20); print(len(b))")
+      #expect(grown.status == 137 || grown.status == 127, "\(grown.errorText)")
+      if grown.status == 137 { #expect(grown.errorText.contains("out of memory")) }
+    }
+  }
+
   @Test func `A user that does not exist is a mistake of the policy`() async throws {
     sandbox.write("rules:\n  - {for: owner, allow: all, run_as: no-such-user}\n", to: policy)
     let server = try await sandbox.telpher("serve", "--policy", policy)
