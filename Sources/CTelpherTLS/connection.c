@@ -76,6 +76,7 @@ telpher_tls *telpher_tls_new(telpher_tls_context *context, int is_server,
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, make_method);
   telpher_tls *tls = calloc(1, sizeof *tls);
+  if (tls) tls->alert = -1;
   SSL *ssl = tls && method ? SSL_new(context->context) : NULL;
   BIO *bio = ssl ? BIO_new(method) : NULL;
   if (!bio) {
@@ -134,6 +135,9 @@ static telpher_tls_status status(telpher_tls *tls, int result, const char *fallb
   case SSL_ERROR_ZERO_RETURN: return TELPHER_TLS_ENDED;
   default: break;
   }
+  unsigned long error = ERR_peek_last_error();
+  int alert = ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET;
+  if (ERR_GET_LIB(error) == ERR_LIB_SSL && alert >= 0 && alert <= UINT8_MAX) tls->alert = alert;
   const char *reason = refusal(tls->ssl);
   char message[TELPHER_TLS_MESSAGE_MAX];
   telpher_describe_failure(message, fallback);
@@ -179,6 +183,8 @@ void telpher_tls_finish(telpher_tls *tls) {
 const char *telpher_tls_message(const telpher_tls *tls) {
   return tls->message ? tls->message : "no memory";
 }
+
+int telpher_tls_alert(const telpher_tls *tls) { return tls->alert; }
 
 // MARK: Facts
 

@@ -24,6 +24,8 @@ struct telpher_tls {
   int is_flooded;
   // Null until the connection fails.
   char *message;
+  // The number of the alert with which the peer has ended the connection; -1 if there was none.
+  int alert;
 };
 
 /// Reads a private key in PEM without asking for a passphrase; null if it is none.

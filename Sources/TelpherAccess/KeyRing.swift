@@ -57,7 +57,7 @@ package struct KeyRing: Sendable {
     let signers = try identity.map { file throws(KeyError) in [try signer(of: file)] } ?? usual()
     guard !signers.isEmpty else {
       throw KeyError(
-        "there is neither an ssh key nor a token to prove who you are: add a key to your ssh-agent, name one with --identity, or name the server's token with --token-file"
+        "there is neither an ssh key nor a token to prove who you are: add a key to your ssh-agent, name one with --identity, or name the server's token with --token-file, or a certificate with --client-cert"
       )
     }
     let quick = signers.filter { !$0.needsUser }

@@ -63,6 +63,9 @@ package final class TLSStream: ByteStream {
   /// What the handshake has agreed on; nil before its end.
   package private(set) var agreement: TLSAgreement?
 
+  /// The alert with which the peer has ended the connection; nil if it has sent none.
+  package private(set) var peerAlert: TLSAlert?
+
   let lower: any ByteStream
   let loop: any EventLoop
   let memory: TLSMemory
@@ -190,7 +193,8 @@ package final class TLSStream: ByteStream {
   // MARK: The end
 
   func failure(of tls: OpaquePointer) -> TransportError {
-    TransportError(.broken, "TLS with \(peer): \(String(cString: telpher_tls_message(tls)))")
+    if let number = UInt8(exactly: telpher_tls_alert(tls)) { peerAlert = TLSAlert(number) }
+    return TransportError(.broken, "TLS with \(peer): \(String(cString: telpher_tls_message(tls)))")
   }
 
   /// Ends both sides because of an error. Only from within callbacks of the lower stream or the loop.

@@ -67,6 +67,7 @@ struct TLSArrivalTests {
       // A silent one would have its time, which is 10 minutes in these tests.
       let peer = try await PlainSocket.connect(to: address, on: fixture.clientLoop)
       try await peer.ended()
+      #expect(await peer.bytes == TLSAlert.accessDeniedRecord)
     }
   }
 

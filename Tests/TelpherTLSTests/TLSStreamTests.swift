@@ -284,6 +284,17 @@ struct TLSStreamTests {
     }
   }
 
+  @Test("knows the alert with which a server refuses it before the handshake")
+  func accessDenied() async throws {
+    try await TLSStage.with { stage in
+      TLSAlert.accessDeniedRecord.withUnsafeBytes { _ = stage.server.lower.write($0, nil) }
+      stage.client.stream.startHandshake()
+      await stage.client.until { $0.handshake != nil }
+      #expect(stage.client.stream.peerAlert == .accessDenied)
+      #expect(stage.server.stream.peerAlert == nil)
+    }
+  }
+
   @Test("refuses a peer that does not speak TLS")
   func noTLS() async throws {
     try await TLSStage.with { stage in

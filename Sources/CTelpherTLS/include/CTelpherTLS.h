@@ -103,6 +103,9 @@ int telpher_tls_update_key(telpher_tls *tls);
 void telpher_tls_finish(telpher_tls *tls);
 /// Why the connection has failed.
 const char *telpher_tls_message(const telpher_tls *tls);
+/// The number of the alert with which the peer has ended the connection (RFC 8446, 6.2); -1 if it has
+/// sent none.
+int telpher_tls_alert(const telpher_tls *tls);
 
 // MARK: Facts, after the handshake
 

@@ -48,11 +48,15 @@ extension Connection {
   ) async throws {
     var refusal: ClientError?
     for signers in try await Self.signers(proof) {
-      try await dial(address, context, hostKey, proof, signers, timeout)
+      let stream = try await dial(address, context, hostKey, proof, signers, timeout)
       do {
         _ = try await session.hello()
         return
-      } catch let error as ClientError where error.code == .notAuthenticated {
+      } catch {
+        if let refusal = Self.refusal(by: stream.peerAlert, of: address) { throw refusal }
+        guard let error = error as? ClientError, error.code == .notAuthenticated else {
+          throw error
+        }
         // The server takes none of these keys. It does not say which one it would take.
         refusal = error
       }
@@ -66,14 +70,41 @@ extension Connection {
     if let refusal, token == nil { throw refusal }
     let last = token.map(Proof.token) ?? proof
     for attempt in 1... {
-      try await dial(address, context, hostKey, last, [], timeout)
+      let stream = try await dial(address, context, hostKey, last, [], timeout)
       do {
         _ = try await session.hello()
         return
-      } catch  where session.wasRefusedByLimit && attempt < Self.attempts {
+      } catch {
+        if let refusal = Self.refusal(by: stream.peerAlert, of: address) { throw refusal }
+        guard session.wasRefusedByLimit && attempt < Self.attempts else { throw error }
         await pause(Self.firstPause << UInt64(attempt - 1))
       }
     }
+  }
+
+  /// What an alert of the server means for the user; nil if it says nothing about the client.
+  fileprivate static func refusal(by alert: TLSAlert?, of address: TLSAddress) -> ClientError? {
+    let reason: String
+    switch alert {
+    case .certificateRequired:
+      reason =
+        "it requires a client certificate: name yours with --client-cert and its private key with --client-key"
+    case .unknownAuthority:
+      reason =
+        "it does not know the authority that has signed your certificate (--client-cert): use one of an authority in the server's --client-ca file"
+    case .certificateExpired:
+      reason = "your certificate (--client-cert) has expired, or is not valid yet: get a new one"
+    case .certificateRevoked:
+      reason = "your certificate (--client-cert) was revoked: get a new one"
+    case .badCertificate:
+      reason =
+        "it can't use your certificate (--client-cert), for example because it is not one for clients"
+    case .accessDenied:
+      reason =
+        "too many connections from your address have failed to authenticate. Wait for some minutes, at most 10, and check the key, certificate or token that you use"
+    case .other, nil: return nil
+    }
+    return ClientError(.notAuthenticated, "\(address) refuses this client: \(reason)")
   }
 
   /// The keys to prove in each attempt to connect; none for another proof.
@@ -91,10 +122,11 @@ extension Connection {
   /// Connects, and begins the protocol with the proof.
   ///
   /// - Parameter signers: the keys to sign with, if that is the proof.
+  /// - Returns: the stream, which says later why the server may have ended it.
   private func dial(
     _ address: TLSAddress, _ context: TLSContext, _ hostKey: HostKeyCheck, _ proof: Proof,
     _ signers: [KeyRing.Signer], _ timeout: Duration
-  ) async throws {
+  ) async throws -> TLSStream {
     let (stream, binding) = try await greet(address, context, hostKey, timeout)
     switch proof {
     case .token(let token):
@@ -114,6 +146,7 @@ extension Connection {
         throw error
       }
     }
+    return stream
   }
 
   private func greet(
@@ -222,6 +255,7 @@ private final class TLSAttempt {
         finish(
           .failure(
             refusal
+              ?? Connection.refusal(by: stream.peerAlert, of: address)
               ?? ClientError(
                 .unreachable,
                 "connect to \(address): \(error.message); it may be no Telpher server with TLS")))

@@ -84,6 +84,8 @@ extension ServerCore {
         "refused a client",
         Refusal(
           peer: lower.peer, why: "too many of its connections have failed to authenticate"))
+      // The client can say then what is wrong. It costs no handshake.
+      TLSAlert.accessDeniedRecord.withUnsafeBytes { _ = lower.write($0, nil) }
       return lower.close()
     }
     let stream = TLSStream(over: lower, door.context, on: loop, memory: tlsMemory)

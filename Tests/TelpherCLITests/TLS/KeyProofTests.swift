@@ -56,6 +56,37 @@ struct KeyProofTests {
     }
   }
 
+  /// Whether there can be a network of its own, with an address that is not of the loopback network.
+  private static let hasNetworks =
+    geteuid() == 0
+    && system("unshare -n ip addr add 192.0.2.1/32 dev lo >/dev/null 2>&1") == 0
+
+  @Test(
+    "are told to wait if too many connections from their address have failed",
+    .enabled(if: hasNetworks, "a network namespace and ip(8) are needed"))
+  func penalty() async throws {
+    let sandbox = try Sandbox()
+    sandbox.write(
+      """
+      ip link set lo up && ip addr add 192.0.2.1/32 dev lo || exit 10
+      ssh-keygen -q -t ed25519 -N '' -f key
+      telpher serve --listen tls:192.0.2.1:7722 >listening & server=$!
+      trap 'kill $server; wait $server' EXIT
+      until grep -q 'host key' listening; do kill -0 $server || exit 11; sleep 0.01; done
+      for n in $(seq 20); do
+        telpher run --on tls://192.0.2.1 --accept-new --keep 0 --identity key -- true 2>err && exit 12
+        grep -q 'Wait for some minutes' err && exit 0
+        grep -q "none of the client's ssh keys" err || exit 13
+      done
+      exit 14
+
+      """, to: sandbox.folder + "/script")
+    let result = try await sandbox.shell(
+      "cd && unshare -n sh ./script; code=$?; cat err; exit $code")
+    #expect(result.status == 0, "\(result.text) \(result.errorText)")
+    #expect(result.text.contains("tls://192.0.2.1:7722 refuses this client"), "\(result.text)")
+  }
+
   @Test("get in with the keys of their agent, also through a kept connection, else with the token")
   func agent() async throws {
     try await Sandbox.withKeys([("one", ""), ("other", nil)], keep: "60") { sandbox, address in

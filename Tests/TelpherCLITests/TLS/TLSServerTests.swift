@@ -152,13 +152,19 @@ struct TLSServerTests {
     }
     for (certificate, reason) in [
       (nameless, "neither a URI nor a DNS name"), (expired, "expired"), (revoked, "revoked"),
-      (foreign, "unknown ca"), (nil, "token"),
+      (foreign, "does not know the authority"), (nil, "--client-cert"),
     ] {
       let result = try await run(certificate)
       #expect(result.status == 125)
       #expect(result.output.isEmpty)
       #expect(result.errorText.contains(reason), "\(result.errorText)")
     }
+    // A client with an ssh key, which this server does not take.
+    let keyed = try await sandbox.shell(
+      "ssh-keygen -q -t ed25519 -N '' -f ~/key && telpher run --on \(address) --identity ~/key --json -- true"
+    )
+    #expect(keyed.text.contains("it requires a client certificate"), "\(keyed.text)")
+    #expect(keyed.text.contains("not_authenticated"), "\(keyed.text)")
     let python = try Child(
       [
         "env", "python3", Self.programs + "tls_client.py", port, good.certificate, good.key, "sh",
