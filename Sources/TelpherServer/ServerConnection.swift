@@ -199,7 +199,9 @@ final class ServerConnection: LinkDelegate {
     let grant: Grant
     do {
       let asked = try OpenRequest.decode(request)
-      let authority = Authority(client: client, policy: server.configuration.policy)
+      let authority = Authority(
+        client: client, policy: server.configuration.policy,
+        concurrency: server.configuration.concurrency)
       let decision = Result { () throws(Rights.Refusal) in try authority.grant(asked) }
       let account = (try? decision.get())?.account
       guard audit.didStart(stream, asked, as: account, at: link.loop.now) else {

@@ -5,6 +5,18 @@ internal import TelpherTransport
 internal import TelpherWire
 
 extension ServerCore {
+  /// A limit for the commands of `owner`, whose durable jobs count.
+  func ownerLimit(_ most: Int, of owner: Identity) -> JobTable.OwnerLimit {
+    // The order matters: a job that is passed on before it is counted as live is in the first number.
+    let passed = table.passedJobs(of: owner)
+    guard case .passed(let host) = configuration.jobs else {
+      return JobTable.OwnerLimit(most: most, liveJobs: 0, passedJobs: passed)
+    }
+    // Unknown is too many.
+    return JobTable.OwnerLimit(
+      most: most, liveJobs: host.host(of: owner).liveJobs() ?? most, passedJobs: passed)
+  }
+
   /// Starts to list the commands that run on all loops; as the host of jobs, those of the jobs.
   ///
   /// - Parameters:

@@ -260,7 +260,8 @@ final class ServerCore {
       checkIdle()
     }
     let admission = table.admit(
-      job, on: loop, now: loop.now, mostOfOwner: grant.concurrency)
+      job, on: loop, now: loop.now,
+      ownerLimit: grant.concurrency.map { ownerLimit($0, of: owner) })
     switch admission {
     case .admitted: break
     case .running(let other): return .running(other.job)
@@ -271,9 +272,7 @@ final class ServerCore {
       return .refused(
         "\(configuration.maxCommands) commands are running (max_commands): try again")
     case .ownerIsFull:
-      return .refused(
-        "the server's policy lets you run \(grant.concurrency ?? 0) commands at once: try again later"
-      )
+      return .refused(RunRequest.tooMany(grant.concurrency ?? 0))
     }
     guard ServerCounters.book(counters.launchBytes, length, limit: configuration.maxLaunchBytes)
     else {

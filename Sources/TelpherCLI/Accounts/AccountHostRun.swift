@@ -114,7 +114,7 @@ struct AccountHostRun {
     configuration.files = LoadedPolicy.files(
       in: folders.compactMap { PolicyPath($0) }, home: Array(home.utf8))
     configuration.reportsWrites = true
-    if let maxCommands { configuration.maxCommands = maxCommands }
+    configuration.concurrency = maxCommands
     if let place = JobsPlace(environment: environment) {
       configuration.jobs = .passed(
         JobHostProcess(

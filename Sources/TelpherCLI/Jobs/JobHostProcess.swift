@@ -18,6 +18,12 @@ struct JobHostProcess: JobHost {
 
   func host(ofIdentity id: String) -> any JobHost { JobHostProcess(place: place.of(identity: id)) }
 
+  func liveJobs() -> Int? {
+    LiveJobs.read(in: SystemString(place.folder), lock: SystemString(place.lock))
+  }
+
+  func hasJob(_ id: String) -> Bool { access("\(place.folder)/\(id)/claim", F_OK) == 0 }
+
   func hostsOfOthers() -> [JobHostOfIdentity] {
     place.identities().map { id in
       let place = place.of(identity: id)

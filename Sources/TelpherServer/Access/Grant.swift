@@ -29,6 +29,8 @@ struct Authority: Sendable {
   let client: Client
   /// The server's policy; nil if each client may do everything.
   let policy: PolicySource?
+  /// The most commands of a client without a policy; nil for no limit.
+  var concurrency: Int?
 
   /// What is done for a request.
   ///
@@ -36,7 +38,8 @@ struct Authority: Sendable {
   func grant(_ asked: OpenRequest) throws(Rights.Refusal) -> Grant {
     let request = try client.rights.admit(asked)
     guard let loaded = policy?.current else {
-      return Grant(request: request, reachesAllJobs: client.identity == .owner)
+      return Grant(
+        request: request, concurrency: concurrency, reachesAllJobs: client.identity == .owner)
     }
     let subject = PolicySubject(client)
     guard let question = try PolicyRequest(request) else {
@@ -120,12 +123,6 @@ extension RunRequest {
         )
       }
       run.deadlineMS = deadlineMS ?? longest
-    }
-    guard rule.concurrency == nil || !isDurable else {
-      throw Rights.Refusal(
-        message:
-          "the server's policy does not allow this: the number of your commands is limited, so you can't start durable jobs"
-      )
     }
     if let directory = rule.directory { run.cwd = ByteText(directory) }
     for (name, value) in rule.environment {

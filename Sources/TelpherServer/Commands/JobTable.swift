@@ -58,6 +58,16 @@ final class JobTable: Sendable {
     }
   }
 
+  /// A limit for the commands of one owner.
+  struct OwnerLimit {
+    /// The most commands and durable jobs at once.
+    let most: Int
+    /// Its durable jobs that run.
+    let liveJobs: Int
+    /// Those that were on their way to the job host before `liveJobs` was read.
+    let passedJobs: Int
+  }
+
   private enum Entry {
     /// Next: finished, or no entry if the job has no name or did not start.
     case running(Running)
@@ -81,6 +91,9 @@ final class JobTable: Sendable {
     /// The number of running jobs of each loop, and of all loops.
     var running: [ObjectIdentifier: Int] = [:]
     var totalRunning = 0
+    /// The durable jobs of each owner that are on their way to the job host, which may not count them
+    /// yet.
+    var passed: [Identity: Int] = [:]
 
     mutating func add(_ new: Running, under key: Key) {
       entries[key] = .running(new)
@@ -94,6 +107,13 @@ final class JobTable: Sendable {
         guard key.owner == owner, case .running = entry else { return false }
         return true
       }
+    }
+
+    /// Whether `owner` has as many commands and durable jobs as it may. A job may be counted twice for a
+    /// moment, but none is missed.
+    func isFull(_ owner: Identity, _ limit: OwnerLimit) -> Bool {
+      let durable = limit.liveJobs + max(limit.passedJobs, passed[owner] ?? 0)
+      return running(of: owner) + durable >= limit.most
     }
 
     mutating func removeRunning(_ key: Key) {
@@ -190,9 +210,9 @@ final class JobTable: Sendable {
   /// - Parameters:
   ///   - loop: the loop of the job and of the caller.
   ///   - now: the loop's time.
-  ///   - mostOfOwner: the most jobs of its owner at once; nil for no limit.
+  ///   - ownerLimit: the limit of its owner; nil for none.
   func admit(
-    _ job: CommandJob, on loop: any EventLoop, now: UInt64, mostOfOwner: Int? = nil
+    _ job: CommandJob, on loop: any EventLoop, now: UInt64, ownerLimit: OwnerLimit? = nil
   ) -> Admission {
     let new = Running(job: job, view: job.view, home: loop)
     let key = Key(job)
@@ -206,9 +226,34 @@ final class JobTable: Sendable {
       case nil: break
       }
       guard state.totalRunning < maxRunning else { return .full }
-      if let mostOfOwner, state.running(of: key.owner) >= mostOfOwner { return .ownerIsFull }
+      if let ownerLimit, state.isFull(key.owner, ownerLimit) { return .ownerIsFull }
       state.add(new, under: key)
       return .admitted
+    }
+  }
+
+  /// The durable jobs of `owner` that are on their way to the job host.
+  func passedJobs(of owner: Identity) -> Int { state.withLock { $0.passed[owner] ?? 0 } }
+
+  /// Counts a durable job that is passed on to the job host, until `didPassJob`.
+  ///
+  /// - Returns: how many commands of its owner run here; nil if the owner has as many commands and jobs
+  ///   as it may, and the job is not counted.
+  func passJob(of owner: Identity, _ limit: OwnerLimit) -> Int? {
+    state.withLock { state in
+      guard !state.isFull(owner, limit) else { return nil }
+      state.passed[owner, default: 0] += 1
+      return state.running(of: owner)
+    }
+  }
+
+  /// The job host counts the job, or has refused it.
+  func didPassJob(of owner: Identity) {
+    state.withLock { state in
+      guard let count = state.passed[owner], count > 0 else {
+        preconditionFailure("each job is passed on once")
+      }
+      state.passed[owner] = count > 1 ? count - 1 : nil
     }
   }
 

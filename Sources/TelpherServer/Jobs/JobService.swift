@@ -20,6 +20,14 @@ package protocol JobHost: StreamHost {
   /// The process that keeps the jobs of the identity with this `folderName`.
   func host(ofIdentity id: String) -> any JobHost
 
+  /// The number of its jobs that run. Reads a small file.
+  ///
+  /// - Returns: nil if that is not known.
+  func liveJobs() -> Int?
+
+  /// Whether it keeps a job with this id, which may have ended. Looks for a folder on the disk.
+  func hasJob(_ id: String) -> Bool
+
   /// The processes that seem to keep jobs of identities other than the owner. Blocks on the disk.
   func hostsOfOthers() -> [JobHostOfIdentity]
 }

@@ -87,16 +87,28 @@ extension ServerConnection {
     noInput: Bool
   ) {
     var request = request
+    var reservation: JobReservation?
     if case .run(let run) = request {
       do throws(LimitPolicy.Refusal) {
         let limits = try server.limits(of: run, under: grant.limits)
+        var concurrency: RunRequest.Concurrency?
+        // A request for a job that is there only returns to it.
+        if let most = grant.concurrency, let job = run.job, !host.hasJob(job) {
+          let limit = server.ownerLimit(most, of: client.identity)
+          reservation = JobReservation(
+            server.table, of: client.identity, limit, on: link.loop)
+          guard let reservation else { return refuse(stream, RunRequest.tooMany(most)) }
+          concurrency = RunRequest.Concurrency(most: most, others: reservation.others)
+        }
         request = .run(
-          run.forJobHost(environment: server.environment, limits: limits))
+          run.forJobHost(
+            environment: server.environment, limits: limits, concurrency: concurrency))
       } catch {
         return refuse(stream, error.message)
       }
     }
-    pass(request, to: host, on: stream, noInput: noInput, withoutHost: nil)
+    pass(
+      request, to: host, on: stream, noInput: noInput, withoutHost: nil, reservation: reservation)
   }
 
   /// Passes a stream on to a process.
@@ -104,15 +116,17 @@ extension ServerConnection {
   /// - Parameters:
   ///   - result: the result if no host listens; nil if one is started then.
   ///   - writes: what happens with the paths that the process reports.
+  ///   - reservation: counts a durable job until the process has answered.
   func pass(
     _ request: OpenRequest, to host: any StreamHost, on stream: StreamID, noInput: Bool,
-    withoutHost result: CloseResult?, writes: PassedStream.Writes? = nil
+    withoutHost result: CloseResult?, writes: PassedStream.Writes? = nil,
+    reservation: JobReservation? = nil
   ) {
     do throws(WireError) {
       let passage = passage(to: host)
       let passed = PassedStream(
         try request.encoded(), noInput: noInput, on: stream, of: self, through: passage,
-        withoutHost: result, writes: writes)
+        withoutHost: result, writes: writes, reservation: reservation)
       add(passed, to: stream)
       passage.open(passed)
     } catch {

@@ -46,6 +46,19 @@ package struct RunRequest: Sendable, Equatable, Codable {
   /// From a server to its job host: the digest of the client's request, which a repeated request
   /// must have too. The request itself differs: the server has filled in what belongs to it.
   package var claim: String?
+  /// From a server to its job host: how many commands the client may have at once.
+  package var concurrency: Concurrency?
+
+  /// A limit for the commands of one client.
+  package struct Concurrency: Sendable, Equatable, Codable {
+    /// The most commands and durable jobs at once.
+    package var most: Int
+    /// How many of them are commands of the server, which run now.
+    package var others: Int
+
+    /// A limit.
+    package init(most: Int, others: Int) { (self.most, self.others) = (most, others) }
+  }
 
   /// The journal of a durable job.
   package struct Journal: Sendable, Equatable, Codable {
@@ -131,7 +144,7 @@ package struct RunRequest: Sendable, Equatable, Codable {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case argv, shell, login, cwd, env, merge, terminal, limits, job
-    case detach, journal, name, claim
+    case detach, journal, name, claim, concurrency
     case cleanEnv = "clean_env"
     case deadlineMS = "deadline_ms"
     case graceMS = "grace_ms"
@@ -167,6 +180,9 @@ package struct RunRequest: Sendable, Equatable, Codable {
     try checkTime("deadline_ms", deadlineMS, least: 0)
     try checkTime("grace_ms", graceMS, least: 0)
     try checkTime("drain_ms", drainMS, least: -1)
+    if let concurrency, concurrency.most < 0 || concurrency.others < 0 {
+      throw refuse("'concurrency' has a negative number")
+    }
     if let name = limits?.keys.first(where: { !Self.limitNames.contains($0) }) {
       throw refuse("there is no limit '\(name)'")
     }

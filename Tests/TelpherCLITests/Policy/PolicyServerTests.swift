@@ -151,13 +151,85 @@ import Testing
       await first.write("x\n")
       #expect(await first.line() == "x")
       let second = try await telpher(["run", "--", "true"])
-      #expect(second.errorText.contains("lets you run 1 commands at once"))
+      #expect(second.errorText.contains(Self.tooMany(1)))
       let durable = try await telpher(["run", "--detach", "--", "true"])
-      #expect(durable.errorText.contains("you can't start durable jobs"))
+      #expect(durable.errorText.contains(Self.tooMany(1)), "\(durable.errorText)")
       first.closeInput()
       #expect(await first.finish().status == 0)
       #expect(try await telpher(["run", "--", "true"]).status == 0)
     }
+  }
+
+  private static func tooMany(_ most: Int) -> String {
+    "lets you run \(most) commands and durable jobs at once"
+  }
+
+  @Test func `Durable jobs count as long as they run, also for the next server`() async throws {
+    let rule = "commands: any, limits: {concurrency: 2}"
+    var jobs: [String] = []
+    try await withServer(rule) {
+      for name in ["a", "b"] {
+        let job = try await telpher(["run", "--detach", "--name", name, "--", "sleep", "1000"])
+        #expect(job.status == 0, "\(job.errorText)")
+        jobs.append(job.text)
+      }
+    }
+    try await withServer(rule) {
+      for arguments in [
+        ["run", "--", "true"], ["run", "--detach", "--", "true"],
+        ["run", "--reconnect", "--", "true"],
+      ] {
+        let refused = try await telpher(arguments)
+        #expect(refused.status == 125)
+        #expect(refused.errorText.contains(Self.tooMany(2)), "\(refused.errorText)")
+      }
+      #expect(try await telpher(["kill", "a"]).status == 0)
+      #expect(try await telpher(["wait", "a"]).status != 0)
+      // Now one place is free: for a command, and then for a job.
+      #expect(try await telpher(["run", "--", "echo", "free"]).text == "free\n")
+      for _ in 0..<3 {
+        #expect(try await telpher(["run", "--reconnect", "--", "echo", "job"]).text == "job\n")
+      }
+      let command = try sandbox.start(
+        ["run", "--on", "unix:\(sandbox.socket)", "-i", "--", "cat"], input: .pipe)
+      await command.write("x\n")
+      #expect(await command.line() == "x")
+      let job = try await telpher(["run", "--detach", "--", "true"])
+      #expect(job.errorText.contains(Self.tooMany(2)), "\(job.errorText)")
+      command.closeInput()
+      #expect(await command.finish().status == 0)
+    }
+    // A job whose host was killed does not run, and so does not count.
+    try await sandbox.endJobHost(by: SIGKILL)
+    try await withServer(rule) {
+      let free = try await telpher(["run", "--", "echo", "free"])
+      #expect(free.text == "free\n", "\(free.errorText)")
+    }
+    try await sandbox.endJobHost(by: SIGTERM)
+  }
+
+  @Test func `Of many requests at once no more get in than the policy allows`() async throws {
+    try await withServer("commands: any, limits: {concurrency: 3}") {
+      let script = """
+        for n in $(seq 8); do
+          telpher run --on unix:\(sandbox.socket) --detach -- sleep 1000 >>started 2>>refused &
+          telpher run --on unix:\(sandbox.socket) -- sleep 1000 2>>refused & echo $! >>clients
+        done
+        i=0
+        until [ $(($(wc -l <refused) + $(telpher ps --on unix:\(sandbox.socket) | grep -c 'sleep 1000'))) -ge 16 ]
+        do i=$((i + 1)); [ $i -lt 600 ] || exit 10; sleep 0.05; done
+        telpher ps --on unix:\(sandbox.socket) | grep -c 'sleep 1000'
+        kill $(cat clients) 2>/dev/null; wait
+        """
+      let result = try await sandbox.shell("cd; touch refused started; \(script)")
+      #expect(result.status == 0, "\(result.errorText)")
+      #expect(
+        (1...3).contains(Int(result.text.split(separator: "\n").first ?? "") ?? 0), "\(result.text)"
+      )
+      let reasons = try await sandbox.shell("cd; grep -vc 'at once: try again later' refused")
+      #expect(reasons.text == "0\n")
+    }
+    try await sandbox.endJobHost(by: SIGTERM)
   }
 
   @Test func `SIGHUP reads the policy again, and a mistake keeps the old one`() async throws {

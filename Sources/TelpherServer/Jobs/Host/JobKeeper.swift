@@ -192,6 +192,10 @@ final class JobKeeper {
           .refused,
           "the job \(other) has the name '\(name)'; forget that job, or choose another name")
       }
+      if let limit = request.concurrency, folder.live.current >= limit.most - limit.others {
+        throw Refusal(.refused, RunRequest.tooMany(limit.most))
+      }
+      folder.live.didBegin()
       job = KeptJob(
         claim, on: loop, didEnd: { [unowned self] in didEnd($0, with: $1) },
         isUnneeded: { [unowned self] in removeUnneeded($0) })
@@ -360,7 +364,10 @@ final class JobKeeper {
   }
 
   private func didEnd(_ job: KeptJob, with result: CloseResult) {
-    guard !job.isGone else { return drop(job) }
+    guard !job.isGone else {
+      folder.live.didEnd()
+      return drop(job)
+    }
     let (folder, id) = (folder, job.id)
     workers.perform {
       Result { () throws(JobsFolder.Failure) in try folder.record(result, of: id) }
@@ -369,6 +376,8 @@ final class JobKeeper {
         server.log(
           "the result of a job is not on disk", ["job": "\(id)", "why": "\(failure.message)"])
       }
+      // Before a client learns of the end and starts the next one.
+      folder.live.didEnd()
       job.didRecord(result)
       removeSurplus()
       server.checkIdle()

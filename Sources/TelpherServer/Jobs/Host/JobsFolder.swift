@@ -15,6 +15,8 @@ package struct JobsFolder: Sendable {
   package let path: SystemString
   /// The total of all journals.
   let budget: JournalBudget
+  /// The number of jobs that run.
+  let live: LiveJobs
 
   /// A failure, with a message for the user.
   package struct Failure: Error {
@@ -37,6 +39,11 @@ package struct JobsFolder: Sendable {
       budget = try JournalBudget(jobs: path)
     } catch {
       throw Failure(error.message)
+    }
+    do throws(ErrorNumber) {
+      live = try LiveJobs(in: path)
+    } catch {
+      throw Failure("cannot write the number of running jobs in '\(path)'", errno: error.value)
     }
   }
 

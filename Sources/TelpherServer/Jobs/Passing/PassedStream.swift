@@ -43,15 +43,20 @@ final class PassedStream: StreamWork, HostStream {
   private var up: [Channel: ChannelPasser] = [:]
   private var down: [Channel: ChannelPasser] = [:]
   private var writes: Writes?
+  /// Counts a durable job until the host has answered.
+  private var reservation: JobReservation?
 
   /// - Parameters:
   ///   - withoutHost: the result if no host listens; nil if one is started then.
   ///   - writes: what happens with the paths that the host reports; nil if it reports none.
+  ///   - reservation: counts a durable job until the host has answered.
   init(
     _ request: [UInt8], noInput: Bool, on near: StreamID, of connection: ServerConnection,
-    through passage: JobPassage, withoutHost: CloseResult?, writes: Writes? = nil
+    through passage: JobPassage, withoutHost: CloseResult?, writes: Writes? = nil,
+    reservation: JobReservation? = nil
   ) {
     self.writes = writes
+    self.reservation = reservation
     self.request = request
     self.noInput = noInput
     self.withoutHost = withoutHost
@@ -108,6 +113,8 @@ final class PassedStream: StreamWork, HostStream {
   }
 
   func streamDidEnd(_ reason: StreamEnd) {
+    reservation?.releaseLater()
+    reservation = nil
     switch state {
     case .open(let far, let host):
       // A durable job continues in both cases.
@@ -146,11 +153,19 @@ final class PassedStream: StreamWork, HostStream {
   func refuse(_ reason: String) { finish(CloseResult(.refused, message: reason)) }
 
   func finish(_ result: CloseResult) {
+    hostDidAnswer()
     guard isOpen else { return }
     end(.close(result))
   }
 
+  /// The host knows the job now, or never will.
+  private func hostDidAnswer() {
+    reservation?.release()
+    reservation = nil
+  }
+
   func receiveFromHost(_ chunk: Chunk, _ channel: Channel) {
+    hostDidAnswer()
     guard writes != nil, channel == WriteReport.channel else {
       downward(channel)?.receive(chunk)
       return
@@ -180,10 +195,12 @@ final class PassedStream: StreamWork, HostStream {
   }
 
   func receiveControlFromHost(_ message: [UInt8]) {
+    hostDidAnswer()
     connection?.link.control(near, encoded: message)
   }
 
   func hostDidEnd(_ ending: HostEnding) {
+    hostDidAnswer()
     guard case .open(let far, _) = state else { return }
     state = .draining(far, ending)
     up.values.forEach { $0.drop() }

@@ -14,16 +14,23 @@ extension RunRequest {
       && (reference.utf8.count >= shortestBeginning || Int(reference) == nil)
   }
 
+  /// The message for a client that has as many commands as it may.
+  static func tooMany(_ most: Int) -> String {
+    "the server's policy lets you run \(most) commands and durable jobs at once: try again later"
+  }
+
   /// The request for the job host, with what belongs to this server: the environment that its
   /// commands start with, and its working directory. The host has neither.
   ///
   /// - Parameters:
   ///   - initial: the environment that this server's commands start with.
   ///   - limits: the limits that this server grants.
+  ///   - concurrency: how many commands the client may have at once.
   func forJobHost(
-    environment initial: LaunchEnvironment, limits: [ResourceLimit]
+    environment initial: LaunchEnvironment, limits: [ResourceLimit], concurrency: Concurrency?
   ) -> RunRequest {
     var request = self
+    request.concurrency = concurrency
     request.claim = JobClaim.digest(of: self)
     var variables: [ExactText: ByteText?] = [:]
     for (name, value) in environment(from: initial).variables {
