@@ -106,14 +106,10 @@ final class ServerConnection: LinkDelegate {
     link.askToLeave(reason: "the server was replaced: connect again for further work")
   }
 
-  /// How long a connection to a replaced server may be idle, in nanoseconds. Some clients keep one
-  /// for ever; this server's process would never end.
-  private static let longestIdle: UInt64 = 60_000_000_000
-
   /// Ends the connection to a replaced server if the client has not used it for some time.
   func endIfIdle() {
     guard state.hasOpened, streams.isEmpty, endingCount == 0,
-      link.loop.now - lastUsed >= Self.longestIdle
+      link.loop.now - lastUsed >= server.configuration.idleAfterReplacement
     else { return }
     link.goAway(.shuttingDown, reason: "the server was replaced: connect again")
     link.finish()

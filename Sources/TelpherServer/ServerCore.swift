@@ -335,8 +335,7 @@ final class ServerCore {
   }
 
   private func endIdleConnections() {
-    // Every 10 s.
-    leaveTimer = loop.schedule(after: 10_000_000_000) { [unowned self] in
+    leaveTimer = loop.schedule(after: configuration.idleAfterReplacement / 6) { [unowned self] in
       connections.values.forEach { $0.endIfIdle() }
       endIdleConnections()
     }

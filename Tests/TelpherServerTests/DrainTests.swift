@@ -24,6 +24,26 @@ import Testing
     }
   }
 
+  @Test func aReplacedServerEndsIdleConnectionsAndNoOthers() async throws {
+    try await Fixture.inMemory(configure: { $0.idleAfterReplacement = 60_000_000 }) { fixture in
+      let puppet = fixture.puppet()
+      let (idle, busy) = (try await fixture.client(), try await fixture.client())
+      await busy.send(TelpherServerTests.puppet())
+      await puppet.started()
+      await fixture.server.handOver()
+      // First each client is asked to leave when it can; one that stays idle is sent away.
+      try await idle.frame(10)
+      try await idle.frame(10)
+      try await idle.end()
+      #expect(await !busy.hasEnded)
+      #expect(await puppet.isRunning)
+      await puppet.exit(5)
+      #expect(try await busy.result(1).contains(#""code":5"#))
+      try await busy.end()
+      await fixture.server.idle()
+    }
+  }
+
   @Test func theDrainLimitEndsACommandWhoseClientNeverReads() async throws {
     try await Fixture.inMemory(configure: { $0.drainLimit = 1_000_000 }) { fixture in
       let client = try await fixture.client(#"{"version":1,"window":10}"#)

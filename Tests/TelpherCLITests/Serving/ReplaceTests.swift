@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TelpherTestSupport
 import Testing
 
 /// `serve --replace` and SIGUSR2: a new process takes the place of a running server.
@@ -143,6 +144,60 @@ struct ReplaceTests {
     let result = await (try sandbox.start(["serve", "--replace"] + options)).finish()
     #expect(result.status != 0)
     #expect(result.errorText.contains("--replace"))
+  }
+
+  /// A process of its own namespace of process ids, whose first process the server is.
+  private static let canBeInit =
+    geteuid() == 0 && system("unshare --fork --pid true 2>/dev/null") == 0
+
+  @Test(.enabled(if: canBeInit, "a namespace of process ids is needed"))
+  func processOneSaysWhyItCannotBeReplaced() async throws {
+    let log = sandbox.folder + "/log"
+    // SIGKILL is the only signal that ends it from outside for sure: the kernel protects process 1.
+    let init1 = try Child(
+      [
+        "/bin/sh", "-c",
+        "exec unshare --fork --pid --kill-child=KILL '\(Sandbox.program)' serve 2>'\(log)'",
+      ], environment: sandbox.environment)
+    #expect(await init1.line() == "listening on unix:\(sandbox.socket)")
+    let refused = try await sandbox.telpher("serve", "--replace")
+    #expect(refused.status == 125)
+    #expect(refused.errorText.contains("it is process 1"), "\(refused.errorText)")
+    #expect(refused.errorText.contains("under an init"), "\(refused.errorText)")
+    // It goes on.
+    #expect(try await sandbox.telpher("run", "--", "echo", "here").text == "here\n")
+    // The command sees its parent as process 1, and so sends it the signal.
+    #expect(try await sandbox.telpher("run", "--", "sh", "-c", "kill -USR2 $PPID").status == 0)
+    try await eventually("the reason is logged") {
+      try await sandbox.shell("cat '\(log)'").text.contains("no process can be started to replace")
+    }
+    #expect(try await sandbox.shell("cat '\(log)'").text.contains("it is process 1"))
+    #expect(try await sandbox.telpher("run", "--", "echo", "here").text == "here\n")
+    init1.signal(SIGKILL)
+    _ = await init1.wait()
+  }
+
+  @Test func theOtherBackendSaysThatItCannotReplace() async throws {
+    let program = SystemBackend.nio.program
+    let refused = await
+      (try Child(
+        [program, "serve", "--replace"], environment: sandbox.environment)).finish()
+    #expect(refused.status == 125)
+    #expect(refused.errorText.contains("no server can be replaced"), "\(refused.errorText)")
+    #expect(refused.errorText.contains("telpher-nio"), "\(refused.errorText)")
+    // Nor can it be replaced itself.
+    let log = sandbox.folder + "/log"
+    let server = try Child(
+      ["/bin/sh", "-c", "exec '\(program)' serve 2>'\(log)'"], environment: sandbox.environment)
+    #expect(await server.line() == "listening on unix:\(sandbox.socket)")
+    server.signal(SIGUSR2)
+    try await eventually("the reason is logged") {
+      try await sandbox.shell("cat '\(log)'").text.contains("this server can't be replaced")
+    }
+    #expect(try await sandbox.telpher("run", "--", "echo", "here").text == "here\n")
+    let replacing = try await sandbox.telpher("serve", "--replace")
+    #expect(replacing.status == 125, "\(replacing.errorText)")
+    await end(server)
   }
 
   @Test func theServiceManagerLearnsTheNewProcess() async throws {
