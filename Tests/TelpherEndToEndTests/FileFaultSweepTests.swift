@@ -49,20 +49,42 @@ struct FileFaultSweepTests {
   func aFailureOfAnyCallOfAReceiverIsReported(
     _ backend: SystemBackend, _ transfer: FaultSubject.Transfer
   ) async throws {
+    try await Self.sweepAll(backend, transfer, Self.faults, usesTLS: false)
+  }
+
+  /// The calls of the sample over TLS: not those that read files, since a connection with TLS needs the
+  /// files of its keys.
+  private static let sampled: Set = [
+    "pwrite64", "ftruncate", "fsync", "renameat2", "linkat", "symlinkat", "mkdirat", "fchmod",
+    "utimensat",
+  ]
+
+  @Test(arguments: [FaultSubject.Transfer.putTree, .getTree])
+  func aFailureIsReportedOverTLSToo(_ transfer: FaultSubject.Transfer) async throws {
+    try await Self.sweepAll(
+      .uv, transfer, Self.faults.filter { Self.sampled.contains($0.call) }, usesTLS: true)
+  }
+
+  private static func sweepAll(
+    _ backend: SystemBackend, _ transfer: FaultSubject.Transfer,
+    _ faults: [(call: String, errors: [Int32])], usesTLS: Bool
+  ) async throws {
     try await FileServer.with { files in
       let subject = FaultSubject(transfer: transfer, files: files)
       try subject.makeSource()
       let control = files.folder + "/control"
       let wrapper = transfer.isPut ? [String(FaultInjector.program), control, "--"] : []
-      try await files.serve(backend, wrapper: wrapper) { _ in
+      try await files.serve(backend, wrapper: wrapper, usesTLS: usesTLS) { _, server in
         let injector = transfer.isPut ? try await FaultInjector(at: control) : nil
         var runs = 0
-        for (call, errors) in Self.faults {
+        for (call, errors) in faults {
           for error in Scale.pick(fast: Array(errors.prefix(1)), full: errors) {
-            runs += try Self.sweep(subject, backend, injector, call, error)
+            runs += try Self.sweep(subject, backend, server, injector, call, error)
           }
         }
-        print("\(runs) faults of a receiver: \(transfer.rawValue) on \(backend.rawValue)")
+        print(
+          "\(runs) faults of a receiver: \(transfer.rawValue) on \(backend.rawValue)\(usesTLS ? " over TLS" : "")"
+        )
         #expect(runs > 10)
       }
     }
@@ -71,8 +93,8 @@ struct FileFaultSweepTests {
   /// Makes each call of one kind fail in a separate transfer; returns the number of calls that
   /// failed.
   private static func sweep(
-    _ subject: FaultSubject, _ backend: SystemBackend, _ injector: FaultInjector?, _ call: String,
-    _ error: Int32
+    _ subject: FaultSubject, _ backend: SystemBackend, _ server: [String],
+    _ injector: FaultInjector?, _ call: String, _ error: Int32
   ) throws -> Int {
     for turn in 1...mostTurns {
       let what =
@@ -84,12 +106,12 @@ struct FileFaultSweepTests {
       let count: Int
       if let injector {
         try injector.arm(call, error, turn)
-        run = try self.run(subject, backend)
+        run = try self.run(subject, backend, server)
         count = try injector.stop()
       } else {
         let report = subject.files.folder + "/report"
         run = try self.run(
-          subject, backend,
+          subject, backend, server,
           through: [String(FaultInjector.program), "-", call, "\(error)", "\(turn)", report, "--"])
         count = try #require(
           Int(String(decoding: subject.files.read(report) ?? [], as: UTF8.self).dropLast()))
@@ -107,7 +129,7 @@ struct FileFaultSweepTests {
         #expect(isNamed, "\(what): no path in '\(run.message)'")
       }
       // The fault must not leave anything that makes the next transfer fail.
-      let next = try self.run(subject, backend)
+      let next = try self.run(subject, backend, server)
       let isSameNow = try subject.check(before: [:], mayLeavePartials: call == "unlinkat", what)
       #expect(next.status == 0 && isSameNow, "the transfer after \(what): \(next)")
       if count < turn {
@@ -120,8 +142,11 @@ struct FileFaultSweepTests {
   }
 
   /// Runs the program; returns its status and the text of its standard error.
+  ///
+  /// - Parameter server: the options that name the server.
   private static func run(
-    _ subject: FaultSubject, _ backend: SystemBackend, through wrapper: [String] = []
+    _ subject: FaultSubject, _ backend: SystemBackend, _ server: [String],
+    through wrapper: [String] = []
   ) throws -> (status: Int32, message: String) {
     let (files, transfer) = (subject.files, subject.transfer)
     let errors = files.folder + "/errors"
@@ -139,7 +164,7 @@ struct FileFaultSweepTests {
         "/bin/sh", "-c",
         "exec timeout 120 \"$@\" 2>\(errors) <\(transfer == .putStream ? here : "/dev/null")", "sh",
       ]
-        + wrapper + [backend.program, arguments[0], "--on", "unix:\(files.folder)/socket"]
+        + wrapper + [backend.program, arguments[0]] + server
         + arguments.dropFirst(),
       environment: ["PATH=/usr/bin:/bin", "HOME=\(files.folder)"])
     let message = String(decoding: files.read(errors) ?? [], as: UTF8.self)

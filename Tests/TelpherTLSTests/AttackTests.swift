@@ -107,4 +107,53 @@ struct AttackTests {
       #expect(outcome.isNoticed, "offset \(offset)")
     }
   }
+
+  /// Bytes that are not encrypted.
+  enum Stray: CaseIterable, Sendable {
+    /// The first record of the client again.
+    case clientHello
+    /// The beginning of the protocol without TLS.
+    case text
+    /// A record with data that was not encrypted.
+    case data
+    /// An alert that says that the peer ends its side in order.
+    case closeNotify
+    /// A record that asks for a new key.
+    case keyUpdate
+    /// A change of the cipher, which only a handshake may have.
+    case cipherChange
+
+    /// The bytes.
+    ///
+    /// - Parameter sent: what the client has sent.
+    func bytes(_ sent: [UInt8]) -> [UInt8] {
+      switch self {
+      case .clientHello: Array(sent.prefix(5 + (Int(sent[3]) << 8 | Int(sent[4]))))
+      case .text: Array("TELPHER1 without any encryption".utf8)
+      case .data: [23, 3, 3, 0, 32] + [UInt8](repeating: 65, count: 32)
+      case .closeNotify: [21, 3, 3, 0, 2, 1, 0]
+      case .keyUpdate: [22, 3, 3, 0, 5, 24, 0, 0, 1, 1]
+      case .cipherChange: [20, 3, 3, 0, 1, 1]
+      }
+    }
+  }
+
+  @Test(
+    "takes nothing that is not encrypted once its handshake is complete", arguments: directions,
+    Stray.allCases)
+  func unencrypted(toServer: Bool, stray: Stray) async throws {
+    try await TLSStage.with { stage in
+      await stage.shakeHands()
+      let (from, to) = toServer ? (stage.client, stage.server) : (stage.server, stage.client)
+      let sent = stage.server.lower.recorded
+      #expect(sent[0] == 22)
+      _ = stray.bytes(sent).withUnsafeBytes { from.lower.write($0, nil) }
+      // What follows in order is not taken either.
+      _ = Self.request.withUnsafeBytes { from.stream.write($0, nil) }
+      to.stream.resumeReading()
+      await to.until { $0.end != nil }
+      #expect(!to.hasEndedInOrder)
+      #expect(to.received.isEmpty)
+    }
+  }
 }

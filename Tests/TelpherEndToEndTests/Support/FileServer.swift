@@ -26,16 +26,32 @@ struct FileServer {
   /// The path of strace(1), which injects the faults.
   static let hasTracer = access("/usr/bin/strace", X_OK) == 0
 
+  /// The options of a client that reaches a server with TLS.
+  ///
+  /// - Parameter lines: what the server has printed.
+  private func tlsOptions(_ lines: [String]) throws -> [String] {
+    let address = try #require(lines.first { $0.hasPrefix("listening on tls:") })
+    let key = try #require(lines.first { $0.hasPrefix("host key ") })
+    return [
+      "--on", "tls://" + address.dropFirst("listening on tls:".count),
+      "--host-key", String(key.split(separator: " ")[2]), "--token-file", folder + "/token",
+      "--keep", "0",
+    ]
+  }
+
   /// Starts a server, runs `body` with it, and ends it if it has not ended before.
   ///
   /// - Parameters:
   ///   - faults: the faults that strace(1) injects, for example `pwrite64:signal=SIGKILL:when=2`.
   ///   - wrapper: a program with arguments that runs the server with other limits.
+  ///   - usesTLS: whether it listens with TLS too.
+  ///   - body: gets a connection over the Unix socket, and the options of a client to reach the server,
+  ///     with TLS if it listens with it.
   /// - Returns: whether the server still ran after `body`.
   @discardableResult
   func serve(
     _ backend: SystemBackend = .uv, faults: [String] = [], wrapper: [String] = [],
-    _ body: (Connection) async throws -> Void
+    usesTLS: Bool = false, _ body: (Connection, [String]) async throws -> Void
   ) async throws -> Bool {
     let socket = folder + "/socket"
     unlink(socket)
@@ -44,6 +60,12 @@ struct FileServer {
       "--log-level",
       "critical",
     ]
+    if usesTLS {
+      arguments += [
+        "--listen", "tls:127.0.0.1:0", "--host-key-file", folder + "/host_key", "--token-file",
+        folder + "/token", "--authorized-keys", "none",
+      ]
+    }
     if !faults.isEmpty {
       let calls = faults.map { String($0.prefix { $0 != ":" }) }.joined(separator: ",")
       arguments =
@@ -51,12 +73,14 @@ struct FileServer {
         + faults.flatMap { ["-e", "inject=\($0)"] } + arguments
     }
     let program = try LocalProgram(wrapper + arguments)
-    _ = try await program.line()
+    var lines: [String] = []
+    for _ in 0..<(usesTLS ? 3 : 1) { lines.append(try await program.line()) }
+    let options = usesTLS ? try tlsOptions(lines) : ["--on", "unix:\(socket)"]
     let loop = try SystemBackend.uv.makeLoop()
     let result: Result<Void, any Error>
     do {
       let connection = try await Connection.connect(to: .socket(.unix(path: socket)), on: loop)
-      try await body(connection)
+      try await body(connection, options)
       await connection.close()
       result = .success(())
     } catch {
@@ -71,6 +95,17 @@ struct FileServer {
     }
     try result.get()
     return isAlive
+  }
+
+  /// The same without TLS.
+  @discardableResult
+  func serve(
+    _ backend: SystemBackend = .uv, faults: [String] = [], wrapper: [String] = [],
+    _ body: (Connection) async throws -> Void
+  ) async throws -> Bool {
+    try await serve(backend, faults: faults, wrapper: wrapper) { connection, _ in
+      try await body(connection)
+    }
   }
 
   /// The names in the root, including partial files.
