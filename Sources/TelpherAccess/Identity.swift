@@ -13,11 +13,13 @@ package struct Identity: Sendable, Hashable {
     case key
     /// By a certificate and its private key.
     case certificate
+    /// By the kernel: another user of the machine.
+    case user
   }
 
   /// How it was proved.
   package let proof: Proof
-  /// Its name: the fingerprint of its key, or a name in its certificate. Empty for the owner.
+  /// Its name: the fingerprint of its key, a name in its certificate, or `uid:NUMBER`. Empty for the owner.
   package let name: String
 
   private init(_ proof: Proof, _ name: String) { (self.proof, self.name) = (proof, name) }
@@ -30,6 +32,12 @@ package struct Identity: Sendable, Hashable {
 
   /// The holder of a certificate, by a name in it.
   package static func certificate(_ name: String) -> Identity { Identity(.certificate, name) }
+
+  /// Another user of the machine.
+  package static func user(_ uid: UInt32) -> Identity { Identity(.user, "uid:\(uid)") }
+
+  /// The id of another user of the machine; nil for another identity.
+  package var uid: UInt32? { proof == .user ? UInt32(name.dropFirst("uid:".count)) : nil }
 }
 
 extension Identity {

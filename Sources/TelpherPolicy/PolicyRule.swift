@@ -78,6 +78,21 @@ package struct PolicyRule: Sendable, Equatable {
 }
 
 extension PolicyRule {
+  /// Whether it names this subject, not only all clients.
+  package func names(_ subject: PolicySubject) -> Bool {
+    identities.contains { $0 != .any && subject.isNamed(by: $0) }
+  }
+
+  /// Whether it names users of the machine.
+  package var namesUsers: Bool {
+    identities.contains { identity in
+      switch identity {
+      case .user, .uid: true
+      case .any, .owner, .key, .certificate: false
+      }
+    }
+  }
+
   /// Whether the rule is for `subject`.
   func isFor(_ subject: PolicySubject) -> Bool {
     guard identities.contains(where: { subject.isNamed(by: $0) }) else { return false }
@@ -86,7 +101,7 @@ extension PolicyRule {
     case .key(_, nil): return true
     // The user chooses the keys in this file, so they may do nothing but as this user.
     case .key: return runsAs == .fromKey
-    case .owner, .certificate: return runsAs != .fromKey
+    case .owner, .certificate, .user: return runsAs != .fromKey
     }
   }
 

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Glibc
 internal import TelpherFileStore
 internal import TelpherPolicy
 internal import TelpherText
@@ -84,7 +85,9 @@ struct PolicyExplainCommand: AsyncParsableCommand {
 
   static func parseIdentity(_ text: String) throws -> PolicyIdentity {
     guard let identity = PolicyIdentity(text), identity != .any else {
-      throw ValidationError("'\(text)' is no identity; use owner, SHA256:FINGERPRINT or cert:NAME")
+      throw ValidationError(
+        "'\(text)' is no identity; use owner, SHA256:FINGERPRINT, cert:NAME, user:NAME or uid:NUMBER"
+      )
     }
     return identity
   }
@@ -122,6 +125,10 @@ struct PolicyExplainCommand: AsyncParsableCommand {
     switch identity {
     case .key(let fingerprint): .key(fingerprint: fingerprint, account: keyOf)
     case .certificate(let name): .certificate(name.text)
+    case .user(let name):
+      .user(uid: (try? SystemAccount(named: name.text))?.user ?? .max, name: name.text)
+    case .uid(let uid):
+      .user(uid: uid, name: getpwuid(uid).map { String(cString: $0.pointee.pw_name) })
     case .owner, .any: .owner
     }
   }

@@ -20,11 +20,16 @@ struct ServedPolicy: Sendable {
   }
 
   /// Reads the file again at each SIGHUP. If it can't be used, the old policy stays.
-  func reloadAtHangup(_ source: PolicySource, on loop: any EventLoop, _ logger: Logger) {
+  ///
+  /// - Parameter sockets: the Unix sockets of the server.
+  func reloadAtHangup(
+    _ source: PolicySource, sockets: [String], on loop: any EventLoop, _ logger: Logger
+  ) {
     loop.execute {
       _ = try? loop.watch(signal: SIGHUP) {
         do throws(Failure) {
           source.replace(by: try load(logger))
+          Self.open(sockets, to: source.current, logger)
           logger.info("read the policy again", metadata: ["file": "\(path)"])
         } catch {
           logger.error(
@@ -35,11 +40,25 @@ struct ServedPolicy: Sendable {
     }
   }
 
+  /// Lets other users of this machine connect to the server's Unix sockets if the policy is for some of
+  /// them, else only the server's user. Whom the policy does not name is refused in any case.
+  static func open(_ sockets: [String], to policy: LoadedPolicy?, _ logger: Logger) {
+    for path in sockets {
+      let mode: mode_t = policy?.admitsUsers == true ? 0o666 : 0o600
+      guard chmod(path, mode) != 0 else { continue }
+      logger.warning(
+        "cannot set who may connect to a socket",
+        metadata: ["path": "\(path)", "why": "\(describe(errno: errno))"])
+    }
+  }
+
   private func load(_ logger: Logger) throws(Failure) -> LoadedPolicy {
     try checkOwner()
     let home = ServedFiles.home(Environment.current())
     let policy = try PolicyFile.read(path)
-    let loaded = LoadedPolicy(policy, home: Array(home.utf8), accounts: try accounts(of: policy))
+    let loaded = LoadedPolicy(
+      policy, home: Array(home.utf8), accounts: try accounts(of: policy),
+      users: try users(of: policy))
     for fault in loaded.faults {
       logger.warning("a folder of the policy can't be used", metadata: ["why": "\(fault)"])
     }
@@ -67,6 +86,23 @@ struct ServedPolicy: Sendable {
       }
     }
     return accounts
+  }
+
+  /// The names of the users of this machine that the rules are for, by their ids.
+  ///
+  /// - Throws: `Failure` if there is no such user.
+  private func users(of policy: Policy) throws(Failure) -> [UInt32: String] {
+    var users: [UInt32: String] = [:]
+    for rule in policy.rules {
+      for case .user(let name) in rule.identities {
+        do throws(Failure) {
+          users[try SystemAccount(named: name.text).user] = name.text
+        } catch {
+          throw Failure("\(path):\(rule.line): 'for': \(error.message)")
+        }
+      }
+    }
+    return users
   }
 
   /// Only this user and root may be able to change what clients may do.

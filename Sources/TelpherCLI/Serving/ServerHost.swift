@@ -96,7 +96,8 @@ struct ServerHost {
     try checkLimits(on: parts.loops[0])
     let signals = ServerSignals.watch(on: parts.loops[0], reapOrphans: parts.reapOrphans)
     if let policy, let source = configuration.policy {
-      policy.reloadAtHangup(source, on: parts.loops[0], logger)
+      policy.reloadAtHangup(
+        source, sockets: Self.unixSockets(sockets), on: parts.loops[0], logger)
     }
     let server = Server(loops: parts.loops, configuration: configuration, logger: logger)
     if addresses.contains(.stdio) {
@@ -113,7 +114,8 @@ struct ServerHost {
     } else {
       Hangup(tls: secured.map { (tls, $0) }, audit: configuration.audit)
         .watch(on: parts.loops[0], logger)
-      try await serve(sockets, secured, with: server, on: parts, signals)
+      try await serve(
+        sockets, secured, configuration.policy, with: server, on: parts, signals)
     }
     // The loop that watches the signals keeps running. Without it the default action of the signals
     // would return, and a second SIGTERM would end this process with a signal instead of status 0.
@@ -124,7 +126,8 @@ struct ServerHost {
   /// Listens at `sockets`, and serves until a signal ends the server, or until another process has
   /// replaced it and its clients have left.
   private func serve(
-    _ sockets: [ListenSocket], _ secured: ServedTLS.Opened?, with server: Server,
+    _ sockets: [ListenSocket], _ secured: ServedTLS.Opened?, _ policy: PolicySource?,
+    with server: Server,
     on parts: ServerParts, _ signals: ServerSignals
   ) async throws {
     guard parts.sharesSockets else {
@@ -134,6 +137,8 @@ struct ServerHost {
           try await server.listen(
             at: socket.address, over: socket.hasTLS ? secured?.door : nil)
         }
+        ServedPolicy.open(
+          Self.unixSockets([socket]), to: policy?.current, logger)
         try announce(socket.text(bound))
       }
       if let secured { try Announcement.print(hostKey: secured.fingerprint) }
@@ -155,6 +160,8 @@ struct ServerHost {
     for (socket, asked) in zip(opened, sockets) {
       try await server.listen(on: socket.socket, over: asked.hasTLS ? secured?.door : nil)
     }
+    ServedPolicy.open(
+      Self.unixSockets(sockets), to: policy?.current, logger)
     taker?.serves()
     let successor = Successor(of: opened, environment: environment, logger)
     // Before the address is printed: SIGUSR2 may come from then on.
@@ -169,6 +176,13 @@ struct ServerHost {
         await server.idle()
         await server.unheld()
       }, ending: ReplaceableServer(server: server, successor: successor), logger)
+  }
+
+  /// The paths of those sockets that are Unix sockets.
+  private static func unixSockets(_ sockets: [ListenSocket]) -> [String] {
+    sockets.compactMap { socket in
+      if case .unix(let path) = socket.address { path } else { nil }
+    }
   }
 
   private static let sharesNothing =

@@ -20,10 +20,14 @@ struct Access: Sendable {
   /// The keys of the users of the system, and the policy that may take them.
   var users: (keys: UserKeyFiles, policy: PolicySource)?
 
+  /// Says which other users of the machine may connect; nil if none may.
+  let policy: PolicySource?
+
   /// What a server with this configuration takes.
   init(_ configuration: ServerConfiguration) {
     tokens = configuration.tokens
     takesTokenOverTLS = configuration.takesTokenOverTLS
+    policy = configuration.policy
     keys = configuration.keys
     if let keys = configuration.userKeys, let policy = configuration.policy {
       users = (keys, policy)
@@ -50,6 +54,9 @@ struct Access: Sendable {
     case .inherited: return .known(.owner)
     case .user(let uid, _):
       guard uid == geteuid() || uid == 0 else {
+        if let policy, policy.current.admits(user: uid) {
+          return .known(Client(identity: .user(uid), rights: .all))
+        }
         return refusal(
           "user \(uid) may not use this server, which belongs to user \(geteuid())")
       }

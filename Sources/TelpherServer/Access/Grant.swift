@@ -41,7 +41,7 @@ struct Authority: Sendable {
       return Grant(
         request: request, concurrency: concurrency, reachesAllJobs: client.identity == .owner)
     }
-    let subject = PolicySubject(client)
+    let subject = PolicySubject(client, loaded)
     guard let question = try PolicyRequest(request) else {
       return Grant(request: request, reachesAllJobs: false)
     }
@@ -89,8 +89,11 @@ extension Authority {
 
 extension PolicySubject {
   /// The subject that a client is.
-  init(_ client: Client) {
+  init(_ client: Client, _ loaded: LoadedPolicy) {
     switch client.identity.proof {
+    case .user:
+      guard let uid = client.identity.uid else { preconditionFailure("such an identity has one") }
+      self = loaded.subject(ofUser: uid)
     case .owner: self = .owner
     case .key: self = .key(fingerprint: client.identity.name, account: client.account?.name)
     case .certificate: self = .certificate(client.identity.name)

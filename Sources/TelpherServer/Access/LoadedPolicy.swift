@@ -13,14 +13,21 @@ package struct LoadedPolicy: Sendable {
   private let files: [[PolicyPath]: FileService]
   /// The users that rules name.
   let accounts: [String: Account]
+  /// The names of the users of the machine that rules are for, by their ids.
+  private let users: [UInt32: String]
 
   /// Opens the folders of a policy. One that can't be opened is refused when a client asks for it.
   ///
   /// - Parameters:
   ///   - home: the home of the server's user.
-  ///   - accounts: the users that rules name.
-  package init(_ policy: Policy, home: [UInt8], accounts: [String: Account] = [:]) {
+  ///   - accounts: the users as whom rules act.
+  ///   - users: the names of the users that rules are for, by their ids.
+  package init(
+    _ policy: Policy, home: [UInt8], accounts: [String: Account] = [:],
+    users: [UInt32: String] = [:]
+  ) {
     self.policy = policy
+    self.users = users
     self.accounts = accounts
     var files: [[PolicyPath]: FileService] = [:]
     for rule in policy.rules {
@@ -33,6 +40,19 @@ package struct LoadedPolicy: Sendable {
     }
     self.files = files
   }
+
+  /// The subject that a user of the machine is.
+  func subject(ofUser uid: UInt32) -> PolicySubject { .user(uid: uid, name: users[uid]) }
+
+  /// Whether a rule is for this user of the machine, who is not the server's. A rule for all clients is
+  /// not: it does not let other users in.
+  func admits(user uid: UInt32) -> Bool {
+    let subject = subject(ofUser: uid)
+    return policy.rules.contains { $0.names(subject) }
+  }
+
+  /// Whether a rule is for users of the machine other than the server's.
+  package var admitsUsers: Bool { policy.rules.contains(where: \.namesUsers) }
 
   /// The folders of rules that could not be opened, with the reasons.
   package var faults: [String] { Set(files.values.flatMap(\.scope.faults)).sorted() }

@@ -217,6 +217,56 @@ struct RunAsTests {
     }
   }
 
+  @Test func `Another user gets in if the policy names it, and may do what its rules allow`()
+    async throws
+  {
+    // Where other users can reach the socket.
+    let socket = open + "/s"
+    func asUser(_ user: String, _ arguments: String) async throws -> Finished {
+      try await sandbox.shell(
+        "cp -n '\(Sandbox.program)' \(open)/telpher; chmod 755 \(open)/telpher; cd /; HOME=/nonexistent XDG_RUNTIME_DIR= exec setpriv --reuid \(user) --regid 65534 --clear-groups \(open)/telpher \(arguments)"
+      )
+    }
+    for (rule, isIn) in [
+      ("'user:daemon'", true), ("'uid:1'", true), ("'uid:65534'", false), ("'*'", false),
+    ] {
+      sandbox.write(
+        """
+        rules:
+          - {for: owner, allow: all}
+          - {for: \(rule), commands: [[id, "-u"]], run_as: nobody}
+
+        """, to: policy)
+      let (server, _) = try await sandbox.serve(
+        "--listen", "unix:\(socket)", "--policy", policy, "--audit", sandbox.folder + "/audit")
+      let finished = try await asUser("1", "run --on unix:\(socket) -- id -u")
+      #expect(
+        (finished.text == "65534\n") == isIn, "\(rule): \(finished.text) \(finished.errorText)")
+      if isIn {
+        let denied = try await asUser("1", "run --on unix:\(socket) -- true")
+        #expect(denied.errorText.contains("you may not run this command"), "\(denied.errorText)")
+        // Users that no rule names.
+        let other = try await asUser("2", "run --on unix:\(socket) -- id -u")
+        #expect(other.errorText.contains("user 2 may not use this server"), "\(other.errorText)")
+      } else {
+        #expect(finished.status == 125)
+      }
+      #expect(mode(of: socket) == (rule == "'*'" ? 0o600 : 0o666))
+      let owner = try await sandbox.telpher("run", "--on", "unix:\(socket)", "--", "id", "-u")
+      #expect(owner.text == "0\n", "\(owner.errorText)")
+      server.signal(SIGTERM)
+      #expect(await server.finish().status == 0)
+    }
+    let audit = try await sandbox.telpher("audit", sandbox.folder + "/audit", "--identity", "uid:1")
+    #expect(audit.text.contains("by user"), "\(audit.text)")
+    #expect(audit.text.contains("id -u"), "\(audit.text)")
+    let explained = try await sandbox.shell(
+      "telpher policy explain --policy \(policy) --as uid:1 -- id -u; telpher policy explain --policy \(policy) --as user:daemon -- true"
+    )
+    #expect(explained.text.contains("allowed by the rule on line 3: as the user nobody"))
+    #expect(explained.text.contains("denied"), "\(explained.text)")
+  }
+
   @Test func `A user that does not exist is a mistake of the policy`() async throws {
     sandbox.write("rules:\n  - {for: owner, allow: all, run_as: no-such-user}\n", to: policy)
     let server = try await sandbox.telpher("serve", "--policy", policy)
