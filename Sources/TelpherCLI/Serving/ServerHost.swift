@@ -132,6 +132,8 @@ struct ServerHost {
   ) async throws {
     guard parts.sharesSockets else {
       try predecessor.refuse(Self.sharesNothing)
+      // Before the address is printed: SIGUSR2 may come from then on.
+      Successor.refuse(on: parts.loops[0], Self.sharesNothing, logger)
       for socket in sockets {
         let bound = try await opened(socket.address) {
           try await server.listen(
@@ -142,7 +144,6 @@ struct ServerHost {
         try announce(socket.text(bound))
       }
       if let secured { try Announcement.print(hostKey: secured.fingerprint) }
-      Successor.refuse(on: parts.loops[0], Self.sharesNothing, logger)
       ServiceManager.notify("READY=1", environment)
       return await signals.run(until: nil, ending: server, logger)
     }
