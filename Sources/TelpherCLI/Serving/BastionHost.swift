@@ -48,11 +48,12 @@ struct BastionHost {
     let relay = try await RelayServer.start(
       over: connection, at: sockets.map(\.address),
       client: isStdio ? .init(reading: STDIN_FILENO, writing: STDOUT_FILENO) : nil, configuration)
+    // Before the address is printed: SIGUSR2 may come from then on.
+    await Successor.refuse(on: relay.loop, "it passes its clients on", logger)
     for address in await relay.addresses {
       logger.info("listening", metadata: ["address": "\(address)", "relay": "\(server)"])
       try Announcement.print(address)
     }
-    Successor.refuse(on: relay.loop, "it passes its clients on", logger)
     await ServerSignals.watch(on: relay.loop, reapOrphans: nil).run(
       until: { isStdio ? await relay.drain() : await relay.ended() }, ending: relay, logger)
     if let reason = await relay.lossReason {

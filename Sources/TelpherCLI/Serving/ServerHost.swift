@@ -101,7 +101,7 @@ struct ServerHost {
     }
     let server = Server(loops: parts.loops, configuration: configuration, logger: logger)
     if addresses.contains(.stdio) {
-      Successor.refuse(on: parts.loops[0], "it serves standard input and output", logger)
+      await Successor.refuse(on: parts.loops[0], "it serves standard input and output", logger)
       try await server.serve(reading: STDIN_FILENO, writing: STDOUT_FILENO)
       await signals.run(
         until: {
@@ -133,7 +133,7 @@ struct ServerHost {
     guard parts.sharesSockets else {
       try predecessor.refuse(Self.sharesNothing)
       // Before the address is printed: SIGUSR2 may come from then on.
-      Successor.refuse(on: parts.loops[0], Self.sharesNothing, logger)
+      await Successor.refuse(on: parts.loops[0], Self.sharesNothing, logger)
       for socket in sockets {
         let bound = try await opened(socket.address) {
           try await server.listen(

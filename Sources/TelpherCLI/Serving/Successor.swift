@@ -33,11 +33,14 @@ struct Successor: Sendable {
     }
   }
 
-  /// Logs at SIGUSR2 why this server can't be replaced.
-  static func refuse(on loop: any EventLoop, _ reason: String, _ logger: Logger) {
-    loop.execute {
-      _ = try? loop.watch(signal: SIGUSR2) {
-        logger.warning("this server can't be replaced", metadata: ["why": "\(reason)"])
+  /// Logs at SIGUSR2, from now on, why this server can't be replaced.
+  static func refuse(on loop: any EventLoop, _ reason: String, _ logger: Logger) async {
+    await withCheckedContinuation { continuation in
+      loop.execute {
+        _ = try? loop.watch(signal: SIGUSR2) {
+          logger.warning("this server can't be replaced", metadata: ["why": "\(reason)"])
+        }
+        continuation.resume()
       }
     }
   }
