@@ -5,7 +5,7 @@ import Testing
 private enum NetworkPair {
   static let isPossible =
     geteuid() == 0 && access("/usr/bin/nsenter", X_OK) == 0
-    && system("unshare -n ip link add a type veth peer name b >/dev/null 2>&1") == 0
+    && system("unshare -n ip link add near type veth peer name far >/dev/null 2>&1") == 0
 }
 
 /// `run --reconnect` over a real network whose link goes down: client and server are in two network
@@ -26,7 +26,7 @@ struct ReconnectNetworkTests {
     ip addr add 192.0.2.1/24 dev near; ip link set near up; ip link set lo up
     there() { nsenter -t $far -n "$@"; }
     there ip addr add 192.0.2.2/24 dev far; there ip link set far up; there ip link set lo up
-    there telpher serve --listen tls:192.0.2.2:7722 --listen unix:$PWD/s $OPTIONS >listening &
+    nsenter -t $far -n telpher serve --listen tls:192.0.2.2:7722 --listen unix:$PWD/s $OPTIONS >listening &
     server=$!
     until grep -q 'host key' listening; do kill -0 $server || exit 11; sleep 0.01; done
     mkfifo gate
@@ -50,7 +50,7 @@ struct ReconnectNetworkTests {
         "OPTIONS='\(options)'\n" + Self.beginning + script + Self.ending,
         to: sandbox.folder + "/script")
       let result = try await sandbox.shell(
-        "unshare -n sh ~/script; code=$?; cat ~/err; exit $code")
+        "unshare -n timeout 200 sh ~/script; code=$?; cat ~/err; exit $code")
       #expect(result.status == 0, "\(result.text) \(result.errorText)")
     }
   }
@@ -60,7 +60,8 @@ struct ReconnectNetworkTests {
       """
       ip link set near down
       # The only other connection is that of the question itself.
-      until telpher info --on unix:$PWD/s | grep -q 'connections *1$'; do sleep 0.05; done
+      until telpher info --on unix:$PWD/s | grep -q '^connections: 1$'
+      do kill -0 $server || exit 13; sleep 0.05; done
       echo >gate
       ip link set near up
       """, options: "--client-timeout 1s")
