@@ -189,6 +189,15 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // A client of NATS and of JetStream.
+    .target(
+      name: "TelpherNATS",
+      dependencies: [
+        "TelpherAccess", "TelpherForward", "TelpherJSON", "TelpherKeys", "TelpherTLS",
+        "TelpherText", "TelpherTransport",
+      ],
+      swiftSettings: strict),
+
     // Passes the streams of local clients on over one connection to a server.
     .target(
       name: "TelpherRelay",
@@ -323,7 +332,8 @@ let package = Package(
     .target(
       name: "TelpherTestSupport",
       dependencies: [
-        "TelpherFileStore", "TelpherKeys", "TelpherNIO", "TelpherProcess", "TelpherTransport",
+        "CTelpherTestSupport", "TelpherFileStore", "TelpherKeys", "TelpherNIO", "TelpherProcess",
+        "TelpherTransport",
         "TelpherTransportTesting", "TelpherUV",
       ],
       path: "Tests/TelpherTestSupport", swiftSettings: strict),
@@ -375,6 +385,14 @@ let package = Package(
         "TelpherClient", "TelpherLink", "TelpherRelay", "TelpherServer", "TelpherTestSupport",
         "TelpherTransport", "TelpherTransportTesting", "TelpherWire",
         .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    // They start nats-server, if there is one.
+    .testTarget(
+      name: "TelpherNATSTests",
+      dependencies: [
+        "TelpherAccess", "TelpherKeys", "TelpherNATS", "TelpherTestSupport", "TelpherTransport",
+        "TelpherTransportTesting",
       ],
       swiftSettings: strict),
     .testTarget(

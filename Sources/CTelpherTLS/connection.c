@@ -106,6 +106,18 @@ void telpher_tls_free(telpher_tls *tls) {
   free(tls);
 }
 
+int telpher_tls_expect_host(telpher_tls *tls, const char *host) {
+  ERR_clear_error();
+  X509_VERIFY_PARAM *parameters = SSL_get0_param(tls->ssl);
+  X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  int is_set = X509_VERIFY_PARAM_set1_ip_asc(parameters, host) == 1;
+  if (!is_set) {
+    is_set = SSL_set1_host(tls->ssl, host) == 1 && SSL_set_tlsext_host_name(tls->ssl, host) == 1;
+  }
+  ERR_clear_error();
+  return is_set;
+}
+
 void telpher_tls_give(telpher_tls *tls, const void *bytes, size_t count) {
   tls->input = bytes;
   tls->input_count = count;

@@ -104,6 +104,35 @@ telpher_tls_context *telpher_tls_client_context(char message[TELPHER_TLS_MESSAGE
   return context;
 }
 
+telpher_tls_context *telpher_tls_authority_client_context(const char *authorities, size_t count,
+                                                          char message[TELPHER_TLS_MESSAGE_MAX]) {
+  telpher_tls_context *context = make(TLS_client_method(), message);
+  if (!context) return NULL;
+  SSL_CTX *ctx = context->context;
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+  // Servers of others may have keys on other curves.
+  int found = SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1;
+  if (!found) telpher_describe_failure(message, "no groups");
+  if (found && count == 0) {
+    found = SSL_CTX_set_default_verify_paths(ctx) == 1;
+    if (!found) telpher_describe_failure(message, "this system has no authorities");
+  } else if (found) {
+    found = 0;
+    BIO *memory = BIO_new_mem_buf(authorities, (int)count);
+    X509 *authority;
+    while (memory && (authority = PEM_read_bio_X509(memory, NULL, NULL, NULL))) {
+      found += X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), authority) == 1;
+      X509_free(authority);
+    }
+    BIO_free(memory);
+    if (!found) snprintf(message, TELPHER_TLS_MESSAGE_MAX, "it holds no certificate in PEM");
+  }
+  ERR_clear_error();
+  if (found) return context;
+  telpher_tls_context_free(context);
+  return NULL;
+}
+
 int telpher_tls_use_certificate(telpher_tls_context *context, const char *chain,
                                 size_t chain_count, const char *key_text, size_t key_count,
                                 char message[TELPHER_TLS_MESSAGE_MAX]) {

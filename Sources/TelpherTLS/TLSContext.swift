@@ -20,6 +20,9 @@ package final class TLSContext: @unchecked Sendable {
 
   /// The role of the connections.
   package let role: Role
+  /// Whether a client trusts authorities, and so checks the name of each host, instead of asking its
+  /// owner about the server's key.
+  package let trustsAuthorities: Bool
   let context: OpaquePointer
 
   /// A certificate that a client shows, with its private key.
@@ -59,6 +62,7 @@ package final class TLSContext: @unchecked Sendable {
     server key: HostKey, clients: ClientAuthorities? = nil
   ) throws(TransportError) {
     role = .server
+    trustsAuthorities = false
     context = try Self.make { message in
       key.withPEM { telpher_tls_server_context($0, $1, message) }
     }
@@ -81,6 +85,7 @@ package final class TLSContext: @unchecked Sendable {
   /// - Throws: `TransportError` with what is wrong with the certificate.
   package init(client certificate: Certificate? = nil) throws(TransportError) {
     role = .client
+    trustsAuthorities = false
     context = try Self.make { telpher_tls_client_context($0) }
     guard let certificate else { return }
     try Self.check { message in
@@ -89,6 +94,23 @@ package final class TLSContext: @unchecked Sendable {
           telpher_tls_use_certificate(context, chain, chainCount, key, keyCount, message)
         }
       }
+    }
+  }
+
+  /// Makes a context for clients of servers that show a certificate for their host, such as those of
+  /// other programs.
+  ///
+  /// - Parameter authorities: those that sign the servers' certificates, in PEM; nil for those that
+  ///   this system trusts.
+  /// - Throws: `TransportError` with what is wrong with the authorities.
+  package init(clientOf authorities: [UInt8]?) throws(TransportError) {
+    role = .client
+    trustsAuthorities = true
+    if let authorities, authorities.isEmpty {
+      throw TransportError(.system, "it holds no certificate in PEM")
+    }
+    context = try Self.make { message in
+      (authorities ?? []).withChars { telpher_tls_authority_client_context($0, $1, message) }
     }
   }
 

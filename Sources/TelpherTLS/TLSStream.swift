@@ -71,6 +71,8 @@ package final class TLSStream: ByteStream {
   let memory: TLSMemory
   let context: TLSContext
   private let trust: (([UInt8]) -> Bool)?
+  /// The host that the server's certificate must be for.
+  private let host: String?
 
   /// The library's connection; nil before the handshake and after `close()`.
   var tls: OpaquePointer?
@@ -107,16 +109,24 @@ package final class TLSStream: ByteStream {
   ///   - memory: that of `loop`.
   ///   - trust: for clients: whether the server with this raw ed25519 key may be used. Called during
   ///     the handshake; it must not use the stream.
+  ///   - host: for clients that trust authorities: the host that the certificate must be for, a name or
+  ///     a numeric address.
   package init(
     over lower: any ByteStream, _ context: TLSContext, on loop: any EventLoop, memory: TLSMemory,
-    trust: (([UInt8]) -> Bool)? = nil
+    trust: (([UInt8]) -> Bool)? = nil, host: String? = nil
   ) {
-    precondition(context.role == .server || trust != nil, "a client decides whom it trusts")
+    switch context.role {
+    case .server: break
+    case .client where context.trustsAuthorities:
+      precondition(host != nil, "a certificate is for a host")
+    case .client: precondition(trust != nil, "a client decides whom it trusts")
+    }
     self.lower = lower
     self.loop = loop
     self.memory = memory
     self.context = context
     self.trust = trust
+    self.host = host
   }
 
   deinit {
@@ -143,6 +153,11 @@ package final class TLSStream: ByteStream {
       return
     }
     tls = made
+    if context.trustsAuthorities, let host, telpher_tls_expect_host(made, host) != 1 {
+      let error = TransportError(.badAddress, "TLS with \(peer): '\(host)' is no name of a host")
+      _ = loop.schedule(after: 0) { [self] in didFail(error) }
+      return
+    }
     // A client's first message; a server has nothing to say yet.
     _ = telpher_tls_handshake(made)
     lower.resumeReading()

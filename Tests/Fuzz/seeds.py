@@ -51,7 +51,14 @@ AUTHORIZED = b'restrict,pty,from="10.0.0.0/8,!10.1.*",command="a \\"b\\"" ' + KE
 KNOWN = b"@revoked *,!a " + KEY_TEXT + b"\n[host]:22,|1|AA==|BB== " + KEY_TEXT + b"\n"
 AGENT = bytes([12]) + struct.pack(">II", 1, len(KEY)) + KEY + struct.pack(">I", 2) + b"me"
 
+NATS = (
+    b'INFO {"server_name":"a","headers":true,"max_payload":1048576,"nonce":"x"}\r\nPING\r\n+OK\r\n'
+    b"MSG a.b 1 2\r\nhi\r\nHMSG a 1 r 30 32\r\nNATS/1.0\r\nNats-Msg-Id: x y\r\n\r\nhi\r\n"
+    b"HMSG a 2 30 30\r\nNATS/1.0 503 No Responders\r\n\r\n\r\n-ERR 'Stale Connection'\r\nPONG\r\n"
+)
+
 seeds = {
+    "nats": [NATS],
     "keys": [KEY, KEY_TEXT, SIGNATURE, AUTHORIZED, KNOWN, AGENT],
     "decoder": [requests, answers, START + requests],
     "messages": [

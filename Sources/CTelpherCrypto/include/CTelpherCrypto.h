@@ -54,6 +54,16 @@ int telpher_verify_rsa(const void *modulus, size_t modulus_count, const void *ex
                        size_t exponent_count, const char *digest, const void *message,
                        size_t count, const void *signature, size_t signature_count);
 
+// Ed25519 (RFC 8032) with a private key of 32 bytes. Each returns 1 on success, 0 if memory runs out.
+
+/// Writes the public key of `key`.
+int telpher_ed25519_public_key(const uint8_t key[32], uint8_t public_key[32]);
+/// Writes the signature of the message by `key`.
+int telpher_ed25519_sign(const uint8_t key[32], const void *message, size_t count,
+                         uint8_t signature[64]);
+/// Writes `count` random bytes that nobody can guess.
+int telpher_random(void *bytes, size_t count);
+
 /// Returns whether both have the same `count` bytes, in a time that depends only on `count`.
 int telpher_equal_in_constant_time(const void *first, const void *second, size_t count);
 

@@ -61,6 +61,12 @@ telpher_tls_context *telpher_tls_server_context(const char *pem, size_t count,
 /// A context for clients. Returns null if that fails; `message` then says why.
 telpher_tls_context *telpher_tls_client_context(char message[TELPHER_TLS_MESSAGE_MAX]);
 
+/// A context for clients of servers with ordinary certificates, which one of these authorities (PEM)
+/// has signed; count 0 for those that the system trusts. Each connection needs
+/// telpher_tls_expect_host. Returns null if that fails; `message` then says why.
+telpher_tls_context *telpher_tls_authority_client_context(const char *authorities, size_t count,
+                                                          char message[TELPHER_TLS_MESSAGE_MAX]);
+
 /// Makes a client show this chain of certificates, the own one first, with its private key, both
 /// PEM. Returns 0 on failure.
 int telpher_tls_use_certificate(telpher_tls_context *context, const char *chain,
@@ -84,6 +90,8 @@ telpher_tls *telpher_tls_new(telpher_tls_context *context, int is_server, telphe
 /// Frees a connection. Not from within a call of its owner.
 void telpher_tls_free(telpher_tls *tls);
 
+/// Demands a certificate for this host, a name or a numeric address. Returns 0 on failure.
+int telpher_tls_expect_host(telpher_tls *tls, const char *host);
 /// Gives a connection the next bytes from the peer, after it has used all earlier ones. They must
 /// stay valid until they are used, or the connection is freed.
 void telpher_tls_give(telpher_tls *tls, const void *bytes, size_t count);

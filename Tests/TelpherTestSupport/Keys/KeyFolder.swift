@@ -1,3 +1,4 @@
+internal import CTelpherTestSupport
 package import Glibc
 package import TelpherKeys
 internal import Testing
@@ -89,6 +90,9 @@ package final class KeyFolder {
     posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+    // A program that outlives a killed test keeps nothing open, such as a lock of the test's parent.
+    errno = telpher_close_inherited(&actions)
+    guard errno == 0 else { throw SystemFailure("posix_spawn_file_actions_addclosefrom_np") }
     let words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
     defer { words.forEach { free($0) } }
     var child: pid_t = 0
