@@ -207,6 +207,10 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // A queue of jobs and its workers: what decides which job runs where, over any broker.
+    .target(
+      name: "TelpherFleet", dependencies: ["TelpherText"], swiftSettings: strict),
+
     // The simple protocols of the tutorials (docs/FROM-THE-TUTORIALS.md).
     .target(
       name: "TelpherClassic",
@@ -395,6 +399,7 @@ let package = Package(
         "TelpherTransportTesting",
       ],
       swiftSettings: strict),
+    .testTarget(name: "TelpherFleetTests", dependencies: ["TelpherFleet"], swiftSettings: strict),
     .testTarget(
       name: "TelpherNIOTests", dependencies: ["TelpherNIO", "TelpherProcess", "TelpherTransport"],
       swiftSettings: strict),

@@ -1,0 +1,19 @@
+/// The limits of a fleet, with their reasons.
+package enum FleetLimits {
+  /// The longest job in bytes, as it is submitted. A broker takes 1 MiB, and a record of a job that
+  /// can't run contains it in base64.
+  package static let maxJobLength = 512 << 10
+  /// The longest record in bytes: a broker's limit of 1 MiB, less the room for its headers.
+  package static let maxRecordLength = 1_000 << 10
+  /// The longest announcement of a worker, call, or answer to one, in bytes. All workers are listed at
+  /// once.
+  package static let maxMessageLength = 16 << 10
+  /// The longest name of a worker or group in characters: what a host's name has.
+  package static let maxNameLength = 64
+  /// The most workers in a list.
+  package static let maxWorkers = 10_000
+  /// The most queues of a broker: those of all workers, and of as many groups.
+  package static let maxQueues = 20_000
+  /// The most calls that a worker answers at the same time.
+  package static let maxConcurrentCalls = 16
+}
