@@ -209,7 +209,12 @@ let package = Package(
 
     // A queue of jobs and its workers: what decides which job runs where, over any broker.
     .target(
-      name: "TelpherFleet", dependencies: ["TelpherText"], swiftSettings: strict),
+      name: "TelpherFleet",
+      dependencies: [
+        "TelpherClient", "TelpherFileStore", "TelpherJSON", "TelpherKeys",
+        "TelpherPolicy", "TelpherText", "TelpherTransport", "TelpherWire",
+      ],
+      swiftSettings: strict),
 
     // The simple protocols of the tutorials (docs/FROM-THE-TUTORIALS.md).
     .target(
@@ -399,7 +404,14 @@ let package = Package(
         "TelpherTransportTesting",
       ],
       swiftSettings: strict),
-    .testTarget(name: "TelpherFleetTests", dependencies: ["TelpherFleet"], swiftSettings: strict),
+    .testTarget(
+      name: "TelpherFleetTests",
+      dependencies: [
+        "TelpherClient", "TelpherFleet", "TelpherJSON", "TelpherKeys", "TelpherPolicy",
+        "TelpherServer", "TelpherTestSupport", "TelpherText", "TelpherTransport", "TelpherWire",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "TelpherNIOTests", dependencies: ["TelpherNIO", "TelpherProcess", "TelpherTransport"],
       swiftSettings: strict),

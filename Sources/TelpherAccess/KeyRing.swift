@@ -110,7 +110,7 @@ package struct KeyRing: Sendable {
     var failure = KeyError("there is no key to sign with")
     for signer in signers {
       do throws(KeyError) {
-        let text = KeyProof.text(try sign(binding, by: signer))
+        let text = KeyProof.text(try sign(binding, by: signer, KeyProof.namespace))
         length += text.utf8.count
         guard signatures.isEmpty || length <= Self.maxSignaturesLength else { break }
         signatures.append(text)
@@ -122,17 +122,37 @@ package struct KeyRing: Sendable {
     return signatures
   }
 
+  /// Signs a message for a purpose with the first key that signs, in the order of `attempts()`.
+  ///
+  /// - Throws: `KeyError` if there is no key, or if none signs.
+  package func sign(_ message: [UInt8], namespace: String) throws(KeyError) -> SSHSignature {
+    guard let signers = try? attempts().flatMap(\.self) else {
+      throw KeyError(
+        identity.map { "the key of \($0) can't be read" }
+          ?? "there is no ssh key: add one to your ssh-agent, or name one with --identity")
+    }
+    var failure = KeyError("there is no key to sign with")
+    for signer in signers {
+      do throws(KeyError) { return try sign(message, by: signer, namespace) } catch {
+        failure = error
+      }
+    }
+    throw failure
+  }
+
   /// The most bytes of several signatures: with the other keys they fit into a HELLO.
   private static let maxSignaturesLength = 3_500
 
-  private func sign(_ binding: [UInt8], by signer: Signer) throws(KeyError) -> SSHSignature {
+  private func sign(
+    _ message: [UInt8], by signer: Signer, _ namespace: String
+  ) throws(KeyError) -> SSHSignature {
     switch signer {
     case .agent(let key):
       guard let agent else { preconditionFailure("only an agent has keys of an agent") }
-      return try SSHAgent(at: agent).sign(binding, with: key, namespace: KeyProof.namespace)
+      return try SSHAgent(at: agent).sign(message, with: key, namespace: namespace)
     case .file(let file):
       return try SSHKeygen.sign(
-        binding, with: file, namespace: KeyProof.namespace, environment: environment)
+        message, with: file, namespace: namespace, environment: environment)
     }
   }
 }

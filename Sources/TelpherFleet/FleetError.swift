@@ -19,6 +19,8 @@ package struct FleetError: Error, Sendable, Equatable, CustomStringConvertible {
     case tooLarge
     /// What a user has given makes no sense: a name, a signature, an option.
     case invalid
+    /// This machine's own storage has failed, or is used by another process.
+    case local
     /// The broker has answered what no broker answers.
     case broken
   }

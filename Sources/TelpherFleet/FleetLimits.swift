@@ -16,4 +16,18 @@ package enum FleetLimits {
   package static let maxQueues = 20_000
   /// The most calls that a worker answers at the same time.
   package static let maxConcurrentCalls = 16
+  /// The most words of a job's command.
+  package static let maxWords = 10_000
+  /// The most variables of a job.
+  package static let maxVariables = 1_000
+  /// The longest deadline in milliseconds: a year.
+  package static let maxDeadline: Int64 = 366 * 86_400 * 1_000
+  /// The most attempts of a job. More would only repeat a job that kills its workers.
+  package static let maxAttempts = 100
+  /// The longest reason in a record in characters.
+  package static let maxReasonLength = 1_000
+  /// The most jobs that a worker runs at the same time: a quarter of what its server runs.
+  package static let maxSlots = 1_024
+  /// The most groups of a worker.
+  package static let maxGroups = 64
 }

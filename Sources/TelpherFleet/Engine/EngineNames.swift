@@ -1,25 +1,34 @@
 /// The id of a job: 128 bits, which the submitter makes at random. In text 32 lowercase hexadecimal
 /// digits, as for other jobs.
 package struct JobID: Sendable, Hashable, Comparable, CustomStringConvertible {
-  /// The 32 digits.
-  package let description: String
+  /// The first and the last 64 bits.
+  private let first: UInt64
+  private let last: UInt64
 
   /// An id from its 32 digits; nil if the text is something else.
   package init?(_ text: String) {
-    let isDigit = { (byte: UInt8) in
-      (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-        || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    var parts: [UInt64] = [0, 0]
+    var count = 0
+    for byte in text.utf8 {
+      let digit: UInt8
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
+      default: return nil
+      }
+      guard count < 32 else { return nil }
+      parts[count / 16] = parts[count / 16] << 4 | UInt64(digit)
+      count += 1
     }
-    guard text.utf8.count == 32, text.utf8.allSatisfy(isDigit) else { return nil }
-    description = text
+    guard count == 32 else { return nil }
+    (first, last) = (parts[0], parts[1])
   }
 
   /// An id from 16 bytes.
   package init(bytes: some Collection<UInt8>) {
     precondition(bytes.count == 16, "an id has 16 bytes")
-    description = bytes.reduce(into: "") { text, byte in
-      text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
-    }
+    first = bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    last = bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) }
   }
 
   /// A new random id.
@@ -28,7 +37,20 @@ package struct JobID: Sendable, Hashable, Comparable, CustomStringConvertible {
     return JobID(bytes: (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) })
   }
 
-  package static func < (a: JobID, b: JobID) -> Bool { a.description < b.description }
+  /// The 16 bytes.
+  package var bytes: [UInt8] {
+    [first, last].flatMap { part in (0..<8).map { UInt8(truncatingIfNeeded: part >> (56 - 8 * $0)) }
+    }
+  }
+
+  package var description: String {
+    [first, last].map { part in
+      let digits = String(part, radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
+    }.joined()
+  }
+
+  package static func < (a: JobID, b: JobID) -> Bool { (a.first, a.last) < (b.first, b.last) }
 }
 
 /// The name of a worker or of a group: 1 to 64 ASCII letters, digits, `_` and `-`, the first a letter or

@@ -3,7 +3,7 @@ internal import TelpherKeys
 internal import Testing
 
 /// A real ssh-agent, which ends with its owner.
-package final class Agent {
+package final class Agent: Sendable {
   package let path: String
   private let process: pid_t
 

@@ -4,7 +4,7 @@ package import TelpherKeys
 internal import Testing
 
 /// A temporary folder with keys that ssh-keygen has made. It is removed with its owner.
-package final class KeyFolder {
+package final class KeyFolder: Sendable {
   package let path: String
 
   /// The types of keys that ssh-keygen can make without a security key.

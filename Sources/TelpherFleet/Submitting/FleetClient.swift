@@ -1,0 +1,196 @@
+/// What a submitter does with a fleet: submit jobs, wait for them, cancel them, look at them.
+package struct FleetClient: Sendable {
+  let engine: any FleetEngine
+
+  /// How long one wait for a record takes; it is repeated.
+  private static let waiting = Duration.seconds(30)
+  /// The pauses between attempts of a call that fails, doubled from the first to the last.
+  private static let pauses = (first: Duration.milliseconds(100), last: Duration.seconds(2))
+  /// The entries that are read from the broker at once.
+  private static let page = 200
+
+  /// A client of a fleet.
+  package init(engine: any FleetEngine) { self.engine = engine }
+
+  // MARK: Submitting
+
+  /// Submits a job. It may be repeated with the same job: it is stored once.
+  ///
+  /// - Throws: `FleetError`: `invalid` if another job has this id; `uncertain` if the broker did not
+  ///   confirm it (repeat it then).
+  package func submit(_ job: SignedJob) async throws(FleetError) -> Submission {
+    let payload = job.payload
+    guard payload.count <= FleetLimits.maxJobLength else {
+      throw FleetError(
+        .tooLarge,
+        "the job has \(payload.count) bytes, and \(FleetLimits.maxJobLength) are the most")
+    }
+    return try await engine.submit(payload, id: job.job.id, to: job.job.queue)
+  }
+
+  // MARK: Looking
+
+  /// What is known about a job.
+  package struct Status: Sendable, Equatable {
+    /// The job.
+    package let id: JobID
+    /// Its place in a queue; nil if it was settled.
+    package var queued: QueuedJob?
+    /// Who has claimed it; nil if nobody has.
+    package var claim: Claim?
+    /// How it ended; nil if it has not.
+    package var final: FinalRecord?
+    /// The payload of a job that could not run.
+    package var dead: [UInt8]?
+
+    /// The state in one word.
+    package var state: String {
+      if let final { return final.outcome.name }
+      switch claim {
+      case .run: return "running"
+      case .end: return "ending"
+      case nil: return "queued"
+      }
+    }
+
+    /// The worker that has it or has had it; nil if none had.
+    package var worker: WorkerName? {
+      if let worker = final?.worker { return worker }
+      if case .run(let holder) = claim { return holder.owner.worker }
+      return nil
+    }
+
+    /// The attempt that runs or ran last, from 1; 0 if there was none.
+    package var attempt: Int {
+      if let final, final.attempt > 0 { return final.attempt }
+      if case .run(let holder) = claim { return holder.attempt }
+      return 0
+    }
+
+    /// The job, from its queue or from the list of dead jobs; nil if it can't be read any more.
+    package var job: SignedJob? {
+      (queued?.payload ?? dead).flatMap { try? SignedJob(payload: $0) }
+    }
+  }
+
+  /// What is known about a job; nil if the broker knows nothing of it.
+  package func status(of job: JobID) async throws(FleetError) -> Status? {
+    var status = try await recorded(job)
+    if status.final == nil {
+      status.queued = try await queuedJob(job)
+      // It may have ended meanwhile.
+      if status.queued == nil { status = try await recorded(job) }
+    }
+    let isKnown = status.final != nil || status.claim != nil || status.queued != nil
+    return isKnown ? status : nil
+  }
+
+  private func recorded(_ job: JobID) async throws(FleetError) -> Status {
+    var status = Status(id: job)
+    if let record = try await engine.record(RecordName(.claim, job)) {
+      status.claim = try Claim(payload: record.payload, of: job)
+    }
+    if let record = try await engine.record(RecordName(.result, job)) {
+      status.final = try FinalRecord(payload: record.payload, of: job)
+    }
+    if let record = try await engine.record(RecordName(.dead, job)) {
+      status.dead = record.payload
+    }
+    return status
+  }
+
+  private func queuedJob(_ job: JobID) async throws(FleetError) -> QueuedJob? {
+    var position: Position?
+    while true {
+      let page = try await engine.queued(after: position, limit: Self.page)
+      if let found = page.first(where: { $0.job == job }) { return found }
+      guard page.count == Self.page, let last = page.last else { return nil }
+      position = last.position
+    }
+  }
+
+  /// The jobs that have not ended, the oldest first; with those that have, if wanted.
+  ///
+  /// - Parameter limit: the most entries.
+  package func list(all: Bool, limit: Int) async throws(FleetError) -> [Status] {
+    var entries: [JobID: Status] = [:]
+    var order: [JobID] = []
+    func entry(_ job: JobID) -> Status {
+      if let entry = entries[job] { return entry }
+      order.append(job)
+      return Status(id: job)
+    }
+    if all {
+      for record in try await records(.result, limit: limit) {
+        var status = entry(record.name.job)
+        status.final = try FinalRecord(payload: record.record.payload, of: record.name.job)
+        entries[record.name.job] = status
+      }
+    }
+    var position: Position?
+    while order.count < limit {
+      let page = try await engine.queued(after: position, limit: Self.page)
+      for queued in page {
+        var status = entry(queued.job)
+        status.queued = queued
+        if let record = try await engine.record(RecordName(.claim, queued.job)) {
+          status.claim = try Claim(payload: record.payload, of: queued.job)
+        }
+        if status.final == nil,
+          let record = try await engine.record(RecordName(.result, queued.job))
+        {
+          status.final = try FinalRecord(payload: record.payload, of: queued.job)
+        }
+        entries[queued.job] = status
+      }
+      guard page.count == Self.page, let last = page.last else { break }
+      position = last.position
+    }
+    return order.prefix(limit).compactMap { entries[$0] }
+  }
+
+  private func records(
+    _ kind: RecordName.Kind, limit: Int
+  ) async throws(FleetError) -> [RecordEntry] {
+    var entries: [RecordEntry] = []
+    while entries.count < limit {
+      let page = try await engine.records(
+        kind, after: entries.last?.record.revision, limit: Self.page)
+      entries += page
+      if page.count < Self.page { break }
+    }
+    return entries
+  }
+
+  // MARK: Waiting
+
+  /// Waits until a job has a final record.
+  ///
+  /// - Throws: `FleetError`: `absent` if the broker knows nothing of it. If the broker can't be reached,
+  ///   it waits for the broker.
+  package func wait(for job: JobID) async throws -> FinalRecord {
+    let name = RecordName(.result, job)
+    if try await repeating({ () throws(FleetError) in try await status(of: job) }) == nil {
+      throw FleetError(.absent, "the broker knows no job \(job)")
+    }
+    while true {
+      let record = try await repeating { () throws(FleetError) in
+        try await engine.change(of: name, from: nil, within: Self.waiting)
+      }
+      if let record { return try FinalRecord(payload: record.payload, of: job) }
+    }
+  }
+
+  private func repeating<Value>(
+    _ body: () async throws(FleetError) -> Value
+  ) async throws -> Value {
+    var pause = Self.pauses.first
+    while true {
+      do throws(FleetError) { return try await body() } catch {
+        guard error.isPassing else { throw error }
+      }
+      try await Task.sleep(for: pause)
+      pause = min(pause * 2, Self.pauses.last)
+    }
+  }
+}

@@ -1,0 +1,99 @@
+internal import Synchronization
+package import TelpherClient
+internal import TelpherTransport
+internal import TelpherWire
+
+/// Runs commands as durable jobs of a server (docs/PROTOCOL.md, "Durable jobs").
+package final class ServerRunner: JobRunner {
+  private let connect: @Sendable () async throws -> Connection
+  private let connection = Mutex<Connection?>(nil)
+
+  /// The pauses after a failure of the server, doubled from the first to the last.
+  private static let firstPause = Duration.milliseconds(50)
+  private static let lastPause = Duration.seconds(2)
+
+  /// A runner.
+  ///
+  /// - Parameter connect: connects to the server. It is called again when a connection was lost.
+  package init(connect: @escaping @Sendable () async throws -> Connection) {
+    self.connect = connect
+  }
+
+  package func launch(_ command: Command, as run: JobID) async throws -> RunOutcome {
+    var command = command
+    command.job = run.description
+    let started = Clock.now()
+    var pause = Self.firstPause
+    while true {
+      do {
+        let server = try await current()
+        do {
+          let result = try await server.launchJob(command)
+          guard result.status == .detached else { return Self.outcome(result, since: started) }
+        } catch let error as ClientError where error.code == .refused {
+          // Nothing was run, and a repetition would be refused too.
+          var end = JobEnd(.notStarted, startedMS: started, endedMS: Clock.now())
+          end.message = String(error.message.prefix(FleetLimits.maxReasonLength))
+          return .ended(end)
+        }
+        return try await wait(for: run, since: started)
+      } catch {
+        try await back(off: &pause)
+      }
+    }
+  }
+
+  package func reattach(to run: JobID) async throws -> RunOutcome {
+    try await wait(for: run, since: nil)
+  }
+
+  package func cancel(_ run: JobID) async -> Bool {
+    (try? await current().kill(run.description)) != nil
+  }
+
+  /// Waits for the end of a command that may have been started.
+  private func wait(for run: JobID, since started: Int64?) async throws -> RunOutcome {
+    var pause = Self.firstPause
+    while true {
+      do {
+        let server = try await current()
+        do {
+          return Self.outcome(try await server.waitForJob(run.description), since: started)
+        } catch let error as ClientError where error.code == .refused || error.code == .lost {
+          // Lost is the end of the job or the connection: the list says which.
+          let record = try await current().jobRecords().first { $0.id == run.description }
+          guard let record else {
+            return .unknown("its worker's server does not know it: \(error.message)")
+          }
+          if record.state == .unknown { return .unknown(error.message) }
+        }
+      } catch {
+        try await back(off: &pause)
+      }
+    }
+  }
+
+  private func current() async throws -> Connection {
+    if let open = connection.withLock({ $0 }) { return open }
+    let new = try await connect()
+    connection.withLock { $0 = new }
+    return new
+  }
+
+  /// Drops the connection, and waits some time.
+  private func back(off pause: inout Duration) async throws {
+    connection.withLock { $0 = nil }
+    try await Task.sleep(for: pause)
+    pause = min(pause * 2, Self.lastPause)
+  }
+
+  private static func outcome(_ result: CommandResult, since started: Int64?) -> RunOutcome {
+    let ended = Clock.now()
+    let began = started ?? ended - (result.wallTime.map { Int64($0 / .milliseconds(1)) } ?? 0)
+    guard let end = JobEnd(result, startedMS: began, endedMS: ended) else {
+      preconditionFailure("a job that is waited for has ended")
+    }
+    let wasShutDown = result.status == .canceled && result.cause == .shutdown
+    return wasShutDown ? .interrupted(end) : .ended(end)
+  }
+}
