@@ -216,6 +216,14 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // The queue of jobs on NATS JetStream.
+    .target(
+      name: "TelpherFleetNATS",
+      dependencies: [
+        "TelpherFleet", "TelpherJSON", "TelpherNATS", "TelpherText", "TelpherTransport",
+      ],
+      swiftSettings: strict),
+
     // The simple protocols of the tutorials (docs/FROM-THE-TUTORIALS.md).
     .target(
       name: "TelpherClassic",
@@ -230,8 +238,9 @@ let package = Package(
       name: "TelpherCLI",
       dependencies: [
         "CTelpherAccount", "CTelpherSys", "TelpherAccess", "TelpherClassic", "TelpherClient",
-        "TelpherFileStore",
-        "TelpherHandOver", "TelpherHosts", "TelpherJSON", "TelpherKeys", "TelpherPolicy",
+        "TelpherFileStore", "TelpherFleet", "TelpherFleetNATS",
+        "TelpherHandOver", "TelpherHosts", "TelpherJSON", "TelpherKeys", "TelpherNATS",
+        "TelpherPolicy",
         "TelpherRelay", "TelpherServer", "TelpherSockets", "TelpherTLS", "TelpherText",
         "TelpherTransfer",
         "TelpherTransport", "TelpherWire",
@@ -252,8 +261,9 @@ let package = Package(
     .testTarget(
       name: "TelpherCLITests",
       dependencies: [
-        "TelpherCLI", "TelpherClient", "TelpherHosts", "TelpherTestSupport", "TelpherTransport",
-        "telpher",
+        "TelpherAccess", "TelpherCLI", "TelpherClient", "TelpherFleet", "TelpherFleetNATS",
+        "TelpherHosts", "TelpherKeys", "TelpherNATS", "TelpherTestSupport", "TelpherTransport",
+        "TelpherUV", "TelpherWire", "telpher",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       // The tutorials' own programs, and a proxy, written in Python.
@@ -342,8 +352,7 @@ let package = Package(
       name: "TelpherTestSupport",
       dependencies: [
         "CTelpherTestSupport", "TelpherFileStore", "TelpherKeys", "TelpherNIO", "TelpherProcess",
-        "TelpherTransport",
-        "TelpherTransportTesting", "TelpherUV",
+        "TelpherTransport", "TelpherTransportTesting", "TelpherUV",
       ],
       path: "Tests/TelpherTestSupport", swiftSettings: strict),
     .testTarget(
@@ -403,6 +412,9 @@ let package = Package(
         "TelpherAccess", "TelpherKeys", "TelpherNATS", "TelpherTestSupport", "TelpherTransport",
         "TelpherTransportTesting",
       ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TelpherFleetNATSTests", dependencies: ["TelpherFleet", "TelpherFleetNATS"],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherFleetTests",

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import TelpherClassic
 internal import TelpherClient
+internal import TelpherFleet
 internal import TelpherTransport
 internal import TelpherWire
 
@@ -150,6 +151,7 @@ struct Failure: Error, Equatable {
       self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
       if error.code == .deadlinePassed { status = ExitStatus.timedOut }
       if let signal = error.signal { status = ExitStatus.signalBase + signal }
+    case let error as FleetError: self.init(error.message, kind: error.code.rawValue)
     case let error as ClassicError:
       self.init(error.message, kind: error.code.description.replacing(" ", with: "_"))
     case let error as FileError where error.code == .protocolError:

@@ -114,6 +114,7 @@ package enum Program {
   /// the command.
   private static let withoutUsageStatus: Set<String> = [
     "run", "on", "shell", "jobs", "attach", "logs", "wait", "kill", "forget", "ps",
+    "job",
   ]
 
   /// Prints an error and returns its exit status.
@@ -181,6 +182,7 @@ struct RootCommand: AsyncParsableCommand {
       ServeCommand.self, RunCommand.self, OnCommand.self, ShellCommand.self,
       JobsCommand.self, AttachCommand.self, LogsCommand.self, WaitCommand.self,
       ForgetCommand.self,
+      JobCommand.self, WorkerCommand.self, FleetCommand.self,
       PutCommand.self, GetCommand.self,
       PickCommand.self,
       ListCommand.self, StatCommand.self, MakeFolderCommand.self, RemoveCommand.self,

@@ -16,6 +16,8 @@ package enum FleetLimits {
   package static let maxQueues = 20_000
   /// The most calls that a worker answers at the same time.
   package static let maxConcurrentCalls = 16
+  /// The most calls that wait for a worker's answer; the oldest are dropped then.
+  package static let maxWaitingCalls = 256
   /// The most words of a job's command.
   package static let maxWords = 10_000
   /// The most variables of a job.
@@ -26,6 +28,8 @@ package enum FleetLimits {
   package static let maxAttempts = 100
   /// The longest reason in a record in characters.
   package static let maxReasonLength = 1_000
+  /// The longest command in a final record in characters: a line for a list.
+  package static let maxTitleLength = 200
   /// The most jobs that a worker runs at the same time: a quarter of what its server runs.
   package static let maxSlots = 1_024
   /// The most groups of a worker.

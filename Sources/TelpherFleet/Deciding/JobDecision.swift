@@ -173,14 +173,14 @@ package struct JobDecision: Sendable {
 extension JobDecision {
   /// Nothing has ended the job yet.
   private mutating func decide(_ attempt: ClaimAttempt) -> JobStep {
-    if hasDoneIt { return publish(FinalRecord(job, .lost(Self.doneReason), worker: me.worker)) }
+    if hasDoneIt { return publish(final(.lost(Self.doneReason), me.worker, 0)) }
     switch verdict {
     case .runs:
       isJournaled = true
       state = .journalingClaim(attempt)
       return .journal(.claiming(attempt))
-    case .refused(let reason): return claimEnd(FinalRecord(job, .dead(reason)), attempt.expected)
-    case .expired: return claimEnd(FinalRecord(job, .expired), attempt.expected)
+    case .refused(let reason): return claimEnd(final(.dead(reason), nil, 0), attempt.expected)
+    case .expired: return claimEnd(final(.expired, nil, 0), attempt.expected)
     }
   }
 
@@ -253,7 +253,7 @@ extension JobDecision {
   private mutating func publishLoss(
     _ outcome: FinalRecord.Outcome, of holder: ClaimHolder
   ) -> JobStep {
-    bury(FinalRecord(job, outcome, worker: holder.owner.worker, attempt: holder.attempt))
+    bury(final(outcome, holder.owner.worker, holder.attempt))
   }
 }
 
@@ -316,9 +316,17 @@ extension JobDecision {
 // MARK: The end
 
 extension JobDecision {
+  private func final(
+    _ outcome: FinalRecord.Outcome, _ worker: WorkerName?, _ attempt: Int
+  ) -> FinalRecord {
+    var record = FinalRecord(job, outcome, worker: worker, attempt: attempt)
+    record.command = (try? SignedJob(payload: payload))?.job.title
+    return record
+  }
+
   /// The job has an end for this worker.
   private mutating func end(_ outcome: FinalRecord.Outcome, _ attempt: Int) -> JobStep {
-    let final = FinalRecord(job, outcome, worker: me.worker, attempt: attempt)
+    let final = final(outcome, me.worker, attempt)
     isJournaled = true
     state = .journalingEnd(final)
     return .journal(.ended(final))

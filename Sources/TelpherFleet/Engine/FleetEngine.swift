@@ -98,7 +98,8 @@ package protocol FleetEngine: Sendable {
   /// `FleetLimits.maxConcurrentCalls` at the same time; further calls wait. Continues by itself after
   /// the connection was lost.
   ///
-  /// - Throws: `FleetError`: `refused` if these credentials may not do it.
+  /// - Throws: `FleetError`: `refused` if these credentials may not do it; anything when the task is
+  ///   canceled.
   func answerCalls(
     to worker: WorkerName, _ answer: @escaping @Sendable ([UInt8]) async -> [UInt8]
   ) async throws(FleetError)

@@ -29,6 +29,9 @@ package struct FinalRecord: Sendable, Equatable {
   package var worker: WorkerName?
   /// The number of the attempt that this is about, from 1; 0 if there was none.
   package var attempt = 0
+  /// The words of its command for people, as the writer of the record has them; nil if they are not
+  /// known.
+  package var command: String?
 
   /// A final record.
   package init(_ id: JobID, _ outcome: Outcome, worker: WorkerName? = nil, attempt: Int = 0) {
@@ -58,7 +61,7 @@ package struct FinalRecord: Sendable, Equatable {
 
 extension FinalRecord: Codable {
   private enum CodingKeys: String, CodingKey {
-    case v, id, outcome, reason, end, worker, attempt
+    case v, id, outcome, reason, end, worker, attempt, command
   }
 
   /// The version of the text.
@@ -91,6 +94,7 @@ extension FinalRecord: Codable {
       id, outcome,
       worker: try container.decodeIfPresent(String.self, forKey: .worker).flatMap(WorkerName.init),
       attempt: try container.decodeIfPresent(Int.self, forKey: .attempt) ?? 0)
+    command = try container.decodeIfPresent(String.self, forKey: .command)
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -106,6 +110,9 @@ extension FinalRecord: Codable {
     }
     try container.encodeIfPresent(worker?.description, forKey: .worker)
     if attempt > 0 { try container.encode(attempt, forKey: .attempt) }
+    if let command {
+      try container.encode(String(command.prefix(FleetLimits.maxTitleLength)), forKey: .command)
+    }
   }
 }
 

@@ -24,7 +24,9 @@ extension FleetClient {
     }
     if let final = status.final { return .ended(final) }
     // The claim decides: either a worker has it, or nobody ever will.
-    let outcome = try await end(job, FinalRecord(job, .canceled(nil)), expecting: nil)
+    var canceled = FinalRecord(job, .canceled(nil))
+    canceled.command = status.job?.job.title
+    let outcome = try await end(job, canceled, expecting: nil)
     guard case .run(let holder) = outcome.claim else { return try await ended(job, status) }
     let worker = holder.owner.worker
     if case .answer(let bytes) = try await engine.call(
@@ -43,9 +45,10 @@ extension FleetClient {
       throw FleetError(
         .unreachable, "worker \(worker), which has the job, does not answer; try again")
     }
-    let loss = FinalRecord(
+    var loss = FinalRecord(
       job, .lost("it was canceled while its worker \(worker) was gone"), worker: worker,
       attempt: holder.attempt)
+    loss.command = canceled.command
     let second = try await end(job, loss, expecting: outcome.revision)
     guard case .end = second.claim else {
       throw FleetError(.unreachable, "another worker has just taken the job; try again")

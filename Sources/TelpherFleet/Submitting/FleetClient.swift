@@ -1,3 +1,5 @@
+internal import TelpherText
+
 /// What a submitter does with a fleet: submit jobs, wait for them, cancel them, look at them.
 package struct FleetClient: Sendable {
   let engine: any FleetEngine
@@ -65,6 +67,11 @@ package struct FleetClient: Sendable {
       if let final, final.attempt > 0 { return final.attempt }
       if case .run(let holder) = claim { return holder.attempt }
       return 0
+    }
+
+    /// The words of its command for people; nil if they are not known.
+    package var command: String? {
+      job?.job.title ?? final?.command.map { ShownText.escaped($0) }
     }
 
     /// The job, from its queue or from the list of dead jobs; nil if it can't be read any more.

@@ -16,12 +16,15 @@ extension Sandbox {
   var jobsFolder: String { folder + "/.local/state/telpher/jobs" }
 
   /// The process that keeps the jobs; nil if none listens.
-  var jobHost: Int32? {
+  var jobHost: Int32? { process(at: jobsFolder + "/host.sock") }
+
+  /// The process that listens at a Unix socket; nil if none does.
+  func process(at path: String) -> Int32? {
     let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
-    let path = Array((jobsFolder + "/host.sock").utf8)
+    let path = Array(path.utf8)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
     let length = socklen_t(MemoryLayout<sockaddr_un>.size)
     let isConnected = withUnsafePointer(to: &address) {

@@ -1,6 +1,7 @@
 """Runs the commands of a page, each as it stands there, in a sandbox."""
 
 import re
+import shutil
 import subprocess
 
 import pages
@@ -14,6 +15,9 @@ def check(program):
     """Runs the commands of all pages that have a plan. Returns the offences."""
     offences = []
     for name, plan in plans.PAGES.items():
+        if missing := [tool for tool in plan.tools if not shutil.which(tool)]:
+            print(f"{name}: its commands are not run, because there is no {missing[0]}")
+            continue
         offences += check_page(pages.Page(pages.ROOT / name), plan, program)
     return offences + list(check_python(program))
 
@@ -43,6 +47,9 @@ def run_block(page, block, plan, sandbox, seen):
             continue
         if re.match(r"telpher (classic )?serve |telpher serve$|telpher classic chat --listen|telpher forward ", command):
             if error := sandbox.serve(actual):
+                yield f"{where}: {error}"
+        elif command.endswith("&"):
+            if error := sandbox.start(actual):
                 yield f"{where}: {error}"
         else:
             if command in plan.typed:

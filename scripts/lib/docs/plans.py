@@ -12,10 +12,12 @@ class Plan:
     typed: what the user types at a terminal, for a command that needs one.
     after: what must hold after a command: other commands, with their exit status and what they print.
     skipped: commands that are not run, with the reason.
+    tools: programs without which no command of the page is run.
     """
 
-    def __init__(self, files, ports, prints, given=None, typed=None, after=None, skipped=None):
-        self.files, self.ports, self.prints = files, ports, prints
+    def __init__(self, files, ports, prints, given=None, typed=None, after=None, skipped=None,
+                 tools=()):
+        self.files, self.ports, self.prints, self.tools = files, ports, prints, tools
         self.typed = typed or {}
         self.given, self.after, self.skipped = given or {}, after or {}, skipped or {}
 
@@ -106,6 +108,10 @@ README = Plan(
         "scripts/run -- uname -a": ".ci/run runs it",
         "scripts/test": ".ci/run runs it",
         "telpher kill 17": "no command has that ID",
+        "telpher worker --fleet fleet/web1 --slots 4": "docs/FLEET.md has a fleet",
+        "telpher job submit --queue web --retry 3 -- make": "docs/FLEET.md has a fleet",
+        "telpher job wait ID": "docs/FLEET.md has a fleet",
+        "telpher fleet list --watch": "it does not end",
         "scripts/dist": "it builds the program twice, which takes minutes",
     })
 
@@ -145,4 +151,14 @@ TUTORIALS = Plan(
             "it needs 2 GiB of /tmp",
     })
 
-PAGES = {"README.md": README, "docs/FROM-THE-TUTORIALS.md": TUTORIALS}
+WAIT = "telpher job submit --queue web --identity me -- make -j8 | xargs telpher job wait"
+
+FLEET = Plan(
+    files={},
+    ports=["4222"],
+    prints={"telpher fleet list": r"^a +ready +1 +0 .* web$"},
+    after={WAIT: [("TELPHER_FLEET=fleet/admin telpher job list --all", 0, r"exited 0 .* [abc] +1 ")]},
+    tools=["nats-server", "ssh-keygen"])
+
+PAGES = {
+    "README.md": README, "docs/FROM-THE-TUTORIALS.md": TUTORIALS, "docs/FLEET.md": FLEET}

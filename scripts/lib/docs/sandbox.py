@@ -134,6 +134,23 @@ class Sandbox:
         child.kill()
         return f"it does not listen: {line}{child.communicate()[1] or ''}".strip()
 
+    def start(self, command):
+        """Starts a command in the background, without the `&` at its end, until the page's end.
+        Returns an error, or None once it has printed a line or, if it prints none, at once."""
+        words = command.removesuffix("&").strip()
+        child = subprocess.Popen(
+            ["bash", "-c", f"exec {words}"], cwd=self.work, text=True, env=self.environment,
+            start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL)
+        self.servers[command] = child
+        if not words.startswith("telpher "):
+            return None
+        hang = threading.Timer(LIMIT, child.kill)
+        hang.start()
+        line = child.stdout.readline()
+        hang.cancel()
+        return None if line else "it ends without a word"
+
     def end_server(self, address):
         child = self.servers.pop(address, None)
         if not child:

@@ -1,0 +1,129 @@
+internal import ArgumentParser
+internal import TelpherFleet
+internal import TelpherFleetNATS
+
+/// `telpher fleet init`
+struct FleetInitCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init",
+    abstract:
+      "Makes a folder with the configuration of a broker and the administrator's credentials.",
+    discussion: """
+      Start the broker with 'nats-server -c FOLDER/nats-server.conf', then 'telpher fleet enroll' makes \
+      members. FOLDER/admin is the administrator's own file for --fleet. Keep the folder secret: with it \
+      one can do everything in the broker, but not sign jobs.
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the broker listens; 127.0.0.1:4222 by default.", valueName: "host:port"))
+  var listen = "127.0.0.1:4222"
+
+  @Option(
+    help: ArgumentHelp(
+      "The address by which members reach the broker. May be repeated.",
+      discussion: "Default: nats:// with the value of --listen.", valueName: "address"))
+  var hub: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "On how many servers of the broker each job is stored: 1, 3 or 5.",
+      discussion: "With 1, the default, a lost disk loses the fleet's jobs.", valueName: "n"))
+  var replicas = 1
+
+  @Argument(help: ArgumentHelp("The folder, which must not exist.", valueName: "folder"))
+  var folder: String
+
+  func validate() throws {
+    guard [1, 3, 5].contains(replicas) else { throw ValidationError("--replicas is 1, 3 or 5") }
+    let isPlain = { (text: String) in
+      !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    }
+    guard isPlain(listen), hub.allSatisfy(isPlain) else {
+      throw ValidationError("an address is text without spaces")
+    }
+  }
+
+  func run() async throws {
+    try FleetFolder(folder).make(
+      listen: listen, hubs: hub.isEmpty ? ["nats://\(listen)"] : hub, replicas: replicas)
+  }
+}
+
+/// `telpher fleet enroll`
+struct FleetEnrollCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "enroll",
+    abstract: "Makes credentials for members of a fleet, and their queues in the broker.",
+    discussion: """
+      For each NAME it writes FOLDER/NAME and FOLDER/NAME.key. Take both to the member's machine: they are \
+      all that it needs ('telpher worker --fleet NAME'). A worker may take jobs of its own queue and of \
+      its groups only. A name that is known keeps its key and gets the groups of this command.
+
+      The broker must run. If it runs on this machine with the configuration of the folder, it reads its \
+      users again; otherwise take users.conf to it and let it reload. The command may be repeated.
+
+        telpher fleet enroll --folder fleet --group web web1 web2 web3
+        telpher fleet enroll --folder fleet --submitter me
+      """)
+
+  @Option(
+    help: ArgumentHelp("The folder that 'telpher fleet init' has made.", valueName: "folder"),
+    completion: .directory)
+  var folder: String
+
+  @Option(
+    help: ArgumentHelp("A group of the workers. May be repeated.", valueName: "name"),
+    transform: FleetArgument.name)
+  var group: [FleetName] = []
+
+  @Flag(help: "The members submit jobs, and are no workers.")
+  var submitter = false
+
+  @Argument(help: ArgumentHelp("The members.", valueName: "name"), transform: FleetArgument.name)
+  var names: [FleetName]
+
+  func validate() throws {
+    if submitter, !group.isEmpty { throw ValidationError("--group is for workers") }
+    guard group.count <= FleetLimits.maxGroups else {
+      throw ValidationError("a worker has at most \(FleetLimits.maxGroups) groups")
+    }
+  }
+
+  func run() async throws {
+    let folder = FleetFolder(folder)
+    let contents = try folder.add(names, submitter ? .submitter : .worker(groups: group))
+    try folder.reload()
+    let settings = FleetSettings(file: "\(folder.path)/\(FleetFolder.administrator)")
+    do {
+      let engine = try await Self.connect(FleetReach(settings))
+      var wanted = EngineSettings()
+      wanted.replicas = contents.replicas
+      try await engine.setUp(wanted)
+      guard !submitter else { return }
+      for queue in names.map(QueueName.worker) + group.map(QueueName.group) {
+        try await engine.addQueue(queue)
+      }
+    } catch {
+      var failure = Failure(error)
+      failure.message += "; when the broker runs, repeat the command"
+      throw failure
+    }
+  }
+
+  /// How often the broker is tried, and the pause in between: while it reads its users again, it refuses
+  /// everyone.
+  private static let attempts = 25
+  private static let pause = Duration.milliseconds(200)
+
+  private static func connect(_ reach: FleetReach) async throws -> any FleetEngine {
+    for _ in 1..<attempts {
+      do { return try await reach.engine() } catch let error as Failure
+        where error.kind == FleetError.Code.refused.rawValue
+      {
+        try await Task.sleep(for: pause)
+      }
+    }
+    return try await reach.engine()
+  }
+}

@@ -1,0 +1,47 @@
+internal import ArgumentParser
+internal import TelpherFleet
+internal import TelpherWire
+
+/// `telpher job output`
+struct JobOutputCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "output",
+    abstract: "Prints what a job has written so far.",
+    discussion: """
+      The output is in the journal of the job's worker, and comes from there: the worker must be \
+      running, and its address must be reachable from here ('telpher worker --advertise'). Standard \
+      output of the job goes to standard output, its standard error to standard error. The exit status \
+      is 0 if all of it was printed, even if the job failed.
+      """)
+
+  @OptionGroup var fleet: FleetOptions
+  @OptionGroup var connection: ConnectionOptions
+
+  @Flag(
+    name: [.customShort("f"), .customLong("follow")],
+    help: "Also waits until the job runs, and prints new output until it ends.")
+  var follow = false
+
+  @Option(help: ArgumentHelp("Prints only the last N lines.", valueName: "n"))
+  var tail: UInt64?
+
+  @Argument(help: ArgumentHelp("The job.", valueName: "job"), transform: FleetArgument.job)
+  var job: JobID
+
+  func validate() throws {
+    if let tail, tail > JobRequest.maxTail {
+      throw ValidationError("--tail is at most \(JobRequest.maxTail)")
+    }
+  }
+
+  func run() async throws {
+    let engine = try await FleetReach(fleet.settings).engine()
+    let place = try await FleetClient(engine: engine).place(of: job, waits: follow)
+    var request = JobRequest(.attach, job: place.run.description)
+    request.follow = follow
+    request.tail = tail
+    try await LogsInvocation(
+      server: connection.settings(address: place.address), request: request
+    ).run()
+  }
+}

@@ -1,0 +1,161 @@
+internal import Glibc
+internal import TelpherAccess
+internal import TelpherFleet
+internal import TelpherFleetNATS
+internal import TelpherNATS
+internal import TelpherTransport
+
+/// The folder of a fleet's administrator: the broker's configuration, the list of members, and for each
+/// member a `FleetFile` with its key.
+///
+///     nats-server.conf, users.conf     for the broker
+///     members                          a line for each member, and the number of replicas
+///     NAME, NAME.key                   what the member NAME gets
+struct FleetFolder {
+  /// Its absolute path.
+  let path: String
+
+  /// The name of the administrator's own file.
+  static let administrator = "admin"
+
+  private var membersFile: String { "\(path)/members" }
+  private var processFile: String { "\(path)/nats-server.pid" }
+
+  /// What the file `members` says.
+  struct Contents: Equatable {
+    /// The broker's addresses for members.
+    var hubs: [String]
+    /// On how many of the broker's servers everything is stored.
+    var replicas: Int
+    var members: [FleetMember]
+
+    var text: String {
+      (hubs.map { "hub \($0)" } + ["replicas \(replicas)"] + members.map(\.line))
+        .map { $0 + "\n" }.joined()
+    }
+  }
+
+  /// The folder at `path`, relative to the working directory.
+  init(_ path: String) { self.path = JobsPlace(path).folder }
+
+  // MARK: Making
+
+  /// Makes the folder with the configuration of a broker and the administrator's credentials.
+  ///
+  /// - Throws: `Failure` if something is there already, or can't be written.
+  func make(listen: String, hubs: [String], replicas: Int) throws(Failure) {
+    guard mkdir(path, 0o700) == 0 else {
+      throw Failure("cannot make the folder \(path): \(describe(errno: errno))")
+    }
+    let configuration = BrokerConfiguration(
+      listen: listen, store: "\(path)/store", processFile: processFile)
+    try write("nats-server.conf", configuration.text)
+    var contents = Contents(hubs: hubs, replicas: replicas, members: [])
+    guard let name = FleetName(Self.administrator) else { preconditionFailure("it is a name") }
+    contents.members.append(try enroll(name, .administrator, hubs))
+    try store(contents)
+  }
+
+  /// Reads the list of members.
+  ///
+  /// - Throws: `Failure` if it can't be read, or has a mistake.
+  func contents() throws(Failure) -> Contents {
+    guard access(membersFile, F_OK) == 0 else {
+      throw Failure("\(path) is no folder of a fleet; 'telpher fleet init' makes one")
+    }
+    var contents = Contents(hubs: [], replicas: 1, members: [])
+    let lines = try SmallFile.text(membersFile).split(separator: "\n")
+    for (index, line) in lines.enumerated() {
+      let words = line.split(separator: " ")
+      if words.count == 2, words[0] == "hub" {
+        contents.hubs.append(String(words[1]))
+      } else if words.count == 2, words[0] == "replicas", let count = Int(words[1]) {
+        contents.replicas = count
+      } else if let member = FleetMember(line: String(line)) {
+        contents.members.append(member)
+      } else {
+        throw Failure("\(membersFile):\(index + 1): the line is none of a member")
+      }
+    }
+    return contents
+  }
+
+  /// Adds members, or gives known ones another role. A known one keeps its key.
+  ///
+  /// - Throws: `Failure` if something can't be written.
+  func add(_ names: [FleetName], _ role: FleetMember.Role) throws(Failure) -> Contents {
+    var contents = try contents()
+    for name in names {
+      if let index = contents.members.firstIndex(where: { $0.name == name }) {
+        let known = contents.members[index]
+        guard known.role != .administrator else {
+          throw Failure("\(name) is the administrator; choose another name")
+        }
+        contents.members[index] = FleetMember(name, role, publicKey: known.publicKey)
+        try write("\(name)", file(name, role, contents.hubs).text)
+      } else {
+        contents.members.append(try enroll(name, role, contents.hubs))
+      }
+    }
+    try store(contents)
+    return contents
+  }
+
+  /// Makes the credentials of a new member.
+  private func enroll(
+    _ name: FleetName, _ role: FleetMember.Role, _ hubs: [String]
+  ) throws(Failure) -> FleetMember {
+    guard !["members", "store"].contains(name.description) else {
+      throw Failure("'\(name)' is the name of a file in \(path); choose another")
+    }
+    let key = NKey.randomUser()
+    try write("\(name).key", "nkey: \(key.seed)\n")
+    try write("\(name)", file(name, role, hubs).text)
+    return FleetMember(name, role, publicKey: key.publicKey)
+  }
+
+  private func file(_ name: FleetName, _ role: FleetMember.Role, _ hubs: [String]) -> FleetFile {
+    var file = FleetFile()
+    file.hubs = hubs
+    file.credentials = "\(name).key"
+    file.member = name
+    if case .worker(let groups) = role { (file.worker, file.groups) = (name, groups) }
+    return file
+  }
+
+  private func store(_ contents: Contents) throws(Failure) {
+    try write(BrokerConfiguration.usersFile, BrokerConfiguration.users(contents.members))
+    try write("members", contents.text)
+  }
+
+  /// Writes a file as a whole. Only its user may read it.
+  private func write(_ name: String, _ text: String) throws(Failure) {
+    let (file, new) = ("\(path)/\(name)", "\(path)/\(name).new")
+    let number = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard number >= 0 else { throw Failure("cannot write \(new): \(describe(errno: errno))") }
+    let bytes = Array(text.utf8)
+    let isWritten = Glibc.write(number, bytes, bytes.count) == bytes.count && fsync(number) == 0
+    close(number)
+    guard isWritten, rename(new, file) == 0 else {
+      let error = errno
+      unlink(new)
+      throw Failure("cannot write \(file): \(describe(errno: error))")
+    }
+  }
+
+  // MARK: The broker
+
+  /// Lets the broker read its users again, if it runs on this machine with this folder.
+  func reload() throws(Failure) {
+    guard access(processFile, F_OK) == 0,
+      let number = Int32(try SmallFile.text(processFile).prefix { $0.isNumber }), number > 1
+    else { return }
+    // A process that has this number by chance is not disturbed: only nats-server is asked.
+    guard let name = try? SmallFile.text("/proc/\(number)/comm"), name == "nats-server\n" else {
+      return
+    }
+    guard kill(number, SIGHUP) == 0 || errno == ESRCH else {
+      throw Failure("cannot ask nats-server to read its users again: \(describe(errno: errno))")
+    }
+  }
+}

@@ -1,0 +1,78 @@
+internal import Glibc
+internal import TelpherAccess
+internal import TelpherFleet
+internal import TelpherFleetNATS
+internal import TelpherNATS
+internal import TelpherTransport
+
+/// Which fleet to use: the values of `FleetOptions`.
+struct FleetSettings: Sendable, Equatable {
+  /// The value of `--fleet`.
+  var file: String?
+  /// The values of `--hub`.
+  var hubs: [String] = []
+  /// The value of `--credentials`.
+  var credentials: String?
+}
+
+/// Finds a fleet's broker and connects to it.
+struct FleetReach {
+  /// The fleet's file; an empty one if there is none.
+  let file: FleetFile
+  /// The addresses of the broker's servers.
+  let hubs: [String]
+  /// The path of the file with the credentials; nil for none.
+  let credentials: String?
+
+  /// Reads the fleet's file.
+  ///
+  /// - Throws: `Failure` if it has a mistake, or if no broker is named.
+  init(
+    _ settings: FleetSettings, environment: [String: String] = Environment.current()
+  ) throws(Failure) {
+    func variable(_ name: String) -> String? {
+      environment[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+    let usual = ConfigurationFile(environment: environment, name: "fleet").path
+    let path = settings.file ?? variable("TELPHER_FLEET") ?? usual
+    let isNamed = settings.file != nil || variable("TELPHER_FLEET") != nil
+    if isNamed || access(path, F_OK) == 0 {
+      file = try FleetFile(parsing: SmallFile.text(path), path: path)
+    } else {
+      file = FleetFile()
+    }
+    let named = settings.hubs.isEmpty ? variable("TELPHER_HUB").map { [$0] } ?? [] : settings.hubs
+    hubs = named.isEmpty ? file.hubs : named
+    guard !hubs.isEmpty else {
+      throw Failure(
+        "name the fleet's broker with --hub, or the fleet's file with --fleet (\(usual) does not exist)",
+        kind: "bad_configuration")
+    }
+    let folder = path.lastIndex(of: "/").map { String(path[..<$0]) + "/" } ?? ""
+    credentials =
+      settings.credentials ?? file.credentials.map { $0.hasPrefix("/") ? $0 : folder + $0 }
+  }
+
+  /// Connects to the broker.
+  ///
+  /// - Parameter loop: the loop to use; nil for a new one.
+  /// - Throws: `Failure`.
+  func engine(on loop: (any EventLoop)? = nil) async throws -> any FleetEngine {
+    do {
+      let loop = try loop ?? CurrentBackend.require().makeClientLoop(startsPrograms: false)
+      var configuration = NATSConfiguration(
+        servers: try hubs.flatMap { try NATSAddress.list(parsing: $0) },
+        credentials: try credentials.map { try NATSCredentials(contentsOf: SecretFile($0)) }
+          ?? .none)
+      configuration.name = "telpher"
+      if let member = file.member {
+        configuration.inboxPrefix = try NATSSubject(FleetMember.inbox(member))
+      }
+      return try await NATSFleet.connect(configuration, on: loop)
+    } catch let error as NATSError {
+      throw Failure(error.message, kind: "bad_configuration")
+    } catch {
+      throw Failure(error)
+    }
+  }
+}

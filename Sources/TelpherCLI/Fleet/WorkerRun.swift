@@ -1,0 +1,143 @@
+internal import Glibc
+internal import Logging
+internal import TelpherClient
+internal import TelpherFleet
+internal import TelpherKeys
+internal import TelpherServer
+internal import TelpherTransport
+
+/// Runs a worker as this process: its server, its journal, its policy, signals.
+struct WorkerRun {
+  let backend: any Backend
+  let environment: [String: String]
+  let fleet: FleetReach
+  var settings: FleetWorker.Settings
+  /// The folder of the worker's journal, of its jobs and of its socket; an absolute path.
+  let state: String
+  /// The file of the keys that may submit jobs.
+  let authorizedKeys: String
+  /// What each of them may run; nil if all may run everything.
+  let policy: String?
+  /// The value of `--advertise`; nil for the worker's own socket.
+  let advertised: String?
+  let logger: Logger
+
+  /// The socket of the worker's own server.
+  private var socket: String { "\(state)/worker.sock" }
+
+  /// Works until a signal ends it: the first lets jobs end, the second leaves them to the process that
+  /// keeps them.
+  ///
+  /// - Throws: `Failure`.
+  func run() async throws {
+    InheritedSignals.setDispositions()
+    try prepare()
+    let journal: FleetJournal
+    do throws(FleetError) {
+      journal = try FleetJournal(in: state, now: Clock.now())
+    } catch { throw Failure(error) }
+    let parts = try backend.makeServerParts(loops: 1, spawn: nil)
+    let loop = parts.loops[0]
+    let signals = ServerSignals.watch(on: loop, reapOrphans: parts.reapOrphans)
+    let server = try await startServer(on: parts)
+    let check = try makeCheck(loop)
+    let engine = try await fleet.engine(on: loop)
+    var settings = settings
+    settings.address = advertised ?? "unix:\(socket)"
+    settings.version = Program.version
+    let logger = logger
+    let path = socket
+    let worker = FleetWorker(
+      engine: engine, journal: journal,
+      runner: ServerRunner {
+        try await Connection.connect(to: Endpoint(parsing: "unix:\(path)"), on: loop)
+      }, check: check, settings: settings,
+      report: { logger.warning("\($0)") })
+    let running = RunningWorker(worker)
+    logger.info(
+      "working", metadata: ["worker": "\(settings.name)", "slots": "\(settings.slots)"])
+    try announce(settings)
+    await signals.run(until: { await running.wait() }, ending: running, logger)
+    await server.stop()
+    if case .failure(let error)? = running.outcome { throw Failure(error) }
+    parts.shutDown()
+  }
+
+  private func announce(_ settings: FleetWorker.Settings) throws(Failure) {
+    let queues = (["@\(settings.name)"] + settings.groups.map(\.description)).joined(
+      separator: ", ")
+    try Descriptor.output.print("worker \(settings.name) takes jobs of \(queues)\n")
+  }
+
+  /// Makes the folder.
+  private func prepare() throws(Failure) {
+    // The socket of the process that keeps the jobs has the longest path.
+    try JobsPlace("\(state)/jobs").prepare()
+    if let fault = DefaultSocket(folder: state).faultOfFolder() {
+      throw Failure("the folder of the worker can't be used: \(fault)")
+    }
+  }
+
+  private func startServer(on parts: ServerParts) async throws -> Server {
+    var configuration = ServerConfiguration()
+    configuration.environment = Environment.all()
+    configuration.environment[SystemString(ServiceManager.variable)] = nil
+    configuration.name = Program.name
+    configuration.forwardsConnections = false
+    configuration.jobs = .passed(JobHostProcess(place: JobsPlace("\(state)/jobs")))
+    let server = Server(
+      loops: parts.loops, configuration: configuration,
+      logger: EscapingLogHandler.logger(level: .error))
+    _ = try await server.listen(at: .unix(path: socket))
+    return server
+  }
+
+  private func makeCheck(_ loop: any EventLoop) throws(Failure) -> JobCheck {
+    let logger = logger
+    let keys = AuthorizedKeysFile(authorizedKeys, home: environment["HOME"]) {
+      logger.warning("ignoring a line of the authorized keys", metadata: ["why": "\($0)"])
+    }
+    do throws(KeyError) {
+      if try keys.current().count == 0 {
+        logger.warning("no key may submit jobs", metadata: ["file": "\(authorizedKeys)"])
+      }
+    } catch {
+      throw Failure("the keys that may submit jobs can't be read: \(error)")
+    }
+    guard let policy else { return JobCheck(keys: keys, policy: nil) }
+    let served = ServedPolicy(path: policy)
+    let source = try served.open(logger)
+    served.reloadAtHangup(source, on: loop, logger)
+    return JobCheck(keys: keys, policy: { source.current.policy })
+  }
+}
+
+/// A worker that runs.
+private final class RunningWorker: EndableServer {
+  private let worker: FleetWorker
+  private let task: Task<Void, any Error>
+  private let ended = Monitor<Result<Void, any Error>?>(nil)
+
+  init(_ worker: FleetWorker) {
+    self.worker = worker
+    task = Task { try await worker.run() }
+  }
+
+  /// How it has ended; nil if it has not, or if it was told to leave its jobs.
+  var outcome: Result<Void, any Error>? { ended.withLock { $0 } }
+
+  func wait() async {
+    let outcome = await task.result
+    ended.withLock { $0 = outcome }
+  }
+
+  func endInOrder() async {
+    worker.drain()
+    await wait()
+  }
+
+  /// The jobs go on; a worker that is started again takes them up.
+  func endAtOnce() async { task.cancel() }
+
+  var remaining: String? { worker.busy == 0 ? nil : Amount.count(worker.busy, "running job") }
+}

@@ -1,0 +1,91 @@
+internal import TelpherFleet
+internal import TelpherNATS
+
+/// The names of a fleet in the broker.
+///
+///     stream TJ           tj.job.g.GROUP.ID, tj.job.h.WORKER.ID     jobs, until they are settled
+///     consumers           g_GROUP, h_WORKER                         a queue each
+///     stream TR           tj.claim.ID, tj.res.ID, tj.dead.ID        records, the newest of each
+///     bucket TJ_WORKERS   WORKER                                    announcements
+///     requests            tj.w.WORKER.rpc                           calls to a worker
+enum FleetSubjects {
+  static let jobs = "TJ"
+  static let records = "TR"
+  static let workers = "TJ_WORKERS"
+  static let allJobs: NATSSubject = "tj.job.>"
+
+  /// The consumer of a queue.
+  static func consumer(_ queue: QueueName) -> String {
+    switch queue {
+    case .group(let name): "g_\(name)"
+    case .worker(let name): "h_\(name)"
+    }
+  }
+
+  /// The queue of a consumer; nil if it is not one of a fleet.
+  static func queue(consumer: String) -> QueueName? {
+    guard let name = FleetName(String(consumer.dropFirst(2))) else { return nil }
+    if consumer.hasPrefix("g_") { return .group(name) }
+    return consumer.hasPrefix("h_") ? .worker(name) : nil
+  }
+
+  /// The subject of the jobs of a queue, without the id.
+  private static func prefix(_ queue: QueueName) -> String {
+    switch queue {
+    case .group(let name): "tj.job.g.\(name)"
+    case .worker(let name): "tj.job.h.\(name)"
+    }
+  }
+
+  /// The subject of a job.
+  static func job(_ job: JobID, _ queue: QueueName) -> NATSSubject {
+    subject("\(prefix(queue)).\(job)")
+  }
+
+  /// The subjects of all jobs of a queue.
+  static func jobs(of queue: QueueName) -> String { "\(prefix(queue)).*" }
+
+  /// The job and the queue of a subject; nil if it is none of a fleet.
+  static func job(_ subject: String) -> (JobID, QueueName)? {
+    let parts = subject.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count == 5, parts[0] == "tj", parts[1] == "job", let name = FleetName(parts[3]),
+      let job = JobID(parts[4])
+    else { return nil }
+    switch parts[2] {
+    case "g": return (job, .group(name))
+    case "h": return (job, .worker(name))
+    default: return nil
+    }
+  }
+
+  private static func word(_ kind: RecordName.Kind) -> String {
+    switch kind {
+    case .claim: "claim"
+    case .result: "res"
+    case .dead: "dead"
+    }
+  }
+
+  /// The subject of a record.
+  static func record(_ name: RecordName) -> NATSSubject {
+    subject("tj.\(word(name.kind)).\(name.job)")
+  }
+
+  /// The subjects of all records of a kind.
+  static func records(_ kind: RecordName.Kind) -> NATSSubject { subject("tj.\(word(kind)).*") }
+
+  /// The job of a record's subject.
+  static func recordedJob(_ subject: String) -> JobID? {
+    subject.split(separator: ".").last.flatMap { JobID(String($0)) }
+  }
+
+  /// The subject of the calls to a worker.
+  static func calls(_ worker: WorkerName) -> NATSSubject { subject("tj.w.\(worker).rpc") }
+
+  private static func subject(_ text: String) -> NATSSubject {
+    guard let subject = try? NATSSubject(text) else {
+      preconditionFailure("names and ids are parts of a subject")
+    }
+    return subject
+  }
+}

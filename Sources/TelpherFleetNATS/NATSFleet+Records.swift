@@ -1,0 +1,104 @@
+internal import Synchronization
+package import TelpherFleet
+internal import TelpherNATS
+
+extension NATSFleet {
+  package func record(_ name: RecordName) async throws(FleetError) -> Record? {
+    let message = try await fleet { () throws(NATSError) in
+      try await jetStream.lastMessage(FleetSubjects.records, FleetSubjects.record(name))
+    }
+    return message.map { Record(payload: $0.payload, revision: Revision($0.sequence)) }
+  }
+
+  package func write(
+    _ name: RecordName, _ payload: [UInt8], expecting expected: Revision?
+  ) async throws(FleetError) -> WriteOutcome {
+    let failure: NATSError
+    do throws(NATSError) {
+      // All tries of this write have one id, so that it is stored once.
+      let stored = try await jetStream.publish(
+        FleetSubjects.record(name), payload,
+        .init(id: NATSHeaders.randomID(), expectedLastSequence: expected?.number ?? 0),
+        to: FleetSubjects.records)
+      return .written(Revision(stored.sequence))
+    } catch {
+      guard error.isWrongLastSequence || error.isUncertain || error.code == .canceled else {
+        throw FleetError(error)
+      }
+      failure = error
+    }
+    let current = try await record(name)
+    // Payloads name their writer, so it is this one's, of this write or of an earlier one that was
+    // repeated.
+    if let current, current.payload == payload { return .written(current.revision) }
+    // With another revision than expected the write can't be stored any more. With the expected one it
+    // may still arrive.
+    if current?.revision != expected { return .conflict(current) }
+    throw FleetError(
+      failure.isWrongLastSequence ? .unreachable : .uncertain, failure.message)
+  }
+
+  package func records(
+    _ kind: RecordName.Kind, after position: Revision?, limit: Int
+  ) async throws(FleetError) -> [RecordEntry] {
+    let found = try await stored(
+      FleetSubjects.records, FleetSubjects.records(kind), after: position?.number, limit: limit)
+    return found.compactMap { message in
+      FleetSubjects.recordedJob(message.subject).map {
+        RecordEntry(
+          RecordName(kind, $0),
+          Record(payload: message.payload, revision: Revision(message.sequence)))
+      }
+    }
+  }
+
+  /// How long a wait for a record relies on being told. A message that comes while the connection is
+  /// being restored is missed.
+  private static let reading = Duration.seconds(5)
+
+  package func change(
+    of name: RecordName, from known: Revision?, within limit: Duration
+  ) async throws(FleetError) -> Record? {
+    let (signals, continuation) = AsyncStream.makeStream(
+      of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    let failure = Mutex<NATSError?>(nil)
+    let shared = Shared(failure)
+    let subscription = await connection.subscribe(FleetSubjects.record(name)) { outcome in
+      if case .failure(let error) = outcome { shared.failure.withLock { $0 = error } }
+      continuation.yield()
+    }
+    defer { Task { [connection] in await connection.unsubscribe(subscription) } }
+    try await fleet { () throws(NATSError) in try await connection.flush() }
+    let end = ContinuousClock.now + limit
+    while true {
+      if let record = try await record(name), record.revision != known { return record }
+      if let error = shared.failure.withLock({ $0 }) { throw FleetError(error) }
+      let left = end - ContinuousClock.now
+      guard left > .zero else { return nil }
+      guard await Self.wait(for: signals, min(left, Self.reading)) else {
+        throw FleetError(.uncertain, "the wait for a record was canceled")
+      }
+    }
+  }
+
+  private final class Shared: Sendable {
+    let failure: Mutex<NATSError?>
+    init(_ failure: consuming Mutex<NATSError?>) { self.failure = failure }
+  }
+
+  /// Waits for a signal, or for some time.
+  ///
+  /// - Returns: false if the task is canceled.
+  private static func wait(for signals: AsyncStream<Void>, _ limit: Duration) async -> Bool {
+    await withTaskGroup { group in
+      group.addTask {
+        var iterator = signals.makeAsyncIterator()
+        _ = await iterator.next()
+      }
+      group.addTask { try? await Task.sleep(for: limit) }
+      await group.next()
+      group.cancelAll()
+    }
+    return !Task.isCancelled
+  }
+}
