@@ -27,6 +27,8 @@ package enum PolicyRequest: Sendable {
     /// Whether the client chooses its working directory, or that its environment starts empty.
     package var choosesDirectory = false
     package var startsEmpty = false
+    /// Whether the arguments are not known: only a rule for any command allows it then.
+    package var isCut = false
 
     /// A program with arguments; nil for a shell.
     package init(argv: [[UInt8]]?) { self.argv = argv }

@@ -123,7 +123,7 @@ extension PolicyRule {
       return run.usesTerminal && !allowsTerminal ? .terminal : nil
     }
     if case .matching(let patterns) = commands {
-      guard patterns.contains(where: { $0.matches(argv) }) else { return .command }
+      guard !run.isCut, patterns.contains(where: { $0.matches(argv) }) else { return .command }
       // What the client can set could make an allowed program do anything else.
       if let name = run.variables.first(where: { name in
         !variables.contains { $0.matches(Array(name.text.utf8)) }

@@ -104,6 +104,8 @@ public struct ServerConfiguration: Sendable {
   /// The most listings at once on one connection, and as many other small requests: a sixteenth of
   /// `maxSmallFileWorkers`.
   public var maxSmallFileRequestsPerConnection = 16
+  /// Whether the clients are servers, which have decided what may be done: their requests have `terms`.
+  package var servesServers = false
   /// What happens with requests about durable jobs.
   package var jobs = JobService.refused("this server keeps no jobs")
   /// The server's name and version in its HELLO and in the answer to `info`.

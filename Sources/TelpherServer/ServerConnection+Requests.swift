@@ -91,6 +91,9 @@ extension ServerConnection {
       job.start(
         for: commandStream(job, stream), of: ObjectIdentifier(self), noInput: noInput)
     case .running(let job):
+      guard noInput || mayAttach(request, under: grant, withInputTo: job) else {
+        return refuse(stream, Authority.inputRefusal.message)
+      }
       job.attach(commandStream(job, stream), noInput: noInput)
     case .refused(let message): refuse(stream, message)
     case .finished(let result):

@@ -195,9 +195,6 @@ final class ServerConnection: LinkDelegate {
     let grant: Grant
     do {
       let asked = try OpenRequest.decode(request)
-      let authority = Authority(
-        client: client, policy: server.configuration.policy,
-        concurrency: server.configuration.concurrency)
       let decision = Result { () throws(Rights.Refusal) in try authority.grant(asked) }
       let account = (try? decision.get())?.account
       guard audit.didStart(stream, asked, as: account, at: link.loop.now) else {
@@ -254,6 +251,14 @@ final class ServerConnection: LinkDelegate {
       if let streamLimitReason { return refuse(stream, streamLimitReason) }
       start(request, on: stream)
     }
+  }
+
+  /// Decides about the requests of the client.
+  var authority: Authority {
+    Authority(
+      client: client, policy: server.configuration.policy,
+      concurrency: server.configuration.concurrency,
+      isServer: server.configuration.servesServers)
   }
 
   static let noCommands = "this server runs no commands (--no-commands or --read-only)"

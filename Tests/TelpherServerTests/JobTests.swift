@@ -46,6 +46,38 @@ import Testing
     }
   }
 
+  /// A process that acts as another user gets the terms from a server, which has a policy.
+  @Test func aRepeatedOpenSendsInputOnlyToTheCommandThatItWouldStart() async throws {
+    func more(_ program: String, _ limits: String = "") -> String {
+      #""job":"\#(job)","on_disconnect":"keep"\#(limits),"terms":{"argv":["\#(program)"],"terminal":false,"variables":[],"cwd":false,"clean_env":false,"limits":{}}"#
+    }
+    try await Fixture.inMemory(configure: { $0.servesServers = true }) { fixture in
+      let puppet = fixture.puppet()
+      let first = try await fixture.client()
+      await first.send(TelpherServerTests.puppet(1, noInput: false, more("sh")))
+      await puppet.started()
+      for other in [more("cat"), more("sh", #","limits":{"open_files":50}"#)] {
+        let second = try await fixture.client()
+        await second.send(TelpherServerTests.puppet(1, noInput: false, other))
+        #expect(try await second.result(1).contains("you may send it no input"))
+        await second.close()
+      }
+      let again = try await fixture.client()
+      await again.send(TelpherServerTests.puppet(1, noInput: false, more("sh")))
+      try await again.frame(5, 1)
+      await again.send(data(1, 0, [9], fin: true))
+      await puppet.readInput()
+      await puppet.until { $0.inputHasEnded }
+      #expect(await puppet.input == [9])
+      // Any stream may watch.
+      let watching = try await fixture.client()
+      await watching.send(TelpherServerTests.puppet(1, more("cat")))
+      try await watching.frame(5, 1)
+      await puppet.exit()
+      _ = try await watching.result(1)
+    }
+  }
+
   @Test func inputIsDroppedIfAnEarlierStreamEndedTheInput() async throws {
     try await Fixture.inMemory { fixture in
       let puppet = fixture.puppet()

@@ -29,6 +29,50 @@ struct RightsTests {
     return try? rights.admit(try request(json))
   }
 
+  /// The terms of a job that a key with these options has started.
+  private func terms(_ options: String, _ json: String) throws -> JobTerms {
+    let authority = Authority(
+      client: Client(identity: .key(key.fingerprint), rights: try rights(options)), policy: nil)
+    guard case .run(let run) = try authority.grant(try request(json)).request else {
+      throw RightsError.noTerms
+    }
+    return try #require(run.terms)
+  }
+
+  private enum RightsError: Error { case noTerms }
+
+  @Test func `A key whose line was made stricter sends no input to what it has started before`()
+    throws
+  {
+    let id = String(repeating: "a", count: 32)
+    let plain = try terms("pty", #"{"op":"run","argv":["sh"],"job":"\#(id)"}"#)
+    let terminal = try terms(
+      "pty", #"{"op":"run","login":true,"job":"\#(id)","terminal":{"rows":1,"columns":1}}"#)
+    let forced = try terms(#"command="one""#, #"{"op":"run","argv":["sh"],"job":"\#(id)"}"#)
+    func mayType(_ options: String, _ terms: JobTerms) throws -> Bool {
+      let rights = try rights(options)
+      return (try? rights.checkInput(to: terms)) != nil
+    }
+    for terms in [plain, terminal, forced] { #expect(try mayType("pty", terms)) }
+    #expect(try !mayType(#"command="one""#, plain))
+    #expect(try !mayType(#"command="one""#, terminal))
+    #expect(try mayType(#"command="one""#, forced))
+    #expect(try !mayType(#"command="two""#, forced))
+    #expect(try !mayType("no-pty", terminal))
+    #expect(try mayType("no-pty", plain))
+    #expect(try !rights("pty").restrictsInput && rights("restrict").restrictsInput)
+  }
+
+  /// What a client says of itself does not count.
+  @Test func `A server sets the terms itself`() throws {
+    let id = String(repeating: "a", count: 32)
+    let terms = try terms(
+      "pty",
+      #"{"op":"run","argv":["sh"],"job":"\#(id)","terms":{"argv":["cat"],"terminal":false,"variables":[],"cwd":false,"clean_env":false,"limits":{}},"concurrency":{"most":9,"others":0}}"#
+    )
+    #expect(terms.argv == ["sh"])
+  }
+
   private static let all = [
     #"{"op":"run","argv":["id"]}"#, #"{"op":"run","shell":"id"}"#,
     #"{"op":"run","argv":["id"],"terminal":{"rows":1,"columns":1},"must":["terminal"]}"#,

@@ -115,6 +115,7 @@ struct AccountHostRun {
       in: folders.compactMap { PolicyPath($0) }, home: Array(home.utf8))
     configuration.reportsWrites = true
     configuration.concurrency = maxCommands
+    configuration.servesServers = true
     if let place = JobsPlace(environment: environment) {
       configuration.jobs = .passed(
         JobHostProcess(

@@ -77,6 +77,7 @@ struct JobHostRun {
     configuration.name = Program.name
     configuration.jobs = .kept(
       folder, stored, RetentionFile(path: SystemString(retentionFile)))
+    configuration.servesServers = true
     // Each client of each server has a connection of its own.
     configuration.maxConnections = 16_384
     configuration.forwardsConnections = false

@@ -1,6 +1,8 @@
 internal import Glibc
 internal import TelpherAccess
+internal import TelpherFileStore
 internal import TelpherPolicy
+internal import TelpherText
 internal import TelpherTransfer
 internal import TelpherTransport
 internal import TelpherWire
@@ -31,6 +33,8 @@ struct Authority: Sendable {
   let policy: PolicySource?
   /// The most commands of a client without a policy; nil for no limit.
   var concurrency: Int?
+  /// Whether the client is a server, which has decided already.
+  var isServer = false
 
   /// What is done for a request.
   ///
@@ -39,7 +43,8 @@ struct Authority: Sendable {
     let request = try client.rights.admit(asked)
     guard let loaded = policy?.current else {
       return Grant(
-        request: request, concurrency: concurrency, reachesAllJobs: client.identity == .owner)
+        request: withTerms(request, rule: nil), concurrency: concurrency,
+        reachesAllJobs: client.identity == .owner)
     }
     let subject = PolicySubject(client, loaded)
     guard let question = try PolicyRequest(request) else {
@@ -55,7 +60,8 @@ struct Authority: Sendable {
       reachesAllJobs: loaded.policy.allowsJobsOfOthers(to: subject))
     grant.account = try account(of: rule, loaded)
     switch request {
-    case .run(let run): grant.request = .run(try run.within(rule))
+    case .run(let run):
+      grant.request = withTerms(.run(try run.within(rule)), asked: run, rule: rule)
     case .file(let file):
       grant.folders = rule.folders(for: file.operation)
       if grant.account == nil { grant.files = loaded.files(in: grant.folders) }
@@ -66,6 +72,53 @@ struct Authority: Sendable {
 }
 
 extension Authority {
+  /// The request with the terms of its command, if streams can attach to it later.
+  ///
+  /// - Parameter asked: the request without what the rule sets.
+  private func withTerms(
+    _ request: OpenRequest, asked: RunRequest? = nil, rule: PolicyRule?
+  ) -> OpenRequest {
+    guard !isServer, case .run(var run) = request else { return request }
+    run.terms =
+      run.job == nil
+      ? nil
+      : JobTerms(
+        of: asked ?? run, forced: client.rights.forced, surroundings: rule?.surroundings)
+    return .run(run)
+  }
+
+  /// Whether the client may be allowed less now than when it started its commands.
+  var restrictsInput: Bool { policy != nil || client.rights.restrictsInput }
+
+  /// Checks that the client may send input to a job that it has started: that it could start the job now,
+  /// with the limits that the job has.
+  ///
+  /// - Parameters:
+  ///   - account: the user as whom the job runs; nil for the server's.
+  ///   - limits: those of the server.
+  /// - Throws: `Rights.Refusal` if it may not.
+  func checkInput(
+    to terms: JobTerms, as account: Account?, _ limits: LimitPolicy
+  ) throws(Rights.Refusal) {
+    try client.rights.checkInput(to: terms)
+    guard let loaded = policy?.current else { return }
+    let rule: PolicyRule
+    switch loaded.policy.decide(.run(PolicyRequest.Run(terms)), by: PolicySubject(client, loaded)) {
+    case .allowed(let allowing): rule = allowing
+    case .denied(let denial): throw Rights.Refusal(message: denial.message)
+    }
+    let ceilings = Array(limits.under(rule.limits).ownLimits.values).byName
+    guard try self.account(of: rule, loaded) == account, rule.surroundings == terms.surroundings,
+      terms.isWithin(ceilings, deadlineMS: rule.milliseconds)
+    else { throw Self.inputRefusal }
+  }
+
+  /// The answer to a client that may not send input to a job that has other rights than it would get now.
+  static let inputRefusal = Rights.Refusal(
+    message:
+      "the server's policy does not allow this: the job was started with other rights than it would get now, so you may send it no input"
+  )
+
   /// The user as whom the requests of a rule are carried out; nil for the server's.
   private func account(
     of rule: PolicyRule, _ loaded: LoadedPolicy
@@ -101,7 +154,26 @@ extension PolicySubject {
   }
 }
 
+extension [ResourceLimit] {
+  /// The values by their names in the protocol.
+  var byName: [String: UInt64] {
+    Dictionary(map { ($0.kind.rawValue, $0.value) }) { $1 }
+  }
+}
+
 extension PolicyRule {
+  /// A digest of the variables and the directory that the rule sets; nil if it sets none.
+  fileprivate var surroundings: String? {
+    guard directory != nil || !environment.isEmpty else { return nil }
+    var hasher = FileHasher(.sha256)
+    // No part of it has a NUL.
+    let parts =
+      [directory ?? ""]
+      + environment.sorted { $0.key < $1.key }.flatMap { [$0.key.text, $0.value] }
+    Array(parts.joined(separator: "\0").utf8).withUnsafeBytes { hasher.update($0) }
+    return hasher.digest
+  }
+
   /// The folders of an operation's paths.
   func folders(for operation: FileRequest.Operation) -> [PolicyPath] {
     switch operation {

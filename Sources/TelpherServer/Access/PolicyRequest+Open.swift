@@ -41,6 +41,16 @@ extension PolicyRequest.Run {
   }
 }
 
+extension PolicyRequest.Run {
+  /// The command of a job that runs.
+  init(_ terms: JobTerms) {
+    self.init(argv: terms.argv?.map(\.bytes))
+    (usesTerminal, variables) = (terms.usesTerminal, terms.variables)
+    (choosesDirectory, startsEmpty) = (terms.choosesDirectory, terms.startsEmpty)
+    isCut = terms.isCut == true
+  }
+}
+
 extension PolicyRequest.Files {
   /// The files of a request.
   ///

@@ -1,4 +1,5 @@
 internal import TelpherAccess
+internal import TelpherFileStore
 internal import TelpherKeys
 internal import TelpherText
 internal import TelpherTransport
@@ -40,6 +41,32 @@ struct Rights: Sendable {
   /// Whether the client may send signals to its commands. As in sshd, it may not if it can't choose
   /// them: it could stop one half-way.
   var allowsSignals: Bool { command == nil }
+
+  /// A digest of the command that runs instead of any other one; nil if the client chooses.
+  var forced: String? {
+    command.map { command in
+      var hasher = FileHasher(.sha256)
+      Array(command.utf8).withUnsafeBytes { hasher.update($0) }
+      return hasher.digest
+    }
+  }
+
+  /// Whether the client may not send input to each command that its identity has started.
+  var restrictsInput: Bool { command != nil || options?.allowsTerminal == false }
+
+  /// Checks that the client may send input to a command that its identity has started, perhaps when its
+  /// key was less restricted.
+  ///
+  /// - Throws: `Refusal` if it may not.
+  func checkInput(to terms: JobTerms) throws(Refusal) {
+    guard command == nil || terms.forced == forced else {
+      throw Refusal(
+        message: "your key may send no input to this job: it only runs the server's command")
+    }
+    guard !terms.usesTerminal || options?.allowsTerminal != false else {
+      throw Refusal(message: "your key may not use a terminal (no-pty in authorized_keys)")
+    }
+  }
 
   /// The request to carry out instead of `request`: itself, or with the forced command.
   ///

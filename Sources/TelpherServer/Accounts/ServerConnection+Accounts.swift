@@ -20,7 +20,7 @@ extension ServerConnection {
         let limits = try server.limits(of: run, under: grant.limits)
         var limited = run
         if !limits.isEmpty {
-          limited.limits = Dictionary(limits.map { ($0.kind.rawValue, $0.value) }) { $1 }
+          limited.limits = limits.byName
         }
         request = .run(limited)
       } catch {
@@ -53,6 +53,9 @@ extension ServerConnection {
     let use = AccountUse(
       client: client.identity, account: account, folders: grant.folders,
       maxCommands: grant.concurrency)
+    if let attach = checkedAttach(request, noInput: noInput) {
+      return attachWithInput(attach, to: hosts.host(for: use), as: account, on: stream)
+    }
     pass(
       request, to: hosts.host(for: use), on: stream, noInput: noInput, withoutHost: withoutHost,
       writes: writes)

@@ -26,6 +26,8 @@ final class CommandJob: CommandProcessDelegate, OutputPumpDelegate {
   private var request: RunRequest
   /// The limits that it runs with.
   private let resourceLimits: [ResourceLimit]
+  /// What its client has asked for; nil if no other stream can attach to it.
+  let terms: JobTerms?
   /// What other threads may know of it.
   let view: CommandView
   private let surroundings: Surroundings
@@ -63,6 +65,7 @@ final class CommandJob: CommandProcessDelegate, OutputPumpDelegate {
     self.id = id
     self.request = request
     resourceLimits = limits
+    terms = request.terms(with: limits.byName)
     self.surroundings = surroundings
     self.wasLaunched = wasLaunched
     self.didFinish = didFinish

@@ -17,8 +17,11 @@ extension ServerConnection {
     switch server.configuration.jobs {
     case .refused(let reason): refuse(stream, reason)
     case .passed(let host):
-      pass(
-        request, under: grant, to: host.host(of: client.identity), on: stream, noInput: noInput)
+      let own = host.host(of: client.identity)
+      if let attach = checkedAttach(request, noInput: noInput) {
+        return attachWithInput(attach, to: own, as: nil, on: stream)
+      }
+      pass(request, under: grant, to: own, on: stream, noInput: noInput)
     case .kept: keep(request, length: length, on: stream, noInput: noInput)
     }
   }

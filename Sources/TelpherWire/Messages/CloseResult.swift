@@ -84,6 +84,8 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
   package var tree: TreeCounts?
   /// The id of the job that the request was about.
   package var job: String?
+  /// The answer to `terms`; nil if the job has ended.
+  package var terms: JobTerms?
   /// Keys of this message that the receiver must understand.
   package var must: [String]?
 
@@ -95,7 +97,7 @@ package struct CloseResult: Sendable, Equatable, WireMessage {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case result, code, signal, errno, stage, message, bytes, rusage, survivors, info, must
-    case path, digest, entry, ancestors, tree, cause, group, commands, more, job
+    case path, digest, entry, ancestors, tree, cause, group, commands, more, job, terms
     case coreDumped = "core_dumped"
     case wallMS = "wall_ms"
     case pipeHeld = "pipe_held"

@@ -11,6 +11,8 @@ package struct JobRequest: Sendable, Equatable, Codable {
     case jobs
     /// Remove a finished job with its journal.
     case forget
+    /// From a server to its job host: the terms of the job.
+    case terms
   }
 
   /// The operation.

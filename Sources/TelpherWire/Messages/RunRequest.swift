@@ -46,6 +46,8 @@ package struct RunRequest: Sendable, Equatable, Codable {
   /// From a server to its job host: the digest of the client's request, which a repeated request
   /// must have too. The request itself differs: the server has filled in what belongs to it.
   package var claim: String?
+  /// From a server to the processes that it passes requests on to: the terms of a command with a `job`.
+  package var terms: JobTerms?
   /// From a server to its job host: how many commands the client may have at once.
   package var concurrency: Concurrency?
 
@@ -144,7 +146,7 @@ package struct RunRequest: Sendable, Equatable, Codable {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case argv, shell, login, cwd, env, merge, terminal, limits, job
-    case detach, journal, name, claim, concurrency
+    case detach, journal, name, claim, terms, concurrency
     case cleanEnv = "clean_env"
     case deadlineMS = "deadline_ms"
     case graceMS = "grace_ms"

@@ -93,7 +93,7 @@ struct JobClaim: Sendable, Codable {
   /// The digest of a request as its client has sent it. Equal requests have equal ones.
   static func digest(of request: RunRequest) -> String {
     var request = request
-    request.claim = nil
+    (request.claim, request.terms) = (nil, nil)
     var hasher = FileHasher(.sha256)
     do {
       try JSONEncoding.encode(request).withUnsafeBytes { hasher.update($0) }

@@ -172,6 +172,7 @@ final class JobKeeper {
       )
     }
     let claim = JobClaim(request, id: id)
+    let terms = request.terms(with: request.limits ?? [:])
     let job: KeptJob
     var begin: () -> Void = {}
     if let known = jobs[id] {
@@ -181,6 +182,9 @@ final class JobKeeper {
           known.claim.digest == nil
             ? "the claim of the job \(id) can't be read, so it may have run already"
             : "the job \(id) was started by another request")
+      }
+      if !noInput, known.isLive {
+        try checkInput(to: known, terms)
       }
       job = known
     } else {
@@ -197,7 +201,7 @@ final class JobKeeper {
       }
       folder.live.didBegin()
       job = KeptJob(
-        claim, on: loop, didEnd: { [unowned self] in didEnd($0, with: $1) },
+        claim, terms, on: loop, didEnd: { [unowned self] in didEnd($0, with: $1) },
         isUnneeded: { [unowned self] in removeUnneeded($0) })
       add(job)
       begin = { [self] in
@@ -263,6 +267,11 @@ final class JobKeeper {
       let job = try find(request.job)
       let work = JobStream(job, stream, of: connection)
       return Opened(work: work) { job.add(work) }
+    case .terms:
+      let job = try find(request.job)
+      let answer = try terms(of: job)
+      let work = JobStream(job, stream, of: connection)
+      return Opened(work: work) { work.finish(answer) }
     case .forget:
       let job = try find(request.job)
       guard !job.isLive else {

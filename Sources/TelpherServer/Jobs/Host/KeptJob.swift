@@ -39,6 +39,8 @@ final class KeptJob: JournalOutletDelegate {
   }
 
   let claim: JobClaim
+  /// What its client has asked for; nil if its server has not said so.
+  let terms: JobTerms?
   var id: String { claim.id }
   private let loop: any EventLoop
   private var state: State
@@ -68,10 +70,11 @@ final class KeptJob: JournalOutletDelegate {
 
   /// A job that is being claimed.
   init(
-    _ claim: JobClaim, on loop: any EventLoop, didEnd: @escaping (KeptJob, CloseResult) -> Void,
+    _ claim: JobClaim, _ terms: JobTerms?, on loop: any EventLoop,
+    didEnd: @escaping (KeptJob, CloseResult) -> Void,
     isUnneeded: @escaping (KeptJob) -> Void
   ) {
-    self.claim = claim
+    (self.claim, self.terms) = (claim, terms)
     self.loop = loop
     self.didEnd = didEnd
     self.isUnneeded = isUnneeded
@@ -81,7 +84,7 @@ final class KeptJob: JournalOutletDelegate {
 
   /// A job of an earlier host.
   init(_ stored: StoredJob, on loop: any EventLoop) {
-    claim = stored.claim
+    (claim, terms) = (stored.claim, nil)
     self.loop = loop
     didEnd = { _, _ in }
     isUnneeded = { _ in }

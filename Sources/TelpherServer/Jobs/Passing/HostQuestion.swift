@@ -22,10 +22,10 @@ final class HostQuestion: HostStream {
   private var state = State.waiting
 
   /// - Parameters:
-  ///   - result: the answer if no host listens.
+  ///   - result: the answer if no host listens; nil if one is started then.
   ///   - didAnswer: called at most once.
   init(
-    _ request: [UInt8], through passage: JobPassage, withoutHost result: CloseResult,
+    _ request: [UInt8], through passage: JobPassage, withoutHost result: CloseResult?,
     didAnswer: @escaping (CloseResult) -> Void
   ) {
     self.request = request

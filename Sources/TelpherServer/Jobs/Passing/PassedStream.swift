@@ -33,7 +33,8 @@ final class PassedStream: StreamWork, HostStream {
     let record: WriteRecorder?
   }
 
-  let request: [UInt8]
+  /// The caller may replace it before the stream is opened.
+  var request: [UInt8]
   let noInput: Bool
   let withoutHost: CloseResult?
   private let near: StreamID

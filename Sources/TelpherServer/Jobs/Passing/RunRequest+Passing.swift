@@ -41,7 +41,7 @@ extension RunRequest {
     request.env = variables
     request.cleanEnv = true
     if !limits.isEmpty {
-      request.limits = Dictionary(limits.map { ($0.kind.rawValue, $0.value) }) { $1 }
+      request.limits = limits.byName
     }
     // The login shell starts in the user's home.
     if cwd == nil, login == true { return request }
