@@ -185,6 +185,13 @@ extension PolicyRule {
 }
 
 extension RunRequest {
+  /// The most time from SIGTERM to SIGKILL for a command whose time a rule limits, in milliseconds: as
+  /// long as without a wish of the client. The command ends at the latest by so much after its time.
+  private static let maxLimitedGraceMS = defaultGraceMS
+  /// The longest `drain_ms` for such a command, in milliseconds: its background processes could use the
+  /// time to go on.
+  private static let maxLimitedDrainMS = defaultDrainMS
+
   /// The request with what a rule sets.
   ///
   /// - Throws: `Rights.Refusal` if the client asks for more than the rule allows.
@@ -198,6 +205,10 @@ extension RunRequest {
         )
       }
       run.deadlineMS = deadlineMS ?? longest
+      // With a long grace or drain of its own the client's command would run on.
+      run.graceMS = min(graceMS ?? Self.defaultGraceMS, Self.maxLimitedGraceMS)
+      // A drain without an end (-1) ends at the deadline, with the processes that it waits for.
+      run.drainMS = min(drainMS ?? Self.defaultDrainMS, Self.maxLimitedDrainMS)
     }
     if let directory = rule.directory { run.cwd = ByteText(directory) }
     for (name, value) in rule.environment {

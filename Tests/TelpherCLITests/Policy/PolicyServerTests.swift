@@ -144,6 +144,22 @@ import Testing
     }
   }
 
+  @Test func `A client can't lengthen the time of the policy`() async throws {
+    // About 20 s, if nothing ends it.
+    let stubborn =
+      "trap '' TERM; i=0; while [ $i -lt 200 ]; do sleep 0.1; i=$((i+1)); done; echo late"
+    try await withServer("shell: true, limits: {time: 200ms}") {
+      let grace = try await telpher(["run", "--grace", "1h", "--shell", stubborn])
+      #expect(grace.status == 124)
+      #expect(grace.text.isEmpty)
+      for drain in ["1h", "forever"] {
+        let drained = try await telpher(
+          ["run", "--grace", "1h", "--drain", drain, "--shell", "(\(stubborn)) & echo early"])
+        #expect(drained.text == "early\n", "\(drain)")
+      }
+    }
+  }
+
   @Test func `No more commands run at once than the policy allows`() async throws {
     try await withServer("commands: any, limits: {concurrency: 1}") {
       let first = try sandbox.start(
