@@ -195,7 +195,9 @@ final class ServerConnection: LinkDelegate {
     let grant: Grant
     do {
       let asked = try OpenRequest.decode(request)
-      let decision = Result { () throws(Rights.Refusal) in try authority.grant(asked) }
+      let decision = Result { () throws(Rights.Refusal) in
+        try authority.grant(asked, announcedBy: announcer(for: asked))
+      }
       let account = (try? decision.get())?.account
       guard audit.didStart(stream, asked, as: account, at: link.loop.now) else {
         return refuse(stream, ConnectionAudit.refusal)

@@ -25,6 +25,14 @@ struct Grant: Sendable {
   var reachesAllJobs: Bool
 }
 
+/// A socket that listens for a client, and announces connections that the client may then take.
+struct Announcer: Sendable {
+  /// The address as the client has written it.
+  let address: String
+  /// The user whose process listens; nil for the server's own.
+  let account: Account?
+}
+
 /// Decides about each request of one client: first the restrictions of its key, then the server's
 /// policy.
 struct Authority: Sendable {
@@ -38,8 +46,11 @@ struct Authority: Sendable {
 
   /// What is done for a request.
   ///
+  /// - Parameter announcer: for `accept`, what has announced the connection; nil if nothing has.
   /// - Throws: `Rights.Refusal` if the client may not ask for it.
-  func grant(_ asked: OpenRequest) throws(Rights.Refusal) -> Grant {
+  func grant(
+    _ asked: OpenRequest, announcedBy announcer: Announcer? = nil
+  ) throws(Rights.Refusal) -> Grant {
     let request = try client.rights.admit(asked)
     guard let loaded = policy?.current else {
       return Grant(
@@ -47,7 +58,7 @@ struct Authority: Sendable {
         reachesAllJobs: client.identity == .owner)
     }
     let subject = PolicySubject(client, loaded)
-    guard let question = try PolicyRequest(request) else {
+    guard let question = try PolicyRequest(request, listener: announcer?.address) else {
       return Grant(request: request, reachesAllJobs: false)
     }
     let rule: PolicyRule
@@ -59,6 +70,11 @@ struct Authority: Sendable {
       request: request, limits: rule.limits, concurrency: rule.concurrency,
       reachesAllJobs: loaded.policy.allowsJobsOfOthers(to: subject))
     grant.account = try account(of: rule, loaded)
+    if let announcer, announcer.account != grant.account {
+      // The rule has another 'run_as' since.
+      throw Rights.Refusal(
+        message: "the server's policy does not allow this: you may accept no connections here")
+    }
     switch request {
     case .run(let run):
       grant.request = withTerms(.run(try run.within(rule)), asked: run, rule: rule)

@@ -6,26 +6,30 @@ internal import TelpherWire
 extension PolicyRequest {
   /// What a client's request is to a policy; nil if every client may ask for it.
   ///
+  /// - Parameter listener: the address, as the client has written it, at which the connection that it
+  ///   takes was accepted; nil if it takes none that is known.
   /// - Throws: `Rights.Refusal` if a path or an address in it is invalid: nothing can be decided about
   ///   it.
-  init?(_ request: OpenRequest) throws(Rights.Refusal) {
+  init?(
+    _ request: OpenRequest, listener: String? = nil
+  ) throws(Rights.Refusal) {
     switch request {
     case .info: return nil
     case .commands, .job: self = .jobs
     case .run(let run): self = .run(Run(run))
     case .file(let file): self = .files(try Files(file))
     case .socket(let socket):
-      if socket.operation == .accept {
+      guard let text = socket.operation == .accept ? listener : socket.address ?? "" else {
         self = .accept
         return
       }
       let address: SocketAddress
-      do throws(TransportError) { address = try SocketAddress(parsing: socket.address ?? "") } catch
-      { throw Rights.Refusal(message: error.message) }
+      do throws(TransportError) { address = try SocketAddress(parsing: text) } catch {
+        throw Rights.Refusal(message: error.message)
+      }
       switch socket.operation {
       case .connect, .check: self = .connect(address)
-      case .listen: self = .listen(address)
-      case .accept: preconditionFailure("it was handled above")
+      case .listen, .accept: self = .listen(address)
       }
     }
   }

@@ -3,6 +3,19 @@ internal import TelpherPolicy
 internal import TelpherWire
 
 extension ServerConnection {
+  /// What has announced the connection that a request takes; nil if the request takes none, or nothing
+  /// has.
+  func announcer(for request: OpenRequest) -> Announcer? {
+    guard case .socket(let socket) = request, socket.operation == .accept,
+      let name = socket.connection
+    else { return nil }
+    if let address = sockets.listener(of: name) { return Announcer(address: address, account: nil) }
+    for case let passed as PassedStream in streams.values {
+      if let announced = passed.announced, announced.contains(name) { return announced.announcer }
+    }
+    return nil
+  }
+
   /// Passes a stream on to the process that acts as the user of `grant`.
   func pass(
     _ grant: Grant, as account: Account, on stream: StreamID, noInput: Bool
@@ -59,5 +72,12 @@ extension ServerConnection {
     pass(
       request, to: hosts.host(for: use), on: stream, noInput: noInput, withoutHost: withoutHost,
       writes: writes)
+    if case .socket(let socket) = request, socket.operation == .listen,
+      let address = socket.address,
+      let passed = streams[stream] as? PassedStream
+    {
+      passed.announced = AnnouncedConnections(
+        by: Announcer(address: address, account: account), server.configuration.sockets)
+    }
   }
 }

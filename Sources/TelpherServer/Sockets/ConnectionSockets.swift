@@ -55,7 +55,9 @@ final class ConnectionSockets {
       willStart(job)
       job.connect(to: address, lookup: lookup, limit: configuration.sockets.connectTimeout)
     case .listen:
-      willStart(try listen(at: try Self.address(of: request), link, stream, didFinish))
+      willStart(
+        try listen(
+          at: try Self.address(of: request), request.address ?? "", link, stream, didFinish))
     case .accept:
       let name = request.connection ?? ""
       for listener in listeners.values {
@@ -70,8 +72,14 @@ final class ConnectionSockets {
     }
   }
 
+  /// The address, as the client has written it, of the listening socket that has announced the connection
+  /// `name`; nil if none has.
+  func listener(of name: String) -> String? {
+    listeners.values.first { $0.hasAnnounced(name) }?.requested
+  }
+
   private func listen(
-    at address: SocketAddress, _ link: Link, _ stream: StreamID,
+    at address: SocketAddress, _ text: String, _ link: Link, _ stream: StreamID,
     _ didFinish: @escaping (any StreamWork, StreamClosing) -> Void
   ) throws -> ListenJob {
     let limit = configuration.sockets.maxListenersPerConnection
@@ -79,7 +87,7 @@ final class ConnectionSockets {
       throw SocketRefusal(
         "\(limit) sockets listen on this connection (max_listeners_per_connection)")
     }
-    let job = ListenJob(link: link, stream: stream, limits: configuration.sockets) {
+    let job = ListenJob(at: text, link: link, stream: stream, limits: configuration.sockets) {
       [unowned self] () throws(SocketRefusal) in try takeSlot()
     }
     try job.listen(at: address)

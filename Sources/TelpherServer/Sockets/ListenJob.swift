@@ -28,6 +28,8 @@ final class ListenJob: StreamWork {
   var didFinish: ((ListenJob, StreamClosing) -> Void)?
   /// The address where it listens; nil before `listen` has succeeded.
   private(set) var address: SocketAddress?
+  /// The address as the client has written it.
+  let requested: String
 
   private let link: Link
   private let stream: StreamID
@@ -38,9 +40,10 @@ final class ListenJob: StreamWork {
   private var unclaimed: [String: Unclaimed] = [:]
 
   init(
-    link: Link, stream: StreamID, limits: SocketLimits,
+    at requested: String, link: Link, stream: StreamID, limits: SocketLimits,
     takeSlot: @escaping () throws(SocketRefusal) -> SocketSlot
   ) {
+    self.requested = requested
     self.link = link
     self.stream = stream
     self.limits = limits
@@ -82,6 +85,9 @@ final class ListenJob: StreamWork {
     link.control(stream, .accepted(.init(connection: name, peer: peer)))
     if unclaimed.count >= limits.maxUnclaimed { listener?.suspend() }
   }
+
+  /// Whether it has announced the connection of this name, which the client has not taken.
+  func hasAnnounced(_ name: String) -> Bool { unclaimed[name] != nil }
 
   /// Gives an accepted connection to its client; nil if there is none of that name.
   ///

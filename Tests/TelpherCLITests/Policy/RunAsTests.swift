@@ -1,4 +1,6 @@
 import Glibc
+import TelpherTestSupport
+import TelpherTransport
 import Testing
 
 /// A server of root that acts as other users, for rules with `run_as`.
@@ -265,6 +267,39 @@ struct RunAsTests {
     )
     #expect(explained.text.contains("allowed by the rule on line 3: as the user nobody"))
     #expect(explained.text.contains("denied"), "\(explained.text)")
+  }
+
+  @Test func `A connection is taken from the process of the user that listens`() async throws {
+    let loop = try SystemBackend.uv.makeLoop()
+    let service = try await PlainListener.start(
+      at: .tcp(host: "127.0.0.1", port: 0), on: loop, echoes: true)
+    try await withServer(
+      """
+      {for: owner, listen: 'unix:\(open)/other', run_as: daemon}
+        - {for: owner, listen: 'tcp:127.0.0.1:*', run_as: nobody}
+      """
+    ) {
+      let forward = try sandbox.start(
+        [
+          "forward", "--on", "unix:\(sandbox.socket)", "--json", "--reverse",
+          "\(service.address)", "tcp:127.0.0.1:0",
+        ])
+      let line = try #require(await forward.line())
+      let found = try #require(line.firstRange(of: #""address":""#))
+      let text = line[found.upperBound...].prefix { $0 != "\"" }
+      for _ in 0..<2 {
+        let program = try await PlainSocket.connect(
+          to: try SocketAddress(parsing: String(text)), on: loop)
+        await program.send("hello")
+        await program.finishWriting()
+        try await program.ended()
+        #expect(await program.text == "hello")
+        await program.close()
+      }
+      forward.signal(SIGTERM)
+      _ = await forward.finish()
+    }
+    await service.stop()
   }
 
   @Test func `A user that does not exist is a mistake of the policy`() async throws {

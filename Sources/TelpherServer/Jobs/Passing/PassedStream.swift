@@ -36,6 +36,8 @@ final class PassedStream: StreamWork, HostStream {
   /// The caller may replace it before the stream is opened.
   var request: [UInt8]
   let noInput: Bool
+  /// For a listening socket in the process: what it has announced.
+  var announced: AnnouncedConnections?
   let withoutHost: CloseResult?
   private let near: StreamID
   private weak var connection: ServerConnection?
@@ -197,6 +199,7 @@ final class PassedStream: StreamWork, HostStream {
 
   func receiveControlFromHost(_ message: [UInt8]) {
     hostDidAnswer()
+    announced?.note(message)
     connection?.link.control(near, encoded: message)
   }
 
