@@ -59,8 +59,6 @@ public struct ServerConfiguration: Sendable {
   /// How long a connection to a replaced server may be idle, in nanoseconds. Some clients keep one for
   /// ever; this server's process would never end. It is checked six times in this time.
   package var idleAfterReplacement: UInt64 = 60_000_000_000
-  /// The most commands and durable jobs of one client at once, without a policy; nil for no limit.
-  package var concurrency: Int?
   /// The processes that act as other users for the policy; nil for none.
   package var accounts: (any AccountHosts)?
   /// The ssh keys of the users of the system, for a policy whose rules say `run_as: from-key`.

@@ -259,7 +259,6 @@ final class ServerConnection: LinkDelegate {
   var authority: Authority {
     Authority(
       client: client, policy: server.configuration.policy,
-      concurrency: server.configuration.concurrency,
       isServer: server.configuration.servesServers)
   }
 

@@ -44,7 +44,6 @@ struct AccountHostProcess: StreamHost {
       arguments += ["--keep-jobs-ms", "\(retention.maxAgeMS)"]
       if let bytes = retention.maxBytes { arguments += ["--keep-jobs-bytes", "\(bytes)"] }
     }
-    if let most = use.maxCommands { arguments += ["--max-commands", "\(most)"] }
     for folder in use.folders {
       arguments += ["--folder", String(decoding: folder.written, as: UTF8.self)]
     }
@@ -56,7 +55,7 @@ extension AccountUse {
   /// A name for a folder of this use: 20 hexadecimal digits of a digest.
   fileprivate var folderName: String {
     let parts =
-      [client.folderName, account.name, "\(account.user)", maxCommands.map { "\($0)" } ?? ""]
+      [client.folderName, account.name, "\(account.user)"]
       + folders.map { String(decoding: $0.written, as: UTF8.self) }
     let digest = KeyDigest.sha256(Array(parts.joined(separator: "\0").utf8))
     return Hexadecimal.text(Array(digest.prefix(10)))

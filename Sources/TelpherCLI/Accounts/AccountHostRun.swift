@@ -14,7 +14,6 @@ struct AccountHostRun {
   let socket: String
   let user: String
   let jobsFolder: String
-  let maxCommands: Int?
   let folders: [String]
   let retention: JobRetention
 
@@ -114,7 +113,6 @@ struct AccountHostRun {
     configuration.files = LoadedPolicy.files(
       in: folders.compactMap { PolicyPath($0) }, home: Array(home.utf8))
     configuration.reportsWrites = true
-    configuration.concurrency = maxCommands
     configuration.servesServers = true
     if let place = JobsPlace(environment: environment) {
       configuration.jobs = .passed(

@@ -16,9 +16,6 @@ struct AccountHostCommand: AsyncParsableCommand {
   @Option(help: "The name of the folder of the client's jobs.")
   var jobsFolder: String
 
-  @Option(help: "The most commands at once.")
-  var maxCommands: Int?
-
   @Option(help: "How long jobs are kept after their end, in milliseconds.")
   var keepJobsMs: Int64?
 
@@ -34,7 +31,7 @@ struct AccountHostCommand: AsyncParsableCommand {
   func run() async throws {
     let host = AccountHostRun(
       backend: CurrentBackend.require(), socket: socket, user: user, jobsFolder: jobsFolder,
-      maxCommands: maxCommands, folders: folders, retention: retention)
+      folders: folders, retention: retention)
     let status: Int32
     if let listening {
       status = await host.serve(on: listening)

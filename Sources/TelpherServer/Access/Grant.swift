@@ -39,8 +39,6 @@ struct Authority: Sendable {
   let client: Client
   /// The server's policy; nil if each client may do everything.
   let policy: PolicySource?
-  /// The most commands of a client without a policy; nil for no limit.
-  var concurrency: Int?
   /// Whether the client is a server, which has decided already.
   var isServer = false
 
@@ -53,9 +51,10 @@ struct Authority: Sendable {
   ) throws(Rights.Refusal) -> Grant {
     let request = try client.rights.admit(asked)
     guard let loaded = policy?.current else {
-      return Grant(
-        request: withTerms(request, rule: nil), concurrency: concurrency,
-        reachesAllJobs: client.identity == .owner)
+      var grant = Grant(
+        request: withTerms(request, rule: nil), reachesAllJobs: client.identity == .owner)
+      if isServer, case .run(let run) = request { grant.concurrency = run.concurrency?.most }
+      return grant
     }
     let subject = PolicySubject(client, loaded)
     guard let question = try PolicyRequest(request, listener: announcer?.address) else {
@@ -95,6 +94,7 @@ extension Authority {
     _ request: OpenRequest, asked: RunRequest? = nil, rule: PolicyRule?
   ) -> OpenRequest {
     guard !isServer, case .run(var run) = request else { return request }
+    run.concurrency = nil
     run.terms =
       run.job == nil
       ? nil

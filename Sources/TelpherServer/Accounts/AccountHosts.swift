@@ -20,7 +20,8 @@ package protocol StreamHost: Sendable {
 }
 
 /// What a process that acts as another user is for. Each client has processes of its own, so no client
-/// reaches the commands of another one there.
+/// reaches the commands of another one there. The client's commands as one user are in one process,
+/// whatever rules allow them: there they are counted, listed and ended.
 package struct AccountUse: Sendable, Hashable {
   /// The client.
   package let client: Identity
@@ -28,8 +29,6 @@ package struct AccountUse: Sendable, Hashable {
   package let account: Account
   /// The folders whose files it serves; empty for a process that serves none.
   package let folders: [PolicyPath]
-  /// The most commands at once; nil for the server's usual limit.
-  package let maxCommands: Int?
 }
 
 /// The processes that act as other users.

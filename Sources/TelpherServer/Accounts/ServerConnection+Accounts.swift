@@ -32,6 +32,7 @@ extension ServerConnection {
       do throws(LimitPolicy.Refusal) {
         let limits = try server.limits(of: run, under: grant.limits)
         var limited = run
+        limited.concurrency = grant.concurrency.map { RunRequest.Concurrency(most: $0, others: 0) }
         if !limits.isEmpty {
           limited.limits = limits.byName
         }
@@ -64,8 +65,7 @@ extension ServerConnection {
     case .info: break
     }
     let use = AccountUse(
-      client: client.identity, account: account, folders: grant.folders,
-      maxCommands: grant.concurrency)
+      client: client.identity, account: account, folders: grant.folders)
     if let attach = checkedAttach(request, noInput: noInput) {
       return attachWithInput(attach, to: hosts.host(for: use), as: account, on: stream)
     }

@@ -48,7 +48,8 @@ package struct RunRequest: Sendable, Equatable, Codable {
   package var claim: String?
   /// From a server to the processes that it passes requests on to: the terms of a command with a `job`.
   package var terms: JobTerms?
-  /// From a server to its job host: how many commands the client may have at once.
+  /// From a server to the processes that it passes requests on to: how many commands the client may have
+  /// at once.
   package var concurrency: Concurrency?
 
   /// A limit for the commands of one client.

@@ -183,7 +183,8 @@ struct RunAsTests {
         ["run", "--on", "unix:\(sandbox.socket)", "-i", "--", "cat"], input: .pipe)
       await first.write("x\n")
       #expect(await first.line() == "x")
-      #expect(try await telpher("run", "--", "true").errorText.contains("at once: try again later"))
+      let full = try await telpher("run", "--", "true")
+      #expect(full.errorText.contains("run 1 commands and durable jobs at once"))
       let listed = try await telpher("ps")
       #expect(listed.text.contains("cat"), "\(listed.text)\(listed.errorText)")
       let id = listed.text.split(separator: "\n").last?.split(separator: " ").first ?? "?"
@@ -267,6 +268,50 @@ struct RunAsTests {
     )
     #expect(explained.text.contains("allowed by the rule on line 3: as the user nobody"))
     #expect(explained.text.contains("denied"), "\(explained.text)")
+  }
+
+  @Test func `A new limit of commands counts those that run`() async throws {
+    let log = sandbox.folder + "/log"
+    func rules(_ most: Int) -> String {
+      """
+      rules:
+        - {for: owner, commands: [[id]], run_as: nobody}
+        - {for: owner, commands: any, run_as: nobody, limits: {concurrency: \(most)}}
+
+      """
+    }
+    sandbox.write(rules(1), to: policy)
+    let server = try Child(
+      ["/bin/sh", "-c", "exec '\(Sandbox.program)' serve --policy '\(policy)' 2>'\(log)'"],
+      environment: sandbox.environment)
+    #expect(await server.line()?.hasPrefix("listening") == true)
+    func start() async throws -> Child {
+      let cat = try sandbox.start(
+        ["run", "--on", "unix:\(sandbox.socket)", "-i", "--", "cat"], input: .pipe)
+      await cat.write("x\n")
+      #expect(await cat.line() == "x")
+      return cat
+    }
+    let first = try await start()
+    sandbox.write(rules(2), to: policy)
+    server.signal(SIGHUP)
+    try await eventually("the server has read the policy again") {
+      try await sandbox.text(of: log)?.contains("read the policy again") == true
+    }
+    let second = try await start()
+    let full = try await telpher("run", "--", "true")
+    #expect(full.errorText.contains("run 2 commands and durable jobs at once"))
+    // The first rule has no limit; the client still sees and ends all its commands as this user.
+    let listed = try await telpher("ps")
+    #expect(listed.text.split(separator: "\n").count { $0.contains("cat") } == 2, "\(listed.text)")
+    for line in listed.text.split(separator: "\n") where line.contains("cat") {
+      let id = String(line.split(separator: " ").first ?? "?")
+      #expect(try await telpher("kill", id).status == 0)
+    }
+    _ = await first.finish()
+    _ = await second.finish()
+    server.signal(SIGTERM)
+    #expect(await server.finish().status == 0)
   }
 
   @Test func `A connection is taken from the process of the user that listens`() async throws {
