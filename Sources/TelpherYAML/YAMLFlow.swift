@@ -27,10 +27,10 @@ struct YAMLFlow {
         if character == open, !(open == "\"" && before == "\\") { quote = nil }
       } else {
         switch character {
-        case "\"", "'": if before.isWhitespace || "{[,:".contains(before) { quote = character }
+        case "\"", "'": if before.isYAMLSpace || "{[,:".contains(before) { quote = character }
         case "{", "[": depth += 1
         case "}", "]": depth -= 1
-        case "#" where before.isWhitespace: return depth == 0
+        case "#" where before.isYAMLSpace: return depth == 0
         default: break
         }
       }
@@ -59,7 +59,7 @@ struct YAMLFlow {
   }
 
   private mutating func skipSpaces() {
-    while let character = rest.first, character.isWhitespace { _ = next() }
+    while let character = rest.first, character.isYAMLSpace { _ = next() }
   }
 
   /// Takes the next character. The end of a line within a scalar is read as a space.

@@ -10,6 +10,8 @@ package struct YAMLReader {
   private static let maxDepth = 256
 
   private let refusesBlockScalars: Bool
+  /// The number of the first line with a character that can't be in a text, from 1; nil if there is none.
+  private let faultyLine: Int?
 
   /// Reads `text`.
   ///
@@ -17,7 +19,22 @@ package struct YAMLReader {
   ///   are read without their indentation, which is not what YAML says.
   package init(_ text: String, refusesBlockScalars: Bool = false) {
     self.refusesBlockScalars = refusesBlockScalars
-    lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    lines = text.split(omittingEmptySubsequences: false) {
+      $0 == "\n" || $0 == "\r\n" || $0 == "\r"
+    }
+    faultyLine = lines.firstIndex { $0.unicodeScalars.contains(where: Self.isForbidden) }.map {
+      $0 + 1
+    }
+  }
+
+  /// Whether a character can't be in a text: a control character, and what YAML 1.1 and editors take for the
+  /// end of a line although it is none. What follows it on the line would look like another line.
+  private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0x09: false
+    case 0x00...0x1F, 0x7F...0x9F, 0x2028, 0x2029: true
+    default: false
+    }
   }
 
   /// A line with content.
@@ -30,13 +47,26 @@ package struct YAMLReader {
   ///
   /// - Throws: `YAMLError`.
   package mutating func document() throws(YAMLError) -> YAMLNode {
+    if let faultyLine {
+      throw YAMLError(
+        line: faultyLine, message: "there is a control character or a separator of lines")
+    }
     do throws(YAMLFault) {
-      if try peek() == nil, position < lines.count, Self.isMarker(lines[position]) { position += 1 }
+      if try peek() == nil, position < lines.count, lines[position].hasPrefix("---") {
+        position += 1
+      }
       let first = try peek()
       let node = try first.map { line throws(YAMLFault) in try block(line.indent, 0) } ?? null
       if try peek() != nil { throw YAMLFault("this line does not fit the lines above it") }
       if position < lines.count, lines[position].hasPrefix("---") {
         throw YAMLFault("there is a second document")
+      }
+      if position < lines.count {
+        // The document ends with '...'. What follows would be read by no one.
+        position += 1
+        guard try peek() == nil, position == lines.count else {
+          throw YAMLFault("only comments may follow the end of the document ('...')")
+        }
       }
       return node
     } catch {
@@ -55,7 +85,7 @@ package struct YAMLReader {
     while position < lines.count {
       let line = lines[position]
       let text = line.drop { $0 == " " }
-      if text.isEmpty || text.first == "#" || text.allSatisfy(\.isWhitespace) {
+      if text.isEmpty || text.first == "#" || text.allSatisfy(\.isYAMLSpace) {
         position += 1
         continue
       }
@@ -175,7 +205,9 @@ package struct YAMLReader {
     case "{", "[":
       var flow = YAMLFlow(text, line: line)
       while !flow.isComplete {
-        guard position < lines.count else { throw YAMLFault("a bracket is not closed") }
+        guard position < lines.count, !Self.isMarker(lines[position]) else {
+          throw YAMLFault("a bracket is not closed")
+        }
         flow.append(lines[position])
         position += 1
       }
@@ -231,7 +263,7 @@ package struct YAMLReader {
   static func withoutComment(_ text: Substring) -> Substring {
     var end = text.startIndex
     var before: Character = "x"
-    while end < text.endIndex, !(text[end] == "#" && before.isWhitespace) {
+    while end < text.endIndex, !(text[end] == "#" && before.isYAMLSpace) {
       before = text[end]
       end = text.index(after: end)
     }
@@ -239,8 +271,13 @@ package struct YAMLReader {
   }
 
   static func trimmed(_ text: Substring) -> Substring {
-    var text = text.drop(while: \.isWhitespace)
-    while text.last?.isWhitespace == true { text.removeLast() }
+    var text = text.drop(while: \.isYAMLSpace)
+    while text.last?.isYAMLSpace == true { text.removeLast() }
     return text
   }
+}
+
+extension Character {
+  /// Whether it separates words: a space, a tab, or the end of a line.
+  var isYAMLSpace: Bool { self == " " || self == "\t" || self == "\n" }
 }

@@ -13,6 +13,19 @@ struct PolicyReaderTests {
     ("", 1, "a policy must have keys and values"), ("rules:", 1, "'rules' must be a list"),
     ("groups: {a: owner}", 1, "no key 'rules'"), ("rulez: []\nrules: []", 1, "no key 'rulez'"),
     ("rules: []\nrules: []", 2, "the key 'rules' is on line 1 already"),
+    // None of these ends a line, so what follows belongs to the comment.
+    ("rules:\n  # a\u{B}  - {for: owner, shell: true}", 2, "there is a control character"),
+    ("rules:\n  # a\u{C}  - {for: owner, shell: true}", 2, "there is a control character"),
+    ("rules:\n  # a\u{85}  - {for: owner, shell: true}", 2, "there is a control character"),
+    ("rules:\r\n  # a\u{2028}  - {for: owner, shell: true}", 2, "a separator of lines"),
+    ("rules:\r  # a\u{2029}  - {for: owner, shell: true}", 2, "a separator of lines"),
+    ("rules: [] # \u{1B}[2K", 1, "there is a control character"),
+    ("rules: [{for: owner, shell: true\u{A0}# a}]", 1, "true or false"),
+    ("rules: []\n...\n# a\n\nrules: [{for: x}]", 5, "only comments may follow the end"),
+    ("rules: []\n...\n---\n", 3, "only comments may follow the end"),
+    ("rules: []\n---\nrules: []", 2, "there is a second document"),
+    ("...\nrules: []", 2, "only comments may follow the end"),
+    ("rules: [\n...\n]", 2, "a bracket is not closed"),
     ("rules:\n  - for: owner", 2, "the rule allows nothing"),
     ("rules:\n  - shell: true", 2, "no key 'for'"),
     ("rules:\n  - for: owner\n    shell: true\n    shel: true", 4, "no key 'shel'"),
@@ -59,6 +72,17 @@ struct PolicyReaderTests {
     #expect(error?.line == line, "\(text): \(String(describing: error))")
     #expect(error?.message.contains(message) == true, "\(String(describing: error))")
     #expect(error?.description.hasPrefix("p.yml:\(line): ") == true)
+  }
+
+  @Test(arguments: ["\n", "\r\n", "\r"])
+  func `A line ends with LF, CR or both`(_ end: String) throws {
+    let text = [
+      "---", "rules: # all", "  - for: owner\t# me", "    shell: true", "... # end", "# x",
+    ]
+    .joined(separator: end)
+    let rule = try #require(try Self.policy(text).rules.first)
+    #expect(rule.line == 3)
+    #expect(rule.allowsShell)
   }
 
   @Test func `Each key is read`() throws {
