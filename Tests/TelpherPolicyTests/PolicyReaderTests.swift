@@ -74,6 +74,14 @@ struct PolicyReaderTests {
     #expect(error?.description.hasPrefix("p.yml:\(line): ") == true)
   }
 
+  @Test func `A policy has a greatest length`() throws {
+    let start = "rules: []\n#"
+    let rest = String(repeating: "x", count: Policy.maxLength - start.utf8.count)
+    #expect(try Self.policy(start + rest).rules.isEmpty)
+    let error = #expect(throws: PolicyError.self) { try Self.policy(start + rest + "x") }
+    #expect(error?.message.contains("longer than 1048576 bytes") == true)
+  }
+
   @Test(arguments: ["\n", "\r\n", "\r"])
   func `A line ends with LF, CR or both`(_ end: String) throws {
     let text = [

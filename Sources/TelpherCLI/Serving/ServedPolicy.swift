@@ -125,7 +125,7 @@ enum PolicyFile {
   ///
   /// - Throws: `Failure` if it can't be read, or has a mistake.
   static func read(_ path: String) throws(Failure) -> Policy {
-    let text = try SmallFile.text(path)
+    let text = try SmallFile.text(path, limit: Policy.maxLength)
     do throws(PolicyError) {
       return try Policy(parsing: text, file: path, values)
     } catch {
