@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import TelpherFileStore
 internal import TelpherPolicy
+internal import TelpherServer
 internal import TelpherText
 internal import TelpherTransport
 
@@ -19,14 +20,21 @@ struct PolicyCheckCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
     abstract: "Reports the first mistake in a policy file, with its line.",
-    discussion: "The exit status is 0 if there is none.")
+    discussion: """
+      Run it as the server's user on its machine: the file is read as 'telpher serve' does, with the \
+      users and the folders that it names. The exit status is 0 if the server takes the file.
+      """)
 
   @Argument(help: ArgumentHelp("The file.", valueName: "file"), completion: .file())
   var file: String
 
   func run() async throws {
-    let policy = try PolicyFile.read(file)
-    try Descriptor.output.print("\(file): \(Amount.count(policy.rules.count, "rule"))\n")
+    let loaded = try ServedPolicy(path: file).check()
+    for fault in loaded.faults {
+      Descriptor.complain("\(file): a folder can't be used: \(fault)")
+    }
+    let rules = loaded.policy.rules
+    try Descriptor.output.print("\(file): \(Amount.count(rules.count, "rule"))\n")
   }
 }
 

@@ -53,16 +53,23 @@ struct ServedPolicy: Sendable {
   }
 
   private func load(_ logger: Logger) throws(Failure) -> LoadedPolicy {
-    try checkOwner()
-    let home = ServedFiles.home(Environment.current())
-    let policy = try PolicyFile.read(path)
-    let loaded = LoadedPolicy(
-      policy, home: Array(home.utf8), accounts: try accounts(of: policy),
-      users: try users(of: policy))
+    let loaded = try check()
     for fault in loaded.faults {
       logger.warning("a folder of the policy can't be used", metadata: ["why": "\(fault)"])
     }
     return loaded
+  }
+
+  /// Reads the file as a server of this user does, and opens its folders.
+  ///
+  /// - Throws: `Failure` if a server refuses it.
+  func check() throws(Failure) -> LoadedPolicy {
+    try checkOwner()
+    let home = ServedFiles.home(Environment.current())
+    let policy = try PolicyFile.read(path)
+    return LoadedPolicy(
+      policy, home: Array(home.utf8), accounts: try accounts(of: policy),
+      users: try users(of: policy))
   }
 
   /// The users that the rules name.

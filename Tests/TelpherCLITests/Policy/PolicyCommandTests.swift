@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 /// `telpher policy`
@@ -24,9 +25,33 @@ struct PolicyCommandTests {
       """, to: file)
   }
 
+  @Test(arguments: ["0", "no-such-user", "owner"])
+  func `check refuses a user that the server does not find`(_ name: String) async throws {
+    sandbox.write("rules:\n  - {for: owner, shell: true, run_as: \(name)}\n", to: file)
+    let checked = try await sandbox.telpher("policy", "check", file)
+    #expect(checked.status != 0)
+    let served = try await sandbox.telpher("serve", "--policy", file)
+    let message = "\(file):2: 'run_as': there is no user '\(name)'"
+    #expect(checked.errorText.contains(message), "\(checked.errorText)")
+    #expect(served.errorText.contains(message), "\(served.errorText)")
+  }
+
+  @Test func `check refuses a file that others may change, and names missing folders`() async throws
+  {
+    sandbox.write("rules:\n  - {for: owner, read: /no-such-folder}\n", to: file)
+    let folder = try await sandbox.telpher("policy", "check", file)
+    #expect(folder.status == 0)
+    #expect(folder.errorText.contains("/no-such-folder"), "\(folder.errorText)")
+    chmod(file, 0o666)
+    let open = try await sandbox.telpher("policy", "check", file)
+    #expect(open.status != 0)
+    #expect(open.errorText.contains("can be changed by other users"))
+  }
+
   @Test func `check reports a mistake with its file and line`() async throws {
+    sandbox.write("rules:\n  - {for: owner, shell: true}\n  - {for: '*', read: /}\n", to: file)
     let good = try await sandbox.telpher("policy", "check", file)
-    #expect(good.text == "\(file): 3 rules\n")
+    #expect(good.text == "\(file): 2 rules\n")
     #expect(good.status == 0)
     sandbox.write("rules:\n  - for: owner\n    shel: true\n", to: file)
     let bad = try await sandbox.telpher("policy", "check", file)
