@@ -116,6 +116,18 @@ import Testing
     }
   }
 
+  @Test func `A program is looked up in the PATH that the policy sets`() async throws {
+    sandbox.write("#!/bin/sh\necho \"mine: $PATH\"\n", to: files + "/id")
+    chmod(files + "/id", 0o755)
+    try await withServer(
+      "commands: [[id]], environment: {PATH: '\(files)'}", "commands: [[id, -u]]"
+    ) {
+      let own = try await telpher(["run", "--", "id"])
+      #expect(own.text == "mine: \(files)\n", "\(own.errorText)")
+      #expect(try await telpher(["run", "--", "id", "-u"]).text == "\(geteuid())\n")
+    }
+  }
+
   @Test func `A variable of the policy replaces the client's`() async throws {
     try await withServer("commands: any, environment: {A: policy}") {
       let finished = try await telpher(["run", "--env", "A=client", "--", "printenv", "A"])
