@@ -119,6 +119,7 @@ let package = Package(
     .target(
       name: "TelpherAccess",
       dependencies: [
+        "CTelpherAccount",
         "CTelpherCrypto", "TelpherJSON", "TelpherKeys", "TelpherTransport", "TelpherWire",
       ],
       swiftSettings: strict),

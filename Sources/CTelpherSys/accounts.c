@@ -8,4 +8,5 @@ void telpher_keep_account_lookups_static(void) {
   if (getauxval(AT_BASE)) return;
   __nss_configure_lookup("passwd", "files");
   __nss_configure_lookup("group", "files");
+  __nss_configure_lookup("shadow", "files");
 }

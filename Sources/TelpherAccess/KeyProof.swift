@@ -93,16 +93,21 @@ package final class KeyCheck: SignatureVerifier {
       switch signature.verify(binding, namespace: KeyProof.namespace) {
       case .invalid: reasons.append("\(fingerprint): the signature is not one of this connection")
       case .valid(let confirmation):
-        let found = ofUsers.compactMap { user -> (AuthorizedKeys.Entry, Account)? in
+        let found = ofUsers.compactMap { user -> (AuthorizedKeys.Entry, UserKeyFiles.UserKeys)? in
           let verdict = user.keys.verdict(on: signature.key, confirmation, from: source, at: now)
           guard case .accepted(let line) = verdict else { return nil }
-          return (line, user.account)
+          return (line, user)
         }
         switch listed.verdict(on: signature.key, confirmation, from: source, at: now) {
         case .accepted(let line): accept(line, nil)
         case .refused(let reason):
-          if found.count == 1 {
-            accept(found[0].0, found[0].1)
+          if found.count == 1, let (line, user) = found.first {
+            if let fault = user.fault {
+              reasons.append(
+                "\(fingerprint): the user \(user.account.name) may not log in: \(fault)")
+            } else {
+              accept(line, user.account)
+            }
           } else {
             reasons.append(
               "\(fingerprint): \(found.isEmpty ? reason : "it is in the files of several users")")

@@ -11,50 +11,88 @@ package final class UserKeyFiles: Sendable {
     package let account: Account
     /// The keys of the file, or none if it may not be trusted.
     package let keys: AuthorizedKeys
+    /// Why the user may not log in, for the server's log; nil if it may.
+    package let fault: String?
   }
 
   private struct UserFile: Sendable {
     let account: Account
+    let login: Login
     let file: AuthorizedKeysFile
   }
 
   /// The most users whose files are read: each proof reads all of them, so that its time says nothing
   /// about one of them.
   package static let maxUsers = 1_000
-  private static let passwords = "/etc/passwd"
-  private let state = Mutex<(changed: Int, files: [UserFile])?>(nil)
+  /// What the list of users is made of.
+  private static let sources = ["/etc/passwd", "/etc/shadow"]
+  private let state = Mutex<(versions: [Version], files: [UserFile])?>(nil)
+
+  /// What differs if a file was changed.
+  private struct Version: Equatable {
+    var file: UInt = 0
+    var size: Int = 0
+    var seconds: Int = 0
+    var nanoseconds: Int = 0
+
+    init(of path: String) {
+      var status = stat()
+      guard stat(path, &status) == 0 else { return }
+      (file, size) = (UInt(status.st_ino), Int(status.st_size))
+      (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+    }
+  }
 
   /// The files of all users that have a shell.
   package init() {}
 
   /// The keys of each user at this moment.
   package func current() -> [UserKeys] {
-    files().map { user in
-      UserKeys(account: user.account, keys: (try? user.file.current()) ?? AuthorizedKeys())
+    let (files, system) = files()
+    return files.map { user in
+      UserKeys(
+        account: user.account, keys: (try? user.file.current()) ?? AuthorizedKeys(),
+        fault: user.login.fault(system))
     }
   }
 
-  /// The files, which are looked up again when the list of users has changed.
-  private func files() -> [UserFile] {
-    var status = stat()
-    let changed = stat(Self.passwords, &status) == 0 ? status.st_mtim.tv_sec : 0
+  /// The files, which are looked up again when the list of users has changed, and the rules of the system
+  /// for logins.
+  private func files() -> ([UserFile], Login.System) {
+    let versions = Self.sources.map { Version(of: $0) }
     return state.withLock { state in
-      if let state, state.changed == changed, changed < time(nil) - 1 { return state.files }
+      let system = Login.System.current()
+      if let state, state.versions == versions,
+        versions.allSatisfy({ $0.seconds < time(nil) - 1 })
+      {
+        return (state.files, system)
+      }
       // Files that are known keep what they have read.
       let known = Dictionary((state?.files ?? []).map { ($0.file.path, $0) }) { first, _ in first }
-      let files = Self.users().map { account, group, home in
-        let file = AuthorizedKeysFile(ofUser: account.user, group: group, home: home)
-        if let known = known[file.path], known.account == account { return known }
-        return UserFile(account: account, file: file)
+      let files = Self.users().map { user in
+        let file = AuthorizedKeysFile(
+          ofUser: user.account.user, group: user.group, home: user.home)
+        let old = known[file.path]
+        return UserFile(
+          account: user.account, login: user.login,
+          file: old?.account == user.account ? old?.file ?? file : file)
       }
-      state = (changed, files)
-      return files
+      state = (versions, files)
+      return (files, system)
     }
   }
 
-  /// The users that may log in, with their homes.
-  private static func users() -> [(Account, group: UInt32, home: String)] {
-    var users: [(Account, group: UInt32, home: String)] = []
+  /// A user that has a shell.
+  private struct User {
+    let account: Account
+    let group: UInt32
+    let home: String
+    let login: Login
+  }
+
+  /// The users that have a shell.
+  private static func users() -> [User] {
+    var users: [User] = []
     setpwent()
     defer { endpwent() }
     while users.count < maxUsers, let entry = getpwent() {
@@ -66,10 +104,9 @@ package final class UserKeyFiles: Sendable {
         continue
       }
       users.append(
-        (
-          Account(name: String(cString: name), user: entry.pointee.pw_uid), entry.pointee.pw_gid,
-          String(cString: home)
-        ))
+        User(
+          account: Account(name: String(cString: name), user: entry.pointee.pw_uid),
+          group: entry.pointee.pw_gid, home: String(cString: home), login: Login(entry.pointee)))
     }
     return users
   }

@@ -4,6 +4,12 @@
 
 #include <sys/types.h>
 
+/// Looks up what shadow(5) says about a user: the day since 1970 from which on the account is disabled, -1
+/// for none, and the first byte of its password field, 0 if that is empty. Needs root.
+///
+/// Returns 1; 0 if the user has no entry; or a negated errno if that can't be found out.
+int telpher_password_entry(const char *name, long *expires, char *first);
+
 /// Makes this process one of the user: supplementary groups, group and user, real, effective and saved.
 /// It can't get back what it gives up, and neither can the programs that it executes: no_new_privs is
 /// set (prctl(2)) and the session's keyring is a new one (session-keyring(7)) for the calling thread, so

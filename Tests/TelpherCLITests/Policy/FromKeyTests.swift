@@ -1,4 +1,5 @@
 import Glibc
+import TelpherTestSupport
 import Testing
 
 /// Users of a test's own.
@@ -24,7 +25,7 @@ struct FromKeyTests {
     chmod(sandbox.folder, 0o755)
     let made = try await sandbox.shell(
       """
-      cd "$HOME" && cp /etc/passwd passwd
+      cd "$HOME" && cp /etc/passwd passwd && cp /etc/shadow shadow && cp /etc/shells shells
       for user in anna:23401 bert:23402; do
         name=${user%:*} id=${user#*:}
         echo "$name:x:$id:$id::$HOME/$name:/bin/sh" >>passwd
@@ -43,8 +44,9 @@ struct FromKeyTests {
       [
         "/usr/bin/env", "unshare", "-m", "sh", "-c",
         """
-        mount --bind "$HOME/passwd" /etc/passwd && exec '\(Sandbox.program)' serve \
-        --listen tls:127.0.0.1:0 --policy "$HOME/policy.yml" --audit "$HOME/audit"
+        for file in passwd shadow shells; do mount --bind "$HOME/$file" "/etc/$file" || exit; done
+        exec '\(Sandbox.program)' serve \
+        --listen tls:127.0.0.1:0 --policy "$HOME/policy.yml" --audit "$HOME/audit" 2>"$HOME/log"
         """,
       ], environment: sandbox.environment)
     guard let line = await server.line(), let port = line.split(separator: ":").last else {
@@ -106,6 +108,45 @@ struct FromKeyTests {
       let both = try await telpher(address, "anna", "run", "--", "true")
       #expect(both.errorText.contains("none of the client's ssh keys"))
       #expect(try await telpher(address, "bert", "run", "--", "true").status == 0)
+    }
+  }
+
+  @Test(arguments: [
+    (
+      "expired", "sed -i 's/^anna:.*/anna:*:20000:0:99999:7::1:/' shadow", "the account has expired"
+    ),
+    ("locked", "sed -i 's/^anna:[*]/anna:!/' shadow", "the account is locked"),
+    (
+      "rbash", "sed -i '/^anna:/s,/bin/sh,/bin/rbash,' passwd; echo /bin/rbash >>shells",
+      "rbash is none"
+    ),
+    ("unlisted", "sed -i '/^anna:/s,/bin/sh,/opt/x/sh,' passwd", "/opt/x/sh is not in /etc/shells"),
+    (
+      "missing", "sed -i '/^anna:/s,/bin/sh,/opt/x/sh,' passwd; echo /opt/x/sh >>shells",
+      "can't be executed"
+    ),
+  ])
+  func `A user that sshd would not serve is not served`(
+    _ name: String, _ change: String, _ reason: String
+  ) async throws {
+    let made = try await sandbox.shell("cd \"$HOME\" && echo 'anna:*:20000:0:99999:7:::' >>shadow")
+    #expect(made.status == 0)
+    try await withServer("{for: '*', allow: all, run_as: from-key}") { address in
+      #expect(try await telpher(address, "anna", "run", "--", "id", "-u").text == "23401\n")
+      // The file is bound, so it is written in place.
+      let changed = try await sandbox.shell(
+        """
+        cd "$HOME" && mkdir new && cp passwd shadow shells new && cd new && \(change)
+        for file in *; do cat $file >../$file; done
+        """)
+      #expect(changed.status == 0, "\(changed.errorText)")
+      let refused = try await telpher(address, "anna", "run", "--", "id", "-u")
+      #expect(refused.status == 125 && refused.text.isEmpty)
+      #expect(refused.errorText.contains("none of the client's ssh keys"), "\(refused.errorText)")
+      try await eventually("the log says why") {
+        try await sandbox.text(of: sandbox.folder + "/log")?.contains(reason) == true
+      }
+      #expect(try await telpher(address, "bert", "run", "--", "id", "-u").text == "23402\n")
     }
   }
 
