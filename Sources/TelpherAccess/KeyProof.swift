@@ -38,6 +38,8 @@ package final class KeyCheck: SignatureVerifier {
   private let binding: [UInt8]
   private let source: String
   private let now: () -> Int64
+  /// The name of this process's user, whose file `keys` is.
+  private let ownName: String?
 
   /// The line that has accepted the client; nil before.
   package private(set) var entry: AuthorizedKeys.Entry?
@@ -55,9 +57,11 @@ package final class KeyCheck: SignatureVerifier {
   ///   - users: the files of the users of the system.
   ///   - binding: the value of the connection that the signatures must cover.
   ///   - source: the numeric address of the client.
+  ///   - ownName: the name of this process's user.
   ///   - now: returns the time in seconds since 1970.
   package init(
     _ keys: AuthorizedKeysFile?, users: UserKeyFiles? = nil, binding: [UInt8], source: String,
+    ownName: String? = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) },
     now: @escaping () -> Int64 = { Int64(time(nil)) }
   ) {
     self.keys = keys
@@ -65,12 +69,13 @@ package final class KeyCheck: SignatureVerifier {
     self.binding = binding
     self.source = source
     self.now = now
+    self.ownName = ownName
   }
 
   /// The client that was accepted; nil before.
   package var identity: Identity? { entry.map { .key($0.key.fingerprint) } }
 
-  package func accepts(_ signatures: [String]) -> Bool {
+  package func accepts(_ signatures: [String], of user: String?) -> Bool {
     guard (1...KeyProof.maxSignatures).contains(signatures.count) else {
       reasons.append("\(signatures.count) signatures instead of 1 to \(KeyProof.maxSignatures)")
       return false
@@ -81,7 +86,13 @@ package final class KeyCheck: SignatureVerifier {
     } catch {
       reasons.append(error.description)
     }
+    // All files are read, whoever is named, so the time says nothing about them.
     let ofUsers = users?.current() ?? []
+    if let user {
+      if user != ownName { listed = AuthorizedKeys() }
+      reasons.append("the client names the user \(user)")
+    }
+    let asked = ofUsers.filter { user == nil || $0.account.name == user }
     let now = now()
     for text in signatures {
       guard let signature = KeyProof.signature(text) else {
@@ -93,29 +104,47 @@ package final class KeyCheck: SignatureVerifier {
       switch signature.verify(binding, namespace: KeyProof.namespace) {
       case .invalid: reasons.append("\(fingerprint): the signature is not one of this connection")
       case .valid(let confirmation):
-        let found = ofUsers.compactMap { user -> (AuthorizedKeys.Entry, UserKeyFiles.UserKeys)? in
-          let verdict = user.keys.verdict(on: signature.key, confirmation, from: source, at: now)
-          guard case .accepted(let line) = verdict else { return nil }
-          return (line, user)
-        }
         switch listed.verdict(on: signature.key, confirmation, from: source, at: now) {
         case .accepted(let line): accept(line, nil)
         case .refused(let reason):
-          if found.count == 1, let (line, user) = found.first {
-            if let fault = user.fault {
-              reasons.append(
-                "\(fingerprint): the user \(user.account.name) may not log in: \(fault)")
-            } else {
-              accept(line, user.account)
+          do throws(Refusal) {
+            let (line, account) = try Self.find(signature.key, in: asked, orElse: reason) { keys in
+              keys.verdict(on: signature.key, confirmation, from: source, at: now)
             }
-          } else {
-            reasons.append(
-              "\(fingerprint): \(found.isEmpty ? reason : "it is in the files of several users")")
+            accept(line, account)
+          } catch {
+            reasons.append("\(fingerprint): \(error.reason)")
           }
         }
       }
     }
     return entry != nil
+  }
+
+  private struct Refusal: Error {
+    let reason: String
+  }
+
+  /// The line of the only user whose file has the key. If two files have it, whatever their lines say, one
+  /// user could have added the key of the other: the client must name the user then.
+  ///
+  /// - Parameter reason: why the key is refused if no file has it.
+  private static func find(
+    _ key: SSHPublicKey, in users: [UserKeyFiles.UserKeys], orElse reason: String,
+    _ verdict: (AuthorizedKeys) -> AuthorizedKeys.Verdict
+  ) throws(Refusal) -> (AuthorizedKeys.Entry, Account) {
+    let listing = users.filter { $0.keys.lists(key) }
+    guard let user = listing.first else { throw Refusal(reason: reason) }
+    guard listing.count == 1 else {
+      throw Refusal(reason: "it is in the files of several users, and the client names none")
+    }
+    if let fault = user.fault {
+      throw Refusal(reason: "the user \(user.account.name) may not log in: \(fault)")
+    }
+    switch verdict(user.keys) {
+    case .accepted(let line): return (line, user.account)
+    case .refused(let reason): throw Refusal(reason: "\(user.account.name): \(reason)")
+    }
   }
 
   private func accept(_ line: AuthorizedKeys.Entry, _ account: Account?) {

@@ -181,16 +181,22 @@ public actor Connection {
   ///   - isSocket: whether the server was running before; otherwise it is being started.
   ///   - waitsForLogin: whether the time begins only with the server's first byte.
   ///   - signatures: the proof by ssh keys over TLS.
+  ///   - user: the user in whose authorized_keys the key must be; any if nil.
   ///   - relay: how a relay that leads to the server is used; nil if there is none.
   func start(
     _ stream: any ByteStream, timeout: Duration, isSocket: Bool = false,
     waitsForLogin: Bool = true, prover: TokenProver? = nil, signatures: [String]? = nil,
+    user: String? = nil,
     carrier: CarrierProcess? = nil, relay: RelayUse? = nil
   ) {
     var hello = Hello(
       connectionWindow: Self.connectionWindow,
       auth: prover == nil ? signatures.map(Hello.Auth.init) : .fresh())
     hello.features = Session.clientFeatures
+    if let user {
+      // An older server would take the key for another user.
+      (hello.user, hello.must) = (user, ["user"])
+    }
     hello.keepMS = (relay?.keep).map { UInt64(max(0, $0.wholeMilliseconds)) }
     hello.answerMS = (relay?.answer).map { UInt64(max(0, $0.wholeMilliseconds)) }
     var configuration = LinkConfiguration()

@@ -220,6 +220,7 @@ final class ServerConnection: LinkDelegate {
       var result = CloseResult(.ok)
       result.info = server.info()
       result.info?.tls = tls
+      result.info?.user = client.account?.name
       close(stream, result)
     case .commands(let request):
       if let streamLimitReason { return refuse(stream, streamLimitReason) }

@@ -37,7 +37,7 @@ struct KeyCheckTests {
 
   @Test func aListedKeyIsAcceptedWithItsOptions() throws {
     let check = check()
-    #expect(check.accepts(try signatures("one")))
+    #expect(check.accepts(try signatures("one"), of: nil))
     #expect(check.identity == .key(try folder.publicKey("one").fingerprint))
     #expect(check.entry?.options.allowsTerminal == false)
     #expect(check.reasons.isEmpty)
@@ -45,7 +45,7 @@ struct KeyCheckTests {
 
   @Test func anotherKeyIsRefusedForAReasonThatOnlyTheLogGets() throws {
     let check = check()
-    #expect(!check.accepts(try signatures("other")))
+    #expect(!check.accepts(try signatures("other"), of: nil))
     #expect(check.identity == nil)
     #expect(check.reasons.count == 1)
     #expect(check.reasons.first?.contains("not listed") == true)
@@ -53,13 +53,13 @@ struct KeyCheckTests {
 
   @Test func oneOfSeveralKeysIsEnough() throws {
     let check = check()
-    #expect(check.accepts(try signatures("other") + signatures("one")))
+    #expect(check.accepts(try signatures("other") + signatures("one"), of: nil))
     #expect(check.identity == .key(try folder.publicKey("one").fingerprint))
   }
 
   @Test func aProofOfAnotherConnectionIsRefused() throws {
     let check = check(binding: [UInt8](repeating: 8, count: 32))
-    #expect(!check.accepts(try signatures("one")))
+    #expect(!check.accepts(try signatures("one"), of: nil))
     #expect(check.reasons.first?.contains("not one of this connection") == true)
   }
 
@@ -68,7 +68,7 @@ struct KeyCheckTests {
     {
       let signature = try SSHKeygen.sign(
         message, with: folder.file("one"), namespace: namespace, environment: ["PATH=/usr/bin"])
-      #expect(!check().accepts([KeyProof.text(signature)]))
+      #expect(!check().accepts([KeyProof.text(signature)], of: nil))
     }
   }
 
@@ -81,15 +81,15 @@ struct KeyCheckTests {
       ], input: "message")
     let signature = try SSHSignature(armored: armored)
     #expect(signature.verify(binding, namespace: KeyProof.namespace) == .valid(nil))
-    #expect(!check().accepts([KeyProof.text(signature)]))
+    #expect(!check().accepts([KeyProof.text(signature)], of: nil))
   }
 
   @Test func theNumberOfSignaturesIsLimited() throws {
     let one = try signatures("one")
-    #expect(check().accepts(Array(repeating: one[0], count: KeyProof.maxSignatures)))
-    #expect(!check().accepts(Array(repeating: one[0], count: KeyProof.maxSignatures + 1)))
-    #expect(!check().accepts([]))
-    #expect(!check().accepts(["", "!", String(repeating: "A", count: 4_000)]))
+    #expect(check().accepts(Array(repeating: one[0], count: KeyProof.maxSignatures), of: nil))
+    #expect(!check().accepts(Array(repeating: one[0], count: KeyProof.maxSignatures + 1), of: nil))
+    #expect(!check().accepts([], of: nil))
+    #expect(!check().accepts(["", "!", String(repeating: "A", count: 4_000)], of: nil))
   }
 
   @Test func malformedProofsAreRefused() throws {
@@ -108,25 +108,25 @@ struct KeyCheckTests {
         }
       }
       guard bytes != right else { continue }
-      #expect(!check.accepts([Base64.encode(bytes)]))
+      #expect(!check.accepts([Base64.encode(bytes)], of: nil))
     }
-    #expect(check.accepts([proof]))
+    #expect(check.accepts([proof], of: nil))
   }
 
   @Test func theOptionsOfTheLineCount() throws {
     let key = try folder.publicKey("one")
     let proof = try signatures("one")
     try folder.write("authorized", "from=\"10.0.0.0/8\",expiry-time=\"20300101Z\" \(key)\n")
-    #expect(check().accepts(proof))
-    #expect(!check(source: "11.0.0.1").accepts(proof))
-    #expect(!check(now: 1_900_000_000).accepts(proof))
+    #expect(check().accepts(proof, of: nil))
+    #expect(!check(source: "11.0.0.1").accepts(proof, of: nil))
+    #expect(!check(now: 1_900_000_000).accepts(proof, of: nil))
   }
 
   @Test func aFileThatMayNotBeTrustedAcceptsNoKey() throws {
     let proof = try signatures("one")
     try folder.write("authorized", "\(try folder.publicKey("one"))\n", mode: 0o666)
     let check = check()
-    #expect(!check.accepts(proof))
+    #expect(!check.accepts(proof, of: nil))
     #expect(check.reasons.contains { $0.contains("can be written by other users") })
   }
 
@@ -138,7 +138,7 @@ struct KeyCheckTests {
     #expect(try ring.attempts() == [keys.map { .agent($0) }])
     let signatures = try ring.sign(binding, keys.map { .agent($0) })
     #expect(signatures.count == 2)
-    #expect(check().accepts(signatures))
+    #expect(check().accepts(signatures, of: nil))
     // The private key itself is not needed.
     unlink(folder.file("one"))
     ring.identity = folder.file("one.pub")

@@ -5,6 +5,7 @@ import Testing
 struct EndpointTests {
   @Test(arguments: [
     "unix:/run/x.sock", "tcp:127.0.0.1:70", "tcp:[::1]:70", "tls://host:70", "tls://[::1]:70",
+    "tls://me@host:70", "tls://me@[::1]:70",
     "ssh://host", "ssh://me@host:22",
     "ssh://[fe80::1]:22", "ssh://host?jump=a@b:2&identity=~/.ssh/key%20a", "docker://web",
     "podman://a b", "kubectl://prod/web", "kubectl://prod/web/app", "kubectl://eu/prod/web/",
@@ -21,14 +22,15 @@ struct EndpointTests {
 
   @Test(arguments: [
     "tls://", "tls://:70", "tls://host:", "tls://host:0", "tls://host:65536", "tls://host:x",
-    "tls://me@host", "tls://host/path", "tls://host?x", "tls://::1", "tls://[::1", "tls://a b",
+    "tls://@host", "tls://a@b@host", "tls://a:b@host", "tls://-a@host",
+    "tls://a b@host", "tls://host/path", "tls://host?x", "tls://::1", "tls://[::1", "tls://a b",
     "tls://-x", "tls://*.example.com", "tls://a,b",
   ])
   func aMalformedTLSAddressIsRefused(_ text: String) {
     #expect {
       try Endpoint(parsing: text)
     } throws: {
-      ($0 as? ClientError)?.message.contains("tls://HOST[:PORT]") == true
+      ($0 as? ClientError)?.message.contains("tls://[USER@]HOST[:PORT]") == true
     }
   }
 
@@ -39,7 +41,7 @@ struct EndpointTests {
     } throws: {
       let message = ($0 as? ClientError)?.message ?? ""
       return [
-        "unix:PATH", "tcp:HOST:PORT", "tls://HOST[:PORT]", "ssh://[USER@]HOST[:PORT]",
+        "unix:PATH", "tcp:HOST:PORT", "tls://[USER@]HOST[:PORT]", "ssh://[USER@]HOST[:PORT]",
         "docker://CONTAINER",
         "podman://CONTAINER", "kubectl://[CONTEXT/]NAMESPACE/POD[/CONTAINER]", "exec:COMMAND ...",
       ]

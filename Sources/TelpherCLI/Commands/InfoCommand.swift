@@ -55,6 +55,7 @@ struct InfoCommand: AsyncParsableCommand {
     ]
     let others: [(String, String)] = [
       ("tls", info.tls ?? ""),
+      ("user", info.user ?? ""),
       ("enforceable limits", info.enforceableLimits.map(shown) ?? "unknown"),
       (
         "limits of every command",

@@ -11,7 +11,7 @@ struct ServerOptions: ParsableArguments {
   @Option(
     name: .customLong("on"),
     help: ArgumentHelp(
-      "The server: the name of a host, unix:PATH, tcp:HOST:PORT, vsock:CID:PORT, tls://HOST[:PORT], \(Self.carriers)",
+      "The server: the name of a host, unix:PATH, tcp:HOST:PORT, vsock:CID:PORT, tls://[USER@]HOST[:PORT], \(Self.carriers)",
       discussion: """
         Default: $TELPHER_ON, else your own 'telpher serve' on this machine. A name is one of \
         your configuration (see 'telpher on --help') or one that ssh knows. The default port of tls \

@@ -26,6 +26,16 @@ extension Connection {
     to address: TLSAddress, on loop: any EventLoop, hostKey: HostKeyCheck, proof: Proof,
     timeout: Duration? = nil
   ) async throws -> Connection {
+    var proof = proof
+    if address.user != nil {
+      guard case .keys(let ring, _) = proof else {
+        throw ClientError(
+          .notAuthenticated,
+          "\(address) names a user, but a token or a certificate is none of a user: leave the user out, or use an ssh key"
+        )
+      }
+      proof = .keys(ring, orToken: nil)
+    }
     let connection = Connection(loop: loop)
     let timeout = timeout ?? defaultTimeout
     let context: TLSContext
@@ -140,7 +150,7 @@ extension Connection {
         let signatures = try await Self.blocking { () throws(KeyError) in
           try ring.sign(bytes, signers)
         }
-        start(stream, timeout: timeout, isSocket: true, signatures: signatures)
+        start(stream, timeout: timeout, isSocket: true, signatures: signatures, user: address.user)
       } catch {
         stream.close()
         throw error

@@ -23,6 +23,8 @@ package struct AuthorizedKeys: Sendable {
   }
 
   private let entries: [SSHPublicKey: [Entry]]
+  /// The keys of lines that grant nothing.
+  private let refusedKeys: Set<SSHPublicKey>
   /// The lines that grant nothing because of what they contain.
   package let refusals: [Refusal]
 
@@ -33,6 +35,7 @@ package struct AuthorizedKeys: Sendable {
   package init(_ bytes: [UInt8]) {
     var entries: [SSHPublicKey: [Entry]] = [:]
     var refusals: [Refusal] = []
+    var refusedKeys: Set<SSHPublicKey> = []
     let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     for (index, bytes) in lines.enumerated() {
       let text = String(decoding: bytes, as: UTF8.self)
@@ -41,10 +44,26 @@ package struct AuthorizedKeys: Sendable {
         entries[entry.key, default: []].append(entry)
       } catch {
         refusals.append(Refusal(line: index + 1, reason: error.description))
+        refusedKeys.formUnion(Self.keys(in: text))
       }
     }
     self.entries = entries
     self.refusals = refusals
+    self.refusedKeys = refusedKeys
+  }
+
+  /// The keys that occur in a line, whatever stands before them.
+  private static func keys(in line: String) -> [SSHPublicKey] {
+    let words = line.split { $0 == " " || $0 == "\t" || $0 == "\r" }
+    return zip(words, words.dropFirst()).compactMap { type, blob in
+      guard isKeyType(type) else { return nil }
+      return (try? SSHPublicKey.parse("\(type) \(blob)"))?.0
+    }
+  }
+
+  /// Whether a line has the key, even one that grants nothing.
+  package func lists(_ key: SSHPublicKey) -> Bool {
+    entries[key] != nil || refusedKeys.contains(key)
   }
 
   private static func entry(_ text: String, line: Int) throws(KeyError) -> Entry? {

@@ -15,6 +15,8 @@ public struct Hello: Sendable, Equatable, WireMessage {
   public var features: [String]?
   /// The start of a proof, for transports that do not identify the peer.
   public var auth: Auth?
+  /// From a client with signatures: the user in whose authorized_keys the key must be; any if nil.
+  public var user: String?
   /// The server's name and version.
   public var server: String?
   /// Which processes of a command the server can end: `cgroup`, `descendants` or `group`.
@@ -119,7 +121,7 @@ public struct Hello: Sendable, Equatable, WireMessage {
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case version, window, features, auth, server, relay, must
+    case version, window, features, auth, user, server, relay, must
     case maxFrame = "max_frame"
     case connectionWindow = "connection_window"
     case maxStreams = "max_streams"

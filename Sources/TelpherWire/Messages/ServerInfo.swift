@@ -31,6 +31,9 @@ public struct ServerInfo: Sendable, Equatable, Codable {
   /// The cipher and the group of the TLS connection on which the server was asked, such as
   /// `TLS_AES_128_GCM_SHA256, x25519`. Nil without TLS.
   public var tls: String?
+  /// The user of the server's system whom the client is: the one in whose authorized_keys its ssh key is.
+  /// Nil for a client that is none, such as the server's owner.
+  public var user: String?
 
   /// An answer.
   package init(
@@ -55,7 +58,7 @@ public struct ServerInfo: Sendable, Equatable, Codable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case server, pid, host, system, connections, running, started, limits, tls
+    case server, pid, host, system, connections, running, started, limits, tls, user
     case protocolVersion = "protocol"
     case killScope = "kill_scope"
     case uptimeS = "uptime_s"

@@ -12,7 +12,9 @@ package protocol ConnectionProver: Sendable {
 /// connect"). What they must cover is known to the transport.
 package protocol SignatureVerifier: AnyObject {
   /// Whether the signatures in a client's HELLO are accepted. Called at most once for a connection.
-  func accepts(_ signatures: [String]) -> Bool
+  ///
+  /// - Parameter user: the user in whose authorized_keys a key must be; any if nil.
+  func accepts(_ signatures: [String], of user: String?) -> Bool
 }
 
 // The opening if a proof is required. Without a prover it consists of the two HELLOs only.
@@ -34,9 +36,12 @@ extension Session {
       return try receiveProof(payload, hello, transcript)
     }
     let hello = try Hello.decode(payload)
+    if role == .server, hello.user != nil, hello.auth?.signatures == nil {
+      throw WireError(.notAuthenticated, "HELLO: 'user' is for a client that proves an ssh key")
+    }
     if let verifier {
       if let signatures = hello.auth?.signatures {
-        guard verifier.accepts(signatures) else {
+        guard verifier.accepts(signatures, of: hello.user) else {
           hasRefusedSignatures = true
           throw Self.wrongSignatures
         }

@@ -9,7 +9,7 @@ struct SessionSignaturesTests {
   final class OneText: SignatureVerifier {
     var calls = 0
 
-    func accepts(_ signatures: [String]) -> Bool {
+    func accepts(_ signatures: [String], of user: String?) -> Bool {
       calls += 1
       return signatures == ["right"]
     }
