@@ -204,6 +204,7 @@ final class ServerConnection: LinkDelegate {
       }
       grant = try decision.get()
     } catch let error as WireError {
+      audit.didRefuse(stream, error.message)
       return refuse(stream, error.message)
     } catch let error as Rights.Refusal {
       return refuse(stream, error.message)

@@ -78,6 +78,10 @@ package struct AuditRecord: Codable, Sendable, Equatable {
   /// How long it took, in milliseconds.
   package var ms: UInt64?
 
+  /// How many bytes of arguments, lines and paths are left out, because they are longer than
+  /// `maxRequestBytes`; nil for none.
+  package var cut: Int?
+
   /// The record of a refused client.
   init(refusedFrom source: String, _ why: String, tried: [String]) {
     self.init(
@@ -99,6 +103,41 @@ package struct AuditRecord: Codable, Sendable, Equatable {
     self.identity = identity
     self.proof = proof
     self.source = source
+  }
+
+  /// The most bytes of arguments, lines and paths in a record, and of its message: a client that may do
+  /// nothing could otherwise write 8 MiB with each request.
+  package static let maxRequestBytes = 16 << 10
+  package static let maxMessageBytes = 1 << 10
+  /// What each text counts for beside its bytes: its quotes and its place in a list.
+  private static let overhead = 16
+
+  /// Cuts what is too long.
+  mutating func shorten() {
+    message = message?.cut(toUTF8: Self.maxMessageBytes)
+    var room = Self.maxRequestBytes
+    var leftOut = 0
+    func shortened(_ text: ByteText) -> ByteText {
+      let count = min(room, text.bytes.count)
+      room -= min(room, count + Self.overhead)
+      leftOut += text.bytes.count - count
+      return count == text.bytes.count ? text : ByteText(Array(text.bytes.prefix(count)))
+    }
+    func shortened(_ texts: [ByteText]) -> [ByteText] {
+      texts.compactMap { text in
+        guard room > 0 else {
+          // An empty text is left out too.
+          leftOut += max(1, text.bytes.count)
+          return nil
+        }
+        return shortened(text)
+      }
+    }
+    argv = argv.map(shortened)
+    (shell, cwd) = (shell.map(shortened), cwd.map(shortened))
+    (target, to) = (target.map(shortened), to.map(shortened))
+    others = others.map(shortened)
+    if leftOut > 0 { cut = leftOut }
   }
 
   /// The time now, as records have it.

@@ -87,6 +87,15 @@ struct ConnectionAudit {
     }
   }
 
+  /// Records a request that can't be read, and is refused.
+  func didRefuse(_ stream: StreamID, _ why: String) {
+    guard log != nil else { return }
+    var record = record(.end)
+    record.stream = stream
+    (record.result, record.message) = (CloseResult.Kind.refused.description, why)
+    _ = write(record)
+  }
+
   /// Records the end of an operation.
   mutating func didEnd(_ stream: StreamID, _ closing: StreamClosing, at now: UInt64) {
     switch closing {
@@ -138,6 +147,8 @@ struct ConnectionAudit {
   /// Whether the line was written, or need not be.
   private func write(_ record: AuditRecord) -> Bool {
     guard let log else { return true }
+    var record = record
+    record.shorten()
     do throws(AuditLog.Failure) {
       try log.append(record)
       return true

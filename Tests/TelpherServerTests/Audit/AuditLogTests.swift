@@ -47,6 +47,50 @@ import Testing
     #expect(sandbox.text("audit")?.contains("s3cret") == false)
   }
 
+  @Test func aLongRequestIsCut() async throws {
+    let log = try AuditLog(.file(path), isRequired: true)
+    let long = String(repeating: "x", count: 1 << 20)
+    let words = Array(repeating: #""y""#, count: 100_000).joined(separator: ",")
+    try await Fixture.inMemory(configure: {
+      $0.audit = log
+      $0.runsCommands = false
+    }) { fixture in
+      let client = try await fixture.client()
+      await client.send(open(1, #"{"op":"run","argv":["\#(long)","z"]}"#))
+      await client.send(open(3, #"{"op":"run","argv":[\#(words)]}"#))
+      await client.send(open(5, #"{"op":"run","shell":"\#(long)","cwd":"/a"}"#))
+      for stream in [1, 3, 5] as [UInt32] { _ = try await client.result(stream) }
+      await client.close()
+    }
+    let starts = try records().filter { $0.event == .start }
+    #expect(starts.map(\.op) == ["run", "run", "run"])
+    #expect(starts[0].argv?.map(\.bytes.count) == [16 << 10])
+    #expect(starts[0].cut == (1 << 20) - (16 << 10) + 1)
+    #expect(starts[1].argv.map { (500...2_000).contains($0.count) } == true)
+    #expect(starts[2].shell?.bytes.count == 16 << 10)
+    #expect((sandbox.text("audit") ?? "").utf8.count < 200 << 10)
+  }
+
+  @Test(arguments: [
+    #"{"op":"erase"}"#, #"{"op":"run"}"#, #"{"argv":["a"]}"#, "nonsense",
+    #"{"op":"kill","job":"\#(String(repeating: "a", count: 1_000))"}"#,
+    #"{"op":"\#(String(repeating: "b", count: 100_000))"}"#,
+  ])
+  func aRequestThatCannotBeReadHasARecord(_ request: String) async throws {
+    let log = try AuditLog(.file(path), isRequired: true)
+    try await Fixture.inMemory(configure: { $0.audit = log }) { fixture in
+      let client = try await fixture.client()
+      await client.send(open(7, request))
+      #expect(try await client.result(7).contains("refused"))
+      await client.close()
+    }
+    let refused = try records().filter { $0.stream == 7 }
+    #expect(refused.map(\.event) == [.end])
+    #expect(refused.first?.result == "refused")
+    let length = refused.first?.message?.utf8.count ?? 0
+    #expect((1...AuditRecord.maxMessageBytes).contains(length))
+  }
+
   private func record(_ identity: String) -> AuditRecord {
     AuditRecord(
       time: AuditRecord.now(), event: .connect, connection: 1, pid: 1, identity: identity,
