@@ -61,8 +61,7 @@ extension NATSFleet {
   ) async throws(FleetError) -> Record? {
     let (signals, continuation) = AsyncStream.makeStream(
       of: Void.self, bufferingPolicy: .bufferingNewest(1))
-    let failure = Mutex<NATSError?>(nil)
-    let shared = Shared(failure)
+    let shared = Shared(Mutex(nil))
     let subscription = await connection.subscribe(FleetSubjects.record(name)) { outcome in
       if case .failure(let error) = outcome { shared.failure.withLock { $0 = error } }
       continuation.yield()
@@ -70,35 +69,27 @@ extension NATSFleet {
     defer { Task { [connection] in await connection.unsubscribe(subscription) } }
     try await fleet { () throws(NATSError) in try await connection.flush() }
     let end = ContinuousClock.now + limit
-    while true {
+    // The first look at the record, one every few seconds, and the last.
+    let ticker = Task {
+      repeat {
+        continuation.yield()
+        let left = max(end - ContinuousClock.now, .zero)
+        do { try await Task.sleep(for: min(left, Self.reading)) } catch { return }
+      } while ContinuousClock.now < end
+      continuation.yield()
+    }
+    defer { ticker.cancel() }
+    for await _ in signals {
+      let isLast = ContinuousClock.now >= end
       if let record = try await record(name), record.revision != known { return record }
       if let error = shared.failure.withLock({ $0 }) { throw FleetError(error) }
-      let left = end - ContinuousClock.now
-      guard left > .zero else { return nil }
-      guard await Self.wait(for: signals, min(left, Self.reading)) else {
-        throw FleetError(.uncertain, "the wait for a record was canceled")
-      }
+      if isLast { return nil }
     }
+    throw FleetError(.uncertain, "the wait for a record was canceled")
   }
 
   private final class Shared: Sendable {
     let failure: Mutex<NATSError?>
     init(_ failure: consuming Mutex<NATSError?>) { self.failure = failure }
-  }
-
-  /// Waits for a signal, or for some time.
-  ///
-  /// - Returns: false if the task is canceled.
-  private static func wait(for signals: AsyncStream<Void>, _ limit: Duration) async -> Bool {
-    await withTaskGroup { group in
-      group.addTask {
-        var iterator = signals.makeAsyncIterator()
-        _ = await iterator.next()
-      }
-      group.addTask { try? await Task.sleep(for: limit) }
-      await group.next()
-      group.cancelAll()
-    }
-    return !Task.isCancelled
   }
 }

@@ -107,7 +107,7 @@ struct WorkerRun {
     guard let policy else { return JobCheck(keys: keys, policy: nil) }
     let served = ServedPolicy(path: policy)
     let source = try served.open(logger)
-    served.reloadAtHangup(source, on: loop, logger)
+    served.reloadAtHangup(source, sockets: [], on: loop, logger)
     return JobCheck(keys: keys, policy: { source.current.policy })
   }
 }

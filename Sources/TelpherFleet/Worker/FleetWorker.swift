@@ -120,18 +120,26 @@ package final class FleetWorker: Sendable {
         }
       }
       for queue in queues {
-        for number in 0..<settings.slots {
-          group.addTask { try await self.serve(queue, number) }
-        }
+        for _ in 0..<settings.slots { group.addTask { try await self.serve(queue) } }
       }
-      try await group.waitForAll()
+      do {
+        try await withTaskCancellationHandler {
+          while try await group.next() != nil {}
+        } onCancel: {
+          self.drain()
+        }
+      } catch {
+        // The tasks that wait for a slot must end too.
+        drain()
+        throw error
+      }
     }
   }
 
   // MARK: Queues
 
   /// Takes jobs of a queue, one after the other, until the worker is drained.
-  private func serve(_ queue: QueueName, _ number: Int) async throws {
+  private func serve(_ queue: QueueName) async throws {
     var pause = settings.pauses.first
     while await slots.ask(for: queue) {
       let outcome = await next(of: queue)
@@ -252,7 +260,10 @@ package final class FleetWorker: Sendable {
         .wrote(try await engine.write(name, bytes, expecting: expected))
       }
     case .journal(let entry):
-      try await journal.store(entry, of: active.job, payload: payload, now: Clock.now())
+      // The journal keeps the payload of the entry that begins the attempt.
+      let isFirst = if case .claiming = entry { true } else { false }
+      try await journal.store(
+        entry, of: active.job, payload: isFirst ? payload : [], now: Clock.now())
       return .journaled
     case .find(let owner):
       let workers = try await repeating { () throws(FleetError) in try await engine.workers() }

@@ -185,8 +185,11 @@ import Testing
       #expect(try await stage.wait(first).status == 0)
       let fifo = stage.sandbox.folder + "/fifo"
       #expect(mkfifo(fifo, 0o600) == 0)
-      let second = try await stage.submit("--queue", "web", "--", "sh", "-c", "read x <\(fifo)")
-      try await eventually("it runs") { stage.jobHost("a") != nil }
+      let second = try await stage.submit(
+        "--queue", "web", "--", "sh", "-c", "echo started; read x <\(fifo)")
+      let following = try stage.sandbox.start(
+        ["job", "output", "-f", second], environment: ["TELPHER_FLEET": stage.folder + "/admin"])
+      #expect(await following.line() == "started")
       await stage.killBroker()
       _ = try await stage.sandbox.shell("echo >\(fifo)")
       try stage.startBroker()

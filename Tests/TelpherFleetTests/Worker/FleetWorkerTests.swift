@@ -242,6 +242,20 @@ import Testing
     await #expect(throws: FleetError(.refused, "not for you")) { try await worker.run() }
   }
 
+  @Test func aRefusedCallForJobsEndsTheWorkerWhileItsSlotsAreBusy() async throws {
+    let fleet = try await TestFleet()
+    let (sandbox, runner) = (try Sandbox(), MemoryRunner())
+    runner.with { $0.immediate = nil }
+    let worker = try fleet.worker("w", in: sandbox, runner, slots: 1)
+    let run = Task { try await worker.run() }
+    let job = try await fleet.submit(fleet.job())
+    try await eventually("the job runs") { runner.with { $0.starts[job] == 1 } }
+    fleet.engine.with { state in
+      state.fault = { () throws(FleetError) in throw FleetError(.refused, "not for you") }
+    }
+    await #expect(throws: FleetError(.refused, "not for you")) { try await run.value }
+  }
+
   @Test func aSubmissionMayBeRepeated() async throws {
     let fleet = try await TestFleet()
     let job = try fleet.sign(fleet.job())

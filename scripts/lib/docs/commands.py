@@ -26,6 +26,8 @@ def check_page(page, plan, program):
     seen = set()
     with Sandbox(program) as sandbox:
         sandbox.fill(plan.files)
+        if plan.at_home:
+            sandbox.work = sandbox.home
         for block in page.blocks:
             if not block.language:
                 yield from run_block(page, block, plan, sandbox, seen)

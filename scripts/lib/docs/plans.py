@@ -13,11 +13,13 @@ class Plan:
     after: what must hold after a command: other commands, with their exit status and what they print.
     skipped: commands that are not run, with the reason.
     tools: programs without which no command of the page is run.
+    at_home: whether the commands run in the user's home, not in a folder beside it.
     """
 
     def __init__(self, files, ports, prints, given=None, typed=None, after=None, skipped=None,
-                 tools=()):
+                 tools=(), at_home=False):
         self.files, self.ports, self.prints, self.tools = files, ports, prints, tools
+        self.at_home = at_home
         self.typed = typed or {}
         self.given, self.after, self.skipped = given or {}, after or {}, skipped or {}
 
@@ -158,7 +160,9 @@ FLEET = Plan(
     ports=["4222"],
     prints={"telpher fleet list": r"^a +ready +1 +0 .* web$"},
     after={WAIT: [("TELPHER_FLEET=fleet/admin telpher job list --all", 0, r"exited 0 .* [abc] +1 ")]},
-    tools=["nats-server", "ssh-keygen"])
+    tools=["nats-server", "ssh-keygen"],
+    # /tmp can be written by everyone, and so no file there can be trusted to list keys.
+    at_home=True)
 
 PAGES = {
     "README.md": README, "docs/FROM-THE-TUTORIALS.md": TUTORIALS, "docs/FLEET.md": FLEET}
