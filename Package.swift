@@ -415,7 +415,10 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "TelpherFleetNATSTests", dependencies: ["TelpherFleet", "TelpherFleetNATS"],
+      name: "TelpherFleetNATSTests",
+      dependencies: [
+        "TelpherFleet", "TelpherFleetNATS", "TelpherNATS", "TelpherTestSupport", "TelpherTransport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "TelpherFleetTests",

@@ -64,6 +64,8 @@ extension NATSError {
     package static let noConsumer = 10_014
     /// There is no such message.
     package static let noMessage = 10_037
+    /// There is no message with that sequence any more.
+    package static let sequenceNotFound = 10_043
     /// A message can't be removed, for example because there is none.
     package static let notDeleted = 10_057
     /// The consumer exists with other settings.

@@ -17,6 +17,10 @@ package struct NATSConfiguration: Sendable {
   /// How long a pause takes at most.
   package var longestPause = Duration.seconds(4)
 
+  /// How often the client asks whether the server still answers. After
+  /// `NATSLimits.unansweredPings` questions without an answer the connection counts as lost.
+  package var pingInterval = Duration.seconds(10)
+
   /// A configuration.
   package init(
     servers: [NATSAddress], credentials: NATSCredentials = .none, trust: NATSTrust? = nil,

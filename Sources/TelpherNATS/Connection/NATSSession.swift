@@ -296,7 +296,7 @@ final class NATSSession {
   private func schedulePing() {
     var unanswered = 0
     func next() {
-      pingTimer = loop.schedule(after: NATSLimits.pingInterval) { [weak self] in
+      pingTimer = loop.schedule(after: configuration.pingInterval.nanoseconds) { [weak self] in
         guard let self, case .open = state else { return }
         guard unanswered < NATSLimits.unansweredPings else {
           return didLose(NATSError(.disconnected, "the NATS server does not answer"))

@@ -150,6 +150,7 @@ extension JetStream {
       ).success ?? false
     } catch
       where error.number == NATSError.Number.noMessage
+      || error.number == NATSError.Number.sequenceNotFound
       || (error.number == NATSError.Number.notDeleted
         && error.message.hasSuffix("no message found"))
     {

@@ -19,8 +19,7 @@ package enum NATSLimits {
   package static let waiters = 65_536
   /// How long a server may take to accept a connection and complete its greeting, in nanoseconds.
   package static let greeting: UInt64 = 5_000_000_000
-  /// How often this side asks whether the server still answers, in nanoseconds.
-  package static let pingInterval: UInt64 = 10_000_000_000
-  /// How many of those questions may be without an answer before the connection counts as lost.
+  /// How many questions of this side whether the server still lives may be without an answer before
+  /// the connection counts as lost.
   package static let unansweredPings = 2
 }

@@ -187,6 +187,13 @@ struct JetStreamTests {
       }
       #expect(try await jetStream.delete("V", sequence: second))
       #expect(try await !jetStream.delete("V", sequence: second))
+      // The same for one in the middle.
+      for number in 5...7 {
+        let subject = try NATSSubject("v.\(number)")
+        _ = try await jetStream.publish(subject, [], .init(id: "\(number)"))
+      }
+      #expect(try await jetStream.delete("V", sequence: second + 2))
+      #expect(try await !jetStream.delete("V", sequence: second + 2))
       #expect(try await jetStream.lastMessage("V", "v.x") == nil)
     }
   }

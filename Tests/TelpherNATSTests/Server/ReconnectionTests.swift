@@ -53,6 +53,22 @@ struct ReconnectionTests {
     }
   }
 
+  @Test func `A server that has fallen silent is left for another one`() async throws {
+    try await Stage.with { stage in
+      var configuration = try stage.configuration()
+      configuration.pingInterval = .milliseconds(100)
+      let connection = try await NATSConnection.connect(
+        configuration, on: stage.loop, within: .seconds(120))
+      stage.server.freeze()
+      #expect(
+        try await code { _ = try await connection.request("a", [], within: .seconds(3_600)) }
+          == .disconnected)
+      stage.server.thaw()
+      try await connection.publish("a", [], within: .seconds(120))
+      await connection.close()
+    }
+  }
+
   @Test func `If one server is lost, the next one is used`() async throws {
     try await Stage.with { stage in
       let second = try NATSServer.started()

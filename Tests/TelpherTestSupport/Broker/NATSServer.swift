@@ -74,6 +74,9 @@ package final class NATSServer: @unchecked Sendable {
   /// The address for clients.
   package var address: String { "nats://\(host):\(port)" }
 
+  /// Whether it was started and not killed.
+  package var isRunning: Bool { process != nil }
+
   /// Starts it. It may take a while until it answers.
   package func start() throws {
     precondition(process == nil, "it does not run")

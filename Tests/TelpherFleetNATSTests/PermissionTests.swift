@@ -1,0 +1,171 @@
+import TelpherFleet
+import TelpherFleetNATS
+import TelpherNATS
+import TelpherTestSupport
+import Testing
+
+/// What the members of a fleet may do at the broker, with the permissions that they are enrolled with.
+@Suite(.enabled(if: NATSServer.program != nil, NATSServer.missing))
+struct PermissionTests {
+  private static let (a, b) = (FleetName("A")!, FleetName("B")!)
+  private static let (web, db) = (FleetName("web")!, FleetName("db")!)
+  private static let (admin, submitter) = (FleetName("admin")!, FleetName("me")!)
+
+  private struct Fleet {
+    let stage: FleetStage
+    let keys: [FleetName: NKey]
+
+    func connect(_ name: FleetName) async throws -> NATSFleet {
+      try await stage.connect(
+        .key(try #require(keys[name])),
+        inboxPrefix: try NATSSubject(FleetMember.inbox(name)))
+    }
+
+    /// A connection to the broker itself, with the credentials of a member.
+    func raw(_ name: FleetName) async throws -> JetStream {
+      let connection = try await NATSConnection.connect(
+        NATSConfiguration(
+          servers: [try NATSAddress(parsing: stage.servers[0].address)],
+          credentials: .key(try #require(keys[name])),
+          inboxPrefix: try NATSSubject(FleetMember.inbox(name))),
+        on: stage.loop, within: .seconds(120))
+      return JetStream(connection)
+    }
+  }
+
+  /// Runs `body` with a fleet of two workers in different groups, a submitter and an administrator.
+  private static func with(_ body: (Fleet) async throws -> Void) async throws {
+    var keys: [FleetName: NKey] = [:]
+    for name in [a, b, admin, submitter] { keys[name] = .randomUser() }
+    func member(_ name: FleetName, _ role: FleetMember.Role) -> FleetMember {
+      FleetMember(name, role, publicKey: keys[name]?.publicKey ?? "")
+    }
+    let users = BrokerConfiguration.users([
+      member(a, .worker(groups: [web])), member(b, .worker(groups: [db])),
+      member(admin, .administrator), member(submitter, .submitter),
+    ])
+    try await FleetStage.with(options: users) { [keys] stage in
+      let fleet = Fleet(stage: stage, keys: keys)
+      let administrator = try await fleet.connect(admin)
+      try await administrator.setUp(stage.settings)
+      for queue in [QueueName.group(web), .group(db), .worker(a), .worker(b)] {
+        try await administrator.addQueue(queue)
+      }
+      try await body(fleet)
+    }
+  }
+
+  @Test func `A worker does all that a worker must`() async throws {
+    try await Self.with { fleet in
+      let (worker, submitter) = (
+        try await fleet.connect(Self.a), try await fleet.connect(Self.submitter)
+      )
+      for queue in [QueueName.group(Self.web), .worker(Self.a)] {
+        let job = JobID.random()
+        #expect(try await submitter.submit([1], id: job, to: queue) == .accepted)
+        let delivery = try #require(try await worker.next(of: queue, within: .seconds(600)))
+        try await worker.settle(delivery, .working)
+        guard
+          case .written(let claim) = try await worker.write(
+            RecordName(.claim, job), [1], expecting: nil),
+          case .written = try await worker.write(RecordName(.claim, job), [2], expecting: claim),
+          case .written = try await worker.write(RecordName(.result, job), [3], expecting: nil),
+          case .written = try await worker.write(RecordName(.dead, job), [4], expecting: nil)
+        else {
+          Issue.record("a record was not written")
+          return
+        }
+        try await worker.settle(delivery, .done)
+        #expect(
+          try await submitter.change(
+            of: RecordName(.result, job), from: nil, within: .seconds(600))?.payload == [3])
+      }
+      try await worker.announce(Self.a, [9])
+      #expect(try await submitter.workers().map(\.worker) == [Self.a])
+      #expect(try await worker.workers().map(\.worker) == [Self.a])
+      let answering = Task { try await worker.answerCalls(to: Self.a) { $0 + [0] } }
+      try await eventually("it answers") {
+        try await submitter.call(Self.a, [7], within: .seconds(600)) == .answer([7, 0])
+      }
+      answering.cancel()
+      _ = await answering.result
+      try await worker.withdraw(Self.a)
+      #expect(try await submitter.workers() == [])
+      #expect(try await submitter.queues().count == 4)
+      _ = try await submitter.submit([1], id: .random(), to: .worker(Self.b))
+      for job in try await submitter.queued(after: nil, limit: 10) {
+        try await submitter.remove(job)
+      }
+      #expect(try await submitter.queued(after: nil, limit: 10) == [])
+    }
+  }
+
+  @Test func `A worker gets no jobs of other queues`() async throws {
+    try await Self.with { fleet in
+      let (worker, submitter) = (
+        try await fleet.connect(Self.a), try await fleet.connect(Self.submitter)
+      )
+      for queue in [QueueName.group(Self.db), .worker(Self.b)] {
+        _ = try await submitter.submit([1], id: .random(), to: queue)
+        let refused = try await code { _ = try await worker.next(of: queue, within: .seconds(600)) }
+        #expect(refused == .refused, "\(queue)")
+      }
+      let queued = try await code { _ = try await worker.queued(after: nil, limit: 1) }
+      #expect(queued == .refused)
+    }
+  }
+
+  @Test func `A worker can't submit, remove, delete, or speak for another one`() async throws {
+    try await Self.with { fleet in
+      let (worker, submitter) = (
+        try await fleet.connect(Self.a), try await fleet.connect(Self.submitter)
+      )
+      let job = JobID.random()
+      _ = try await submitter.submit([1], id: job, to: .group(Self.web))
+      let entry = try #require(try await submitter.queued(after: nil, limit: 1).first)
+      let attempts: [(String, () async throws -> Void)] = [
+        ("submit", { _ = try await worker.submit([1], id: .random(), to: .group(Self.web)) }),
+        ("remove", { try await worker.remove(entry) }),
+        ("addQueue", { try await worker.addQueue(.group(FleetName("new")!)) }),
+        ("announce", { try await worker.announce(Self.b, [1]) }),
+        ("withdraw", { try await worker.withdraw(Self.b) }),
+        ("answer", { try await worker.answerCalls(to: Self.b) { $0 } }),
+        ("call", { _ = try await worker.call(Self.b, [1], within: .seconds(600)) }),
+      ]
+      for (name, attempt) in attempts {
+        let found = try await code(attempt)
+        #expect(found == .refused, "\(name)")
+      }
+      let raw = try await fleet.raw(Self.a)
+      let calls: [(String, () async throws -> Void)] = [
+        ("purge", { _ = try await raw.purge("TJ", "tj.job.>") }),
+        ("delete a record", { _ = try await raw.delete("TR", sequence: 1) }),
+        ("delete a consumer", { _ = try await raw.deleteConsumer("TJ", "g_web") }),
+        ("make a stream", { try await raw.ensure(StreamSettings(name: "X", subjects: ["x.>"])) }),
+      ]
+      for (name, call) in calls {
+        var refused = false
+        do { try await call() } catch let error as NATSError {
+          refused = error.code == .notPermitted
+        }
+        #expect(refused, "\(name)")
+      }
+      #expect(try await submitter.queued(after: nil, limit: 10).map(\.job) == [job])
+      await raw.connection.close()
+    }
+  }
+
+  @Test func `A worker sees neither jobs nor calls nor answers of others`() async throws {
+    try await Self.with { fleet in
+      let raw = try await fleet.raw(Self.a)
+      for subject in ["tj.job.>", "tj.w.B.rpc", "tj.w.*.rpc", "_INBOX.>", "_INBOX.B.>", ">"] {
+        let errors = Errors()
+        _ = await raw.connection.subscribe(try NATSSubject(subject)) { result in
+          if case .failure(let error) = result { errors.add(error.code) }
+        }
+        try await eventually("\(subject) is refused") { errors.codes == [.notPermitted] }
+      }
+      await raw.connection.close()
+    }
+  }
+}
