@@ -24,17 +24,28 @@ package final class ServerRunner: JobRunner {
     command.job = run.description
     let started = Clock.now()
     var pause = Self.firstPause
+    var tries = 0
     while true {
       do {
         let server = try await current()
+        tries += 1
         do {
           let result = try await server.launchJob(command)
           guard result.status == .detached else { return Self.outcome(result, since: started) }
         } catch let error as ClientError where error.code == .refused {
-          // Nothing was run, and a repetition would be refused too.
+          // This try has run nothing, and a repetition would be refused too. But an earlier try, whose
+          // answer was lost, may have started it.
+          if tries > 1, try await record(of: run) != nil {
+            return try await wait(for: run, since: started)
+          }
           var end = JobEnd(.notStarted, startedMS: started, endedMS: Clock.now())
           end.message = String(error.message.prefix(FleetLimits.maxReasonLength))
           return .ended(end)
+        } catch let error as ClientError where error.code == .lost {
+          // The connection, or the end of a command that an earlier try has started.
+          let record = try await record(of: run)
+          if record?.state == .unknown { return .unknown(error.message) }
+          throw error
         }
         return try await wait(for: run, since: started)
       } catch {
@@ -61,8 +72,7 @@ package final class ServerRunner: JobRunner {
           return Self.outcome(try await server.waitForJob(run.description), since: started)
         } catch let error as ClientError where error.code == .refused || error.code == .lost {
           // Lost is the end of the job or the connection: the list says which.
-          let record = try await current().jobRecords().first { $0.id == run.description }
-          guard let record else {
+          guard let record = try await record(of: run) else {
             return .unknown("its worker's server does not know it: \(error.message)")
           }
           if record.state == .unknown { return .unknown(error.message) }
@@ -73,6 +83,11 @@ package final class ServerRunner: JobRunner {
     }
   }
 
+  /// What the server says about a command; nil if it does not know it.
+  private func record(of run: JobID) async throws -> JobRecord? {
+    try await current().jobRecords().first { $0.id == run.description }
+  }
+
   private func current() async throws -> Connection {
     if let open = connection.withLock({ $0 }) { return open }
     let new = try await connect()
@@ -80,7 +95,7 @@ package final class ServerRunner: JobRunner {
     return new
   }
 
-  /// Drops the connection, and waits some time.
+  /// Drops the connection, which may be lost, and waits some time.
   private func back(off pause: inout Duration) async throws {
     connection.withLock { $0 = nil }
     try await Task.sleep(for: pause)
