@@ -54,7 +54,8 @@ class Sandbox:
         return self
 
     def __exit__(self, *_):
-        for name in list(self.servers):
+        # What was started last may need what was started first.
+        for name in reversed(list(self.servers)):
             self.end_server(name)
         shutil.rmtree(self.folder)
 
