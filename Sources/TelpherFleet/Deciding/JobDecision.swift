@@ -320,7 +320,7 @@ extension JobDecision {
     _ outcome: FinalRecord.Outcome, _ worker: WorkerName?, _ attempt: Int
   ) -> FinalRecord {
     var record = FinalRecord(job, outcome, worker: worker, attempt: attempt)
-    record.command = (try? SignedJob(payload: payload))?.job.title
+    record.describe((try? SignedJob(payload: payload))?.job)
     return record
   }
 
@@ -336,7 +336,9 @@ extension JobDecision {
   private mutating func bury(_ final: FinalRecord) -> JobStep {
     guard final.isUnable else { return publish(final) }
     state = .burying(final)
-    return .write(RecordName(.dead, job), payload, expecting: nil)
+    // A payload that no submitter of this program has made may be longer than a record.
+    let kept = Array(payload.prefix(FleetLimits.maxJobLength))
+    return .write(RecordName(.dead, job), kept, expecting: nil)
   }
 
   private mutating func publish(_ final: FinalRecord) -> JobStep {

@@ -2,8 +2,8 @@ internal import TelpherText
 
 /// How a job ended: the one record that each job gets at last (`RecordName.Kind.result`).
 ///
-///     {"attempt":1,"end":{"code":0,"ended_ms":...,"result":"exited",...},"id":"6d3f...",
-///      "outcome":"ended","v":1,"worker":"A"}
+///     {"attempt":1,"digest":"5e1c...","end":{"code":0,"ended_ms":...,"result":"exited",...},
+///      "id":"6d3f...","outcome":"ended","v":1,"worker":"A"}
 package struct FinalRecord: Sendable, Equatable {
   /// The outcomes of a job.
   package enum Outcome: Sendable, Equatable {
@@ -32,6 +32,8 @@ package struct FinalRecord: Sendable, Equatable {
   /// The words of its command for people, as the writer of the record has them; nil if they are not
   /// known.
   package var command: String?
+  /// `FleetJob.digest` of the job; nil if the writer of the record could not read the job.
+  package var digest: String?
 
   /// A final record.
   package init(_ id: JobID, _ outcome: Outcome, worker: WorkerName? = nil, attempt: Int = 0) {
@@ -61,7 +63,7 @@ package struct FinalRecord: Sendable, Equatable {
 
 extension FinalRecord: Codable {
   private enum CodingKeys: String, CodingKey {
-    case v, id, outcome, reason, end, worker, attempt, command
+    case v, id, outcome, reason, end, worker, attempt, command, digest
   }
 
   /// The version of the text.
@@ -95,6 +97,7 @@ extension FinalRecord: Codable {
       worker: try container.decodeIfPresent(String.self, forKey: .worker).flatMap(WorkerName.init),
       attempt: try container.decodeIfPresent(Int.self, forKey: .attempt) ?? 0)
     command = try container.decodeIfPresent(String.self, forKey: .command)
+    digest = try container.decodeIfPresent(String.self, forKey: .digest)
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -113,6 +116,7 @@ extension FinalRecord: Codable {
     if let command {
       try container.encode(String(command.prefix(FleetLimits.maxTitleLength)), forKey: .command)
     }
+    try container.encodeIfPresent(digest, forKey: .digest)
   }
 }
 
@@ -140,6 +144,12 @@ extension FinalRecord.Outcome {
 }
 
 extension FinalRecord {
+  /// Notes which job this is about; nil if it can't be read.
+  package mutating func describe(_ job: FleetJob?) {
+    command = job?.title
+    digest = job?.digest
+  }
+
   /// The payload of the record.
   package var payload: [UInt8] { FleetCoding.encode(self) }
 

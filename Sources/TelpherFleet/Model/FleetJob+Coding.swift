@@ -1,4 +1,5 @@
 internal import TelpherJSON
+internal import TelpherKeys
 internal import TelpherText
 internal import TelpherTransport
 internal import TelpherWire
@@ -83,6 +84,17 @@ extension FleetJob {
 
   /// The bytes that are signed.
   package var signedBytes: [UInt8] { FleetCoding.encode(form) }
+
+  /// The same for two submissions of one job and for no others: 128 bits of SHA-256 in hexadecimal, of all
+  /// but the time after which it does not start, which a repeated command line computes anew.
+  package var digest: String {
+    var form = form
+    form.notAfterMS = nil
+    let digits = Array("0123456789abcdef".utf8)
+    let bytes = KeyDigest.sha256(FleetCoding.encode(form)).prefix(16)
+    return String(
+      decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+  }
 }
 
 /// Encodes and decodes the texts of a fleet.

@@ -25,7 +25,7 @@ extension FleetClient {
     if let final = status.final { return .ended(final) }
     // The claim decides: either a worker has it, or nobody ever will.
     var canceled = FinalRecord(job, .canceled(nil))
-    canceled.command = status.job?.job.title
+    canceled.describe(status.job?.job)
     let outcome = try await end(job, canceled, expecting: nil)
     guard case .run(let holder) = outcome.claim else { return try await ended(job, status) }
     let worker = holder.owner.worker
@@ -48,7 +48,7 @@ extension FleetClient {
     var loss = FinalRecord(
       job, .lost("it was canceled while its worker \(worker) was gone"), worker: worker,
       attempt: holder.attempt)
-    loss.command = canceled.command
+    loss.describe(status.job?.job)
     let second = try await end(job, loss, expecting: outcome.revision)
     guard case .end = second.claim else {
       throw FleetError(.unreachable, "another worker has just taken the job; try again")

@@ -16,18 +16,58 @@ package struct FleetClient: Sendable {
 
   // MARK: Submitting
 
-  /// Submits a job. It may be repeated with the same job: it is stored once.
+  /// Submits a job. It may be repeated with the same job: it runs once.
   ///
+  /// - Parameter mayBeKnown: whether a job with this id may have been submitted before. If it was not
+  ///   made for this call, it may.
   /// - Throws: `FleetError`: `invalid` if another job has this id; `uncertain` if the broker did not
   ///   confirm it (repeat it then).
-  package func submit(_ job: SignedJob) async throws(FleetError) -> Submission {
+  package func submit(
+    _ job: SignedJob, mayBeKnown: Bool = true
+  ) async throws(FleetError) -> Submission {
     let payload = job.payload
     guard payload.count <= FleetLimits.maxJobLength else {
       throw FleetError(
         .tooLarge,
         "the job has \(payload.count) bytes, and \(FleetLimits.maxJobLength) are the most")
     }
-    return try await engine.submit(payload, id: job.job.id, to: job.job.queue)
+    let submission = try await engine.submit(payload, id: job.job.id, to: job.job.queue)
+    if mayBeKnown || submission == .duplicate { try await checkIsOnly(job) }
+    return submission
+  }
+
+  /// Checks that all that the broker knows of a job's id is about this job.
+  private func checkIsOnly(_ job: SignedJob) async throws(FleetError) {
+    let (id, digest) = (job.job.id, job.job.digest)
+    let queued = try await entries(of: id)
+    // Records are read after the queue, because a job leaves it after it has got them.
+    let final = try await recorded(id).final
+    let isOther = queued.contains { (try? SignedJob(payload: $0.payload))?.job.digest != digest }
+    if isOther || final.map({ $0.digest != digest }) == true {
+      // A worker that meets the record or the claim of the other job would drop this one unseen.
+      for entry in queued where entry.payload == job.payload { try await engine.remove(entry) }
+      throw FleetError(
+        .invalid, "another job with the id \(id) was submitted before; choose another id")
+    }
+    guard final != nil || !queued.isEmpty else {
+      throw FleetError(
+        .invalid,
+        "a job with the id \(id) was submitted before, and the broker has nothing of it any more; choose another id"
+      )
+    }
+  }
+
+  /// The places of a job in queues: more than one if it was submitted again after the broker had
+  /// forgotten its id.
+  private func entries(of job: JobID) async throws(FleetError) -> [QueuedJob] {
+    var found: [QueuedJob] = []
+    var position: Position?
+    while true {
+      let page = try await engine.queued(after: position, limit: Self.page)
+      found += page.filter { $0.job == job }
+      guard page.count == Self.page, let last = page.last else { return found }
+      position = last.position
+    }
   }
 
   // MARK: Looking
@@ -84,7 +124,7 @@ package struct FleetClient: Sendable {
   package func status(of job: JobID) async throws(FleetError) -> Status? {
     var status = try await recorded(job)
     if status.final == nil {
-      status.queued = try await queuedJob(job)
+      status.queued = try await entries(of: job).first
       // It may have ended meanwhile.
       if status.queued == nil { status = try await recorded(job) }
     }
@@ -104,16 +144,6 @@ package struct FleetClient: Sendable {
       status.dead = record.payload
     }
     return status
-  }
-
-  private func queuedJob(_ job: JobID) async throws(FleetError) -> QueuedJob? {
-    var position: Position?
-    while true {
-      let page = try await engine.queued(after: position, limit: Self.page)
-      if let found = page.first(where: { $0.job == job }) { return found }
-      guard page.count == Self.page, let last = page.last else { return nil }
-      position = last.position
-    }
   }
 
   /// The jobs that have not ended, the oldest first; with those that have, if wanted.

@@ -240,7 +240,7 @@ package final class FleetWorker: Sendable {
         if active.isCanceled { decision.cancel() }
         step = try decision.receive(input)
       }
-    } catch let error as FleetError where error.code == .broken {
+    } catch let error as FleetError where error.code == .broken || error.code == .tooLarge {
       report("job \(active.job): \(error.message)")
       if let delivery = active.delivery {
         try await settle(delivery, .later(Self.brokenDelay))

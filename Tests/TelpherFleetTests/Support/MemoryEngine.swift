@@ -121,6 +121,9 @@ final class MemoryEngine: FleetEngine {
     _ name: RecordName, _ payload: [UInt8], expecting expected: Revision?
   ) async throws(FleetError) -> WriteOutcome {
     try check()
+    guard payload.count <= FleetLimits.maxRecordLength else {
+      throw FleetError(.tooLarge, "a record has \(payload.count) bytes")
+    }
     return state.withLock { state in
       guard state.records[name]?.revision == expected else { return .conflict(state.records[name]) }
       state.number += 1

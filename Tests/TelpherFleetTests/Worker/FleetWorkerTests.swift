@@ -1,4 +1,5 @@
 import TelpherTestSupport
+import TelpherText
 import TelpherWire
 import Testing
 
@@ -207,6 +208,17 @@ import Testing
     let copied = JobID.random()
     _ = try await fleet.engine.submit(
       try fleet.sign(fleet.job()).payload, id: copied, to: TestFleet.queue)
+    // The most that a broker takes.
+    let long = JobID.random()
+    _ = try await fleet.engine.submit(
+      [UInt8](repeating: 7, count: FleetLimits.maxRecordLength + 20_000), id: long,
+      to: TestFleet.queue)
+    guard case .dead = try await outcome(fleet, long) else {
+      Issue.record("the long job has run")
+      return
+    }
+    #expect(
+      try await fleet.client.status(of: long)?.dead?.count == FleetLimits.maxJobLength)
     #expect(try await outcome(fleet, id) == .dead("the job can't be read: it can't be read"))
     guard case .dead = try await outcome(fleet, copied) else {
       Issue.record("the copy has run")
@@ -262,5 +274,57 @@ import Testing
     #expect(try await fleet.client.submit(job) == .accepted)
     #expect(try await fleet.client.submit(job) == .duplicate)
     #expect(try await fleet.client.list(all: true, limit: 10).map(\.id) == [job.job.id])
+  }
+
+  /// Each part of a job makes another one of it, but for the time after which it does not start.
+  @Test func anIdIsThatOfOneJobOnly() async throws {
+    let fleet = try await TestFleet()
+    let first = fleet.job(["echo", "1"])
+    _ = try await fleet.submit(first)
+    var later = first
+    later.notAfter = Clock.now() + 1_000_000
+    #expect(try await fleet.client.submit(fleet.sign(later)) == .duplicate)
+
+    func others() -> [FleetJob] {
+      var others = [
+        FleetJob(id: first.id, queue: QueueName("@w")!, argv: first.argv),
+        FleetJob(id: first.id, queue: TestFleet.queue, argv: ["echo", "2"]),
+      ]
+      others += (0..<5).map { _ in first }
+      others[2].directory = "/"
+      others[3].environment = ["A": "b"]
+      others[4].deadline = 1_000
+      others[5].policy = .retry(maxAttempts: 2)
+      others[6].mergesError = true
+      return others
+    }
+    func check() async throws {
+      for other in others() {
+        let error = await #expect(throws: FleetError.self) {
+          try await fleet.client.submit(fleet.sign(other))
+        }
+        #expect(error?.code == .invalid)
+      }
+    }
+    // While it waits, after it has ended, and after the broker has forgotten the id.
+    try await check()
+    let (sandbox, runner) = (try Sandbox(), MemoryRunner())
+    let worker = try fleet.worker("w", in: sandbox, runner)
+    let run = Task { try await worker.run() }
+    _ = try await outcome(fleet, first.id)
+    try await eventually("the queue is empty") { fleet.engine.with { $0.queue.isEmpty } }
+    worker.drain()
+    try await run.value
+    try await check()
+    #expect(try await fleet.client.submit(fleet.sign(first)) == .duplicate)
+    for other in others() {
+      fleet.engine.with { $0.submitted = [] }
+      let error = await #expect(throws: FleetError.self) {
+        try await fleet.client.submit(fleet.sign(other))
+      }
+      #expect(error?.code == .invalid)
+      #expect(fleet.engine.with { $0.queue.isEmpty })
+    }
+    #expect(runner.with { $0.starts } == [first.id: 1])
   }
 }

@@ -124,7 +124,7 @@ struct JobSubmitCommand: AsyncParsableCommand, TakesByteArguments {
     let signed = try JobSigner(identity: identity, environment: Environment.current())
       .sign(try job())
     let client = FleetClient(engine: try await FleetReach(fleet.settings).engine())
-    do throws(FleetError) { _ = try await client.submit(signed) } catch {
+    do throws(FleetError) { _ = try await client.submit(signed, mayBeKnown: id != nil) } catch {
       var failure = Failure(error)
       if error.isPassing {
         failure.message += "; submit it again with --id \(signed.job.id)"
