@@ -357,7 +357,12 @@ extension JobDecision {
     case .written: return finish(with: final)
     case .conflict(nil): return publish(final, expecting: nil)
     case .conflict(let record?):
-      let other = try FinalRecord(payload: record.payload, of: job)
+      let other: FinalRecord
+      do throws(FleetError) { other = try FinalRecord(payload: record.payload, of: job) } catch {
+        // Any member can write what is no record. What has really happened takes its place.
+        guard final.isKnownEnd else { throw error }
+        return publish(final, expecting: record.revision)
+      }
       return final.replaces(other)
         ? publish(final, expecting: record.revision) : finish(with: other)
     }

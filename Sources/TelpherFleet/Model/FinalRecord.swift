@@ -53,10 +53,14 @@ package struct FinalRecord: Sendable, Equatable {
 
   /// Whether it takes the place of a record that is there.
   package func replaces(_ other: FinalRecord) -> Bool {
-    guard other.isProvisional else { return false }
+    other.isProvisional && isKnownEnd
+  }
+
+  /// Whether it says how a command ended.
+  package var isKnownEnd: Bool {
     switch outcome {
-    case .ended, .canceled(.some): return true
-    case .lost, .dead, .exhausted, .canceled(nil), .expired: return false
+    case .ended, .canceled(.some): true
+    case .lost, .dead, .exhausted, .canceled(nil), .expired: false
     }
   }
 }

@@ -84,10 +84,19 @@ package struct FleetClient: Sendable {
     package var final: FinalRecord?
     /// The payload of a job that could not run.
     package var dead: [UInt8]?
+    /// Whether the broker has a record about it that can't be read.
+    package var hasUnreadableRecord = false
+
+    /// Takes a final record, or notes that it can't be read.
+    fileprivate mutating func takeFinal(_ record: Record) {
+      final = try? FinalRecord(payload: record.payload, of: id)
+      if final == nil { hasUnreadableRecord = true }
+    }
 
     /// The state in one word.
     package var state: String {
       if let final { return final.outcome.name }
+      if hasUnreadableRecord { return "unreadable" }
       switch claim {
       case .run: return "running"
       case .end: return "ending"
@@ -146,7 +155,8 @@ package struct FleetClient: Sendable {
     return status
   }
 
-  /// The jobs that have not ended, the oldest first; with those that have, if wanted.
+  /// The jobs that have not ended, the oldest first; with those that have, if wanted. A record that
+  /// can't be read is noted in the status of its job: it must not hide the others.
   ///
   /// - Parameter limit: the most entries.
   package func list(all: Bool, limit: Int) async throws(FleetError) -> [Status] {
@@ -160,7 +170,7 @@ package struct FleetClient: Sendable {
     if all {
       for record in try await records(.result, limit: limit) {
         var status = entry(record.name.job)
-        status.final = try FinalRecord(payload: record.record.payload, of: record.name.job)
+        status.takeFinal(record.record)
         entries[record.name.job] = status
       }
     }
@@ -171,12 +181,13 @@ package struct FleetClient: Sendable {
         var status = entry(queued.job)
         status.queued = queued
         if let record = try await engine.record(RecordName(.claim, queued.job)) {
-          status.claim = try Claim(payload: record.payload, of: queued.job)
+          status.claim = try? Claim(payload: record.payload, of: queued.job)
+          if status.claim == nil { status.hasUnreadableRecord = true }
         }
         if status.final == nil,
           let record = try await engine.record(RecordName(.result, queued.job))
         {
-          status.final = try FinalRecord(payload: record.payload, of: queued.job)
+          status.takeFinal(record)
         }
         entries[queued.job] = status
       }

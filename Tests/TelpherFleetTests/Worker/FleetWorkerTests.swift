@@ -327,4 +327,38 @@ import Testing
     }
     #expect(runner.with { $0.starts } == [first.id: 1])
   }
+
+  /// Members of the fleet can write what they like into records.
+  @Test func aRecordThatCannotBeReadHidesNoOtherJobAndNoEnd() async throws {
+    let fleet = try await TestFleet()
+    let (sandbox, runner) = (try Sandbox(), MemoryRunner())
+    runner.with { $0.immediate = nil }
+    let worker = try fleet.worker("w", in: sandbox, runner)
+    let run = Task { try await worker.run() }
+    let (first, second) = (
+      try await fleet.submit(fleet.job()), try await fleet.submit(fleet.job())
+    )
+    try await eventually("both run") { runner.with { $0.starts == [first: 1, second: 1] } }
+    let garbage = Array("garbage".utf8)
+    #expect(
+      try await fleet.engine.write(RecordName(.result, first), garbage, expecting: nil)
+        .isWritten)
+    for all in [false, true] {
+      let listed = try await fleet.client.list(all: all, limit: 10)
+      #expect(
+        Dictionary(uniqueKeysWithValues: listed.map { ($0.id, $0.state) }) == [
+          first: "unreadable", second: "running",
+        ])
+    }
+    let end = JobEnd(.exited, code: 9, startedMS: 1, endedMS: 2)
+    for job in [first, second] { runner.end(job, .ended(end)) }
+    try await eventually("the queue is empty") { fleet.engine.with { $0.queue.isEmpty } }
+    for job in [first, second] { #expect(try await outcome(fleet, job) == .ended(end)) }
+    worker.drain()
+    try await run.value
+  }
+}
+
+extension WriteOutcome {
+  fileprivate var isWritten: Bool { if case .written = self { true } else { false } }
 }

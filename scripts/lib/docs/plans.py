@@ -153,7 +153,7 @@ TUTORIALS = Plan(
             "it needs 2 GiB of /tmp",
     })
 
-WAIT = "telpher job submit --queue web --identity me -- make -j8 | xargs telpher job wait"
+WAIT = "telpher job wait $(telpher job submit --queue web --identity me -- make -j8)"
 
 FLEET = Plan(
     files={},
