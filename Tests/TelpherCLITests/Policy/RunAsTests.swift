@@ -125,7 +125,7 @@ struct RunAsTests {
       sandbox.write(start, to: script)
       sandbox.write("rules:\n  - {for: owner, allow: all, run_as: nobody}\n", to: policy)
       let server = try Child(
-        ["python3", script, Sandbox.program, "serve", "--policy", policy],
+        ["env", "python3", script, Sandbox.program, "serve", "--policy", policy],
         environment: sandbox.environment)
       guard await server.line()?.hasPrefix("listening on ") == true else {
         let message = await server.finish().errorText
