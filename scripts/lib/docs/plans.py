@@ -153,7 +153,7 @@ TUTORIALS = Plan(
             "it needs 2 GiB of /tmp",
     })
 
-WAIT = "telpher job wait $(telpher job submit --queue web --identity me -- make -j8)"
+WAIT = "job=$(telpher job submit --queue web --identity me -- make -j8); telpher job wait $job"
 
 FLEET = Plan(
     files={},
