@@ -12,11 +12,14 @@
 ///     journal starting, launch                 no: lost, or the next attempt
 ///           |
 ///     journal ended, publish, settle, journal done
+///
+/// If the worker itself is at fault that a command can't be started, the worker keeps the job: it
+/// journals that it has not started this attempt, pauses, and begins again with the final record.
 package struct JobDecision: Sendable {
   /// The job.
   package let job: JobID
   private let me: ClaimOwner
-  private let verdict: JobVerdict
+  private var verdict: JobVerdict
   private let payload: [UInt8]
   private(set) var state: State
   /// Whether the journal has something about the job that must be removed if another worker has it.
@@ -25,40 +28,6 @@ package struct JobDecision: Sendable {
 
   /// How long another worker's job stays away from this one.
   package static let foreignDelay = Duration.seconds(30)
-
-  /// What it waits for. Each case says what comes next.
-  enum State: Sendable, Equatable {
-    /// For the final record. Then the claim, or the end.
-    case readingResult(ClaimAttempt)
-    /// For the journal. Then the claim.
-    case journalingClaim(ClaimAttempt)
-    /// For the claim. Then the start, another worker's state, or the final record in the claim.
-    case claiming(ClaimAttempt)
-    /// For the claim that says that the job ends without a worker. Then the same as `claiming`.
-    case claimingEnd(FinalRecord, expected: Revision?)
-    /// For whether the holder of the claim is there. Then it is given back, taken over or lost.
-    case finding(ClaimHolder, Revision)
-    /// For the journal. Then the launch.
-    case journalingStart(attempt: Int)
-    /// For the end of the command. Then the journal, or the own claim for the next attempt.
-    case running(attempt: Int)
-    /// For the own claim, whose attempt was lost for this reason. Then the next attempt.
-    case readingClaim(attempt: Int, String)
-    /// For the journal. Then the final record.
-    case journalingEnd(FinalRecord)
-    /// For the payload's copy, if the job can't run. Then the final record.
-    case burying(FinalRecord)
-    /// For the final record. Then the journal.
-    case publishing(FinalRecord, expected: Revision?)
-    /// For the journal. Then the settlement.
-    case journalingDone(FinalRecord)
-    /// For the journal. Then the settlement.
-    case dropping
-    /// For the settlement. Then nothing.
-    case settling(JobStep.Finish)
-    /// For nothing.
-    case finished
-  }
 
   private init(
     _ job: JobID, _ payload: [UInt8], by me: ClaimOwner, _ verdict: JobVerdict, _ state: State,
@@ -152,6 +121,14 @@ package struct JobDecision: Sendable {
       state = .running(attempt: attempt)
       return .launch(attempt: attempt)
     case (.running(let attempt), .ran(let outcome)): return didRun(attempt, outcome)
+    case (.journalingRetreat(let attempt, let reason), .journaled):
+      state = .pausing(attempt: attempt)
+      return .pause(reason)
+    case (.pausing(let attempt), .paused(let newest)):
+      verdict = newest
+      // Meanwhile others may have taken this worker for gone.
+      state = .readingResult(ClaimAttempt(attempt: attempt, expected: nil))
+      return .read(result)
     case (.readingClaim(let attempt, let reason), .read(let record)):
       return try retry(after: attempt, reason, record)
     case (.journalingEnd(let final), .journaled): return bury(final)
@@ -275,6 +252,10 @@ extension JobDecision {
     case .interrupted(let end):
       guard mayRetry else { return self.end(.ended(end), attempt) }
       reason = "its worker \(me.worker) was shut down"
+    case .notStarted(let reason):
+      if isCanceled { return end(.canceled(nil), attempt) }
+      state = .journalingRetreat(attempt: attempt, reason)
+      return .journal(.claiming(ClaimAttempt(attempt: attempt, expected: nil)))
     case .unknown(let text):
       guard mayRetry else { return end(.lost(text), attempt) }
       reason = text

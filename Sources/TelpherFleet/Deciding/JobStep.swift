@@ -12,6 +12,9 @@ package enum JobStep: Sendable, Equatable {
   case launch(attempt: Int)
   /// Wait for the end of this attempt, which may have been started: `JobInput.ran`.
   case reattach(attempt: Int)
+  /// Wait some time before the command is tried again, which this worker could not start for this
+  /// reason: `JobInput.paused`.
+  case pause(String)
   /// Settle the delivery, if there is one: `JobInput.settled`.
   case settle(Settlement)
   /// Nothing more.
@@ -38,6 +41,8 @@ package enum JobInput: Sendable, Equatable {
   case found(Bool)
   /// How the attempt ended.
   case ran(RunOutcome)
+  /// The pause is over, and this is what the worker thinks of the job now.
+  case paused(JobVerdict)
   /// The broker was told.
   case settled
 }

@@ -11,10 +11,13 @@ package enum JobVerdict: Sendable, Equatable {
 
 /// How an attempt to run a job ended, as the worker's own server says.
 package enum RunOutcome: Sendable, Equatable {
-  /// The command ended, or could not be started.
+  /// The command ended, or could not be started by its own fault.
   case ended(JobEnd)
   /// The command was ended because the machine or its processes were shut down.
   case interrupted(JobEnd)
+  /// Nothing was started, by a fault of the worker: it lacks files, memory, processes or disk space, or
+  /// its server refuses. The text says why.
+  case notStarted(String)
   /// The server does not know such a job, or does not know how it ended. The text says why.
   case unknown(String)
 }

@@ -3,7 +3,8 @@
 ///
 ///     claiming -> starting -> ended -> done
 ///     claiming -> dropped                      the claim is another worker's
-///     starting -> claiming                     the attempt was lost, and the next one begins
+///     starting -> claiming                     the attempt was lost, and the next one begins; or it
+///                                              could not be started, and is tried again
 package enum JournalEntry: Sendable, Equatable {
   /// It tries to get the claim. It has not started this attempt.
   case claiming(ClaimAttempt)

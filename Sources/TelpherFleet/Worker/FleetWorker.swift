@@ -22,6 +22,8 @@ package final class FleetWorker: Sendable {
     package var asking = Duration.seconds(30)
     /// The first and the longest pause between attempts of a call that fails.
     package var pauses = (first: Duration.milliseconds(100), last: Duration.seconds(5))
+    /// The same for commands that this worker could not start: a full disk lasts longer than a call.
+    package var startPauses = (first: Duration.seconds(1), last: Duration.seconds(30))
 
     /// The settings of a worker with this name.
     package init(name: WorkerName) { self.name = name }
@@ -232,11 +234,22 @@ package final class FleetWorker: Sendable {
       }
     }
     defer { sign.cancel() }
-    var (decision, step) = (decision, step)
+    var (decision, step, plan) = (decision, step, plan)
+    var pause = settings.startPauses.first
     do {
       while true {
         if case .finish = step { return }
-        let input = try await perform(step, active, plan, payload)
+        let input: JobInput
+        if case .pause(let reason) = step {
+          report("job \(active.job) can't be started here, and is tried again: \(reason)")
+          try await Task.sleep(for: pause)
+          pause = min(pause * 2, settings.startPauses.last)
+          let verdict: JobVerdict
+          (verdict, plan) = check.verdict(on: payload, of: active.job, from: nil, now: Clock.now())
+          input = .paused(verdict)
+        } else {
+          input = try await perform(step, active, plan, payload)
+        }
         if active.isCanceled { decision.cancel() }
         step = try decision.receive(input)
       }
@@ -281,7 +294,7 @@ package final class FleetWorker: Sendable {
     case .settle(let settlement):
       if let delivery = active.delivery { try await settle(delivery, settlement) }
       return .settled
-    case .finish: preconditionFailure("the caller ends there")
+    case .pause, .finish: preconditionFailure("the caller does these")
     }
   }
 

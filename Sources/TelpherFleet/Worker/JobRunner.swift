@@ -5,7 +5,8 @@ internal import TelpherKeys
 package protocol JobRunner: Sendable {
   /// Starts a command under this id, unless it was started before, and waits for its end.
   ///
-  /// - Returns: how it ended; only when that is known, or known to be unknown.
+  /// - Returns: how it ended; only when that is known, or known to be unknown. `notStarted` only if it
+  ///   is certain that the command does not run and never will; it may be launched again then.
   /// - Throws: `CancellationError` if the task is canceled. The command continues.
   func launch(_ command: Command, as run: JobID) async throws -> RunOutcome
 

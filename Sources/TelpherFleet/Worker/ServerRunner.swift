@@ -24,23 +24,18 @@ package final class ServerRunner: JobRunner {
     command.job = run.description
     let started = Clock.now()
     var pause = Self.firstPause
-    var tries = 0
     while true {
       do {
         let server = try await current()
-        tries += 1
         do {
           let result = try await server.launchJob(command)
+          if let reason = StartFault.ofWorker(result.status, command) { return .notStarted(reason) }
           guard result.status == .detached else { return Self.outcome(result, since: started) }
         } catch let error as ClientError where error.code == .refused {
-          // This try has run nothing, and a repetition would be refused too. But an earlier try, whose
-          // answer was lost, may have started it.
-          if tries > 1, try await record(of: run) != nil {
-            return try await wait(for: run, since: started)
-          }
-          var end = JobEnd(.notStarted, startedMS: started, endedMS: Clock.now())
-          end.message = String(error.message.prefix(FleetLimits.maxReasonLength))
-          return .ended(end)
+          // This try has run nothing. But an earlier one, whose answer was lost, may have started it.
+          if try await record(of: run) != nil { return try await wait(for: run, since: started) }
+          // The server refuses what it can't do itself; a fault of the command is a result.
+          return .notStarted(error.message)
         } catch let error as ClientError where error.code == .lost {
           // The connection, or the end of a command that an earlier try has started.
           let record = try await record(of: run)

@@ -26,6 +26,8 @@ struct FleetSimulation {
     case seemsGone
     /// The broker gives the job to the other worker too.
     case deliveredTwice
+    /// The worker lacks what it needs to start the command.
+    case cantStart
     /// Someone asks the worker to cancel the job.
     case canceled
   }
@@ -165,9 +167,18 @@ struct FleetSimulation {
             .ended(JobEnd(.canceled, startedMS: 1, endedMS: 2)))
         }
       }
-    case nil: break
+    case .cantStart, nil: break
     }
-    guard let (_, step) = workers[index].active, let input = perform(step, index) else { return }
+    guard let (_, step) = workers[index].active else { return }
+    var outcome: JobInput?
+    if fault == .cantStart, case .launch(let attempt) = step,
+      workers[index].commands[attempt] == nil
+    {
+      outcome = .ran(.notStarted("the disk is full"))
+    } else {
+      outcome = perform(step, index)
+    }
+    guard let input = outcome else { return }
     let next = try workers[index].active!.decision.receive(input)
     if case .finish(let finish) = next {
       workers[index].finished = finish
@@ -202,6 +213,7 @@ struct FleetSimulation {
     case .reattach(let attempt):
       guard workers[index].commands[attempt] != nil else { return .ran(.unknown("no such job")) }
       return outcome(of: attempt, index)
+    case .pause: return .paused(verdicts[index])
     case .settle(let settlement):
       if settlement == .done || settlement == .never { isQueued = false }
       return .settled

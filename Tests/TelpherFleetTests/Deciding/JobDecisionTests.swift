@@ -102,8 +102,8 @@ import Testing
     for fault in FleetSimulation.Fault.allCases {
       for step in 0..<20 {
         let simulation = try run(verdicts, [(step, fault)])
-        if fault == .failsBefore || fault == .failsAfter || fault == .delayed {
-          // The broker's faults alone lose nothing.
+        if [.failsBefore, .failsAfter, .delayed, .cantStart].contains(fault) {
+          // The broker's faults alone lose nothing, and neither do those of a start.
           #expect(simulation.finals.count == 1)
           #expect(simulation.finals.allSatisfy { !$0.isProvisional })
         }
@@ -197,6 +197,24 @@ import Testing
     check(simulation)
     #expect(simulation.starts.isEmpty)
     #expect(simulation.finals.map(\.outcome) == [.canceled(nil)])
+  }
+
+  /// A worker that is killed while it waits to try again has not started the job, and knows it.
+  @Test func whatCouldNotBeStartedIsNotLostWithItsWorker() throws {
+    var simulation = FleetSimulation([Self.once, Self.once])
+    simulation.deliver(to: 0)
+    while true {
+      if case .launch = simulation.workers[0].active?.step { break }
+      try simulation.advance(0)
+    }
+    try simulation.advance(0, .cantStart)
+    try simulation.advance(0)
+    #expect(simulation.workers[0].active?.step == .pause("the disk is full"))
+    simulation.stop(0)
+    try complete(&simulation)
+    check(simulation)
+    #expect(simulation.finals.map(\.outcome) == [.ended(FleetSimulation.end)])
+    #expect(simulation.starts.count == 1)
   }
 
   @Test func aWorkerThatHasLostItsJournalIsAnotherOne() throws {

@@ -10,6 +10,8 @@ final class MemoryRunner: JobRunner {
     var starts: [JobID: Int] = [:]
     var commands: [JobID: Command] = [:]
     var outcomes: [JobID: RunOutcome] = [:]
+    /// Why commands can't be started at present; nil if they can.
+    var fault: String?
     /// How commands end at once; nil if they wait for `end`.
     var immediate: RunOutcome? = .ended(JobEnd(.exited, code: 0, startedMS: 1, endedMS: 2))
   }
@@ -23,12 +25,15 @@ final class MemoryRunner: JobRunner {
   }
 
   func launch(_ command: Command, as run: JobID) async throws -> RunOutcome {
-    state.withLock { state in
-      guard state.commands[run] == nil else { return }
+    let fault = state.withLock { state -> String? in
+      guard state.commands[run] == nil else { return nil }
+      if let fault = state.fault { return fault }
       state.commands[run] = command
       state.starts[run, default: 0] += 1
       if let immediate = state.immediate { state.outcomes[run] = immediate }
+      return nil
     }
+    if let fault { return .notStarted(fault) }
     return try await reattach(to: run)
   }
 

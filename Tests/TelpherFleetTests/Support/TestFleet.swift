@@ -65,6 +65,7 @@ final class TestFleet: Sendable {
     settings.working = .milliseconds(20)
     settings.asking = .milliseconds(200)
     settings.pauses = (.milliseconds(1), .milliseconds(10))
+    settings.startPauses = (.milliseconds(1), .milliseconds(10))
     return FleetWorker(
       engine: engine, journal: try FleetJournal(in: sandbox.path, now: Clock.now()),
       runner: runner, check: check(policy: policy), settings: settings,

@@ -1,0 +1,39 @@
+extension JobDecision {
+  /// What it waits for. Each case says what comes next.
+  enum State: Sendable, Equatable {
+    /// For the final record. Then the claim, or the end.
+    case readingResult(ClaimAttempt)
+    /// For the journal. Then the claim.
+    case journalingClaim(ClaimAttempt)
+    /// For the claim. Then the start, another worker's state, or the final record in the claim.
+    case claiming(ClaimAttempt)
+    /// For the claim that says that the job ends without a worker. Then the same as `claiming`.
+    case claimingEnd(FinalRecord, expected: Revision?)
+    /// For whether the holder of the claim is there. Then it is given back, taken over or lost.
+    case finding(ClaimHolder, Revision)
+    /// For the journal. Then the launch.
+    case journalingStart(attempt: Int)
+    /// For the end of the command. Then the journal, the own claim for the next attempt, or a pause.
+    case running(attempt: Int)
+    /// For the journal, because this worker could not start the command. Then the pause.
+    case journalingRetreat(attempt: Int, String)
+    /// For the end of the pause. Then the same attempt again, from the final record on.
+    case pausing(attempt: Int)
+    /// For the own claim, whose attempt was lost for this reason. Then the next attempt.
+    case readingClaim(attempt: Int, String)
+    /// For the journal. Then the final record.
+    case journalingEnd(FinalRecord)
+    /// For the payload's copy, if the job can't run. Then the final record.
+    case burying(FinalRecord)
+    /// For the final record. Then the journal.
+    case publishing(FinalRecord, expected: Revision?)
+    /// For the journal. Then the settlement.
+    case journalingDone(FinalRecord)
+    /// For the journal. Then the settlement.
+    case dropping
+    /// For the settlement. Then nothing.
+    case settling(JobStep.Finish)
+    /// For nothing.
+    case finished
+  }
+}
