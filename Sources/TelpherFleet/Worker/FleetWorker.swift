@@ -2,33 +2,6 @@ internal import Synchronization
 
 /// A worker: takes jobs from queues and runs them, as `JobDecision` decides.
 package final class FleetWorker: Sendable {
-  /// What a worker is told.
-  package struct Settings: Sendable {
-    /// Its name.
-    package var name: WorkerName
-    /// The groups whose queues it serves, beside its own queue.
-    package var groups: [FleetName] = []
-    /// How many jobs it runs at the same time.
-    package var slots = 1
-    /// An address at which the output of its jobs can be read; nil for none.
-    package var address: String?
-    /// The version of its program.
-    package var version = ""
-    /// How often it announces itself: a third of the time after which the broker forgets it.
-    package var announcing = Duration.seconds(10)
-    /// How often it tells the broker that it still has a job: a third of the time for work.
-    package var working = Duration.seconds(10)
-    /// How long it waits for a job in one call.
-    package var asking = Duration.seconds(30)
-    /// The first and the longest pause between attempts of a call that fails.
-    package var pauses = (first: Duration.milliseconds(100), last: Duration.seconds(5))
-    /// The same for commands that this worker could not start: a full disk lasts longer than a call.
-    package var startPauses = (first: Duration.seconds(1), last: Duration.seconds(30))
-
-    /// The settings of a worker with this name.
-    package init(name: WorkerName) { self.name = name }
-  }
-
   private let engine: any FleetEngine
   private let journal: FleetJournal
   private let runner: any JobRunner
@@ -50,6 +23,8 @@ package final class FleetWorker: Sendable {
 
   /// How long a job that can't be decided about stays away.
   private static let brokenDelay = Duration.seconds(300)
+  /// How long a job stays away if this worker's own files can't be read, which may soon pass.
+  private static let undecidedDelay = Duration.seconds(10)
 
   /// A worker.
   ///
@@ -202,8 +177,14 @@ package final class FleetWorker: Sendable {
 
   private func begin(_ active: ActiveJobs.Entry, _ delivery: Delivery) async throws {
     defer { jobs.end(active) }
-    let (verdict, plan) = check.verdict(
-      on: delivery.payload, of: delivery.job, from: delivery.queue, now: Clock.now())
+    let (verdict, plan): (JobVerdict, JobCheck.Plan?)
+    do throws(FleetError) {
+      (verdict, plan) = try check.verdict(
+        on: delivery.payload, of: delivery.job, from: delivery.queue, now: Clock.now())
+    } catch {
+      report("job \(delivery.job) is given back: \(error.message)")
+      return try await settle(delivery, .later(Self.undecidedDelay))
+    }
     let (decision, step) = JobDecision.begin(
       delivery.job, delivery.payload, by: me, verdict, isDone: journal.isDone(delivery.job))
     try await perform(decision, step, active, plan, delivery.payload)
@@ -213,11 +194,27 @@ package final class FleetWorker: Sendable {
     _ active: ActiveJobs.Entry, _ entry: JournalEntry, _ payload: [UInt8]
   ) async throws {
     defer { jobs.end(active) }
-    let (verdict, plan) = check.verdict(on: payload, of: active.job, from: nil, now: Clock.now())
+    let (verdict, plan) = try await decide(about: active.job, payload)
     guard
       let (decision, step) = JobDecision.resume(active.job, payload, by: me, verdict, from: entry)
     else { return }
     try await perform(decision, step, active, plan, payload)
+  }
+
+  /// Decides about a job that this worker has already, as soon as that is possible.
+  private func decide(
+    about job: JobID, _ payload: [UInt8]
+  ) async throws -> (JobVerdict, JobCheck.Plan?) {
+    var pause = settings.startPauses.first
+    while true {
+      do throws(FleetError) {
+        return try check.verdict(on: payload, of: job, from: nil, now: Clock.now())
+      } catch {
+        report("job \(job) waits: \(error.message)")
+      }
+      try await Task.sleep(for: pause)
+      pause = min(pause * 2, settings.startPauses.last)
+    }
   }
 
   /// Performs the steps of a job, while the broker is told that this worker has it.
@@ -245,7 +242,7 @@ package final class FleetWorker: Sendable {
           try await Task.sleep(for: pause)
           pause = min(pause * 2, settings.startPauses.last)
           let verdict: JobVerdict
-          (verdict, plan) = check.verdict(on: payload, of: active.job, from: nil, now: Clock.now())
+          (verdict, plan) = try await decide(about: active.job, payload)
           input = .paused(verdict)
         } else {
           input = try await perform(step, active, plan, payload)

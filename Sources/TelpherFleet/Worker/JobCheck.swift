@@ -32,9 +32,11 @@ package struct JobCheck: Sendable {
   ///   - queue: the queue from which it came; nil if it comes from the worker's own journal.
   ///   - now: milliseconds since 1970.
   /// - Returns: the verdict; and what to run, if it may be run or is too late.
+  /// - Throws: `FleetError` (`local`) if the file of the keys can't be read: nothing can be said about
+  ///   the job until it can.
   package func verdict(
     on payload: [UInt8], of job: JobID, from queue: QueueName?, now: Int64
-  ) -> (JobVerdict, Plan?) {
+  ) throws(FleetError) -> (JobVerdict, Plan?) {
     let signed: SignedJob
     do throws(FleetError) { signed = try SignedJob(payload: payload) } catch {
       return (.refused("the job can't be read: \(error.message)"), nil)
@@ -45,7 +47,7 @@ package struct JobCheck: Sendable {
     if let queue, signed.job.queue != queue {
       return (.refused("the job was submitted for the queue \(signed.job.queue)"), nil)
     }
-    if let reason = refusal(of: signed, now: now) { return (.refused(reason), nil) }
+    if let reason = try refusal(of: signed, now: now) { return (.refused(reason), nil) }
     var plan = Plan(command: Self.command(signed.job))
     if let reason = refusal(by: signed, &plan) { return (.refused(reason), nil) }
     if let end = signed.job.notAfter, now > end { return (.expired, plan) }
@@ -53,26 +55,26 @@ package struct JobCheck: Sendable {
   }
 
   /// Why the signature does not count; nil if it does.
-  private func refusal(of signed: SignedJob, now: Int64) -> String? {
+  ///
+  /// - Throws: `FleetError` (`local`) if the file of the keys can't be read.
+  private func refusal(of signed: SignedJob, now: Int64) throws(FleetError) -> String? {
     let bytes = signed.job.signedBytes
     guard
       case .valid(let confirmation) = signed.signature.verify(
         bytes, namespace: SignedJob.namespace)
     else { return "its signature is not one of this job by \(signed.signer)" }
-    do throws(KeyError) {
-      // No address: a key that may be used only from some can't submit jobs.
-      switch try keys.current().verdict(
-        on: signed.signature.key, confirmation, from: "", at: now / 1_000)
-      {
-      case .refused(let reason): return "\(signed.signer) may not submit jobs here: \(reason)"
-      case .accepted(let entry):
-        guard entry.options.command == nil else {
-          return "\(signed.signer) may run only one command, and so submit no jobs"
-        }
-        return nil
+    let known: AuthorizedKeys
+    do throws(KeyError) { known = try keys.current() } catch {
+      throw FleetError(.local, "the keys that may submit jobs can't be read: \(error)")
+    }
+    // No address: a key that may be used only from some can't submit jobs.
+    switch known.verdict(on: signed.signature.key, confirmation, from: "", at: now / 1_000) {
+    case .refused(let reason): return "\(signed.signer) may not submit jobs here: \(reason)"
+    case .accepted(let entry):
+      guard entry.options.command == nil else {
+        return "\(signed.signer) may run only one command, and so submit no jobs"
       }
-    } catch {
-      return "the keys of this worker can't be read: \(error)"
+      return nil
     }
   }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import TelpherKeys
 import TelpherPolicy
@@ -45,6 +46,23 @@ final class TestFleet: Sendable {
   func submit(_ job: FleetJob) async throws -> JobID {
     #expect(try await client.submit(sign(job)) == .accepted)
     return job.id
+  }
+
+  /// Takes the file of the keys away.
+  func hideKeys() throws {
+    try #require(rename(folder.file("authorized_keys"), folder.file("hidden")) == 0)
+  }
+
+  /// Puts it back.
+  func showKeys() throws {
+    try #require(rename(folder.file("hidden"), folder.file("authorized_keys")) == 0)
+  }
+
+  /// Lets the broker deliver jobs that were given back at once.
+  func hurry() {
+    engine.with { state in
+      for (job, taken) in state.taken { state.taken[job] = (.now, taken.handle) }
+    }
   }
 
   func check(policy: Policy? = nil) -> JobCheck {

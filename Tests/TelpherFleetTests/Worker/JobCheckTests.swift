@@ -25,15 +25,15 @@ import Testing
 
   private func verdict(
     _ check: JobCheck, _ job: SignedJob, from queue: QueueName = TestFleet.queue, now: Int64 = 1
-  ) -> JobVerdict {
-    check.verdict(on: job.payload, of: job.job.id, from: queue, now: now).0
+  ) throws -> JobVerdict {
+    try check.verdict(on: job.payload, of: job.job.id, from: queue, now: now).0
   }
 
   @Test func onlyAKnownKeysJobRuns() async throws {
     let fleet = try await TestFleet()
     let signed = try fleet.sign(fleet.job())
-    #expect(verdict(fleet.check(), signed) == .runs(.once))
-    #expect(verdict(fleet.check(), signed, from: QueueName("db")!) != .runs(.once))
+    #expect(try verdict(fleet.check(), signed) == .runs(.once))
+    #expect(try verdict(fleet.check(), signed, from: QueueName("db")!) != .runs(.once))
     // A signature for another purpose, and of another job.
     let other = try SSHAgent(at: fleet.agent.path).sign(
       signed.job.signedBytes, with: fleet.key, namespace: "telpher-auth-v1")
@@ -42,7 +42,7 @@ import Testing
       SignedJob(fleet.job(["rm"]), signature: signed.signature),
     ]
     for job in wrong {
-      guard case .refused(let reason) = verdict(fleet.check(), job) else {
+      guard case .refused(let reason) = try verdict(fleet.check(), job) else {
         Issue.record("it runs")
         continue
       }
@@ -51,11 +51,21 @@ import Testing
     for line in ["", "command=\"ls\" ", "from=\"10.0.0.1\" ", "expiry-time=\"20000101\" "] {
       try fleet.folder.write(
         "authorized_keys", line.isEmpty ? "" : line + fleet.folder.text("key.pub"))
-      guard case .refused = verdict(fleet.check(), signed, now: 2_000_000_000_000) else {
+      guard case .refused = try verdict(fleet.check(), signed, now: 2_000_000_000_000) else {
         Issue.record("\(line): it runs")
         continue
       }
     }
+  }
+
+  @Test func nothingIsSaidAboutAJobWithoutTheKeysFile() async throws {
+    let fleet = try await TestFleet()
+    let signed = try fleet.sign(fleet.job())
+    try fleet.hideKeys()
+    let error = #expect(throws: FleetError.self) { try verdict(fleet.check(), signed) }
+    #expect(error?.code == .local)
+    try fleet.showKeys()
+    #expect(try verdict(fleet.check(), signed) == .runs(.once))
   }
 
   @Test func thePolicyDecides() async throws {
@@ -74,7 +84,7 @@ import Testing
         """, file: "policy", values)
     let check = fleet.check(policy: policy)
     let allowed = try fleet.sign(fleet.job(["echo", "x"], .retry(maxAttempts: 2)))
-    let (verdict, plan) = check.verdict(
+    let (verdict, plan) = try check.verdict(
       on: allowed.payload, of: allowed.job.id, from: TestFleet.queue, now: 1)
     #expect(verdict == .runs(.retry(maxAttempts: 2)))
     let command = try #require(plan?.command)
@@ -97,7 +107,7 @@ import Testing
     job.limits = [ResourceLimit(.nice, 4)]
     refused.append(job)
     for job in refused {
-      guard case .refused = self.verdict(check, try fleet.sign(job)) else {
+      guard case .refused = try self.verdict(check, fleet.sign(job)) else {
         Issue.record("\(job) runs")
         continue
       }
@@ -109,7 +119,7 @@ import Testing
     var job = fleet.job()
     job.notAfter = 10
     let signed = try fleet.sign(job)
-    #expect(verdict(fleet.check(), signed, now: 10) == .runs(.once))
-    #expect(verdict(fleet.check(), signed, now: 11) == .expired)
+    #expect(try verdict(fleet.check(), signed, now: 10) == .runs(.once))
+    #expect(try verdict(fleet.check(), signed, now: 11) == .expired)
   }
 }

@@ -40,6 +40,58 @@ import Testing
     try await run.value
   }
 
+  @Test func aJobIsGivenBackWhileTheKeysCantBeRead() async throws {
+    let fleet = try await TestFleet()
+    let (sandbox, runner) = (try Sandbox(), MemoryRunner())
+    let worker = try fleet.worker("w", in: sandbox, runner)
+    try fleet.hideKeys()
+    let run = Task { try await worker.run() }
+    let job = try await fleet.submit(fleet.job())
+    try await eventually("it is given back") {
+      fleet.engine.with { $0.settlements == [.later(.seconds(10))] }
+    }
+    #expect(
+      fleet.reports.withLock { $0.contains { $0.hasPrefix("job \(job) is given back: ") } })
+    #expect(try await fleet.client.status(of: job)?.state == "queued")
+    try fleet.showKeys()
+    fleet.hurry()
+    guard case .ended = try await fleet.client.wait(for: job).outcome else {
+      Issue.record("the job has not run")
+      return
+    }
+    worker.drain()
+    try await run.value
+  }
+
+  @Test func aJobInTheJournalWaitsForTheKeys() async throws {
+    let fleet = try await TestFleet()
+    let (sandbox, runner) = (try Sandbox(), MemoryRunner())
+    runner.with { $0.immediate = nil }
+    let killed = try {
+      let first = try fleet.worker("w", in: sandbox, runner)
+      return Task { try await first.run() }
+    }()
+    let job = try await fleet.submit(fleet.job())
+    try await eventually("the job runs") { runner.with { $0.starts[job] == 1 } }
+    killed.cancel()
+    _ = try? await killed.value
+    try fleet.hideKeys()
+    runner.end(job, .ended(JobEnd(.exited, code: 7, startedMS: 1, endedMS: 2)))
+    let second = try fleet.worker("w", in: sandbox, runner)
+    let run = Task { try await second.run() }
+    try await eventually("it waits") {
+      fleet.reports.withLock { $0.contains { $0.hasPrefix("job \(job) waits: ") } }
+    }
+    try fleet.showKeys()
+    guard case .ended(let end) = try await fleet.client.wait(for: job).outcome else {
+      Issue.record("the job has not ended")
+      return
+    }
+    #expect(end.code == 7)
+    second.drain()
+    try await run.value
+  }
+
   @Test func onlyItsOwnFaultEndsAJobThatDidNotStart() {
     func reason(_ errno: Int32, _ stage: String, _ limits: [ResourceLimit] = []) -> String? {
       var command = Command(arguments: ["x"])
