@@ -5,14 +5,19 @@ package struct FleetClient: Sendable {
   let engine: any FleetEngine
 
   /// How long one wait for a record takes; it is repeated.
-  private static let waiting = Duration.seconds(30)
+  private let waiting: Duration
   /// The pauses between attempts of a call that fails, doubled from the first to the last.
   private static let pauses = (first: Duration.milliseconds(100), last: Duration.seconds(2))
   /// The entries that are read from the broker at once.
   private static let page = 200
 
   /// A client of a fleet.
-  package init(engine: any FleetEngine) { self.engine = engine }
+  ///
+  /// - Parameter waiting: how long one wait for a job's end takes, after which it is looked at whether
+  ///   the broker still has the job.
+  package init(engine: any FleetEngine, waiting: Duration = .seconds(30)) {
+    (self.engine, self.waiting) = (engine, waiting)
+  }
 
   // MARK: Submitting
 
@@ -214,16 +219,24 @@ package struct FleetClient: Sendable {
 
   /// Waits until a job has a final record.
   ///
-  /// - Throws: `FleetError`: `absent` if the broker knows nothing of it. If the broker can't be reached,
+  /// - Throws: `FleetError`: `absent` if the broker knows nothing of it, or nothing any more: it keeps
+  ///   a job for `EngineSettings.jobAge`, and may be told to remove it. If the broker can't be reached,
   ///   it waits for the broker.
   package func wait(for job: JobID) async throws -> FinalRecord {
     let name = RecordName(.result, job)
-    if try await repeating({ () throws(FleetError) in try await status(of: job) }) == nil {
-      throw FleetError(.absent, "the broker knows no job \(job)")
-    }
+    var isKnown = false
     while true {
+      let known = try await repeating { () throws(FleetError) in try await self.status(of: job) }
+      guard known != nil else {
+        throw FleetError(
+          .absent,
+          isKnown
+            ? "the broker has nothing of the job \(job) any more: it was removed, or was too old"
+            : "the broker knows no job \(job)")
+      }
+      isKnown = true
       let record = try await repeating { () throws(FleetError) in
-        try await engine.change(of: name, from: nil, within: Self.waiting)
+        try await engine.change(of: name, from: nil, within: waiting)
       }
       if let record { return try FinalRecord(payload: record.payload, of: job) }
     }

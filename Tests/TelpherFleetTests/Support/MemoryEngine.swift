@@ -15,6 +15,8 @@ final class MemoryEngine: FleetEngine {
     var answerers: [WorkerName: @Sendable ([UInt8]) async -> [UInt8]] = [:]
     var submitted: Set<JobID> = []
     var settlements: [Settlement] = []
+    /// The number of waits for records.
+    var changes = 0
     /// Called before each call; throws to let it fail.
     var fault: (@Sendable () throws(FleetError) -> Void)?
   }
@@ -149,6 +151,7 @@ final class MemoryEngine: FleetEngine {
   func change(
     of name: RecordName, from known: Revision?, within limit: Duration
   ) async throws(FleetError) -> Record? {
+    state.withLock { $0.changes += 1 }
     let end = ContinuousClock.now + limit
     repeat {
       if let record = try await record(name), record.revision != known { return record }

@@ -196,6 +196,20 @@ import Testing
     await #expect(throws: FleetError.self) { try await fleet.client.cancel(.random()) }
   }
 
+  @Test func aJobThatLeavesItsQueueWithoutAnEndIsNoLongerWaitedFor() async throws {
+    let fleet = try await TestFleet()
+    let client = FleetClient(engine: fleet.engine, waiting: .milliseconds(5))
+    let job = try await fleet.submit(fleet.job())
+    let wait = Task { try await client.wait(for: job) }
+    // It has looked once, and waits for the final record.
+    try await eventually("it waits") { fleet.engine.with { $0.changes > 0 } }
+    fleet.engine.with { $0.queue = [] }
+    let error = await #expect(throws: FleetError.self) { try await wait.value }
+    #expect(error?.code == .absent && error?.message.contains("any more") == true)
+    let other = await #expect(throws: FleetError.self) { try await client.wait(for: .random()) }
+    #expect(other?.message.hasPrefix("the broker knows no job") == true)
+  }
+
   @Test func aPoisonedJobEndsInTheListOfTheDead() async throws {
     let fleet = try await TestFleet()
     let (sandbox, runner) = (try Sandbox(), MemoryRunner())
