@@ -49,9 +49,11 @@ package final class FleetWorker: Sendable {
 
   /// Works until `drain()` was called and all its jobs have ended.
   ///
-  /// - Throws: `FleetError` if it can't go on: the broker refuses it, or its journal has failed. Jobs
-  ///   that run continue; a worker with the same journal takes them up again.
+  /// - Throws: `FleetError` if it can't go on: the broker refuses it, its journal has failed, or at the
+  ///   start another worker has its name. Jobs that run continue; a worker with the same journal takes
+  ///   them up again.
   package func run() async throws {
+    try await checkName()
     try await announce()
     try await withThrowingTaskGroup { group in
       group.addTask { try await self.keepAnnouncing() }
@@ -324,6 +326,19 @@ package final class FleetWorker: Sendable {
   }
 
   // MARK: The worker itself
+
+  /// Checks that no other worker has this name: each would take the other for gone, and its jobs for
+  /// lost. A worker with the same journal is this one, before it was killed.
+  private func checkName() async throws {
+    let workers = try await repeating { () throws(FleetError) in try await engine.workers() }
+    guard let other = workers.first(where: { $0.worker == settings.name }),
+      let record = WorkerRecord(payload: other.payload), record.journal != me.journal.description
+    else { return }
+    throw FleetError(
+      .invalid,
+      "another worker has the name \(settings.name), and the broker has heard of it \(other.age.components.seconds) s ago: give each its own name; or, if that worker is gone and its --state folder is lost, try again when the broker has forgotten it"
+    )
+  }
 
   private func announce() async throws {
     let record = WorkerRecord(

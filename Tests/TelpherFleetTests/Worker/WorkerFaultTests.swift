@@ -92,6 +92,33 @@ import Testing
     try await run.value
   }
 
+  @Test func aSecondWorkerWithTheSameNameDoesNotStart() async throws {
+    let fleet = try await TestFleet()
+    let (sandbox, other, runner) = (try Sandbox(), try Sandbox(), MemoryRunner())
+    let first = try fleet.worker("w", in: sandbox, runner)
+    let run = Task { try await first.run() }
+    func announced() -> String? {
+      fleet.engine.with { state in
+        state.announcements[WorkerName("w")!].flatMap { WorkerRecord(payload: $0.payload)?.journal }
+      }
+    }
+    try await eventually("it is announced") { announced() != nil }
+    let journal = announced()
+    let second = try fleet.worker("w", in: other, runner)
+    let error = await #expect(throws: FleetError.self) { try await second.run() }
+    #expect(error?.code == .invalid && error?.message.hasPrefix("another worker has") == true)
+    #expect(announced() == journal)
+    first.drain()
+    try await run.value
+    // Now the name is free.
+    let free = Task { try await second.run() }
+    try await eventually("it is announced") { announced() != nil }
+    #expect(announced() != journal)
+    second.drain()
+    // It has called no job before, and takes none now.
+    try await free.value
+  }
+
   @Test func onlyItsOwnFaultEndsAJobThatDidNotStart() {
     func reason(_ errno: Int32, _ stage: String, _ limits: [ResourceLimit] = []) -> String? {
       var command = Command(arguments: ["x"])
