@@ -22,6 +22,8 @@ let package = Package(
     .library(name: "TelpherServer", targets: ["TelpherServer"]),
     .library(name: "TelpherUV", targets: ["TelpherUV"]),
     .library(name: "TelpherNIO", targets: ["TelpherNIO"]),
+    // Without a public API: scripts/benchmark, which shares this package's name, measures it.
+    .library(name: "TelpherFleet", targets: ["TelpherFleet", "TelpherFleetNATS"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),

@@ -38,11 +38,13 @@ let package = Package(
       name: "bench-far-c", path: "Sources/CTelpherBenchFar",
       linkerSettings: [.linkedLibrary("pthread"), .linkedLibrary("xxhash")]),
     .executableTarget(name: "bench-file-c", path: "Sources/CTelpherBenchFile"),
+    .executableTarget(name: "bench-queue-c", path: "Sources/CTelpherBenchQueue"),
     .target(name: "CTelpherBenchAllocations"),
     .executableTarget(
       name: "telpher-bench",
       dependencies: [
         .product(name: "TelpherClient", package: "telpher"),
+        .product(name: "TelpherFleet", package: "telpher"),
         .product(name: "TelpherNIO", package: "telpher"),
         .product(name: "TelpherServer", package: "telpher"),
         .product(name: "TelpherUV", package: "telpher"),

@@ -20,6 +20,22 @@ enum Backend: String, CaseIterable, Sendable, ExpressibleByArgument {
     }
   }
 
+  /// Calls `body` on the thread of a new loop that cannot start processes.
+  func withClientLoop<Value: Sendable>(
+    _ body: @escaping @Sendable (any EventLoop) async throws -> Value
+  ) async throws -> Value {
+    let loop = try makeClientLoop()
+    let result = await withTaskGroup(of: Result<Value, any Error>.self) { group in
+      group.addTask(executorPreference: loop) {
+        do { return .success(try await body(loop)) } catch { return .failure(error) }
+      }
+      guard let result = await group.next() else { preconditionFailure("a task was added") }
+      return result
+    }
+    await loop.shutDown()
+    return try result.get()
+  }
+
   /// Makes a loop that starts processes in the same way as the program.
   ///
   /// - Parameter byUVSpawn: whether libuv's uv_spawn starts them; only for `uv`.

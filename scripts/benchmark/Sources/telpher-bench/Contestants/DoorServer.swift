@@ -45,16 +45,7 @@ final class DoorServer: Sendable {
   func withLoop<Value: Sendable>(
     _ body: @escaping @Sendable (any EventLoop) async throws -> Value
   ) async throws -> Value {
-    let loop = try Backend.uv.makeClientLoop()
-    let result = await withTaskGroup(of: Result<Value, any Error>.self) { group in
-      group.addTask(executorPreference: loop) {
-        do { return .success(try await body(loop)) } catch { return .failure(error) }
-      }
-      guard let result = await group.next() else { preconditionFailure("a task was added") }
-      return result
-    }
-    await loop.shutDown()
-    return try result.get()
+    try await Backend.uv.withClientLoop(body)
   }
 
   /// Connects on a new loop and calls `body` on that loop's thread.

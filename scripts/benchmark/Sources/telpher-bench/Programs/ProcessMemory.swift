@@ -59,6 +59,11 @@ enum ProcessMemory {
     return parents
   }
 
+  /// The processes whose command line contains `text`.
+  static func processes(with text: String) -> [pid_t] {
+    parents().keys.filter { readText("/proc/\($0)/cmdline")?.contains(text) == true }.sorted()
+  }
+
   private static func programName(_ pid: pid_t) -> String {
     readText("/proc/\(pid)/comm") ?? ""
   }

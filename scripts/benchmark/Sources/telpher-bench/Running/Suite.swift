@@ -12,7 +12,8 @@ protocol Suite: Sendable {
 /// All suites, in the order of their tables.
 let allSuites: [any Suite.Type] = [
   FramesSuite.self, CommandsSuite.self, CLISuite.self, OutputSuite.self, MixedSuite.self,
-  FilesSuite.self, FarSuite.self, DoorSuite.self, FanOutSuite.self, ForwardSuite.self,
+  FilesSuite.self, FarSuite.self, DoorSuite.self, FanOutSuite.self, FleetSuite.self,
+  ForwardSuite.self,
   MemorySuite.self,
   HeapSuite.self,
   WireSuite.self, CostsSuite.self,
