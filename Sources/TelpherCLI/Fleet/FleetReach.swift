@@ -68,11 +68,30 @@ struct FleetReach {
       if let member = file.member {
         configuration.inboxPrefix = try NATSSubject(FleetMember.inbox(member))
       }
-      return try await NATSFleet.connect(configuration, on: loop)
+      return try await Self.connect(configuration, on: loop)
     } catch let error as NATSError {
       throw Failure(error.message, kind: "bad_configuration")
     } catch {
       throw Failure(error)
     }
+  }
+
+  /// How often a broker that refuses the credentials is tried, and the pause in between: while it reads
+  /// its users again, as after `fleet enroll`, it refuses everyone.
+  private static let attempts = 25
+  private static let pause = Duration.milliseconds(200)
+
+  private static func connect(
+    _ configuration: NATSConfiguration, on loop: any EventLoop
+  ) async throws -> any FleetEngine {
+    for _ in 1..<attempts {
+      do throws(FleetError) {
+        return try await NATSFleet.connect(configuration, on: loop)
+      } catch {
+        guard error.code == .refused else { throw error }
+      }
+      try await Task.sleep(for: pause)
+    }
+    return try await NATSFleet.connect(configuration, on: loop)
   }
 }

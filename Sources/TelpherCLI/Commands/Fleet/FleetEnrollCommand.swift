@@ -96,7 +96,7 @@ struct FleetEnrollCommand: AsyncParsableCommand {
     try folder.reload()
     let settings = FleetSettings(file: "\(folder.path)/\(FleetFolder.administrator)")
     do {
-      let engine = try await Self.connect(FleetReach(settings))
+      let engine = try await FleetReach(settings).engine()
       var wanted = EngineSettings()
       wanted.replicas = contents.replicas
       try await engine.setUp(wanted)
@@ -109,21 +109,5 @@ struct FleetEnrollCommand: AsyncParsableCommand {
       failure.message += "; when the broker runs, repeat the command"
       throw failure
     }
-  }
-
-  /// How often the broker is tried, and the pause in between: while it reads its users again, it refuses
-  /// everyone.
-  private static let attempts = 25
-  private static let pause = Duration.milliseconds(200)
-
-  private static func connect(_ reach: FleetReach) async throws -> any FleetEngine {
-    for _ in 1..<attempts {
-      do { return try await reach.engine() } catch let error as Failure
-        where error.kind == FleetError.Code.refused.rawValue
-      {
-        try await Task.sleep(for: pause)
-      }
-    }
-    return try await reach.engine()
   }
 }
