@@ -86,7 +86,7 @@ package final class KeyCheck: SignatureVerifier {
     } catch {
       reasons.append(error.description)
     }
-    // All files are read, whoever is named, so the time says nothing about them.
+    // All files are read, whichever user is named, so the time says nothing about them.
     let ofUsers = users?.current() ?? []
     if let user {
       if user != ownName { listed = AuthorizedKeys() }

@@ -61,7 +61,7 @@ int telpher_ed25519_public_key(const uint8_t key[32], uint8_t public_key[32]);
 /// Writes the signature of the message by `key`.
 int telpher_ed25519_sign(const uint8_t key[32], const void *message, size_t count,
                          uint8_t signature[64]);
-/// Writes `count` random bytes that nobody can guess.
+/// Writes `count` random bytes that can not be predicted.
 int telpher_random(void *bytes, size_t count);
 
 /// Returns whether both have the same `count` bytes, in a time that depends only on `count`.

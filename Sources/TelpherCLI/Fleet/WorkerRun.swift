@@ -123,7 +123,7 @@ private final class RunningWorker: EndableServer {
     task = Task { try await worker.run() }
   }
 
-  /// How it has ended; nil if it has not, or if it was told to leave its jobs.
+  /// How it has ended; nil if it has not, or if a second signal made it leave its jobs.
   var outcome: Result<Void, any Error>? { ended.withLock { $0 } }
 
   func wait() async {

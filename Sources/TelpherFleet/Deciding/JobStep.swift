@@ -43,6 +43,6 @@ package enum JobInput: Sendable, Equatable {
   case ran(RunOutcome)
   /// The pause is over, and this is what the worker thinks of the job now.
   case paused(JobVerdict)
-  /// The broker was told.
+  /// The broker has taken the settlement.
   case settled
 }

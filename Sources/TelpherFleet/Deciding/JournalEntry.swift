@@ -10,7 +10,7 @@ package enum JournalEntry: Sendable, Equatable {
   case claiming(ClaimAttempt)
   /// It has the claim, and may have started this attempt. This is on the disk before the start.
   case starting(attempt: Int)
-  /// The job has this end for this worker. This is on the disk before anyone is told.
+  /// The job has this end for this worker. It is on the disk before it is reported.
   case ended(FinalRecord)
   /// The broker has a final record. The worker remembers that it must not start the job again.
   case done

@@ -23,7 +23,7 @@ extension FleetClient {
       throw FleetError(.absent, "the broker knows no job \(job)")
     }
     if let final = status.final { return .ended(final) }
-    // The claim decides: either a worker has it, or nobody ever will.
+    // The claim decides: either a worker has it, or no worker ever will.
     var canceled = FinalRecord(job, .canceled(nil))
     canceled.describe(status.job?.job)
     let outcome = try await end(job, canceled, expecting: nil)

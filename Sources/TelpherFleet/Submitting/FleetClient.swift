@@ -83,7 +83,7 @@ package struct FleetClient: Sendable {
     package let id: JobID
     /// Its place in a queue; nil if it was settled.
     package var queued: QueuedJob?
-    /// Who has claimed it; nil if nobody has.
+    /// The worker that has claimed it; nil if none has.
     package var claim: Claim?
     /// How it ended; nil if it has not.
     package var final: FinalRecord?

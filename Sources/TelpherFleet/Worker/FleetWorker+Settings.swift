@@ -1,5 +1,5 @@
 extension FleetWorker {
-  /// What a worker is told.
+  /// How a worker works.
   package struct Settings: Sendable {
     /// Its name.
     package var name: WorkerName

@@ -219,7 +219,7 @@ package final class FleetWorker: Sendable {
     }
   }
 
-  /// Performs the steps of a job, while the broker is told that this worker has it.
+  /// Performs the steps of a job, and reports to the broker meanwhile that this worker has it.
   private func perform(
     _ decision: JobDecision, _ step: JobStep, _ active: ActiveJobs.Entry, _ plan: JobCheck.Plan?,
     _ payload: [UInt8]

@@ -44,7 +44,7 @@ package struct LoadedPolicy: Sendable {
   /// The subject that a user of the machine is.
   func subject(ofUser uid: UInt32) -> PolicySubject { .user(uid: uid, name: users[uid]) }
 
-  /// Whether a rule is for this user of the machine, who is not the server's. A rule for all clients is
+  /// Whether a rule is for this user of the machine, which is not the server's user. A rule for all clients is
   /// not: it does not let other users in.
   func admits(user uid: UInt32) -> Bool {
     let subject = subject(ofUser: uid)

@@ -127,7 +127,7 @@ struct FromKeyTests {
       #expect(unnamed.text.isEmpty)
       let named = try await telpher(anna, "anna", "run", "--", "id", "-u")
       #expect(named.text == (options.isEmpty ? "23401\n" : ""), "\(named.errorText)")
-      // Who has the key may be Bert, too, if that is what the client says.
+      // A client with the key may also act as Bert if it asks for that user.
       #expect(try await telpher(bert, "anna", "run", "--", "id", "-u").text == "23402\n")
       #expect(try await telpher(bert, "bert", "run", "--", "id", "-u").text == "23402\n")
       #expect(try await telpher(anna, "bert", "run", "--", "id", "-u").text.isEmpty)
