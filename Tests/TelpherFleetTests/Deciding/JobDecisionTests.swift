@@ -154,7 +154,7 @@ import Testing
     try complete(&simulation)
     check(simulation)
     #expect(simulation.finals.map(\.outcome) == [.lost("its worker w0 is gone")])
-    // It comes back: what it knows takes the place of what nobody knew.
+    // The worker comes back: the end that it knows replaces the record that the job is lost.
     simulation.workers[0].isForever = true
     try complete(&simulation)
     simulation.restart(0)

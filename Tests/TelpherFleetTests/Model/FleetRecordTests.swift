@@ -78,7 +78,7 @@ import Testing
     ] {
       #expect(throws: FleetError.self, "\(other)") { try SignedJob(payload: Array(other.utf8)) }
     }
-    // What is changed is read, but the signature is not for it.
+    // A changed job can be read, but its signature is wrong.
     let moved = try SignedJob(payload: Array(text.replacing("\"web\"", with: "\"db1\"").utf8))
     #expect(
       moved.signature.verify(moved.job.signedBytes, namespace: SignedJob.namespace) == .invalid)

@@ -4,7 +4,7 @@
 //
 // One connection submits JOBS messages of LENGTH bytes and keeps IN_FLIGHT of them unfinished. Each of
 // WORKERS connections pulls one, acknowledges it and waits until the server has confirmed that. With
-// `records` it first writes two records, one after the other, as a worker of a fleet does: who has
+// `records` it first writes two records, one after the other, as a worker of a fleet does: which worker has
 // claimed the job, and how it ended. A job is finished when the server has stored it and has confirmed
 // its acknowledgement, or with `records` its second record. Streams and consumer have the settings of
 // a fleet's. Nothing is run.
