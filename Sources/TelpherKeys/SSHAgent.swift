@@ -25,7 +25,8 @@ package final class SSHAgent {
       throw KeyError("the path of the ssh-agent's socket is empty or too long (SSH_AUTH_SOCK)")
     }
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    let socket = Glibc.socket(AF_UNIX, type, 0)
     guard socket >= 0 else {
       throw KeyError("cannot make a socket for the ssh-agent: \(describe(errno: errno))")
     }
@@ -39,6 +40,9 @@ package final class SSHAgent {
       close(socket)
       throw KeyError("cannot connect to the ssh-agent at \(path): \(reason)")
     }
+    // Set only now: if all properties are set, `deinit` runs for an `init` that throws, and would
+    // close the descriptor a second time.
+    self.socket = socket
   }
 
   deinit { close(socket) }

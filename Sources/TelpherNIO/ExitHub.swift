@@ -26,13 +26,14 @@ final class ExitHub: Sendable {
     var ends: [Int32] = [-1, -1]
     let status = telpher_pipe(&ends)
     guard status == 0 else { throw ErrorNumber(-status) }
-    ending = (ends[0], ends[1])
-    epoll = telpher_epoll()
+    let epoll = telpher_epoll()
     guard epoll >= 0 else {
-      close(ending.reader)
-      close(ending.writer)
+      ends.forEach { close($0) }
       throw ErrorNumber(-epoll)
     }
+    // From here on, `deinit` closes the descriptors, also if this throws.
+    self.epoll = epoll
+    ending = (ends[0], ends[1])
     let added = telpher_epoll_add(epoll, ending.reader, Self.endKey)
     let failure = added != 0 ? -added : startThread { [self] in run() }
     guard failure == 0 else { throw ErrorNumber(failure) }

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import TelpherKeys
 import TelpherTestSupport
 import Testing
@@ -125,6 +126,22 @@ struct KeygenTests {
     #expect(throws: KeyError.self) { try SSHAgent(at: folder.file("none")) }
     #expect(throws: KeyError.self) { try SSHAgent(at: "") }
     #expect(throws: KeyError.self) { try SSHAgent(at: String(repeating: "a", count: 200)) }
+  }
+
+  @Test func aFailedConnectionClosesItsDescriptorOnce() async throws {
+    // A second close would hit a descriptor that the other task has opened in between.
+    let isOver = Atomic(false)
+    let path = folder.file("none")
+    async let failures = {
+      var failures = 0
+      while !isOver.load(ordering: .relaxed) {
+        if close(dup(STDERR_FILENO)) != 0 { failures += 1 }
+      }
+      return failures
+    }()
+    for _ in 0..<20_000 { _ = try? SSHAgent(at: path) }
+    isOver.store(true, ordering: .relaxed)
+    #expect(await failures == 0)
   }
 
   @Test func anRSAKeyBelow2048BitsIsRefused() throws {

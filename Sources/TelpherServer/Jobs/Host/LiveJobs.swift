@@ -20,12 +20,9 @@ package final class LiveJobs: Sendable {
     let file = Self.path(folder).withCString { open($0, flags, 0o600) }
     guard file >= 0 else { throw ErrorNumber(errno) }
     self.file = file
-    // It has its 8 bytes from now on, so a full disk does not matter later.
-    guard publish(0) else {
-      let error = errno
-      close(file)
-      throw ErrorNumber(error)
-    }
+    // It has its 8 bytes from now on, so a full disk does not matter later. If this throws, `deinit`
+    // closes the file.
+    guard publish(0) else { throw ErrorNumber(errno) }
   }
 
   deinit { close(file) }
