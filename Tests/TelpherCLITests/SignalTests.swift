@@ -1,4 +1,5 @@
 import Glibc
+import TelpherTestSupport
 import Testing
 
 struct SignalTests {
@@ -90,7 +91,7 @@ struct SignalTests {
     let (server, _) = try await sandbox.serve()
     let child = try sandbox.start(["run", "--json", "--", "sh", "-c", "echo >&2; exec sleep 600"])
     while try await sandbox.telpher("info").text.contains("running: 0\n"), isRunning(child.pid) {}
-    server.signal(SIGSTOP)
+    try await suspend(server.pid)
     child.signal(SIGINT)
     while isPending(SIGINT, child.pid), isRunning(child.pid) {
       try await Task.sleep(for: .milliseconds(2))
@@ -134,7 +135,7 @@ struct SignalTests {
   /// Calls `body` with a server that was stopped before any client connected, and ends the server.
   private func withStoppedServer(_ body: () async throws -> Void) async throws {
     let (server, _) = try await sandbox.serve()
-    server.signal(SIGSTOP)
+    try await suspend(server.pid)
     let result: Result<Void, any Error>
     do { result = .success(try await body()) } catch { result = .failure(error) }
     server.signal(SIGKILL)

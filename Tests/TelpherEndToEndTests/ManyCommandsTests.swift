@@ -14,7 +14,7 @@ import Testing
       // shorter one for a moment.
       #expect(try await server.connect().run(Command("true")).result.status == .exited(0))
       // Stop the server, so that all connections wait in the socket's queue when it continues.
-      server.program.signal(SIGSTOP)
+      try await suspend(server.program.view.pid)
       var clients: [(RawClient, StreamID)] = []
       for _ in 0..<200 {
         let client = try await RawClient.connect(to: server.address, on: server.clientLoop)

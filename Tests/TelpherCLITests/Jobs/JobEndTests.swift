@@ -1,4 +1,5 @@
 import Glibc
+import TelpherTestSupport
 import Testing
 
 /// The ends of durable jobs: killed, lost with their host, forgotten.
@@ -74,7 +75,7 @@ struct JobEndTests {
     try await Sandbox.withJobs { sandbox in
       let job = try await sandbox.startJob("--", "sleep", "1000")
       let host = try #require(sandbox.jobHost)
-      kill(host, SIGSTOP)
+      try await suspend(host)
       let result = try await sandbox.telpher("jobs")
       kill(host, SIGCONT)
       #expect(result.status != 0)

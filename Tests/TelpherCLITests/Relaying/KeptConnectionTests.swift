@@ -1,4 +1,5 @@
 import Glibc
+import TelpherTestSupport
 import Testing
 
 /// Commands that share a kept connection to another machine, through a fake ssh.
@@ -237,7 +238,7 @@ import Testing
       let child = try sandbox.start(
         ["run"] + on + ["-i", "--", "sh", "-c", "echo $PPID; cat"], input: .pipe)
       let server = try #require(await child.line().flatMap { Int32($0) })
-      kill(server, SIGSTOP)
+      try await suspend(server)
       let result = try await sandbox.telpher(
         "run", "--connect-timeout", "300ms", "--status-fd", "2", "--on", "ssh://host", "--", "true")
       #expect(result.status == 125)

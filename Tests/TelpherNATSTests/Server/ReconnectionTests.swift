@@ -59,7 +59,7 @@ struct ReconnectionTests {
       configuration.pingInterval = .milliseconds(100)
       let connection = try await NATSConnection.connect(
         configuration, on: stage.loop, within: .seconds(120))
-      stage.server.freeze()
+      try await stage.server.freeze()
       #expect(
         try await code { _ = try await connection.request("a", [], within: .seconds(3_600)) }
           == .disconnected)

@@ -94,7 +94,7 @@ package final class NATSServer: @unchecked Sendable {
   }
 
   /// Stops all its threads, so that it is silent. A killed server ends all the same.
-  package func freeze() { if let process { Glibc.kill(process, SIGSTOP) } }
+  package func freeze() async throws { if let process { try await suspend(process) } }
 
   /// Lets it run again.
   package func thaw() { if let process { Glibc.kill(process, SIGCONT) } }
