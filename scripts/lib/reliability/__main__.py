@@ -20,6 +20,7 @@ import jobs  # noqa: F401
 import replacing  # noqa: F401
 import files  # noqa: F401
 import peers  # noqa: F401
+import hosts  # noqa: F401
 import forwards  # noqa: F401
 import access  # noqa: F401
 import life  # noqa: F401
@@ -28,6 +29,7 @@ import floods  # noqa: F401
 GROUPS = {
     "commands": "Commands", "jobs": "Durable jobs", "replacing": "Upgrades in place", "files": "Files",
     "peers": "Peers and limits",
+    "hosts": "Many hosts",
     "forwards": "Forwarded connections", "access": "Who may connect",
     "life": "Starting and stopping", "floods": "Floods",
 }
