@@ -47,6 +47,33 @@ struct FanOutTests {
     withExtendedLifetime(server) {}
   }
 
+  @Test func `A terminal has a line with what is done, and then only the results`() async throws {
+    let server = try await host("web1")
+    alias(["web2"], of: "web1")
+    let go = "\(sandbox.folder)/go"
+    let child = try TerminalChild(
+      [
+        Sandbox.program, "on", "web[1-2],none", "--address", address, "--", "sh", "-c",
+        "until [ -e '\(go)' ]; do sleep 0.01; done; echo ended",
+      ], environment: sandbox.environment, directory: sandbox.folder)
+    // The socket of the third host does not exist.
+    #expect(await child.find("1/3 done  2 running  1 failed"))
+    sandbox.write("", to: go)
+    let (text, status) = await child.finish()
+    #expect(status == 125)
+    // What the terminal shows at the end: each new line erases the one with what is done.
+    let shown = text.split(separator: "\r\n").map { line in
+      line.split(separator: "\u{1B}[K").last.map(String.init) ?? ""
+    }
+    for host in ["web1", "web2"] {
+      // The name has a colour.
+      #expect(shown.count { $0.hasSuffix("m\(host):\u{1B}[0m ended") } == 1)
+    }
+    #expect(shown.count { $0.contains("none: unreachable") } == 1)
+    #expect(!shown.contains { $0.contains("running") })
+    withExtendedLifetime(server) {}
+  }
+
   @Test func `Equal outputs are printed once, with their hosts`() async throws {
     let server = try await host("web01")
     alias(["web02", "web03", "db"], of: "web01")
