@@ -42,7 +42,7 @@ final class UVDatagramSocket: DatagramSocket, HandleOwner {
       throw UVStatus(status).error(what)
     }
     self.address = DatagramAddress(host: address.host, port: telpher_address_port(&own))
-    // Allocated only now, because `deinit` does not run if `init` throws.
+    // Allocated only now: if `init` throws before all properties are set, `deinit` does not run.
     buffer = .allocate(byteCount: Self.readSize, alignment: 16)
     self.handle = handle
     self.didReceive = didReceive
