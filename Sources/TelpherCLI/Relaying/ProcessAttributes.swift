@@ -21,7 +21,8 @@ enum ProcessAttributes {
       guard telpher_get_limit(number, &soft, &hard) == 0 else { continue }
       texts.append("limit \(number) \(soft) \(hard)")
     }
-    // A name of a host leads elsewhere in another network, and a path in another tree of mounts.
+    // A name may mean another host in another network namespace, and a path another file in another
+    // mount namespace.
     for kind in ["net", "mnt", "user", "pid", "uts", "ipc"] {
       texts.append(namespace(kind))
     }
@@ -33,7 +34,7 @@ enum ProcessAttributes {
   ///
   /// - Parameter environment: this process's variables.
   static func isInJob(_ environment: [String: String]) -> Bool {
-    // The tag and the mark by which a server recognizes them: docs/PROTOCOL.md, "CLOSE".
+    // The tag and the mark by which a server recognizes them: docs/PROTOCOL.md, "How a command ends".
     var (soft, hard): (UInt64, UInt64) = (0, 0)
     let isTagged =
       telpher_get_limit(telpher_limit_locks, &soft, &hard) == 0 && (1 << 32..<1 << 62) ~= soft
