@@ -17,9 +17,18 @@ final class ClientCommand {
   /// A failure on this side, which is reported instead of the result.
   private(set) var failure: ClientError?
 
+  /// Whether standard input takes a chunk.
+  private enum InputState {
+    /// Now. Next: `busy`, `closed`.
+    case ready
+    /// Not before the chunk that the channel holds was sent. Next: `ready`, `closed`.
+    case busy
+    /// No more: this side has ended it, or the command reads no more. Final.
+    case closed
+  }
+
   private let link: Link
-  private(set) var isInputClosed = false
-  private var isInputBusy = false
+  private var inputState = InputState.ready
   private var offsets: [String: UInt64] = [:]
   /// Outputs that were stopped or not asked for; their byte counts are not checked.
   private var stopped: Set<Channel> = []
@@ -173,23 +182,26 @@ final class ClientCommand {
 
   // MARK: Input
 
+  /// Whether nothing more can be written to standard input.
+  var isInputClosed: Bool { inputState == .closed }
+
   /// Sends a chunk of standard input when there is room for it.
   func write(_ chunk: Chunk) async throws {
     await waitForInput()
-    guard let input, !isInputClosed, outcome == nil else {
+    guard let input, inputState == .ready, outcome == nil else {
       throw ClientError(.inputClosed, "the command reads no more input")
     }
-    isInputBusy = !input.send(chunk)
+    if !input.send(chunk), inputState == .ready { inputState = .busy }
     // The chunk stays in the channel until the command reads; the caller waits for that too.
     await waitForInput()
   }
 
   /// Waits while the channel holds a chunk that has not been sent.
   private func waitForInput() async {
-    while isInputBusy && !isInputClosed {
+    while inputState == .busy {
       // Check again inside the closure: see `next`.
       await withCheckedContinuation { continuation in
-        if isInputBusy && !isInputClosed {
+        if inputState == .busy {
           writers.append(continuation)
         } else {
           continuation.resume()
@@ -199,21 +211,21 @@ final class ClientCommand {
   }
 
   func finishInput() {
-    guard !isInputClosed else { return }
-    isInputClosed = true
+    guard inputState != .closed else { return }
+    inputState = .closed
     input?.finish()
     wakeWriters()
   }
 
   private func wakeWriters() {
-    isInputBusy = false
+    if inputState == .busy { inputState = .ready }
     let waiting = writers
     writers = []
     waiting.forEach { $0.resume() }
   }
 
   private func closeInput() {
-    isInputClosed = true
+    inputState = .closed
     wakeWriters()
   }
 

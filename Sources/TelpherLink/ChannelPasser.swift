@@ -5,6 +5,20 @@ package import TelpherWire
 /// source gets new credit only for bytes that the target has accepted, so a slow target makes the
 /// source wait.
 package final class ChannelPasser {
+  /// What the target can take.
+  private enum State {
+    /// A chunk now. Next: `waiting`, `finishing`, `gone`.
+    case ready
+    /// A chunk after its `onReady`. Next: `ready`, `finishing`, `gone`.
+    case waiting
+    /// Nothing: it sends the rest and the channel's end. Next: `finished`, `gone`.
+    case finishing
+    /// Nothing: it has sent the channel's end. Next: `gone`.
+    case finished
+    /// Nothing: it has ended early, and what arrives is dropped. Final.
+    case gone
+  }
+
   private let source: Link
   private let stream: StreamID
   private let channel: Channel
@@ -18,14 +32,7 @@ package final class ChannelPasser {
   private var received: UInt64 = 0
   /// The bytes that the source has got credit for.
   private var returned: UInt64 = 0
-  /// Whether the target takes a chunk now.
-  private var isReady = true
-  /// Whether the channel's end was passed to the target.
-  private var hasFinished = false
-  /// Whether the target has sent the channel's end.
-  private var hasSentEnd = false
-  /// Whether the target is gone.
-  private var isDropping = false
+  private var state = State.ready
   /// Called when everything that has arrived was sent.
   private let didDrain: () -> Void
 
@@ -45,7 +52,7 @@ package final class ChannelPasser {
     // The end of the stream, which these may cause, frees this object.
     target.onReady = { [weak self] in
       guard let self else { return }
-      isReady = true
+      if state == .waiting { state = .ready }
       pass()
       if isDrained { didDrain() }
     }
@@ -57,7 +64,7 @@ package final class ChannelPasser {
     }
     target.onFinished = { [weak self] in
       guard let self else { return }
-      hasSentEnd = true
+      if state == .finishing { state = .finished }
       returnCredit()
       if isDrained { didDrain() }
     }
@@ -65,13 +72,14 @@ package final class ChannelPasser {
 
   /// Whether everything that has arrived was sent to the target, with the end if that has arrived.
   package var isDrained: Bool {
-    isDropping || (target.sentBytes == received && hasSentEnd == waiting.isFinished)
+    state == .gone
+      || target.sentBytes == received && (state == .finished) == waiting.isFinished
   }
 
   /// Bytes have arrived from the source.
   package func receive(_ chunk: Chunk) {
     received += UInt64(chunk.count)
-    guard !isDropping else { return returnCredit() }
+    guard state != .gone else { return returnCredit() }
     waiting.append(chunk)
     pass()
   }
@@ -79,27 +87,29 @@ package final class ChannelPasser {
   /// The channel's end has arrived from the source.
   package func finish() {
     waiting.finish()
-    if !isDropping { pass() }
+    if state != .gone { pass() }
   }
 
   /// Drops what waits and what still arrives, because the target is gone.
   package func drop() {
-    isDropping = true
+    state = .gone
     waiting.removeAll()
     returnCredit()
   }
 
   private func pass() {
-    while isReady, let chunk = waiting.next() { isReady = target.send(chunk) }
-    if waiting.isEmpty, waiting.isFinished, !hasFinished {
-      hasFinished = true
+    while state == .ready, let chunk = waiting.next() {
+      if !target.send(chunk) { state = .waiting }
+    }
+    if state == .ready || state == .waiting, waiting.isEmpty, waiting.isFinished {
+      state = .finishing
       target.finish()
     }
     returnCredit()
   }
 
   private func returnCredit() {
-    let taken = isDropping ? received : target.sentBytes
+    let taken = state == .gone ? received : target.sentBytes
     let count = taken - returned
     returned = taken
     // The other side takes its own first window and what fits into a pipe, even if nothing reads.

@@ -18,12 +18,18 @@ final class NIOListener: Listener, LoopHandle {
   private var didAccept: ((any ByteStream) -> Void)?
   private var channel: (any Channel)?
   private var pauseTimer: (any LoopTimer)?
-  /// Whether this loop has the turn to accept.
-  private var hasTurn = false
+  /// This loop's part in the turns to accept.
+  private enum Turn {
+    /// It has the turn. Next: `waiting`, `left`.
+    case own
+    /// Another loop has it. Next: `own`, `left`.
+    case waiting
+    /// It takes no turns, because it was suspended. Next: `own`, `waiting`.
+    case left
+  }
+  private var turn = Turn.waiting
   /// Whether `suspend` was called.
   private var isSuspended = false
-  /// Whether this loop takes part in the turns.
-  private var takesTurns = true
   /// A spare descriptor. When descriptors run out it is closed, to accept and close the waiting
   /// connections.
   private var reserve: Int32 = -1
@@ -41,7 +47,7 @@ final class NIOListener: Listener, LoopHandle {
     guard descriptor >= 0 else { throw TransportError(what, errno: -descriptor) }
     refill()
     loop.keep(self)
-    hasTurn = server.add(self, on: loop)
+    turn = server.add(self, on: loop) ? .own : .waiting
     open(descriptor)
   }
 
@@ -77,30 +83,28 @@ final class NIOListener: Listener, LoopHandle {
     loop.preconditionIsCurrent()
     guard isSuspended, didAccept != nil else { return }
     isSuspended = false
-    guard !takesTurns else { return }
-    takesTurns = true
-    hasTurn = server.add(self, on: loop)
+    guard turn == .left else { return }
+    turn = server.add(self, on: loop) ? .own : .waiting
     // Later: NIO may accept at once, and no connection comes from within this call.
     loop.callLater { [self] in accept() }
   }
 
   /// Leaves the turns to the other loops while this one is suspended.
   private func leaveTurns() {
-    hasTurn = false
-    guard takesTurns else { return }
-    takesTurns = false
+    guard turn != .left else { return }
+    turn = .left
     server.removeListener(on: loop)
   }
 
   /// Gives this listener the turn to accept. Does nothing if it is closed.
   func takeTurn() {
     guard !isSuspended else { return leaveTurns() }
-    hasTurn = true
+    turn = .own
     accept()
   }
 
   private func accept() {
-    guard hasTurn, pauseTimer == nil, !isSuspended else { return }
+    guard turn == .own, pauseTimer == nil, !isSuspended else { return }
     channel?.read()
   }
 
@@ -153,7 +157,7 @@ final class NIOListener: Listener, LoopHandle {
   fileprivate func didAcceptAll() {
     guard pauseTimer == nil else { return }
     guard !isSuspended else { return leaveTurns() }
-    hasTurn = server.passTurn(from: loop)
+    turn = server.passTurn(from: loop) ? .own : .waiting
     accept()
   }
 
