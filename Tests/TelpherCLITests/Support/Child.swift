@@ -32,8 +32,7 @@ final class Child: Sendable {
 
   /// Starts `arguments[0]`, found in this process's PATH, with exactly `environment`.
   init(
-    _ arguments: [String], environment: [String: String], input: Input = .null,
-    directory: String? = nil, newSession: Bool = false
+    _ arguments: [String], environment: [String: String], input: Input = .null
   ) throws {
     let (stdin, stdout, stderr) = (try Pipe(), try Pipe(), try Pipe())
     var actions = posix_spawn_file_actions_t()
@@ -46,23 +45,13 @@ final class Child: Sendable {
     }
     posix_spawn_file_actions_adddup2(&actions, stdout.writeEnd, 1)
     posix_spawn_file_actions_adddup2(&actions, stderr.writeEnd, 2)
-    // The test runner may ignore or block signals that the program must get.
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
-    sigfillset(&signals)
-    posix_spawnattr_setsigdefault(&attributes, &signals)
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF))
-
     var words = arguments.map { strdup($0) } + [nil]
     var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
     defer { (words + variables).forEach { free($0) } }
     var pid: pid_t = 0
-    let result = posix_spawnp(&pid, arguments[0], &actions, &attributes, &words, &variables)
+    let result = withDefaultSignals { attributes in
+      posix_spawnp(&pid, arguments[0], &actions, &attributes, &words, &variables)
+    }
     for end in [stdin.readEnd, stdout.writeEnd, stderr.writeEnd] { close(end) }
     guard result == 0 else { throw Failed("\(arguments[0]): \(describe(errno: result))") }
     self.pid = pid
@@ -211,4 +200,22 @@ func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async ->
 private final class Work {
   let body: () -> Void
   init(_ body: @escaping () -> Void) { self.body = body }
+}
+
+/// Calls `body` with attributes of posix_spawn(3) by which a program starts with all signals at their
+/// defaults: the test runner may ignore or block signals that the program must get.
+///
+/// - Parameter flags: further flags, such as POSIX_SPAWN_SETSID.
+func withDefaultSignals(flags: Int16 = 0, _ body: (inout posix_spawnattr_t) -> Int32) -> Int32 {
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var signals = sigset_t()
+  sigemptyset(&signals)
+  posix_spawnattr_setsigmask(&attributes, &signals)
+  sigfillset(&signals)
+  posix_spawnattr_setsigdefault(&attributes, &signals)
+  posix_spawnattr_setflags(
+    &attributes, flags | Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF))
+  return body(&attributes)
 }

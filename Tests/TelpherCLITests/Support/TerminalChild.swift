@@ -32,25 +32,21 @@ final class TerminalChild: Sendable {
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/pts/\(number)", O_RDWR, 0)
     posix_spawn_file_actions_adddup2(&actions, 0, 1)
     posix_spawn_file_actions_adddup2(&actions, 0, 2)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
-    sigfillset(&signals)
-    posix_spawnattr_setsigdefault(&attributes, &signals)
-    let newSession: Int16 = 0x80
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF) | newSession)
     let enter = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", directory]
     var words = (enter + arguments).map { strdup($0) } + [nil]
     var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
     defer { (words + variables).forEach { free($0) } }
     var pid: pid_t = 0
-    let result = posix_spawn(&pid, enter[0], &actions, &attributes, &words, &variables)
+    let newSession: Int16 = 0x80
+    let result = withDefaultSignals(flags: newSession) { attributes in
+      posix_spawn(&pid, enter[0], &actions, &attributes, &words, &variables)
+    }
+    guard result == 0 else {
+      // `pid` has no value yet, so `deinit` does not run.
+      close(terminal)
+      throw Failed("\(arguments[0]): \(describe(errno: result))")
+    }
     self.pid = pid
-    guard result == 0 else { throw Failed("\(arguments[0]): \(describe(errno: result))") }
   }
 
   deinit {
