@@ -44,7 +44,7 @@ package struct ServerParts: Sendable {
   /// Reaps orphans that this process inherited; nil if it inherits none. Called from any thread
   /// after a SIGCHLD. Returns whether it must be called again soon.
   package var reapOrphans: (@Sendable () -> Bool)?
-  /// Whether the loops serve a `ListeningSocket`, also together with another process.
+  /// Whether the loops can serve a `ListeningSocket` that another process serves too.
   package var sharesSockets: Bool
   /// Shuts down what the loops share.
   package var shutDown: @Sendable () -> Void

@@ -70,13 +70,13 @@ package struct FanOut: Sendable {
   /// Starts the first hosts. Called once.
   package mutating func start() -> [Action] { proceed() }
 
-  /// The connection to a host stands.
+  /// A host is connected.
   package mutating func didConnect(_ host: Int) {
     switch states[host] {
     case .connecting: states[host] = .running
     case .running: preconditionFailure("a host connects once")
     case .waiting: preconditionFailure("only started hosts connect")
-    // It was given up meanwhile.
+    // The host was given up in the meantime.
     case .done, .unreachable, .lost, .canceled, .notStarted: break
     }
   }

@@ -48,7 +48,7 @@ package struct HostGroups: Sendable {
     return try lookup.hosts(text, in: nil)
   }
 
-  /// How to reach a host; nil if no source says it.
+  /// How to reach a host; nil if no source has an address for it.
   package func address(of host: NodeName) -> HostAddress? {
     for source in sources {
       if let address = source.addresses[host] { return address }

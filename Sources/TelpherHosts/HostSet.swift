@@ -66,7 +66,8 @@ package struct HostSet: Equatable, Sendable {
     return all
   }
 
-  /// The hosts that `keeps` says, given whether this set and the other have it.
+  /// The hosts for which `keeps` returns true. Its parameters say whether this set and the other
+  /// one have the host.
   private func merge(_ other: HostSet, keeps: (_ here: Bool, _ there: Bool) -> Bool) -> HostSet {
     var kept: [NodeName] = []
     var (i, j) = (0, 0)

@@ -6,7 +6,7 @@ package struct LineSplitter: Sendable {
 
   private var rest: [UInt8] = []
 
-  /// A splitter that has got nothing yet.
+  /// A splitter without bytes.
   package init() {}
 
   /// Adds bytes.

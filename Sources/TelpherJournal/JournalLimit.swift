@@ -1,7 +1,7 @@
 /// The limits of journals.
 package enum JournalLimit {
   /// The bytes of one journal if nothing else is asked for: 64 MiB, some 800,000 lines of 80
-  /// characters. That is more than anybody reads, and less than a build machine misses.
+  /// characters. That is more than a person reads, and little on the disk of a build machine.
   package static let defaultBytes: UInt64 = 64 << 20
   /// The smallest journal: 8 segments of the smallest size, so that `drop_oldest` always keeps most.
   package static let minimumBytes: UInt64 = 1 << 20

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import TelpherTransport
 
-/// A file of host keys. Several processes may use it at once: whoever changes it holds its lock.
+/// A file of host keys. Several processes may use it at once: a process that changes it holds its
+/// lock.
 package struct KnownHostsFile: Sendable {
   /// Its path.
   package let path: String

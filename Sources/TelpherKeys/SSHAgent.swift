@@ -49,7 +49,7 @@ package final class SSHAgent {
 
   /// The keys that the agent holds, in its order.
   ///
-  /// - Throws: `KeyError`. The connection is then of no use any more.
+  /// - Throws: `KeyError`. Don't use the connection after that.
   package func identities() throws(KeyError) -> [AgentMessage.Identity] {
     try AgentMessage.identities(
       try exchange(AgentMessage.listRequest, seconds: Self.listSeconds))

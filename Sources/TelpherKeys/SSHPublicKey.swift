@@ -140,7 +140,7 @@ package struct SSHPublicKey: Sendable, Hashable {
     guard (minRSABits...maxRSABits).contains(bits) else {
       throw KeyError("an RSA key of \(bits) bits is not between \(minRSABits) and \(maxRSABits)")
     }
-    // A longer exponent only makes verification slow: a client would choose how long it takes.
+    // A longer exponent only makes verification slower, by an amount that the client would choose.
     guard exponent.count <= 8, exponent.last.map({ $0 & 1 == 1 }) == true, exponent != [1],
       modulus.last.map({ $0 & 1 == 1 }) == true
     else { throw KeyError("its numbers are not those of an RSA key") }

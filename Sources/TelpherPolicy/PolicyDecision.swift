@@ -21,9 +21,9 @@ package struct PolicyDenial: Error, Sendable {
     case terminal
     /// This variable in `accept_environment`.
     case variable(String)
-    /// `commands: any`, which an environment that starts empty needs.
+    /// `commands: any`: the client asks for an environment that starts empty.
     case emptyEnvironment
-    /// `commands: any`, which the client's choice of a directory needs.
+    /// `commands: any`: the client chooses the working directory.
     case directory
     /// A folder to read.
     case read(PolicyPath)
@@ -31,12 +31,12 @@ package struct PolicyDenial: Error, Sendable {
     case write(PolicyPath)
     /// A folder to read or to write.
     case look(PolicyPath)
-    /// An address. The text says what for.
+    /// An address, after the action that needs it, as text.
     case address(String, SocketAddress)
     /// An address to listen at.
     case accept
 
-    /// The order of the reasons: the rule with the greatest one is the nearest to allow the request.
+    /// How close a rule came to allowing the request; the greatest rank came closest.
     fileprivate var rank: Int {
       switch self {
       case .command, .shell, .read, .write, .look, .address, .accept: 0
@@ -81,8 +81,8 @@ package struct PolicyDenial: Error, Sendable {
 }
 
 extension PolicyDenial {
-  /// The number of the line of the rule that is nearest to allow the request; nil if no rule is for the
-  /// identity.
+  /// The number of the line of the rule that came closest to allowing the request; nil if no rule is
+  /// for the identity.
   package var nearestLine: Int? {
     reasons.max { $0.reason.rank < $1.reason.rank }?.line
   }

@@ -1,4 +1,5 @@
-/// A path of a file: absolute, or from the home of the user as whom the file is used.
+/// A path of a file: absolute, or relative to the home directory of the user that the server acts
+/// as.
 package struct PolicyPath: Sendable, Hashable {
   /// Whether it starts in the home.
   package let isFromHome: Bool
@@ -24,8 +25,8 @@ package struct PolicyPath: Sendable, Hashable {
   /// Whether all files that the user can reach are below it.
   package var isEverything: Bool { !isFromHome && bytes.isEmpty }
 
-  /// Whether `path` is this folder or below it. Whether a folder of a home is below an absolute one is
-  /// not known here, so only `/` contains it.
+  /// Whether `path` is this folder or below it. A policy does not know where home directories are, so
+  /// `/` is the only absolute folder that contains a path relative to one.
   package func contains(_ path: PolicyPath) -> Bool {
     if isEverything { return true }
     guard isFromHome == path.isFromHome else { return false }

@@ -63,7 +63,7 @@ struct PolicyReader {
     "for", "allow", "commands", "shell", "terminal", "read", "write", "jobs", "connect", "listen",
     "environment", "accept_environment", "directory", "limits", "run_as",
   ]
-  /// The keys that say what is allowed.
+  /// The keys that allow something.
   private static let allowing = [
     "allow", "commands", "shell", "terminal", "read", "write", "jobs", "connect", "listen",
   ]
@@ -94,7 +94,7 @@ struct PolicyReader {
     }
     for entry in entries { try read(entry, into: &rule) }
     try check(rule, entries)
-    // Such a client only sees its own jobs.
+    // A client for which the server acts as another user sees only its own jobs.
     if rule.runsAs != nil { rule.allowsJobsOfOthers = false }
     return rule
   }
@@ -138,7 +138,7 @@ struct PolicyReader {
     }
   }
 
-  /// Checks what keys of a rule mean together.
+  /// Checks the combination of keys in a rule.
   private func check(_ rule: PolicyRule, _ entries: [YAMLEntry]) throws(PolicyFault) {
     let runsNothing = rule.commands == .matching([]) && !rule.allowsShell
     for key in ["terminal", "environment", "directory", "limits"] {

@@ -24,10 +24,12 @@ package enum PolicyRequest: Sendable {
     package var usesTerminal = false
     /// The variables that the client sets or removes.
     package var variables: [ExactText] = []
-    /// Whether the client chooses its working directory, or that its environment starts empty.
+    /// Whether the client chooses the working directory, or asks for an environment that starts
+    /// empty.
     package var choosesDirectory = false
     package var startsEmpty = false
-    /// Whether the arguments are not known: only a rule for any command allows it then.
+    /// Whether arguments or variables are missing, because a job's record leaves out long ones.
+    /// Only `commands: any` allows it then.
     package var isCut = false
 
     /// A program with arguments; nil for a shell.

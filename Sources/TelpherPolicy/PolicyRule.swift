@@ -30,18 +30,18 @@ package struct PolicyRule: Sendable, Equatable {
   package var environment: [ExactText: String] = [:]
   /// The working directory of every command; nil if there is none.
   package var directory: String?
-  /// The ceilings of every command, at most one of each kind.
+  /// The limits of every command, at most one of each kind. A command that asks for more is denied.
   package var limits: [ResourceLimit] = []
   /// The longest time that a command may run, in milliseconds; nil for no limit.
   package var milliseconds: Int64?
   /// The most commands of one identity at once; nil for no limit.
   package var concurrency: Int?
-  /// The user as whom everything is done; nil for the server's user.
+  /// The user that the server acts as for the client; nil for the server's own user.
   package var runsAs: RunAs?
 
   /// Commands by their programs and arguments.
   package enum Commands: Sendable, Equatable {
-    /// Each.
+    /// Any command.
     case any
     /// Those that one of the patterns matches.
     case matching([CommandPattern])
@@ -49,7 +49,7 @@ package struct PolicyRule: Sendable, Equatable {
 
   /// Addresses of sockets.
   package enum Addresses: Sendable, Equatable {
-    /// Each.
+    /// Any address.
     case any
     /// Those that one of the patterns matches.
     case matching([AddressPattern])
@@ -97,9 +97,10 @@ extension PolicyRule {
   func isFor(_ subject: PolicySubject) -> Bool {
     guard identities.contains(where: { subject.isNamed(by: $0) }) else { return false }
     switch subject {
-    // The server's own file: its user is the server's.
+    // The key is in the server's own file, so the client is the server's user.
     case .key(_, nil): return true
-    // The user chooses the keys in this file, so they may do nothing but as this user.
+    // The key is in the file of a user, who chooses its keys: the server acts only as this user for
+    // them.
     case .key: return runsAs == .fromKey
     case .owner, .certificate, .user: return runsAs != .fromKey
     }

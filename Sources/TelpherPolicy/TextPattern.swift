@@ -62,8 +62,8 @@ package struct TextPattern: Sendable, Hashable {
     return matchesWildcards(text)
   }
 
-  /// Follows all ways through the tokens at once, so the time is at most that of comparing each byte
-  /// with each token.
+  /// Tracks all positions in the pattern that the text may have reached, so it compares each byte
+  /// with each token at most once.
   private func matchesWildcards(_ text: [UInt8]) -> Bool {
     // Whether the tokens before this number match the bytes until now.
     var reached = [Bool](repeating: false, count: tokens.count + 1)

@@ -21,14 +21,15 @@ final class ServerConnection: LinkDelegate {
   private(set) var endingCount = 0
   let fileLine: FileLine
   let sockets: ConnectionSockets
-  /// Pass streams on to the job hosts that were needed, for the owner also those of other identities, and
-  /// to processes that act as other users; by their addresses.
+  /// Pass streams on to job hosts (for the owner also to those of other identities) and to processes that
+  /// act as other users. The keys are the addresses of these processes.
   private var passages: [String: JobPassage] = [:]
   /// Whether the client was admitted, and the limit that the connection counts towards.
   private(set) var state: ConnectionState
   /// When a stream was last opened or ended, on the loop's clock.
   private var lastUsed: UInt64
-  /// Who the client is and what it may do. A stranger gets nothing done before this is known.
+  /// The client's identity and rights. A stranger's requests are not carried out before they are
+  /// known.
   private(set) var client: Client
   /// Records what the client does.
   private(set) var audit: ConnectionAudit

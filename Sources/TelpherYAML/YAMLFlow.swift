@@ -3,7 +3,7 @@ struct YAMLFlow {
   /// What was not read yet.
   private(set) var rest: Substring
 
-  /// The most brackets within each other, for the stack's sake.
+  /// The most brackets within each other: each takes space on the stack.
   private static let maxDepth = 64
 
   /// The number of the line of what was not read yet.

@@ -6,7 +6,7 @@ package struct YAMLReader {
   private var lines: [Substring]
   private var position = 0
 
-  /// The most values within each other, for the stack's sake.
+  /// The most values within each other: each takes space on the stack.
   private static let maxDepth = 256
 
   private let refusesBlockScalars: Bool
@@ -62,7 +62,7 @@ package struct YAMLReader {
         throw YAMLFault("there is a second document")
       }
       if position < lines.count {
-        // The document ends with '...'. What follows would be read by no one.
+        // The document ends with '...': what follows would be ignored without a message.
         position += 1
         guard try peek() == nil, position == lines.count else {
           throw YAMLFault("only comments may follow the end of the document ('...')")

@@ -1,6 +1,5 @@
 internal import CTelpherAccount
 internal import Glibc
-internal import Logging
 internal import TelpherPolicy
 internal import TelpherServer
 internal import TelpherSockets
@@ -17,10 +16,6 @@ struct AccountHostRun {
   let folders: [String]
   let retention: JobRetention
 
-  /// How long the process keeps running without commands and clients, in intervals, and the interval at
-  /// which it checks that.
-  private static let idleLimit = 10
-  private static let interval = Duration.seconds(1)
   /// The search path of commands, as login(1) sets it.
   private static let path = "/usr/local/bin:/usr/bin:/bin"
   private static let pathOfRoot = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -54,7 +49,7 @@ struct AccountHostRun {
     backend.enterGroups(of: account.user, account.group)
     let error = telpher_become_user(account.name, account.user, account.group)
     guard error == 0 else { return fail("cannot become \(user): \(describe(errno: -error))") }
-    // Also a folder that this user may not enter, as login(1) does.
+    // As login(1) does, start in / if this user can't enter the home directory.
     if chdir(account.home) != 0 { _ = chdir("/") }
     return execute(account, number)
   }
@@ -85,72 +80,34 @@ struct AccountHostRun {
   ///
   /// - Returns: the exit status.
   func serve(on listening: Int32) async -> Int32 {
-    InheritedSignals.setDispositions()
-    for number in [SIGHUP, SIGINT, SIGQUIT] { signal(number, SIG_IGN) }
-    let starter = RelayChannel(
-      descriptor: fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1))
-    let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
-    dup2(null, STDIN_FILENO)
-    close(null)
     _ = fcntl(listening, F_SETFD, FD_CLOEXEC)
-    do {
-      try await serve(on: listening, starter)
-      return 0
-    } catch {
-      _ = starter.send(JobHostReport(isReady: false, message: Failure(error).message))
-      return ExitStatus.failure
-    }
+    let host = HostRun()
+    return await host.run { try await serve(on: listening, as: host) }
   }
 
-  private func serve(on listening: Int32, _ starter: RelayChannel) async throws {
+  private func serve(on listening: Int32, as host: HostRun) async throws {
     let environment = Environment.current()
     let home = environment["HOME"] ?? "/"
     var configuration = ServerConfiguration()
-    configuration.name = Program.name
     configuration.environment = Environment.all().filter { name, _ in
       !HostProcess.variables.contains { SystemString($0) == name }
     }
     configuration.files = LoadedPolicy.files(
       in: folders.compactMap { PolicyPath($0) }, home: Array(home.utf8))
     configuration.reportsWrites = true
-    configuration.servesServers = true
     if let place = JobsPlace(environment: environment) {
       configuration.jobs = .passed(
         JobHostProcess(
           place: JobsPlace("\(place.folder)-of/\(jobsFolder)"), retention: retention))
     }
-    // Each client of the server has a connection of its own.
-    configuration.maxConnections = 16_384
-    // The server has decided what may be done, and its end ends the clients.
-    configuration.drainLimit = 0
     let parts = try backend.makeServerParts(loops: 1, spawn: nil)
     guard parts.sharesSockets else {
       throw Failure("this program (telpher-nio) can't take over a listening socket")
     }
-    let signals = ServerSignals.watch(on: parts.loops[0], reapOrphans: parts.reapOrphans)
-    let logger = EscapingLogHandler.logger(level: .critical)
-    let server = Server(loops: parts.loops, configuration: configuration, logger: logger)
-    let address = SocketAddress.unix(path: socket)
-    try await server.listen(
-      on: ListeningSocket(
-        adopting: listening, at: address, backlog: Server.backlog, file: nil))
-    _ = starter.send(JobHostReport(isReady: true))
-    close(starter.descriptor)
-    await signals.run(
-      until: {
-        await untilIdle(server)
-        await server.drain()
-      }, ending: server, logger)
-    await server.unheld()
-    parts.shutDown()
-  }
-
-  /// Returns when the process has had no commands and no clients for some time.
-  private func untilIdle(_ server: Server) async {
-    var idleFor = 0
-    while idleFor < Self.idleLimit {
-      do { try await Task.sleep(for: Self.interval) } catch { return }
-      idleFor = await server.isIdle ? idleFor + 1 : 0
+    try await host.serve(configuration, on: parts) { server in
+      try await server.listen(
+        on: ListeningSocket(
+          adopting: listening, at: .unix(path: socket), backlog: Server.backlog, file: nil))
     }
   }
 }

@@ -122,9 +122,9 @@ struct KeysForgetCommand: AsyncParsableCommand {
     }
   }
 
-  /// Ends the connections to a server that are kept open, since nothing would ask for its key there.
+  /// Ends the kept connections to a server: a command that uses one does not check the server's key.
   ///
-  /// - Throws: `Failure` if one has not ended, and so takes later commands.
+  /// - Throws: `Failure` if one has not ended: later commands would use it.
   private func endConnections(to address: TLSAddress) async throws {
     let relays = try await RunningRelay.all(
       CurrentBackend.require(), environment: Environment.current())

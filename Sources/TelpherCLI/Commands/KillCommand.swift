@@ -59,7 +59,7 @@ enum SignalArgument {
     "PROF": SIGPROF, "WINCH": SIGWINCH, "SYS": SIGSYS,
   ]
 
-  /// Reads a name, with or without SIG before it and in any case, or a number from 1 to 64.
+  /// Reads a name, in upper or lower case, with or without SIG before it, or a number from 1 to 64.
   ///
   /// - Throws: `ValidationError` that says what is expected.
   static func parse(_ text: String) throws -> Int32 {

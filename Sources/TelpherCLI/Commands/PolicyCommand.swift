@@ -21,8 +21,8 @@ struct PolicyCheckCommand: AsyncParsableCommand {
     commandName: "check",
     abstract: "Reports the first mistake in a policy file, with its line.",
     discussion: """
-      Run it as the server's user on its machine: the file is read as 'telpher serve' does, with the \
-      users and the folders that it names. The exit status is 0 if the server takes the file.
+      Run it as the server's user on the server's machine: like 'telpher serve', it needs the users and \
+      the folders that the file names. The exit status is 0 if a server accepts the file.
       """)
 
   @Argument(help: ArgumentHelp("The file.", valueName: "file"), completion: .file())
@@ -58,7 +58,7 @@ struct PolicyExplainCommand: AsyncParsableCommand {
   @Option(
     name: .customLong("as"),
     help: ArgumentHelp(
-      "Who asks: owner, SHA256:FINGERPRINT of an ssh key, or cert:NAME of a certificate.",
+      "The identity: owner, SHA256:FINGERPRINT of an ssh key, cert:NAME of a certificate, or user:NAME or uid:NUMBER of a user of this machine.",
       valueName: "identity"),
     transform: parseIdentity)
   var identity: PolicyIdentity

@@ -52,7 +52,7 @@ struct ServeCommand: AsyncParsableCommand {
     help: ArgumentHelp(
       "For tls: accepts clients with a certificate from an authority in this file (PEM).",
       discussion: """
-        Such a client needs no token, and the token is no proof over TLS then. With \
+        Such a client needs no token, and over TLS the token is then not accepted. With \
         --authorized-keys a client without a certificate may prove an ssh key instead. The identity \
         is the first URI or else the first DNS name of the certificate. The file is read again at \
         SIGHUP; open connections stay open.
@@ -149,8 +149,8 @@ struct ServeCommand: AsyncParsableCommand {
     help: ArgumentHelp(
       "Removes the oldest ended jobs while all of them need more disk space than this; 2G by default.",
       discussion: """
-        None is removed for this in the hour after its end. All jobs together have at most 4G, and what \
-        ended jobs have is missing for those that run. The setting stays with the folder, as that of \
+        None is removed for this in the hour after its end. All jobs together have at most 4G; \
+        what ended jobs use of it, running jobs can't use. The setting stays with the folder, as that of \
         --keep-jobs does.
         """,
       valueName: "size"),

@@ -14,9 +14,9 @@ struct ShellCommand: RunsWords {
       name it starts in that user's home; else in your working directory and with your \
       environment, as for 'run'. 'telpher on HOST' without a command does the same for a host.
 
-      Keys, including Ctrl-C and Ctrl-Z, go to the shell. At the start of a line, ~. ends telpher, \
-      ~ and Ctrl-Z suspend it, ~? shows the escapes and ~~ sends one ~. If standard input is not \
-      a terminal, the shell gets pipes and reads commands from them. The exit status is that of \
+      Keys, including Ctrl-C and Ctrl-Z, go to the shell. At the start of a line, ~. ends telpher \
+      and the shell, ~ and Ctrl-Z suspend telpher, ~? shows the escapes and ~~ sends one ~. If standard \
+      input is not a terminal, the shell gets pipes and reads commands from them. The exit status is that of \
       the shell; see 'telpher run --help'.
 
       A shell without COMMAND on a terminal is a durable job: it continues if the connection is lost \

@@ -1,7 +1,7 @@
 internal import TelpherClient
 
-/// Standard input for many hosts. It is read once, at the pace of the reader's disk, and kept in a
-/// temporary file, so that each host gets all of it at its own pace, also one that starts later.
+/// Standard input for many hosts. It is read once, as fast as the disk stores it, into a temporary
+/// file. So each host gets all of it at its own pace, also a host that starts later.
 actor BroadcastInput {
   private let thread = ThreadExecutor.ofItsOwn()
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }

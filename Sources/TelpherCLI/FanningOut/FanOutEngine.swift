@@ -22,7 +22,7 @@ actor FanOutEngine {
 
   /// The states of the hosts.
   private(set) var plan: FanOut
-  /// Why all was stopped from outside; nil if it was not.
+  /// Why this side stopped the fan-out; nil if it did not.
   private(set) var failure: Failure?
   private let reach: HostReach
   private let work: any HostWork
@@ -123,7 +123,7 @@ actor FanOutEngine {
   private func cancel(_ host: Int) {
     let isConnecting = plan.states[host] == .connecting
     tasks[host]?.cancel()
-    // A socket can't be canceled while it connects, and nothing else is there to be ended.
+    // A connecting socket can't be canceled, and there is no process to end.
     if isConnecting, !reach.usesCarrier(host) { return perform(plan.giveUp(host, "")) }
     let patience = grace + Self.cancelPatience
     _ = loop.schedule(after: UInt64(patience / .nanoseconds(1))) { [self] in
@@ -139,6 +139,6 @@ actor FanOutEngine {
 }
 
 extension Failure {
-  /// Whether it is this side's, and so the same for every host.
+  /// Whether the failure is on this side, so that it is the same for every host.
   fileprivate var stopsAll: Bool { kind != "output_limit" }
 }

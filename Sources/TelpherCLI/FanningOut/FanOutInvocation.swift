@@ -20,7 +20,7 @@ struct FanOutInvocation {
     (self.fanOut, self.server, self.job) = (fanOut, server, job)
   }
 
-  /// Does it.
+  /// Runs it.
   ///
   /// - Returns: the status for this process to end with.
   /// - Throws: `Failure` if it can't begin, or if a result can't be written.
@@ -86,7 +86,7 @@ struct FanOutInvocation {
     }
   }
 
-  /// The grace of a server that is not told another one.
+  /// The default grace of a server.
   private static let defaultGrace = Duration.seconds(2)
 
   private func report(

@@ -78,7 +78,7 @@ actor FanOutOutput {
     try result.get()
   }
 
-  /// The outputs of a host are complete, or as complete as they get.
+  /// The outputs of a host have ended, completely or early.
   ///
   /// - Throws: `Failure` if what is left can't be printed or kept.
   func finish(_ host: Int) async throws(Failure) {
@@ -156,7 +156,7 @@ actor FanOutOutput {
 
   private func printInOrder(_ host: Int) async throws(Failure) {
     settled.insert(host)
-    // Another call prints; it goes on with this host.
+    // Another call is printing, and will then print this host.
     guard !isPrinting else { return }
     isPrinting = true
     defer { isPrinting = false }

@@ -6,7 +6,8 @@ internal import TelpherClient
 struct HostReach: Sendable {
   let targets: [HostSelection.Target]
   let settings: ServerSettings
-  /// How long connections are kept; nil if only those are used that are kept already.
+  /// How long new connections are kept; nil to use connections that are kept already, but keep no
+  /// new ones.
   let keep: Duration?
   let environment: [String: String]
   private let allVariables = Environment.all()

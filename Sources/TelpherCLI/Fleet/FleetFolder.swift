@@ -150,7 +150,7 @@ struct FleetFolder {
     guard access(processFile, F_OK) == 0,
       let number = Int32(try SmallFile.text(processFile).prefix { $0.isNumber }), number > 1
     else { return }
-    // A process that has this number by chance is not disturbed: only nats-server is asked.
+    // The number may belong to another process by now: send the signal to nats-server only.
     guard let name = try? SmallFile.text("/proc/\(number)/comm"), name == "nats-server\n" else {
       return
     }

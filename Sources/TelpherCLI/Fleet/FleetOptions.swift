@@ -22,8 +22,8 @@ struct FleetOptions: ParsableArguments {
     help: ArgumentHelp(
       "The file with your credentials for the broker.",
       discussion: """
-        It has 'nkey: SEED', 'token: TOKEN', or 'user: NAME' and 'password: PASSWORD', and only you may \
-        read it. Default: the one that the fleet's file names.
+        It contains 'nkey: SEED', 'token: TOKEN', or 'user: NAME' and 'password: PASSWORD', and only you \
+        may read it. Default: the one that the fleet's file names.
         """,
       valueName: "file"),
     completion: .file())

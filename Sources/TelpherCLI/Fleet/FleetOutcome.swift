@@ -1,10 +1,10 @@
 internal import TelpherFleet
 
-/// What a final record of a job is to this program's user.
+/// How this program presents the final record of a job: its exit status and its messages.
 enum FleetOutcome {
   /// The job was canceled.
   static let canceled: Int32 = 120
-  /// Nothing knows how the job ended: it is `lost`, or was started as often as it may be.
+  /// It is unknown how the job ended: it is `lost`, or was started as often as it may be.
   static let lost: Int32 = 121
   /// The job can't run.
   static let dead: Int32 = 122

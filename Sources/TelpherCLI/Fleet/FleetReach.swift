@@ -77,7 +77,7 @@ struct FleetReach {
   }
 
   /// How often a broker that refuses the credentials is tried, and the pause in between: while it reads
-  /// its users again, as after `fleet enroll`, it refuses everyone.
+  /// its users again, as after `fleet enroll`, it refuses all clients.
   private static let attempts = 25
   private static let pause = Duration.milliseconds(200)
 

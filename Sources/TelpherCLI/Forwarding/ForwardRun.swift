@@ -49,7 +49,7 @@ struct ForwardRun {
       }
       return
     }
-    // A reader of the events that has gone does not end the forwarding.
+    // If the reader of the events is gone, the forwarding goes on.
     try? JSONText.print(ForwardRecord(event))
   }
 }

@@ -19,8 +19,8 @@ struct ForwardAddress: Equatable {
     }
   }
 
-  /// The address to listen at on the server. A port alone is `localhost`, as ssh(1) asks for it:
-  /// `permitlisten` in authorized_keys means another host by `127.0.0.1`.
+  /// The address to listen at on the server. A port alone becomes `localhost`, as with ssh(1): for
+  /// `permitlisten` in authorized_keys, `127.0.0.1` is another host.
   var toListenAtServer: SocketAddress {
     switch form {
     case .port(let port): .tcp(host: "localhost", port: port)
@@ -36,7 +36,7 @@ struct ForwardAddress: Equatable {
     }
   }
 
-  /// Whether it has port 0, at which only a listener can be.
+  /// Whether it has port 0, which only a listener can use.
   var hasNoPort: Bool {
     if case .tcp(_, 0) = toConnect { true } else { false }
   }

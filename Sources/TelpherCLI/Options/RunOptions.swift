@@ -29,8 +29,8 @@ struct RunOptions: ParsableArguments {
       "Runs the command on a terminal, connected to yours.",
       discussion: """
         Keys, including Ctrl-C, go to the command; -it does the same. Standard input must be a terminal. \
-        At the start of a line, ~. ends telpher, ~d leaves the command running as a durable job \
-        ('telpher attach' reconnects to it), and ~? shows the other escapes.
+        At the start of a line, ~. ends telpher and the command, ~d leaves the command running as a \
+        durable job ('telpher attach' reconnects to it), and ~? shows the other escapes.
         """))
   var usesTerminal = false
 

@@ -80,7 +80,7 @@ struct Installer {
     return connection
   }
 
-  /// What copies telpher although the user was not asked or said no.
+  /// Advice for a user who was not asked or said no.
   private static let advice = "'--install always' copies this telpher there"
 
   private static func advised(_ error: ClientError, _ advice: String?) -> ClientError {

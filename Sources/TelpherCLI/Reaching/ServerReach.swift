@@ -151,7 +151,7 @@ struct ServerReach {
     return ClientError(error.code, "\(error.message); \(advice)")
   }
 
-  /// The owner of a socket that this user may not use; nil if that is not the fault.
+  /// The owner of a socket that this user may not use; nil if something else is wrong with it.
   private static func ownerOfForbidden(_ path: String) -> UInt32? {
     var status = stat()
     guard stat(path, &status) == 0, access(path, W_OK) != 0 else { return nil }

@@ -73,8 +73,8 @@ struct ServerSettings: Sendable, Equatable {
       folder: environment["HOME"].map { "\($0)/.ssh" }, mayUseToken: identity == nil)
   }
 
-  /// Checks that no option that a user relies on for security is ignored: they have an effect with TLS
-  /// only.
+  /// Refuses the options for TLS if the server is reached without TLS: users rely on them for
+  /// security, so they must not be ignored.
   ///
   /// - Parameter endpoint: the server; nil for the user's own server on this machine.
   /// - Throws: `Failure` if one is given for another server.

@@ -95,7 +95,8 @@ struct RunInvocation {
   ) async -> Result<CommandResult, Failure> {
     if let terminal {
       let outcome = await performJob(on: terminal, statusFile)
-      // A server that keeps no jobs has run nothing: there it is a plain command.
+      // A server that keeps no jobs has refused the request and run nothing: run an ordinary
+      // command there.
       guard !settings.needsJob, case .failure(let failure) = outcome, failure.kind == "refused"
       else { return outcome }
     } else if settings.reconnects {

@@ -49,7 +49,7 @@ struct RunSettings: Sendable, Equatable {
   /// The command and its arguments.
   var commandWords: [String] { words.first == "--" ? Array(words.dropFirst()) : words }
 
-  /// Whether a server that keeps no durable jobs can't run the command as it was asked for.
+  /// Whether only a server that keeps durable jobs can run the command with these options.
   var needsJob: Bool { reconnects || name != nil || journal != nil }
 
   /// How the durable job is kept.

@@ -40,8 +40,9 @@ struct ServedPolicy: Sendable {
     }
   }
 
-  /// Lets other users of this machine connect to the server's Unix sockets if the policy is for some of
-  /// them, else only the server's user. Whom the policy does not name is refused in any case.
+  /// Opens the server's Unix sockets to all users of this machine if the policy has rules for other
+  /// users, else only to the server's user. The server refuses users that the policy does not name in
+  /// any case.
   static func open(_ sockets: [String], to policy: LoadedPolicy?, _ logger: Logger) {
     for path in sockets {
       let mode: mode_t = policy?.admitsUsers == true ? 0o666 : 0o600

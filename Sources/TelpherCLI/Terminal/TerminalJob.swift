@@ -3,9 +3,9 @@ internal import TelpherClient
 internal import TelpherTransport
 internal import TelpherWire
 
-/// A durable job on this process's terminal. A shell outlives the connection and this process; if the
-/// connection is lost it is taken up again, with the keys that were typed meanwhile. Another command
-/// does so only after `~d`.
+/// A durable job on this process's terminal. A shell outlives the connection and this process: if the
+/// connection is lost, this process reconnects to the job and sends the keys that were typed in the
+/// meantime. Another command does so only with `--reconnect`, or after `~d`.
 struct TerminalJob: Sendable {
   /// The id of the job, for messages.
   let job: String
@@ -85,15 +85,15 @@ struct TerminalJob: Sendable {
     let current: @Sendable () -> RunningCommand? = { shown.withLock { $0 } }
     let tasks = Monitor<[Task<Void, Never>]>([])
     run.didAttach = { [self] handle in
-      // Before, nothing is taken from the terminal: a server that keeps no jobs refuses, and another
-      // run may need it.
+      // The terminal is not read before this: if the server keeps no jobs and refuses, an ordinary
+      // command needs the keys.
       let isFirst = tasks.withLock { $0.isEmpty }
       if isFirst {
         try terminal.enterRawMode()
         let begun = begin(keys, on: screen, current)
         tasks.withLock { $0 = begun }
       }
-      // The screen shows messages of this program, or is that of another terminal.
+      // The screen shows messages of this program, or the job was last shown on another terminal.
       var needsRedraw = !isFirst
       if case .attach = beginning { needsRedraw = true }
       if needsRedraw { await redraw(handle) }

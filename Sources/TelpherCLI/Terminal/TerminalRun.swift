@@ -11,7 +11,7 @@ struct TerminalRun: Sendable {
   /// Ends this process at once because the user typed `~.`.
   let end: @Sendable () -> Never
 
-  /// The most typed bytes that wait until the server takes them. Up to there an escape is found even
+  /// The most typed bytes that wait until the server takes them. Within this limit escapes work even
   /// if the server does not answer.
   private static let waitingLimit = 64 << 10
 

@@ -1,8 +1,9 @@
 internal import Glibc
 internal import TelpherText
 
-/// Reads the options before a key in an authorized_keys file. What it does not know, or can't do
-/// exactly, refuses the line: to ignore a restriction would grant more than its author meant.
+/// Reads the options before a key in an authorized_keys file. An option that Telpher does not know,
+/// or can't enforce exactly, makes the line invalid: without the restriction, the key could do more
+/// than its author meant.
 ///
 ///     option[,option...]     option: flag, or name="value" with \" for a quote in the value
 struct OptionsParser {

@@ -17,7 +17,7 @@ struct Access: Sendable {
   /// The ssh keys whose holders may connect over TLS; nil for none.
   let keys: AuthorizedKeysFile?
 
-  /// The keys of the users of the system, and the policy that may take them.
+  /// The keys of the system's users, and the policy that decides whether they count.
   var users: (keys: UserKeyFiles, policy: PolicySource)?
 
   /// Says which other users of the machine may connect; nil if none may.
@@ -69,7 +69,8 @@ struct Access: Sendable {
       }
       return proof(at: address, of: source)
     case .vsock(_, let reached):
-      // The listener may have any number of this machine; the client proves the one that it used.
+      // The listener may be bound to all CIDs of this machine; the client's proof contains the one
+      // that it used.
       guard case .vsock(_, let port)? = address else { return proof(at: nil, of: "\(peer)") }
       return proof(at: .vsock(reached, port: port), of: "\(peer)")
     }
@@ -104,7 +105,7 @@ struct Access: Sendable {
       keys == nil && users == nil
       ? nil : KeyCheck(keys, users: users, binding: binding.bytes, source: source)
     do throws(SecretFile.Failure) {
-      // A token that can't be read keeps no client with an ssh key out.
+      // If the token can't be read, clients with an ssh key can still connect.
       let tokens = takesTokenOverTLS ? tokens : nil
       let token = check == nil ? try tokens?.current() : try? tokens?.current()
       guard token != nil || check != nil else {

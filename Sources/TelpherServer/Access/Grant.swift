@@ -9,13 +9,13 @@ internal import TelpherWire
 
 /// What is done for a request that is allowed.
 struct Grant: Sendable {
-  /// The request to carry out: the client's, or with what the server has set in it.
+  /// The request to carry out: the client's, with what the server has changed in it.
   var request: OpenRequest
-  /// The ceilings of a command, beside those of the server.
+  /// The limits of a command, in addition to those of the server.
   var limits: [ResourceLimit] = []
   /// The most commands of this client at once; nil for no limit of its own.
   var concurrency: Int?
-  /// The user as whom it is done; nil for the server's.
+  /// The user that the server acts as; nil for its own.
   var account: Account?
   /// The files that can be reached; nil for those of the server.
   var files: FileService?
@@ -39,10 +39,10 @@ struct Authority: Sendable {
   let client: Client
   /// The server's policy; nil if each client may do everything.
   let policy: PolicySource?
-  /// Whether the client is a server, which has decided already.
+  /// Whether the client is another server, which has already decided about the request.
   var isServer = false
 
-  /// What is done for a request.
+  /// Decides what to do for a request.
   ///
   /// - Parameter announcer: for `accept`, what has announced the connection; nil if nothing has.
   /// - Throws: `Rights.Refusal` if the client may not ask for it.
@@ -129,13 +129,14 @@ extension Authority {
     else { throw Self.inputRefusal }
   }
 
-  /// The answer to a client that may not send input to a job that has other rights than it would get now.
+  /// The answer to a client that asks to send input to a job with other rights than the client would get
+  /// now.
   static let inputRefusal = Rights.Refusal(
     message:
       "the server's policy does not allow this: the job was started with other rights than it would get now, so you may send it no input"
   )
 
-  /// The user as whom the requests of a rule are carried out; nil for the server's.
+  /// The user that the server acts as for the requests of a rule; nil for its own.
   private func account(
     of rule: PolicyRule, _ loaded: LoadedPolicy
   ) throws(Rights.Refusal) -> Account? {
@@ -201,8 +202,8 @@ extension PolicyRule {
 }
 
 extension RunRequest {
-  /// The most time from SIGTERM to SIGKILL for a command whose time a rule limits, in milliseconds: as
-  /// long as without a wish of the client. The command ends at the latest by so much after its time.
+  /// The most time from SIGTERM to SIGKILL for a command whose time a rule limits, in milliseconds:
+  /// the default. Such a command ends at most this long after its time.
   private static let maxLimitedGraceMS = defaultGraceMS
   /// The longest `drain_ms` for such a command, in milliseconds: its background processes could use the
   /// time to go on.
@@ -221,7 +222,7 @@ extension RunRequest {
         )
       }
       run.deadlineMS = deadlineMS ?? longest
-      // With a long grace or drain of its own the client's command would run on.
+      // With a long grace or drain, a client could run its command beyond the time.
       run.graceMS = min(graceMS ?? Self.defaultGraceMS, Self.maxLimitedGraceMS)
       // A drain without an end (-1) ends at the deadline, with the processes that it waits for.
       run.drainMS = min(drainMS ?? Self.defaultDrainMS, Self.maxLimitedDrainMS)

@@ -4,8 +4,8 @@ internal import TelpherFileStore
 package import TelpherPolicy
 package import TelpherTransfer
 
-/// A policy and the folders that it names, which are opened when it is read: what is later put in the
-/// place of such a folder is not served.
+/// A policy and the folders that it names. They are opened when the policy is read, so a folder that
+/// later takes the place of one is not served.
 package struct LoadedPolicy: Sendable {
   /// The policy.
   package let policy: Policy

@@ -4,10 +4,10 @@ internal import TelpherTransport
 internal import TelpherWire
 
 extension PolicyRequest {
-  /// What a client's request is to a policy; nil if every client may ask for it.
+  /// A client's request in the terms of a policy; nil if every client may ask for it.
   ///
-  /// - Parameter listener: the address, as the client has written it, at which the connection that it
-  ///   takes was accepted; nil if it takes none that is known.
+  /// - Parameter listener: for a request that takes an accepted connection: the address of its
+  ///   listener, as the client wrote it; nil if the connection is unknown, and for other requests.
   /// - Throws: `Rights.Refusal` if a path or an address in it is invalid: nothing can be decided about
   ///   it.
   init?(

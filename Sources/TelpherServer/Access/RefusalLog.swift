@@ -6,11 +6,13 @@ internal import TelpherTransport
 struct Refusal {
   /// Where it has connected from.
   let peer: PeerIdentity
-  /// The reason, also what the client does not learn.
+  /// The reason, with details that the client does not get.
   let why: String
-  /// Who it says it is, as far as that is known: fingerprints of keys, or the name of a known client.
+  /// The identity that it claims, if it claims one: fingerprints of keys, or the name of a known
+  /// client.
   var tried: [String] = []
-  /// Whether it had not connected yet. The audit has the end of the connection of another one.
+  /// Whether it had not authenticated yet. If it had, the audit records the end of its connection
+  /// instead.
   var isStranger = true
 }
 

@@ -38,8 +38,8 @@ struct Rights: Sendable {
   /// The command that runs instead of any other one; nil if the client chooses.
   private var command: String? { options?.command }
 
-  /// Whether the client may send signals to its commands. As in sshd, it may not if it can't choose
-  /// them: it could stop one half-way.
+  /// Whether the client may send signals to its commands. As with sshd, a client with a forced
+  /// command may not: it could stop the command half-way.
   var allowsSignals: Bool { command == nil }
 
   /// A digest of the command that runs instead of any other one; nil if the client chooses.
@@ -51,7 +51,7 @@ struct Rights: Sendable {
     }
   }
 
-  /// Whether the client may not send input to each command that its identity has started.
+  /// Whether its identity may have started commands that the client may send no input to.
   var restrictsInput: Bool { command != nil || options?.allowsTerminal == false }
 
   /// Checks that the client may send input to a command that its identity has started, perhaps when its
@@ -101,7 +101,7 @@ struct Rights: Sendable {
       throw Refusal(
         message: "your key may not forward connections (no-port-forwarding in authorized_keys)")
     }
-    // A malformed address is refused later. A connection that was accepted comes from a listener.
+    // A malformed address is refused later. `accept` has no address; its listener was checked.
     guard let address = try? SocketAddress(parsing: request.address ?? "") else { return }
     switch request.operation {
     case .accept: break

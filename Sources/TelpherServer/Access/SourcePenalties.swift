@@ -31,7 +31,8 @@ struct SourcePenalties {
   static let threshold: UInt64 = 15_000_000_000
   /// The longest penalty in nanoseconds: 10 minutes.
   static let longest: UInt64 = 600_000_000_000
-  /// The most sources that are remembered. Past it the one is forgotten whose penalty ends first.
+  /// The most sources that are remembered. Beyond that, the source whose penalty ends first is
+  /// forgotten.
   static let maxSources = 4_096
 
   /// When the penalties of each source are over, in nanoseconds of the loop's clock.

@@ -84,7 +84,7 @@ extension ServerCore {
         "refused a client",
         Refusal(
           peer: lower.peer, why: "too many of its connections have failed to authenticate"))
-      // The client can say then what is wrong. It costs no handshake.
+      // The alert tells the client the reason, and needs no handshake.
       TLSAlert.accessDeniedRecord.withUnsafeBytes { _ = lower.write($0, nil) }
       return lower.close()
     }

@@ -3,8 +3,8 @@ internal import TelpherPolicy
 internal import TelpherWire
 
 extension ServerConnection {
-  /// What has announced the connection that a request takes; nil if the request takes none, or nothing
-  /// has.
+  /// The listener of the connection that a request takes; nil if the request takes none, or if no
+  /// listener has announced the connection.
   func announcer(for request: OpenRequest) -> Announcer? {
     guard case .socket(let socket) = request, socket.operation == .accept,
       let name = socket.connection

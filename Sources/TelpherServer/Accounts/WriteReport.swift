@@ -9,7 +9,7 @@ internal import TelpherWire
 struct WriteReport {
   /// The channel.
   static let channel = Channel.stdout
-  /// The longest path: PATH_MAX of <linux/limits.h>, which a path can pass by the name at its end.
+  /// The longest path in bytes: PATH_MAX of <linux/limits.h> for the folder, and a name in it.
   private static let longestPath = 4_096 + 256
   /// The most paths of one record: see `CommitGroup.mostFiles`.
   private static let mostPaths = 64

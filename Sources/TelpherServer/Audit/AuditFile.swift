@@ -44,8 +44,8 @@ final class AuditFile: Sendable {
   /// Appends a line.
   ///
   /// - Parameter line: JSON without a newline.
-  /// - Throws: `AuditLog.Failure` if the whole line can't be written. A part that was written is a line
-  ///   of its own then.
+  /// - Throws: `AuditLog.Failure` if the whole line can't be written. If only a part was written, the
+  ///   next record begins on a new line.
   func append(_ line: [UInt8]) throws(AuditLog.Failure) {
     let result: Result<Void, AuditLog.Failure> = opened.withLock { opened in
       do throws(AuditLog.Failure) {
@@ -90,7 +90,7 @@ final class AuditFile: Sendable {
 
   private func renew(_ opened: inout Opened) throws(AuditLog.Failure) {
     let new = try Self.open(path)
-    // The same file again still has the part of a line.
+    // If it is the same file, its last line is still incomplete.
     let isInLine = opened.isInLine && isNamed(opened.number)
     close(opened.number)
     opened = Opened(number: new, isInLine: isInLine)

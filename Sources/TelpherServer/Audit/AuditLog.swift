@@ -17,7 +17,7 @@ package final class AuditLog: Sendable {
     package let message: String
   }
 
-  /// Whether nothing may be done that can't be recorded.
+  /// Whether operations that can't be recorded are refused.
   package let isRequired: Bool
 
   private enum Sink {

@@ -28,15 +28,17 @@ package struct AuditRecord: Codable, Sendable, Equatable {
   package var connection: UInt64
   /// The server's process id.
   package var pid: Int32
-  /// Who: the fingerprint of a key, a name in a certificate, or `owner`; `unknown` for a refused client.
+  /// The client's identity: the fingerprint of a key, a name in a certificate, or `owner`; `unknown` for
+  /// a refused client.
   package var identity: String
   /// How that was proved: `owner`, `key` or `certificate`; `none` for a refused client.
   package var proof: String
-  /// Who a refused client says it is: the fingerprints of the keys that it has tried.
+  /// What a refused client claims: the fingerprints of the keys that it has tried.
   package var tried: [String]?
   /// The number of refused clients of this record, which have no records of their own.
   package var count: Int?
-  /// From where: an address, or a process and user of this machine; empty for several.
+  /// Where the client connected from: an address, or a process and user of this machine; empty if
+  /// the record is about several clients.
   package var source: String
   /// The number of the operation on its connection.
   package var stream: UInt32?

@@ -27,8 +27,7 @@ struct ConnectionAudit {
     self.report = report
   }
 
-  /// Why the client may do nothing: a line is required and can't be recorded. The server's log has the
-  /// reason.
+  /// The error for the client if a required record can't be written. The server's log has the reason.
   static let refusal =
     "the server can't record what clients do (--audit-required); its log says why"
 

@@ -21,8 +21,8 @@ package final class SystemJournal: Sendable {
   private static let longestWait = 100_000
 
   private let path: String
-  /// Whether the last entry has waited in vain. The next one does not wait, so that a journal that
-  /// hangs slows each client down only once.
+  /// Whether the journal did not take the last entry in time. The next one does not wait, so that a
+  /// journal that hangs slows each client down only once.
   private let isStuck = Atomic(false)
 
   /// The journal that listens at `socket`.

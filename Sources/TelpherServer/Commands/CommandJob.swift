@@ -26,7 +26,7 @@ final class CommandJob: CommandProcessDelegate, OutputPumpDelegate {
   private var request: RunRequest
   /// The limits that it runs with.
   private let resourceLimits: [ResourceLimit]
-  /// What its client has asked for; nil if no other stream can attach to it.
+  /// The terms of its client's request; nil if no other stream can attach to it.
   let terms: JobTerms?
   /// What other threads may know of it.
   let view: CommandView
@@ -53,7 +53,7 @@ final class CommandJob: CommandProcessDelegate, OutputPumpDelegate {
   /// - Parameters:
   ///   - limits: the limits that it gets, whatever the request asks for.
   ///   - client: the peer that started it.
-  ///   - owner: who that was.
+  ///   - owner: the identity of that client.
   ///   - wasLaunched: called once, when the command has started or has failed to start.
   ///   - didFinish: called once, when the result is known.
   init(
@@ -374,7 +374,8 @@ final class CommandJob: CommandProcessDelegate, OutputPumpDelegate {
     result.bytes = counts
     result.wallMS = Double(endedAt - startedAt) / 1_000_000
     if outputs.contains(where: \.wasHeld) { result.pipeHeld = true }
-    // A thorough look takes long, and without an outlet or a name no client gets this result.
+    // A complete search takes long. Without an outlet or a name no client gets this result, so a
+    // quick one is enough.
     if process.hasSurvivors(isThorough: outlets.current != nil || isNamed) {
       result.survivors = true
     }

@@ -17,11 +17,12 @@ final class CommandView: Sendable {
   let id: JobID
   /// The client that started it.
   let client: PeerIdentity
-  /// Whose it is. No other client but the server's owner sees it.
+  /// The identity that it belongs to. Only clients with this identity and the server's owner see
+  /// it.
   let owner: Identity
   /// When it was requested: the time of its loop's clock, which all loops of a server share.
   let startedAt: UInt64
-  /// Its first arguments, and whether they are not all of it.
+  /// Its first arguments, and whether others are left out.
   let arguments: (shown: [ByteText], areCut: Bool)
   private let state = Mutex(Moment())
 
@@ -52,7 +53,7 @@ final class CommandView: Sendable {
     }
     var left = WireConstants.maxListedArguments
     for (index, argument) in all.enumerated() {
-      // The byte more stands for the space between two arguments.
+      // One more byte stands for the space between two arguments.
       let length = argument.bytes.count + 1
       guard length <= left else {
         let last = left > 1 ? [cut(argument, to: left - 1)] : []

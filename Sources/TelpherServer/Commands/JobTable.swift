@@ -187,7 +187,7 @@ final class JobTable: Sendable {
     }
   }
 
-  /// Whether a job that does not run has run, as far as `client` may know it.
+  /// Whether a job that does not run has ended, if `client` may know that; else false.
   func hasEnded(_ id: JobID, for client: Identity, reachesAll: Bool) -> Bool {
     switch id {
     case .numbered(let number):

@@ -19,7 +19,7 @@ struct LimitPolicy: Sendable {
     self.ownLimits = Dictionary(ownLimits.map { ($0.kind, $0) }) { $1 }
   }
 
-  /// The policy with further ceilings. Of two of one kind the stricter counts.
+  /// The policy with further limits. Of two limits of one kind, the stricter one counts.
   func under(_ ceilings: [ResourceLimit]) -> LimitPolicy {
     if ceilings.isEmpty { return self }
     return LimitPolicy(

@@ -61,7 +61,8 @@ struct FleetEnrollCommand: AsyncParsableCommand {
       its groups only. A name that is known keeps its key and gets the groups of this command.
 
       The broker must run. If it runs on this machine with the configuration of the folder, it reads its \
-      users again; otherwise take users.conf to it and let it reload. The command may be repeated.
+      users again; otherwise copy users.conf to its machine and send SIGHUP to nats-server. The command \
+      may be repeated.
 
         telpher fleet enroll --folder fleet --group web web1 web2 web3
         telpher fleet enroll --folder fleet --submitter me

@@ -26,8 +26,8 @@ struct JobWaitCommand: AsyncParsableCommand {
       The exit status is 0 if the job's command exited with 0, and otherwise as for 'telpher run': the \
       command's own status; 128 + n if signal n ended it; 124 at its --timeout; 126 or 127 if it can't be \
       executed or was not found. 120: the job was canceled. 121: it is lost, because its worker is gone; \
-      with --retry, in each attempt. 122: it can't run, for example because the signature or the worker's \
-      policy is against it. 123: no worker took it before --not-after. 125: telpher failed. A line on \
+      with --retry, in each attempt. 122: it can't run, for example because the worker does not know the \
+      key or its policy denies the job. 123: no worker took it before --not-after. 125: telpher failed. A line on \
       standard error says which it was. Of several jobs, the first on the command line with another \
       status than 0 decides.
       """)

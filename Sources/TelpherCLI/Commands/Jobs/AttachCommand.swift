@@ -15,9 +15,9 @@ struct AttachCommand: AsyncParsableCommand {
       command's standard input, if the job was started with -i. If several commands attach with \
       -i, the job reads from the last one.
 
-      A job with a terminal (a shell, or 'run -t --reconnect') that runs is shown on your terminal: \
-      its last output, then everything that it shows and that you type. ~. ends it, ~d leaves it, \
-      and ~? shows these escapes.
+      If a running job has a terminal (a shell, or 'run -t --reconnect'), yours is connected to it: it \
+      shows the last output and then everything new, and your keys go to the job. At the start of a \
+      line, ~. ends the job, ~d leaves it running, and ~? shows all escapes.
       """)
 
   @OptionGroup var server: ServerOptions

@@ -2,7 +2,7 @@ internal import Glibc
 internal import TelpherFileStore
 internal import TelpherTransport
 
-/// A small file of a job: a digest, a space, a value and a line feed. What follows does not count. A
+/// A small file of a job: a digest, a space, a value and a line feed. Further bytes are ignored. A
 /// file that was written only in part has no value.
 enum JobFile {
   /// The length of the file that gets the result, in bytes: a result with the longest message, each
@@ -56,7 +56,7 @@ enum JobFile {
     case value([UInt8])
     /// There is no such file.
     case missing
-    /// It can't be read, or what it contains is not what was written. This is why.
+    /// It can't be read, or its contents do not match their digest; with the reason.
     case unreadable(String)
   }
 

@@ -1,7 +1,7 @@
 internal import TelpherWire
 
-// Who may send input to a job. Servers decide about `attach`, by the terms of the job; a repeated `run` has
-// terms of its own.
+// Which clients may send input to a job. For `attach` the servers decide, by the terms of the job; a
+// repeated `run` has terms of its own, which are compared here.
 extension JobKeeper {
   /// The answer to a server that asks for the terms of a job: without them if the job has ended.
   ///

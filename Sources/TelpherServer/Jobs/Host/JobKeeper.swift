@@ -19,9 +19,10 @@ final class JobKeeper {
   private var names: [String: String] = [:]
   /// The ids whose folders are being removed.
   private var removing: Set<String> = []
-  /// When the jobs to remove were last looked for, on the loop's clock, and how long that is enough:
-  /// an hour is little beside the week for which jobs are kept. In nanoseconds.
+  /// When jobs to remove were last searched for, in nanoseconds on the loop's clock.
   private var lastSurplus: UInt64 = 0
+  /// The time between two such searches, in nanoseconds: short compared with the week for which jobs are
+  /// kept.
   private static let surplusInterval: UInt64 = 3_600_000_000_000
 
   /// - Parameters:
@@ -119,7 +120,8 @@ final class JobKeeper {
     }
   }
 
-  /// The same, if the last time is long ago: nothing else ends a job's age while no job ends.
+  /// Does the same if the last search was long ago: a job may become too old while no other one
+  /// ends.
   private func removeSurplusIfDue() {
     if loop.now - lastSurplus > Self.surplusInterval { removeSurplus() }
   }

@@ -25,7 +25,7 @@ final class KeptJob: JournalOutletDelegate {
     case gone(CloseResult)
   }
 
-  /// To which stream the job belongs.
+  /// The stream that the job belongs to.
   ///
   ///     stream ─▸ none
   ///        └────▸ lost
@@ -39,7 +39,7 @@ final class KeptJob: JournalOutletDelegate {
   }
 
   let claim: JobClaim
-  /// What its client has asked for; nil if its server has not said so.
+  /// The terms of its client's request; nil if its server has not sent them.
   let terms: JobTerms?
   var id: String { claim.id }
   private let loop: any EventLoop
@@ -203,7 +203,7 @@ final class KeptJob: JournalOutletDelegate {
   func didRecord(_ result: CloseResult) {
     state = .ended(result, atMS: JobClaim.now)
     outlet = nil
-    // The end of the stream that it belongs to calls that itself.
+    // The end of the stream that it belongs to calls `isUnneeded` itself.
     guard isAbandoned else { return endFollowers(result) }
     endFollowers(result)
     isUnneeded(self)
