@@ -41,7 +41,7 @@ struct LoginTests {
     ("/opt/sh", "not in /etc/shells"), ("sh", "not in /etc/shells"),
     ("/opt/none/zsh", "can't be executed"),
   ])
-  func `A shell that restricts, or is unknown, lets no one in`(_ shell: String, _ why: String) {
+  func `Users whose shell restricts them or is unknown may not log in`(_ shell: String, _ why: String) {
     #expect(fault(shell: shell)?.contains(why) == true, "\(fault(shell: shell) ?? "")")
   }
 }

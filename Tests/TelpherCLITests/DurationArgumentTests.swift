@@ -18,7 +18,7 @@ struct DurationArgumentTests {
   @Test(arguments: [
     "", "s", "-1s", "1e3s", "infs", "nans", "1w", "1.2.3s", "99999999999999h", "8d",
   ])
-  func whatIsNoTimeIsRefused(_ text: String) {
+  func aTextThatIsNoTimeIsRefused(_ text: String) {
     #expect(throws: ValidationError.self) { try DurationArgument.parse(text) }
   }
 

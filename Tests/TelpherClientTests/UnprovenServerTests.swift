@@ -27,7 +27,7 @@ import Testing
   ]
 
   @Test(arguments: answers.indices)
-  func itReceivesNoTokenAndNoRequestAndIsNotTrusted(_ index: Int) async throws {
+  func anUnprovenServerReceivesNoTokenAndNoRequest(_ index: Int) async throws {
     let network = MemoryNetwork()
     let (loop, serverLoop) = (MemoryLoop(network: network), MemoryLoop(network: network))
     let door = Door(loop: serverLoop)

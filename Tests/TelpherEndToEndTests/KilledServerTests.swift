@@ -49,12 +49,12 @@ import Testing
   }
 
   @Test(arguments: SystemBackend.all)
-  func itsCommandsEndWithIt(_ backend: SystemBackend) async throws {
+  func theCommandsOfAKilledServerEnd(_ backend: SystemBackend) async throws {
     try await Self.endsItsCommands(backend)
   }
 
   @Test(.enabled(if: OtherUser.isPossible), arguments: SystemBackend.all)
-  func itsCommandsEndWithItWithoutControlGroups(_ backend: SystemBackend) async throws {
+  func theCommandsOfAKilledServerEndWithoutControlGroups(_ backend: SystemBackend) async throws {
     try await Self.endsItsCommands(
       backend, wrapper: OtherUser.wrapper(), program: try OtherUser.program(of: backend))
   }

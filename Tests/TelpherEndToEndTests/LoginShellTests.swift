@@ -19,7 +19,7 @@ import Testing
   }
 
   @Test(arguments: backends)
-  func itRunsALineInTheHome(_ backend: SystemBackend) async throws {
+  func aLoginShellRunsALineInTheHome(_ backend: SystemBackend) async throws {
     let account = try Self.account()
     try await Fixture.with(backend) { fixture in
       let connection = try await fixture.connect()

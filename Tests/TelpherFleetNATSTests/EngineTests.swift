@@ -157,7 +157,7 @@ struct EngineTests {
     }
   }
 
-  @Test func `A call reaches its worker, or is told at once that there is none`() async throws {
+  @Test func `A call reaches its worker, or fails at once if there is none`() async throws {
     try await FleetStage.with { stage in
       let (fleet, other) = (try await stage.fleet(), try await stage.connect())
       let worker = FleetName("A")!

@@ -4,7 +4,7 @@ import Testing
 
 /// When a relay ends.
 struct RelayLifeTests {
-  @Test func itEndsWithoutAnyClient() {
+  @Test func aRelayEndsWithoutAnyClient() {
     var life = RelayLife(keep: 10, at: 100)
     #expect(life.check(at: 100) == .check(after: 10))
     #expect(life.check(at: 110) == .end)
@@ -12,7 +12,7 @@ struct RelayLifeTests {
     #expect(life.check(at: 120) == .wait)
   }
 
-  @Test func itLivesWhileAClientIsThereAndSomeTimeAfterIt() {
+  @Test func aRelayLivesWhileAClientIsThereAndSomeTimeAfterIt() {
     var life = RelayLife(keep: 10, at: 100)
     life.clientDidArrive()
     #expect(life.check(at: 1_000) == .wait)

@@ -119,7 +119,7 @@ struct PutGetTests {
     ["get", "/etc/hostname", "/no/such/folder/x"], ["get", "/etc/hostname/", "."],
     ["put", "/etc/hostname/", "x"],
   ])
-  func whatCanNotBeIs1AndOneLine(_ arguments: [String]) async throws {
+  func aFailedTransferIs1AndPrintsOneLine(_ arguments: [String]) async throws {
     let result = await (try sandbox.start(arguments)).finish()
     #expect(result.status == 1)
     #expect(result.errorText.hasPrefix("telpher: "))

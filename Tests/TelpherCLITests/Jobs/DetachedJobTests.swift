@@ -25,7 +25,7 @@ struct DetachedJobTests {
     }
   }
 
-  @Test func itsOutputAndResultOutliveTheProcessThatKeptIt() async throws {
+  @Test func outputAndResultOfAJobOutliveTheProcessThatKeptThem() async throws {
     try await Sandbox.withJobs { sandbox in
       let job = try await sandbox.startJob("--", "sh", "-c", "echo kept; exit 3")
       #expect(try await sandbox.telpher("wait", job).status == 3)

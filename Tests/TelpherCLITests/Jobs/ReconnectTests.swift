@@ -175,7 +175,7 @@ struct ReconnectTests {
   @Test(arguments: [
     ["--reconnect", "--detach"], ["--reconnect=soon"],
   ])
-  func whatCannotBeDoneIsRefused(_ options: [String]) async throws {
+  func optionsThatExcludeReconnectingAreRefused(_ options: [String]) async throws {
     let sandbox = try Sandbox()
     let result = await (try sandbox.start(["run"] + options + ["--", "true"])).finish()
     #expect(result.status == 125)

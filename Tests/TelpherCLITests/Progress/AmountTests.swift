@@ -8,7 +8,7 @@ struct AmountTests {
     (99_949, "99.9 kB"), (99_950, "100 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"),
     (2_147_483_648, "2.1 GB"), (Int64.max, "9.2 EB"), (-1_500, "-1.5 kB"),
   ])
-  func bytes(_ count: Int64, _ text: String) { #expect(Amount.bytes(count) == text) }
+  func bytesHaveAUnit(_ count: Int64, _ text: String) { #expect(Amount.bytes(count) == text) }
 
   @Test func ratesAreFormattedPerSecond() {
     #expect(Amount.rate(870_000_000.5) == "870 MB/s")
@@ -20,7 +20,7 @@ struct AmountTests {
     (0.0, "0:00"), (0.2, "0:01"), (59.0, "0:59"), (59.5, "1:00"), (754, "12:34"),
     (3_723, "1:02:03"), (.infinity, "-"), (.nan, "-"),
   ])
-  func clocks(_ seconds: Double, _ text: String) { #expect(Amount.clock(seconds) == text) }
+  func durationsAreShownAsClocks(_ seconds: Double, _ text: String) { #expect(Amount.clock(seconds) == text) }
 
   @Test(arguments: [(0.004, "0.00 s"), (1.006, "1.01 s"), (9.99, "9.99 s"), (123, "2:03")])
   func elapsedTimesAreFormatted(_ seconds: Double, _ text: String) {

@@ -50,7 +50,7 @@ struct BastionTests {
     (["--listen", "tls:127.0.0.1:0"], "can't listen with TLS"),
     (["--audit", "audit"], "cannot be combined with --audit"),
   ])
-  func whatTheServerBehindItMustDoIsRefused(_ options: [String], _ reason: String) async throws {
+  func optionsForTheServerBehindABastionAreRefused(_ options: [String], _ reason: String) async throws {
     let child = try sandbox.start(["serve", "--relay", "unix:\(sandbox.folder)/target"] + options)
     let result = await child.finish()
     #expect(result.status != 0)
@@ -74,7 +74,7 @@ struct BastionTests {
   }
 
   /// ssh starts the bastion, which in turn reaches the server by ssh.
-  @Test func itServesStandardInputAndOutput() async throws {
+  @Test func aBastionServesStandardInputAndOutput() async throws {
     sandbox.addSSH()
     let result = try await sandbox.telpher(
       "run", "--on", "exec:\(Sandbox.program) serve --listen stdio --relay ssh://inner", "--", "sh",
@@ -84,7 +84,7 @@ struct BastionTests {
     #expect(try await sandbox.logins == 1)
   }
 
-  @Test func itEndsWithTheConnectionToItsServer() async throws {
+  @Test func aBastionEndsWithTheConnectionToItsServer() async throws {
     let (target, servers) = try await sandbox.serve("--listen", "unix:\(sandbox.folder)/target")
     let (bastion, addresses) = try await sandbox.serve(
       "--relay", try #require(servers.first), "--listen", "unix:\(sandbox.folder)/bastion")

@@ -260,7 +260,7 @@ import Testing
 
   // MARK: What the background process has
 
-  @Test func itInheritsNoTerminalDescriptorOrEnvironment() async throws {
+  @Test func theRelayInheritsNoTerminalDescriptorOrEnvironment() async throws {
     try await Sandbox.withSSH { sandbox in
       let child = try TerminalChild(
         [

@@ -92,7 +92,7 @@ struct HostKeyTests {
     await end(server)
   }
 
-  @Test("can't be pinned, and no key be proved, where that has no effect")
+  @Test("can't be given, nor an ssh key, for a server without TLS")
   func withoutTLS() async throws {
     let fingerprint = "SHA256:" + String(repeating: "A", count: 43)
     let (server, addresses) = try await sandbox.serve("--listen", "unix:\(sandbox.socket)")

@@ -234,7 +234,7 @@ struct KeyProofTests {
   }
 
   @Test(
-    "give nothing to something in between that has a key of its own",
+    "can't be impersonated by a machine in between that has a key of its own",
     .enabled(if: TLSServerTests.hasPrograms, "openssl and python3 are needed"))
   func relayInBetween() async throws {
     try await Sandbox.withKeys([("one", "")]) { sandbox, address in

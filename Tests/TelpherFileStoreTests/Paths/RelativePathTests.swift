@@ -54,7 +54,7 @@ import Testing
     #expect(try RelativePath(bytes).description == text)
   }
 
-  @Test func parentsAndNames() throws {
+  @Test func aPathHasAParentAndAName() throws {
     let path: RelativePath = "a/b/c"
     #expect(path.parent == "a/b")
     #expect(path.name == "c".bytes)

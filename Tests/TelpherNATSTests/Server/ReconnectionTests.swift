@@ -32,7 +32,7 @@ struct ReconnectionTests {
     }
   }
 
-  @Test func `Without a server nothing is sent, and the reason is told`() async throws {
+  @Test func `Without a server nothing is sent, and the error says why`() async throws {
     try await Stage.with { stage in
       let connection = try await stage.connect()
       stage.server.kill()

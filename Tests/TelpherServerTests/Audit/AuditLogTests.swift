@@ -139,11 +139,11 @@ import Testing
     return !result.contains("--audit-required")
   }
 
-  @Test func whatCannotBeRecordedIsRefusedIfTheRecordIsRequired() async throws {
+  @Test func requiredRecordsThatCannotBeWrittenRefuseTheOperation() async throws {
     #expect(try await !runs(isRequired: true))
   }
 
-  @Test func whatCannotBeRecordedIsDoneOtherwise() async throws {
+  @Test func otherRecordsThatCannotBeWrittenRefuseNothing() async throws {
     #expect(try await runs(isRequired: false))
   }
 }

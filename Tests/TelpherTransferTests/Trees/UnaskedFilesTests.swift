@@ -14,7 +14,7 @@ import Testing
     return options
   }()
 
-  @Test func theyArriveLikeOthers() async throws {
+  @Test func unaskedFilesArriveLikeOthers() async throws {
     try await TreeFixture.with { fixture in
       fixture.write(fixture.source + "/large", noise(3 << 20))
       for number in 0..<1_500 { fixture.write("\(fixture.source)/\(number)", noise(number % 70)) }

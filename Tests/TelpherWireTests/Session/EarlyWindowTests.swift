@@ -68,7 +68,7 @@ import Testing
     #expect(link.server.window(stream, .stdin) >= learned)
   }
 
-  @Test func `It is an ordinary WINDOW if the stream is open by then`() throws {
+  @Test func `Early credit is an ordinary WINDOW if the stream is open by then`() throws {
     let client = try End.ready(.client, Self.early)
     _ = try client.open()
     try client.receive(window(1, .file, 5 << 20))
@@ -76,7 +76,7 @@ import Testing
     #expect(client.session.earlySend == nil)
   }
 
-  @Test func `It lapses if another stream is opened`() throws {
+  @Test func `Early credit lapses if another stream is opened`() throws {
     let server = try End.ready(
       .server, Hello(window: 100, connectionWindow: 1_000),
       peer: #"{"version":1,"features":["early_windows"]}"#)
