@@ -178,7 +178,7 @@ class Connection:
         if not first:
             raise TurnedAway("the server closed the connection; it may be busy")
         if first != b"TELPHER1":
-            raise TurnedAway("this is no Telpher server")
+            raise TurnedAway("this is not a Telpher server")
         theirs = self._receive(HELLO)
         if token:  # the server proves first that it knows the token; until then nothing is sent
             proof = self._receive(AUTH)

@@ -30,9 +30,10 @@ static int has_become(uid_t user, gid_t group) {
   return user == 0 || (setuid(0) < 0 && seteuid(0) < 0);
 }
 
-// Gives up what root's process was given beyond others: a priority above the default, for the processor
-// and for input and output, and the protection against the kernel's killer of processes (proc(5)). What
-// is below the default stays: an operator may have lowered it for a reason.
+// Gives up what a process of root may have and one of a user may not: a priority above the default, for
+// the processor and for input and output, and the protection against the kernel's out-of-memory killer
+// (oom_score_adj in proc(5)). Values below the default stay: an operator may have lowered them for a
+// reason.
 static int give_up_priority(void) {
   struct sched_param none = {0};
   int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
@@ -62,14 +63,15 @@ static int give_up_priority(void) {
 // users would share.
 static int join_own_keyring(void) {
   if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0) return 0;
-  // A kernel without keyrings, or a filter of system calls, which the programs inherit: no keys then.
+  // The kernel has no keyrings, or a filter of system calls forbids them. The programs inherit the
+  // filter, so they reach no keys either.
   return errno == ENOSYS || errno == EPERM ? 0 : -errno;
 }
 
 int telpher_become_user(const char *name, uid_t user, gid_t group) {
   int error = give_up_priority();
   if (error != 0) return error;
-  // Never looser than that of a login.
+  // A umask at least as strict as that of a login.
   mode_t mask = umask(LOGIN_UMASK);
   umask(mask | LOGIN_UMASK);
   if (initgroups(name, group) < 0) return -errno;

@@ -93,7 +93,7 @@ package struct Login: Sendable {
     }
     let name = shell.split(separator: "/").last.map(String.init) ?? ""
     guard Self.unrestricted.contains(name) else {
-      return "its shell \(shell) is none that runs any command"
+      return "its shell \(shell) may restrict the commands that it runs"
     }
     guard system.shells.contains(shell) else { return "its shell \(shell) is not in /etc/shells" }
     var status = stat()

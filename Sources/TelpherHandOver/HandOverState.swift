@@ -47,7 +47,7 @@ enum HandOverState: Equatable {
   /// The process that may serve does.
   mutating func serves() {
     guard case .committed(let process) = self else {
-      preconditionFailure("a process serves after it was told to, once")
+      preconditionFailure("a process serves once, after `go`")
     }
     self = .handedOver(to: process)
   }

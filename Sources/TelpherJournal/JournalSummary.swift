@@ -55,26 +55,10 @@ package struct JournalSummary: Sendable, Equatable {
       }
     }
     return JournalSummary(
-      settings: settings, first: try first(among: numbers, in: folder, system) ?? totals,
+      settings: settings,
+      first: try SegmentCursor.first(among: numbers, in: folder, RecordMemory(), system) ?? totals,
       totals: totals, lost: state?.lost ?? .zero,
       end: state?.isFinished == true ? .finished : isLocked ? .open : .cut)
-  }
-
-  /// The bytes before the oldest segment.
-  private static func first(
-    among numbers: [UInt64], in folder: JournalFile, _ system: any JournalSystem
-  ) throws(ErrorNumber) -> JournalOffsets? {
-    let memory = RecordMemory()
-    for number in numbers {
-      do throws(ErrorNumber) {
-        let cursor = try SegmentCursor(number, in: folder, memory, system)
-        if let cursor { return cursor.offsets }
-      } catch {
-        // It was dropped meanwhile.
-        if error.value != ErrorNumber.noEntry { throw error }
-      }
-    }
-    return nil
   }
 
   /// The bytes before the end of the newest segment.

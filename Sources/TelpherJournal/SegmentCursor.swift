@@ -65,6 +65,23 @@ struct SegmentCursor {
     self.offsets = offsets
   }
 
+  /// The bytes of each output before the oldest of these segments; nil if none can be read.
+  static func first(
+    among numbers: [UInt64], in folder: JournalFile, _ memory: RecordMemory,
+    _ system: any JournalSystem
+  ) throws(ErrorNumber) -> JournalOffsets? {
+    for number in numbers {
+      do throws(ErrorNumber) {
+        let cursor = try SegmentCursor(number, in: folder, memory, system)
+        if let cursor { return cursor.offsets }
+      } catch {
+        // It was dropped meanwhile.
+        if error.value != ErrorNumber.noEntry { throw error }
+      }
+    }
+    return nil
+  }
+
   /// Whether the segment has not been removed from its folder.
   var hasName: Bool {
     get throws(ErrorNumber) { try system.status(file.descriptor).hasName }

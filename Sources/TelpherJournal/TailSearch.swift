@@ -45,7 +45,8 @@ struct TailSearch {
   mutating func start(
     ofLast count: Int, in folder: JournalFile, endingAtLeastAt totals: JournalOffsets
   ) throws(ErrorNumber) -> JournalOffsets {
-    let first = try firstOffsets(in: folder)
+    let first =
+      try SegmentCursor.first(among: numbers, in: folder, memory, system) ?? .zero
     guard let lines = try lastLines(max(count, 0), in: folder) else { return first }
     var start = first
     for channel in channels {
@@ -53,19 +54,6 @@ struct TailSearch {
       start[channel] = count > 0 ? place : max(place, totals[channel])
     }
     return start
-  }
-
-  /// The bytes of each output before the oldest segment.
-  private func firstOffsets(in folder: JournalFile) throws(ErrorNumber) -> JournalOffsets {
-    for number in numbers {
-      do throws(ErrorNumber) {
-        let cursor = try SegmentCursor(number, in: folder, memory, system)
-        if let cursor { return cursor.offsets }
-      } catch {
-        if error.value != ErrorNumber.noEntry { throw error }
-      }
-    }
-    return .zero
   }
 
   /// How many of the last `count` lines belong to each output; nil if there are fewer.

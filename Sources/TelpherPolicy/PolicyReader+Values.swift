@@ -71,7 +71,7 @@ extension PolicyReader {
     try texts(node, what).map { (line, text) throws(PolicyFault) in
       guard let path = PolicyPath(text), !text.utf8.contains(0) else {
         throw PolicyFault(
-          line, "'\(text)' is no folder: write an absolute path, ~ or ~/PATH, without '..'")
+          line, "'\(text)' is not a folder path: write an absolute path, ~ or ~/PATH, without '..'")
       }
       return path
     }

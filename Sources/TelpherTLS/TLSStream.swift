@@ -154,7 +154,8 @@ package final class TLSStream: ByteStream {
     }
     tls = made
     if context.trustsAuthorities, let host, telpher_tls_expect_host(made, host) != 1 {
-      let error = TransportError(.badAddress, "TLS with \(peer): '\(host)' is no name of a host")
+      let error = TransportError(
+        .badAddress, "TLS with \(peer): '\(host)' is not the name of a host")
       _ = loop.schedule(after: 0) { [self] in didFail(error) }
       return
     }

@@ -36,12 +36,15 @@ struct LoginTests {
   }
 
   @Test(arguments: [
-    ("/bin/rbash", "none that runs any command"), ("/usr/bin/git-shell", "none that runs"),
-    ("/opt/wrapper", "none that runs"), ("/bin/bash/", "not in /etc/shells"),
+    ("/bin/rbash", "may restrict the commands"),
+    ("/usr/bin/git-shell", "may restrict the commands"),
+    ("/opt/wrapper", "may restrict the commands"), ("/bin/bash/", "not in /etc/shells"),
     ("/opt/sh", "not in /etc/shells"), ("sh", "not in /etc/shells"),
     ("/opt/none/zsh", "can't be executed"),
   ])
-  func `Users whose shell restricts them or is unknown may not log in`(_ shell: String, _ why: String) {
+  func `Users whose shell restricts them or is unknown may not log in`(
+    _ shell: String, _ why: String
+  ) {
     #expect(fault(shell: shell)?.contains(why) == true, "\(fault(shell: shell) ?? "")")
   }
 }

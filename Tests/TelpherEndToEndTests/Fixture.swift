@@ -39,7 +39,7 @@ struct Fixture {
       let door = TLSDoor(try TLSContext(server: key))
       let bound = try await server.listen(at: .tcp(host: "127.0.0.1", port: 0), over: door)
       guard case .tcp(let host, let port) = bound else {
-        preconditionFailure("it listens where it was told to")
+        preconditionFailure("it listens at a TCP address")
       }
       address = TLSAddress(host: host, port: port)
       self.token = token

@@ -14,7 +14,7 @@ int telpher_password_entry(const char *name, long *expires, char *first);
 /// It can't get back what it gives up, and neither can the programs that it executes: no_new_privs is
 /// set (prctl(2)) and the session's keyring is a new one (session-keyring(7)) for the calling thread, so
 /// call execve(2) on the same thread afterwards. A priority above the default and the protection against
-/// the kernel's killer of processes are given up, and the umask becomes at least 022. Needs root.
+/// the kernel's out-of-memory killer are given up, and the umask becomes at least 022. Needs root.
 ///
 /// Returns 0 once all of that holds, which is checked, or a negated errno. After an error the process
 /// may have given up a part: end it.

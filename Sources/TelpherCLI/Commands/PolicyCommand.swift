@@ -94,7 +94,7 @@ struct PolicyExplainCommand: AsyncParsableCommand {
   static func parseIdentity(_ text: String) throws -> PolicyIdentity {
     guard let identity = PolicyIdentity(text), identity != .any else {
       throw ValidationError(
-        "'\(text)' is no identity; use owner, SHA256:FINGERPRINT, cert:NAME, user:NAME or uid:NUMBER"
+        "'\(text)' is not an identity; use owner, SHA256:FINGERPRINT, cert:NAME, user:NAME or uid:NUMBER"
       )
     }
     return identity

@@ -38,13 +38,13 @@ struct FleetFile: Equatable {
       case "hub": hubs.append(value)
       case "credentials": credentials = value
       case "member":
-        guard let name = FleetName(value) else { throw fault("'\(value)' is no name") }
+        guard let name = FleetName(value) else { throw fault("'\(value)' is not a name") }
         member = name
       case "worker":
-        guard let name = WorkerName(value) else { throw fault("'\(value)' is no name") }
+        guard let name = WorkerName(value) else { throw fault("'\(value)' is not a name") }
         worker = name
       case "group":
-        guard let name = FleetName(value) else { throw fault("'\(value)' is no name") }
+        guard let name = FleetName(value) else { throw fault("'\(value)' is not a name") }
         groups.append(name)
       default:
         throw fault("the key '\(key)' is not known; use hub, credentials, member, worker or group")

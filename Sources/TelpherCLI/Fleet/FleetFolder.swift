@@ -61,7 +61,7 @@ struct FleetFolder {
   /// - Throws: `Failure` if it can't be read, or has a mistake.
   func contents() throws(Failure) -> Contents {
     guard access(membersFile, F_OK) == 0 else {
-      throw Failure("\(path) is no folder of a fleet; 'telpher fleet init' makes one")
+      throw Failure("\(path) is not the folder of a fleet; 'telpher fleet init' makes one")
     }
     var contents = Contents(hubs: [], replicas: 1, members: [])
     let lines = try SmallFile.text(membersFile).split(separator: "\n")
@@ -74,7 +74,7 @@ struct FleetFolder {
       } else if let member = FleetMember(line: String(line)) {
         contents.members.append(member)
       } else {
-        throw Failure("\(membersFile):\(index + 1): the line is none of a member")
+        throw Failure("\(membersFile):\(index + 1): this line does not describe a member")
       }
     }
     return contents

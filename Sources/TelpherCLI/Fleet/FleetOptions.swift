@@ -41,7 +41,7 @@ enum FleetArgument {
   static func name(_ text: String) throws -> FleetName {
     guard let name = FleetName(text) else {
       throw ValidationError(
-        "'\(text)' is no name: write 1 to \(FleetLimits.maxNameLength) letters, digits, '_' and '-', the first a letter or digit"
+        "'\(text)' is not a name: write 1 to \(FleetLimits.maxNameLength) letters, digits, '_' and '-', the first a letter or digit"
       )
     }
     return name
@@ -50,7 +50,7 @@ enum FleetArgument {
   /// Reads the name of a queue.
   static func queue(_ text: String) throws -> QueueName {
     guard let queue = QueueName(text) else {
-      throw ValidationError("'\(text)' is no queue: write the name of a group, or @WORKER")
+      throw ValidationError("'\(text)' is not a queue: write the name of a group, or @WORKER")
     }
     return queue
   }
@@ -59,7 +59,7 @@ enum FleetArgument {
   static func job(_ text: String) throws -> JobID {
     guard let job = JobID(text) else {
       throw ValidationError(
-        "'\(text)' is no job: write the 32 digits that 'telpher job submit' has printed")
+        "'\(text)' is not a job: write the 32 digits that 'telpher job submit' has printed")
     }
     return job
   }

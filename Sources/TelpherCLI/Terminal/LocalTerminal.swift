@@ -12,7 +12,7 @@ struct LocalTerminal: Sendable {
   init() throws(Failure) {
     guard isatty(descriptor) == 1 else {
       throw Failure(
-        "-t needs a terminal, and standard input is none: leave -t out, and use -i alone for a pipe or a file",
+        "-t needs a terminal as standard input: leave -t out, and use -i alone for a pipe or a file",
         kind: "no_terminal")
     }
   }

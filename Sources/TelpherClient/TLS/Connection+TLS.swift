@@ -31,7 +31,7 @@ extension Connection {
       guard case .keys(let ring, _) = proof else {
         throw ClientError(
           .notAuthenticated,
-          "\(address) names a user, but a token or a certificate is none of a user: leave the user out, or use an ssh key"
+          "\(address) names a user, but a token or a certificate belongs to no user: leave the user out, or use an ssh key"
         )
       }
       proof = .keys(ring, orToken: nil)

@@ -79,7 +79,7 @@ struct Access: Sendable {
   /// Lets a client prove that it knows the token, at the address that it has connected to.
   private func proof(at address: SocketAddress?, of source: String) -> Decision {
     guard let tokens, let address else {
-      return refusal("this server takes no TCP or vsock clients")
+      return refusal("this server accepts no TCP or vsock clients")
     }
     do throws(SecretFile.Failure) {
       return .mustProve(TokenProver(try tokens.current(), at: address), nil, source: source)
@@ -109,7 +109,7 @@ struct Access: Sendable {
       let tokens = takesTokenOverTLS ? tokens : nil
       let token = check == nil ? try tokens?.current() : try? tokens?.current()
       guard token != nil || check != nil else {
-        return refusal("this server takes only clients with a certificate (--client-cert)")
+        return refusal("this server accepts only clients with a certificate (--client-cert)")
       }
       return .mustProve(
         token.map { TokenProver($0, channelBinding: binding.bytes) }, check, source: source)

@@ -77,7 +77,8 @@ struct FanOutTests {
   @Test func `Equal outputs are printed once, with their hosts`() async throws {
     let server = try await host("web01")
     alias(["web02", "web03", "db"], of: "web01")
-    // The commands of all hosts run on one machine: the first to make the folder is the other one.
+    // All commands run on one machine: only the first can make the folder, and it prints another
+    // text.
     let result = try await sandbox.telpher(
       "on", "web[01-03],db", "--address", address, "-b", "--", "sh", "-c",
       "mkdir '\(sandbox.folder)/first' 2>/dev/null && echo other || printf 'a\\nb'; echo no >&2")
@@ -168,7 +169,7 @@ struct FanOutTests {
       "on", "h[1-4]", "--address", address, "-f", "3", "--grace", "2m", "--", "sh", "-c",
       "mkdir '\(sandbox.folder)/first' 2>/dev/null && exit 4; echo begun $$; exec sleep 600",
     ])
-    // One host ends at once, so that three wait for the end that does not come.
+    // The command on one host ends at once; the three others run until they are canceled.
     var pids: [Int32] = []
     while pids.count < 3, let line = await child.line() {
       pids.append(Int32(line.split(separator: " ").last ?? "") ?? 0)

@@ -56,7 +56,7 @@ struct JobEndTests {
       try await sandbox.endJobHost(by: SIGKILL)
       #expect(await attached.finish().status == 125)
       #expect(await waiting.finish().status == 125)
-      // Another host says the same for as long as the job is not forgotten.
+      // A new host gives the same answer until the job is forgotten.
       let later = try await sandbox.telpher("wait", job)
       #expect(later.status == 125)
       #expect(later.errorText.contains("the end of the job was not seen"))

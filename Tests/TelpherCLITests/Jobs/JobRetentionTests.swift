@@ -74,7 +74,7 @@ import Testing
     }
   }
 
-  /// The end of a job that nothing has seen is when that was found.
+  /// If no host has seen the end of a job, its age counts from the start of the next host.
   @Test func aJobWhoseEndWasNotSeenIsKeptFromThenOn() async throws {
     try await Sandbox.withJobs { sandbox in
       let job = try await sandbox.startJob("--", "sleep", "1000")

@@ -124,7 +124,7 @@ struct ReconnectArgumentTests {
     ("run --reconnect -- a", "run --reconnect -- a"),
     ("run -i --cwd d --reconnect=5s a", "run -i --cwd d --reconnect-for=5s a"),
     ("on h --reconnect=5s a", "on h --reconnect-for=5s a"),
-    // From the command on, the words are its own.
+    // The words after the command belong to the command.
     ("run -- a --reconnect=5s", "run -- a --reconnect=5s"),
     ("run a --reconnect=5s", "run a --reconnect=5s"),
     ("run -i a --reconnect=5s", "run -i a --reconnect=5s"),

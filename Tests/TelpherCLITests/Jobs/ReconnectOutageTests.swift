@@ -95,7 +95,8 @@ import Testing
     }
   }
 
-  /// Connections alone do not make an outage shorter: this ended never.
+  /// The time limit of an outage goes on although each attempt gets a connection. If each
+  /// connection began a new outage, the client would never give up.
   @Test func aServerThatBreaksOffEachConnectionIsGivenUpInTime() async throws {
     try await withServer { sandbox in
       let run = try await Run(sandbox, patience: "1s")

@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test(arguments: [
-    // Nothing is known of the command of a line for a shell but that it is one.
+    // These rules do not allow the command `sh`.
     "read: [/srv]", "commands: [[sh, x]]", "shell: true",
     // The job has no limits, variables or folder.
     "allow: all, limits: {open-files: 50}", "allow: all, limits: {time: 1h}",
@@ -91,7 +91,7 @@ import Testing
       let attached = try await attach(job, "echo got; exit 3\n", in: sandbox)
       #expect(attached.text == "got\n", "\(attached.errorText)")
       #expect(attached.status == 3)
-      // Its end is there too, and takes no input.
+      // The job has ended, and takes no more input.
       let again = try await attach(job, "echo lost\n", in: sandbox)
       #expect(again.text == "got\n", "\(again.errorText)")
       server.signal(SIGTERM)

@@ -82,7 +82,7 @@ struct PolicyCommandTests {
     #expect(try await explain("--as", key, "--key-of", "anna", "--shell").text.contains("line 10"))
     let nobody = try await explain("--as", "cert:b", "--", "ls")
     #expect(nobody.text.contains("it has no rule for you"))
-    #expect(try await explain("--as", "me", "--", "ls").errorText.contains("is no identity"))
+    #expect(try await explain("--as", "me", "--", "ls").errorText.contains("is not an identity"))
     #expect(try await explain("--as", "owner").errorText.contains("name one thing to do"))
   }
 }

@@ -65,7 +65,7 @@ struct RunAsTests {
   }
 
   @Test func `A command can't get root back`() async throws {
-    // A program that runs as root, whoever starts it.
+    // A program that runs as root, whichever user starts it.
     let copied = try await sandbox.shell(
       "cp \"$(command -v id)\" '\(open)/id' && chmod 4755 '\(open)/id'")
     #expect(copied.status == 0)

@@ -20,7 +20,9 @@ struct AmountTests {
     (0.0, "0:00"), (0.2, "0:01"), (59.0, "0:59"), (59.5, "1:00"), (754, "12:34"),
     (3_723, "1:02:03"), (.infinity, "-"), (.nan, "-"),
   ])
-  func durationsAreShownAsClocks(_ seconds: Double, _ text: String) { #expect(Amount.clock(seconds) == text) }
+  func durationsAreShownAsClocks(_ seconds: Double, _ text: String) {
+    #expect(Amount.clock(seconds) == text)
+  }
 
   @Test(arguments: [(0.004, "0.00 s"), (1.006, "1.01 s"), (9.99, "9.99 s"), (123, "2:03")])
   func elapsedTimesAreFormatted(_ seconds: Double, _ text: String) {

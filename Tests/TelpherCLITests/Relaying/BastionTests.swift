@@ -50,7 +50,9 @@ struct BastionTests {
     (["--listen", "tls:127.0.0.1:0"], "can't listen with TLS"),
     (["--audit", "audit"], "cannot be combined with --audit"),
   ])
-  func optionsForTheServerBehindABastionAreRefused(_ options: [String], _ reason: String) async throws {
+  func optionsForTheServerBehindABastionAreRefused(_ options: [String], _ reason: String)
+    async throws
+  {
     let child = try sandbox.start(["serve", "--relay", "unix:\(sandbox.folder)/target"] + options)
     let result = await child.finish()
     #expect(result.status != 0)

@@ -122,7 +122,7 @@ import Testing
   @Test func commandsThatTheRelayRefusesConnectByThemselves() async throws {
     try await Sandbox.withSSH { sandbox in
       let children = try (1...64).map { _ in try startIdle(sandbox) }
-      // At most so often, in case the relay refuses none.
+      // A bound, in case the relay never refuses a client.
       for _ in 1...500 {
         #expect(try await sandbox.telpher("run", "--on", "ssh://host", "--", "true").status == 0)
         if try await sandbox.logins > 1 { break }

@@ -23,7 +23,7 @@ struct AuditTests {
     #expect(try await sandbox.telpher("run", "--on", address, "--", "echo", "one").status == 0)
     #expect(rename(path, path + ".old") == 0)
     server.signal(SIGHUP)
-    // Without a record: the signal alone makes the file anew.
+    // No record is written here: the signal alone creates the file again.
     try await eventually("the file is made anew") {
       access(path, F_OK) == 0 || !isRunning(server.pid)
     }

@@ -62,7 +62,7 @@ struct KeyProofTests {
     && system("unshare -n ip addr add 192.0.2.1/32 dev lo >/dev/null 2>&1") == 0
 
   @Test(
-    "are told to wait if too many connections from their address have failed",
+    "must wait if too many connections from their address have failed",
     .enabled(if: hasNetworks, "a network namespace and ip(8) are needed"))
   func penalty() async throws {
     let sandbox = try Sandbox()
@@ -172,7 +172,7 @@ struct KeyProofTests {
         ).finish()
         #expect(refused.status != 0, "\(arguments)")
       }
-      // The same command line names a job of its own.
+      // For the client with the other key, the name is free.
       let same = try await sandbox.telpher(
         at: address, key: "other", "run", job, "--name", "mine", "--", "true")
       #expect(same.status == 0)

@@ -20,7 +20,7 @@ import Testing
         environment: sandbox.environment, directory: sandbox.folder)
       before = child.attributes
       #expect(await child.find("ready"))
-      // Raw, unless the command ends by itself and may have ended already.
+      // The terminal is in raw mode, unless the command may have ended by itself already.
       if options.first != "--timeout" { #expect(child.attributes != before) }
     }
 

@@ -51,7 +51,7 @@ import Testing
       let result = try await sandbox.telpher(
         "run", option, "--", "touch", sandbox.folder + "/made", input: "")
       #expect(result.status == 125)
-      #expect(result.errorText.contains("-t needs a terminal, and standard input is none"))
+      #expect(result.errorText.contains("-t needs a terminal as standard input"))
     }
     #expect(mode(of: sandbox.folder + "/made") == nil)
   }

@@ -11,7 +11,9 @@ import Testing
     ("a/~", "a/~", false, false), ("/", "", true, true), ("/a", "a", true, false),
     ("//a/b/", "a/b", true, true), ("/~", "~", true, false), ("a.", "a.", false, false),
   ])
-  func aPathSaysWhereItStartsAndWhetherItIsAFolder(text: String, path: String, isFromSlash: Bool, mustBeFolder: Bool) throws {
+  func aPathSaysWhereItStartsAndWhetherItIsAFolder(
+    text: String, path: String, isFromSlash: Bool, mustBeFolder: Bool
+  ) throws {
     let requested = try RequestedPath(text.bytes)
     #expect(requested.path.bytes == path.bytes)
     #expect((requested.start == .slash) == isFromSlash)

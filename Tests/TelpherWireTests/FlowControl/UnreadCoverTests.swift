@@ -13,14 +13,15 @@ import Testing
     #expect(cover.wanted(unread: 21, growth: 0) == 8)
   }
 
-  @Test func `Bytes within the growth of the channels need no growth either`() {
+  @Test func `Bytes that the channels have grown by need no growth either`() {
     #expect(cover.wanted(unread: 30, growth: 20) == nil)
     #expect(cover.wanted(unread: 37, growth: 20) == 4)
   }
 
   @Test func `The cover has a limit`() { #expect(cover.wanted(unread: 10_000, growth: 0) == 100) }
 
-  @Test mutating func `The cover shrinks only if much of it is not needed, and to nothing in the end`() {
+  @Test
+  mutating func `The cover shrinks only if much of it is not needed, and to nothing in the end`() {
     cover.set(20)
     #expect(cover.wanted(unread: 36, growth: 0) == nil)
     #expect(cover.wanted(unread: 28, growth: 0) == nil)

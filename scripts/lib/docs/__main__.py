@@ -1,6 +1,7 @@
 """Holds the documentation to the code: see CONTRIBUTING.md.
 
-    python3 scripts/lib/docs names              links, anchors, files, variables, types
+    python3 scripts/lib/docs names              links, anchors, files, variables, types, and
+                                                the list of modules in docs/architecture.md
     python3 scripts/lib/docs options PROGRAM    the options of telpher and of the scripts
     python3 scripts/lib/docs commands PROGRAM   runs the commands of README.md and other pages
     python3 scripts/lib/docs swift PROGRAM      builds and runs README's Swift program, and
@@ -21,8 +22,9 @@ def main(arguments):
     what, program = arguments[0], pathlib.Path(arguments[-1]).resolve()
     found = pages.all_pages()
     if what == "names":
+        import modules
         import names
-        offences = names.check(found)
+        offences = names.check(found) + modules.check(found)
     elif what == "options":
         import options
         offences = options.check(found, program)
