@@ -52,8 +52,8 @@ extension NATSFleet {
     }
   }
 
-  /// How long a wait for a record relies on being told. A message that comes while the connection is
-  /// being restored is missed.
+  /// How long a wait for a record relies on the broker's messages before it reads the record again:
+  /// a message that comes while the connection is being restored is missed.
   private static let reading = Duration.seconds(5)
 
   package func change(

@@ -1,5 +1,5 @@
-/// Who decides about a job (`RecordName.Kind.claim`). Only the holder of the claim starts the job. It is
-/// taken by compare-and-set, so at most one worker has it.
+/// Which worker decides about a job, or how the job ends without one (`RecordName.Kind.claim`). Only the
+/// holder of the claim starts the job. It is taken by compare-and-set, so at most one worker has it.
 package enum Claim: Sendable, Equatable {
   /// A worker runs it.
   case run(ClaimHolder)

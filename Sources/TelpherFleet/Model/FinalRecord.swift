@@ -9,11 +9,12 @@ package struct FinalRecord: Sendable, Equatable {
   package enum Outcome: Sendable, Equatable {
     /// Its command ended, or could not be started.
     case ended(JobEnd)
-    /// It was started at most once, and nothing knows how it ended. The text says why.
+    /// It was started at most once, and it is unknown how it ended. The text gives the reason.
     case lost(String)
     /// It can't run, and never ran. The text says why.
     case dead(String)
-    /// It was started as often as it may be, and nothing knows how it ended. The text says why.
+    /// It was started as often as it may be, and it is unknown how it ended. The text gives the
+    /// reason.
     case exhausted(String)
     /// It was canceled; the end is nil if it was never started.
     case canceled(JobEnd?)

@@ -67,7 +67,7 @@ extension FleetMember {
   var publishes: [String]? {
     let records = ["$JS.API.STREAM.MSG.GET.TR", "$JS.API.DIRECT.GET.TR"]
     let workers = ["$JS.API.DIRECT.GET.KV_TJ_WORKERS"]
-    // They tell that the fleet exists, and the broker's time.
+    // They reveal only that the fleet exists, and the broker's time.
     let streams = ["TJ", "TR", "KV_TJ_WORKERS"].map { "$JS.API.STREAM.INFO.\($0)" }
     switch role {
     case .administrator: return nil

@@ -4,7 +4,7 @@ package struct ConsumerSettings: Sendable, Equatable {
   package var name: String
   /// The subjects of which it delivers messages.
   package var filter: String
-  /// After how long without a sign of life a message is delivered again, in nanoseconds.
+  /// After how long without an answer of its receiver a message is delivered again, in nanoseconds.
   package var ackWait: UInt64 = 30_000_000_000
   /// How many pulls may wait at once.
   package var maxWaiting = 512

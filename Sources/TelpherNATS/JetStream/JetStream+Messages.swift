@@ -71,8 +71,8 @@ extension JetStream {
   /// Stores a message, and returns after the stream has confirmed it. It is sent again until it is
   /// confirmed.
   ///
-  /// - Parameter stream: the stream that stores it, if its absence is to be told at once: without a
-  ///   leader, a stream does not answer either.
+  /// - Parameter stream: the stream that stores it, if this must fail at once when it does not
+  ///   exist. Otherwise that looks like a stream without a leader, which does not answer either.
   /// - Throws: `NATSError`: `refused` with the number `wrongLastSequence` or `noStream`; `timedOut` if
   ///   it is unknown whether it was stored.
   package func publish(

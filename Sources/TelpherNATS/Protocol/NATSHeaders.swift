@@ -27,7 +27,7 @@ package struct NATSHeaders: Sendable, Equatable {
     /// A status.
     package init(_ code: Int, _ text: String = "") { (self.code, self.text) = (code, text) }
 
-    /// The server is idle, and lives (a heartbeat or flow control).
+    /// The server is idle but still there (a heartbeat or flow control).
     package static let idle = 100
     /// The last message of a batch was sent.
     package static let endOfBatch = 204

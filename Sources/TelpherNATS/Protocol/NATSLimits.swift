@@ -19,7 +19,6 @@ package enum NATSLimits {
   package static let waiters = 65_536
   /// How long a server may take to accept a connection and complete its greeting, in nanoseconds.
   package static let greeting: UInt64 = 5_000_000_000
-  /// How many questions of this side whether the server still lives may be without an answer before
-  /// the connection counts as lost.
+  /// How many PINGs of this side may be without an answer before the connection counts as lost.
   package static let unansweredPings = 2
 }
