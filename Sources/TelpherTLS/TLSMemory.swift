@@ -9,6 +9,8 @@ package final class TLSMemory {
 
   /// The memory into which records are decrypted.
   var plain = ReadBuffer()
+  /// The records of one write.
+  var batch = RecordBatch()
   /// Room for the plain bytes of one record whose parts are not in one piece.
   let record = UnsafeMutableRawBufferPointer.allocate(byteCount: recordLength, alignment: 16)
 

@@ -4,8 +4,9 @@ package import TelpherTransport
 /// TLS over another stream, which may be of any backend. The handshake begins with
 /// `startHandshake()` or `resumeReading()`; what is written before its end is queued.
 ///
-/// - Each record is passed to the lower stream at once. While the lower stream has queued one, no
-///   other is made, so a slow peer costs one record and the plain bytes that the caller has written.
+/// - The records of a write are passed to the lower stream in batches (`RecordBatch`), a single one at
+///   once. While the lower stream has queued some, no others are made, so a slow peer costs one batch
+///   and the plain bytes that the caller has written.
 /// - While reading is paused, at most one read of the lower stream waits here (`ReadBuffer.largeRead`).
 ///   Its encrypted bytes are decrypted only when they are wanted.
 /// - close_notify is the end of a side. A connection that ends without it is broken: something may
@@ -90,6 +91,8 @@ package final class TLSStream: ByteStream {
   var queueCount = 0
   /// Whether the lower stream has queued bytes.
   var isLowerBlocked = false
+  /// Whether the records that are made are gathered in `memory`.
+  var isGathering = false
   /// Whether a `write` returned false and `onWritable` has not followed yet.
   var owesWritable = false
   /// The records sent since the last new key.

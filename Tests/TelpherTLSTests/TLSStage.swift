@@ -188,6 +188,8 @@ final class AlteredStream: ByteStream {
   private let alteration: TLSStage.Alteration?
   /// What the peer has sent.
   private(set) var recorded: [UInt8] = []
+  /// The length of each write to the other stream.
+  private(set) var writes: [Int] = []
   private var hasEnded = false
   var onRead: ((Chunk) -> Void)?
   var onEnd: ((TransportError?) -> Void)?
@@ -238,7 +240,10 @@ final class AlteredStream: ByteStream {
 
   func resumeReading() { lower.resumeReading() }
   func pauseReading() { lower.pauseReading() }
-  func write(_ head: UnsafeRawBufferPointer, _ body: Chunk?) -> Bool { lower.write(head, body) }
+  func write(_ head: UnsafeRawBufferPointer, _ body: Chunk?) -> Bool {
+    writes.append(head.count + (body?.count ?? 0))
+    return lower.write(head, body)
+  }
   func finishWriting() { lower.finishWriting() }
   func close() {
     (onRead, onEnd) = (nil, nil)

@@ -102,6 +102,45 @@ struct TLSStreamTests {
     }
   }
 
+  @Test(
+    "passes the records of a write on in few pieces, with changes of the key among them",
+    arguments: [3, TLSStream.defaultRecordsPerKey])
+  func batches(recordsPerKey: Int) async throws {
+    var options = TLSStage.Options()
+    options.network.pipeCapacity = 1 << 20
+    options.recordsPerKey = recordsPerKey
+    try await TLSStage.with(options) { stage in
+      await stage.shakeHands()
+      stage.server.stream.resumeReading()
+      let (head, body) = (Self.bytes(12), Self.bytes(20 * 16_384))
+      let before = stage.client.lower.writes.count
+      #expect(head.withUnsafeBytes { stage.client.stream.write($0, Chunk(body)) })
+      // 21 records, 8 in a batch.
+      let writes = stage.client.lower.writes[before...]
+      #expect(writes.count == 3)
+      let overhead = recordsPerKey == 3 ? 21 * 22 + 6 * 27 : 21 * 22
+      #expect(writes.reduce(0, +) == head.count + body.count + overhead)
+      await stage.server.until { $0.received.count == head.count + body.count }
+      #expect(stage.server.received == head + body)
+    }
+  }
+
+  @Test("encrypts no more than a batch for a peer that does not read")
+  func batchForSlowPeer() async throws {
+    try await TLSStage.with { stage in
+      await stage.shakeHands()
+      let piece = Self.bytes(1_000_000)
+      #expect(
+        !stage.client.stream.write(UnsafeRawBufferPointer(start: nil, count: 0), Chunk(piece)))
+      let batch = RecordBatch.records * 16_384
+      #expect(stage.client.lower.queuedBytes > 0)
+      #expect(stage.client.lower.queuedBytes <= batch + RecordBatch.records * 22)
+      stage.server.stream.resumeReading()
+      await stage.server.until { $0.received.count == piece.count }
+      #expect(stage.server.received == piece)
+    }
+  }
+
   @Test("changes its key after a number of records")
   func keyUpdates() async throws {
     var options = TLSStage.Options()

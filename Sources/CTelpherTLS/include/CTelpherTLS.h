@@ -103,7 +103,8 @@ telpher_tls_status telpher_tls_handshake(telpher_tls *tls);
 /// Decrypts bytes of one record at most into `bytes`, at most `capacity`, and stores their number in
 /// `count`.
 telpher_tls_status telpher_tls_read(telpher_tls *tls, void *bytes, size_t capacity, size_t *count);
-/// Encrypts at most TELPHER_TLS_RECORD_MAX bytes as one record, and sends it.
+/// Encrypts bytes as records of TELPHER_TLS_RECORD_MAX bytes, the last one with what is left, and sends
+/// each.
 telpher_tls_status telpher_tls_write(telpher_tls *tls, const void *bytes, size_t count);
 /// Makes the next write change the key of this direction (KeyUpdate); returns 0 on failure.
 int telpher_tls_update_key(telpher_tls *tls);
