@@ -102,6 +102,7 @@ telpher_tls *telpher_tls_new(telpher_tls_context *context, int is_server,
 
 void telpher_tls_free(telpher_tls *tls) {
   SSL_free(tls->ssl);
+  X509_free(tls->refused);
   free(tls->message);
   free(tls);
 }
@@ -217,8 +218,13 @@ int telpher_tls_has_certificate(const telpher_tls *tls) {
   return SSL_get0_peer_certificate(tls->ssl) != NULL;
 }
 
+// The certificate that the peer has shown; null if it has shown none.
+static X509 *shown(const telpher_tls *tls) {
+  return tls->refused ? tls->refused : SSL_get0_peer_certificate(tls->ssl);
+}
+
 size_t telpher_tls_peer_name(const telpher_tls *tls, char *text, size_t capacity) {
-  X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
+  X509 *certificate = shown(tls);
   GENERAL_NAMES *names =
       certificate ? X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL) : NULL;
   size_t found = 0;
@@ -243,4 +249,21 @@ size_t telpher_tls_peer_name(const telpher_tls *tls, char *text, size_t capacity
   GENERAL_NAMES_free(names);
   ERR_clear_error();
   return found;
+}
+
+size_t telpher_tls_peer_subject(const telpher_tls *tls, char *text, size_t capacity) {
+  X509 *certificate = shown(tls);
+  BIO *memory = certificate ? BIO_new(BIO_s_mem()) : NULL;
+  size_t length = 0;
+  // It escapes control characters and what is not ASCII (RFC 2253).
+  if (memory &&
+      X509_NAME_print_ex(memory, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
+    char *bytes = NULL;
+    long count = BIO_get_mem_data(memory, &bytes);
+    length = count < 0 ? 0 : (size_t)count < capacity ? (size_t)count : capacity;
+    if (length > 0) memcpy(text, bytes, length);
+  }
+  BIO_free(memory);
+  ERR_clear_error();
+  return length;
 }

@@ -165,6 +165,17 @@ int telpher_tls_use_certificate(telpher_tls_context *context, const char *chain,
   return is_set;
 }
 
+// Keeps the certificate of a client that is refused: the library forgets it.
+static int note_refused(int is_good, X509_STORE_CTX *store) {
+  SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+  telpher_tls *tls = SSL_get_app_data(ssl);
+  X509 *certificate = X509_STORE_CTX_get0_cert(store);
+  if (!is_good && !tls->refused && certificate && X509_up_ref(certificate) == 1) {
+    tls->refused = certificate;
+  }
+  return is_good;
+}
+
 int telpher_tls_ask_certificate(telpher_tls_context *context, const char *authorities,
                                 size_t authorities_count, const char *lists, size_t lists_count,
                                 int is_required, char message[TELPHER_TLS_MESSAGE_MAX]) {
@@ -204,7 +215,7 @@ int telpher_tls_ask_certificate(telpher_tls_context *context, const char *author
   }
   ERR_clear_error();
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-                     NULL);
+                     note_refused);
   return is_set;
 }
 

@@ -24,6 +24,8 @@ struct telpher_tls {
   int is_flooded;
   // Null until the connection fails.
   char *message;
+  // The certificate of the peer if it was refused, else null.
+  X509 *refused;
   // The number of the alert with which the peer has ended the connection; -1 if there was none.
   int alert;
 };

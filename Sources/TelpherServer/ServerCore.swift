@@ -136,7 +136,10 @@ final class ServerCore {
     switch decision {
     case .refused(let error, let cause):
       refusals.record(
-        "refused a client", Refusal(peer: stream.peer, why: cause ?? error.message))
+        "refused a client",
+        Refusal(
+          peer: stream.peer, why: cause ?? error.message,
+          tried: (stream as? TLSStream)?.triedNames ?? []))
       connection(over: stream, .strangers).refuse(error)
     case .known(let client):
       let isFull = !ServerCounters.book(counters.connections, limit: configuration.maxConnections)

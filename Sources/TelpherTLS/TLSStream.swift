@@ -185,15 +185,37 @@ package final class TLSStream: ByteStream {
   }
 
   private func agreement(of tls: OpaquePointer) -> TLSAgreement {
-    // A certificate has no longer name: names of hosts have 253 bytes, URIs here are short.
-    var name = [CChar](repeating: 0, count: 1_024)
-    let count = telpher_tls_peer_name(tls, &name, name.count)
-    return TLSAgreement(
+    TLSAgreement(
       cipher: String(cString: telpher_tls_cipher(tls)),
       group: String(cString: telpher_tls_group(tls)),
       hasPeerCertificate: telpher_tls_has_certificate(tls) == 1,
-      peerName: count > 0
-        ? String(decoding: name.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil)
+      peerName: Self.text { telpher_tls_peer_name(tls, $0, $1) }.map {
+        String(decoding: $0, as: UTF8.self)
+      })
+  }
+
+  /// The names in the certificate that the peer has shown, also if the handshake has failed because of
+  /// it: the first URI or DNS name, and the subject, whatever bytes they have. Nothing proves the names
+  /// of a certificate that was refused. Empty if there is none, and after `close()`.
+  package var shownNames: [[UInt8]] {
+    loop.checkIsolated()
+    guard let tls else { return [] }
+    return [
+      Self.text { telpher_tls_peer_name(tls, $0, $1) },
+      Self.text { telpher_tls_peer_subject(tls, $0, $1) },
+    ].compactMap { $0 }
+  }
+
+  /// The text that `write` puts into its memory; nil if it has no bytes.
+  private static func text(
+    _ write: (UnsafeMutablePointer<CChar>, Int) -> Int
+  ) -> [UInt8]? {
+    // A certificate has no longer name: names of hosts have 253 bytes, URIs here are short.
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1_024) { memory in
+      guard let start = memory.baseAddress else { preconditionFailure("it has room") }
+      let count = write(start, memory.count)
+      return count > 0 ? memory.prefix(count).map { UInt8(bitPattern: $0) } : nil
+    }
   }
 
   /// Keying material that both ends can derive and nothing in between can (RFC 8446, 7.5).

@@ -116,7 +116,7 @@ const char *telpher_tls_message(const telpher_tls *tls);
 /// sent none.
 int telpher_tls_alert(const telpher_tls *tls);
 
-// MARK: Facts, after the handshake
+// MARK: Facts, after the handshake, or after its failure
 
 /// Writes keying material that both ends can derive and nothing else can (RFC 8446, 7.5); returns 0
 /// on failure.
@@ -130,7 +130,10 @@ const char *telpher_tls_group(const telpher_tls *tls);
 int telpher_tls_has_certificate(const telpher_tls *tls);
 /// Writes the first URI of the peer's certificate, or else its first DNS name, as text with a NUL at
 /// its end, and returns the length of the text. Returns 0 if there is none, if it has a NUL within,
-/// or if it does not fit.
+/// or if it does not fit. A server also has the certificate of a client that it has refused.
 size_t telpher_tls_peer_name(const telpher_tls *tls, char *text, size_t capacity);
+/// Writes the subject of the same certificate, such as `CN=build`, as printable ASCII without a NUL at
+/// its end, and returns the length. What does not fit is cut. Returns 0 if there is none.
+size_t telpher_tls_peer_subject(const telpher_tls *tls, char *text, size_t capacity);
 
 #endif

@@ -8,8 +8,8 @@ struct Refusal {
   let peer: PeerIdentity
   /// The reason, with details that the client does not get.
   let why: String
-  /// The identity that it claims, if it claims one: fingerprints of keys, or the name of a known
-  /// client.
+  /// The identity that it claims, if it claims one: fingerprints of keys, the names in a certificate, or
+  /// the name of a known client.
   var tried: [String] = []
   /// Whether it had not authenticated yet. If it had, the audit records the end of its connection
   /// instead.

@@ -1,5 +1,6 @@
 internal import Logging
 internal import TelpherTLS
+internal import TelpherText
 internal import TelpherTransport
 
 /// A connection whose TLS handshake is under way: a stranger, which has a place among the others and
@@ -67,8 +68,14 @@ final class TLSArrival {
   }
 
   private func record(_ why: String) {
-    server.refusals.record("refused a client", Refusal(peer: stream.peer, why: why))
+    server.refusals.record(
+      "refused a client", Refusal(peer: stream.peer, why: why, tried: stream.triedNames))
   }
+}
+
+extension TLSStream {
+  /// The names in a certificate that was refused, for a log.
+  var triedNames: [String] { shownNames.map { ShownText.escaped($0) } }
 }
 
 extension ServerCore {

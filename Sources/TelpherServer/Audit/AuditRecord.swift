@@ -33,7 +33,8 @@ package struct AuditRecord: Codable, Sendable, Equatable {
   package var identity: String
   /// How that was proved: `owner`, `key` or `certificate`; `none` for a refused client.
   package var proof: String
-  /// What a refused client claims: the fingerprints of the keys that it has tried.
+  /// What a refused client claims: the fingerprints of the keys that it has tried, or the URI or DNS name
+  /// and the subject of its certificate.
   package var tried: [String]?
   /// The number of refused clients of this record, which have no records of their own.
   package var count: Int?

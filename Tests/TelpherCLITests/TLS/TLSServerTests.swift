@@ -178,6 +178,46 @@ struct TLSServerTests {
   }
 
   @Test(
+    "records the names in a certificate that it refuses, and why",
+    .enabled(if: Authority.hasOpenSSL))
+  func refusedCertificates() async throws {
+    let authority = try await Authority(sandbox)
+    let revoked = try await authority.client("gone", names: "DNS:gone.example.com")
+    try await authority.revoke(revoked.certificate)
+    let old = try await authority.client("old", names: "URI:spiffe://test/old", isExpired: true)
+    let nameless = try await authority.client("nameless", names: "IP:127.0.0.1")
+    let foreign = try await Authority(sandbox, name: "foreign").client(
+      "foreign", names: "DNS:other.example.com")
+    let audit = sandbox.folder + "/audit"
+    let (server, port) = try await serve([
+      "--client-ca", authority.certificate, "--client-crl", authority.revocationList, "--audit",
+      audit,
+    ])
+    for (client, names, reason) in [
+      (revoked, "gone.example.com, CN=gone", "revoked"),
+      (old, "spiffe://test/old, CN=old", "expired"),
+      (nameless, "CN=nameless", "neither a URI nor a DNS name"),
+      (foreign, "other.example.com, CN=foreign", "issuer"),
+    ] {
+      let result = await
+        (try sandbox.start([
+          "run", "--on", "tls://127.0.0.1:\(port)", "--accept-new", "--client-cert",
+          client.certificate, "--client-key", client.key, "--", "true",
+        ])).finish()
+      #expect(result.status == 125)
+      let name = String(names.prefix { $0 != "," })
+      var record = ""
+      for _ in 0..<200 where record.isEmpty {
+        record = try await sandbox.telpher("audit", audit, "--identity", name).text
+      }
+      #expect(record.contains(" refused 0 unknown as \(names) from 127.0.0.1"), "\(record)")
+      #expect(record.contains(reason), "\(record)")
+      #expect(record.split(separator: "\n").count == 1, "\(record)")
+    }
+    await end(server)
+  }
+
+  @Test(
     "reads its revocation list again at SIGHUP, and keeps open connections",
     .enabled(if: hasPrograms))
   func reload() async throws {
