@@ -226,12 +226,14 @@ extension Link {
   private func passOutput(with chunk: Chunk? = nil) -> Bool {
     guard !session.output.isEmpty else { return true }
     let isWritten = session.output.withUnsafeBytes { stream.write($0, chunk) }
-    session.output.removeAll(keepingCapacity: session.output.capacity <= Self.keptOutput)
+    session.output.removeAll(
+      keepingCapacity: session.isGreeted && session.output.capacity <= Self.keptOutput)
     return isWritten
   }
 
   /// The most capacity, in bytes, that the output buffer keeps between turns, so that an idle
-  /// connection holds little memory.
+  /// connection holds little memory. A proof and a HELLO are longer than what follows on most
+  /// connections: the buffer of the opening is not kept.
   static var keptOutput: Int { 4_096 }
 
   func didBecomeWritable() {

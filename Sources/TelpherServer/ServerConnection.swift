@@ -33,8 +33,8 @@ final class ServerConnection: LinkDelegate {
   private(set) var client: Client
   /// Records what the client does.
   private(set) var audit: ConnectionAudit
-  /// Decides about the client's ssh keys; nil if it proves itself in another way.
-  private let keyCheck: KeyCheck?
+  /// Decides about the client's ssh keys; nil if it proves itself in another way, and once it has.
+  private var keyCheck: KeyCheck?
   /// The listener that has accepted it as a stranger; nil if its transport identifies the peer.
   let entrance: ServerCore.Entrance?
   /// The cipher and the group of its TLS; nil without.
@@ -181,6 +181,7 @@ final class ServerConnection: LinkDelegate {
         "a client has proved an ssh key",
         metadata: ["peer": "\(link.peer)", "key": "\(identity)", "line": "\(entry.line)"])
     }
+    keyCheck = nil
     guard audit.didConnect(client, from: link.peer, at: link.loop.now) else {
       return link.fail(WireError(.limitReached, ConnectionAudit.refusal))
     }

@@ -15,7 +15,8 @@ final class FileLine {
 
   private let workers: FileWorkers
   private let announced = AnnouncedBytes()
-  private let limits: [FileWorkers.Kind: Int]
+  private let maxTransfers: Int
+  private let maxSmall: Int
   private let reservedTransfers: Int
   private var lanes: [FileWorkers.Kind: Lane] = [:]
 
@@ -23,12 +24,8 @@ final class FileLine {
   init(_ workers: FileWorkers, _ configuration: ServerConfiguration) {
     self.workers = workers
     reservedTransfers = configuration.reservedTransfersPerConnection
-    limits = [
-      .change: configuration.maxSmallFileRequestsPerConnection,
-      .list: configuration.maxSmallFileRequestsPerConnection,
-      .get: configuration.maxTransfersPerConnection,
-      .put: configuration.maxTransfersPerConnection,
-    ]
+    maxTransfers = configuration.maxTransfersPerConnection
+    maxSmall = configuration.maxSmallFileRequestsPerConnection
   }
 
   /// Starts `job`, at once or when an earlier one of its kind has finished.
@@ -40,7 +37,7 @@ final class FileLine {
       if job.kind == .put {
         throw FileError(
           .busy,
-          "\(limits[.put] ?? 0) files or trees are being stored over this connection (max_transfers_per_connection): wait until one has finished"
+          "\(maxTransfers) files or trees are being stored over this connection (max_transfers_per_connection): wait until one has finished"
         )
       }
       lanes[job.kind, default: Lane()].waiting.append(job)
@@ -79,7 +76,6 @@ final class FileLine {
   }
 
   private func mayStart(_ kind: FileWorkers.Kind) -> Bool {
-    guard let limit = limits[kind] else { preconditionFailure("each kind has a limit") }
-    return lanes[kind]?.working ?? 0 < limit
+    lanes[kind]?.working ?? 0 < (kind.isTransfer ? maxTransfers : maxSmall)
   }
 }

@@ -5,7 +5,9 @@ internal import TelpherWire
 
 /// The sockets that one client has opened through the server. Use it only on its loop's thread.
 final class ConnectionSockets {
-  private let configuration: ServerConfiguration
+  /// Whether the server forwards connections.
+  private let isAllowed: Bool
+  private let limits: SocketLimits
   private let counters: ServerCounters
   private let lookup: HostLookup
   private let count = SocketCount()
@@ -13,7 +15,9 @@ final class ConnectionSockets {
   private var sockets: [ObjectIdentifier: SocketJob] = [:]
 
   init(_ configuration: ServerConfiguration, _ counters: ServerCounters, _ lookup: HostLookup) {
-    self.configuration = configuration
+    // Not the whole configuration, which is long: most connections open no socket.
+    isAllowed = configuration.allowsSockets
+    limits = configuration.sockets
     self.counters = counters
     self.lookup = lookup
   }
@@ -27,7 +31,7 @@ final class ConnectionSockets {
   }
 
   private func checkForwarding() throws(SocketRefusal) {
-    guard configuration.allowsSockets else {
+    guard isAllowed else {
       throw SocketRefusal(
         "this server forwards no connections (--no-forward, --no-commands, --read-only or --root)")
     }
@@ -53,7 +57,7 @@ final class ConnectionSockets {
       let job = add(
         SocketJob(link: link, stream: stream, slot: try takeSlot()), didFinish)
       willStart(job)
-      job.connect(to: address, lookup: lookup, limit: configuration.sockets.connectTimeout)
+      job.connect(to: address, lookup: lookup, limit: limits.connectTimeout)
     case .listen:
       willStart(
         try listen(
@@ -82,12 +86,12 @@ final class ConnectionSockets {
     at address: SocketAddress, _ text: String, _ link: Link, _ stream: StreamID,
     _ didFinish: @escaping (any StreamWork, StreamClosing) -> Void
   ) throws -> ListenJob {
-    let limit = configuration.sockets.maxListenersPerConnection
+    let limit = limits.maxListenersPerConnection
     guard listeners.count < limit else {
       throw SocketRefusal(
         "\(limit) sockets listen on this connection (max_listeners_per_connection)")
     }
-    let job = ListenJob(at: text, link: link, stream: stream, limits: configuration.sockets) {
+    let job = ListenJob(at: text, link: link, stream: stream, limits: limits) {
       [unowned self] () throws(SocketRefusal) in try takeSlot()
     }
     try job.listen(at: address)
@@ -111,7 +115,7 @@ final class ConnectionSockets {
   }
 
   private func takeSlot() throws(SocketRefusal) -> SocketSlot {
-    try SocketSlot.take(counters, count, configuration.sockets)
+    try SocketSlot.take(counters, count, limits)
   }
 
   /// Stops listening: the server accepts nothing new.

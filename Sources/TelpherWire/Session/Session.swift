@@ -18,10 +18,11 @@ package struct Session: ~Copyable {
   package let role: Role
   /// Frames to be sent, in order.
   package var output: [UInt8] = []
-  /// The peer's HELLO, once it has arrived and, if a proof is required, the proof is accepted.
+  /// The peer's HELLO without what it has proved by, once it has arrived and, if a proof is required,
+  /// the proof is accepted.
   package private(set) var peerHello: Hello?
   /// Whether `peerHello` is set. A separate flag, since it is read for each frame.
-  private(set) var isGreeted = false
+  package private(set) var isGreeted = false
   /// The longest payload that the peer accepts, in bytes.
   private(set) var peerMaxFrame = UInt64(WireConstants.defaultMaxFrame)
   /// Whether the peer or this side has sent a GOAWAY.
@@ -31,13 +32,14 @@ package struct Session: ~Copyable {
   /// Whether the verifier has refused the client's signatures.
   var hasRefusedSignatures = false
   var decoder: FrameDecoder
-  let local: Hello
-  /// The payload of this side's HELLO.
-  let localHello: [UInt8]
-  /// Proves each side to the other; nil if the transport identifies the peer.
-  let prover: (any ConnectionProver)?
-  /// On a server: decides about clients that prove who they are by signatures instead.
-  let verifier: (any SignatureVerifier)?
+  private(set) var local: Hello
+  /// The payload of this side's HELLO; empty once it is not needed any more.
+  private(set) var localHello: [UInt8]
+  /// Proves each side to the other; nil if the transport identifies the peer, and after the proofs.
+  private(set) var prover: (any ConnectionProver)?
+  /// On a server: decides about clients that prove who they are by signatures instead; nil if none may,
+  /// and after the proofs.
+  private(set) var verifier: (any SignatureVerifier)?
   /// The peer's HELLO and the bytes to prove, while the peer's proof is awaited.
   var unproven: (hello: Hello, transcript: [UInt8])?
   /// Frames that a client holds back until the server has proven itself.
@@ -135,6 +137,15 @@ package struct Session: ~Copyable {
     if hasRefusedSignatures { return }
     if role == .server { decoder.acceptLongOpens() }
     Self.append(.hello, stream: 0, localHello, to: &output)
+    forgetOpening()
+  }
+
+  /// Releases what only the opening needs, once it is over: most connections are idle.
+  private mutating func forgetOpening() {
+    guard hasAnnounced, isGreeted else { return }
+    localHello = []
+    local.auth = nil
+    (prover, verifier) = (nil, nil)
   }
 
   /// Called for each OPEN longer than `WireConstants.maxShortOpenLength`, with its length in bytes,
@@ -158,6 +169,7 @@ package struct Session: ~Copyable {
 
   mutating func didReceiveHello(_ hello: Hello) {
     peerHello = hello
+    peerHello?.auth = nil
     isGreeted = true
     if let startedAt, time > startedAt { roundTrip.isAtMost(time - startedAt) }
     peerMaxFrame = UInt64(hello.maxFrame ?? WireConstants.defaultMaxFrame)
@@ -169,6 +181,7 @@ package struct Session: ~Copyable {
     for state in streams.values {
       for channel in Channel.allCases { state[channel].send = SendWindow(limit: window) }
     }
+    forgetOpening()
   }
 
   /// Whether the peer's HELLO has the feature `name`.
