@@ -21,6 +21,8 @@ package struct FleetError: Error, Sendable, Equatable, CustomStringConvertible {
     case invalid
     /// This machine's own storage has failed, or is used by another process.
     case local
+    /// This machine's disk has no room. Nothing was stored, and the same call may succeed later.
+    case full
     /// The broker has answered what no broker answers.
     case broken
   }

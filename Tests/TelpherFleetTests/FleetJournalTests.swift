@@ -20,6 +20,7 @@ import Testing
       try await journal!.store(.claiming(attempt), of: job, payload: payload, now: 1)
     }
     try await journal!.store(.starting(attempt: 1), of: a, payload: [], now: 1)
+    try await journal!.store(.releasing(attempt: 1, "no files"), of: a, payload: [], now: 1)
     try await journal!.store(.done, of: b, payload: [], now: 1)
     try await journal!.store(.dropped, of: c, payload: [], now: 1)
     #expect(journal!.isDone(b) && !journal!.isDone(c))
@@ -28,7 +29,7 @@ import Testing
       let journal = try FleetJournal(in: sandbox.path, now: 2)
       #expect(journal.id == id)
       #expect(journal.unfinished.map(\.job) == [a])
-      #expect(journal.unfinished.map(\.entry) == [.starting(attempt: 1)])
+      #expect(journal.unfinished.map(\.entry) == [.releasing(attempt: 1, "no files")])
       #expect(journal.unfinished.map(\.payload) == [payload])
       #expect(journal.isDone(b) && !journal.isDone(c))
     }
@@ -75,6 +76,46 @@ import Testing
   @Test func anotherFileIsRefused() throws {
     try write(Array("something else that is long enough for a header".utf8))
     #expect(throws: FleetError.self) { try FleetJournal(in: sandbox.path, now: 1) }
+  }
+
+  /// Without room an entry is not there at all, also not after a restart, and can be stored later.
+  @Test func aFullDiskDamagesNothing() async {
+    await #expect(processExitsWith: .success) {
+      let sandbox = try Sandbox()
+      let (a, b) = (JobID.random(), JobID.random())
+      let attempt = ClaimAttempt(attempt: 1, expected: nil)
+      let payload = [UInt8](repeating: 7, count: 1_000)
+      var journal: FleetJournal? = try FleetJournal(in: sandbox.path, now: 1)
+      try await journal!.store(.claiming(attempt), of: a, payload: payload, now: 1)
+      // A limit for the size of files is a disk of that size for this file.
+      signal(SIGXFSZ, SIG_IGN)
+      var status = stat()
+      #expect(stat(sandbox.path + "/jobs.journal", &status) == 0)
+      let kind = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+      var limit = rlimit()
+      #expect(getrlimit(kind, &limit) == 0)
+      let most = limit.rlim_cur
+      limit.rlim_cur = rlim_t(status.st_size) + 700
+      #expect(setrlimit(kind, &limit) == 0)
+      for _ in 0..<3 {
+        let error = await #expect(throws: FleetError.self) {
+          try await journal!.store(.claiming(attempt), of: b, payload: payload, now: 1)
+        }
+        #expect(error?.code == .full)
+      }
+      #expect(journal!.unfinished.map(\.job) == [a])
+      #expect(stat(sandbox.path + "/jobs.journal", &status) == 0)
+      #expect(rlim_t(status.st_size) + 700 == limit.rlim_cur)
+      // What is short enough has room.
+      try await journal!.store(.starting(attempt: 1), of: a, payload: [], now: 1)
+      limit.rlim_cur = most
+      #expect(setrlimit(kind, &limit) == 0)
+      try await journal!.store(.claiming(attempt), of: b, payload: payload, now: 1)
+      journal = nil
+      let entries = try FleetJournal(in: sandbox.path, now: 2).unfinished
+      #expect(Set(entries.map(\.job)) == [a, b])
+      #expect(entries.first { $0.job == a }?.entry == .starting(attempt: 1))
+    }
   }
 
   @Test func onlyOneWorkerHasAFolder() throws {

@@ -32,7 +32,7 @@ struct ShownJob: Encodable {
     case .retry(let count): policy = "retry, \(count) attempts at most"
     case nil: policy = nil
     }
-    reason = status.final?.outcome.reason
+    reason = status.final?.outcome.reason ?? status.lastFault
     outcome = status.final
   }
 

@@ -13,13 +13,15 @@ extension JobDecision {
     case finding(ClaimHolder, Revision)
     /// For the journal. Then the launch.
     case journalingStart(attempt: Int)
-    /// For the end of the command. Then the journal, the own claim for the next attempt, or a pause.
+    /// For the end of the command. Then the journal, or the own claim.
     case running(attempt: Int)
-    /// For the journal, because this worker could not start the command. Then the pause.
-    case journalingRetreat(attempt: Int, String)
-    /// For the end of the pause. Then the same attempt again, from the final record on.
-    case pausing(attempt: Int)
-    /// For the own claim, whose attempt was lost for this reason. Then the next attempt.
+    /// For the journal, because this worker could not start this attempt. Then the own claim.
+    case journalingRelease(attempt: Int, String)
+    /// For the own claim, which is to be given away. Then that.
+    case readingRelease(attempt: Int, String)
+    /// For the claim that says that it is free. Then the journal.
+    case releasing(ClaimHolder, String)
+    /// For the own claim, whose attempt was lost for this reason. Then the next attempt, or the end.
     case readingClaim(attempt: Int, String)
     /// For the journal. Then the final record.
     case journalingEnd(FinalRecord)
@@ -29,8 +31,8 @@ extension JobDecision {
     case publishing(FinalRecord, expected: Revision?)
     /// For the journal. Then the settlement.
     case journalingDone(FinalRecord)
-    /// For the journal. Then the settlement.
-    case dropping
+    /// For the journal. Then the settlement: the job is another worker's.
+    case dropping(JobStep.Finish)
     /// For the settlement. Then nothing.
     case settling(JobStep.Finish)
     /// For nothing.

@@ -4,7 +4,7 @@ package enum JobStep: Sendable, Equatable {
   case read(RecordName)
   /// Write a record if it has this revision: `JobInput.wrote`.
   case write(RecordName, [UInt8], expecting: Revision?)
-  /// Store this in the own journal: `JobInput.journaled`.
+  /// Store this in the own journal: `JobInput.journaled` or `.notJournaled`.
   case journal(JournalEntry)
   /// Find out whether a worker is there: `JobInput.found`.
   case find(ClaimOwner)
@@ -12,9 +12,6 @@ package enum JobStep: Sendable, Equatable {
   case launch(attempt: Int)
   /// Wait for the end of this attempt, which may have been started: `JobInput.ran`.
   case reattach(attempt: Int)
-  /// Wait some time before the command is tried again, which this worker could not start for this
-  /// reason: `JobInput.paused`.
-  case pause(String)
   /// Settle the delivery, if there is one: `JobInput.settled`.
   case settle(Settlement)
   /// Nothing more.
@@ -26,6 +23,8 @@ package enum JobStep: Sendable, Equatable {
     case final(FinalRecord)
     /// It belongs to another worker.
     case foreign
+    /// This worker can't start it at present for this reason, and leaves it to others.
+    case released(String)
   }
 }
 
@@ -37,12 +36,13 @@ package enum JobInput: Sendable, Equatable {
   case wrote(WriteOutcome)
   /// It is stored.
   case journaled
+  /// It is not stored, and will not be there after a restart either: there is no room on the disk. If
+  /// the next step is the same again, some time must pass before it.
+  case notJournaled(String)
   /// Whether the worker is there.
   case found(Bool)
   /// How the attempt ended.
   case ran(RunOutcome)
-  /// The pause is over, and this is what the worker thinks of the job now.
-  case paused(JobVerdict)
   /// The broker has taken the settlement.
   case settled
 }

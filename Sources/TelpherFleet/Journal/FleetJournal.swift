@@ -118,7 +118,8 @@ package final class FleetJournal: Sendable {
   /// - Parameters:
   ///   - payload: the job's, for an entry that begins an attempt.
   ///   - now: milliseconds since 1970.
-  /// - Throws: `FleetError`: `local` if the file can't be written. It is of no use any more then.
+  /// - Throws: `FleetError`: `full` if there is no room on the disk: the entry is not in the file then,
+  ///   and can be stored later. `local` if the file can't be written: it is of no use any more then.
   package func store(
     _ entry: JournalEntry, of job: JobID, payload: [UInt8], now: Int64
   ) async throws(FleetError) {
@@ -146,8 +147,10 @@ package final class FleetJournal: Sendable {
       guard !batch.isEmpty else { return }
       let outcome = failure ?? Self.append(batch.map(\.line), to: file, at: length, path)
       state.withLock { state in
-        state.failure = outcome
-        guard outcome == nil else { return }
+        guard outcome == nil else {
+          if outcome?.code != .full { state.failure = outcome }
+          return
+        }
         for waiting in batch {
           state.memory.apply(waiting.line)
           state.length += waiting.line.encoded.count
@@ -159,7 +162,8 @@ package final class FleetJournal: Sendable {
           close(state.file)
           (state.file, state.length) = (file, length)
         } catch {
-          state.failure = error
+          // The old file is still there, and complete.
+          if error.code != .full { state.failure = error }
         }
       }
       for waiting in batch { waiting.continuation.resume(returning: outcome) }
@@ -176,7 +180,14 @@ package final class FleetJournal: Sendable {
         pwrite(file, $0.baseAddress, $0.count, off_t(offset + written))
       }
       if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return failure("write \(path)") }
+      guard count > 0 else {
+        let error = failure("write \(path)")
+        // A part of the entries must not be there after a restart: their jobs are told that none is.
+        guard error.code != .full || ftruncate(file, off_t(offset)) == 0 else {
+          return failure("cut \(path)")
+        }
+        return error
+      }
       written += count
     }
     if lines.contains(where: \.mustBeFlushed), fdatasync(file) != 0 {
@@ -242,7 +253,11 @@ package final class FleetJournal: Sendable {
     return Array(bytes.prefix(count))
   }
 
+  /// What a disk, a quota or a limit of file sizes without room says.
+  private static let noRoom = [ENOSPC, EDQUOT, EFBIG]
+
   private static func failure(_ what: String, _ number: Int32 = errno) -> FleetError {
-    FleetError(.local, "cannot \(what): \(describe(errno: number))")
+    FleetError(
+      noRoom.contains(number) ? .full : .local, "cannot \(what): \(describe(errno: number))")
   }
 }

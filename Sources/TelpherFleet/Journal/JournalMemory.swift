@@ -18,7 +18,8 @@ struct JournalMemory {
   mutating func apply(_ line: JournalLine) {
     switch line.entry {
     case .claiming: jobs[line.job] = (line.entry, line.payload)
-    case .starting, .ended: jobs[line.job] = (line.entry, jobs[line.job]?.payload ?? line.payload)
+    case .starting, .releasing, .ended:
+      jobs[line.job] = (line.entry, jobs[line.job]?.payload ?? line.payload)
     case .done:
       jobs[line.job] = nil
       done[line.job] = line.time
@@ -76,6 +77,7 @@ struct JournalLine: Sendable {
     var state: String
     var attempt: Int?
     var expected: UInt64?
+    var reason: String?
     var final: FinalRecord?
     var payload: String?
     var time: Int64
@@ -92,12 +94,15 @@ struct JournalLine: Sendable {
       form.state = "claiming"
       (form.attempt, form.expected) = (attempt.attempt, attempt.expected?.number)
     case .starting(let attempt): (form.state, form.attempt) = ("starting", attempt)
+    case .releasing(let attempt, let reason):
+      (form.state, form.attempt) = ("releasing", attempt)
+      form.reason = String(reason.prefix(FleetLimits.maxReasonLength))
     case .ended(let final): (form.state, form.final) = ("ended", final)
     case .done: break
     case .dropped: form.state = "dropped"
     }
     switch entry {
-    case .claiming, .starting, .ended: form.payload = Base64.encode(payload)
+    case .claiming, .starting, .releasing, .ended: form.payload = Base64.encode(payload)
     case .done, .dropped: break
     }
     let text = FleetCoding.encode(form)
@@ -126,6 +131,8 @@ struct JournalLine: Sendable {
       entry = .claiming(
         ClaimAttempt(attempt: attempt, expected: form.expected.map(Revision.init)))
     case ("starting", let attempt?, nil): entry = .starting(attempt: attempt)
+    case ("releasing", let attempt?, nil):
+      entry = .releasing(attempt: attempt, form.reason ?? "")
     case ("ended", nil, let final?): entry = .ended(final)
     case ("done", nil, nil): entry = .done
     case ("dropped", nil, nil): entry = .dropped

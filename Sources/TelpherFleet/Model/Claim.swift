@@ -3,6 +3,9 @@
 package enum Claim: Sendable, Equatable {
   /// A worker runs it.
   case run(ClaimHolder)
+  /// Nobody runs it. This worker had it, could not start this attempt for this reason, and has given it
+  /// away: another worker, or the same one later, takes the same attempt.
+  case free(ClaimHolder, reason: String)
   /// It ends without a worker, with this final record. Anyone may store the record.
   case end(FinalRecord)
 }
@@ -60,6 +63,8 @@ extension Claim {
   private struct Form: Codable {
     var v = 1
     var run: ClaimHolder?
+    var free: ClaimHolder?
+    var reason: String?
     var end: FinalRecord?
   }
 
@@ -67,6 +72,9 @@ extension Claim {
   package var payload: [UInt8] {
     switch self {
     case .run(let holder): FleetCoding.encode(Form(run: holder))
+    case .free(let holder, let reason):
+      FleetCoding.encode(
+        Form(free: holder, reason: String(reason.prefix(FleetLimits.maxReasonLength))))
     case .end(let record): FleetCoding.encode(Form(end: record))
     }
   }
@@ -76,9 +84,11 @@ extension Claim {
   /// - Throws: `FleetError` (`broken`) if it is none.
   package init(payload: [UInt8], of job: JobID) throws(FleetError) {
     let form = try? FleetCoding.decode(Form.self, payload)
-    switch (form?.v, form?.run, form?.end) {
-    case (1, let holder?, nil) where holder.attempt >= 1: self = .run(holder)
-    case (1, nil, let end?) where end.id == job: self = .end(end)
+    switch (form?.v, form?.run, form?.free, form?.end) {
+    case (1, let holder?, nil, nil) where holder.attempt >= 1: self = .run(holder)
+    case (1, nil, let holder?, nil) where holder.attempt >= 1:
+      self = .free(holder, reason: form?.reason ?? "")
+    case (1, nil, nil, let end?) where end.id == job: self = .end(end)
     default: throw FleetError(.broken, "the broker's claim of job \(job) can't be read")
     }
   }

@@ -26,7 +26,13 @@ extension FleetClient {
     // The claim decides: either a worker has it, or no worker ever will.
     var canceled = FinalRecord(job, .canceled(nil))
     canceled.describe(status.job?.job)
-    let outcome = try await end(job, canceled, expecting: nil)
+    var outcome = try await end(job, canceled, expecting: nil)
+    if case .free = outcome.claim {
+      outcome = try await end(job, canceled, expecting: outcome.revision)
+    }
+    if case .free = outcome.claim {
+      throw FleetError(.unreachable, "a worker has just given the job away; try again")
+    }
     guard case .run(let holder) = outcome.claim else { return try await ended(job, status) }
     let worker = holder.owner.worker
     if case .answer(let bytes) = try await engine.call(

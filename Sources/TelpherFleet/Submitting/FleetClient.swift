@@ -105,7 +105,7 @@ package struct FleetClient: Sendable {
       switch claim {
       case .run: return "running"
       case .end: return "ending"
-      case nil: return "queued"
+      case .free, nil: return "queued"
       }
     }
 
@@ -121,6 +121,12 @@ package struct FleetClient: Sendable {
       if let final, final.attempt > 0 { return final.attempt }
       if case .run(let holder) = claim { return holder.attempt }
       return 0
+    }
+
+    /// Why the last worker that had it could not start it; nil if none had, or if it goes on.
+    package var lastFault: String? {
+      guard final == nil, case .free(let holder, let reason) = claim else { return nil }
+      return "worker \(holder.owner.worker) could not start it: \(ShownText.escaped(reason))"
     }
 
     /// The words of its command for people; nil if they are not known.

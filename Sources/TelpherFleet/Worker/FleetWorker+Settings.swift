@@ -19,7 +19,7 @@ extension FleetWorker {
     package var asking = Duration.seconds(30)
     /// The first and the longest pause between attempts of a call that fails.
     package var pauses = (first: Duration.milliseconds(100), last: Duration.seconds(5))
-    /// The same for commands that this worker could not start: a full disk lasts longer than a call.
+    /// The same for what this worker's machine does not let it do: a full disk lasts longer than a call.
     package var startPauses = (first: Duration.seconds(1), last: Duration.seconds(30))
 
     /// The settings of a worker with this name.

@@ -28,6 +28,8 @@ struct FleetSimulation {
     case deliveredTwice
     /// The worker lacks what it needs to start the command.
     case cantStart
+    /// The worker's disk has no room for its journal.
+    case journalFull
     /// Someone asks the worker to cancel the job.
     case canceled
   }
@@ -167,7 +169,7 @@ struct FleetSimulation {
             .ended(JobEnd(.canceled, startedMS: 1, endedMS: 2)))
         }
       }
-    case .cantStart, nil: break
+    case .cantStart, .journalFull, nil: break
     }
     guard let (_, step) = workers[index].active else { return }
     var outcome: JobInput?
@@ -175,6 +177,8 @@ struct FleetSimulation {
       workers[index].commands[attempt] == nil
     {
       outcome = .ran(.notStarted("the disk is full"))
+    } else if fault == .journalFull, case .journal = step {
+      outcome = .notJournaled("the disk is full")
     } else {
       outcome = perform(step, index)
     }
@@ -213,7 +217,6 @@ struct FleetSimulation {
     case .reattach(let attempt):
       guard workers[index].commands[attempt] != nil else { return .ran(.unknown("no such job")) }
       return outcome(of: attempt, index)
-    case .pause: return .paused(verdicts[index])
     case .settle(let settlement):
       if settlement == .done || settlement == .never { isQueued = false }
       return .settled

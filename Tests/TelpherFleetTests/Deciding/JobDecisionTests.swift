@@ -102,7 +102,7 @@ import Testing
     for fault in FleetSimulation.Fault.allCases {
       for step in 0..<20 {
         let simulation = try run(verdicts, [(step, fault)])
-        if [.failsBefore, .failsAfter, .delayed, .cantStart].contains(fault) {
+        if [.failsBefore, .failsAfter, .delayed, .cantStart, .journalFull].contains(fault) {
           // The broker's faults alone lose nothing, and neither do those of a start.
           #expect(simulation.finals.count == 1)
           #expect(simulation.finals.allSatisfy { !$0.isProvisional })
@@ -199,22 +199,84 @@ import Testing
     #expect(simulation.finals.map(\.outcome) == [.canceled(nil)])
   }
 
-  /// A worker that is killed while it waits to try again has not started the job, and knows it.
-  @Test func whatCouldNotBeStartedIsNotLostWithItsWorker() throws {
-    var simulation = FleetSimulation([Self.once, Self.once])
+  /// Worker 0 is about to start the command.
+  private func launching(_ verdict: JobVerdict) throws -> FleetSimulation {
+    var simulation = FleetSimulation([verdict, verdict])
     simulation.deliver(to: 0)
     while true {
-      if case .launch = simulation.workers[0].active?.step { break }
+      if case .launch = simulation.workers[0].active?.step { return simulation }
       try simulation.advance(0)
     }
+  }
+
+  @Test(arguments: [once, retry]) func whatAWorkerCantStartIsStartedByAnotherOne(
+    _ verdict: JobVerdict
+  ) throws {
+    var simulation = try launching(verdict)
     try simulation.advance(0, .cantStart)
-    try simulation.advance(0)
-    #expect(simulation.workers[0].active?.step == .pause("the disk is full"))
-    simulation.stop(0)
+    for _ in 0..<20 { try simulation.advance(0) }
+    #expect(simulation.workers[0].finished == .released("the disk is full"))
+    // Nothing is left to do for it, even if it never comes back.
+    #expect(simulation.workers[0].entry == nil)
+    simulation.workers[0].isForever = false
+    simulation.stop(0, losesPower: true)
+    simulation.deliver(to: 1)
     try complete(&simulation)
     check(simulation)
     #expect(simulation.finals.map(\.outcome) == [.ended(FleetSimulation.end)])
-    #expect(simulation.starts.count == 1)
+    #expect(simulation.starts.map(\.worker) == [1])
+    #expect(simulation.starts.map(\.attempt) == [1])
+  }
+
+  /// The other worker can't start it either: both give it away again and again, and then one can.
+  @Test func aJobMayBeGivenAwayManyTimes() throws {
+    var simulation = FleetSimulation([Self.once, Self.once])
+    for turn in 0..<10 {
+      simulation.deliver(to: turn % 2)
+      while let active = simulation.workers[turn % 2].active {
+        if case .launch = active.step {
+          try simulation.advance(turn % 2, .cantStart)
+        } else {
+          try simulation.advance(turn % 2)
+        }
+      }
+    }
+    #expect(simulation.starts.isEmpty && simulation.isQueued)
+    try complete(&simulation)
+    check(simulation)
+    #expect(simulation.finals.map(\.outcome) == [.ended(FleetSimulation.end)])
+  }
+
+  /// A worker that is killed at any step of giving a job away has not started the job, and knows it.
+  @Test(arguments: [FleetSimulation.Fault.killed, .killedAfter, .powerLoss])
+  func whatCouldNotBeStartedIsNotLostWithItsWorker(_ fault: FleetSimulation.Fault) throws {
+    for step in 1..<6 {
+      var simulation = try launching(Self.once)
+      try simulation.advance(0, .cantStart)
+      for _ in 1..<step { try simulation.advance(0) }
+      // Before the entry is on the disk, the journal says that the attempt may have been started.
+      if step == 1, fault != .killedAfter { continue }
+      try simulation.advance(0, fault)
+      try complete(&simulation)
+      check(simulation)
+      #expect(simulation.finals.map(\.outcome) == [.ended(FleetSimulation.end)], "\(step)")
+      #expect(simulation.starts.count == 1)
+    }
+  }
+
+  /// A claim is given away only as long as it is this worker's.
+  @Test func aClaimThatAnotherWorkerHasTakenOverIsNotGivenAway() throws {
+    var simulation = try launching(Self.retry)
+    try simulation.advance(0, .cantStart)
+    simulation.workers[0].seemsGone = true
+    simulation.deliver(to: 1)
+    while simulation.starts.isEmpty { try simulation.advance(1) }
+    for _ in 0..<20 { try simulation.advance(0) }
+    #expect(simulation.workers[0].finished == .foreign)
+    try complete(&simulation)
+    check(simulation)
+    #expect(simulation.starts.map(\.worker) == [1])
+    #expect(simulation.starts.map(\.attempt) == [2])
   }
 
   @Test func aWorkerThatHasLostItsJournalIsAnotherOne() throws {

@@ -26,7 +26,17 @@ import Testing
       }
     }
     #expect(fleet.engine.with { $0.queue.count } == 2)
-    #expect(try await fleet.client.cancel(canceled) == .asked(WorkerName("w")!))
+    try await eventually("it says why it waits") {
+      let status = try await fleet.client.status(of: job)
+      return status?.state == "queued"
+        && status?.lastFault == "worker w could not start it: the disk is full"
+    }
+    try await eventually("it is canceled") {
+      do throws(FleetError) {
+        _ = try await fleet.client.cancel(canceled)
+        return true
+      } catch { return error.code != .unreachable && error.code != .refused }
+    }
     #expect(try await fleet.client.wait(for: canceled).outcome == .canceled(nil))
     #expect(try await fleet.client.status(of: job)?.final == nil)
     runner.with { $0.fault = nil }
@@ -38,6 +48,62 @@ import Testing
     #expect(runner.with { $0.starts } == [job: 1])
     worker.drain()
     try await run.value
+  }
+
+  @Test(arguments: [FleetJob.Policy.once, .retry(maxAttempts: 3)])
+  func whatAWorkerCantStartIsStartedByAnotherOne(_ policy: FleetJob.Policy) async throws {
+    let fleet = try await TestFleet()
+    let (first, second) = (try Sandbox(), try Sandbox())
+    let (broken, sound) = (MemoryRunner(), MemoryRunner())
+    broken.with { $0.fault = "no files are left" }
+    let a = try fleet.worker("a", in: first, broken)
+    let running = Task { try await a.run() }
+    var ids: [JobID] = []
+    for _ in 0..<5 { ids.append(try await fleet.submit(fleet.job(["true"], policy))) }
+    try await eventually("each was tried") {
+      fleet.reports.withLock { reports in
+        ids.allSatisfy { id in reports.contains { $0.contains("\(id) can't be started here") } }
+      }
+    }
+    let b = try fleet.worker("b", in: second, sound)
+    let other = Task { try await b.run() }
+    for id in ids {
+      let final = try await fleet.client.wait(for: id)
+      #expect(final.worker == WorkerName("b") && final.attempt == 1, "\(final)")
+      guard case .ended(let end) = final.outcome else {
+        Issue.record("\(id) has not ended")
+        continue
+      }
+      #expect(end.isSuccess)
+    }
+    #expect(broken.with { $0.starts.isEmpty })
+    #expect(sound.with { $0.starts } == Dictionary(uniqueKeysWithValues: ids.map { ($0, 1) }))
+    for worker in [a, b] { worker.drain() }
+    try await running.value
+    try await other.value
+  }
+
+  @Test func aJobThatCantBeStartedIsLeftForTwiceAsLongEachTime() {
+    var failed = FailedStarts(pauses: (.seconds(1), .seconds(30)))
+    let (job, start) = (JobID.random(), ContinuousClock.now)
+    #expect(!failed.isLeft(job, at: start))
+    var now = start
+    for pause in [1, 2, 4, 8, 16, 30, 30] {
+      failed.note(job, at: now)
+      #expect(failed.isLeft(job, at: now + .seconds(pause) - .milliseconds(1)))
+      now += .seconds(pause)
+      #expect(!failed.isLeft(job, at: now))
+    }
+    failed.forget(job)
+    failed.note(job, at: now)
+    #expect(!failed.isLeft(job, at: now + .seconds(1)))
+    // Its memory has a limit; a job that is forgotten is tried again.
+    let others = (0..<2_000).map { _ in JobID.random() }
+    for (index, other) in others.enumerated() {
+      failed.note(other, at: now + .nanoseconds(index))
+    }
+    #expect(others.count { failed.isLeft($0, at: now + .milliseconds(10)) } == 1_024)
+    #expect(failed.isLeft(others[1_999], at: now + .milliseconds(10)))
   }
 
   @Test func aJobIsGivenBackWhileTheKeysCantBeRead() async throws {
