@@ -10,6 +10,9 @@ package enum FleetLimits {
   package static let maxMessageLength = 16 << 10
   /// The longest name of a worker or group in characters: what a host's name has.
   package static let maxNameLength = 64
+  /// The most entries that a broker may have of one job: its records, and the places of repeated
+  /// submissions.
+  package static let maxTraces = 64
   /// The most workers in a list.
   package static let maxWorkers = 10_000
   /// The most queues of a broker: those of all workers, and of as many groups.

@@ -5,7 +5,8 @@ internal import TelpherNATS
 ///
 ///     stream TJ           tj.job.g.GROUP.ID, tj.job.h.WORKER.ID     jobs, until they are settled
 ///     consumers           g_GROUP, h_WORKER                         a queue each
-///     stream TR           tj.claim.ID, tj.res.ID, tj.dead.ID        records, the newest of each
+///     stream TR           tj.claim.g.GROUP.ID, tj.claim.h.WORKER.ID records, the newest of each;
+///                         tj.res..., tj.dead..., tj.cancel...       only submitters write tj.cancel
 ///     bucket TJ_WORKERS   WORKER                                    announcements
 ///     requests            tj.w.WORKER.rpc                           calls to a worker
 enum FleetSubjects {
@@ -29,54 +30,70 @@ enum FleetSubjects {
     return consumer.hasPrefix("h_") ? .worker(name) : nil
   }
 
-  /// The subject of the jobs of a queue, without the id.
-  private static func prefix(_ queue: QueueName) -> String {
+  /// The parts of a subject that name a queue.
+  static func parts(_ queue: QueueName) -> String {
     switch queue {
-    case .group(let name): "tj.job.g.\(name)"
-    case .worker(let name): "tj.job.h.\(name)"
+    case .group(let name): "g.\(name)"
+    case .worker(let name): "h.\(name)"
     }
   }
 
   /// The subject of a job.
   static func job(_ job: JobID, _ queue: QueueName) -> NATSSubject {
-    subject("\(prefix(queue)).\(job)")
+    subject("tj.job.\(parts(queue)).\(job)")
   }
 
   /// The subjects of all jobs of a queue.
-  static func jobs(of queue: QueueName) -> String { "\(prefix(queue)).*" }
+  static func jobs(of queue: QueueName) -> String { "tj.job.\(parts(queue)).*" }
+
+  /// The subjects that a job can have in the queues.
+  static func places(of job: JobID) -> NATSSubject { subject("tj.job.*.*.\(job)") }
+
+  /// The subjects of all records of a job.
+  static func records(of job: JobID) -> NATSSubject { subject("tj.*.*.*.\(job)") }
 
   /// The job and the queue of a subject; nil if it is none of a fleet.
   static func job(_ subject: String) -> (JobID, QueueName)? {
+    guard let (word, job, queue) = read(subject), word == "job" else { return nil }
+    return (job, queue)
+  }
+
+  /// The word, the job and the queue of a subject.
+  private static func read(_ subject: String) -> (word: String, JobID, QueueName)? {
     let parts = subject.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 5, parts[0] == "tj", parts[1] == "job", let name = FleetName(parts[3]),
+    guard parts.count == 5, parts[0] == "tj", let name = FleetName(parts[3]),
       let job = JobID(parts[4])
     else { return nil }
     switch parts[2] {
-    case "g": return (job, .group(name))
-    case "h": return (job, .worker(name))
+    case "g": return (parts[1], job, .group(name))
+    case "h": return (parts[1], job, .worker(name))
     default: return nil
     }
   }
 
-  private static func word(_ kind: RecordName.Kind) -> String {
+  static func word(_ kind: RecordName.Kind) -> String {
     switch kind {
     case .claim: "claim"
     case .result: "res"
     case .dead: "dead"
+    case .cancel: "cancel"
     }
   }
 
   /// The subject of a record.
   static func record(_ name: RecordName) -> NATSSubject {
-    subject("tj.\(word(name.kind)).\(name.job)")
+    subject("tj.\(word(name.kind)).\(parts(name.queue)).\(name.job)")
   }
 
   /// The subjects of all records of a kind.
-  static func records(_ kind: RecordName.Kind) -> NATSSubject { subject("tj.\(word(kind)).*") }
+  static func records(_ kind: RecordName.Kind) -> NATSSubject { subject("tj.\(word(kind)).*.*.*") }
 
-  /// The job of a record's subject.
-  static func recordedJob(_ subject: String) -> JobID? {
-    subject.split(separator: ".").last.flatMap { JobID(String($0)) }
+  /// The record of a subject; nil if it is none of a fleet.
+  static func recordName(_ subject: String) -> RecordName? {
+    guard let (word, job, queue) = read(subject),
+      let kind = RecordName.Kind.allCases.first(where: { Self.word($0) == word })
+    else { return nil }
+    return RecordName(kind, job, of: queue)
   }
 
   /// The subject of the calls to a worker.

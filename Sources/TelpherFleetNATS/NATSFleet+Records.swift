@@ -43,13 +43,31 @@ extension NATSFleet {
   ) async throws(FleetError) -> [RecordEntry] {
     let found = try await stored(
       FleetSubjects.records, FleetSubjects.records(kind), after: position?.number, limit: limit)
-    return found.compactMap { message in
-      FleetSubjects.recordedJob(message.subject).map {
-        RecordEntry(
-          RecordName(kind, $0),
-          Record(payload: message.payload, revision: Revision(message.sequence)))
+    return found.compactMap(\.entry)
+  }
+
+  package func traces(of job: JobID) async throws(FleetError) -> JobTraces {
+    let places = try await all(FleetSubjects.jobs, FleetSubjects.places(of: job))
+    let records = try await all(FleetSubjects.records, FleetSubjects.records(of: job))
+    return JobTraces(
+      queued: places.compactMap(\.queuedJob), records: records.compactMap(\.entry))
+  }
+
+  /// The messages of a stream with this subject, as its leader has them, one request for each. For the
+  /// few messages of one job.
+  private func all(
+    _ stream: String, _ filter: NATSSubject
+  ) async throws(FleetError) -> [StoredMessage] {
+    var found: [StoredMessage] = []
+    while found.count < FleetLimits.maxTraces {
+      let next = try await fleet { [last = found.last] () throws(NATSError) in
+        try await jetStream.nextMessage(stream, filter, from: (last?.sequence ?? 0) + 1)
       }
+      guard let next else { return found }
+      found.append(next)
     }
+    throw FleetError(
+      .broken, "the broker has more than \(FleetLimits.maxTraces) entries of one job")
   }
 
   /// How long a wait for a record relies on the broker's messages before it reads the record again:
@@ -57,16 +75,24 @@ extension NATSFleet {
   private static let reading = Duration.seconds(5)
 
   package func change(
-    of name: RecordName, from known: Revision?, within limit: Duration
-  ) async throws(FleetError) -> Record? {
+    of names: [RecordName], from known: [RecordName: Revision], within limit: Duration
+  ) async throws(FleetError) -> RecordEntry? {
     let (signals, continuation) = AsyncStream.makeStream(
       of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let shared = Shared(Mutex(nil))
-    let subscription = await connection.subscribe(FleetSubjects.record(name)) { outcome in
-      if case .failure(let error) = outcome { shared.failure.withLock { $0 = error } }
-      continuation.yield()
+    var subscriptions: [NATSConnection.Subscription] = []
+    for name in names {
+      subscriptions.append(
+        await connection.subscribe(FleetSubjects.record(name)) { outcome in
+          if case .failure(let error) = outcome { shared.failure.withLock { $0 = error } }
+          continuation.yield()
+        })
     }
-    defer { Task { [connection] in await connection.unsubscribe(subscription) } }
+    defer {
+      Task { [connection, subscriptions] in
+        for subscription in subscriptions { await connection.unsubscribe(subscription) }
+      }
+    }
     try await fleet { () throws(NATSError) in try await connection.flush() }
     let end = ContinuousClock.now + limit
     // The first look at the record, one every few seconds, and the last.
@@ -81,7 +107,11 @@ extension NATSFleet {
     defer { ticker.cancel() }
     for await _ in signals {
       let isLast = ContinuousClock.now >= end
-      if let record = try await record(name), record.revision != known { return record }
+      for name in names {
+        if let record = try await record(name), record.revision != known[name] {
+          return RecordEntry(name, record)
+        }
+      }
       if let error = shared.failure.withLock({ $0 }) { throw FleetError(error) }
       if isLast { return nil }
     }
@@ -91,5 +121,21 @@ extension NATSFleet {
   private final class Shared: Sendable {
     let failure: Mutex<NATSError?>
     init(_ failure: consuming Mutex<NATSError?>) { self.failure = failure }
+  }
+}
+
+extension StoredMessage {
+  /// The record that it holds; nil if it is none of a fleet.
+  fileprivate var entry: RecordEntry? {
+    FleetSubjects.recordName(subject).map {
+      RecordEntry($0, Record(payload: payload, revision: Revision(sequence)))
+    }
+  }
+
+  /// The job that it holds; nil if it is none of a fleet.
+  var queuedJob: QueuedJob? {
+    FleetSubjects.job(subject).map { job, queue in
+      QueuedJob(position: Position(sequence), job: job, queue: queue, payload: payload)
+    }
   }
 }

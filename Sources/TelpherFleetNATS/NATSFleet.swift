@@ -93,6 +93,12 @@ extension NATSFleet: FleetEngine {
     }.sorted { $0.name < $1.name }
   }
 
+  package func has(_ queue: QueueName) async throws(FleetError) -> Bool {
+    try await fleet { () throws(NATSError) in
+      try await jetStream.pending(FleetSubjects.jobs, FleetSubjects.consumer(queue))
+    } != nil
+  }
+
   // MARK: Jobs
 
   package func submit(
@@ -177,11 +183,7 @@ extension NATSFleet: FleetEngine {
   ) async throws(FleetError) -> [QueuedJob] {
     let found = try await stored(
       FleetSubjects.jobs, FleetSubjects.allJobs, after: position?.number, limit: limit)
-    return found.compactMap { message in
-      guard let (job, queue) = FleetSubjects.job(message.subject) else { return nil }
-      return QueuedJob(
-        position: Position(message.sequence), job: job, queue: queue, payload: message.payload)
-    }
+    return found.compactMap(\.queuedJob)
   }
 
   package func remove(_ job: QueuedJob) async throws(FleetError) {

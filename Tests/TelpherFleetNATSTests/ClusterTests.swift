@@ -33,7 +33,7 @@ struct ClusterTests {
       let claiming = Task {
         var winners: [JobID: Int] = [:]
         for job in jobs {
-          let name = RecordName(.claim, job)
+          let name = RecordName(.claim, job, of: Self.web)
           async let a = Self.claims(fleet, name, 1)
           async let b = Self.claims(second, name, 2)
           winners[job] = (try await a ? 1 : 0) + (try await b ? 1 : 0)

@@ -75,10 +75,42 @@ struct EngineTests {
     }
   }
 
+  @Test func `All of a job is found among those of others`() async throws {
+    try await FleetStage.with { stage in
+      let fleet = try await stage.fleet()
+      let own = QueueName.worker(FleetName("A")!)
+      try await fleet.addQueue(own)
+      #expect(try await fleet.has(own))
+      #expect(try await !fleet.has(.worker(FleetName("B")!)))
+      let jobs = (0..<5).map { _ in JobID.random() }
+      #expect(try await fleet.traces(of: jobs[0]) == JobTraces(queued: [], records: []))
+      for (number, job) in jobs.enumerated() {
+        _ = try await fleet.submit([UInt8(number)], id: job, to: number == 3 ? own : Self.web)
+        for kind in [RecordName.Kind.claim, .result, .cancel] where number > 0 {
+          let name = RecordName(kind, job, of: number == 3 ? own : Self.web)
+          _ = try await fleet.write(name, [UInt8(number)], expecting: nil)
+        }
+      }
+      let waiting = try await fleet.traces(of: jobs[0])
+      #expect(waiting.queued.map(\.payload) == [[0]] && waiting.records.isEmpty)
+      let found = try await fleet.traces(of: jobs[3])
+      #expect(found.queued.map(\.payload) == [[3]] && found.queued.map(\.queue) == [own])
+      #expect(found.records.map(\.name.kind) == [.claim, .result, .cancel])
+      #expect(found.records.allSatisfy { $0.record.payload == [3] })
+      #expect(try found.queue() == own)
+      _ = try await fleet.write(
+        RecordName(.result, jobs[3], of: Self.web), [9], expecting: nil)
+      let two = try await fleet.traces(of: jobs[3])
+      #expect(throws: FleetError.self) { try two.queue() }
+      for job in two.queued { try await fleet.remove(job) }
+      #expect(try await fleet.traces(of: jobs[3]).queued == [])
+    }
+  }
+
   @Test func `Of all writers of a record that expect the same, one wins`() async throws {
     try await FleetStage.with { stage in
       let fleet = try await stage.fleet()
-      let name = RecordName(.claim, .random())
+      let name = RecordName(.claim, .random(), of: Self.web)
       #expect(try await fleet.record(name) == nil)
       let outcomes = try await withThrowingTaskGroup(of: WriteOutcome.self) { group in
         for number in 0..<20 {
@@ -100,8 +132,8 @@ struct EngineTests {
         try await fleet.write(name, [98], expecting: record.revision)
           == .conflict(Record(payload: [99], revision: next)))
       #expect(
-        try await fleet.write(RecordName(.result, name.job), [1], expecting: next) == .conflict(nil)
-      )
+        try await fleet.write(
+          RecordName(.result, name.job, of: Self.web), [1], expecting: next) == .conflict(nil))
     }
   }
 
@@ -110,8 +142,9 @@ struct EngineTests {
       let fleet = try await stage.fleet()
       let jobs = (0..<5).map { _ in JobID.random() }
       for (number, job) in jobs.enumerated() {
-        _ = try await fleet.write(RecordName(.result, job), [UInt8(number)], expecting: nil)
-        _ = try await fleet.write(RecordName(.claim, job), [], expecting: nil)
+        _ = try await fleet.write(
+          RecordName(.result, job, of: Self.web), [UInt8(number)], expecting: nil)
+        _ = try await fleet.write(RecordName(.claim, job, of: Self.web), [], expecting: nil)
       }
       var found: [RecordEntry] = []
       while true {
@@ -119,7 +152,7 @@ struct EngineTests {
         found += page
         if page.count < 2 { break }
       }
-      #expect(found.map(\.name) == jobs.map { RecordName(.result, $0) })
+      #expect(found.map(\.name) == jobs.map { RecordName(.result, $0, of: Self.web) })
       #expect(found.map(\.record.payload) == (0..<5).map { [UInt8($0)] })
     }
   }
@@ -127,16 +160,24 @@ struct EngineTests {
   @Test func `A change of a record wakes what waits for it`() async throws {
     try await FleetStage.with { stage in
       let fleet = try await stage.fleet()
-      let name = RecordName(.result, .random())
-      #expect(try await fleet.change(of: name, from: nil, within: .milliseconds(20)) == nil)
-      let waiting = Task { try await fleet.change(of: name, from: nil, within: .seconds(600)) }
+      let name = RecordName(.result, .random(), of: Self.web)
+      let other = RecordName(.cancel, name.job, of: Self.web)
+      let names = [name, other]
+      #expect(try await fleet.change(of: names, from: [:], within: .milliseconds(20)) == nil)
+      let waiting = Task { try await fleet.change(of: names, from: [:], within: .seconds(600)) }
       guard case .written(let revision) = try await fleet.write(name, [1], expecting: nil) else {
         Issue.record("it was not written")
         return
       }
-      #expect(try await waiting.value == Record(payload: [1], revision: revision))
+      let entry = RecordEntry(name, Record(payload: [1], revision: revision))
+      #expect(try await waiting.value == entry)
       // It has another revision already.
-      #expect(try await fleet.change(of: name, from: nil, within: .seconds(600))?.payload == [1])
+      #expect(try await fleet.change(of: names, from: [:], within: .seconds(600)) == entry)
+      // The first is known.
+      let known = [name: revision]
+      let second = Task { try await fleet.change(of: names, from: known, within: .seconds(600)) }
+      _ = try await fleet.write(other, [2], expecting: nil)
+      #expect(try await second.value?.name == other)
     }
   }
 

@@ -67,10 +67,13 @@ struct PermissionTests {
         try await worker.settle(delivery, .working)
         guard
           case .written(let claim) = try await worker.write(
-            RecordName(.claim, job), [1], expecting: nil),
-          case .written = try await worker.write(RecordName(.claim, job), [2], expecting: claim),
-          case .written = try await worker.write(RecordName(.result, job), [3], expecting: nil),
-          case .written = try await worker.write(RecordName(.dead, job), [4], expecting: nil)
+            RecordName(.claim, job, of: queue), [1], expecting: nil),
+          case .written = try await worker.write(
+            RecordName(.claim, job, of: queue), [2], expecting: claim),
+          case .written = try await worker.write(
+            RecordName(.result, job, of: queue), [3], expecting: nil),
+          case .written = try await worker.write(
+            RecordName(.dead, job, of: queue), [4], expecting: nil)
         else {
           Issue.record("a record was not written")
           return
@@ -78,7 +81,19 @@ struct PermissionTests {
         try await worker.settle(delivery, .done)
         #expect(
           try await submitter.change(
-            of: RecordName(.result, job), from: nil, within: .seconds(600))?.payload == [3])
+            of: [RecordName(.result, job, of: queue)], from: [:], within: .seconds(600))?
+            .record.payload == [3])
+        #expect(try await submitter.traces(of: job).records.count == 3)
+        #expect(try await submitter.has(queue))
+        guard
+          case .written = try await submitter.write(
+            RecordName(.cancel, job, of: queue), [5], expecting: nil)
+        else {
+          Issue.record("the record was not written")
+          return
+        }
+        #expect(
+          try await worker.record(RecordName(.cancel, job, of: queue))?.payload == [5])
       }
       try await worker.announce(Self.a, [9])
       #expect(try await submitter.workers().map(\.worker) == [Self.a])
@@ -112,6 +127,46 @@ struct PermissionTests {
       }
       let queued = try await code { _ = try await worker.queued(after: nil, limit: 1) }
       #expect(queued == .refused)
+    }
+  }
+
+  /// So no submitter can say how a job has ended, and no worker how one of another queue has.
+  @Test func `Only workers of a queue write the ends of its jobs`() async throws {
+    try await Self.with { fleet in
+      let (worker, submitter) = (
+        try await fleet.connect(Self.a), try await fleet.connect(Self.submitter)
+      )
+      let job = JobID.random()
+      let forged = FinalRecord(job, .ended(JobEnd(.exited, code: 0, startedMS: 1, endedMS: 2)))
+      func isRefused(_ member: NATSFleet, _ kind: RecordName.Kind, _ queue: QueueName) async throws
+      {
+        let name = RecordName(kind, job, of: queue)
+        let found = try await code {
+          _ = try await member.write(name, forged.payload, expecting: nil)
+        }
+        #expect(found == .refused, "\(name)")
+        #expect(try await member.record(name) == nil)
+      }
+      for kind in [RecordName.Kind.claim, .result, .dead] {
+        for queue in [QueueName.group(Self.web), .worker(Self.a)] {
+          try await isRefused(submitter, kind, queue)
+        }
+        for queue in [QueueName.group(Self.db), .worker(Self.b)] {
+          try await isRefused(worker, kind, queue)
+        }
+      }
+      try await isRefused(worker, .cancel, .group(Self.web))
+      // The same without the engine, on subjects that only look like those of the records.
+      let raw = try await fleet.raw(Self.submitter)
+      for subject in ["tj.res.g.web.\(job)", "tj.claim.h.A.\(job)", "tj.res.\(job)", "tj.x"] {
+        var refused = false
+        do {
+          _ = try await raw.publish(
+            try NATSSubject(subject), forged.payload, .init(id: "\(JobID.random())"))
+        } catch let error as NATSError { refused = error.code == .notPermitted }
+        #expect(refused, "\(subject)")
+      }
+      await raw.connection.close()
     }
   }
 

@@ -49,7 +49,7 @@ struct FleetTable: Equatable {
       rows: jobs.map { status in
         [
           status.id.description, FleetOutcome.state(of: status),
-          status.queued?.queue.description ?? "-", status.worker?.description ?? "-",
+          status.queue.description, status.worker?.description ?? "-",
           status.attempt == 0 ? "-" : "\(status.attempt)",
           status.command.map { Columns.shortened($0, to: 60) } ?? "-",
         ]

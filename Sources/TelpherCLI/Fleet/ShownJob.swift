@@ -22,7 +22,7 @@ struct ShownJob: Encodable {
     job = status.id.description
     state = FleetOutcome.state(of: status)
     let signed = status.job
-    queue = (status.queued?.queue ?? signed?.job.queue)?.description
+    queue = status.queue.description
     worker = status.worker?.description
     attempt = status.attempt == 0 ? nil : status.attempt
     by = signed?.signer

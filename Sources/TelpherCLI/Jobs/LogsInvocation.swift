@@ -34,6 +34,21 @@ struct LogsInvocation {
     }
   }
 
+  /// Whether the server knows the job, which the request names by its whole id.
+  ///
+  /// - Throws: `Failure` if the server can't be reached or lists no jobs.
+  func isKnown() async throws(Failure) -> Bool {
+    do {
+      let connection = try await ServerReach(settings: server).connect(embeddedServer: .allowed)
+        .connection
+      let jobs = try await connection.jobRecords()
+      await connection.close()
+      return jobs.contains { $0.id == request.job }
+    } catch {
+      throw Failure(error)
+    }
+  }
+
   private static func pass(_ output: CommandOutput, to sink: DescriptorSink) async throws {
     for try await chunk in output where try await !sink.write(chunk) {
       // The reader of the output has closed it, as in `telpher logs | head`.

@@ -29,7 +29,7 @@ extension JobDecision {
     _ record: Record, trying attempt: ClaimAttempt
   ) throws(FleetError) -> JobStep {
     switch try Claim(payload: record.payload, of: job) {
-    case .end(let final): return bury(final)
+    case .end(let final): return endAs(final)
     case .run(let holder):
       guard holder.owner == me else { return find(holder, record.revision) }
       // It is this worker's. The journal has no start of this attempt, so it was never started.
@@ -45,13 +45,19 @@ extension JobDecision {
     _ record: Record, ending final: FinalRecord
   ) throws(FleetError) -> JobStep {
     switch try Claim(payload: record.payload, of: job) {
-    case .end(let other): return bury(other)
+    case .end(let other): return endAs(other)
     case .run(let holder):
       guard holder.owner == me else { return find(holder, record.revision) }
       // As above: this worker has the claim, and has not started the job.
-      return bury(final)
+      return endAs(final)
     case .free: return claimEnd(final, record.revision)
     }
+  }
+
+  /// The claim says that the job ends without a worker. If it is canceled too, that counts.
+  mutating func endAs(_ final: FinalRecord) -> JobStep {
+    state = .checkingEnd(final)
+    return .read(RecordName(.cancel, job, of: queue))
   }
 
   mutating func find(_ holder: ClaimHolder, _ revision: Revision) -> JobStep {

@@ -22,7 +22,7 @@ extension JobDecision {
     state = .burying(final)
     // A payload that no submitter of this program has made may be longer than a record.
     let kept = Array(payload.prefix(FleetLimits.maxJobLength))
-    return .write(RecordName(.dead, job), kept, expecting: nil)
+    return .write(RecordName(.dead, job, of: queue), kept, expecting: nil)
   }
 
   mutating func publish(_ final: FinalRecord) -> JobStep {
@@ -43,7 +43,7 @@ extension JobDecision {
     case .conflict(let record?):
       let other: FinalRecord
       do throws(FleetError) { other = try FinalRecord(payload: record.payload, of: job) } catch {
-        // Any member can write what is no record. What has really happened takes its place.
+        // Another worker of the queue can write what is no record. What has really happened takes its place.
         guard final.isKnownEnd else { throw error }
         return publish(final, expecting: record.revision)
       }

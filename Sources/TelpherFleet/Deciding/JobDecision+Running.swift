@@ -2,9 +2,23 @@
 extension JobDecision {
   /// This worker has the claim.
   mutating func start(_ attempt: Int) -> JobStep {
-    if isCanceled { return end(.canceled(nil), attempt) }
+    if isCanceled { return endCanceled(attempt) }
+    state = .checkingStart(attempt: attempt)
+    return .read(RecordName(.cancel, job, of: queue))
+  }
+
+  mutating func start(_ attempt: Int, _ cancel: Record?) -> JobStep {
+    if isCanceled || cancel != nil { return endCanceled(attempt) }
     state = .journalingStart(attempt: attempt)
     return .journal(.starting(attempt: attempt))
+  }
+
+  /// The job is canceled, and this attempt was not started.
+  mutating func endCanceled(_ attempt: Int) -> JobStep {
+    guard attempt > 1 else { return end(.canceled(nil), 0) }
+    return end(
+      .lost("it was canceled before its attempt \(attempt), and the one before was lost"),
+      attempt - 1)
   }
 
   mutating func didRun(_ attempt: Int, _ outcome: RunOutcome) -> JobStep {
@@ -16,7 +30,7 @@ extension JobDecision {
       guard nextPolicy != nil else { return self.end(.ended(end), attempt) }
       reason = "its worker \(me.worker) was shut down"
     case .notStarted(let reason):
-      if isCanceled { return end(.canceled(nil), attempt) }
+      if isCanceled { return endCanceled(attempt) }
       state = .journalingRelease(attempt: attempt, reason)
       return .journal(.releasing(attempt: attempt, reason))
     case .unknown(let text): reason = text
@@ -37,7 +51,7 @@ extension JobDecision {
     var reached = attempt
     if let record {
       switch try Claim(payload: record.payload, of: job) {
-      case .end(let final): return bury(final)
+      case .end(let final): return endAs(final)
       case .free: return giveBack()
       case .run(let holder):
         guard holder.owner == me else { return giveBack() }
@@ -69,11 +83,11 @@ extension JobDecision {
     // Without a claim, each worker begins with the first attempt.
     guard let record else { return drop(.released(reason)) }
     switch try Claim(payload: record.payload, of: job) {
-    case .end(let final): return bury(final)
+    case .end(let final): return endAs(final)
     case .free: return drop(.released(reason))
     case .run(let holder):
       guard holder.owner == me else { return drop(.foreign) }
-      if isCanceled { return end(.canceled(nil), attempt) }
+      if isCanceled { return endCanceled(holder.attempt) }
       state = .releasing(holder, reason)
       return .write(
         claim, Claim.free(holder, reason: reason).payload, expecting: record.revision)

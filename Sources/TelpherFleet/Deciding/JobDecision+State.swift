@@ -11,6 +11,10 @@ extension JobDecision {
     case claimingEnd(FinalRecord, expected: Revision?)
     /// For whether the holder of the claim is there. Then it is given back, taken over or lost.
     case finding(ClaimHolder, Revision)
+    /// For whether the job is canceled, after the claim. Then the journal.
+    case checkingStart(attempt: Int)
+    /// The same for a job that ends without a worker. Then that end, or that it is canceled.
+    case checkingEnd(FinalRecord)
     /// For the journal. Then the launch.
     case journalingStart(attempt: Int)
     /// For the end of the command. Then the journal, or the own claim.

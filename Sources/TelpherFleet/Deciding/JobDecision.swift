@@ -9,16 +9,22 @@
 ///           |
 ///     journal claiming, write the claim --another has it--> is it there? --yes--> give it back
 ///           |                                  |
-///     journal starting, launch                 no: lost, or the next attempt
+///     read whether it is canceled              no: lost, or the next attempt
+///           |
+///     journal starting, launch
 ///           |
 ///     journal ended, publish, settle, journal done
+///
+/// Whoever cancels a job writes that first and then reads the claim, and the worker writes the claim
+/// first and then reads whether the job is canceled. So at least one of both sees the other.
 ///
 /// If the worker itself is at fault that a command can't be started, it gives the claim away, so that
 /// another worker can take the same attempt: it journals that it has not started it, writes a claim that
 /// is free, and gives the job back.
 package struct JobDecision: Sendable {
-  /// The job.
+  /// The job, and its queue.
   package let job: JobID
+  let queue: QueueName
   let me: ClaimOwner
   let verdict: JobVerdict
   let payload: [UInt8]
@@ -31,10 +37,12 @@ package struct JobDecision: Sendable {
   package static let foreignDelay = Duration.seconds(30)
 
   private init(
-    _ job: JobID, _ payload: [UInt8], by me: ClaimOwner, _ verdict: JobVerdict, _ state: State,
+    _ job: JobID, of queue: QueueName, _ payload: [UInt8], by me: ClaimOwner, _ verdict: JobVerdict,
+    _ state: State,
     isJournaled: Bool
   ) {
     self.job = job
+    self.queue = queue
     self.payload = payload
     self.me = me
     self.verdict = verdict
@@ -46,10 +54,11 @@ package struct JobDecision: Sendable {
   ///
   /// - Returns: the decision and its first step.
   package static func begin(
-    _ job: JobID, _ payload: [UInt8], by me: ClaimOwner, _ verdict: JobVerdict, isDone: Bool
+    _ job: JobID, of queue: QueueName, _ payload: [UInt8], by me: ClaimOwner,
+    _ verdict: JobVerdict, isDone: Bool
   ) -> (JobDecision, JobStep) {
     var decision = JobDecision(
-      job, payload, by: me, isDone ? .refused(doneReason) : verdict,
+      job, of: queue, payload, by: me, isDone ? .refused(doneReason) : verdict,
       .readingResult(ClaimAttempt(attempt: 1, expected: nil)), isJournaled: isDone)
     decision.hasDoneIt = isDone
     return (decision, .read(decision.result))
@@ -59,37 +68,40 @@ package struct JobDecision: Sendable {
   ///
   /// - Returns: the decision and its first step; nil if nothing is to be done.
   package static func resume(
-    _ job: JobID, _ payload: [UInt8], by me: ClaimOwner, _ verdict: JobVerdict,
-    from entry: JournalEntry
+    _ job: JobID, of queue: QueueName, _ payload: [UInt8], by me: ClaimOwner,
+    _ verdict: JobVerdict, from entry: JournalEntry
   ) -> (JobDecision, JobStep)? {
     let state: State
     let step: JobStep
     switch entry {
     case .claiming(let attempt):
       state = .readingResult(attempt)
-      step = .read(RecordName(.result, job))
+      step = .read(RecordName(.result, job, of: queue))
     case .starting(let attempt):
       state = .running(attempt: attempt)
       step = .reattach(attempt: attempt)
     case .releasing(let attempt, let reason):
       state = .readingRelease(attempt: attempt, reason)
-      step = .read(RecordName(.claim, job))
+      step = .read(RecordName(.claim, job, of: queue))
     case .ended(let record):
       var decision = JobDecision(
-        job, payload, by: me, verdict, .publishing(record, expected: nil), isJournaled: true)
+        job, of: queue, payload, by: me, verdict, .publishing(record, expected: nil),
+        isJournaled: true)
       let step = decision.publish(record)
       return (decision, step)
     case .done, .dropped: return nil
     }
-    return (JobDecision(job, payload, by: me, verdict, state, isJournaled: true), step)
+    return (
+      JobDecision(job, of: queue, payload, by: me, verdict, state, isJournaled: true), step
+    )
   }
 
   /// Whether this worker has had a final record for the job before.
   var hasDoneIt = false
   static let doneReason = "its worker has run it, and the broker has lost its final record"
 
-  var result: RecordName { RecordName(.result, job) }
-  var claim: RecordName { RecordName(.claim, job) }
+  var result: RecordName { RecordName(.result, job, of: queue) }
+  var claim: RecordName { RecordName(.claim, job, of: queue) }
 
   /// Whether the command runs, or may run: the worker cancels it with its own server.
   package var isRunning: Bool { if case .running = state { true } else { false } }
@@ -116,14 +128,17 @@ package struct JobDecision: Sendable {
       return takeClaim(ClaimAttempt(attempt: attempt.attempt, expected: nil))
     case (.claiming(let attempt), .wrote(.conflict(let record?))):
       return try meet(record, trying: attempt)
-    case (.claimingEnd(let final, _), .wrote(.written)): return bury(final)
+    case (.claimingEnd(let final, _), .wrote(.written)): return endAs(final)
     case (.claimingEnd(let final, _), .wrote(.conflict(nil))): return claimEnd(final, nil)
     case (.claimingEnd(let final, _), .wrote(.conflict(let record?))):
       return try meet(record, ending: final)
     case (.finding(let holder, let revision), .found(let isThere)):
       return isThere ? giveBack() : takeOver(from: holder, revision)
+    case (.checkingStart(let attempt), .read(let record)): return start(attempt, record)
+    case (.checkingEnd(let final), .read(let record)):
+      return bury(record == nil ? final : self.final(.canceled(nil), nil, 0))
     case (.journalingStart(let attempt), .journaled):
-      if isCanceled { return end(.canceled(nil), attempt) }
+      if isCanceled { return endCanceled(attempt) }
       state = .running(attempt: attempt)
       return .launch(attempt: attempt)
     case (.journalingStart(let attempt), .notJournaled(let reason)):

@@ -51,7 +51,16 @@ package protocol FleetEngine: Sendable {
   /// Removes a job from its queue. Without it there, nothing happens. A worker that has it keeps it.
   func remove(_ job: QueuedJob) async throws(FleetError)
 
+  /// Whether a queue was added.
+  func has(_ queue: QueueName) async throws(FleetError) -> Bool
+
   // MARK: Records
+
+  /// All that the broker has of a job, in a number of requests that does not depend on other jobs. The
+  /// queues are read before the records, because a job leaves its queue after it has got them.
+  ///
+  /// - Throws: `FleetError`: `broken` if it is more than `FleetLimits.maxTraces` entries.
+  func traces(of job: JobID) async throws(FleetError) -> JobTraces
 
   /// The newest value of a record, as the broker's leader has it; nil if it was never written, or is
   /// too old.
@@ -72,11 +81,11 @@ package protocol FleetEngine: Sendable {
     _ kind: RecordName.Kind, after position: Revision?, limit: Int
   ) async throws(FleetError) -> [RecordEntry]
 
-  /// Waits until a record has another revision than `known`, and returns it; nil if that did not happen
-  /// in time. Returns at once if it has one already.
+  /// Waits until one of some records has another revision than `known` has for it, and returns it; nil if
+  /// that did not happen in time. Returns at once if one has already.
   func change(
-    of name: RecordName, from known: Revision?, within limit: Duration
-  ) async throws(FleetError) -> Record?
+    of names: [RecordName], from known: [RecordName: Revision], within limit: Duration
+  ) async throws(FleetError) -> RecordEntry?
 
   // MARK: Workers
 

@@ -5,6 +5,9 @@ extension FleetClient {
     package let address: String
     /// The id of the command there.
     package let run: JobID
+    /// Whether the job has ended. Until then the server may not know the command yet: the worker takes a
+    /// job before it starts the command.
+    package let hasEnded: Bool
   }
 
   /// How often a job is looked at until a worker has it.
@@ -22,7 +25,8 @@ extension FleetClient {
       }
       if let worker = status.worker, status.attempt > 0 {
         return OutputPlace(
-          address: try await address(of: worker), run: job.run(attempt: status.attempt))
+          address: try await address(of: worker), run: job.run(attempt: status.attempt),
+          hasEnded: status.final != nil)
       }
       if let final = status.final {
         throw FleetError(

@@ -24,7 +24,8 @@ extension FleetWorker {
       return nil
     }
     let (decision, step) = JobDecision.begin(
-      delivery.job, delivery.payload, by: me, verdict, isDone: journal.isDone(delivery.job))
+      delivery.job, of: delivery.queue, delivery.payload, by: me, verdict,
+      isDone: journal.isDone(delivery.job))
     return try await perform(decision, step, active, plan, delivery.payload)
   }
 
@@ -33,9 +34,15 @@ extension FleetWorker {
     _ active: ActiveJobs.Entry, _ entry: JournalEntry, _ payload: [UInt8]
   ) async throws {
     defer { jobs.end(active) }
+    let queue: QueueName
+    do throws(FleetError) { queue = try SignedJob(payload: payload).job.queue } catch {
+      // Only jobs that could be read get into the journal; a later version may have written it.
+      return report("job \(active.job) of the journal can't be read: \(error.message)")
+    }
     let (verdict, plan) = try await decide(about: active.job, payload)
     guard
-      let (decision, step) = JobDecision.resume(active.job, payload, by: me, verdict, from: entry)
+      let (decision, step) = JobDecision.resume(
+        active.job, of: queue, payload, by: me, verdict, from: entry)
     else { return }
     _ = try await perform(decision, step, active, plan, payload)
   }

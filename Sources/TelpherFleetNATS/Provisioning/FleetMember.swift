@@ -1,4 +1,5 @@
 package import TelpherFleet
+internal import TelpherNATS
 
 /// Someone with credentials for a fleet's broker, and what they may do there.
 package struct FleetMember: Sendable, Equatable {
@@ -6,9 +7,9 @@ package struct FleetMember: Sendable, Equatable {
   package enum Role: Sendable, Equatable {
     /// Everything: sets the fleet up, and enrolls others.
     case administrator
-    /// Submits, cancels and lists jobs.
+    /// Submits, cancels and lists jobs. Of their records it writes only that they are canceled.
     case submitter
-    /// Takes jobs of its own queue and of those of its groups, and nothing else.
+    /// Takes jobs of its own queue and of those of its groups, writes their records, and nothing else.
     case worker(groups: [FleetName])
   }
 
@@ -72,29 +73,35 @@ extension FleetMember {
     switch role {
     case .administrator: return nil
     case .submitter:
-      return ["tj.job.>", "tj.w.*.rpc", "tj.claim.*", "tj.res.*"] + records + workers
+      return ["tj.job.>", "tj.w.*.rpc", FleetSubjects.records(.cancel).text] + records + workers
         + streams
-        + ["$JS.API.DIRECT.GET.TJ", "$JS.API.STREAM.MSG.DELETE.TJ", "$JS.API.CONSUMER.LIST.TJ"]
+        + [
+          "$JS.API.STREAM.MSG.GET.TJ", "$JS.API.DIRECT.GET.TJ", "$JS.API.STREAM.MSG.DELETE.TJ",
+          "$JS.API.CONSUMER.LIST.TJ", "$JS.API.CONSUMER.INFO.TJ.*",
+        ]
     case .worker(let groups):
-      let consumers = ["h_\(name)"] + groups.map { "g_\($0)" }
-      let queues = consumers.flatMap { consumer in
-        [
+      let queues = ([.worker(name)] + groups.map(QueueName.group)).flatMap { queue in
+        let consumer = FleetSubjects.consumer(queue)
+        return [
           "$JS.API.CONSUMER.MSG.NEXT.TJ.\(consumer)", "$JS.API.CONSUMER.INFO.TJ.\(consumer)",
           "$JS.ACK.TJ.\(consumer).>",
         ]
+          + [RecordName.Kind.claim, .result, .dead].map {
+            "tj.\(FleetSubjects.word($0)).\(FleetSubjects.parts(queue)).*"
+          }
       }
-      return queues + ["tj.claim.*", "tj.res.*", "tj.dead.*"] + records + workers + streams
-        + ["$KV.TJ_WORKERS.\(name)"]
+      return queues + records + workers + streams + ["$KV.TJ_WORKERS.\(name)"]
     }
   }
 
   /// The subjects that the member may subscribe to; nil for all.
   var subscribes: [String]? {
-    let own = ["\(Self.inbox(name)).>", "tj.claim.*", "tj.res.*"]
+    let own = "\(Self.inbox(name)).>"
     switch role {
     case .administrator: return nil
-    case .submitter: return own
-    case .worker: return own + ["tj.w.\(name).rpc"]
+    case .submitter:
+      return [own] + [.result, .cancel].map { FleetSubjects.records($0).text }
+    case .worker: return [own, "tj.w.\(name).rpc"]
     }
   }
 

@@ -107,6 +107,18 @@ extension JetStream {
 
   // MARK: Reading
 
+  /// A message, as the stream's leader has it.
+  private struct StoredAnswer: Decodable, Sendable {
+    struct Message: Decodable {
+      var subject: String
+      var seq: UInt64
+      var hdrs: String?
+      var data: String?
+      var time: String?
+    }
+    var message: Message
+  }
+
   /// The last message of a subject, as the stream's leader knows it; nil if there is none.
   package func lastMessage(
     _ stream: String, _ subject: NATSSubject
@@ -115,19 +127,31 @@ extension JetStream {
       var subject: String
       enum CodingKeys: String, CodingKey { case subject = "last_by_subj" }
     }
-    struct Answer: Decodable, Sendable {
-      struct Message: Decodable {
-        var subject: String
-        var seq: UInt64
-        var hdrs: String?
-        var data: String?
-        var time: String?
+    return try await message(of: stream, Request(subject: subject.text))
+  }
+
+  /// The first message from `sequence` on whose subject matches, as the stream's leader knows it; nil if
+  /// there is none.
+  package func nextMessage(
+    _ stream: String, _ filter: NATSSubject, from sequence: UInt64
+  ) async throws(NATSError) -> StoredMessage? {
+    struct Request: Encodable, Sendable {
+      var seq: UInt64
+      var subject: String
+      enum CodingKeys: String, CodingKey {
+        case seq
+        case subject = "next_by_subj"
       }
-      var message: Message
     }
+    return try await message(of: stream, Request(seq: max(sequence, 1), subject: filter.text))
+  }
+
+  private func message(
+    of stream: String, _ request: some Encodable & Sendable
+  ) async throws(NATSError) -> StoredMessage? {
     do throws(NATSError) {
       let found = try await callRepeatedly(
-        "STREAM.MSG.GET.\(try Self.token(stream))", Request(subject: subject.text), Answer.self
+        "STREAM.MSG.GET.\(try Self.token(stream))", request, StoredAnswer.self
       ).message
       guard let headers = Self.bytes(found.hdrs), let payload = Self.bytes(found.data) else {
         throw NATSError(.violation, "JetStream's stored message is no base64")

@@ -59,13 +59,26 @@ struct FleetSimulation {
   /// All final records that were stored, in order.
   var finals: [FinalRecord] = []
   var isCanceled = false
+  /// How far a submitter is that cancels the job.
+  var canceler = Canceler.idle
   private var events: [Event] = []
+
+  /// The steps of a submitter that cancels the job: it writes a record, and then reads the claim.
+  enum Canceler: Equatable {
+    case idle
+    case reading
+    /// No worker had the job, so no further start may follow. The attempts until then.
+    case promised(starts: Int)
+    /// A worker has the job, and is asked to end it.
+    case asked
+  }
 
   /// What has happened, for the message of a failed test.
   private enum Event {
     case delivered(Int)
     case restarted(Int, JournalEntry?)
     case arrived
+    case canceling(Canceler)
     case advanced(Int, JobStep, Fault?)
   }
 
@@ -75,6 +88,7 @@ struct FleetSimulation {
       case .delivered(let index): "\(index): delivered"
       case .restarted(let index, let entry): "\(index): restarted from \(String(describing: entry))"
       case .arrived: "a late write arrived"
+      case .canceling(let state): "canceling: \(state)"
       case .advanced(let index, .write(let name, let payload, let expected), let fault):
         "\(index): write \(name.kind) \(String(decoding: payload, as: UTF8.self)) expecting \(String(describing: expected?.number)) \(fault.map { "\($0)" } ?? "")"
       case .advanced(let index, let step, let fault):
@@ -84,6 +98,7 @@ struct FleetSimulation {
   }
 
   static let job = JobID("00112233445566778899aabbccddeeff")!
+  static let queue = QueueName("web")!
   static let payload: [UInt8] = Array("payload".utf8)
   static let end = JobEnd(.exited, code: 0, startedMS: 1, endedMS: 2)
 
@@ -105,7 +120,8 @@ struct FleetSimulation {
     let isDone = workers[index].entry == .done
     workers[index].finished = nil
     workers[index].active = JobDecision.begin(
-      Self.job, Self.payload, by: workers[index].owner, verdicts[index], isDone: isDone)
+      Self.job, of: Self.queue, Self.payload, by: workers[index].owner, verdicts[index],
+      isDone: isDone)
     events.append(.delivered(index))
   }
 
@@ -116,7 +132,8 @@ struct FleetSimulation {
     events.append(.restarted(index, workers[index].entry))
     guard let entry = workers[index].entry else { return }
     workers[index].active = JobDecision.resume(
-      Self.job, Self.payload, by: workers[index].owner, verdicts[index], from: entry)
+      Self.job, of: Self.queue, Self.payload, by: workers[index].owner, verdicts[index],
+      from: entry)
   }
 
   mutating func stop(_ index: Int, losesPower: Bool = false, losesHost: Bool = false) {
@@ -127,6 +144,25 @@ struct FleetSimulation {
     for (attempt, outcome) in workers[index].commands where outcome == nil {
       workers[index].commands[attempt] = .some(.unknown("its host was lost"))
     }
+  }
+
+  /// A submitter goes on with canceling the job.
+  mutating func advanceCanceler() {
+    switch canceler {
+    case .idle:
+      _ = apply(RecordName(.cancel, Self.job, of: Self.queue), Array("cancel".utf8), nil)
+      canceler = .reading
+    case .reading:
+      let record = records[RecordName(.claim, Self.job, of: Self.queue)]
+      switch record.map({ try! Claim(payload: $0.payload, of: Self.job) }) {
+      case nil, .free, .end:
+        isQueued = false
+        canceler = .promised(starts: starts.count)
+      case .run: canceler = .asked
+      }
+    case .promised, .asked: return
+    }
+    events.append(.canceling(canceler))
   }
 
   /// A write that was delayed arrives.

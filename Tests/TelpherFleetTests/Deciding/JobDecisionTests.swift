@@ -45,6 +45,11 @@ import Testing
       #expect(earlier.isProvisional, "\(later) has replaced \(earlier):\n\(log())")
     }
     guard simulation.workers.contains(where: \.isUp) else { return }
+    if case .promised(let count) = simulation.canceler {
+      #expect(simulation.starts.count == count, "it was canceled before:\n\(log())")
+      // Those that ask conclude from the records that it is canceled.
+      if simulation.finals.isEmpty { return }
+    }
     guard let final = simulation.finals.last else {
       Issue.record("there is no final record:\n\(log())")
       return
@@ -59,7 +64,8 @@ import Testing
     if case .ended = final.outcome { #expect(!simulation.starts.isEmpty, "\(log())") }
     switch final.outcome {
     case .dead, .exhausted:
-      let dead = simulation.records[RecordName(.dead, FleetSimulation.job)]
+      let dead = simulation.records[
+        RecordName(.dead, FleetSimulation.job, of: FleetSimulation.queue)]
       #expect(dead?.payload == FleetSimulation.payload, "\(log())")
     case .ended, .lost, .canceled, .expired: break
     }
@@ -130,10 +136,11 @@ import Testing
       var simulation = FleetSimulation(verdicts)
       for _ in 0..<40 {
         let index = Int.random(in: 0...1, using: &generator)
-        switch Int.random(in: 0..<10, using: &generator) {
+        switch Int.random(in: 0..<(seed % 2 == 0 ? 10 : 11), using: &generator) {
         case 0: simulation.deliver(to: index)
         case 1: if simulation.workers[index].isForever { simulation.restart(index) }
         case 2: simulation.arrive()
+        case 10: simulation.advanceCanceler()
         case 3:
           try simulation.advance(
             index, FleetSimulation.Fault.allCases.randomElement(using: &generator))
@@ -279,20 +286,54 @@ import Testing
     #expect(simulation.starts.map(\.attempt) == [2])
   }
 
+  /// A submitter cancels the job between any two steps of a worker: either it learns that the worker has
+  /// the job, or the job is never started.
+  @Test(arguments: [[once, once], [retry, retry], [.refused("x"), once], [.expired, once]])
+  func aJobIsCanceledBetweenAnySteps(_ verdicts: [JobVerdict]) throws {
+    var outcomes: Set<String> = []
+    for first in 0..<14 {
+      for second in first..<14 {
+        for fault in [nil, FleetSimulation.Fault.cantStart, .killed, .delayed, .seemsGone] {
+          for step in (fault == nil ? 0..<1 : 0..<12) {
+            var simulation = FleetSimulation(verdicts)
+            simulation.deliver(to: 0)
+            for turn in 0..<14 {
+              if turn == first { simulation.advanceCanceler() }
+              if turn == second { simulation.advanceCanceler() }
+              simulation.restart(0)
+              try simulation.advance(0, turn == step ? fault : nil)
+            }
+            try complete(&simulation)
+            check(simulation)
+            guard case .promised(starts: 0) = simulation.canceler else { continue }
+            for final in simulation.finals where !final.isProvisional {
+              outcomes.insert(final.outcome.name)
+            }
+          }
+        }
+      }
+    }
+    // A worker that has the job then says the same.
+    #expect(outcomes.subtracting(["canceled"]).isSubset(of: ["dead", "expired"]))
+    if verdicts[0] == Self.once { #expect(outcomes == ["canceled"]) }
+  }
+
   @Test func aWorkerThatHasLostItsJournalIsAnotherOne() throws {
     let name = WorkerName("a")!
     let before = ClaimHolder(ClaimOwner(name, journal: .random()), attempt: 1)
     let now = ClaimOwner(name, journal: .random())
     var (decision, step) = JobDecision.begin(
-      FleetSimulation.job, [], by: now, Self.once, isDone: false)
-    #expect(step == .read(RecordName(.result, FleetSimulation.job)))
+      FleetSimulation.job, of: FleetSimulation.queue, [], by: now, Self.once, isDone: false)
+    #expect(
+      step == .read(RecordName(.result, FleetSimulation.job, of: FleetSimulation.queue)))
     _ = try decision.receive(.read(nil))
     _ = try decision.receive(.journaled)
     let record = Record(payload: Claim.run(before).payload, revision: Revision(7))
     step = try decision.receive(.wrote(.conflict(record)))
     #expect(step == .find(before.owner))
     guard
-      case .write(RecordName(.result, FleetSimulation.job), let payload, nil) =
+      case .write(
+        RecordName(.result, FleetSimulation.job, of: FleetSimulation.queue), let payload, nil) =
         try decision.receive(.found(false))
     else {
       Issue.record("the job is not lost")
@@ -304,8 +345,8 @@ import Testing
 
   @Test func aRecordThatCantBeReadIsAnError() {
     var (decision, _) = JobDecision.begin(
-      FleetSimulation.job, [], by: ClaimOwner(WorkerName("a")!, journal: .random()), Self.once,
-      isDone: false)
+      FleetSimulation.job, of: FleetSimulation.queue, [],
+      by: ClaimOwner(WorkerName("a")!, journal: .random()), Self.once, isDone: false)
     #expect(throws: FleetError.self) {
       try decision.receive(.read(Record(payload: [1], revision: Revision(1))))
     }

@@ -15,6 +15,10 @@ final class MemoryEngine: FleetEngine {
     var answerers: [WorkerName: @Sendable ([UInt8]) async -> [UInt8]] = [:]
     var submitted: Set<JobID> = []
     var settlements: [Settlement] = []
+    /// The number of pages of the queues that were read.
+    var pages = 0
+    /// The number of questions about all of a job.
+    var looks = 0
     /// The number of waits for records.
     var changes = 0
     /// Called before each call; throws to let it fail.
@@ -106,7 +110,23 @@ final class MemoryEngine: FleetEngine {
 
   func queued(after position: Position?, limit: Int) async throws(FleetError) -> [QueuedJob] {
     state.withLock { state in
-      Array(state.queue.filter { job in position.map { $0 < job.position } ?? true }.prefix(limit))
+      state.pages += 1
+      return Array(
+        state.queue.filter { job in position.map { $0 < job.position } ?? true }.prefix(limit))
+    }
+  }
+
+  func has(_ queue: QueueName) async throws(FleetError) -> Bool { true }
+
+  func traces(of job: JobID) async throws(FleetError) -> JobTraces {
+    try check()
+    return state.withLock { state in
+      state.looks += 1
+      return JobTraces(
+        queued: state.queue.filter { $0.job == job },
+        records: state.records.filter { $0.key.job == job }
+          .map { RecordEntry($0.key, $0.value) }
+          .sorted { $0.record.revision < $1.record.revision })
     }
   }
 
@@ -149,12 +169,16 @@ final class MemoryEngine: FleetEngine {
   }
 
   func change(
-    of name: RecordName, from known: Revision?, within limit: Duration
-  ) async throws(FleetError) -> Record? {
+    of names: [RecordName], from known: [RecordName: Revision], within limit: Duration
+  ) async throws(FleetError) -> RecordEntry? {
     state.withLock { $0.changes += 1 }
     let end = ContinuousClock.now + limit
     repeat {
-      if let record = try await record(name), record.revision != known { return record }
+      for name in names {
+        if let record = try await record(name), record.revision != known[name] {
+          return RecordEntry(name, record)
+        }
+      }
       do { try await Task.sleep(for: Self.pause) } catch {
         throw FleetError(.uncertain, "canceled")
       }

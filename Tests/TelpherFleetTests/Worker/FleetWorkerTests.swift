@@ -112,7 +112,7 @@ import Testing
     }
     #expect(runner.with { $0.starts.values.allSatisfy { $0 == 1 } })
     let writes = fleet.engine.with { $0.writes }
-    #expect(ids.allSatisfy { writes[RecordName(.result, $0)] == 1 })
+    #expect(ids.allSatisfy { writes[RecordName(.result, $0, of: TestFleet.queue)] == 1 })
     fleet.engine.with { $0.fault = nil }
     worker.drain()
     try await run.value
@@ -157,7 +157,10 @@ import Testing
     let back = try fleet.worker("a", in: gone, runner)
     let again = Task { try await back.run() }
     try await eventually("the result is there") {
-      guard let record = fleet.engine.with({ $0.records[RecordName(.result, once)] }),
+      guard
+        let record = fleet.engine.with({
+          $0.records[RecordName(.result, once, of: TestFleet.queue)]
+        }),
         let final = try? FinalRecord(payload: record.payload, of: once)
       else { return false }
       return !final.isProvisional
@@ -166,48 +169,6 @@ import Testing
     for worker in [second, back] { worker.drain() }
     try await task.value
     try await again.value
-  }
-
-  @Test func aRunningJobIsCanceled() async throws {
-    let fleet = try await TestFleet()
-    let (sandbox, runner) = (try Sandbox(), MemoryRunner())
-    runner.with { $0.immediate = nil }
-    let worker = try fleet.worker("w", in: sandbox, runner)
-    let run = Task { try await worker.run() }
-    let job = try await fleet.submit(fleet.job())
-    try await eventually("the job runs") { runner.with { $0.starts[job] == 1 } }
-    #expect(try await fleet.client.cancel(job) == .asked(WorkerName("w")!))
-    guard case .canceled(.some) = try await outcome(fleet, job) else {
-      Issue.record("the job was not canceled")
-      return
-    }
-    #expect(
-      try await fleet.client.cancel(job) == .ended(try await fleet.client.wait(for: job)))
-    worker.drain()
-    try await run.value
-  }
-
-  @Test func aQueuedJobIsCanceled() async throws {
-    let fleet = try await TestFleet()
-    let job = try await fleet.submit(fleet.job())
-    #expect(try await fleet.client.cancel(job) == .canceled)
-    #expect(try await outcome(fleet, job) == .canceled(nil))
-    #expect(fleet.engine.with { $0.queue.isEmpty })
-    await #expect(throws: FleetError.self) { try await fleet.client.cancel(.random()) }
-  }
-
-  @Test func aJobThatLeavesItsQueueWithoutAnEndIsNoLongerWaitedFor() async throws {
-    let fleet = try await TestFleet()
-    let client = FleetClient(engine: fleet.engine, waiting: .milliseconds(5))
-    let job = try await fleet.submit(fleet.job())
-    let wait = Task { try await client.wait(for: job) }
-    // It has looked once, and waits for the final record.
-    try await eventually("it waits") { fleet.engine.with { $0.changes > 0 } }
-    fleet.engine.with { $0.queue = [] }
-    let error = await #expect(throws: FleetError.self) { try await wait.value }
-    #expect(error?.code == .absent && error?.message.contains("any more") == true)
-    let other = await #expect(throws: FleetError.self) { try await client.wait(for: .random()) }
-    #expect(other?.message.hasPrefix("the broker knows no job") == true)
   }
 
   @Test func aPoisonedJobEndsInTheListOfTheDead() async throws {
@@ -281,98 +242,4 @@ import Testing
     }
     await #expect(throws: FleetError(.refused, "not for you")) { try await run.value }
   }
-
-  @Test func aSubmissionMayBeRepeated() async throws {
-    let fleet = try await TestFleet()
-    let job = try fleet.sign(fleet.job())
-    #expect(try await fleet.client.submit(job) == .accepted)
-    #expect(try await fleet.client.submit(job) == .duplicate)
-    #expect(try await fleet.client.list(all: true, limit: 10).map(\.id) == [job.job.id])
-  }
-
-  /// Each part of a job makes another one of it, but for the time after which it does not start.
-  @Test func anIdIsThatOfOneJobOnly() async throws {
-    let fleet = try await TestFleet()
-    let first = fleet.job(["echo", "1"])
-    _ = try await fleet.submit(first)
-    var later = first
-    later.notAfter = Clock.now() + 1_000_000
-    #expect(try await fleet.client.submit(fleet.sign(later)) == .duplicate)
-
-    func others() -> [FleetJob] {
-      var others = [
-        FleetJob(id: first.id, queue: QueueName("@w")!, argv: first.argv),
-        FleetJob(id: first.id, queue: TestFleet.queue, argv: ["echo", "2"]),
-      ]
-      others += (0..<5).map { _ in first }
-      others[2].directory = "/"
-      others[3].environment = ["A": "b"]
-      others[4].deadline = 1_000
-      others[5].policy = .retry(maxAttempts: 2)
-      others[6].mergesError = true
-      return others
-    }
-    func check() async throws {
-      for other in others() {
-        let error = await #expect(throws: FleetError.self) {
-          try await fleet.client.submit(fleet.sign(other))
-        }
-        #expect(error?.code == .invalid)
-      }
-    }
-    // While it waits, after it has ended, and after the broker has forgotten the id.
-    try await check()
-    let (sandbox, runner) = (try Sandbox(), MemoryRunner())
-    let worker = try fleet.worker("w", in: sandbox, runner)
-    let run = Task { try await worker.run() }
-    _ = try await outcome(fleet, first.id)
-    try await eventually("the queue is empty") { fleet.engine.with { $0.queue.isEmpty } }
-    worker.drain()
-    try await run.value
-    try await check()
-    #expect(try await fleet.client.submit(fleet.sign(first)) == .duplicate)
-    for other in others() {
-      fleet.engine.with { $0.submitted = [] }
-      let error = await #expect(throws: FleetError.self) {
-        try await fleet.client.submit(fleet.sign(other))
-      }
-      #expect(error?.code == .invalid)
-      #expect(fleet.engine.with { $0.queue.isEmpty })
-    }
-    #expect(runner.with { $0.starts } == [first.id: 1])
-  }
-
-  /// Members of the fleet can write what they like into records.
-  @Test func aRecordThatCannotBeReadHidesNoOtherJobAndNoEnd() async throws {
-    let fleet = try await TestFleet()
-    let (sandbox, runner) = (try Sandbox(), MemoryRunner())
-    runner.with { $0.immediate = nil }
-    let worker = try fleet.worker("w", in: sandbox, runner)
-    let run = Task { try await worker.run() }
-    let (first, second) = (
-      try await fleet.submit(fleet.job()), try await fleet.submit(fleet.job())
-    )
-    try await eventually("both run") { runner.with { $0.starts == [first: 1, second: 1] } }
-    let garbage = Array("garbage".utf8)
-    #expect(
-      try await fleet.engine.write(RecordName(.result, first), garbage, expecting: nil)
-        .isWritten)
-    for all in [false, true] {
-      let listed = try await fleet.client.list(all: all, limit: 10)
-      #expect(
-        Dictionary(uniqueKeysWithValues: listed.map { ($0.id, $0.state) }) == [
-          first: "unreadable", second: "running",
-        ])
-    }
-    let end = JobEnd(.exited, code: 9, startedMS: 1, endedMS: 2)
-    for job in [first, second] { runner.end(job, .ended(end)) }
-    try await eventually("the queue is empty") { fleet.engine.with { $0.queue.isEmpty } }
-    for job in [first, second] { #expect(try await outcome(fleet, job) == .ended(end)) }
-    worker.drain()
-    try await run.value
-  }
-}
-
-extension WriteOutcome {
-  fileprivate var isWritten: Bool { if case .written = self { true } else { false } }
 }

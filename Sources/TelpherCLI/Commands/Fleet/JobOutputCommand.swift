@@ -36,12 +36,19 @@ struct JobOutputCommand: AsyncParsableCommand {
 
   func run() async throws {
     let engine = try await FleetReach(fleet.settings).engine()
-    let place = try await FleetClient(engine: engine).place(of: job, waits: follow)
-    var request = JobRequest(.attach, job: place.run.description)
-    request.follow = follow
-    request.tail = tail
-    try await LogsInvocation(
-      server: connection.settings(address: place.address), request: request
-    ).run()
+    while true {
+      let place = try await FleetClient(engine: engine).place(of: job, waits: follow)
+      var request = JobRequest(.attach, job: place.run.description)
+      request.follow = follow
+      request.tail = tail
+      let logs = LogsInvocation(
+        server: connection.settings(address: place.address), request: request)
+      if !follow || place.hasEnded { return try await logs.run() }
+      if try await logs.isKnown() { return try await logs.run() }
+      try await Task.sleep(for: Self.pause)
+    }
   }
+
+  /// The pause until the worker's server is asked again whether the command has started.
+  private static let pause = Duration.milliseconds(100)
 }

@@ -206,12 +206,12 @@ final class Fleet: Sendable {
     let begin = monotonicNow()
     _ = try await FleetClient(engine: engine).submit(job, mayBeKnown: false)
     let stored = monotonicNow()
-    let name = RecordName(.result, id)
-    guard let record = try await engine.change(of: name, from: nil, within: .seconds(60)) else {
+    let name = RecordName(.result, id, of: job.job.queue)
+    guard let entry = try await engine.change(of: [name], from: [:], within: .seconds(60)) else {
       throw Failure("a job had no result after 60 s")
     }
     let ended = monotonicNow()
-    let final = try FinalRecord(payload: record.payload, of: id)
+    let final = try FinalRecord(payload: entry.record.payload, of: id)
     guard case .ended(let end) = final.outcome, end.isSuccess else {
       throw Failure("a job is \(final.outcome.name)")
     }
