@@ -15,10 +15,10 @@
 ///           |
 ///     journal ended, publish, settle, journal done
 ///
-/// Whoever cancels a job writes that first and then reads the claim, and the worker writes the claim
-/// first and then reads whether the job is canceled. So at least one of both sees the other.
+/// A member that cancels a job writes that first and then reads the claim. The worker writes the claim
+/// first and then reads whether the job is canceled. So at least one of them sees the other.
 ///
-/// If the worker itself is at fault that a command can't be started, it gives the claim away, so that
+/// If the worker itself is at fault that a command can't be started, it releases the claim, so that
 /// another worker can take the same attempt: it journals that it has not started it, writes a claim that
 /// is free, and gives the job back.
 package struct JobDecision: Sendable {

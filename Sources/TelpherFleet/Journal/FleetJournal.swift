@@ -182,7 +182,7 @@ package final class FleetJournal: Sendable {
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else {
         let error = failure("write \(path)")
-        // A part of the entries must not be there after a restart: their jobs are told that none is.
+        // The callers get an error for all of these entries, so a restart must not find some of them.
         guard error.code != .full || ftruncate(file, off_t(offset)) == 0 else {
           return failure("cut \(path)")
         }
