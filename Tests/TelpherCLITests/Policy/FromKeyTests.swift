@@ -144,7 +144,7 @@ struct FromKeyTests {
     ("locked", "sed -i 's/^anna:[*]/anna:!/' shadow", "the account is locked"),
     (
       "rbash", "sed -i '/^anna:/s,/bin/sh,/bin/rbash,' passwd; echo /bin/rbash >>shells",
-      "rbash is none"
+      "may restrict"
     ),
     ("unlisted", "sed -i '/^anna:/s,/bin/sh,/opt/x/sh,' passwd", "/opt/x/sh is not in /etc/shells"),
     (
