@@ -181,6 +181,32 @@ struct EngineTests {
     }
   }
 
+  /// Subscribers get a message before the stream has stored it, or if it stores none.
+  @Test func `A wait that is woken before the record is stored goes on`() async throws {
+    try await FleetStage.with { stage in
+      let (fleet, other) = (try await stage.fleet(), try await stage.connect())
+      let name = RecordName(.result, .random(), of: Self.web)
+      let waiting = Task { try await fleet.change(of: [name], from: [:], within: .seconds(600)) }
+      let connection = try await stage.raw()
+      let subject = try NATSSubject("tj.res.g.web.\(name.job)")
+      for _ in 0..<20 {
+        // The stream refuses it, since it expects another revision; who waits is woken all the same.
+        await #expect(throws: NATSError.self) {
+          _ = try await JetStream(connection).publish(
+            subject, [7], .init(id: "\(JobID.random())", expectedLastSequence: 999))
+        }
+      }
+      #expect(try await other.record(name) == nil)
+      guard case .written(let revision) = try await other.write(name, [1], expecting: nil) else {
+        Issue.record("it was not written")
+        return
+      }
+      #expect(
+        try await waiting.value == RecordEntry(name, Record(payload: [1], revision: revision)))
+      await connection.close()
+    }
+  }
+
   @Test func `Workers are listed as long as they announce themselves`() async throws {
     try await FleetStage.with { stage in
       let fleet = try await stage.connect()

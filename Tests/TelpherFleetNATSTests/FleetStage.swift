@@ -39,6 +39,13 @@ struct FleetStage {
     return try await NATSFleet.connect(configuration, on: loop, within: .seconds(120))
   }
 
+  /// A connection to the broker itself.
+  func raw() async throws -> NATSConnection {
+    try await NATSConnection.connect(
+      NATSConfiguration(servers: [try NATSAddress(parsing: servers[0].address)]), on: loop,
+      within: .seconds(120))
+  }
+
   /// The settings for these servers. A busy machine may make a worker late, not gone.
   var settings: EngineSettings {
     var settings = EngineSettings()

@@ -54,7 +54,7 @@ struct ProcessesCommand: AsyncParsableCommand {
   }
 
   /// The size of the terminal on standard output; nil if it is none or its size is unknown.
-  private static var screen: (columns: Int, rows: Int)? {
+  static var screen: (columns: Int, rows: Int)? {
     var size = winsize()
     guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 1
     else {

@@ -5,6 +5,8 @@ internal import TelpherTransport
 /// writes it. Each line is empty, a comment that begins with #, or a key and its value:
 ///
 ///     hub nats://10.0.0.1:4222     the broker's address; several: one line for each
+///     hub-ca hub-ca.pem            the authorities of the broker's certificate (PEM), if it uses TLS
+///                                  and they are not among those of the system
 ///     credentials web1.key         the file with the credentials, from the folder of this file
 ///     member web1                  the member's name
 ///     worker web1                  the name of the worker, if it is one
@@ -12,6 +14,8 @@ internal import TelpherTransport
 struct FleetFile: Equatable {
   /// The addresses of the broker's servers.
   var hubs: [String] = []
+  /// The file with the authorities of the broker's certificate; nil for those of the system.
+  var authorities: String?
   /// The file with the credentials; nil for none.
   var credentials: String?
   /// The member's name.
@@ -36,6 +40,7 @@ struct FleetFile: Equatable {
       let value = String(words[1])
       switch key {
       case "hub": hubs.append(value)
+      case "hub-ca": authorities = value
       case "credentials": credentials = value
       case "member":
         guard let name = FleetName(value) else { throw fault("'\(value)' is not a name") }
@@ -47,7 +52,8 @@ struct FleetFile: Equatable {
         guard let name = FleetName(value) else { throw fault("'\(value)' is not a name") }
         groups.append(name)
       default:
-        throw fault("the key '\(key)' is not known; use hub, credentials, member, worker or group")
+        throw fault(
+          "the key '\(key)' is not known; use hub, hub-ca, credentials, member, worker or group")
       }
     }
   }
@@ -58,7 +64,8 @@ struct FleetFile: Equatable {
   /// The text of the file.
   var text: String {
     let lines =
-      hubs.map { "hub \($0)" } + [credentials.map { "credentials \($0)" }].compactMap(\.self)
+      hubs.map { "hub \($0)" } + [authorities.map { "hub-ca \($0)" }].compactMap(\.self)
+      + [credentials.map { "credentials \($0)" }].compactMap(\.self)
       + [member.map { "member \($0)" }].compactMap(\.self)
       + [worker.map { "worker \($0)" }].compactMap(\.self) + groups.map { "group \($0)" }
     return lines.map { $0 + "\n" }.joined()

@@ -11,12 +11,15 @@ internal import TelpherTransport
 ///     nats-server.conf, users.conf     for the broker
 ///     members                          a line for each member, and the number of replicas
 ///     NAME, NAME.key                   what the member NAME gets
+///     hub-ca.pem                       the authorities of the broker's certificate, if it has its own
 struct FleetFolder {
   /// Its absolute path.
   let path: String
 
   /// The name of the administrator's own file.
   static let administrator = "admin"
+  /// The name of the file with the authorities of the broker's certificate.
+  private static let authorities = "hub-ca.pem"
 
   private var membersFile: String { "\(path)/members" }
   private var processFile: String { "\(path)/nats-server.pid" }
@@ -27,10 +30,13 @@ struct FleetFolder {
     var hubs: [String]
     /// On how many of the broker's servers everything is stored.
     var replicas: Int
+    /// Whether members need the authorities of the broker's certificate.
+    var hasAuthorities = false
     var members: [FleetMember]
 
     var text: String {
-      (hubs.map { "hub \($0)" } + ["replicas \(replicas)"] + members.map(\.line))
+      (hubs.map { "hub \($0)" } + (hasAuthorities ? ["hub-ca \(FleetFolder.authorities)"] : [])
+        + ["replicas \(replicas)"] + members.map(\.line))
         .map { $0 + "\n" }.joined()
     }
   }
@@ -42,17 +48,34 @@ struct FleetFolder {
 
   /// Makes the folder with the configuration of a broker and the administrator's credentials.
   ///
-  /// - Throws: `Failure` if something is there already, or can't be written.
-  func make(listen: String, hubs: [String], replicas: Int) throws(Failure) {
+  /// - Parameters:
+  ///   - certificate: the files of the broker's certificate and of its key; nil without TLS.
+  ///   - authorities: the file of the authorities that have signed it; nil for those of each system.
+  /// - Throws: `Failure` if something is there already, or can't be read or written.
+  func make(
+    listen: String, hubs: [String], replicas: Int,
+    certificate: BrokerConfiguration.Certificate? = nil, authorities: String? = nil
+  ) throws(Failure) {
+    var text: String?
+    if let authorities { text = try SmallFile.text(authorities) }
     guard mkdir(path, 0o700) == 0 else {
-      throw Failure("cannot make the folder \(path): \(describe(errno: errno))")
+      let number = errno
+      if number == EEXIST, access(membersFile, F_OK) == 0 {
+        throw Failure(
+          "\(path) is the folder of a fleet already: 'telpher fleet enroll --folder' adds members to it; for another fleet name another folder"
+        )
+      }
+      throw Failure("cannot make the folder \(path): \(describe(errno: number))")
     }
-    let configuration = BrokerConfiguration(
+    var configuration = BrokerConfiguration(
       listen: listen, store: "\(path)/store", processFile: processFile)
+    configuration.certificate = certificate
     try write("nats-server.conf", configuration.text)
-    var contents = Contents(hubs: hubs, replicas: replicas, members: [])
+    if let text { try write(Self.authorities, text) }
+    var contents = Contents(
+      hubs: hubs, replicas: replicas, hasAuthorities: text != nil, members: [])
     guard let name = FleetName(Self.administrator) else { preconditionFailure("it is a name") }
-    contents.members.append(try enroll(name, .administrator, hubs))
+    contents.members.append(try enroll(name, .administrator, contents))
     try store(contents)
   }
 
@@ -69,6 +92,8 @@ struct FleetFolder {
       let words = line.split(separator: " ")
       if words.count == 2, words[0] == "hub" {
         contents.hubs.append(String(words[1]))
+      } else if words == ["hub-ca", Substring(Self.authorities)] {
+        contents.hasAuthorities = true
       } else if words.count == 2, words[0] == "replicas", let count = Int(words[1]) {
         contents.replicas = count
       } else if let member = FleetMember(line: String(line)) {
@@ -92,9 +117,9 @@ struct FleetFolder {
           throw Failure("\(name) is the administrator; choose another name")
         }
         contents.members[index] = FleetMember(name, role, publicKey: known.publicKey)
-        try write("\(name)", file(name, role, contents.hubs).text)
+        try write("\(name)", file(name, role, contents).text)
       } else {
-        contents.members.append(try enroll(name, role, contents.hubs))
+        contents.members.append(try enroll(name, role, contents))
       }
     }
     try store(contents)
@@ -103,20 +128,23 @@ struct FleetFolder {
 
   /// Makes the credentials of a new member.
   private func enroll(
-    _ name: FleetName, _ role: FleetMember.Role, _ hubs: [String]
+    _ name: FleetName, _ role: FleetMember.Role, _ contents: Contents
   ) throws(Failure) -> FleetMember {
     guard !["members", "store"].contains(name.description) else {
       throw Failure("'\(name)' is the name of a file in \(path); choose another")
     }
     let key = NKey.randomUser()
     try write("\(name).key", "nkey: \(key.seed)\n")
-    try write("\(name)", file(name, role, hubs).text)
+    try write("\(name)", file(name, role, contents).text)
     return FleetMember(name, role, publicKey: key.publicKey)
   }
 
-  private func file(_ name: FleetName, _ role: FleetMember.Role, _ hubs: [String]) -> FleetFile {
+  private func file(
+    _ name: FleetName, _ role: FleetMember.Role, _ contents: Contents
+  ) -> FleetFile {
     var file = FleetFile()
-    file.hubs = hubs
+    file.hubs = contents.hubs
+    if contents.hasAuthorities { file.authorities = Self.authorities }
     file.credentials = "\(name).key"
     file.member = name
     if case .worker(let groups) = role { (file.worker, file.groups) = (name, groups) }

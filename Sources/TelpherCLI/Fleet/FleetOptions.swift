@@ -19,6 +19,18 @@ struct FleetOptions: ParsableArguments {
   var hub: [String] = []
 
   @Option(
+    name: .customLong("hub-ca"),
+    help: ArgumentHelp(
+      "The file with the authorities that may sign the broker's certificate (PEM).",
+      discussion: """
+        For a broker with TLS. Default: the one that the fleet's file names, else the authorities that \
+        this system trusts.
+        """,
+      valueName: "file"),
+    completion: .file())
+  var authorities: String?
+
+  @Option(
     help: ArgumentHelp(
       "The file with your credentials for the broker.",
       discussion: """
@@ -31,7 +43,7 @@ struct FleetOptions: ParsableArguments {
 
   /// The values of these options.
   var settings: FleetSettings {
-    FleetSettings(file: fleet, hubs: hub, credentials: credentials)
+    FleetSettings(file: fleet, hubs: hub, authorities: authorities, credentials: credentials)
   }
 }
 

@@ -11,6 +11,8 @@ struct FleetSettings: Sendable, Equatable {
   var file: String?
   /// The values of `--hub`.
   var hubs: [String] = []
+  /// The value of `--hub-ca`.
+  var authorities: String?
   /// The value of `--credentials`.
   var credentials: String?
 }
@@ -21,6 +23,9 @@ struct FleetReach {
   let file: FleetFile
   /// The addresses of the broker's servers.
   let hubs: [String]
+  /// The path of the file with the authorities of the broker's certificate; nil for those of the
+  /// system.
+  let authorities: String?
   /// The path of the file with the credentials; nil for none.
   let credentials: String?
 
@@ -49,8 +54,9 @@ struct FleetReach {
         kind: "bad_configuration")
     }
     let folder = path.lastIndex(of: "/").map { String(path[..<$0]) + "/" } ?? ""
-    credentials =
-      settings.credentials ?? file.credentials.map { $0.hasPrefix("/") ? $0 : folder + $0 }
+    func place(_ name: String) -> String { name.hasPrefix("/") ? name : folder + name }
+    authorities = settings.authorities ?? file.authorities.map(place)
+    credentials = settings.credentials ?? file.credentials.map(place)
   }
 
   /// Connects to the broker.
@@ -63,7 +69,7 @@ struct FleetReach {
       var configuration = NATSConfiguration(
         servers: try hubs.flatMap { try NATSAddress.list(parsing: $0) },
         credentials: try credentials.map { try NATSCredentials(contentsOf: SecretFile($0)) }
-          ?? .none)
+          ?? .none, trust: try trust())
       configuration.name = "telpher"
       if let member = file.member {
         configuration.inboxPrefix = try NATSSubject(FleetMember.inbox(member))
@@ -72,8 +78,24 @@ struct FleetReach {
     } catch let error as NATSError {
       throw Failure(error.message, kind: "bad_configuration")
     } catch {
-      throw Failure(error)
+      throw explained(Failure(error))
     }
+  }
+
+  /// How the broker proves who it is, if it uses TLS.
+  private func trust() throws(Failure) -> NATSTrust {
+    guard let authorities else { return .systemAuthorities }
+    return .authorities(Array(try SmallFile.text(authorities).utf8))
+  }
+
+  /// A failure with what to do about it, if the broker's certificate is not accepted.
+  private func explained(_ failure: Failure) -> Failure {
+    guard failure.message.contains("certificate") else { return failure }
+    var explained = failure
+    explained.message +=
+      authorities.map { "; the authorities are those of \($0)" }
+      ?? "; the authorities are those of this system, name others with --hub-ca"
+    return explained
   }
 
   /// How often a broker that refuses the credentials is tried, and the pause in between: while it reads

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import TelpherFleet
 internal import TelpherText
 
@@ -54,26 +53,5 @@ struct FleetTable: Equatable {
           status.command.map { Columns.shortened($0, to: 60) } ?? "-",
         ]
       })
-  }
-}
-
-/// Prints a text once, or again and again on a terminal.
-enum Watching {
-  /// How often it is printed anew.
-  private static let interval = Duration.seconds(2)
-  /// Goes to the first line, and clears the screen.
-  private static let clear = "\u{1B}[H\u{1B}[2J"
-
-  /// Prints the text of `make`; with `repeats` until the process is ended.
-  ///
-  /// - Throws: what `make` throws; `Failure` if it can't be printed.
-  static func print(repeats: Bool, _ make: () async throws -> String) async throws {
-    let isTerminal = isatty(STDOUT_FILENO) == 1
-    while true {
-      let text = try await make()
-      try Descriptor.output.print((repeats && isTerminal ? clear : "") + text)
-      guard repeats else { return }
-      try await Task.sleep(for: interval)
-    }
   }
 }

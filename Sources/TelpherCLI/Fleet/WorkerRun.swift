@@ -104,7 +104,16 @@ struct WorkerRun {
     } catch {
       throw Failure("the keys that may submit jobs can't be read: \(error)")
     }
-    guard let policy else { return JobCheck(keys: keys, policy: nil) }
+    guard let policy else {
+      // As with a policy, the signal ends nothing.
+      loop.execute {
+        _ = try? loop.watch(signal: SIGHUP) {
+          logger.info(
+            "nothing to read again: there is no policy, and keys are read when they change")
+        }
+      }
+      return JobCheck(keys: keys, policy: nil)
+    }
     let served = ServedPolicy(path: policy)
     let source = try served.open(logger)
     served.reloadAtHangup(source, sockets: [], on: loop, logger)
@@ -128,6 +137,8 @@ private final class RunningWorker: EndableServer {
 
   func wait() async {
     let outcome = await task.result
+    // A worker that was told to leave its jobs has not failed.
+    if case .failure = outcome, task.isCancelled { return }
     ended.withLock { $0 = outcome }
   }
 

@@ -39,6 +39,24 @@ package struct FleetClient: Sendable {
     return submission
   }
 
+  /// How many queues a message names.
+  private static let named = 10
+
+  /// Checks that a queue exists. A job of one that does not would wait until it is too old, since no worker
+  /// may take it.
+  ///
+  /// - Throws: `FleetError`: `absent` with the names of those that exist.
+  package func check(_ queue: QueueName) async throws(FleetError) {
+    guard try await !engine.has(queue) else { return }
+    let queues = try await engine.queues().map(\.name.description)
+    let names = queues.prefix(Self.named).joined(separator: ", ")
+    let rest = queues.count > Self.named ? " and \(queues.count - Self.named) others" : ""
+    throw FleetError(
+      .absent,
+      "the fleet has no queue \(queue)\(queues.isEmpty ? "" : ", but \(names)\(rest)"); 'telpher fleet enroll' makes queues"
+    )
+  }
+
   /// Checks that all that the broker knows of a job's id is about this job.
   private func checkIsOnly(_ job: SignedJob) async throws(FleetError) {
     let (id, digest) = (job.job.id, job.job.digest)

@@ -64,7 +64,13 @@ package final class ServerRunner: JobRunner {
       do {
         let server = try await current()
         do {
-          return Self.outcome(try await server.waitForJob(run.description), since: started)
+          // Only the end of the worker cancels a task, and so the waits of all.
+          let result = try await withTaskCancellationHandler {
+            try await server.waitForJob(run.description)
+          } onCancel: {
+            Task { await server.close() }
+          }
+          return Self.outcome(result, since: started)
         } catch let error as ClientError where error.code == .refused || error.code == .lost {
           // Lost is the end of the job or the connection: the list says which.
           guard let record = try await record(of: run) else {

@@ -7,6 +7,19 @@ package struct BrokerConfiguration: Sendable, Equatable {
   /// The file for its process id; an absolute path.
   package var processFile: String
 
+  /// The files of a certificate and of its key; absolute paths.
+  package struct Certificate: Sendable, Equatable {
+    package var certificate: String
+    package var key: String
+
+    /// A certificate with its key.
+    package init(certificate: String, key: String) {
+      (self.certificate, self.key) = (certificate, key)
+    }
+  }
+  /// By what it proves who it is, with TLS; nil without.
+  package var certificate: Certificate?
+
   /// A configuration.
   package init(listen: String, store: String, processFile: String) {
     (self.listen, self.store, self.processFile) = (listen, store, processFile)
@@ -18,7 +31,7 @@ package struct BrokerConfiguration: Sendable, Equatable {
   /// The configuration file.
   package var text: String {
     """
-    # Written by 'telpher fleet init'. docs/FLEET.md says what to add for three servers and for TLS.
+    # Written by 'telpher fleet init'. docs/FLEET.md says what to add for three servers.
     server_name: fleet
     listen: \(Self.quoted(listen))
     pid_file: \(Self.quoted(processFile))
@@ -28,8 +41,19 @@ package struct BrokerConfiguration: Sendable, Equatable {
       sync_interval: always
     }
     include \(Self.usersFile)
-
+    \(tls)
     """
+  }
+
+  private var tls: String {
+    guard let certificate else { return "" }
+    return """
+      tls {
+        cert_file: \(Self.quoted(certificate.certificate))
+        key_file: \(Self.quoted(certificate.key))
+      }
+
+      """
   }
 
   /// The file with the users.

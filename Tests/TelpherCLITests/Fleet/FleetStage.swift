@@ -20,24 +20,28 @@ final class FleetStage: Sendable {
   /// The key that signs jobs.
   var key: String { sandbox.folder + "/me" }
 
-  private init() async throws {
+  private init(isEncrypted: Bool) async throws {
     let sandbox = try Sandbox()
     self.sandbox = sandbox
     let parts = (0..<3).map { _ in "\(Int.random(in: 1...254))" }.joined(separator: ".")
     address = "127.\(parts):4222"
     broker = Mutex(nil)
-    try await run(["fleet", "init", folder, "--listen", address])
+    try await run(
+      ["fleet", "init", folder, "--listen", address]
+        + (isEncrypted ? try await makeCertificate() : []))
     try startBroker()
     _ = try await sandbox.shell("ssh-keygen -q -t ed25519 -N '' -f \(key)")
   }
 
   /// Runs `body` with a fleet, and ends all of it.
   ///
-  /// - Parameter members: the workers' names, all in the group `web`.
+  /// - Parameters:
+  ///   - members: the workers' names, all in the group `web`.
+  ///   - isEncrypted: whether the broker uses TLS, with a certificate of an authority of its own.
   static func with<Value>(
-    _ members: [String], _ body: (FleetStage) async throws -> Value
+    _ members: [String], isEncrypted: Bool = false, _ body: (FleetStage) async throws -> Value
   ) async throws -> Value {
-    let stage = try await FleetStage()
+    let stage = try await FleetStage(isEncrypted: isEncrypted)
     let result: Result<Value, any Error>
     do {
       try await stage.run(
@@ -48,6 +52,26 @@ final class FleetStage: Sendable {
     }
     await stage.end()
     return try result.get()
+  }
+
+  /// Makes an authority, and a certificate of it for the broker.
+  ///
+  /// - Returns: the options of `fleet init` that use them.
+  private func makeCertificate() async throws -> [String] {
+    let (folder, host) = (sandbox.folder, address.dropLast(":4222".count))
+    let made = try await sandbox.shell(
+      """
+      cd \(folder) || exit
+      openssl req -x509 -newkey ed25519 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem && \
+      openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=server -CA ca.pem -CAkey ca.key \
+        -addext subjectAltName=IP:\(host) -keyout server.key -out server.pem && \
+      openssl req -x509 -newkey ed25519 -nodes -days 2 -subj /CN=other -keyout other.key -out other.pem
+      """)
+    guard made.status == 0 else { throw Failed("openssl: \(made.errorText)") }
+    return [
+      "--certificate", "\(folder)/server.pem", "--certificate-key", "\(folder)/server.key",
+      "--hub-ca", "\(folder)/ca.pem",
+    ]
   }
 
   /// Starts the broker.
@@ -78,7 +102,23 @@ final class FleetStage: Sendable {
 
   /// Runs telpher as the administrator.
   func telpher(_ arguments: [String]) async throws -> Finished {
-    try await sandbox.start(arguments, environment: ["TELPHER_FLEET": folder + "/admin"]).finish()
+    try await child(arguments).finish()
+  }
+
+  /// Starts telpher as the administrator, or as another member.
+  func child(_ arguments: [String], as member: String = "admin") throws -> Child {
+    try sandbox.start(arguments, environment: ["TELPHER_FLEET": "\(folder)/\(member)"])
+  }
+
+  /// What the broker has logged.
+  var brokerLog: String { TelpherTestSupport.Sandbox.text(sandbox.folder + "/nats.log") ?? "" }
+
+  /// Lets the broker read its users again.
+  func reloadBroker() { broker.withLock { $0?.signal(SIGHUP) } }
+
+  /// Sends a worker a signal.
+  func signal(_ name: String, _ number: Int32) {
+    workers.withLock { $0[name]?.signal(number) }
   }
 
   /// Submits a job and returns its id.

@@ -106,6 +106,68 @@ import Testing
     #expect(failed.isLeft(others[1_999], at: now + .milliseconds(10)))
   }
 
+  /// A worker whose disk has no room for its journal starts nothing, and goes on when there is room. What
+  /// runs then is reported when it has ended.
+  @Test func aWorkerWithAFullDiskLeavesItsJobsToOthers() async {
+    await #expect(processExitsWith: .success) {
+      let fleet = try await TestFleet()
+      let (first, second) = (try Sandbox(), try Sandbox())
+      let (full, sound) = (MemoryRunner(), MemoryRunner())
+      full.with { $0.immediate = nil }
+      let a = try fleet.worker("a", in: first, full, slots: 2)
+      let running = Task { try await a.run() }
+      let before = try await fleet.submit(fleet.job(["before"]))
+      try await eventually("it runs") { full.with { $0.starts[before] == 1 } }
+      // A limit for the size of files is a full disk for the file that has reached it.
+      signal(SIGXFSZ, SIG_IGN)
+      var status = stat()
+      #expect(stat(first.path + "/jobs.journal", &status) == 0)
+      let kind = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+      var limit = rlimit()
+      #expect(getrlimit(kind, &limit) == 0)
+      let most = limit.rlim_cur
+      limit.rlim_cur = rlim_t(status.st_size)
+      #expect(setrlimit(kind, &limit) == 0)
+      let job = try await fleet.submit(fleet.job())
+      try await eventually("it can't be started") {
+        fleet.reports.withLock { reports in
+          reports.contains {
+            $0.contains("\(job) can't be started here") && $0.contains("jobs.journal")
+          }
+        }
+      }
+      #expect(try await fleet.client.status(of: job)?.state == "queued")
+      full.end(before, .ended(JobEnd(.exited, code: 6, startedMS: 1, endedMS: 2)))
+      try await eventually("its end waits for the disk") {
+        fleet.reports.withLock { $0.contains { $0.hasPrefix("job \(before) waits: ") } }
+      }
+      #expect(try await fleet.client.status(of: before)?.final == nil)
+      limit.rlim_cur = most
+      #expect(setrlimit(kind, &limit) == 0)
+      guard case .ended(let end) = try await fleet.client.wait(for: before).outcome else {
+        Issue.record("the job has not ended")
+        return
+      }
+      #expect(end.code == 6)
+      a.drain()
+      let b = try fleet.worker("b", in: second, sound)
+      let other = Task { try await b.run() }
+      // It may have been started by either, but once.
+      try await eventually("it was started") {
+        full.with { $0.starts[job] ?? 0 } + sound.with { $0.starts[job] ?? 0 } == 1
+      }
+      full.end(job, .ended(JobEnd(.exited, code: 0, startedMS: 1, endedMS: 2)))
+      guard case .ended = try await fleet.client.wait(for: job).outcome else {
+        Issue.record("the job has not ended")
+        return
+      }
+      b.drain()
+      try await running.value
+      try await other.value
+      #expect(full.with { $0.starts[job] ?? 0 } + sound.with { $0.starts[job] ?? 0 } == 1)
+    }
+  }
+
   @Test func aJobIsGivenBackWhileTheKeysCantBeRead() async throws {
     let fleet = try await TestFleet()
     let (sandbox, runner) = (try Sandbox(), MemoryRunner())

@@ -22,8 +22,30 @@ struct FleetInitCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The address by which members reach the broker. May be repeated.",
-      discussion: "Default: nats:// with the value of --listen.", valueName: "address"))
+      discussion: "Default: the value of --listen with nats://, or with tls:// for --certificate.",
+      valueName: "address"))
   var hub: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "The broker uses TLS, with the certificate in this file (PEM). Needs --certificate-key.",
+      valueName: "file"),
+    completion: .file())
+  var certificate: String?
+
+  @Option(
+    help: ArgumentHelp("The private key of --certificate (PEM).", valueName: "file"),
+    completion: .file())
+  var certificateKey: String?
+
+  @Option(
+    name: .customLong("hub-ca"),
+    help: ArgumentHelp(
+      "The file with the authority that has signed --certificate (PEM), for all members.",
+      discussion: "Default: members accept the authorities that their systems trust.",
+      valueName: "file"),
+    completion: .file())
+  var authorities: String?
 
   @Option(
     help: ArgumentHelp(
@@ -36,6 +58,9 @@ struct FleetInitCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard [1, 3, 5].contains(replicas) else { throw ValidationError("--replicas is 1, 3 or 5") }
+    guard (certificate == nil) == (certificateKey == nil) else {
+      throw ValidationError("--certificate and --certificate-key belong together")
+    }
     let isPlain = { (text: String) in
       !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
@@ -45,8 +70,16 @@ struct FleetInitCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    var files: BrokerConfiguration.Certificate?
+    if let certificate, let certificateKey {
+      // The broker may be started in another folder.
+      files = .init(
+        certificate: JobsPlace(certificate).folder, key: JobsPlace(certificateKey).folder)
+    }
+    let usual = "\(files == nil ? "nats" : "tls")://\(listen)"
     try FleetFolder(folder).make(
-      listen: listen, hubs: hub.isEmpty ? ["nats://\(listen)"] : hub, replicas: replicas)
+      listen: listen, hubs: hub.isEmpty ? [usual] : hub, replicas: replicas, certificate: files,
+      authorities: authorities)
   }
 }
 
@@ -56,8 +89,8 @@ struct FleetEnrollCommand: AsyncParsableCommand {
     commandName: "enroll",
     abstract: "Makes credentials for members of a fleet, and their queues in the broker.",
     discussion: """
-      For each NAME it writes FOLDER/NAME and FOLDER/NAME.key. Take both to the member's machine: they are \
-      all that it needs ('telpher worker --fleet NAME'). A worker may take jobs of its own queue and of \
+      For each NAME it writes FOLDER/NAME and FOLDER/NAME.key. Take both to the member's machine, with \
+      hub-ca.pem if there is one: they are all that it needs ('telpher worker --fleet NAME'). A worker may take jobs of its own queue and of \
       its groups only. A name that is known keeps its key and gets the groups of this command.
 
       The broker must run. If it runs on this machine with the configuration of the folder, it reads its \

@@ -11,7 +11,8 @@ struct JobSubmitCommand: AsyncParsableCommand, TakesByteArguments {
     usage: "telpher job submit --queue QUEUE [OPTIONS] [--] COMMAND [ARG ...]",
     discussion: """
       The id is printed when the broker has stored the job. If telpher fails before that, submit the job \
-      again with the same --id: it is stored once.
+      again with the same --id: it is stored once. A queue exists since a worker with its name or in its \
+      group was enrolled.
 
         telpher job submit --queue web -- systemctl restart web
         telpher job submit --queue @web1 --retry 3 --timeout 10m -- make -C /srv
@@ -124,7 +125,10 @@ struct JobSubmitCommand: AsyncParsableCommand, TakesByteArguments {
     let signed = try JobSigner(identity: identity, environment: Environment.current())
       .sign(try job())
     let client = FleetClient(engine: try await FleetReach(fleet.settings).engine())
-    do throws(FleetError) { _ = try await client.submit(signed, mayBeKnown: id != nil) } catch {
+    do throws(FleetError) {
+      try await client.check(queue)
+      _ = try await client.submit(signed, mayBeKnown: id != nil)
+    } catch {
       var failure = Failure(error)
       if error.isPassing {
         failure.message += "; submit it again with --id \(signed.job.id)"
