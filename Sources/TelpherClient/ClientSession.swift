@@ -19,7 +19,7 @@ final class ClientSession: LinkDelegate {
   private var files: [StreamID: FileStream] = [:]
   private var sockets: [StreamID: any SocketStream] = [:]
   private var jobs: [StreamID: JobAnswer] = [:]
-  private var forwarders: [ObjectIdentifier: Forwarder] = [:]
+  private var followers: [ObjectIdentifier: any SessionFollower] = [:]
   /// Whether the server has asked this client to leave, because another process has replaced it.
   private var wasAskedToLeave = false
   private var helloWaiters: [WaitingTask<Hello>] = []
@@ -121,13 +121,13 @@ final class ClientSession: LinkDelegate {
     link.abandon(stream)
   }
 
-  /// Tells `forwarder` when the server asks this client to leave, and when the connection ends.
-  func add(_ forwarder: Forwarder) {
-    forwarders[ObjectIdentifier(forwarder)] = forwarder
-    if wasAskedToLeave { forwarder.serverAsksToLeave() }
+  /// Tells `follower` when the server asks this client to leave, and when the connection ends.
+  func add(_ follower: any SessionFollower) {
+    followers[ObjectIdentifier(follower)] = follower
+    if wasAskedToLeave { follower.serverAsksToLeave() }
   }
 
-  func remove(_ forwarder: Forwarder) { forwarders[ObjectIdentifier(forwarder)] = nil }
+  func remove(_ follower: any SessionFollower) { followers[ObjectIdentifier(follower)] = nil }
 
   func command(_ stream: StreamID) -> ClientCommand? { commands[stream] }
 
@@ -282,7 +282,7 @@ final class ClientSession: LinkDelegate {
     // The server only wants this client to leave: it still takes all streams.
     guard last != WireConstants.noLastStream else {
       wasAskedToLeave = true
-      for forwarder in Array(forwarders.values) { forwarder.serverAsksToLeave() }
+      for follower in Array(followers.values) { follower.serverAsksToLeave() }
       return
     }
     let why = Self.error(code, reason)
@@ -298,8 +298,8 @@ final class ClientSession: LinkDelegate {
       waiting.forEach { $0.resume(throwing: why) }
     }
     let isOrderly = code == .none || code == .shuttingDown
-    for forwarder in Array(forwarders.values) {
-      if isOrderly { forwarder.endWhenIdle(why) } else { forwarder.end(why) }
+    for follower in Array(followers.values) {
+      if isOrderly { follower.endWhenIdle(why) } else { follower.end(why) }
     }
     for stream in openStreams where stream > last {
       fail(stream, error)
@@ -334,7 +334,7 @@ final class ClientSession: LinkDelegate {
       wasRefusedByLimit = code == .limitReached
     }
     // A forwarding reports the end once, not for each of its connections.
-    for forwarder in Array(forwarders.values) { forwarder.end(streamError) }
+    for follower in Array(followers.values) { follower.end(streamError) }
     for stream in openStreams { fail(stream, streamError) }
     let (hellos, pongs, closes) = (helloWaiters, pings.values, closeWaiters)
     (helloWaiters, pings, closeWaiters) = ([], [:], [])

@@ -16,6 +16,9 @@ public actor Connection {
   /// Set once, by `connect` or `adopt`, before they return the connection.
   private var opened: ClientSession?
   let transferGate = TransferGate()
+  /// The tunnels through the hub that this connection leads to, and whether it closes after the last one.
+  var tunnels = 0
+  var closesAfterTunnels = false
 
   /// The window of the whole connection, in bytes: large enough for many commands at once, because
   /// each command's own window limits the memory that it can use here.
@@ -89,6 +92,11 @@ public actor Connection {
       return try await connect(
         to: address, on: loop, hostKey: HostKeyCheck(fingerprint: hostKey), proof: .token(token),
         timeout: timeout)
+    case .hub(let address):
+      throw ClientError(
+        .badAddress,
+        "\(address) can't be used here: a server behind a hub needs an ssh key or a certificate; use the telpher program"
+      )
     case .carrier(let carrier):
       let variables = environment.map { (SystemString($0), SystemString($1)) }
       try await connection.open(

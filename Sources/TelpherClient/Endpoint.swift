@@ -6,14 +6,21 @@ public enum Endpoint: Sendable, Equatable {
   case socket(SocketAddress)
   /// A server on any machine that listens with TLS.
   case tls(TLSAddress)
+  /// A server that is registered at a hub, on any machine.
+  indirect case hub(HubAddress)
   /// Another place, reached through a program that starts a server there for this connection.
   case carrier(Carrier)
 
-  /// Parses `unix:PATH`, `tcp:HOST:PORT`, `vsock:CID:PORT`, `tls://HOST[:PORT]`, `ssh://[USER@]HOST[:PORT]`, `docker://CONTAINER`,
+  /// Parses `unix:PATH`, `tcp:HOST:PORT`, `vsock:CID:PORT`, `tls://HOST[:PORT]`, `hub+ADDRESS/NAME`,
+  /// `ssh://[USER@]HOST[:PORT]`, `docker://CONTAINER`,
   /// `podman://CONTAINER`, `kubectl://[CONTEXT/]NAMESPACE/POD[/CONTAINER]` or `exec:COMMAND ...`.
   ///
   /// - Throws: `ClientError` (`badAddress`) with a message that explains the mistake.
   public init(parsing text: String) throws(ClientError) {
+    if let address = try HubAddress(parsing: text) {
+      self = .hub(address)
+      return
+    }
     if let carrier = try Carrier(parsing: text) {
       self = .carrier(carrier)
       return
@@ -25,7 +32,9 @@ public enum Endpoint: Sendable, Equatable {
     do throws(TransportError) {
       self = .socket(try SocketAddress(parsing: text))
     } catch {
-      throw ClientError(.badAddress, "\(error.message), \(TLSAddress.form), or \(Carrier.forms)")
+      throw ClientError(
+        .badAddress, "\(error.message), \(TLSAddress.form), \(HubAddress.form), or \(Carrier.forms)"
+      )
     }
   }
 }
@@ -36,6 +45,7 @@ extension Endpoint: CustomStringConvertible {
     switch self {
     case .socket(let address): address.description
     case .tls(let address): address.description
+    case .hub(let address): address.description
     case .carrier(let carrier): carrier.description
     }
   }

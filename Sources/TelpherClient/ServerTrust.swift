@@ -19,9 +19,9 @@ struct ServerTrust {
         .notAuthenticated,
         "the server at \(address) runs as user \(uid) (process \(pid)), not as you or root, so nothing was sent to it; --trust-uid \(uid) allows it"
       )
-    // A server on TCP or vsock proves that it knows the token; the creator of a pipe chose the
+    // A server on TCP or vsock proves that it knows the token, and one behind a hub its key; the creator of a pipe chose the
     // process at its other end.
-    case .network, .vsock, .inherited: return nil
+    case .network, .vsock, .passedOn, .inherited: return nil
     }
   }
 

@@ -32,7 +32,7 @@ package struct PolicyDenial: Error, Sendable {
     /// A folder to read or to write.
     case look(PolicyPath)
     /// An address, after the action that needs it, as text.
-    case address(String, SocketAddress)
+    case address(String, StreamTarget)
     /// An address to listen at.
     case accept
 

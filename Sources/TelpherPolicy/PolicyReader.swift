@@ -187,7 +187,7 @@ struct PolicyReader {
         guard let pattern = AddressPattern(text) else {
           throw PolicyFault(
             line,
-            "'\(text)' is not an address: write tcp:HOST:PORT, tcp:*:PORT, tcp:HOST:* or unix:PATH"
+            "'\(text)' is not an address: write tcp:HOST:PORT, tcp:*:PORT, tcp:HOST:*, unix:PATH or hub:NAME"
           )
         }
         return pattern

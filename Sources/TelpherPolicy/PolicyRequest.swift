@@ -7,10 +7,10 @@ package enum PolicyRequest: Sendable {
   case run(Run)
   /// Use files.
   case files(Files)
-  /// Connect to an address that the server can reach.
-  case connect(SocketAddress)
-  /// Listen at an address of the server's machine.
-  case listen(SocketAddress)
+  /// Connect to an address that the server can reach, or to a server that is registered at it.
+  case connect(StreamTarget)
+  /// Listen at an address of the server's machine, or register a name.
+  case listen(StreamTarget)
   /// Take a connection that was accepted at an address at which the client listens.
   case accept
   /// List the client's own commands and jobs, end one, attach to one or read its output.

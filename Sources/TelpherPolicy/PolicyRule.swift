@@ -57,7 +57,7 @@ package struct PolicyRule: Sendable, Equatable {
     /// Whether no address is allowed.
     package var isEmpty: Bool { self == .matching([]) }
 
-    func contains(_ address: SocketAddress) -> Bool {
+    func contains(_ address: StreamTarget) -> Bool {
       switch self {
       case .any: true
       case .matching(let patterns): patterns.contains { $0.matches(address) }

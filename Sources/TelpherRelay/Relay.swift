@@ -114,6 +114,7 @@ final class Relay: LinkDelegate {
     case .vsock(_, let reached):
       guard case .vsock(_, let port)? = address else { return nil }
       return proof(at: .vsock(reached, port: port))
+    case .passedOn: return nil
     }
   }
 

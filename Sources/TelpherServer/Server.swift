@@ -38,10 +38,11 @@ public final class Server: Sendable {
     self.table = table
     let workers = FileWorkers(configuration)
     let lookup = HostLookup(limit: configuration.sockets.maxLookups)
+    let registry = HubRegistry(configuration.sockets)
     self.loops = loops.map { loop in
       ServerLoop(
         configuration: configuration, loop: loop, loopCount: loops.count, counters: counters,
-        table: table, workers: workers, lookup: lookup, logger: logger)
+        table: table, workers: workers, lookup: lookup, registry: registry, logger: logger)
     }
   }
 
@@ -76,6 +77,11 @@ public final class Server: Sendable {
       throw error
     }
     sockets.withLock { $0.append(socket) }
+  }
+
+  /// Lets in clients whose bytes a hub passes on, with TLS. They are served on the first loop.
+  package func openHubEntrance(over door: TLSDoor) async -> HubEntrance {
+    await loops[0].openHubEntrance(door)
   }
 
   /// Stops accepting connections because another process does that now, and goes on to serve the

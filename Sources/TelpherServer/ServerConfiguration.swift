@@ -85,6 +85,9 @@ public struct ServerConfiguration: Sendable {
   /// Whether clients may connect to addresses that this process can reach, and listen at its
   /// addresses. A client that may not run commands, or may only read, may not do that either.
   public var forwardsConnections = true
+  /// Whether clients may register names, under which other clients reach them (docs/PROTOCOL.md,
+  /// "Hubs"). The server only passes their bytes on.
+  public var isHub = false
   /// The limits of the sockets that clients open.
   public var sockets = SocketLimits()
   /// The most transfers (`get`, `put`) at once in the whole server, each on a thread of its own, in

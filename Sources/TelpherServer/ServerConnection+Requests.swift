@@ -37,7 +37,7 @@ extension ServerConnection {
         try sockets.check(request)
         return close(stream, CloseResult(.ok))
       }
-      try sockets.start(request, link: link, stream: stream) { [self] work in
+      try sockets.start(request, of: client.identity, link: link, stream: stream) { [self] work in
         streams[stream] = work
       } didFinish: { [unowned self] work, closing in
         workDidFinish(work, stream, closing)

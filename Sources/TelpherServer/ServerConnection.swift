@@ -63,7 +63,8 @@ final class ServerConnection: LinkDelegate {
       logger.error("an action of a client is not recorded", metadata: ["why": "\(why)"])
     }
     fileLine = FileLine(server.workers, server.configuration)
-    sockets = ConnectionSockets(server.configuration, server.counters, server.lookup)
+    sockets = ConnectionSockets(
+      server.configuration, server.counters, server.lookup, server.registry)
     link.lingersAfterFault = quota != .strangers
   }
 

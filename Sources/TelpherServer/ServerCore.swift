@@ -39,6 +39,8 @@ final class ServerCore {
   let counters: ServerCounters
   /// Looks up the hosts that clients connect to.
   let lookup: HostLookup
+  /// The names that clients have registered at all loops of the server.
+  let registry: HubRegistry
   /// The jobs of all loops of the server.
   let table: JobTable
   let logger: Logger
@@ -72,8 +74,9 @@ final class ServerCore {
   init(
     configuration: ServerConfiguration, loop: any EventLoop, loopCount: Int,
     counters: ServerCounters, table: JobTable, workers: FileWorkers, lookup: HostLookup,
-    logger: Logger
+    registry: HubRegistry, logger: Logger
   ) {
+    self.registry = registry
     self.configuration = configuration
     access = Access(configuration)
     refusals = RefusalLog(logger, audit: configuration.audit, loop: loop)
@@ -104,15 +107,16 @@ final class ServerCore {
     listeners.append(listener)
   }
 
-  /// An address at which this loop accepts connections.
+  /// An address at which this loop accepts connections, or a hub that passes them on.
   final class Entrance {
-    let address: SocketAddress
+    /// The address; nil for a hub.
+    let address: SocketAddress?
     /// The TLS of its connections; nil if they have none.
     let door: TLSDoor?
     fileprivate(set) weak var listener: (any Listener)?
     var pace = StrangerPace()
 
-    fileprivate init(_ address: SocketAddress, _ door: TLSDoor?) {
+    init(_ address: SocketAddress?, _ door: TLSDoor?) {
       (self.address, self.door) = (address, door)
     }
   }

@@ -16,12 +16,12 @@ actor ServerLoop {
   init(
     configuration: ServerConfiguration, loop: any EventLoop, loopCount: Int,
     counters: ServerCounters, table: JobTable, workers: FileWorkers, lookup: HostLookup,
-    logger: Logger
+    registry: HubRegistry, logger: Logger
   ) {
     self.loop = loop
     core = ServerCore(
       configuration: configuration, loop: loop, loopCount: loopCount, counters: counters,
-      table: table, workers: workers, lookup: lookup, logger: logger)
+      table: table, workers: workers, lookup: lookup, registry: registry, logger: logger)
   }
 
   func bind(_ address: SocketAddress, backlog: Int32) throws(TransportError) -> any BoundSocket {
@@ -35,6 +35,9 @@ actor ServerLoop {
   func serve(reading input: Int32, writing output: Int32) throws(TransportError) {
     core.accept(try loop.adopt(reading: input, writing: output))
   }
+
+  /// Serves clients whose bytes a hub passes on.
+  func openHubEntrance(_ door: TLSDoor) -> HubEntrance { HubEntrance(to: core, door) }
 
   func drain() { core.drain() }
 

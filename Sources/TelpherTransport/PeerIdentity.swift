@@ -6,6 +6,9 @@ public enum PeerIdentity: Sendable, Equatable {
   case network(address: String, isLoopback: Bool)
   /// A process of any user on a machine that vsock reaches, and this machine as the peer named it.
   case vsock(VsockMachine, reached: VsockMachine)
+  /// A peer whose bytes another machine passes on. Nothing is known about it but what that machine says:
+  /// this text, which begins with the machine.
+  case passedOn(String)
   /// The process that started this one, or that this one started, connected by pipes.
   case inherited
 }
@@ -17,6 +20,7 @@ extension PeerIdentity: CustomStringConvertible {
     case .user(let uid, let pid): "process \(pid) of user \(uid)"
     case .network(let address, _): address
     case .vsock(let machine, _): "vsock:\(machine)"
+    case .passedOn(let text): text
     case .inherited: "the process at the other end"
     }
   }

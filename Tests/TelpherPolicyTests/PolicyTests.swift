@@ -203,15 +203,15 @@ struct PolicyTests {
   @Test(arguments: [
     ("tcp:db:5432", true), ("tcp:DB:5432", true), ("tcp:db:5433", false), ("tcp:x:80", true),
     ("tcp:[::1]:9", true), ("unix:/run/app/a", true), ("unix:/run/app/../x", false),
-    ("unix:/run/x", false), ("tcp:127.0.0.1:5432", false),
+    ("unix:/run/x", false), ("tcp:127.0.0.1:5432", false), ("hub:web-1", true), ("hub:db", false),
   ])
   func `Connections go to the addresses of the rule`(_ text: String, _ isAllowed: Bool) throws {
     let policy = """
       rules:
         - for: owner
-          connect: ["tcp:db:5432", "tcp:*:80", "tcp:[::1]:*", "unix:/run/app/*"]
+          connect: ["tcp:db:5432", "tcp:*:80", "tcp:[::1]:*", "unix:/run/app/*", "hub:web-*"]
       """
-    let address = try SocketAddress(parsing: text)
+    let address = try StreamTarget(parsing: text)
     #expect((try line(policy, .connect(address)) != nil) == isAllowed)
     #expect(try line(policy, .listen(address)) == nil)
     #expect(try line(policy, .accept) == nil)
@@ -270,7 +270,8 @@ struct PolicyTests {
     terminal.usesTerminal = true
     let requests: [PolicyRequest] = [
       .run(run("a", "b")), .run(run("a")), .run(terminal), .run(PolicyRequest.Run(argv: nil)),
-      .files(files), .connect(.unix(path: "/x")), .listen(.tcp(host: "h", port: 1)), .accept,
+      .files(files), .connect(.socket(.unix(path: "/x"))),
+      .listen(.socket(.tcp(host: "h", port: 1))), .accept,
     ]
     for _ in 0..<200 {
       let chosen = rules.shuffled(using: &random).prefix(Int.random(in: 1...4, using: &random))

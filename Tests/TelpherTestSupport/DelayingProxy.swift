@@ -28,14 +28,19 @@ package actor DelayingProxy {
 
   private let target: SocketAddress
   private let delay: UInt64
+  /// After how many bytes of both sides everything is cut; nil for never.
+  private let cutAfter: Int?
+  private var passed = 0
   private var listener: (any Listener)?
   /// Where it listens, with the actual port.
   package private(set) var address: SocketAddress
   private var directions: [Direction] = []
 
   private init(
-    address: SocketAddress, target: SocketAddress, delay: UInt64, loop: any EventLoop
+    address: SocketAddress, target: SocketAddress, delay: UInt64, cutAfter: Int?,
+    loop: any EventLoop
   ) {
+    self.cutAfter = cutAfter
     self.address = address
     self.target = target
     self.delay = delay
@@ -43,11 +48,14 @@ package actor DelayingProxy {
   }
 
   /// Starts a proxy on `loop` that listens at `address` and passes connections on to `target`, each
-  /// direction `delay` nanoseconds later.
+  /// direction `delay` nanoseconds later. After `cutAfter` bytes, of both sides of all connections
+  /// together, it closes all of them and passes nothing on any more.
   package static func start(
-    at address: SocketAddress, to target: SocketAddress, delay: UInt64, on loop: any EventLoop
+    at address: SocketAddress, to target: SocketAddress, delay: UInt64 = 0, cutAfter: Int? = nil,
+    on loop: any EventLoop
   ) async throws -> DelayingProxy {
-    let proxy = DelayingProxy(address: address, target: target, delay: delay, loop: loop)
+    let proxy = DelayingProxy(
+      address: address, target: target, delay: delay, cutAfter: cutAfter, loop: loop)
     try await proxy.listen()
     return proxy
   }
@@ -68,6 +76,9 @@ package actor DelayingProxy {
     for direction in directions { direction.from.close() }
     directions = []
   }
+
+  /// Whether it has cut its connections.
+  package var hasCut: Bool { cutAfter.map { passed >= $0 } ?? false }
 
   private func accept(_ client: any ByteStream) {
     nonisolated(unsafe) let client = client
@@ -99,11 +110,17 @@ package actor DelayingProxy {
   }
 
   private func take(_ piece: Piece, of direction: Direction) {
+    guard !hasCut else { return }
+    if case .bytes(let chunk) = piece {
+      passed += chunk.count
+      // The last of the bytes are not passed on.
+      guard !hasCut else { return stop() }
+    }
     direction.pieces.append(piece)
     nonisolated(unsafe) let direction = direction
     _ = loop.schedule(after: delay) { [self] in
-      assumeIsolated { _ in
-        guard !direction.pieces.isEmpty else { return }
+      assumeIsolated {
+        guard !direction.pieces.isEmpty, !$0.hasCut else { return }
         switch direction.pieces.removeFirst() {
         case .bytes(let chunk):
           direction.to.write(UnsafeRawBufferPointer(start: nil, count: 0), chunk)

@@ -24,17 +24,27 @@ struct KeysCommand: AsyncParsableCommand {
   /// `HOST[:PORT]`.
   ///
   /// - Throws: `Failure`, `ClientError`.
-  static func host(_ text: String) throws -> TLSAddress {
+  static func host(_ text: String) throws -> TLSServer {
     if !text.contains("/"), let address = TLSAddress(hostAndPort: text[...]) {
       let named = try? HostName.server(text, environment: Environment.current()).endpoint
-      if case .tls(let configured)? = named { return configured }
-      return address
+      return named.flatMap(server) ?? TLSServer(address)
     }
     let endpoint = try HostName.server(text, environment: Environment.current()).endpoint
-    guard case .tls(let address) = endpoint else {
-      throw ClientError(.badAddress, "'\(text)' has no host key: only tls://HOST[:PORT] has one")
+    guard let server = server(endpoint) else {
+      throw ClientError(
+        .badAddress,
+        "'\(text)' has no host key: only tls://HOST[:PORT] and hub+ADDRESS/NAME have one")
     }
-    return address
+    return server
+  }
+
+  /// The server at an address; nil if it has no host key.
+  static func server(_ endpoint: Endpoint) -> TLSServer? {
+    switch endpoint {
+    case .tls(let address): TLSServer(address)
+    case .hub(let address): TLSServer(address)
+    case .socket, .carrier: nil
+    }
   }
 }
 
@@ -125,7 +135,7 @@ struct KeysForgetCommand: AsyncParsableCommand {
   /// Ends the kept connections to a server: a command that uses one does not check the server's key.
   ///
   /// - Throws: `Failure` if one has not ended: later commands would use it.
-  private func endConnections(to address: TLSAddress) async throws {
+  private func endConnections(to address: TLSServer) async throws {
     let relays = try await RunningRelay.all(
       CurrentBackend.require(), environment: Environment.current())
     for relay in relays where relay.leads(to: address) {
@@ -145,10 +155,10 @@ struct KeysForgetCommand: AsyncParsableCommand {
 
 extension RunningRelay {
   /// Whether it keeps a connection to this server.
-  fileprivate func leads(to address: TLSAddress) -> Bool {
-    guard let text = description?.address, case .tls(let own)? = try? Endpoint(parsing: text) else {
-      return false
-    }
+  fileprivate func leads(to address: TLSServer) -> Bool {
+    guard let text = description?.address, let endpoint = try? Endpoint(parsing: text),
+      let own = KeysCommand.server(endpoint)
+    else { return false }
     return own.host == address.host && own.port == address.port
   }
 }

@@ -145,8 +145,8 @@ struct PolicyExplainCommand: AsyncParsableCommand {
   private var request: PolicyRequest {
     get throws {
       do {
-        if let connect { return .connect(try SocketAddress(parsing: connect)) }
-        if let listen { return .listen(try SocketAddress(parsing: listen)) }
+        if let connect { return .connect(try StreamTarget(parsing: connect)) }
+        if let listen { return .listen(try StreamTarget(parsing: listen)) }
         var files = PolicyRequest.Files()
         if let read { files.reads = [try path(read)] }
         if let write { files.writes = [try path(write)] }

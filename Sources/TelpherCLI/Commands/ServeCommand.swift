@@ -29,6 +29,8 @@ struct ServeCommand: AsyncParsableCommand {
     transform: ListenAddress.parse)
   var listen: [ListenAddress] = []
 
+  @OptionGroup var hubs: HubOptions
+
   @Option(
     help: ArgumentHelp(
       "The file with the secret token that TCP and TLS clients must know; created if missing.",
@@ -85,7 +87,7 @@ struct ServeCommand: AsyncParsableCommand {
     help: ArgumentHelp(
       "Passes all clients on to the server at this address, and serves nothing itself.",
       discussion: """
-        All clients, at most 64 at a time, share one connection to that server and its limits for \
+        unix: without a path is your own server on this machine. All clients, at most 64 at a time, share one connection to that server and its limits for \
         one connection. The process ends if that connection is lost.
         """,
       valueName: "address"),
@@ -268,10 +270,12 @@ struct ServeCommand: AsyncParsableCommand {
     guard clientCrl == nil || clientCa != nil else {
       throw ValidationError("--client-crl needs --client-ca")
     }
-    let usesTLS = listen.contains { if case .tls = $0 { true } else { false } }
+    let usesTLS =
+      hubs.dials || listen.contains { if case .tls = $0 { true } else { false } }
+    try hubs.validate(listen: listen, isRelay: relay != nil, replaces: replace)
     guard usesTLS || (hostKeyFile == nil && clientCa == nil && authorizedKeys == nil) else {
       throw ValidationError(
-        "--host-key-file, --client-ca and --authorized-keys need --listen tls:HOST:PORT")
+        "--host-key-file, --client-ca and --authorized-keys need --listen tls:HOST:PORT or --dial")
     }
     guard audit != nil || !auditRequired else {
       throw ValidationError("--audit-required needs --audit")
@@ -333,7 +337,9 @@ struct ServeCommand: AsyncParsableCommand {
         hostKeyFile: hostKeyFile, clientAuthorities: clientCa, revocationLists: clientCrl,
         authorizedKeys: authorizedKeys),
       audit: audit, isAuditRequired: auditRequired,
-      policy: policy.map { ServedPolicy(path: $0) }, logger: logger)
+      policy: policy.map { ServedPolicy(path: $0) }, isHub: hubs.hub,
+      dialed: try hubs.dialed(tokenFile: tokenFile, logger),
+      logger: logger)
     try await host.serve(listen)
   }
 

@@ -23,7 +23,7 @@ struct HostReach: Sendable {
 
   /// Whether a program such as ssh carries the connection to a host.
   func usesCarrier(_ host: Int) -> Bool {
-    if case .carrier = targets[host].server.endpoint { true } else { false }
+    targets[host].server.endpoint.usesCarrier
   }
 
   /// Connects to a host and waits until its server answers.
@@ -43,24 +43,19 @@ struct HostReach: Sendable {
           asks: false
         ).connect(to: carrier, on: loop, timeout: settings.connectTimeout)
       }
-    case .tls(let address):
-      connection = try await TLSReach(
-        address: address, settings: settings.tls(environment),
-        tokenFile: ServerReach.tokenPath(settings.tokenFile, environment),
-        timeout: settings.connectTimeout, asks: false
-      ).connect(on: loop)
-    case .socket(let address):
-      var token: Token?
-      if case .tcp(let host, _) = address, !Host.isLoopback(host) {
-        throw Failure(Loopback.refusal("\(server.endpoint)"))
-      }
-      switch address {
-      case .unix: break
-      case .tcp, .vsock: token = try ServerReach.readToken(settings.tokenFile, environment)
-      }
+    case .socket(.tcp), .socket(.vsock):
       connection = try await Connection.connect(
-        to: server.endpoint, on: loop, token: token, trustedUsers: Set(settings.trustedUsers),
+        to: loopback(server.endpoint), on: loop,
+        token: try ServerReach.readToken(settings.tokenFile, environment),
         timeout: settings.connectTimeout)
+    case .socket(.unix), .tls, .hub:
+      connection = try await DirectReach(
+        endpoint: server.endpoint, tls: settings.tls(environment, for: server.endpoint),
+        tokenFile: ServerReach.tokenPath(settings.tokenFile, environment),
+        timeout: settings.connectTimeout,
+        install: settings.install == .always ? .always : .never,
+        trustedUsers: Set(settings.trustedUsers), environment: allVariables
+      ).connect(on: loop)
     }
     do {
       _ = try await connection.serverHello()
@@ -68,6 +63,16 @@ struct HostReach: Sendable {
       throw ClientError(.unreachable, error.message)
     }
     return connection
+  }
+
+  /// A socket of this machine.
+  ///
+  /// - Throws: `Failure` if it is one of TCP on another machine.
+  private func loopback(_ endpoint: Endpoint) throws(Failure) -> Endpoint {
+    if case .socket(.tcp(let host, _)) = endpoint, !Host.isLoopback(host) {
+      throw Failure(Loopback.refusal("\(endpoint)"))
+    }
+    return endpoint
   }
 
   private func connectThroughRelay(

@@ -11,11 +11,12 @@ struct ServerOptions: ParsableArguments {
   @Option(
     name: .customLong("on"),
     help: ArgumentHelp(
-      "The server: the name of a host, unix:PATH, tcp:HOST:PORT, vsock:CID:PORT, tls://[USER@]HOST[:PORT], \(Self.carriers)",
+      "The server: the name of a host, unix:PATH, tcp:HOST:PORT, vsock:CID:PORT, tls://[USER@]HOST[:PORT], hub+ADDRESS/NAME, \(Self.carriers)",
       discussion: """
         Default: $TELPHER_ON, else your own 'telpher serve' on this machine. A name is one of \
         your configuration (see 'telpher on --help') or one that ssh knows. The default port of tls \
-        is 7722. ssh, docker, podman and kubectl start the telpher that is on the PATH there. \
+        is 7722. hub+ADDRESS/NAME is the server with this name at the hub at ADDRESS ('telpher serve \
+        --dial'). ssh, docker, podman and kubectl start the telpher that is on the PATH there. \
         COMMAND is a program and its arguments, whose standard input and output must reach a \
         'telpher serve --listen stdio'; quotes work as in a shell, other shell syntax does not. \
         kubectl://A/B/C means NAMESPACE/POD/CONTAINER; for a context without a container, write \

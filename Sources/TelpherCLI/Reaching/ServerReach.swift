@@ -57,9 +57,9 @@ struct ServerReach {
     let endpoint = named.endpoint
     try settings.checkTLSOptions(for: endpoint)
     var token: Token?
-    var startsPrograms = false
+    let startsPrograms = endpoint.usesCarrier
     switch endpoint {
-    case .carrier: startsPrograms = true
+    case .carrier, .hub: break
     case .socket(.tcp(let host, _)):
       guard Host.isLoopback(host) else {
         throw Failure(Loopback.refusal(endpoint.description))
@@ -68,7 +68,7 @@ struct ServerReach {
     case .socket(.vsock): token = try Self.readToken(settings.tokenFile, environment)
     case .socket(.unix): break
     case .tls:
-      let tls = settings.tls(environment)
+      let tls = settings.tls(environment, for: endpoint)
       if tls.certificate == nil, tls.keys == nil {
         token = try Self.readToken(settings.tokenFile, environment)
       }
@@ -103,7 +103,7 @@ struct ServerReach {
   }
 
   private func tls(for endpoint: Endpoint) -> TLSSettings? {
-    if case .tls = endpoint { settings.tls(environment) } else { nil }
+    endpoint.hasHostKey ? settings.tls(environment, for: endpoint) : nil
   }
 
   private var install: InstallPolicy { settings.install ?? .ask }
@@ -118,11 +118,12 @@ struct ServerReach {
         try await installer.connect(to: carrier, on: loop, timeout: timeout)
       }
     }
-    if case .tls(let address) = endpoint {
-      let reach = TLSReach(
-        address: address, settings: settings.tls(environment),
+    if endpoint.hasHostKey {
+      let reach = DirectReach(
+        endpoint: endpoint, tls: tls(for: endpoint),
         tokenFile: Self.tokenPath(settings.tokenFile, environment),
-        timeout: settings.connectTimeout)
+        timeout: settings.connectTimeout, install: install, asks: true,
+        trustedUsers: Set(settings.trustedUsers), environment: Environment.all())
       let connection = try await ConnectingSignals.interruptible(on: loop) {
         try await reach.connect(on: loop)
       }

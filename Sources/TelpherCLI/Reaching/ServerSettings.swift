@@ -57,16 +57,21 @@ struct ServerSettings: Sendable, Equatable {
     return named
   }
 
-  /// How to reach servers with TLS.
-  func tls(_ environment: [String: String]) -> TLSSettings {
+  /// How to reach a server with TLS.
+  func tls(_ environment: [String: String], for endpoint: Endpoint) -> TLSSettings {
     TLSSettings(
       hostKey: hostKey, acceptsNewKeys: acceptsNewKeys, certificate: certificate,
-      keys: keys(environment), knownHosts: KnownHostsFile.defaultPath(environment: environment))
+      keys: keys(environment, for: endpoint),
+      knownHosts: KnownHostsFile.defaultPath(environment: environment))
   }
 
-  /// The ssh keys to prove. A token that the user has named is proved instead.
-  private func keys(_ environment: [String: String]) -> TLSSettings.KeySettings? {
-    let isTokenNamed = tokenFile != nil || environment["TELPHER_TOKEN_FILE"]?.isEmpty == false
+  /// The ssh keys to prove. A token that the user has named is proved instead, but not to a server behind
+  /// a hub, which takes none.
+  private func keys(
+    _ environment: [String: String], for endpoint: Endpoint
+  ) -> TLSSettings.KeySettings? {
+    var isTokenNamed = tokenFile != nil || environment["TELPHER_TOKEN_FILE"]?.isEmpty == false
+    if case .hub = endpoint { isTokenNamed = false }
     guard identity != nil || !isTokenNamed else { return nil }
     return TLSSettings.KeySettings(
       agent: environment["SSH_AUTH_SOCK"], identity: identity,
@@ -79,7 +84,7 @@ struct ServerSettings: Sendable, Equatable {
   /// - Parameter endpoint: the server; nil for the user's own server on this machine.
   /// - Throws: `Failure` if one is given for another server.
   func checkTLSOptions(for endpoint: Endpoint?) throws(Failure) {
-    if case .tls? = endpoint { return }
+    if endpoint?.hasHostKey == true { return }
     let given = [
       ("--host-key", hostKey != nil), ("--identity", identity != nil),
       ("--client-cert", certificate != nil),

@@ -59,7 +59,23 @@ extension TLSSettings.KeySettings {
 
 /// Connects to a server with TLS.
 struct TLSReach {
-  let address: TLSAddress
+  /// Where the server is.
+  enum Target: Sendable {
+    /// It listens at this address.
+    case network(TLSAddress)
+    /// It is registered at a hub; the function connects to that.
+    case hub(HubAddress, connect: @Sendable (any EventLoop) async throws -> Connection)
+
+    /// The server as its host key names it.
+    var server: TLSServer {
+      switch self {
+      case .network(let address): TLSServer(address)
+      case .hub(let address, _): TLSServer(address)
+      }
+    }
+  }
+
+  let target: Target
   let settings: TLSSettings
   let tokenFile: String
   let timeout: Duration?
@@ -72,19 +88,29 @@ struct TLSReach {
   func connect(on loop: any EventLoop) async throws -> Connection {
     let proof = try proof()
     let hosts = KnownHostCheck(
-      address, KnownHostsFile(settings.knownHosts), acceptsNew: settings.acceptsNewKeys)
+      target.server, KnownHostsFile(settings.knownHosts), acceptsNew: settings.acceptsNewKeys)
     if let fingerprint = settings.hostKey {
-      return try await Connection.connect(
-        to: address, on: loop, hostKey: hosts.check(for: fingerprint), proof: proof,
-        timeout: timeout)
+      return try await connect(on: loop, hosts.check(for: fingerprint), proof)
     }
     do {
-      return try await Connection.connect(
-        to: address, on: loop, hostKey: hosts.check, proof: proof, timeout: timeout)
+      return try await connect(on: loop, hosts.check, proof)
     } catch {
       guard let key = hosts.unknownKey, asks, await accepts(key) else { throw error }
+      return try await connect(on: loop, hosts.accepting(key), proof)
+    }
+  }
+
+  private func connect(
+    on loop: any EventLoop, _ hostKey: HostKeyCheck, _ proof: Connection.Proof
+  ) async throws -> Connection {
+    switch target {
+    case .network(let address):
       return try await Connection.connect(
-        to: address, on: loop, hostKey: hosts.accepting(key), proof: proof, timeout: timeout)
+        to: address, on: loop, hostKey: hostKey, proof: proof, timeout: timeout)
+    case .hub(let address, let connect):
+      return try await Connection.connect(
+        to: address, over: try await connect(loop), hostKey: hostKey, proof: proof,
+        timeout: timeout)
     }
   }
 
@@ -109,95 +135,10 @@ struct TLSReach {
     guard number >= 0 else { return false }
     let answer = await Question(
       Descriptor(number: number, name: "the terminal"),
-      "telpher: the host key of \(address) is not known here. Its fingerprint is \(key.fingerprint) (ED25519), and 'telpher serve' prints it there. Connect, and remember the key? [y/N] "
+      "telpher: the host key of \(target.server) is not known here. Its fingerprint is \(key.fingerprint) (ED25519), and 'telpher serve' prints it there. Connect, and remember the key? [y/N] "
     ).answer()
     close(number)
     return ["y", "yes"].contains(answer.lowercased())
-  }
-}
-
-/// Looks a server's key up in the known hosts.
-final class KnownHostCheck: Sendable {
-  private let address: TLSAddress
-  private let file: KnownHostsFile
-  private let acceptsNew: Bool
-  private let unknown = Mutex<SSHPublicKey?>(nil)
-
-  init(_ address: TLSAddress, _ file: KnownHostsFile, acceptsNew: Bool) {
-    self.address = address
-    self.file = file
-    self.acceptsNew = acceptsNew
-  }
-
-  /// The key that was refused because the host is unknown.
-  var unknownKey: SSHPublicKey? { unknown.withLock { $0 } }
-
-  /// Accepts a key that is known and, if wanted, the key of a host that is not known yet.
-  var check: HostKeyCheck {
-    HostKeyCheck(
-      refusal: { [self] in refusal(of: $0, acceptsNew: acceptsNew) },
-      didProve: { [self] in if acceptsNew { remember($0) } })
-  }
-
-  /// Accepts only the key with this fingerprint, whether or not the host is known. A key that has
-  /// changed or is revoked is refused even so.
-  func check(for fingerprint: String) -> HostKeyCheck {
-    let given = HostKeyCheck(fingerprint: fingerprint)
-    return HostKeyCheck { [self] key in given.refusal(key) ?? refusal(of: key, acceptsNew: true) }
-  }
-
-  /// Accepts this key, and adds it to the known hosts.
-  func accepting(_ accepted: SSHPublicKey) -> HostKeyCheck {
-    HostKeyCheck(
-      refusal: { [self] key in
-        key == accepted
-          ? nil
-          : ClientError(
-            .notAuthenticated,
-            "\(address) has shown a different host key than before: \(key.fingerprint), so nothing was sent to it"
-          )
-      }, didProve: { [self] in remember($0) })
-  }
-
-  private func refusal(of key: SSHPublicKey, acceptsNew: Bool) -> ClientError? {
-    let verdict: TelpherKeys.KnownHosts.Verdict
-    do throws(KeyError) {
-      verdict = try file.read().verdict(on: key, of: address.host, port: address.port)
-    } catch {
-      return refused("the known hosts can't be used: \(error)")
-    }
-    switch verdict {
-    case .known: return nil
-    case .unknown:
-      if acceptsNew { return nil }
-      unknown.withLock { $0 = key }
-      return refused(
-        "the host key of \(address) is not known here, so nothing was sent to it. It is \(key.fingerprint) (ED25519); if 'telpher serve' prints the same there, '--accept-new' accepts and remembers it, and '--host-key \(key.fingerprint)' accepts it without remembering"
-      )
-    case .changed(let entries):
-      let known = entries.map { "\($0.key.fingerprint) in line \($0.line)" }
-        .joined(separator: ", ")
-      return refused(
-        "the host key of \(address) has changed, so nothing was sent to it: it is \(key.fingerprint), and \(file.path) has \(known). Another machine may pose as the server. If the server really has a new key, 'telpher keys forget \(address)' removes the old one"
-      )
-    case .revoked(let line):
-      return refused(
-        "the host key of \(address), \(key.fingerprint), is revoked by line \(line) of \(file.path), so nothing was sent to it"
-      )
-    }
-  }
-
-  private func refused(_ message: String) -> ClientError { ClientError(.notAuthenticated, message) }
-
-  /// Adds the key of the host, unless it is known already.
-  private func remember(_ key: SSHPublicKey) {
-    do throws(KeyError) {
-      let verdict = try file.read().verdict(on: key, of: address.host, port: address.port)
-      guard case .unknown = verdict else { return }
-      try file.add(key, of: address.host, port: address.port)
-    } catch {
-      Descriptor.complain("cannot remember the host key of \(address): \(error)")
-    }
   }
 }
 

@@ -46,9 +46,7 @@ struct RelayHost {
     _ settings: RelaySettings, _ diagnostics: DiagnosticPipe?, _ starter: Int32
   ) async throws -> RelayServer {
     let endpoint = try Endpoint(parsing: settings.address)
-    var startsPrograms = false
-    if case .carrier = endpoint { startsPrograms = true }
-    let loop = try backend.makeClientLoop(startsPrograms: startsPrograms)
+    let loop = try backend.makeClientLoop(startsPrograms: endpoint.usesCarrier)
     let watch = StarterWatch(starter)
     let connection = try await ConnectingSignals.interruptible(
       on: loop, alsoBy: { watch.start(calling: $0) }
@@ -72,25 +70,11 @@ struct RelayHost {
   private static func connect(
     to endpoint: Endpoint, on loop: any EventLoop, _ settings: RelaySettings
   ) async throws -> Connection {
-    let timeout = settings.timeoutMS.map { Duration.milliseconds($0) }
-    let connection: Connection
-    switch endpoint {
-    case .carrier(let carrier):
-      connection = try await Installer(
-        policy: settings.install, environment: settings.environment.variables, asks: settings.asks
-      ).connect(to: carrier, on: loop, timeout: timeout)
-    case .tls(let address):
-      guard let tls = settings.tls else {
-        throw Failure("the process that started this one did not send how to reach \(address)")
-      }
-      connection = try await TLSReach(
-        address: address, settings: tls, tokenFile: settings.tokenFile, timeout: timeout,
-        asks: settings.asks
-      ).connect(on: loop)
-    case .socket:
-      connection = try await Connection.connect(
-        to: endpoint, on: loop, token: try TokenFile(settings.tokenFile).read(), timeout: timeout)
-    }
+    let connection = try await DirectReach(
+      endpoint: endpoint, tls: settings.tls, tokenFile: settings.tokenFile,
+      timeout: settings.timeoutMS.map { Duration.milliseconds($0) }, install: settings.install,
+      asks: settings.asks, environment: settings.environment.variables
+    ).connect(on: loop)
     _ = try await connection.serverHello()
     return connection
   }

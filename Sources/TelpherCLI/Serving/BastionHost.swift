@@ -61,8 +61,22 @@ struct BastionHost {
     }
   }
 
+  /// The address of a bastion's server that means the user's own one on this machine.
+  static let own = "unix:"
+
+  private func endpoint() throws -> Endpoint {
+    guard server == Self.own else {
+      return try HostName.server(server, environment: environment).endpoint
+    }
+    let sockets = DefaultSocket.candidates(environment: environment).filter(\.isTrusted)
+    guard let socket = sockets.first(where: \.hasServer) ?? sockets.first else {
+      throw Failure("you have no server on this machine", kind: "unreachable")
+    }
+    return .socket(.unix(path: socket.path))
+  }
+
   private func connect(_ file: TokenFile) async throws -> Connection {
-    let endpoint = try HostName.server(server, environment: environment).endpoint
+    let endpoint = try endpoint()
     var token: Token?
     if case .socket(.tcp) = endpoint {
       do throws(SecretFile.Failure) { token = try file.read() } catch {
@@ -77,10 +91,10 @@ struct BastionHost {
         case .carrier(let carrier):
           connection = try await Connection.connect(
             through: carrier, on: loop, environment: Environment.all(), timeout: nil)
-        case .tls(let address):
-          connection = try await TLSReach(
-            address: address, settings: ServerSettings().tls(environment),
-            tokenFile: file.file.path, timeout: nil
+        case .tls, .hub:
+          connection = try await DirectReach(
+            endpoint: endpoint, tls: ServerSettings().tls(environment, for: endpoint),
+            tokenFile: file.file.path, asks: true, environment: Environment.all()
           ).connect(on: loop)
         case .socket:
           connection = try await Connection.connect(to: endpoint, on: loop, token: token)

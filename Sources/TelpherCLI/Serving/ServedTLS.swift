@@ -35,6 +35,24 @@ struct ServedTLS: Sendable {
     return file
   }
 
+  /// Checks that some clients can prove who they are, for a server whose clients a hub passes on: the
+  /// hub's word counts for nothing, and there is no token.
+  ///
+  /// - Throws: `Failure` if none can.
+  func requireClients(_ keys: AuthorizedKeysFile?) throws(Failure) {
+    guard clientAuthorities == nil else { return }
+    let why: String
+    do throws(KeyError) {
+      if let keys, try keys.current().count > 0 { return }
+      why = keys == nil ? "none are accepted" : "the file lists none"
+    } catch {
+      why = "\(error)"
+    }
+    throw Failure(
+      "--dial needs clients that prove who they are: name their ssh keys with --authorized-keys (\(why)), or an authority for certificates with --client-ca",
+      kind: "bad_configuration")
+  }
+
   /// The host key, and the door that shows it.
   struct Opened {
     let door: TLSDoor

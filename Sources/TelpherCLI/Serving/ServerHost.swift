@@ -2,6 +2,7 @@ internal import Glibc
 internal import Logging
 internal import TelpherAccess
 internal import TelpherHandOver
+internal import TelpherPolicy
 internal import TelpherServer
 internal import TelpherSockets
 internal import TelpherTransport
@@ -39,6 +40,10 @@ struct ServerHost {
   let isAuditRequired: Bool
   /// What each client may do; nil if all may do everything.
   let policy: ServedPolicy?
+  /// Whether clients may register names.
+  let isHub: Bool
+  /// The hub that makes this server reachable, if there is one.
+  let dialed: DialedHub?
   let logger: Logger
 
   /// Serves until a signal ends the server, or, with stdio, until its client disconnects.
@@ -46,7 +51,10 @@ struct ServerHost {
   /// - Throws: `Failure` if an address is refused or in use, the root can't be opened or there is no
   ///   token; `TransportError` if the server can't listen for another reason.
   func serve(_ addresses: [ListenAddress]) async throws {
-    let sockets = try ListenSockets.checked(addresses, environment: environment)
+    // A server that dials and names no address listens nowhere.
+    let sockets =
+      dialed != nil && addresses.isEmpty
+      ? [] : try ListenSockets.checked(addresses, environment: environment)
     var configuration = ServerConfiguration()
     configuration.maxConnections = maxConnections
     configuration.maxStrangers = min(configuration.maxStrangers, Self.descriptorsForStrangers)
@@ -54,6 +62,7 @@ struct ServerHost {
     configuration.runsCommands = runsCommands
     configuration.isReadOnly = isReadOnly
     configuration.forwardsConnections = forwardsConnections
+    configuration.isHub = isHub
     if let clientTimeout {
       let limit = UInt64(clientTimeout / .nanoseconds(1))
       configuration.link.stoppedAfter = limit
@@ -87,10 +96,12 @@ struct ServerHost {
       configuration.tokens = try readOrMakeToken()
     }
     configuration.takesTokenOverTLS = tls.clientAuthorities == nil
-    if sockets.contains(where: \.hasTLS) {
-      configuration.keys = tls.keys(environment: environment, logger)
+    let usesTLS = dialed != nil || sockets.contains(where: \.hasTLS)
+    if usesTLS { configuration.keys = tls.keys(environment: environment, logger) }
+    if dialed != nil, configuration.policy?.current.policy.usesKeysOfUsers != true {
+      try tls.requireClients(configuration.keys)
     }
-    let secured = sockets.contains(where: \.hasTLS) ? try tls.open(environment: environment) : nil
+    let secured = usesTLS ? try tls.open(environment: environment) : nil
 
     let parts = try backend.makeServerParts(loops: loops, spawn: spawn)
     try checkLimits(on: parts.loops[0])
@@ -130,10 +141,14 @@ struct ServerHost {
     with server: Server,
     on parts: ServerParts, _ signals: ServerSignals
   ) async throws {
-    guard parts.sharesSockets else {
-      try predecessor.refuse(Self.sharesNothing)
+    guard parts.sharesSockets, !sockets.isEmpty else {
+      let obstacle =
+        sockets.isEmpty
+        ? "it listens nowhere; another server with its name and identity takes the name over"
+        : Self.sharesNothing
+      try predecessor.refuse(obstacle)
       // Before the address is printed: SIGUSR2 may come from then on.
-      await Successor.refuse(on: parts.loops[0], Self.sharesNothing, logger)
+      await Successor.refuse(on: parts.loops[0], obstacle, logger)
       for socket in sockets {
         let bound = try await opened(socket.address) {
           try await server.listen(
@@ -145,7 +160,8 @@ struct ServerHost {
       }
       if let secured { try Announcement.print(hostKey: secured.fingerprint) }
       ServiceManager.notify("READY=1", environment)
-      return await signals.run(until: nil, ending: server, logger)
+      return try await DialingServer.run(
+        server, dial: await startDial(server, secured, parts), until: nil, signals, logger)
     }
     let taker = try predecessor.find(at: sockets.map(\.address), logger)
     var opened: [HandOverGiver.Socket] = []
@@ -170,13 +186,24 @@ struct ServerHost {
     for (socket, asked) in zip(opened, sockets) { try announce(asked.text(socket.socket.address)) }
     if let secured { try Announcement.print(hostKey: secured.fingerprint) }
     ServiceManager.notify("READY=1", environment)
-    await signals.run(
+    let dial = await startDial(server, secured, parts)
+    try await DialingServer.run(
+      ReplaceableServer(server: server, successor: successor), dial: dial,
       until: {
         guard await successor.hasTakenOver() else { return }
+        dial?.cancel()
         await server.handOver()
         await server.idle()
         await server.unheld()
-      }, ending: ReplaceableServer(server: server, successor: successor), logger)
+      }, signals, logger)
+  }
+
+  /// Begins to dial the hub, if there is one.
+  private func startDial(
+    _ server: Server, _ secured: ServedTLS.Opened?, _ parts: ServerParts
+  ) async -> RunningDial? {
+    guard let dialed, let secured else { return nil }
+    return await dialed.start(for: server, over: secured.door, on: parts.loops[0])
   }
 
   /// The paths of those sockets that are Unix sockets.
@@ -274,6 +301,13 @@ enum Announcement {
   /// - Throws: `Failure` if standard output can't be written. A closed pipe is no error.
   static func print(_ address: some CustomStringConvertible) throws(Failure) {
     try print(line: "listening on \(address)")
+  }
+
+  /// Prints `registered at ADDRESS`, the address for clients.
+  ///
+  /// - Throws: as `print(_:)`.
+  static func print(registered address: some CustomStringConvertible) throws(Failure) {
+    try print(line: "registered at \(address)")
   }
 
   /// Prints `host key FINGERPRINT (ED25519)`.

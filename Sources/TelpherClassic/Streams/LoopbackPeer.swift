@@ -81,7 +81,7 @@ extension PulledStream {
       // open.
       pid > 0 && (kill(pid, 0) == 0 || errno == EPERM)
     case .network: stream.tcpPorts.flatMap { LoopbackPeer.find($0) }?.isOpen ?? false
-    case .vsock, .inherited: false
+    case .vsock, .passedOn, .inherited: false
     }
   }
 

@@ -9,14 +9,16 @@ extension Connection {
   ///
   /// - Parameter asks: whether the carrier may ask for a password on the terminal. If not, it fails
   ///   instead, and its messages become part of the error; for example, because many connect at once.
+  /// - Parameter leadsToOwn: whether the server that is started passes this client on to the user's own
+  ///   server there, which runs: a hub.
   package static func connect(
     through carrier: Carrier, on loop: any EventLoop, environment: CarrierEnvironment,
-    timeout: Duration?, asks: Bool = true
+    timeout: Duration?, asks: Bool = true, leadsToOwn: Bool = false
   ) async throws -> Connection {
     let connection = Connection(loop: loop)
     try await connection.open(
       through: asks ? carrier.route : carrier.askingNothing.route, environment, timeout: timeout,
-      asks: asks)
+      asks: asks, leadsToOwn: leadsToOwn)
     return connection
   }
 
@@ -48,12 +50,14 @@ extension Connection {
   /// - Throws: `ClientError`; `CancellationError` if the task was canceled. The carrier has ended.
   func open(
     through route: any CarrierRoute, _ environment: CarrierEnvironment, timeout: Duration?,
-    asks: Bool = true,
+    asks: Bool = true, leadsToOwn: Bool = false,
     installing installation: (program: Installation, isAllowed: @Sendable () async -> Bool)? = nil
   ) async throws {
     try await attempt(route, timeout, asks: asks) { login in
       let arguments = route.arguments(
-        running: installation?.program.command ?? ["telpher", "serve", "--listen", "stdio"],
+        running: installation?.program.command
+          ?? ["telpher", "serve", "--listen", "stdio"]
+          + (leadsToOwn ? ["--relay", "unix:"] : []),
         connectTimeout: timeout ?? Self.defaultTimeout)
       let carrier = try await spawn(
         arguments, input: .pipe, error: asks ? .inherit : .pipe, route, environment, login)

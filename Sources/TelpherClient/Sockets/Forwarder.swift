@@ -5,7 +5,7 @@ internal import TelpherWire
 
 /// Runs one forwarding: accepts connections at one side and continues them at the other. Use it only
 /// on the loop's thread.
-final class Forwarder {
+final class Forwarder: SessionFollower {
   private let forwarding: Forwarding
   /// Where new connections go.
   private var route: ForwardRoute
@@ -154,9 +154,10 @@ final class Forwarder {
     let request = SocketRequest(.listen, address: "\(forwarding.remote)")
     announcements = try session.openListener(request) { [unowned self] event in
       switch event {
-      case .listening(let address): handle(.listening(address))
+      case .listening(.socket(let address)): handle(.listening(address))
+      case .listening(.hub): break
       case .accepted(let accepted): take(accepted)
-      case .ended(let error): endWhenIdle(error)
+      case .ended(let error, _): endWhenIdle(error)
       }
     }
   }

@@ -6,12 +6,12 @@ internal import TelpherWire
 final class ListenStream: SocketStream {
   /// What happens on the stream.
   enum Event {
-    /// The server listens at this address.
-    case listening(SocketAddress)
+    /// The server listens at this address, or has registered this name.
+    case listening(StreamTarget)
     /// The server has accepted a connection.
     case accepted(ControlMessage.Accepted)
-    /// The server listens no more. This is the last event.
-    case ended(ClientError)
+    /// The server listens no more, with the result that it has sent, if it has. This is the last event.
+    case ended(ClientError, CloseResult.Kind?)
   }
 
   let stream: StreamID
@@ -42,7 +42,7 @@ final class ListenStream: SocketStream {
       switch message {
       case .opened(.socket(let text)):
         do throws(TransportError) {
-          handle?(.listening(try SocketAddress(parsing: text)))
+          handle?(.listening(try StreamTarget(parsing: text)))
         } catch {
           end(ClientError(.protocolError, "the server listens at an unknown address: \(error)"))
         }
@@ -56,14 +56,14 @@ final class ListenStream: SocketStream {
   func close(_ result: CloseResult) {
     var error = ClientError(socket: result)
     if result.result == .canceled { error = ClientError(.refused, "the server is ending") }
-    end(error)
+    end(error, result.result)
   }
 
   func fail(_ error: ClientError) { end(error) }
 
-  private func end(_ error: ClientError) {
+  private func end(_ error: ClientError, _ kind: CloseResult.Kind? = nil) {
     let handle = handle
     self.handle = nil
-    handle?(.ended(error))
+    handle?(.ended(error, kind))
   }
 }

@@ -26,6 +26,36 @@ extension Connection {
     to address: TLSAddress, on loop: any EventLoop, hostKey: HostKeyCheck, proof: Proof,
     timeout: Duration? = nil
   ) async throws -> Connection {
+    try await connect(
+      along: .network(address), on: loop, hostKey: hostKey, proof: proof, timeout: timeout)
+  }
+
+  /// Connects to a server behind a hub with TLS, and waits until both sides have proven who they are.
+  ///
+  /// - Parameters:
+  ///   - hub: the connection to the hub, which is used for nothing else. It closes with the new one.
+  ///   - timeout: as for a server that listens with TLS.
+  /// - Throws: `ClientError`, as for a server that listens with TLS. The connection to the hub is closed
+  ///   then.
+  package static func connect(
+    to address: HubAddress, over hub: Connection, hostKey: HostKeyCheck, proof: Proof,
+    timeout: Duration? = nil
+  ) async throws -> Connection {
+    do {
+      let connection = try await connect(
+        along: .hub(address, hub), on: hub.loop, hostKey: hostKey, proof: proof, timeout: timeout)
+      await hub.closeAfterTunnels()
+      return connection
+    } catch {
+      await hub.close()
+      throw error
+    }
+  }
+
+  private static func connect(
+    along address: TLSWay, on loop: any EventLoop, hostKey: HostKeyCheck, proof: Proof,
+    timeout: Duration?
+  ) async throws -> Connection {
     var proof = proof
     if address.user != nil {
       guard case .keys(let ring, _) = proof else {
@@ -53,7 +83,7 @@ extension Connection {
   }
 
   private func openProven(
-    _ address: TLSAddress, _ context: TLSContext, _ hostKey: HostKeyCheck, _ proof: Proof,
+    _ address: TLSWay, _ context: TLSContext, _ hostKey: HostKeyCheck, _ proof: Proof,
     _ timeout: Duration
   ) async throws {
     var refusal: ClientError?
@@ -93,7 +123,7 @@ extension Connection {
   }
 
   /// What an alert of the server means for the user; nil if it says nothing about the client.
-  fileprivate static func refusal(by alert: TLSAlert?, of address: TLSAddress) -> ClientError? {
+  fileprivate static func refusal(by alert: TLSAlert?, of address: TLSWay) -> ClientError? {
     let reason: String
     switch alert {
     case .certificateRequired:
@@ -134,7 +164,7 @@ extension Connection {
   /// - Parameter signers: the keys to sign with, if that is the proof.
   /// - Returns: the stream, which says later why the server may have ended it.
   private func dial(
-    _ address: TLSAddress, _ context: TLSContext, _ hostKey: HostKeyCheck, _ proof: Proof,
+    _ address: TLSWay, _ context: TLSContext, _ hostKey: HostKeyCheck, _ proof: Proof,
     _ signers: [KeyRing.Signer], _ timeout: Duration
   ) async throws -> TLSStream {
     let (stream, binding) = try await greet(address, context, hostKey, timeout)
@@ -160,7 +190,7 @@ extension Connection {
   }
 
   private func greet(
-    _ address: TLSAddress, _ context: TLSContext, _ hostKey: HostKeyCheck, _ timeout: Duration
+    _ address: TLSWay, _ context: TLSContext, _ hostKey: HostKeyCheck, _ timeout: Duration
   ) async throws -> (TLSStream, ChannelBinding) {
     let box = try await withWaitingTask { (done: WaitingTask<Greeted>) in
       let attempt = TLSAttempt(hostKey, on: loop) { result in
@@ -212,6 +242,8 @@ private final class TLSAttempt {
   private var completion: ((Outcome) -> Void)?
   private var stream: TLSStream?
   private var timer: (any LoopTimer)?
+  /// The way through the hub, if there is one.
+  private var tunnel: HubTunnel?
   /// The server's key, once it was shown.
   private var key: SSHPublicKey?
   /// Why the key was refused.
@@ -226,26 +258,47 @@ private final class TLSAttempt {
     self.completion = completion
   }
 
-  func start(_ address: TLSAddress, _ context: TLSContext, limit: UInt64) {
+  func start(_ address: TLSWay, _ context: TLSContext, limit: UInt64) {
     timer = loop.schedule(after: limit) { [self] in
       finish(
         .failure(
           ClientError(
             .unreachable, "connect to \(address): no answer within \(limit / 1_000_000) ms")))
     }
-    SocketDial.connect(
-      to: address.socket, on: loop, lookup: HostLookup(limit: 1), limit: limit
-    ) { [self] result in
-      switch result {
-      case .success(let lower):
-        // It is too late after the time limit.
-        if completion == nil { lower.close() } else { greet(lower, context, address) }
-      case .failure(let error): finish(.failure(Connection.error(error)))
+    switch address {
+    case .network(let network):
+      SocketDial.connect(
+        to: network.socket, on: loop, lookup: HostLookup(limit: 1), limit: limit
+      ) { [self] result in
+        switch result {
+        case .success(let lower):
+          // It is too late after the time limit.
+          if completion == nil { lower.close() } else { greet(lower, context, address) }
+        case .failure(let error): finish(.failure(Connection.error(error)))
+        }
+      }
+    case .hub(let target, let hub):
+      nonisolated(unsafe) let attempt = self
+      hub.assumeIsolated { hub in
+        do throws(ClientError) {
+          let tunnel = try hub.openTunnel(to: target.name)
+          attempt.tunnel = tunnel
+          attempt.greet(tunnel.stream, context, address)
+        } catch {
+          attempt.finish(.failure(Self.unreachable(error, address)))
+        }
       }
     }
   }
 
-  private func greet(_ lower: any ByteStream, _ context: TLSContext, _ address: TLSAddress) {
+  /// The error of a connection through a hub that was not opened. Nothing was sent to the server.
+  private static func unreachable(_ error: ClientError, _ address: TLSWay) -> ClientError {
+    let isLost = error.code == .lost || error.code == .reset
+    return ClientError(
+      isLost ? .unreachable : error.code, "connect to \(address): \(error.message)")
+  }
+
+  private func greet(_ lower: any ByteStream, _ context: TLSContext, _ address: TLSWay) {
     let stream = TLSStream(over: lower, context, on: loop, memory: TLSMemory()) { [self] raw in
       guard let shown = SSHPublicKey(ed25519: raw) else { return false }
       key = shown
@@ -266,6 +319,7 @@ private final class TLSAttempt {
           .failure(
             refusal
               ?? Connection.refusal(by: stream.peerAlert, of: address)
+              ?? tunnel?.failure.map { Self.unreachable($0, address) }
               ?? ClientError(
                 .unreachable,
                 "connect to \(address): \(error.message); it may be no Telpher server with TLS")))

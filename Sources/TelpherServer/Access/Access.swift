@@ -73,6 +73,8 @@ struct Access: Sendable {
       // that it used.
       guard case .vsock(_, let port)? = address else { return proof(at: nil, of: "\(peer)") }
       return proof(at: .vsock(reached, port: port), of: "\(peer)")
+    case .passedOn:
+      return refusal("a client whose bytes are passed on must use TLS")
     }
   }
 

@@ -68,7 +68,9 @@ struct Authority: Sendable {
     var grant = Grant(
       request: request, limits: rule.limits, concurrency: rule.concurrency,
       reachesAllJobs: loaded.policy.allowsJobsOfOthers(to: subject))
-    grant.account = try account(of: rule, loaded)
+    // The names of a hub are the server's own, whoever the rule acts as.
+    let isAtHub = Self.isAtHub(asked, announcedBy: announcer)
+    grant.account = isAtHub ? nil : try account(of: rule, loaded)
     if let announcer, announcer.account != grant.account {
       // The rule has another 'run_as' since.
       throw Rights.Refusal(
@@ -87,6 +89,15 @@ struct Authority: Sendable {
 }
 
 extension Authority {
+  /// Whether a request is about a name at the hub.
+  private static func isAtHub(_ request: OpenRequest, announcedBy announcer: Announcer?) -> Bool {
+    guard case .socket(let socket) = request,
+      case .hub? = (announcer?.address ?? socket.address).flatMap({ try? StreamTarget(parsing: $0) }
+      )
+    else { return false }
+    return true
+  }
+
   /// The request with the terms of its command, if streams can attach to it later.
   ///
   /// - Parameter asked: the request without what the rule sets.

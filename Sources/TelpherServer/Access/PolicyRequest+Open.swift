@@ -23,8 +23,8 @@ extension PolicyRequest {
         self = .accept
         return
       }
-      let address: SocketAddress
-      do throws(TransportError) { address = try SocketAddress(parsing: text) } catch {
+      let address: StreamTarget
+      do throws(TransportError) { address = try StreamTarget(parsing: text) } catch {
         throw Rights.Refusal(message: error.message)
       }
       switch socket.operation {

@@ -102,12 +102,12 @@ struct Rights: Sendable {
         message: "your key may not forward connections (no-port-forwarding in authorized_keys)")
     }
     // A malformed address is refused later. `accept` has no address; its listener was checked.
-    guard let address = try? SocketAddress(parsing: request.address ?? "") else { return }
+    guard let address = try? StreamTarget(parsing: request.address ?? "") else { return }
     switch request.operation {
     case .accept: break
     case .connect, .check:
       guard let rules = options.opens else { return }
-      if case .tcp(let host, let port) = address,
+      if case .socket(.tcp(let host, let port)) = address,
         rules.contains(where: { $0.allowsOpen(host, port) })
       {
         return
@@ -117,7 +117,7 @@ struct Rights: Sendable {
     case .listen:
       guard options.listens != nil || command != nil else { return }
       // By default sshd lets no key listen at other addresses (GatewayPorts no).
-      if case .tcp(let host, let port) = address, Host.isLoopback(host),
+      if case .socket(.tcp(let host, let port)) = address, Host.isLoopback(host),
         options.listens?.contains(where: { $0.allowsListen(host, port) }) ?? true
       {
         return

@@ -81,11 +81,18 @@ extension TLSStream {
 extension ServerCore {
   /// Begins the TLS handshake with a new peer.
   func greet(_ lower: any ByteStream, at entrance: Entrance, _ door: TLSDoor) {
-    guard case .network(let source, let isLoopback) = lower.peer else {
-      preconditionFailure("TLS listens only at TCP addresses")
+    let source: String
+    var isPenalized = false
+    switch lower.peer {
+    case .network(let address, let isLoopback):
+      source = address
+      isPenalized =
+        !isLoopback && counters.penalties.withLock { $0.isPenalized(address, at: loop.now) }
+    // The hub could give any address, so none has a penalty.
+    case .passedOn(let text): source = text
+    case .user, .vsock, .inherited:
+      preconditionFailure("TLS listens only at TCP addresses and behind hubs")
     }
-    let isPenalized =
-      !isLoopback && counters.penalties.withLock { $0.isPenalized(source, at: loop.now) }
     if isPenalized {
       refusals.record(
         "refused a client",

@@ -75,8 +75,7 @@ final class ListenJob: StreamWork {
     // The peer of a refused connection sees a reset at once. The client gets the reason when it asks
     // for the connection: so `maxUnclaimed` also bounds the reports that wait for a slow client.
     if case .failure = outcome { socket.close() }
-    var generator = SystemRandomNumberGenerator()
-    let name = Self.hex(generator.next()) + Self.hex(generator.next())
+    let name = ConnectionName.random()
     let timer = link.loop.schedule(after: limits.claimTimeout) { [unowned self] in
       unclaimed.removeValue(forKey: name)?.close()
       acceptIfRoom()
@@ -101,11 +100,6 @@ final class ListenJob: StreamWork {
 
   private func acceptIfRoom() {
     if unclaimed.count < limits.maxUnclaimed { listener?.resume() }
-  }
-
-  private static func hex(_ number: UInt64) -> String {
-    let digits = String(number, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 
   // MARK: From the client
@@ -147,5 +141,19 @@ final class ListenJob: StreamWork {
     let didFinish = didFinish
     self.didFinish = nil
     didFinish?(self, closing)
+  }
+}
+
+/// Names of announced connections, which nothing else can guess.
+enum ConnectionName {
+  /// A new name: 32 hexadecimal digits.
+  static func random() -> String {
+    var generator = SystemRandomNumberGenerator()
+    return hex(generator.next()) + hex(generator.next())
+  }
+
+  private static func hex(_ number: UInt64) -> String {
+    let digits = String(number, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 }

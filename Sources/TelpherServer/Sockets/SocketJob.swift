@@ -16,6 +16,8 @@ final class SocketJob: StreamWork {
   private let stream: StreamID
   private var pump: SocketPump!
   private var dial: SocketDial?
+  /// The end of a connection through the hub that the registered server has not taken yet.
+  private var waiting: PairedStream?
   /// Held as long as the socket is open.
   private let slot: SocketSlot
 
@@ -37,15 +39,45 @@ final class SocketJob: StreamWork {
     ) { [unowned self] result in
       dial = nil
       switch result {
-      case .success(let socket): open(socket, at: address)
+      case .success(let socket): open(socket, at: "\(address)")
       case .failure(let error): finish(.close(CloseResult(error)))
       }
     }
   }
 
+  /// Connects to the server that has registered `name`.
+  ///
+  /// - Parameter peer: the client, for that server.
+  func connect(to name: HubName, in registry: HubRegistry, as peer: String) {
+    guard let desk = registry.find(name) else {
+      return finish(
+        .close(CloseResult(.failed, message: "no server has registered the name \(name) here")))
+    }
+    let loop = link.loop
+    let ends = PairedStream.pair((loop, .inherited), (desk.loop, .inherited))
+    waiting = ends.first
+    nonisolated(unsafe) weak let job = self
+    desk.offer(
+      HubOffer(stream: ends.second, peer: peer) { answer in
+        loop.execute { job?.hubDidAnswer(answer, StreamTarget.hub(name)) }
+      })
+  }
+
+  private func hubDidAnswer(_ answer: Result<Void, SocketRefusal>, _ target: StreamTarget) {
+    // It is too late after the end of the stream.
+    guard let stream = waiting else { return }
+    waiting = nil
+    switch answer {
+    case .success: open(stream, at: "\(target)")
+    case .failure(let refusal):
+      stream.close()
+      finish(.close(CloseResult(.failed, message: refusal.message)))
+    }
+  }
+
   /// Begins to move the bytes of a socket.
-  func open(_ socket: any ByteStream, at address: SocketAddress) {
-    link.control(stream, .opened(.socket(address: "\(address)")))
+  func open(_ socket: any ByteStream, at address: String) {
+    link.control(stream, .opened(.socket(address: address)))
     pump.attach(socket)
   }
 
@@ -90,7 +122,8 @@ final class SocketJob: StreamWork {
 
   private func finish(_ closing: StreamClosing) {
     dial?.cancel()
-    dial = nil
+    waiting?.close()
+    (dial, waiting) = (nil, nil)
     let didFinish = didFinish
     self.didFinish = nil
     didFinish?(self, closing)

@@ -17,6 +17,14 @@ public struct SocketLimits: Sendable {
   /// How long an accepted connection waits for its client's `accept`, in nanoseconds: enough for
   /// several round trips on the slowest link.
   public var claimTimeout: UInt64 = 30_000_000_000
+  /// The most names that are registered at a hub at once: each is an idle connection, of which the server
+  /// takes as many by default.
+  public var maxHubNames = 1_024
+  /// The most names of one identity: a quarter of all, because the servers of a fleet may share a key.
+  public var maxHubNamesPerIdentity = 256
+  /// How long a client of a hub waits for the registered server to take its connection, in nanoseconds:
+  /// less than the ten seconds that a client waits by default, so that it learns the reason.
+  public var hubAnswerTimeout: UInt64 = 8_000_000_000
   /// How long a connect may take, with the lookup of its host, in nanoseconds.
   public var connectTimeout = SocketDefaults.connectTimeout
   /// The most host names that are looked up at once in the whole server; each takes a thread.
@@ -32,6 +40,9 @@ public struct SocketLimits: Sendable {
       "max_sockets_per_connection": UInt64(maxSocketsPerConnection),
       "max_listeners_per_connection": UInt64(maxListenersPerConnection),
       "max_unclaimed": UInt64(maxUnclaimed), "max_lookups": UInt64(maxLookups),
+      "max_hub_names": UInt64(maxHubNames),
+      "max_hub_names_per_identity": UInt64(maxHubNamesPerIdentity),
+      "hub_answer_timeout_ms": hubAnswerTimeout / 1_000_000,
       "claim_timeout_ms": claimTimeout / 1_000_000,
       "connect_timeout_ms": connectTimeout / 1_000_000,
     ]

@@ -282,7 +282,7 @@ struct ListenTests {
           #expect(kind == .tcp)
           #expect(address.hasPrefix("127.0.0.1"))
           #expect(isLoopback)
-        case .vsock, .inherited:
+        case .vsock, .passedOn, .inherited:
           Issue.record("\(peer)")
         }
       }
