@@ -109,6 +109,9 @@ public struct ServerConfiguration: Sendable {
   package var servesServers = false
   /// What happens with requests about durable jobs.
   package var jobs = JobService.refused("this server keeps no jobs")
+  /// Whether each client may read the output and the end of the owner's durable jobs, if it knows the
+  /// whole id of one. It can do nothing else with them.
+  package var sharesOwnersJobs = false
   /// The server's name and version in its HELLO and in the answer to `info`.
   public var name = "telpher"
   /// The timeouts and limits of each connection.

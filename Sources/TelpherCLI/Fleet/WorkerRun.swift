@@ -18,8 +18,10 @@ struct WorkerRun {
   let authorizedKeys: String
   /// What each of them may run; nil if all may run everything.
   let policy: String?
-  /// The value of `--advertise`; nil for the worker's own socket.
+  /// The value of `--advertise`; nil for the worker's address at its hub, or its own socket.
   let advertised: String?
+  /// The hub that makes the worker reachable, if there is one.
+  let dialed: DialedHub?
   let logger: Logger
 
   /// The socket of the worker's own server.
@@ -40,10 +42,12 @@ struct WorkerRun {
     let loop = parts.loops[0]
     let signals = ServerSignals.watch(on: loop, reapOrphans: parts.reapOrphans)
     let server = try await startServer(on: parts)
-    let check = try makeCheck(loop)
+    let policy = try openPolicy(loop)
+    let check = try makeCheck(policy)
+    let reached = try await serveAtHub(on: parts, policy)
     let engine = try await fleet.engine(on: loop)
     var settings = settings
-    settings.address = advertised ?? "unix:\(socket)"
+    settings.address = advertised ?? dialed.map { "\($0.address)" } ?? "unix:\(socket)"
     settings.version = Program.version
     let logger = logger
     let path = socket
@@ -57,7 +61,9 @@ struct WorkerRun {
     logger.info(
       "working", metadata: ["worker": "\(settings.name)", "slots": "\(settings.slots)"])
     try announce(settings)
-    await signals.run(until: { await running.wait() }, ending: running, logger)
+    try await DialingServer.run(
+      running, dial: reached?.dial, until: { await running.wait() }, signals, logger)
+    await reached?.server.stop()
     await server.stop()
     if case .failure(let error)? = running.outcome { throw Failure(error) }
     parts.shutDown()
@@ -78,13 +84,18 @@ struct WorkerRun {
     }
   }
 
-  private func startServer(on parts: ServerParts) async throws -> Server {
+  /// What the servers of the worker have in common.
+  private var configuration: ServerConfiguration {
     var configuration = ServerConfiguration()
     configuration.environment = Environment.all()
     configuration.environment[SystemString(ServiceManager.variable)] = nil
     configuration.name = Program.name
     configuration.forwardsConnections = false
     configuration.jobs = .passed(JobHostProcess(place: JobsPlace("\(state)/jobs")))
+    return configuration
+  }
+
+  private func startServer(on parts: ServerParts) async throws -> Server {
     let server = Server(
       loops: parts.loops, configuration: configuration,
       logger: EscapingLogHandler.logger(level: .error))
@@ -92,7 +103,51 @@ struct WorkerRun {
     return server
   }
 
-  private func makeCheck(_ loop: any EventLoop) throws(Failure) -> JobCheck {
+  /// Serves the clients that a hub passes on, and waits until the name is registered, or the hub can't be
+  /// reached now.
+  ///
+  /// The worker's own server can't do that: its policy would be for the worker too, which uses it as any
+  /// client does.
+  ///
+  /// - Throws: `Failure` if the hub refuses the name: no job was taken then.
+  private func serveAtHub(
+    on parts: ServerParts, _ policy: PolicySource?
+  ) async throws -> (server: Server, dial: RunningDial)? {
+    guard let dialed else { return nil }
+    let tls = ServedTLS(hostKeyFile: "\(state)/host_key", authorizedKeys: authorizedKeys)
+    var configuration = configuration
+    configuration.policy = policy
+    configuration.keys = tls.keys(environment: environment, logger)
+    configuration.sharesOwnersJobs = true
+    try ServedFiles.all.configure(&configuration, environment: environment, logger)
+    try tls.requireClients(configuration.keys)
+    let secured = try tls.open(environment: environment)
+    let server = Server(loops: parts.loops, configuration: configuration, logger: logger)
+    let dial = await dialed.start(for: server, over: secured.door, on: parts.loops[0])
+    try await dial.settle()
+    try Announcement.print(hostKey: secured.fingerprint)
+    return (server, dial)
+  }
+
+  private func openPolicy(_ loop: any EventLoop) throws(Failure) -> PolicySource? {
+    guard let policy else {
+      // As with a policy, the signal ends nothing.
+      let logger = logger
+      loop.execute {
+        _ = try? loop.watch(signal: SIGHUP) {
+          logger.info(
+            "nothing to read again: there is no policy, and keys are read when they change")
+        }
+      }
+      return nil
+    }
+    let served = ServedPolicy(path: policy)
+    let source = try served.open(logger)
+    served.reloadAtHangup(source, sockets: [], on: loop, logger)
+    return source
+  }
+
+  private func makeCheck(_ policy: PolicySource?) throws(Failure) -> JobCheck {
     let logger = logger
     let keys = AuthorizedKeysFile(authorizedKeys, home: environment["HOME"]) {
       logger.warning("ignoring a line of the authorized keys", metadata: ["why": "\($0)"])
@@ -104,20 +159,8 @@ struct WorkerRun {
     } catch {
       throw Failure("the keys that may submit jobs can't be read: \(error)")
     }
-    guard let policy else {
-      // As with a policy, the signal ends nothing.
-      loop.execute {
-        _ = try? loop.watch(signal: SIGHUP) {
-          logger.info(
-            "nothing to read again: there is no policy, and keys are read when they change")
-        }
-      }
-      return JobCheck(keys: keys, policy: nil)
-    }
-    let served = ServedPolicy(path: policy)
-    let source = try served.open(logger)
-    served.reloadAtHangup(source, sockets: [], on: loop, logger)
-    return JobCheck(keys: keys, policy: { source.current.policy })
+    guard let policy else { return JobCheck(keys: keys, policy: nil) }
+    return JobCheck(keys: keys, policy: { policy.current.policy })
   }
 }
 

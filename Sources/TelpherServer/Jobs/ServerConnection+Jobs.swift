@@ -18,11 +18,42 @@ extension ServerConnection {
     case .refused(let reason): refuse(stream, reason)
     case .passed(let host):
       let own = host.host(of: client.identity)
+      if isShared(request, noInput: noInput, own, host) {
+        return passReading(request, to: host, on: stream)
+      }
       if let attach = checkedAttach(request, noInput: noInput) {
         return attachWithInput(attach, to: own, as: nil, on: stream)
       }
       pass(request, under: grant, to: own, on: stream, noInput: noInput)
     case .kept: keep(request, length: length, on: stream, noInput: noInput)
+    }
+  }
+
+  /// Whether a request only reads from a job of the owner that all clients may read.
+  private func isShared(
+    _ request: OpenRequest, noInput: Bool, _ own: any JobHost, _ owners: any JobHost
+  ) -> Bool {
+    guard server.configuration.sharesOwnersJobs, client.identity != .owner,
+      case .job(let job) = request, let id = job.job, RunRequest.isJobID(id)
+    else { return false }
+    switch job.operation {
+    case .attach: guard noInput else { return false }
+    case .wait: break
+    case .jobs, .forget, .terms: return false
+    }
+    return !own.hasJob(id) && owners.hasJob(id)
+  }
+
+  private func passReading(_ request: OpenRequest, to host: any JobHost, on stream: StreamID) {
+    do throws(WireError) {
+      let passage = passage(to: host)
+      let passed = PassedStream(
+        try request.encoded(), noInput: true, on: stream, of: self, through: passage,
+        withoutHost: nil, isReadOnly: true)
+      add(passed, to: stream)
+      passage.open(passed)
+    } catch {
+      refuse(stream, error.message)
     }
   }
 

@@ -9,7 +9,7 @@ struct JobOutputCommand: AsyncParsableCommand {
     abstract: "Prints what a job has written so far.",
     discussion: """
       The output is in the journal of the job's worker, and comes from there: the worker must be \
-      running, and its address must be reachable from here ('telpher worker --advertise'). Standard \
+      running, and its address must be reachable from here ('telpher worker --dial' or '--advertise'). Standard \
       output of the job goes to standard output, its standard error to standard error. The exit status \
       is 0 if all of it was printed, even if the job failed.
       """)

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Logging
 internal import TelpherFleet
+internal import TelpherTransport
 
 /// `telpher worker`
 struct WorkerCommand: AsyncParsableCommand {
@@ -66,9 +67,14 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The address at which 'telpher job output' reaches the output of the jobs: that of a 'telpher serve --jobs' with the folder 'jobs' of --state.",
-      discussion: "Default: the worker's own socket, which reaches this machine only.",
+      discussion: """
+        Default: with --dial, the worker's address at the hub; else the worker's own socket, which reaches \
+        this machine only.
+        """,
       valueName: "address"))
   var advertise: String?
+
+  @OptionGroup var dialing: DialOptions
 
   func validate() throws {
     guard (1...FleetLimits.maxSlots).contains(slots) else {
@@ -95,11 +101,22 @@ struct WorkerCommand: AsyncParsableCommand {
       throw Failure(
         "HOME is not set: give --state and --authorized-keys", kind: "bad_configuration")
     }
+    let logger = EscapingLogHandler.logger(level: .info)
     try await WorkerRun(
       backend: CurrentBackend.require(), environment: environment, fleet: reach,
       settings: settings, state: JobsPlace(folder).folder, authorizedKeys: keys, policy: policy,
-      advertised: advertise, logger: EscapingLogHandler.logger(level: .info)
+      advertised: advertise, dialed: try dialedHub(name, environment, logger), logger: logger
     ).run()
+  }
+
+  /// The hub that makes the worker reachable under its name; nil if it dials none.
+  private func dialedHub(
+    _ name: FleetName, _ environment: [String: String], _ logger: Logger
+  ) throws -> DialedHub? {
+    guard let own = HubName(name.description) else {
+      preconditionFailure("the names of a fleet are names for a hub")
+    }
+    return try dialing.dialed(as: own, tokenFile: nil, environment: environment, logger)
   }
 
   private static func defaultState(_ name: FleetName, _ environment: [String: String]) -> String? {

@@ -39,6 +39,8 @@ final class PassedStream: StreamWork, HostStream {
   /// For a listening socket in the process: what it has announced.
   var announced: AnnouncedConnections?
   let withoutHost: CloseResult?
+  /// Whether the client may only read: what it says about the command is not passed on.
+  private let isReadOnly: Bool
   private let near: StreamID
   private weak var connection: ServerConnection?
   private unowned let passage: JobPassage
@@ -56,8 +58,9 @@ final class PassedStream: StreamWork, HostStream {
   init(
     _ request: [UInt8], noInput: Bool, on near: StreamID, of connection: ServerConnection,
     through passage: JobPassage, withoutHost: CloseResult?, writes: Writes? = nil,
-    reservation: JobReservation? = nil
+    reservation: JobReservation? = nil, isReadOnly: Bool = false
   ) {
+    self.isReadOnly = isReadOnly
     self.writes = writes
     self.reservation = reservation
     self.request = request
@@ -103,6 +106,8 @@ final class PassedStream: StreamWork, HostStream {
   }
 
   func receive(_ messages: [ControlMessage]) throws(WireError) {
+    let messages = isReadOnly ? messages.filter(Self.concernsReading) : messages
+    guard !messages.isEmpty else { return }
     switch state {
     case .waiting(var early):
       early.messages += messages
@@ -112,6 +117,14 @@ final class PassedStream: StreamWork, HostStream {
       state = .waiting(early)
     case .open(let far, let host): host.control(far, encoded: ControlMessage.encode(messages))
     case .draining, .over: break
+    }
+  }
+
+  /// Whether a message is about the client's own stream only.
+  private static func concernsReading(_ message: ControlMessage) -> Bool {
+    switch message {
+    case .stopSending, .detach: true
+    case .opened, .accepted, .signal, .cancel, .resize, .digest, .restart, .taken: false
     }
   }
 
