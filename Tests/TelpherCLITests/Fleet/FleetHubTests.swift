@@ -85,4 +85,18 @@ struct FleetHubTests {
       #expect(try await stage.wait(job).status == 120)
     }
   }
+
+  /// A worker that was broken into announces what it likes.
+  @Test func anAnnouncedAddressStartsNoProgram() async throws {
+    try await FleetStage.with(["a"]) { stage in
+      let mark = stage.sandbox.folder + "/mark"
+      try await stage.start("a", ["--advertise", "exec:touch \(mark)"])
+      let job = try await stage.submit("--queue", "@a", "--", "echo", "hi")
+      #expect(try await stage.wait(job).status == 0)
+      let output = try await stage.telpher(["job", "output", job])
+      #expect(output.status == 125 && output.output.isEmpty)
+      #expect(output.errorText.contains("would start a program here"), "\(output.errorText)")
+      #expect(access(mark, F_OK) != 0)
+    }
+  }
 }

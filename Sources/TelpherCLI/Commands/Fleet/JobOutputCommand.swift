@@ -38,6 +38,7 @@ struct JobOutputCommand: AsyncParsableCommand {
     let engine = try await FleetReach(fleet.settings).engine()
     while true {
       let place = try await FleetClient(engine: engine).place(of: job, waits: follow)
+      try AnnouncedAddress.check(place.address, of: job)
       var request = JobRequest(.attach, job: place.run.description)
       request.follow = follow
       request.tail = tail
