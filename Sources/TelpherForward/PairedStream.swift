@@ -93,8 +93,8 @@ package final class PairedStream: ByteStream {
     return ends
   }
 
-  /// Tells the other end something, in order with what it was told before. It learns it in a later turn
-  /// of its loop, as of a socket.
+  /// Sends an event to the other end, after the events sent before. It arrives in a later turn of that
+  /// end's loop, as the events of a socket do.
   private func tell(_ message: Message) {
     guard let other else { return }
     nonisolated(unsafe) let receiver = other

@@ -180,7 +180,7 @@ private final class RunningWorker: EndableServer {
 
   func wait() async {
     let outcome = await task.result
-    // A worker that was told to leave its jobs has not failed.
+    // A worker that leaves its jobs because of a second signal has not failed.
     if case .failure = outcome, task.isCancelled { return }
     ended.withLock { $0 = outcome }
   }

@@ -68,7 +68,7 @@ struct Authority: Sendable {
     var grant = Grant(
       request: request, limits: rule.limits, concurrency: rule.concurrency,
       reachesAllJobs: loaded.policy.allowsJobsOfOthers(to: subject))
-    // The names of a hub are the server's own, whoever the rule acts as.
+    // The names of a hub are the server's own, whichever user the rule acts as.
     let isAtHub = Self.isAtHub(asked, announcedBy: announcer)
     grant.account = isAtHub ? nil : try account(of: rule, loaded)
     if let announcer, announcer.account != grant.account {
