@@ -42,6 +42,18 @@ struct AuthorizedKeysFileTests {
     #expect(reported.first?.contains("line 1") == true)
   }
 
+  @Test(.enabled(if: KeyFolder.hasTools)) func aPrivateKeyIsRefusedWithoutItsText() throws {
+    try folder.make("pair", ["-t", "ed25519"])
+    let file = AuthorizedKeysFile(folder.file("pair"), home: folder.path) { [lines] line in
+      lines.text.withLock { $0.append(line) }
+    }
+    #expect(
+      throws: KeyError(
+        "\(file.path) is a private key or a certificate: name a file of public keys (.pub)")
+    ) { try file.current() }
+    #expect(lines.text.withLock { $0.isEmpty })
+  }
+
   @Test(arguments: [0o620, 0o602, 0o666] as [mode_t])
   func aFileThatOthersCanWriteIsRefused(_ mode: mode_t) throws {
     try folder.write("keys", "\(key)\n", mode: mode)

@@ -11,15 +11,23 @@ struct LogsInvocation {
 
   /// Prints the output, and what is missing of it on standard error.
   ///
-  /// - Throws: `Failure` if not all of it could be printed, or if the job's end was not seen.
+  /// - Throws: `Failure` if not all of it could be printed, unless the journal has dropped it on purpose;
+  ///   if its reader has gone; or if the job's end was not seen.
   func run() async throws(Failure) {
+    let lost = Monitor<UInt64>(0)
     do {
       let reached = try await ServerReach(settings: server).connect(embeddedServer: .allowed)
       let connection = reached.connection
       let (output, error) = (DescriptorSink(.output), DescriptorSink(.error))
       let request = request
       try await withTaskExecutorPreference(connection.loop) {
-        _ = try await connection.attach(request, didFindGap: GapMessage.report) { handle in
+        _ = try await connection.attach(
+          request,
+          didFindGap: { gap in
+            GapMessage.report(gap)
+            if gap.reason != GapMessage.onPurpose { lost.withLock { $0 += gap.bytes } }
+          }
+        ) { handle in
           if request.times == true {
             try await TimedOutputs.pass(of: handle, to: output, error)
           } else {
@@ -29,9 +37,12 @@ struct LogsInvocation {
           }
         }
       }
+      guard await output.isOpen else { throw Failure.noReader }
     } catch {
       throw Failure(error)
     }
+    let missing = lost.withLock { $0 }
+    if missing > 0 { throw Failure("\(missing) bytes of the job's output are lost") }
   }
 
   /// Whether the server knows the job, which the request names by its whole id.
@@ -101,6 +112,9 @@ struct TimestampedLines {
 
 /// What the user reads about output that a job's journal does not have.
 enum GapMessage {
+  /// The reason of a gap that the limit of the journal asks for.
+  static let onPurpose = "dropped"
+
   /// Prints a line about missing output on standard error.
   @Sendable static func report(_ gap: JobMark.Gap) {
     Descriptor.complain(text(gap))
@@ -111,7 +125,7 @@ enum GapMessage {
     let name = gap.channel == Channel.stdout.rawValue ? "standard output" : "standard error"
     let reason =
       switch gap.reason {
-      case "dropped": "the journal was full"
+      case onPurpose: "the journal was full"
       case "discarded": "the job was ended while its journal was full"
       case "not_written": "they could not be written to the journal"
       default: "the journal is damaged"

@@ -49,6 +49,8 @@ actor DescriptorSink: OutputSink {
   private let descriptor: Descriptor
   private let thread = ThreadExecutor.ofItsOwn()
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+  /// False after a write to a pipe that its reader has closed.
+  private(set) var isOpen = true
 
   init(_ descriptor: Descriptor) {
     self.descriptor = descriptor
@@ -62,7 +64,10 @@ actor DescriptorSink: OutputSink {
       return true
     } catch {
       // The reader has closed the pipe, as in `yes | head -1`. SIGPIPE is ignored here.
-      if error.number == EPIPE { return false }
+      if error.number == EPIPE {
+        isOpen = false
+        return false
+      }
       throw Failure("cannot write \(descriptor.name): \(error.text)")
     }
   }

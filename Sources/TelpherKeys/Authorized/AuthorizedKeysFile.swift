@@ -55,6 +55,16 @@ package final class AuthorizedKeysFile: Sendable {
     report = { _ in }
   }
 
+  /// What a private key begins with, and what in PEM is no list of keys either.
+  private static let armor = Array("-----BEGIN".utf8)
+
+  /// Refuses a file that is a private key: the reports about its lines would put parts of it into a log.
+  private func checkIsPublic(_ bytes: [UInt8]) throws(KeyError) {
+    let lines = bytes.lazy.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+    guard lines.contains(where: { $0.starts(with: Self.armor) }) else { return }
+    throw KeyError("\(path) is a private key or a certificate: name a file of public keys (.pub)")
+  }
+
   /// The keys at this moment. Checks the file and its folders on each call.
   ///
   /// - Throws: `KeyError` if the file can't be read or may not be trusted. No key is then accepted.
@@ -70,7 +80,9 @@ package final class AuthorizedKeysFile: Sendable {
     {
       return last.keys
     }
-    let keys = AuthorizedKeys(try RegularFile.read(file, path, limit: maxLength))
+    let bytes = try RegularFile.read(file, path, limit: maxLength)
+    try checkIsPublic(bytes)
+    let keys = AuthorizedKeys(bytes)
     let isNew = last.withLock { last in
       defer { last = (version, keys) }
       return last?.version != version

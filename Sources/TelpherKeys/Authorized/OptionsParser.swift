@@ -151,7 +151,7 @@ struct OptionsParser {
     return KeyOptions.ForwardRule(host: String(host), port: number)
   }
 
-  private static func shown(_ text: String) -> String { ShownText.escaped(String(text.prefix(64))) }
+  private static func shown(_ text: String) -> String { ShownText.escaped(String(text.prefix(24))) }
 }
 
 /// The value of `expiry-time`: `YYYYMMDD`, `YYYYMMDDHHMM` or `YYYYMMDDHHMMSS`, in the local time zone or,
@@ -163,7 +163,7 @@ enum ExpiryTime {
   static func seconds(_ text: String) throws(KeyError) -> Int64 {
     func malformed() -> KeyError {
       KeyError(
-        "'expiry-time' has the value '\(ShownText.escaped(String(text.prefix(64))))', not a time")
+        "'expiry-time' has the value '\(ShownText.escaped(String(text.prefix(24))))', not a time")
     }
     let isUTC = text.last == "Z" || text.last == "z"
     let digits = (isUTC ? text.dropLast() : text[...]).utf8.map { Int32($0) - 0x30 }

@@ -210,6 +210,7 @@ struct JobEndTests {
       lost=$(sed -n 's/^telpher: \\([0-9]*\\) bytes .* could not be written .*/\\1/p' err |
         paste -sd+ | bc)
       [ $(($(wc -c <out) + ${lost:-0})) = 8000004 ] || exit 14
+      telpher logs $job >out 2>err; [ $? = 125 ] || exit 21
       # The journal may have left some pages, which suffice for a small job.
       cat /dev/zero 2>/dev/null >state/rest
       telpher run --detach -- touch ran && exit 15

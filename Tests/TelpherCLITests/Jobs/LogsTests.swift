@@ -50,6 +50,16 @@ struct LogsTests {
     }
   }
 
+  @Test(arguments: ["", "--timestamps"])
+  func aClosedOutputIs141(_ option: String) async throws {
+    try await Sandbox.withJobs { sandbox in
+      let job = try await sandbox.startJob("--", "seq", "500000")
+      #expect(try await sandbox.telpher("wait", job).status == 0)
+      let result = try await sandbox.shell("(telpher logs \(option) \(job); echo $? >&2) | head -1")
+      #expect(result.errorText == "141\n")
+    }
+  }
+
   @Test func droppedOutputIsReported() async throws {
     try await Sandbox.withJobs { sandbox in
       let job = try await sandbox.startJob("--journal", "1M", "--", "seq", "500000")

@@ -88,6 +88,7 @@ def full_job_disk(lab):
                    if "could not be written" in line]
         check(missing and sum(missing) + len(shown.stdout) == len(output),
               f"{len(shown.stdout)} bytes and {missing} of {len(output)}")
+        check(shown.returncode == 125, f"logs: status {shown.returncode}")
         check(output.startswith(shown.stdout[:100_000]), "the output differs")
     return f"status 7; {len(shown.stdout):,} bytes kept, {sum(missing):,} reported as not written"
 

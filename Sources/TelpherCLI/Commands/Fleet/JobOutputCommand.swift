@@ -10,8 +10,10 @@ struct JobOutputCommand: AsyncParsableCommand {
     discussion: """
       The output is in the journal of the job's worker, and comes from there: the worker must be \
       running, and its address must be reachable from here ('telpher worker --dial' or '--advertise'). Standard \
-      output of the job goes to standard output, its standard error to standard error. The exit status \
-      is 0 if all of it was printed, even if the job failed.
+      output of the job goes to standard output, its standard error to standard error. If \
+      the journal has dropped output, a line on standard error says how many bytes are missing. The exit \
+      status is 0 if the output was printed, even if the job failed, and 125 if some was lost in another \
+      way (a full disk).
       """)
 
   @OptionGroup var fleet: FleetOptions

@@ -135,6 +135,10 @@ struct JobSubmitCommand: AsyncParsableCommand, TakesByteArguments {
       }
       throw failure
     }
-    try Descriptor.output.print("\(signed.job.id)\n")
+    do throws(Failure) {
+      try Descriptor.output.print("\(signed.job.id)\n")
+    } catch {
+      throw Failure("the job \(signed.job.id) is submitted, but \(error.message)")
+    }
   }
 }

@@ -9,9 +9,9 @@ struct LogsCommand: AsyncParsableCommand {
     discussion: """
       Standard output of the job goes to standard output, its standard error to standard error. If \
       the journal has dropped output, a line on standard error says how many bytes are missing. \
-      The exit status is 0 if the output was printed, even if the job failed; it is 125 if the \
-      output could not be printed, or if it is unknown how the job ended. See 'telpher attach' for \
-      the job's status.
+      The exit status is 0 if the output was printed, even if the job failed; it is 125 if some \
+      could not be printed or was lost in another way (a full disk), or if it is unknown how the job \
+      ended. See 'telpher attach' for the job's status.
 
         telpher logs build --tail 20
         telpher logs build -f --timestamps
