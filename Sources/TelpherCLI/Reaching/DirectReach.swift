@@ -22,6 +22,8 @@ struct DirectReach: Sendable {
   /// Whether a server that a program starts passes this client on to the user's own server there, which is
   /// a hub.
   var leadsToOwn = false
+  /// What to say about an unknown host key.
+  var advice = HostKeyAdvice.server
 
   /// Connects.
   ///
@@ -64,7 +66,7 @@ struct DirectReach: Sendable {
     var reach = self
     reach.endpoint = hub
     reach.tls?.hostKey = nil
-    reach.leadsToOwn = true
+    (reach.leadsToOwn, reach.advice) = (true, .hub)
     return reach
   }
 
@@ -77,7 +79,8 @@ struct DirectReach: Sendable {
 
   private func tlsReach(to target: TLSReach.Target, _ settings: TLSSettings) -> TLSReach {
     TLSReach(
-      target: target, settings: settings, tokenFile: tokenFile, timeout: timeout, asks: asks)
+      target: target, settings: settings, tokenFile: tokenFile, timeout: timeout, asks: asks,
+      advice: advice)
   }
 
   private func readToken() throws(Failure) -> Token {

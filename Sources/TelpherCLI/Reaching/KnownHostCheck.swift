@@ -22,14 +22,37 @@ struct TLSServer: CustomStringConvertible, Sendable {
   }
 }
 
+/// What the user can do about an unknown host key.
+enum HostKeyAdvice: Sendable {
+  /// It is that of the server that the user names.
+  case server
+  /// It is that of the hub before it.
+  case hub
+  /// It is that of the hub that a server dials.
+  case dialedHub
+
+  fileprivate func text(_ key: SSHPublicKey) -> String {
+    switch self {
+    case .server:
+      "'--accept-new' accepts and remembers it, and '--host-key \(key.fingerprint)' accepts it without remembering"
+    case .hub: "'--accept-new' accepts and remembers it"
+    case .dialedHub: "'--dial-host-key \(key.fingerprint)' accepts it"
+    }
+  }
+}
+
 /// Looks a server's key up in the known hosts.
 final class KnownHostCheck: Sendable {
   private let server: TLSServer
   private let file: KnownHostsFile
   private let acceptsNew: Bool
+  private let advice: HostKeyAdvice
   private let unknown = Mutex<SSHPublicKey?>(nil)
 
-  init(_ server: TLSServer, _ file: KnownHostsFile, acceptsNew: Bool) {
+  init(
+    _ server: TLSServer, _ file: KnownHostsFile, acceptsNew: Bool, _ advice: HostKeyAdvice
+  ) {
+    self.advice = advice
     self.server = server
     self.file = file
     self.acceptsNew = acceptsNew
@@ -78,7 +101,7 @@ final class KnownHostCheck: Sendable {
       if acceptsNew { return nil }
       unknown.withLock { $0 = key }
       return refused(
-        "the host key of \(server) is not known here, so nothing was sent to it. It is \(key.fingerprint) (ED25519); if 'telpher serve' prints the same there, '--accept-new' accepts and remembers it, and '--host-key \(key.fingerprint)' accepts it without remembering"
+        "the host key of \(server) is not known here, so nothing was sent to it. It is \(key.fingerprint) (ED25519); if 'telpher serve' prints the same there, \(advice.text(key))"
       )
     case .changed(let entries):
       let known = entries.map { "\($0.key.fingerprint) in line \($0.line)" }

@@ -81,6 +81,8 @@ struct TLSReach {
   let timeout: Duration?
   /// Whether the user may be asked on the terminal.
   var asks = true
+  /// What to say about an unknown host key.
+  var advice = HostKeyAdvice.server
 
   /// Connects. On a terminal it asks whether to accept the key of an unknown host.
   ///
@@ -88,7 +90,8 @@ struct TLSReach {
   func connect(on loop: any EventLoop) async throws -> Connection {
     let proof = try proof()
     let hosts = KnownHostCheck(
-      target.server, KnownHostsFile(settings.knownHosts), acceptsNew: settings.acceptsNewKeys)
+      target.server, KnownHostsFile(settings.knownHosts), acceptsNew: settings.acceptsNewKeys,
+      advice)
     if let fingerprint = settings.hostKey {
       return try await connect(on: loop, hosts.check(for: fingerprint), proof)
     }

@@ -31,7 +31,7 @@ struct DialedHub: Sendable {
     reach = DirectReach(
       endpoint: endpoint, tls: settings.tls(environment, for: endpoint),
       tokenFile: ServerReach.tokenPath(tokenFile, environment),
-      environment: Environment.all(), leadsToOwn: true)
+      environment: Environment.all(), leadsToOwn: true, advice: .dialedHub)
     self.logger = logger
   }
 

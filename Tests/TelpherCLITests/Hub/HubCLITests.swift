@@ -52,6 +52,21 @@ struct HubCLITests {
     }
   }
 
+  @Test("registers at no hub that it does not know")
+  func unknownHub() async throws {
+    try await HubSandbox.with { stage in
+      _ = try await stage.sandbox.shell("rm ~/.config/telpher/known_hosts")
+      let refused = await (try stage.dial()).finish()
+      #expect(refused.status == 125)
+      let words = refused.errorText.split(separator: "'").first { $0.hasPrefix("--dial-host-key ") }
+      let option = try #require(words, "\(refused.errorText)").split(separator: " ").map(
+        String.init)
+      let server = try stage.dial(option)
+      #expect(await server.line()?.hasPrefix("host key ") == true)
+      #expect(await server.line() == "registered at \(stage.address())")
+    }
+  }
+
   /// The hub, or another server that has got the name, could show a key of its own.
   @Test("is not taken for another one with its name")
   func otherHostKey() async throws {
@@ -115,6 +130,68 @@ struct HubCLITests {
       try await stage.startHub()
       try await eventually("the server is registered again") {
         try await stage.telpher("run", "--", "echo", "hi").text == "hi\n"
+      }
+    }
+  }
+
+  @Test("dials until the hub is there")
+  func lateHub() async throws {
+    try await HubSandbox.with { stage in
+      await stage.killHub()
+      let server = try stage.dial()
+      #expect(await server.line()?.hasPrefix("host key ") == true)
+      // It has failed once when the hub starts, or finds it at once.
+      try await stage.startHub()
+      #expect(await server.line() == "registered at \(stage.address())")
+      #expect(try await stage.telpher("run", "--", "echo", "hi").text == "hi\n")
+    }
+  }
+
+  @Test("goes on when the hub is replaced, and is registered at the new one")
+  func replacedHub() async throws {
+    try await HubSandbox.with { stage in
+      _ = try await stage.serve()
+      let busy = try stage.sandbox.start(
+        [
+          "run", "-i", "--on", stage.address(), "--accept-new", "--identity",
+          stage.sandbox.folder + "/user", "--", "cat",
+        ], input: .pipe)
+      await busy.write("before\n")
+      #expect(await busy.line() == "before")
+      try await stage.startHub(replaces: true)
+      try await eventually("the server is registered again") {
+        try await stage.telpher("run", "--", "echo", "hi").text == "hi\n"
+      }
+      await busy.write("after\n")
+      #expect(await busy.line() == "after")
+      busy.closeInput()
+      #expect(await busy.finish().status == 0)
+    }
+  }
+
+  /// ssh starts a server at the hub's machine, which passes its client on to the hub there.
+  @Test("is reached through a hub that ssh reaches")
+  func ssh() async throws {
+    try await Sandbox.with(keep: "0") { sandbox in
+      sandbox.addSSH()
+      let made = try await sandbox.shell(
+        "cd; ssh-keygen -q -t ed25519 -N '' -f user; cat user.pub >keys; chmod 600 keys")
+      #expect(made.status == 0)
+      // The hub listens at the default socket.
+      let (hub, _) = try await sandbox.serve("--hub", "--no-commands", "--root", "none")
+      let server = try sandbox.start([
+        "serve", "--dial", "ssh://hub", "--name", "web", "--authorized-keys",
+        sandbox.folder + "/keys",
+      ])
+      #expect(await server.line()?.hasPrefix("host key ") == true)
+      #expect(await server.line() == "registered at hub+ssh://hub/web")
+      let result = try await sandbox.telpher(
+        "run", "--on", "hub+ssh://hub/web", "--accept-new", "--identity",
+        sandbox.folder + "/user", "--", "sh", "-c", "echo hi; exit 3")
+      #expect(result.text == "hi\n" && result.status == 3, "\(result.errorText)")
+      for child in [server, hub] {
+        child.signal(SIGTERM)
+        #expect(await child.finish().status == 0)
       }
     }
   }

@@ -57,17 +57,24 @@ final class HubSandbox: Sendable {
   }
 
   /// Starts the hub, and waits until it listens.
-  func startHub() async throws {
+  ///
+  /// - Parameter replaces: whether it takes the place of the one that runs, which ends its work.
+  func startHub(replaces: Bool = false) async throws {
     let child = try sandbox.start(
       [
         "serve", "--hub", "--listen", "tls:\(hub):7722",
         "--authorized-keys", sandbox.folder + "/hub-keys", "--host-key-file",
         sandbox.folder + "/hub-host-key",
-      ] + (policy.map { ["--policy", $0] } ?? ["--no-commands", "--root", "none"]))
+      ] + (replaces ? ["--replace"] : [])
+        + (policy.map { ["--policy", $0] } ?? ["--no-commands", "--root", "none"]))
     guard await child.line() != nil, await child.line() != nil else {
       throw Failed("no hub: \(await child.finish().errorText)")
     }
-    hubProcess.withLock { $0 = child }
+    let old = hubProcess.withLock { process in
+      defer { process = child }
+      return process
+    }
+    if let old { running.withLock { $0.append(old) } }
     // The servers of the test know the hub.
     let known = try await sandbox.telpher(at: "tls://\(hub)", key: "user", "ping")
     guard known.status == 0 else { throw Failed("no answer of the hub: \(known.errorText)") }
