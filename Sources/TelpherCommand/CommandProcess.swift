@@ -40,6 +40,8 @@ package final class CommandProcess {
   private var takeBackLaunch: () -> Bool = { false }
   private var phaseTimer: (any LoopTimer)?
   private var treeTimer: (any LoopTimer)?
+  /// Whether the child and its tree are somebody else's.
+  private var isTaken = false
 
   /// The time between two checks whether the processes of the tree have ended, in nanoseconds.
   private static let treeInterval: UInt64 = 20_000_000
@@ -81,6 +83,17 @@ package final class CommandProcess {
       case .unknown: loop.killScope == .cgroup
       }
     return looks && child?.hasSurvivors == true
+  }
+
+  /// Gives the child away, with the processes that it may have left behind: the caller releases it. Call
+  /// it in `processDidFinish`.
+  ///
+  /// - Returns: the child, and the time from SIGTERM to SIGKILL in nanoseconds; nil if the command was
+  ///   ended, which includes its processes.
+  package func takeLeftBehind() -> (child: any ChildProcess, grace: UInt64)? {
+    guard exit != nil, state.tree == .unknown, let child else { return nil }
+    isTaken = true
+    return (child, times.grace)
   }
 
   // MARK: Calls
@@ -212,7 +225,7 @@ package final class CommandProcess {
     delegate = nil
     hadDelegate?.processDidFinish()
     child?.onExit = nil
-    child?.release()
+    if !isTaken { child?.release() }
   }
 }
 

@@ -60,6 +60,7 @@ final class ServerCore {
   private var whenIdle: [() -> Void] = []
   /// Outputs of finished commands that background processes still hold.
   private lazy var heldOutputs = HeldOutputs(loop: loop) { [unowned self] in checkUnheld() }
+  private lazy var leftBehind = LeftBehind(loop: loop) { [unowned self] in checkIdle() }
   private var whenUnheld: [() -> Void] = []
   private let launches: LaunchLine
   /// The environment that commands start with.
@@ -257,7 +258,8 @@ final class ServerCore {
     let counters = counters
     let surroundings = CommandJob.Surroundings(
       loop: loop, launches: launches, environment: environment,
-      heldOutputs: heldOutputs, keepDetachedFor: configuration.keepDetachedFor)
+      heldOutputs: heldOutputs, leftBehind: leftBehind,
+      keepDetachedFor: configuration.keepDetachedFor)
     let job = CommandJob(
       id: table.id(request.job), request: request, limits: limits, client: client,
       owner: owner, surroundings: surroundings,
@@ -379,7 +381,7 @@ final class ServerCore {
   /// Whether no connections, commands, file requests or durable jobs are left.
   var isIdle: Bool {
     connections.isEmpty && arrivals.isEmpty && (fileJobs == 0 || phase == .stopped)
-      && !table.hasJobs(on: loop)
+      && !table.hasJobs(on: loop) && (leftBehind.isEmpty || isDraining)
       && keeper?.hasLiveJobs != true
   }
 
@@ -387,6 +389,7 @@ final class ServerCore {
     guard !whenIdle.isEmpty, isIdle else { return }
     if isDraining {
       heldOutputs.closeAll()
+      leftBehind.endAll()
       checkUnheld()
     }
     drainTimer?.cancel()

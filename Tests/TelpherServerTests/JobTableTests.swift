@@ -26,7 +26,8 @@ import Testing
       id: table.id(name), request: RunRequest(), owner: owner,
       surroundings: CommandJob.Surroundings(
         loop: loop, launches: LaunchLine(loop: loop), environment: LaunchEnvironment([:]),
-        heldOutputs: HeldOutputs(loop: loop) {}, keepDetachedFor: 0)
+        heldOutputs: HeldOutputs(loop: loop) {}, leftBehind: LeftBehind(loop: loop) {},
+        keepDetachedFor: 0)
     ) { _, _ in }
   }
 

@@ -233,6 +233,7 @@ extension RunRequest {
         )
       }
       run.deadlineMS = deadlineMS ?? longest
+      run.endsLeftBehind = true
       // With a long grace or drain, a client could run its command beyond the time.
       run.graceMS = min(graceMS ?? Self.defaultGraceMS, Self.maxLimitedGraceMS)
       // A drain without an end (-1) ends at the deadline, with the processes that it waits for.

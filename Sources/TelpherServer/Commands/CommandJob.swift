@@ -16,6 +16,8 @@ final class CommandJob: CommandProcessDelegate, OutputPumpDelegate {
     let environment: LaunchEnvironment
     /// Reads outputs that background processes still hold after the drain.
     let heldOutputs: HeldOutputs
+    /// Ends what commands with `end_left_behind` leave behind.
+    let leftBehind: LeftBehind
     /// How long a job runs without a stream before it is ended, in nanoseconds.
     let keepDetachedFor: UInt64
   }
@@ -179,6 +181,10 @@ final class CommandJob: CommandProcessDelegate, OutputPumpDelegate {
     deadlineTimer?.cancel()
     detachTimer?.cancel()
     let result = makeResult()
+    if request.endsLeftBehind == true, let (child, grace) = process.takeLeftBehind() {
+      let deadline = startedAt + Self.nanoseconds(request.deadlineMS ?? 0)
+      surroundings.leftBehind.keep(child, until: deadline, grace: grace)
+    }
     view.update { $0.pid = nil }
     input?.stop()
     for outlet in outlets.finish() { outlet.jobDidLeave(.finished(result)) }

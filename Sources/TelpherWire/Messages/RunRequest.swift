@@ -23,6 +23,9 @@ package struct RunRequest: Sendable, Equatable, Codable {
   /// How long to wait after the exit until other processes have closed the output, in milliseconds;
   /// -1 means forever.
   package var drainMS: Int64?
+  /// Whether processes that the command leaves behind are ended when its deadline passes, or when the
+  /// server ends; if nil or false, they go on. Needs a `deadlineMS`.
+  package var endsLeftBehind: Bool?
   /// Whether standard error is merged into standard output, in the order of writing.
   package var merge: Bool?
   /// The terminal on which the command runs; nil for a command with pipes. Its input is then
@@ -152,6 +155,7 @@ package struct RunRequest: Sendable, Equatable, Codable {
     case deadlineMS = "deadline_ms"
     case graceMS = "grace_ms"
     case drainMS = "drain_ms"
+    case endsLeftBehind = "end_left_behind"
     case onDisconnect = "on_disconnect"
   }
   static let knownKeys = Set(CodingKeys.allCases.map(\.rawValue))
@@ -183,6 +187,9 @@ package struct RunRequest: Sendable, Equatable, Codable {
     try checkTime("deadline_ms", deadlineMS, least: 0)
     try checkTime("grace_ms", graceMS, least: 0)
     try checkTime("drain_ms", drainMS, least: -1)
+    if endsLeftBehind == true && deadlineMS == nil {
+      throw refuse("'end_left_behind' needs 'deadline_ms'")
+    }
     if let concurrency, concurrency.most < 0 || concurrency.others < 0 {
       throw refuse("'concurrency' has a negative number")
     }

@@ -1,4 +1,5 @@
 import Glibc
+import TelpherTestSupport
 import Testing
 
 /// A server with `--policy` refuses each operation that no rule allows, and does nothing for it.
@@ -172,6 +173,33 @@ import Testing
     }
   }
 
+  /// A line that leaves a process behind, in a session of its own, and prints its id.
+  static let leavesBehind = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $!"
+
+  @Test func `What a command leaves behind ends at the time of the policy`() async throws {
+    try await withServer("shell: true, limits: {time: 1500ms}") {
+      let left = try await telpher(["run", "--shell", Self.leavesBehind])
+      #expect(left.status == 0)
+      try await ends(left.text)
+      #expect(
+        try await telpher(["run", "--detach", "--name", "j", "--shell", Self.leavesBehind]).status
+          == 0)
+      #expect(try await telpher(["wait", "j"]).status == 0)
+      try await ends(try await telpher(["logs", "j"]).text)
+    }
+  }
+
+  @Test func `What a command leaves behind ends with a server whose policy limits the time`()
+    async throws
+  {
+    var left = ""
+    try await withServer("shell: true, limits: {time: 1h}") {
+      left = try await telpher(["run", "--shell", Self.leavesBehind]).text
+      #expect(isRunning(try #require(Int32(left.dropLast()))))
+    }
+    try await ends(left)
+  }
+
   @Test func `No more commands run at once than the policy allows`() async throws {
     try await withServer("commands: any, limits: {concurrency: 1}") {
       let first = try sandbox.start(
@@ -305,4 +333,10 @@ import Testing
     let root = try await sandbox.telpher("serve", "--policy", policy, "--root", files)
     #expect(root.errorText.contains("--policy cannot be combined with --root"))
   }
+}
+
+/// Waits until the process has ended whose id a command has printed.
+func ends(_ line: String) async throws {
+  let pid = try #require(Int32(line.dropLast()), "\(line)")
+  try await eventually("process \(pid) ends") { !isRunning(pid) }
 }

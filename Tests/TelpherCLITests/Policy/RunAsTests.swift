@@ -193,6 +193,13 @@ struct RunAsTests {
     }
   }
 
+  @Test func `What a command leaves behind ends at the time of the rule`() async throws {
+    try await withServer("{for: owner, allow: all, run_as: daemon, limits: {time: 1500ms}}") {
+      let left = try await telpher("run", "--shell", PolicyServerTests.leavesBehind)
+      try await ends(left.text)
+    }
+  }
+
   @Test func `Limits of whole commands hold if the server can have control groups`() async throws {
     try await withServer("{for: owner, allow: all, run_as: nobody, limits: {pids: 20}}") {
       let info = try await telpher("info")

@@ -15,7 +15,7 @@ import Testing
     let request = try Self.run(
       """
       "argv":["a",""],"cwd":"/","env":{"A":"1","B":null},"deadline_ms":1,"grace_ms":0,\
-      "drain_ms":-1,"merge":true,"limits":{"cpu_s":3},"on_disconnect":"keep",\
+      "drain_ms":-1,"end_left_behind":true,"merge":true,"limits":{"cpu_s":3},"on_disconnect":"keep",\
       "job":"0123456789abcdef0123456789abcdef"
       """)
     #expect(request.argv == ["a", ""])
@@ -24,6 +24,7 @@ import Testing
     #expect(request.deadlineMS == 1)
     #expect(request.graceMS == 0)
     #expect(request.drainMS == -1)
+    #expect(request.endsLeftBehind == true)
     #expect(request.merge == true)
     #expect(request.limits == ["cpu_s": 3])
     #expect(request.onDisconnect == .keep)
@@ -78,6 +79,11 @@ import Testing
   ])
   func `A NUL byte is refused, because C would end the string there`(keys: String) {
     #expect(Self.isRefused(keys))
+  }
+
+  @Test func `What is left behind ends at the deadline, so there must be one`() {
+    #expect(Self.isRefused(#""argv":["a"],"end_left_behind":true"#))
+    #expect(!Self.isRefused(#""argv":["a"],"end_left_behind":false"#))
   }
 
   @Test(arguments: ["deadline_ms", "grace_ms", "drain_ms"])
