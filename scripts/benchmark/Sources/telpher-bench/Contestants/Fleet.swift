@@ -59,7 +59,7 @@ final class Fleet: Sendable {
     }
     for program in programs { kill(program.pid, SIGTERM) }
     for program in programs { program.stop() }
-    stopJobHosts()
+    JobHosts.stop(for: states)
     broker.stop()
   }
 
@@ -70,16 +70,7 @@ final class Fleet: Sendable {
 
   /// The processes that keep the workers' jobs. Such a process ends some time after its last job.
   var jobHosts: [pid_t] {
-    let workers = processes
-    return ProcessMemory.processes(with: "\(states)/").filter { !workers.contains($0) }
-  }
-
-  private func stopJobHosts() {
-    for pid in jobHosts { kill(pid, SIGTERM) }
-    for _ in 0..<500 {
-      if jobHosts.isEmpty { return }
-      usleep(20_000)
-    }
+    JobHosts.running(for: states, except: processes)
   }
 
   /// Starts workers until there are `count`.

@@ -125,6 +125,11 @@ final class SSHDaemon: Sendable {
     ["ssh", "-F", configuration, "-S", controlPath, "-T", "bench"] + command
   }
 
+  /// Returns the client command that runs `command` on a terminal, over the open connection.
+  func terminal(_ command: String) -> [String] {
+    ["ssh", "-F", configuration, "-S", controlPath, "-tt", "bench", command]
+  }
+
   /// Returns the client command that runs `command` over a new connection.
   func cold(_ command: String...) -> [String] {
     ["ssh", "-F", configuration, "-S", "none", "-T", "bench"] + command

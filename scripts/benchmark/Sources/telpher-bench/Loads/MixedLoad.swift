@@ -1,6 +1,6 @@
 internal import TelpherClient
 
-/// Short commands on a connection that carries bulk streams at the same time.
+/// Short work on a connection that carries bulk streams at the same time.
 struct MixedLoad: Sendable {
   /// The description in tables.
   let title: String
@@ -10,7 +10,7 @@ struct MixedLoad: Sendable {
 
   private typealias Filler = @Sendable (Connection, @Sendable () -> Void) async throws -> Void
 
-  /// Only the short commands.
+  /// Only the short work.
   static let idle = MixedLoad(title: "idle", fillers: [])
 
   /// `count` commands whose unlimited output is read, and `stalled` ones whose output is not read.
@@ -59,13 +59,25 @@ struct MixedLoad: Sendable {
   /// - Returns: the 99th percentile in microseconds, and all latencies.
   /// - Throws: `ClientError`; `Failure` if a file cannot be stored.
   func run(count: Int, on connection: Connection) async throws -> Sample {
+    try await run(on: connection) {
+      try await CommandLoad.run(Command("/bin/true"), count: count, on: $0)
+    }
+  }
+
+  /// Starts the bulk streams, then calls `measure`, which returns latencies in nanoseconds.
+  ///
+  /// - Returns: the 99th percentile in microseconds, and all latencies.
+  /// - Throws: `ClientError`; `Failure` if a file cannot be stored; the error of `measure`.
+  func run(
+    on connection: Connection, _ measure: (Connection) async throws -> [UInt64]
+  ) async throws -> Sample {
     let (started, starts) = AsyncStream.makeStream(of: Void.self)
     return try await withThrowingTaskGroup(of: Void.self) { group in
       for filler in fillers {
         group.addTask { try await filler(connection) { starts.yield() } }
       }
       for await _ in started.prefix(fillers.count) {}
-      let latencies = try await CommandLoad.run(Command("/bin/true"), count: count, on: connection)
+      let latencies = try await measure(connection)
       group.cancelAll()
       while true {
         do {

@@ -69,6 +69,16 @@ final class Program: Sendable {
     return try output.next(before: monotonicNow() + UInt64(seconds * 1e9), of: name)
   }
 
+  /// Writes bytes to the piped input.
+  ///
+  /// - Throws: `Failure` if the program takes no input any more.
+  func send(_ bytes: [UInt8]) throws(Failure) {
+    precondition(input >= 0, "only a program with a piped input is written to")
+    guard write(input, bytes, bytes.count) == bytes.count else {
+      throw Failure("\(name) takes no input")
+    }
+  }
+
   /// Reads lines until one begins with `prefix`, and returns what follows it.
   ///
   /// - Throws: `Failure` if there is no such line.

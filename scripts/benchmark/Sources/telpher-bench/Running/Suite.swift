@@ -11,7 +11,8 @@ protocol Suite: Sendable {
 
 /// All suites, in the order of their tables.
 let allSuites: [any Suite.Type] = [
-  FramesSuite.self, CommandsSuite.self, CLISuite.self, OutputSuite.self, MixedSuite.self,
+  FramesSuite.self, CommandsSuite.self, JobsSuite.self, CLISuite.self, OutputSuite.self,
+  MixedSuite.self,
   FilesSuite.self, FarSuite.self, DoorSuite.self, FanOutSuite.self, FleetSuite.self,
   ForwardSuite.self,
   MemorySuite.self,
