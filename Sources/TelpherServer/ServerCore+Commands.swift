@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import TelpherAccess
 internal import TelpherCommand
 internal import TelpherFileStore
@@ -5,6 +6,84 @@ internal import TelpherTransport
 internal import TelpherWire
 
 extension ServerCore {
+  /// The answer to a request to run a command.
+  enum Answer {
+    /// A new job: the caller starts it now.
+    case new(CommandJob)
+    /// The request names this running job: the caller attaches to it.
+    case running(CommandJob)
+    /// The request names a job that has finished with this result.
+    case finished(CloseResult)
+    /// The command is not run, for this reason.
+    case refused(String)
+  }
+
+  /// The limits of the command that a request asks for.
+  ///
+  /// - Parameter ceilings: those of the client, beside those of the server.
+  /// - Throws: `LimitPolicy.Refusal` if they can't be granted.
+  func limits(
+    of request: RunRequest, under ceilings: [ResourceLimit]
+  ) throws(LimitPolicy.Refusal) -> [ResourceLimit] {
+    try limitPolicy.under(ceilings).limits(for: request.limits ?? [:]) { loop.enforceableLimits }
+  }
+
+  /// Makes the job of a request, or finds the one that the request names.
+  ///
+  /// - Parameters:
+  ///   - client: the peer that sent the request.
+  ///   - owner: who that is. The id of its request names only its own jobs.
+  ///   - grant: what the client may use.
+  ///   - length: the bytes of the OPEN frame's payload, for `maxLaunchBytes`.
+  func admit(
+    _ request: RunRequest, from client: PeerIdentity, of owner: Identity, under grant: Grant,
+    length: Int
+  ) -> Answer {
+    let limits: [ResourceLimit]
+    do throws(LimitPolicy.Refusal) {
+      limits = try self.limits(of: request, under: grant.limits)
+    } catch {
+      return .refused(error.message)
+    }
+    let counters = counters
+    let surroundings = CommandJob.Surroundings(
+      loop: loop, launches: launches, environment: environment,
+      heldOutputs: heldOutputs, leftBehind: leftBehind,
+      keepDetachedFor: configuration.keepDetachedFor)
+    let job = CommandJob(
+      id: table.id(request.job), request: request, limits: limits, client: client,
+      owner: owner, surroundings: surroundings,
+      wasLaunched: { counters.launchBytes.subtract(length, ordering: .relaxed) }
+    ) { [unowned self] job, result in
+      table.finish(job, result, now: loop.now)
+      checkIdle()
+    }
+    let admission = table.admit(
+      job, on: loop, now: loop.now,
+      ownerLimit: grant.concurrency.map { ownerLimit($0, of: owner) })
+    switch admission {
+    case .admitted: break
+    case .running(let other): return .running(other.job)
+    case .runningElsewhere:
+      return .refused("the job runs on another loop of this server: connect again to reach it")
+    case .finished(let result): return .finished(result)
+    case .full:
+      return .refused(
+        "\(configuration.maxCommands) commands are running (max_commands): try again")
+    case .ownerIsFull:
+      return .refused(RunRequest.tooMany(grant.concurrency ?? 0))
+    }
+    guard ServerCounters.book(counters.launchBytes, length, limit: configuration.maxLaunchBytes)
+    else {
+      table.remove(job)
+      return .refused(
+        "commands with \(configuration.maxLaunchBytes) bytes of arguments and environments are being launched (max_launch_bytes): try again"
+      )
+    }
+    counters.started.add(1, ordering: .relaxed)
+    return .new(job)
+  }
+
   /// A limit for the commands of `owner`, whose durable jobs count.
   func ownerLimit(_ most: Int, of owner: Identity) -> JobTable.OwnerLimit {
     // The order matters: a job that is passed on before it is counted as live is in the first number.
