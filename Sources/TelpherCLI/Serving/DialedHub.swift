@@ -61,7 +61,7 @@ struct DialedHub: Sendable {
           "not registered at the hub; dials again",
           metadata: [
             "address": "\(address)", "why": "\(why)",
-            "in": "\(Double(next / .milliseconds(1)) / 1_000) s",
+            "in": "\(next.wholeMilliseconds) ms",
           ])
       }
     }
