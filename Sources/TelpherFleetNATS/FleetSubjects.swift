@@ -8,12 +8,18 @@ internal import TelpherNATS
 ///     stream TR           tj.claim.g.GROUP.ID, tj.claim.h.WORKER.ID records, the newest of each;
 ///                         tj.res..., tj.dead..., tj.cancel...       only submitters write tj.cancel
 ///     bucket TJ_WORKERS   WORKER                                    announcements
+///     messages            tj.new.res.g.GROUP.ID, ...                a record was stored
 ///     requests            tj.w.WORKER.rpc                           calls to a worker
+///     requests            TJ.API...                                 what members call $JS.API...
 enum FleetSubjects {
   static let jobs = "TJ"
   static let records = "TR"
   static let workers = "TJ_WORKERS"
   static let allJobs: NATSSubject = "tj.job.>"
+
+  /// What the subjects of requests to JetStream begin with for a member. Members are in accounts without
+  /// streams of their own, where $JS.API would only answer that there are none.
+  static let memberAPI: NATSSubject = "TJ.API"
 
   /// The consumer of a queue.
   static func consumer(_ queue: QueueName) -> String {
@@ -87,6 +93,19 @@ enum FleetSubjects {
 
   /// The subjects of all records of a kind.
   static func records(_ kind: RecordName.Kind) -> NATSSubject { subject("tj.\(word(kind)).*.*.*") }
+
+  /// The messages that tell of each record that was stored.
+  static let announcements = StreamSettings.Announcement("tj.>", as: "tj.new.>")
+
+  /// The subject of the messages that a record was stored.
+  static func announcement(_ name: RecordName) -> NATSSubject {
+    subject("tj.new.\(word(name.kind)).\(parts(name.queue)).\(name.job)")
+  }
+
+  /// The subjects of the messages that a record of a kind was stored.
+  static func announcements(_ kind: RecordName.Kind) -> NATSSubject {
+    subject("tj.new.\(word(kind)).*.*.*")
+  }
 
   /// The record of a subject; nil if it is none of a fleet.
   static func recordName(_ subject: String) -> RecordName? {

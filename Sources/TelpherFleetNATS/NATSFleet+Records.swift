@@ -83,7 +83,7 @@ extension NATSFleet {
     var subscriptions: [NATSConnection.Subscription] = []
     for name in names {
       subscriptions.append(
-        await connection.subscribe(FleetSubjects.record(name)) { outcome in
+        await connection.subscribe(FleetSubjects.announcement(name)) { outcome in
           if case .failure(let error) = outcome { shared.failure.withLock { $0 = error } }
           continuation.yield()
         })

@@ -13,18 +13,25 @@ package struct NATSFleet: Sendable {
   static let workTimeKey = "telpher-work-ms"
 
   /// A fleet over a connection.
-  package init(_ connection: NATSConnection) { jetStream = JetStream(connection) }
+  ///
+  /// - Parameter api: what the subjects of requests to JetStream begin with; see `FleetMember.api`.
+  package init(_ connection: NATSConnection, api: NATSSubject = JetStream.usualAPI) {
+    jetStream = JetStream(connection, api: api)
+  }
 
   /// Connects to the broker.
   ///
-  /// - Parameter limit: how long to try.
+  /// - Parameters:
+  ///   - api: what the subjects of requests to JetStream begin with; see `FleetMember.api`.
+  ///   - limit: how long to try.
   /// - Throws: `FleetError`: `unreachable`; `refused` if the credentials are wrong.
   package static func connect(
     _ configuration: NATSConfiguration, on loop: any EventLoop,
-    within limit: Duration = .seconds(10)
+    api: NATSSubject = JetStream.usualAPI, within limit: Duration = .seconds(10)
   ) async throws(FleetError) -> NATSFleet {
     try await fleet { () throws(NATSError) in
-      NATSFleet(try await NATSConnection.connect(configuration, on: loop, within: limit))
+      NATSFleet(
+        try await NATSConnection.connect(configuration, on: loop, within: limit), api: api)
     }
   }
 
@@ -55,6 +62,7 @@ extension NATSFleet: FleetEngine {
     records.maxAge = settings.recordAge.nanoseconds
     records.maxMessagesPerSubject = 1
     records.allowDirect = true
+    records.announcement = FleetSubjects.announcements
     let streams = [jobs, records]
     try await fleet { () throws(NATSError) in
       for stream in streams { try await jetStream.ensure(stream) }

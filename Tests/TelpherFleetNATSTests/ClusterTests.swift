@@ -19,14 +19,17 @@ struct ClusterTests {
 
   @Test(arguments: Victims.allCases)
   func `No accepted job is lost, and no record has two values`(_ victims: Victims) async throws {
-    try await FleetStage.with(cluster: true) { stage in
-      let fleet = try await stage.fleet()
-      let second = try await stage.connect()
+    try await MemberStage.with(cluster: true) { members in
+      let stage = members.stage
+      let submitter = try await members.connect(MemberStage.submitter)
+      let (fleet, second) = (
+        try await members.connect(MemberStage.a), try await members.connect(MemberStage.c)
+      )
       let jobs = (0..<40).map { _ in JobID.random() }
       let submitting = Task {
         for (number, job) in jobs.enumerated() {
           _ = try await FleetStage.repeatedly {
-            try await fleet.submit([UInt8(number)], id: job, to: Self.web)
+            try await submitter.submit([UInt8(number)], id: job, to: Self.web)
           }
         }
       }
@@ -40,7 +43,7 @@ struct ClusterTests {
         }
         return winners
       }
-      for server in try await Self.servers(victims, of: stage) { server.kill() }
+      for server in try await Self.servers(victims, of: members) { server.kill() }
       for server in stage.servers where !server.isRunning { try server.start() }
       try await submitting.value
       var seen: Set<JobID> = []
@@ -56,7 +59,8 @@ struct ClusterTests {
       }
       for (job, winners) in try await claiming.value { #expect(winners == 1, "\(job)") }
       try await eventually("nothing is left") {
-        try await FleetStage.repeatedly { try await fleet.queued(after: nil, limit: 100) }.isEmpty
+        try await FleetStage.repeatedly { try await submitter.queued(after: nil, limit: 100) }
+          .isEmpty
       }
     }
   }
@@ -76,20 +80,17 @@ struct ClusterTests {
   }
 
   private static func servers(
-    _ victims: Victims, of stage: FleetStage
+    _ victims: Victims, of members: MemberStage
   ) async throws -> [NATSServer] {
+    let servers = members.stage.servers
     switch victims {
-    case .all: return stage.servers
-    case .first: return [stage.servers[0]]
+    case .all: return servers
+    case .first: return [servers[0]]
     case .leader:
-      var configuration = NATSConfiguration(
-        servers: [try NATSAddress(parsing: stage.servers[0].address)])
-      configuration.name = "test"
-      let connection = try await NATSConnection.connect(
-        configuration, on: stage.loop, within: .seconds(120))
-      let leader = try await JetStream(connection).leader(ofStream: "TJ")
-      await connection.close()
-      return stage.servers.filter { $0.name == leader }
+      let jetStream = try await members.raw(MemberStage.admin)
+      let leader = try await jetStream.leader(ofStream: "TJ")
+      await jetStream.connection.close()
+      return servers.filter { $0.name == leader }
     }
   }
 }

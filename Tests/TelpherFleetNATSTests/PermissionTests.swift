@@ -7,60 +7,13 @@ import Testing
 /// What the members of a fleet may do at the broker, with the permissions that they are enrolled with.
 @Suite(.enabled(if: NATSServer.program != nil, NATSServer.missing))
 struct PermissionTests {
-  private static let (a, b) = (FleetName("A")!, FleetName("B")!)
-  private static let (web, db) = (FleetName("web")!, FleetName("db")!)
-  private static let (admin, submitter) = (FleetName("admin")!, FleetName("me")!)
-
-  private struct Fleet {
-    let stage: FleetStage
-    let keys: [FleetName: NKey]
-
-    func connect(_ name: FleetName) async throws -> NATSFleet {
-      try await stage.connect(
-        .key(try #require(keys[name])),
-        inboxPrefix: try NATSSubject(FleetMember.inbox(name)))
-    }
-
-    /// A connection to the broker itself, with the credentials of a member.
-    func raw(_ name: FleetName) async throws -> JetStream {
-      let connection = try await NATSConnection.connect(
-        NATSConfiguration(
-          servers: [try NATSAddress(parsing: stage.servers[0].address)],
-          credentials: .key(try #require(keys[name])),
-          inboxPrefix: try NATSSubject(FleetMember.inbox(name))),
-        on: stage.loop, within: .seconds(120))
-      return JetStream(connection)
-    }
-  }
-
-  /// Runs `body` with a fleet of two workers in different groups, a submitter and an administrator.
-  private static func with(_ body: (Fleet) async throws -> Void) async throws {
-    var keys: [FleetName: NKey] = [:]
-    for name in [a, b, admin, submitter] { keys[name] = .randomUser() }
-    func member(_ name: FleetName, _ role: FleetMember.Role) -> FleetMember {
-      FleetMember(name, role, publicKey: keys[name]?.publicKey ?? "")
-    }
-    let users = BrokerConfiguration.users([
-      member(a, .worker(groups: [web])), member(b, .worker(groups: [db])),
-      member(admin, .administrator), member(submitter, .submitter),
-    ])
-    try await FleetStage.with(options: users) { [keys] stage in
-      let fleet = Fleet(stage: stage, keys: keys)
-      let administrator = try await fleet.connect(admin)
-      try await administrator.setUp(stage.settings)
-      for queue in [QueueName.group(web), .group(db), .worker(a), .worker(b)] {
-        try await administrator.addQueue(queue)
-      }
-      try await body(fleet)
-    }
-  }
-
-  @Test func `A worker does all that a worker must`() async throws {
-    try await Self.with { fleet in
+  @Test(arguments: [1, 3])
+  func `A worker does all that a worker must`(servers: Int) async throws {
+    try await MemberStage.with(cluster: servers == 3) { fleet in
       let (worker, submitter) = (
-        try await fleet.connect(Self.a), try await fleet.connect(Self.submitter)
+        try await fleet.connect(MemberStage.a), try await fleet.connect(MemberStage.submitter)
       )
-      for queue in [QueueName.group(Self.web), .worker(Self.a)] {
+      for queue in [QueueName.group(MemberStage.web), .worker(MemberStage.a)] {
         let job = JobID.random()
         #expect(try await submitter.submit([1], id: job, to: queue) == .accepted)
         let delivery = try #require(try await worker.next(of: queue, within: .seconds(600)))
@@ -95,19 +48,19 @@ struct PermissionTests {
         #expect(
           try await worker.record(RecordName(.cancel, job, of: queue))?.payload == [5])
       }
-      try await worker.announce(Self.a, [9])
-      #expect(try await submitter.workers().map(\.worker) == [Self.a])
-      #expect(try await worker.workers().map(\.worker) == [Self.a])
-      let answering = Task { try await worker.answerCalls(to: Self.a) { $0 + [0] } }
+      try await worker.announce(MemberStage.a, [9])
+      #expect(try await submitter.workers().map(\.worker) == [MemberStage.a])
+      #expect(try await worker.workers().map(\.worker) == [MemberStage.a])
+      let answering = Task { try await worker.answerCalls(to: MemberStage.a) { $0 + [0] } }
       try await eventually("it answers") {
-        try await submitter.call(Self.a, [7], within: .seconds(600)) == .answer([7, 0])
+        try await submitter.call(MemberStage.a, [7], within: .seconds(600)) == .answer([7, 0])
       }
       answering.cancel()
       _ = await answering.result
-      try await worker.withdraw(Self.a)
+      try await worker.withdraw(MemberStage.a)
       #expect(try await submitter.workers() == [])
-      #expect(try await submitter.queues().count == 4)
-      _ = try await submitter.submit([1], id: .random(), to: .worker(Self.b))
+      #expect(try await submitter.queues().count == 5)
+      _ = try await submitter.submit([1], id: .random(), to: .worker(MemberStage.b))
       for job in try await submitter.queued(after: nil, limit: 10) {
         try await submitter.remove(job)
       }
@@ -116,11 +69,11 @@ struct PermissionTests {
   }
 
   @Test func `A worker gets no jobs of other queues`() async throws {
-    try await Self.with { fleet in
+    try await MemberStage.with { fleet in
       let (worker, submitter) = (
-        try await fleet.connect(Self.a), try await fleet.connect(Self.submitter)
+        try await fleet.connect(MemberStage.a), try await fleet.connect(MemberStage.submitter)
       )
-      for queue in [QueueName.group(Self.db), .worker(Self.b)] {
+      for queue in [QueueName.group(MemberStage.db), .worker(MemberStage.b)] {
         _ = try await submitter.submit([1], id: .random(), to: queue)
         let refused = try await code { _ = try await worker.next(of: queue, within: .seconds(600)) }
         #expect(refused == .refused, "\(queue)")
@@ -132,9 +85,9 @@ struct PermissionTests {
 
   /// So no submitter can say how a job has ended, and no worker how one of another queue has.
   @Test func `Only workers of a queue write the ends of its jobs`() async throws {
-    try await Self.with { fleet in
+    try await MemberStage.with { fleet in
       let (worker, submitter) = (
-        try await fleet.connect(Self.a), try await fleet.connect(Self.submitter)
+        try await fleet.connect(MemberStage.a), try await fleet.connect(MemberStage.submitter)
       )
       let job = JobID.random()
       let forged = FinalRecord(job, .ended(JobEnd(.exited, code: 0, startedMS: 1, endedMS: 2)))
@@ -148,16 +101,16 @@ struct PermissionTests {
         #expect(try await member.record(name) == nil)
       }
       for kind in [RecordName.Kind.claim, .result, .dead] {
-        for queue in [QueueName.group(Self.web), .worker(Self.a)] {
+        for queue in [QueueName.group(MemberStage.web), .worker(MemberStage.a)] {
           try await isRefused(submitter, kind, queue)
         }
-        for queue in [QueueName.group(Self.db), .worker(Self.b)] {
+        for queue in [QueueName.group(MemberStage.db), .worker(MemberStage.b)] {
           try await isRefused(worker, kind, queue)
         }
       }
-      try await isRefused(worker, .cancel, .group(Self.web))
+      try await isRefused(worker, .cancel, .group(MemberStage.web))
       // The same without the engine, on subjects that only look like those of the records.
-      let raw = try await fleet.raw(Self.submitter)
+      let raw = try await fleet.raw(MemberStage.submitter)
       for subject in ["tj.res.g.web.\(job)", "tj.claim.h.A.\(job)", "tj.res.\(job)", "tj.x"] {
         var refused = false
         do {
@@ -171,27 +124,27 @@ struct PermissionTests {
   }
 
   @Test func `A worker can't submit, remove, delete, or speak for another one`() async throws {
-    try await Self.with { fleet in
+    try await MemberStage.with { fleet in
       let (worker, submitter) = (
-        try await fleet.connect(Self.a), try await fleet.connect(Self.submitter)
+        try await fleet.connect(MemberStage.a), try await fleet.connect(MemberStage.submitter)
       )
-      let job = JobID.random()
-      _ = try await submitter.submit([1], id: job, to: .group(Self.web))
+      let (job, web) = (JobID.random(), QueueName.group(MemberStage.web))
+      _ = try await submitter.submit([1], id: job, to: .group(MemberStage.web))
       let entry = try #require(try await submitter.queued(after: nil, limit: 1).first)
       let attempts: [(String, () async throws -> Void)] = [
-        ("submit", { _ = try await worker.submit([1], id: .random(), to: .group(Self.web)) }),
+        ("submit", { _ = try await worker.submit([1], id: .random(), to: web) }),
         ("remove", { try await worker.remove(entry) }),
         ("addQueue", { try await worker.addQueue(.group(FleetName("new")!)) }),
-        ("announce", { try await worker.announce(Self.b, [1]) }),
-        ("withdraw", { try await worker.withdraw(Self.b) }),
-        ("answer", { try await worker.answerCalls(to: Self.b) { $0 } }),
-        ("call", { _ = try await worker.call(Self.b, [1], within: .seconds(600)) }),
+        ("announce", { try await worker.announce(MemberStage.b, [1]) }),
+        ("withdraw", { try await worker.withdraw(MemberStage.b) }),
+        ("answer", { try await worker.answerCalls(to: MemberStage.b) { $0 } }),
+        ("call", { _ = try await worker.call(MemberStage.b, [1], within: .seconds(600)) }),
       ]
       for (name, attempt) in attempts {
         let found = try await code(attempt)
         #expect(found == .refused, "\(name)")
       }
-      let raw = try await fleet.raw(Self.a)
+      let raw = try await fleet.raw(MemberStage.a)
       let calls: [(String, () async throws -> Void)] = [
         ("purge", { _ = try await raw.purge("TJ", "tj.job.>") }),
         ("delete a record", { _ = try await raw.delete("TR", sequence: 1) }),
@@ -211,8 +164,8 @@ struct PermissionTests {
   }
 
   @Test func `A worker sees neither jobs nor calls nor answers of others`() async throws {
-    try await Self.with { fleet in
-      let raw = try await fleet.raw(Self.a)
+    try await MemberStage.with { fleet in
+      let raw = try await fleet.raw(MemberStage.a)
       for subject in ["tj.job.>", "tj.w.B.rpc", "tj.w.*.rpc", "_INBOX.>", "_INBOX.B.>", ">"] {
         let errors = Errors()
         _ = await raw.connection.subscribe(try NATSSubject(subject)) { result in

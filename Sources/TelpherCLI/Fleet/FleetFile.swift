@@ -1,4 +1,5 @@
 internal import TelpherFleet
+internal import TelpherNATS
 internal import TelpherTransport
 
 /// A file that says how a member of a fleet reaches its hub, and what it is. `telpher fleet enroll`
@@ -8,6 +9,7 @@ internal import TelpherTransport
 ///     hub-ca hub-ca.pem            the authorities of the broker's certificate (PEM), if it uses TLS
 ///                                  and they are not among those of the system
 ///     credentials web1.key         the file with the credentials, from the folder of this file
+///     api TJ.API                   what the subjects of its requests to JetStream begin with
 ///     member web1                  the member's name
 ///     worker web1                  the name of the worker, if it is one
 ///     group web                    a group whose queue the worker serves; several: one line each
@@ -18,6 +20,8 @@ struct FleetFile: Equatable {
   var authorities: String?
   /// The file with the credentials; nil for none.
   var credentials: String?
+  /// What the subjects of requests to the broker's JetStream begin with; nil for the usual.
+  var api: NATSSubject?
   /// The member's name.
   var member: FleetName?
   /// The worker's name.
@@ -42,6 +46,11 @@ struct FleetFile: Equatable {
       case "hub": hubs.append(value)
       case "hub-ca": authorities = value
       case "credentials": credentials = value
+      case "api":
+        guard let subject = try? NATSSubject(value), !subject.hasWildcards else {
+          throw fault("'\(value)' is not a subject")
+        }
+        api = subject
       case "member":
         guard let name = FleetName(value) else { throw fault("'\(value)' is not a name") }
         member = name
@@ -53,7 +62,8 @@ struct FleetFile: Equatable {
         groups.append(name)
       default:
         throw fault(
-          "the key '\(key)' is not known; use hub, hub-ca, credentials, member, worker or group")
+          "the key '\(key)' is not known; use hub, hub-ca, credentials, api, member, worker or group"
+        )
       }
     }
   }
@@ -66,6 +76,7 @@ struct FleetFile: Equatable {
     let lines =
       hubs.map { "hub \($0)" } + [authorities.map { "hub-ca \($0)" }].compactMap(\.self)
       + [credentials.map { "credentials \($0)" }].compactMap(\.self)
+      + [api.map { "api \($0)" }].compactMap(\.self)
       + [member.map { "member \($0)" }].compactMap(\.self)
       + [worker.map { "worker \($0)" }].compactMap(\.self) + groups.map { "group \($0)" }
     return lines.map { $0 + "\n" }.joined()

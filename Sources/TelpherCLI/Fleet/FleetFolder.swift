@@ -9,7 +9,8 @@ internal import TelpherTransport
 /// member a `FleetFile` with its key.
 ///
 ///     nats-server.conf, users.conf     for the broker
-///     members                          a line for each member, and the number of replicas
+///     members                          a line for each member, and the number of replicas; its first line
+///                                      is its version
 ///     NAME, NAME.key                   what the member NAME gets
 ///     hub-ca.pem                       the authorities of the broker's certificate, if it has its own
 struct FleetFolder {
@@ -34,8 +35,12 @@ struct FleetFolder {
     var hasAuthorities = false
     var members: [FleetMember]
 
+    /// The first line. Version 1 had none; its members were in one account with the streams.
+    static let version = "version 2"
+
     var text: String {
-      (hubs.map { "hub \($0)" } + (hasAuthorities ? ["hub-ca \(FleetFolder.authorities)"] : [])
+      ([Self.version] + hubs.map { "hub \($0)" }
+        + (hasAuthorities ? ["hub-ca \(FleetFolder.authorities)"] : [])
         + ["replicas \(replicas)"] + members.map(\.line))
         .map { $0 + "\n" }.joined()
     }
@@ -88,7 +93,11 @@ struct FleetFolder {
     }
     var contents = Contents(hubs: [], replicas: 1, members: [])
     let lines = try SmallFile.text(membersFile).split(separator: "\n")
-    for (index, line) in lines.enumerated() {
+    guard lines.first == Contents.version[...] else {
+      throw Failure(
+        "\(path) is of another version of telpher; docs/FLEET.md says how to move to a new folder")
+    }
+    for (index, line) in lines.enumerated().dropFirst() {
       let words = line.split(separator: " ")
       if words.count == 2, words[0] == "hub" {
         contents.hubs.append(String(words[1]))
@@ -116,8 +125,9 @@ struct FleetFolder {
         guard known.role != .administrator else {
           throw Failure("\(name) is the administrator; choose another name")
         }
-        contents.members[index] = FleetMember(name, role, publicKey: known.publicKey)
-        try write("\(name)", file(name, role, contents).text)
+        let member = FleetMember(name, role, publicKey: known.publicKey)
+        contents.members[index] = member
+        try write("\(name)", file(member, contents).text)
       } else {
         contents.members.append(try enroll(name, role, contents))
       }
@@ -135,19 +145,21 @@ struct FleetFolder {
     }
     let key = NKey.randomUser()
     try write("\(name).key", "nkey: \(key.seed)\n")
-    try write("\(name)", file(name, role, contents).text)
-    return FleetMember(name, role, publicKey: key.publicKey)
+    let member = FleetMember(name, role, publicKey: key.publicKey)
+    try write("\(name)", file(member, contents).text)
+    return member
   }
 
-  private func file(
-    _ name: FleetName, _ role: FleetMember.Role, _ contents: Contents
-  ) -> FleetFile {
+  private func file(_ member: FleetMember, _ contents: Contents) -> FleetFile {
     var file = FleetFile()
     file.hubs = contents.hubs
     if contents.hasAuthorities { file.authorities = Self.authorities }
-    file.credentials = "\(name).key"
-    file.member = name
-    if case .worker(let groups) = role { (file.worker, file.groups) = (name, groups) }
+    file.credentials = "\(member.name).key"
+    file.api = member.api
+    file.member = member.name
+    if case .worker(let groups) = member.role {
+      (file.worker, file.groups) = (member.name, groups)
+    }
     return file
   }
 

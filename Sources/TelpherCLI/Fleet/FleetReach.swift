@@ -74,7 +74,8 @@ struct FleetReach {
       if let member = file.member {
         configuration.inboxPrefix = try NATSSubject(FleetMember.inbox(member))
       }
-      return try await Self.connect(configuration, on: loop)
+      return try await Self.connect(
+        configuration, file.api ?? JetStream.usualAPI, on: loop)
     } catch let error as NATSError {
       throw Failure(error.message, kind: "bad_configuration")
     } catch {
@@ -104,16 +105,16 @@ struct FleetReach {
   private static let pause = Duration.milliseconds(200)
 
   private static func connect(
-    _ configuration: NATSConfiguration, on loop: any EventLoop
+    _ configuration: NATSConfiguration, _ api: NATSSubject, on loop: any EventLoop
   ) async throws -> any FleetEngine {
     for _ in 1..<attempts {
       do throws(FleetError) {
-        return try await NATSFleet.connect(configuration, on: loop)
+        return try await NATSFleet.connect(configuration, on: loop, api: api)
       } catch {
         guard error.code == .refused else { throw error }
       }
       try await Task.sleep(for: pause)
     }
-    return try await NATSFleet.connect(configuration, on: loop)
+    return try await NATSFleet.connect(configuration, on: loop, api: api)
   }
 }

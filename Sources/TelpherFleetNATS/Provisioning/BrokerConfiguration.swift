@@ -25,7 +25,7 @@ package struct BrokerConfiguration: Sendable, Equatable {
     (self.listen, self.store, self.processFile) = (listen, store, processFile)
   }
 
-  /// The name of the file with the users, beside the configuration.
+  /// The name of the file with the accounts of the users, beside the configuration.
   package static let usersFile = "users.conf"
 
   /// The configuration file.
@@ -56,10 +56,16 @@ package struct BrokerConfiguration: Sendable, Equatable {
       """
   }
 
-  /// The file with the users.
+  /// The file with the accounts of the users.
   package static func users(_ members: [FleetMember]) -> String {
-    let lines = members.map { "    # \($0.name)\n    \($0.user)\n" }.joined()
-    return "# Written by 'telpher fleet enroll'.\nauthorization {\n  users: [\n\(lines)  ]\n}\n"
+    """
+    # Written by 'telpher fleet enroll'. The streams are in an account of their own. Each member has another
+    # one, which imports what the member may use: nats-server does not check where answers to a member go,
+    # but it leaves them in the member's account.
+    accounts {
+    \(BrokerAccount.all(members).map(\.text).joined())}
+
+    """
   }
 
   private static func quoted(_ text: String) -> String {

@@ -1,5 +1,5 @@
 package import TelpherFleet
-internal import TelpherNATS
+package import TelpherNATS
 
 /// Someone with credentials for a fleet's broker, and what they may do there.
 package struct FleetMember: Sendable, Equatable {
@@ -28,6 +28,9 @@ package struct FleetMember: Sendable, Equatable {
   /// The prefix of the subjects at which it gets answers. Each member has its own, so that none can read
   /// the answers to others.
   package static func inbox(_ name: FleetName) -> String { "_INBOX.\(name)" }
+
+  /// What the subjects of its requests to JetStream begin with; nil if it is as for any user of JetStream.
+  package var api: NATSSubject? { role == .administrator ? nil : FleetSubjects.memberAPI }
 }
 
 extension FleetMember {
@@ -58,65 +61,5 @@ extension FleetMember {
       self.init(name, .worker(groups: groups), publicKey: words[2])
     default: return nil
     }
-  }
-}
-
-// MARK: Permissions
-
-extension FleetMember {
-  /// The subjects that the member may publish to; nil for all.
-  var publishes: [String]? {
-    let records = ["$JS.API.STREAM.MSG.GET.TR", "$JS.API.DIRECT.GET.TR"]
-    let workers = ["$JS.API.DIRECT.GET.KV_TJ_WORKERS"]
-    // They reveal only that the fleet exists, and the broker's time.
-    let streams = ["TJ", "TR", "KV_TJ_WORKERS"].map { "$JS.API.STREAM.INFO.\($0)" }
-    switch role {
-    case .administrator: return nil
-    case .submitter:
-      return ["tj.job.>", "tj.w.*.rpc", FleetSubjects.records(.cancel).text] + records + workers
-        + streams
-        + [
-          "$JS.API.STREAM.MSG.GET.TJ", "$JS.API.DIRECT.GET.TJ", "$JS.API.STREAM.MSG.DELETE.TJ",
-          "$JS.API.CONSUMER.LIST.TJ", "$JS.API.CONSUMER.INFO.TJ.*",
-        ]
-    case .worker(let groups):
-      let queues = ([.worker(name)] + groups.map(QueueName.group)).flatMap { queue in
-        let consumer = FleetSubjects.consumer(queue)
-        return [
-          "$JS.API.CONSUMER.MSG.NEXT.TJ.\(consumer)", "$JS.API.CONSUMER.INFO.TJ.\(consumer)",
-          "$JS.ACK.TJ.\(consumer).>",
-        ]
-          + [RecordName.Kind.claim, .result, .dead].map {
-            "tj.\(FleetSubjects.word($0)).\(FleetSubjects.parts(queue)).*"
-          }
-      }
-      return queues + records + workers + streams + ["$KV.TJ_WORKERS.\(name)"]
-    }
-  }
-
-  /// The subjects that the member may subscribe to; nil for all.
-  var subscribes: [String]? {
-    let own = "\(Self.inbox(name)).>"
-    switch role {
-    case .administrator: return nil
-    case .submitter:
-      return [own] + [.result, .cancel].map { FleetSubjects.records($0).text }
-    case .worker: return [own, "tj.w.\(name).rpc"]
-    }
-  }
-
-  /// The member as an entry of nats-server's list of users.
-  var user: String {
-    guard let publishes, let subscribes else { return "{ nkey: \(publicKey) }" }
-    func list(_ subjects: [String]) -> String {
-      subjects.map { "\"\($0)\"" }.joined(separator: ", ")
-    }
-    var answers = ""
-    // Answers to calls go to the caller's own subject, which only the call names.
-    if case .worker = role { answers = ", allow_responses: { max: 1, expires: \"1m\" }" }
-    return """
-      { nkey: \(publicKey), permissions: { \
-      publish: { allow: [\(list(publishes))] }, subscribe: { allow: [\(list(subscribes))] }\(answers) } }
-      """
   }
 }

@@ -171,7 +171,7 @@ extension JetStream {
   package func directMessage(
     _ stream: String, _ subject: NATSSubject
   ) async throws(NATSError) -> StoredMessage? {
-    let request = try NATSSubject("$JS.API.DIRECT.GET.\(try Self.token(stream)).\(subject)")
+    let request = try NATSSubject("\(api).DIRECT.GET.\(try Self.token(stream)).\(subject)")
     let answer = try await trying { (limit) throws(NATSError) in
       try await connection.request(request, [], within: limit)
     }
@@ -194,7 +194,7 @@ extension JetStream {
         case subject = "next_by_subj"
       }
     }
-    let subject = try NATSSubject("$JS.API.DIRECT.GET.\(try Self.token(stream))")
+    let subject = try NATSSubject("\(api).DIRECT.GET.\(try Self.token(stream))")
     let body = Self.encode(Request(seq: max(sequence, 1), subject: filter.text, batch: batch))
     let answers = try await trying { (limit) throws(NATSError) in
       try await connection.requestBatch(subject, body, most: batch, within: limit)

@@ -6,13 +6,21 @@ internal import TelpherText
 package struct JetStream: Sendable {
   /// The connection that carries the requests.
   package let connection: NATSConnection
+  /// What the subjects of the requests begin with. An account that only imports the requests of another
+  /// one may have them under another name.
+  package let api: NATSSubject
   /// How long one try of a request may take.
   package var tryLimit = Duration.seconds(3)
   /// How long all tries of a request may take together.
   package var limit = Duration.seconds(30)
 
   /// JetStream over a connection.
-  package init(_ connection: NATSConnection) { self.connection = connection }
+  package init(_ connection: NATSConnection, api: NATSSubject = Self.usualAPI) {
+    (self.connection, self.api) = (connection, api)
+  }
+
+  /// What the subjects of requests begin with in an account that has streams.
+  package static let usualAPI: NATSSubject = "$JS.API"
 
   // MARK: Requests
 
@@ -35,7 +43,7 @@ package struct JetStream: Sendable {
     _ operation: String, _ request: some Encodable & Sendable, _ type: Answer.Type,
     within limit: Duration
   ) async throws(NATSError) -> Answer {
-    let subject = try NATSSubject("$JS.API.\(operation)")
+    let subject = try NATSSubject("\(api).\(operation)")
     let answer = try await connection.request(subject, Self.encode(request), within: limit)
     return try Self.decode(type, answer.payload, from: operation)
   }

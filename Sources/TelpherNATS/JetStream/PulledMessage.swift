@@ -104,7 +104,7 @@ extension JetStream {
     let expires = max(limit, .milliseconds(10))
     let beats = expires > heartbeat * 2
     let subject = try NATSSubject(
-      "$JS.API.CONSUMER.MSG.NEXT.\(try Self.token(stream)).\(try Self.token(consumer))")
+      "\(api).CONSUMER.MSG.NEXT.\(try Self.token(stream)).\(try Self.token(consumer))")
     let request = Request(
       expires: expires.nanoseconds, heartbeat: beats ? heartbeat.nanoseconds : nil)
     let patience = beats ? heartbeat * 2 + .seconds(2) : expires + .seconds(5)

@@ -42,6 +42,42 @@ package struct StreamSettings: Sendable, Equatable {
   /// Values that a program keeps with the stream. A server adds others, which are not compared.
   package var metadata: [String: String] = [:]
 
+  /// Where each message is published again after it was stored; nil for nowhere.
+  package var announcement: Announcement?
+
+  /// That messages are published again.
+  package struct Announcement: Sendable, Equatable, Codable {
+    /// Which of the stream's subjects.
+    package var source: String
+    /// The subjects of what is published.
+    package var destination: String
+    /// Whether the headers alone are published.
+    package var isHeadersOnly = true
+
+    /// Announcements.
+    package init(_ source: String, as destination: String) {
+      (self.source, self.destination) = (source, destination)
+    }
+
+    fileprivate static func text(_ value: Announcement?) -> String {
+      value.map { "\($0.source) as \($0.destination)\($0.isHeadersOnly ? "" : " with bytes")" }
+        ?? "nothing"
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case source = "src"
+      case destination = "dest"
+      case isHeadersOnly = "headers_only"
+    }
+
+    package init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: CodingKeys.self)
+      source = try values.decodeIfPresent(String.self, forKey: .source) ?? ">"
+      destination = try values.decode(String.self, forKey: .destination)
+      isHeadersOnly = try values.decodeIfPresent(Bool.self, forKey: .isHeadersOnly) ?? false
+    }
+  }
+
   /// Settings with the servers' defaults.
   package init(name: String, subjects: [String]) {
     self.name = name
@@ -64,6 +100,7 @@ package struct StreamSettings: Sendable, Equatable {
     compare("allow_direct", allowDirect, other.allowDirect)
     compare("allow_msg_ttl", allowMessageTTL, other.allowMessageTTL)
     compare("subject_delete_marker_ttl", deleteMarkerTTL, other.deleteMarkerTTL)
+    compare("republish", Announcement.text(announcement), Announcement.text(other.announcement))
     for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
       compare("metadata \(key)", value, other.metadata[key] ?? "missing")
     }
@@ -82,6 +119,7 @@ extension StreamSettings: Codable {
     case allowMessageTTL = "allow_msg_ttl"
     case deleteMarkerTTL = "subject_delete_marker_ttl"
     case allowRollup = "allow_rollup_hdrs"
+    case announcement = "republish"
   }
 
   package init(from decoder: any Decoder) throws {
@@ -100,6 +138,7 @@ extension StreamSettings: Codable {
     allowMessageTTL = try values.decodeIfPresent(Bool.self, forKey: .allowMessageTTL) ?? false
     deleteMarkerTTL = try values.decodeIfPresent(UInt64.self, forKey: .deleteMarkerTTL) ?? 0
     metadata = try values.decodeIfPresent([String: String].self, forKey: .metadata) ?? [:]
+    announcement = try values.decodeIfPresent(Announcement.self, forKey: .announcement)
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -115,6 +154,7 @@ extension StreamSettings: Codable {
     try values.encode(duplicateWindow, forKey: .duplicateWindow)
     try values.encode(allowDirect, forKey: .allowDirect)
     if !metadata.isEmpty { try values.encode(metadata, forKey: .metadata) }
+    if let announcement { try values.encode(announcement, forKey: .announcement) }
     if allowMessageTTL { try values.encode(true, forKey: .allowMessageTTL) }
     if deleteMarkerTTL > 0 {
       try values.encode(deleteMarkerTTL, forKey: .deleteMarkerTTL)

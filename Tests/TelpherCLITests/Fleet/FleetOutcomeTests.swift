@@ -41,13 +41,17 @@ import Testing
     var file = FleetFile()
     file.hubs = ["nats://a:1", "tls://b:2"]
     file.credentials = "w.key"
+    file.api = "TJ.API"
     (file.member, file.worker) = (FleetName("w"), FleetName("w"))
     file.groups = [FleetName("web")!, FleetName("db")!]
     #expect(try FleetFile(parsing: file.text, path: "x") == file)
     #expect(try FleetFile(parsing: "# a comment\n\n \t\n", path: "x") == FleetFile())
   }
 
-  @Test(arguments: ["hub", "hub a b", "worker a.b", "group *", "member /", "port 1", "hub\0 a b"])
+  @Test(arguments: [
+    "hub", "hub a b", "worker a.b", "group *", "member /", "port 1", "hub\0 a b", "api a..b",
+    "api a.>",
+  ])
   func aMistakeIsReportedWithItsLine(_ line: String) {
     do {
       _ = try FleetFile(parsing: "hub a\n\(line)\n", path: "f")

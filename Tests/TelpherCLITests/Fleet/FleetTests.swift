@@ -176,6 +176,36 @@ import Testing
     }
   }
 
+  @Test func membersAreAddedWhileJobsRun() async throws {
+    try await FleetStage.with(["a"]) { stage in
+      try await stage.start("a")
+      let fifo = stage.sandbox.folder + "/fifo"
+      #expect(mkfifo(fifo, 0o600) == 0)
+      let job = try await stage.submit(
+        "--queue", "web", "--", "sh", "-c", "read x <\(fifo); exit 7")
+      try await stage.run(["fleet", "enroll", "--folder", stage.folder, "--submitter", "s"])
+      try await stage.run(["fleet", "enroll", "--folder", stage.folder, "--group", "web", "b"])
+      // The worker still answers calls, also those of a member that is new.
+      let shown = try await stage.sandbox.start(
+        ["fleet", "show", "a"], environment: ["TELPHER_FLEET": stage.folder + "/s"]
+      ).finish()
+      #expect(shown.status == 0 && shown.text.hasSuffix("it answers\n"), "\(shown.errorText)")
+      _ = try await stage.sandbox.shell("echo >\(fifo)")
+      #expect(try await stage.wait(job).status == 7)
+    }
+  }
+
+  @Test func aFolderOfAnotherVersionIsRefused() async throws {
+    try await FleetStage.with(["a"]) { stage in
+      let members = stage.folder + "/members"
+      _ = try await stage.sandbox.shell("sed -i 1d \(members)")
+      let refused = try await stage.telpher(["fleet", "enroll", "--folder", stage.folder, "b"])
+      #expect(refused.status == 125)
+      #expect(refused.errorText.contains("docs/FLEET.md"), "\(refused.errorText)")
+      #expect(!(try await stage.sandbox.shell("cat \(members)").text.contains("worker b")))
+    }
+  }
+
   @Test func aKilledBrokerLosesNothing() async throws {
     try await FleetStage.with(["a"]) { stage in
       let first = try await stage.submit("--queue", "web", "--", "true")
