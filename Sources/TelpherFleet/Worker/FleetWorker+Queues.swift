@@ -14,7 +14,7 @@ extension FleetWorker {
         pause = settings.pauses.first
         try await take(delivery)
       case .failure(let error):
-        guard error.isPassing else { throw error }
+        guard mayPass(error) else { throw error }
         try await Task.sleep(for: pause)
         pause = min(pause * 2, settings.pauses.last)
       }

@@ -12,6 +12,8 @@ package final class FleetWorker: Sendable {
   let slots: Slots
   let calls = Mutex(Calls())
   let failed: Mutex<FailedStarts>
+  /// Whether the broker has had this worker's announcement.
+  private let isAnnounced = Atomic(false)
 
   /// The calls for jobs that wait at the broker.
   struct Calls {
@@ -52,6 +54,7 @@ package final class FleetWorker: Sendable {
   package func run() async throws {
     try await checkName()
     try await announce()
+    isAnnounced.store(true, ordering: .relaxed)
     try await withThrowingTaskGroup { group in
       group.addTask { try await self.keepAnnouncing() }
       group.addTask { try await self.answerCalls() }
@@ -116,6 +119,17 @@ package final class FleetWorker: Sendable {
     try await repeating { () throws(FleetError) in try await engine.settle(delivery, settlement) }
   }
 
+  /// Whether a call that failed is repeated. A worker that has begun to work also waits for the end of a
+  /// broker that answers nonsense (another program may have its port for a while), and of one that has lost
+  /// its data (until the fleet is set up again).
+  func mayPass(_ error: FleetError) -> Bool {
+    if error.isPassing { return true }
+    guard isAnnounced.load(ordering: .relaxed), error.code == .broken || error.code == .absent
+    else { return false }
+    report("\(error.message); trying again")
+    return true
+  }
+
   /// Repeats a call of the engine until the broker has answered it.
   func repeating<Value>(
     _ body: () async throws(FleetError) -> Value
@@ -123,7 +137,7 @@ package final class FleetWorker: Sendable {
     var pause = settings.pauses.first
     while true {
       do throws(FleetError) { return try await body() } catch {
-        guard error.isPassing else { throw error }
+        guard mayPass(error) else { throw error }
       }
       try await Task.sleep(for: pause)
       pause = min(pause * 2, settings.pauses.last)

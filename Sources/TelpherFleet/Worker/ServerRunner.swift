@@ -11,6 +11,8 @@ package final class ServerRunner: JobRunner {
   /// The pauses after a failure of the server, doubled from the first to the last.
   private static let firstPause = Duration.milliseconds(50)
   private static let lastPause = Duration.seconds(2)
+  /// How often it tries to reach the server for a command, before another worker may have it: for 3 s.
+  private static let maxAttempts = 7
 
   /// A runner.
   ///
@@ -24,9 +26,12 @@ package final class ServerRunner: JobRunner {
     command.job = run.description
     let started = Clock.now()
     var pause = Self.firstPause
+    var attempts = 0
+    var wasAsked = false
     while true {
       do {
         let server = try await current()
+        wasAsked = true
         do {
           let result = try await server.launchJob(command)
           if let reason = StartFault.ofWorker(result.status, command) { return .notStarted(reason) }
@@ -44,6 +49,12 @@ package final class ServerRunner: JobRunner {
         }
         return try await wait(for: run, since: started)
       } catch {
+        attempts += 1
+        // Nothing has started if the server was never asked.
+        if !wasAsked, attempts == Self.maxAttempts {
+          let reason = (error as? ClientError)?.message ?? "\(error)"
+          return .notStarted("the worker can't reach its own server: \(reason)")
+        }
         try await back(off: &pause)
       }
     }

@@ -50,6 +50,56 @@ import Testing
     try await run.value
   }
 
+  @Test(arguments: [FleetError.Code.broken, .absent])
+  func aWorkerOutlivesABrokerThatAnswersNonsense(_ code: FleetError.Code) async throws {
+    let fleet = try await TestFleet()
+    let (sandbox, runner) = (try Sandbox(), MemoryRunner())
+    let worker = try fleet.worker("w", in: sandbox, runner)
+    let run = Task { try await worker.run() }
+    guard case .ended = try await fleet.client.wait(for: fleet.submit(fleet.job())).outcome else {
+      Issue.record("the job has not ended")
+      return
+    }
+    fleet.engine.with { state in
+      state.fault = { () throws(FleetError) in throw FleetError(code, "nonsense") }
+    }
+    try await eventually("the worker tries again and again") {
+      fleet.reports.withLock { $0.count { $0 == "nonsense; trying again" } > 10 }
+    }
+    fleet.engine.with { $0.fault = nil }
+    guard case .ended = try await fleet.client.wait(for: fleet.submit(fleet.job())).outcome else {
+      Issue.record("the job has not ended")
+      return
+    }
+    worker.drain()
+    try await run.value
+  }
+
+  @Test func aWorkerDoesNotStartWithoutItsFleet() async throws {
+    let fleet = try await TestFleet()
+    let (sandbox, runner) = (try Sandbox(), MemoryRunner())
+    fleet.engine.with { state in
+      state.fault = { () throws(FleetError) in throw FleetError(.absent, "no fleet") }
+    }
+    let worker = try fleet.worker("w", in: sandbox, runner)
+    await #expect(throws: FleetError(.absent, "no fleet")) { try await worker.run() }
+  }
+
+  @Test func aJobWaitsForAnotherWorkerIfTheServerCantBeReached() async throws {
+    let attempts = Mutex(0)
+    let runner = ServerRunner {
+      attempts.withLock { $0 += 1 }
+      throw ClientError(.lost, "no files are left")
+    }
+    let outcome = try await runner.launch(Command("true"), as: .random())
+    guard case .notStarted(let reason) = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
+    #expect(reason == "the worker can't reach its own server: no files are left")
+    #expect(attempts.withLock { $0 } > 1)
+  }
+
   @Test(arguments: [FleetJob.Policy.once, .retry(maxAttempts: 3)])
   func whatAWorkerCantStartIsStartedByAnotherOne(_ policy: FleetJob.Policy) async throws {
     let fleet = try await TestFleet()
