@@ -1,4 +1,5 @@
 import TelpherFleet
+import TelpherNATS
 import Testing
 
 @testable import TelpherCLI
