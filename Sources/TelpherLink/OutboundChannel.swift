@@ -23,6 +23,9 @@ package final class OutboundChannel {
   /// The channel that it sends on.
   package let channel: Channel
   /// Bytes sent so far.
+  #if !DEBUG
+    @exclusivity(unchecked)  // Every frame changes it; nothing else runs while it changes.
+  #endif
   package private(set) var sentBytes: UInt64 = 0
   /// Called when more may be sent after `send` returned false.
   package var onReady: (() -> Void)?

@@ -168,7 +168,7 @@ struct SessionOwner: ~Copyable {
 
   /// Checks that all bytes that hold credit of the connection can still be taken or returned.
   private func checkCredit() {
-    let open = session.streams.values.reduce(0) { $0 + $1.pending }
+    let open = session.streams.states.reduce(0) { $0 + $1.pending }
     let lingering = session.lingering.values.reduce(0, +)
     let dropped = session.incoming.map { $0.isDropped ? $0.left : 0 } ?? 0
     require(

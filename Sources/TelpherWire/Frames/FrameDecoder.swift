@@ -120,6 +120,34 @@ package struct FrameDecoder: ~Copyable {
     }
   }
 
+  /// Returns the frame in `input` at `position`, and where its payload is, if it is one of the most
+  /// frequent: DATA that has payload and no flags, or PING. It must lie whole in `input`. It is the
+  /// short way: for any other frame, and for one that is wrong, call `next(in:at:)`. That is also
+  /// possible for this one, since nothing is changed here.
+  ///
+  /// Call it only when frames of any type are allowed.
+  func wholeFrame(
+    in input: UnsafeRawBufferPointer, at position: Int
+  ) -> (header: FrameHeader, payload: Range<Int>)? {
+    guard case .header = state, partial.isEmpty else { return nil }
+    let start = position + WireConstants.headerLength
+    guard start < input.count else { return nil }
+    let header = FrameHeader(reading: UnsafeRawBufferPointer(rebasing: input[position..<start]))
+    let isUsual =
+      switch header.type {
+      case .data: header.flags == 0 && header.length > 0 && header.length <= maxFrame
+      case .ping: header.length == 8
+      default: false
+      }
+    guard isUsual, Int(header.length) <= input.count - start else { return nil }
+    return (header, start..<start + Int(header.length))
+  }
+
+  /// The number that is the payload of a PING, at `position`.
+  static func number(in input: UnsafeRawBufferPointer, at position: Int) -> UInt64 {
+    UInt64(bigEndian: input.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+  }
+
   /// Throws if a frame of this type may not come yet. GOAWAY may come at any time, since a peer
   /// that is rejected gets one.
   private mutating func checkOrder(_ type: FrameType) throws(WireError) {
@@ -185,8 +213,7 @@ package struct FrameDecoder: ~Copyable {
     if partial.isEmpty && input.count - position >= length {
       defer { position += length }
       if length == 8 {
-        return .number(
-          UInt64(bigEndian: input.loadUnaligned(fromByteOffset: position, as: UInt64.self)))
+        return .number(Self.number(in: input, at: position))
       }
       return .bytes(Array(input[position..<(position + length)]))
     }

@@ -22,7 +22,7 @@ extension Session {
   }
 
   private mutating func shrinkIdleWindows() {
-    for state in streams.values {
+    for state in streams.states {
       for channel in Channel.allCases where state[channel].receive.rest() {
         withdraw(state[channel].receive.growth, of: state, channel)
       }

@@ -13,17 +13,30 @@ extension Session {
       pendingFin = nil
       return .fin(finished.stream, finished.channel)
     }
-    while let frame = try decoder.next(in: input, at: &position) {
+    while true {
+      if isGreeted, let (header, payload) = decoder.wholeFrame(in: input, at: position) {
+        if header.type == .data {
+          if let event = try receiveWholeData(header, payload) {
+            position = payload.upperBound
+            return event
+          }
+        } else {
+          position = payload.upperBound
+          if let event = receivePing(FrameDecoder.number(in: input, at: payload.lowerBound)) {
+            return event
+          }
+          continue
+        }
+      }
+      guard let frame = try decoder.next(in: input, at: &position) else { return nil }
       if let event = try receive(frame) { return event }
     }
-    return nil
   }
 
   private mutating func receive(_ frame: FrameDecoder.Frame) throws(WireError) -> SessionEvent? {
     guard isGreeted else { return try receiveOpening(frame) }
     switch frame {
     case .data(let header, let range, let offset):
-      if let event = try receiveWholeFrame(header, range) { return event }
       return try receiveData(header, range, offset)
     case .number(let header, let number):
       return try receiveNumber(header, number)
@@ -35,15 +48,13 @@ extension Session {
     }
   }
 
-  /// Receives a DATA frame of the usual kind: it has arrived whole, has payload and no flags, and
-  /// its channel is open. Looks its stream up once.
+  /// Receives a whole DATA frame without flags, if its channel is open. Looks its stream up once.
   ///
-  /// - Returns: nil for any other frame or piece of one; nothing is changed then.
-  private mutating func receiveWholeFrame(_ header: FrameHeader, _ range: Range<Int>)
+  /// - Returns: nil if the channel is not open; nothing is changed then.
+  private mutating func receiveWholeData(_ header: FrameHeader, _ range: Range<Int>)
     throws(WireError) -> SessionEvent?
   {
-    guard header.flags == 0, !range.isEmpty, range.count == Int(header.length),
-      let channel = Channel(rawValue: header.channel), let state = streams[header.stream],
+    guard let channel = Channel(rawValue: header.channel), let state = streams[header.stream],
       !state[channel].receiveFinished
     else { return nil }
     try connectionReceive.receive(UInt64(range.count))
@@ -100,14 +111,18 @@ extension Session {
       stream: header.stream, channel: channel, left: UInt64(header.length), isDropped: false)
   }
 
+  /// Answers a PING here, unless the owner does.
+  private mutating func receivePing(_ number: UInt64) -> SessionEvent? {
+    if passesPings && number != RoundTrip.number { return .ping(number) }
+    append(.pong, stream: 0, number: number)
+    return nil
+  }
+
   private mutating func receiveNumber(_ header: FrameHeader, _ number: UInt64)
     throws(WireError) -> SessionEvent?
   {
     switch header.type {
-    case .ping:
-      if passesPings && number != RoundTrip.number { return .ping(number) }
-      append(.pong, stream: 0, number: number)
-      return nil
+    case .ping: return receivePing(number)
     case .pong where number == RoundTrip.number:
       roundTrip.didReceiveAnswer(at: time)
       return nil
@@ -182,7 +197,7 @@ extension Session {
   ///
   /// - Returns: false if it was not open.
   private mutating func endByPeer(_ stream: StreamID) -> Bool {
-    guard let state = streams.removeValue(forKey: stream) else { return false }
+    guard let state = streams.remove(stream) else { return false }
     withdrawAll(of: state)
     grantEarly()
     if state.pending > 0 { lingering[stream] = state.pending }
@@ -218,7 +233,7 @@ extension Session {
     let noInput = header.flags & FrameFlags.noInput != 0
     let state = newStream(noInput: noInput)
     useEarlyWindows(for: stream, state)
-    streams[stream] = state
+    streams.add(stream, state)
     return .open(stream, request: payload, noInput: noInput)
   }
 

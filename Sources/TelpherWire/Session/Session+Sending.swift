@@ -19,7 +19,7 @@ extension Session {
     lastOpened = stream
     let state = newStream(noInput: noInput)
     useEarlyCredit(for: stream, state)
-    streams[stream] = state
+    streams.add(stream, state)
     append(.open, stream: stream, flags: noInput ? FrameFlags.noInput : 0, request)
     return stream
   }
@@ -153,7 +153,7 @@ extension Session {
   /// connection would lose that credit forever. The rest of a frame that is arriving is counted
   /// when it arrives.
   private mutating func forget(_ stream: StreamID) {
-    guard let state = streams.removeValue(forKey: stream) else { return abandon(stream) }
+    guard let state = streams.remove(stream) else { return abandon(stream) }
     var toCome: UInt64 = 0
     if let current = incoming, current.stream == stream, !current.isDropped {
       toCome = current.left

@@ -44,7 +44,7 @@ package struct Session: ~Copyable {
   var unproven: (hello: Hello, transcript: [UInt8])?
   /// Frames that a client holds back until the server has proven itself.
   var held: [UInt8] = []
-  var streams: [StreamID: StreamState] = [:]
+  var streams = StreamTable()
   /// By stream that the peer has ended: the bytes that the consumer has not taken yet. They hold
   /// credit of the connection until it takes them.
   var lingering: [StreamID: UInt64] = [:]
@@ -178,7 +178,7 @@ package struct Session: ~Copyable {
     connectionSend = SendWindow(
       limit: hello.connectionWindow ?? WireConstants.defaultConnectionWindow)
     let window = hello.window ?? WireConstants.defaultWindow
-    for state in streams.values {
+    for state in streams.states {
       for channel in Channel.allCases { state[channel].send = SendWindow(limit: window) }
     }
     forgetOpening()
@@ -214,8 +214,8 @@ package struct Session: ~Copyable {
       let payload = withUnsafeBytes(of: number.bigEndian) { Array($0) }
       return Self.append(type, stream: stream, channel: channel, payload, to: &held)
     }
-    FrameHeader(length: 8, stream: stream, type: type, channel: channel).append(to: &output)
-    withUnsafeBytes(of: number.bigEndian) { output.append(contentsOf: $0) }
+    FrameHeader(length: 8, stream: stream, type: type, channel: channel)
+      .append(to: &output, number: number)
   }
 
   static func append(

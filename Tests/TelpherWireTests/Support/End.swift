@@ -114,7 +114,7 @@ final class End {
   /// what the connection's window has grown by for unread bytes.
   var grownBytes: UInt64 {
     let early = (session.earlyReceive?.windows.values).map { $0.reduce(0) { $0 + $1.growth } } ?? 0
-    return session.streams.values.reduce(session.unread.used + early) { sum, state in
+    return session.streams.states.reduce(session.unread.used + early) { sum, state in
       Channel.allCases.reduce(sum) { $0 + state[$1].receive.growth }
     }
   }

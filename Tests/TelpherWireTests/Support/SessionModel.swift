@@ -71,7 +71,8 @@ struct SessionModel {
   mutating func random(_ range: ClosedRange<Int>) -> Int { .random(in: range, using: &generator) }
 
   func openStreams(_ side: Int) -> [StreamID] {
-    sides[side].end.session.streams.keys.sorted()
+    let end = sides[side].end
+    return (0...end.session.lastOpened).filter { end.session.isOpen($0) }
   }
 
   mutating func step() throws {
