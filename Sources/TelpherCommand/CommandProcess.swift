@@ -113,21 +113,23 @@ package final class CommandProcess {
     hasTerminal = request.terminal != nil
     var request = request
     request.isCanceled = { [launchIsCanceled] in launchIsCanceled.isSet.load(ordering: .relaxed) }
-    let launch: LaunchFunction =
-      perform ?? { [loop] request, completion in
-        loop.spawn(request, completion: completion)
-        return { false }
-      }
-    takeBackLaunch = launch(request) { [self, delegate] result in
+    let completion = { [self, delegate] (result: Result<any ChildProcess, SpawnError>) in
       // The delegate and this object live at least until the launch is over.
-      withExtendedLifetime(delegate) {
-        switch result {
-        case .success(let child): didStart(child)
-        case .failure(let error):
-          failure = error
-          self.perform(state.didFailToStart())
-        }
-      }
+      withExtendedLifetime(delegate) { didLaunch(result) }
+    }
+    if let perform {
+      takeBackLaunch = perform(request, completion)
+    } else {
+      loop.spawn(request, completion: completion)
+    }
+  }
+
+  private func didLaunch(_ result: Result<any ChildProcess, SpawnError>) {
+    switch result {
+    case .success(let child): didStart(child)
+    case .failure(let error):
+      failure = error
+      perform(state.didFailToStart())
     }
   }
 

@@ -207,7 +207,11 @@ public final class Launcher: Sendable {
 
   /// The limits of getrlimit(2) to set for a child. The request's own come last, so that they win.
   private func limits(for request: SpawnRequest) -> [telpher_limit] {
-    ownLimits + request.limits.compactMap(\.forProcess)
+    var limits = ownLimits
+    for limit in request.limits {
+      if let limit = limit.forProcess { limits.append(limit) }
+    }
+    return limits
   }
 
   /// Returns the group of a finished process to the pool. A group with limits does not come from

@@ -7,7 +7,8 @@ package import TelpherTransport
 package struct StdioPipes: ~Copyable {
   /// The descriptors that become 0, 1 and 2 in the child.
   package private(set) var child: (Int32, Int32, Int32) = (0, 1, 2)
-  private var childEnds: [Int32] = []
+  /// The child's end of each stream, if it was opened here; else -1.
+  private var childEnds: InlineArray<3, Int32> = [-1, -1, -1]
   private var input: Int32?
   private var output: Int32?
   private var error: Int32?
@@ -30,7 +31,7 @@ package struct StdioPipes: ~Copyable {
     case .null: child.0 = null
     case .inherit: break
     case .pipe:
-      let pipe = try makePipe(ours: 1)
+      let pipe = try makePipe(ours: 1, of: 0)
       (child.0, input) = (pipe.child, pipe.ours)
     case .sameAsOutput: throw Self.refused("standard input can't be the same as standard output")
     }
@@ -38,7 +39,7 @@ package struct StdioPipes: ~Copyable {
     case .null: child.1 = null
     case .inherit: break
     case .pipe:
-      let pipe = try makePipe(ours: 0)
+      let pipe = try makePipe(ours: 0, of: 1)
       (child.1, output) = (pipe.child, pipe.ours)
     case .sameAsOutput: throw Self.refused("standard output can't be the same as itself")
     }
@@ -46,14 +47,14 @@ package struct StdioPipes: ~Copyable {
     case .null: child.2 = null
     case .inherit: break
     case .pipe:
-      let pipe = try makePipe(ours: 0)
+      let pipe = try makePipe(ours: 0, of: 2)
       (child.2, error) = (pipe.child, pipe.ours)
     case .sameAsOutput: child.2 = child.1
     }
   }
 
   deinit {
-    for end in childEnds { close(end) }
+    for stream in childEnds.indices where childEnds[stream] >= 0 { close(childEnds[stream]) }
     if let input { close(input) }
     if let output { close(output) }
     if let error { close(error) }
@@ -69,7 +70,7 @@ package struct StdioPipes: ~Copyable {
   private mutating func openTerminal(_ size: TerminalSize) throws(SpawnError) {
     do throws(ErrorNumber) {
       let (master, slave) = try TerminalMaster.open(size)
-      childEnds.append(slave)
+      childEnds[0] = slave
       child = (slave, slave, slave)
       output = master
       input = try TerminalMaster.duplicate(master)
@@ -80,9 +81,11 @@ package struct StdioPipes: ~Copyable {
     }
   }
 
-  /// Creates a pipe. We get its end of index `ours` (0 reads, 1 writes), which is nonblocking; the
-  /// child gets the other end.
-  private mutating func makePipe(ours: Int) throws(SpawnError) -> (child: Int32, ours: Int32) {
+  /// Creates the pipe of a stream, by its descriptor in the child. We get the end of index `ours` (0
+  /// reads, 1 writes), which is nonblocking; the child gets the other end.
+  private mutating func makePipe(
+    ours: Int, of stream: Int
+  ) throws(SpawnError) -> (child: Int32, ours: Int32) {
     var ends: [Int32] = [-1, -1]
     let result = telpher_pipe(&ends)
     guard result >= 0 else {
@@ -91,7 +94,7 @@ package struct StdioPipes: ~Copyable {
         message: "cannot create a pipe: \(describe(errno: -result))")
     }
     _ = telpher_set_nonblocking(ends[ours])
-    childEnds.append(ends[1 - ours])
+    childEnds[stream] = ends[1 - ours]
     return (ends[1 - ours], ends[ours])
   }
 

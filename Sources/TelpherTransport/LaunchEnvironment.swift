@@ -6,6 +6,8 @@ package struct LaunchEnvironment: Sendable {
     let variables: [SystemString: SystemString]
     /// `NAME=value` for each variable.
     let strings: [(name: SystemString, string: SystemString)]
+    /// The same without the names, for a child without changes.
+    let unnamed: [SystemString]
     /// Why a variable can't be passed to a child; nil if all can be.
     let fault: String?
     /// The folders of PATH.
@@ -14,6 +16,7 @@ package struct LaunchEnvironment: Sendable {
     init(_ variables: [SystemString: SystemString]) {
       self.variables = variables
       strings = variables.map { ($0, LaunchEnvironment.string($0, $1)) }
+      unnamed = strings.map(\.string)
       fault = variables.lazy.compactMap { LaunchEnvironment.fault($0, $1) }.first
       folders = LaunchEnvironment.folders(of: variables["PATH"])
     }
@@ -58,9 +61,10 @@ package struct LaunchEnvironment: Sendable {
 
   /// `NAME=value` for each variable, for execve(2).
   package var strings: [SystemString] {
+    if changes.isEmpty { return base.unnamed }
     var strings: [SystemString] = []
     strings.reserveCapacity(base.strings.count + changes.count)
-    for (name, string) in base.strings where changes.isEmpty || changes[name] == nil {
+    for (name, string) in base.strings where changes[name] == nil {
       strings.append(string)
     }
     for case (let name, let value?) in changes { strings.append(Self.string(name, value)) }

@@ -7,46 +7,55 @@ internal import Glibc
 /// that type waits in library code that the thread sanitizer does not see, so the sanitizer reports
 /// races that do not exist.
 ///
-/// `@unchecked Sendable`: `state` is accessed only while the mutex is held.
-package final class Monitor<State>: @unchecked Sendable {
-  private var state: State
-  /// Both are parts of one allocation, which begins with the mutex: pthreads needs addresses that
-  /// do not change.
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  private let condition: UnsafeMutablePointer<pthread_cond_t>
+/// Copies of a monitor protect the same value.
+///
+/// `@unchecked Sendable`: the value is accessed only while the mutex is held.
+package struct Monitor<State>: @unchecked Sendable {
+  private struct Lock {
+    var mutex = pthread_mutex_t()
+    var condition = pthread_cond_t()
+
+    mutating func initialize() {
+      pthread_mutex_init(&mutex, nil)
+      var attributes = pthread_condattr_t()
+      pthread_condattr_init(&attributes)
+      pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+      pthread_cond_init(&condition, &attributes)
+      pthread_condattr_destroy(&attributes)
+    }
+  }
+
+  /// The value and its lock in one allocation: each command has two monitors. The lock is an element
+  /// and not a property, since pthreads needs an address that does not change.
+  private final class Storage: ManagedBuffer<State, Lock> {
+    deinit {
+      withUnsafeMutablePointerToElements { lock in
+        pthread_cond_destroy(&lock.pointee.condition)
+        pthread_mutex_destroy(&lock.pointee.mutex)
+        lock.deinitialize(count: 1)
+      }
+    }
+  }
+
+  private let storage: ManagedBuffer<State, Lock>
 
   /// A monitor that protects `state`.
   package init(_ state: sending State) {
-    self.state = state
-    let memory = UnsafeMutableRawPointer.allocate(
-      byteCount: Self.conditionOffset + MemoryLayout<pthread_cond_t>.size,
-      alignment: MemoryLayout<pthread_cond_t>.alignment)
-    mutex = memory.initializeMemory(as: pthread_mutex_t.self, to: pthread_mutex_t())
-    condition = memory.advanced(by: Self.conditionOffset)
-      .initializeMemory(as: pthread_cond_t.self, to: pthread_cond_t())
-    pthread_mutex_init(mutex, nil)
-    var attributes = pthread_condattr_t()
-    pthread_condattr_init(&attributes)
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-    pthread_cond_init(condition, &attributes)
-    pthread_condattr_destroy(&attributes)
+    storage = Storage.create(minimumCapacity: 1) { _ in state }
+    storage.withUnsafeMutablePointerToElements { lock in
+      lock.initialize(to: Lock())
+      lock.pointee.initialize()
+    }
   }
-
-  deinit {
-    pthread_cond_destroy(condition)
-    pthread_mutex_destroy(mutex)
-    UnsafeMutableRawPointer(mutex).deallocate()
-  }
-
-  /// The size of a mutex, which is a multiple of the alignment of a condition.
-  private static var conditionOffset: Int { MemoryLayout<pthread_mutex_t>.stride }
 
   /// Calls `body` with the value while the lock is held. `body` should decide only, and call
   /// nothing outside. Calls must not nest.
   package func withLock<R>(_ body: (inout State) throws -> R) rethrows -> R {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    return try body(&state)
+    try storage.withUnsafeMutablePointers { state, lock in
+      pthread_mutex_lock(&lock.pointee.mutex)
+      defer { pthread_mutex_unlock(&lock.pointee.mutex) }
+      return try body(&state.pointee)
+    }
   }
 
   /// Waits while `isIdle` returns true, at most until `deadline` (CLOCK_MONOTONIC, in nanoseconds;
@@ -54,23 +63,28 @@ package final class Monitor<State>: @unchecked Sendable {
   package func wait<R>(
     until deadline: UInt64?, while isIdle: (inout State) -> Bool, then body: (inout State) -> R
   ) -> R {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    while isIdle(&state) {
-      guard let deadline else {
-        pthread_cond_wait(condition, mutex)
-        continue
+    storage.withUnsafeMutablePointers { state, lock in
+      pthread_mutex_lock(&lock.pointee.mutex)
+      defer { pthread_mutex_unlock(&lock.pointee.mutex) }
+      while isIdle(&state.pointee) {
+        guard let deadline else {
+          pthread_cond_wait(&lock.pointee.condition, &lock.pointee.mutex)
+          continue
+        }
+        var time = timespec(
+          tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
+        let status = pthread_cond_timedwait(&lock.pointee.condition, &lock.pointee.mutex, &time)
+        if status == ETIMEDOUT { break }
       }
-      var time = timespec(
-        tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
-      if pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT { break }
+      return body(&state.pointee)
     }
-    return body(&state)
   }
 
   /// Wakes one waiting thread.
   package func signal() {
-    pthread_cond_signal(condition)
+    storage.withUnsafeMutablePointerToElements { lock in
+      _ = pthread_cond_signal(&lock.pointee.condition)
+    }
   }
 }
 

@@ -47,8 +47,10 @@ final class OutputPump {
   func attach(_ outbound: any OutputSink) {
     self.outbound = outbound
     if state == .ended { return outbound.finish() }
-    outbound.onReady = { [unowned self] in resume() }
-    outbound.onFinished = { [unowned self] in end() }
+    // A closure that captures only a counted reference needs no memory of its own. `letGo` breaks
+    // the cycle.
+    outbound.onReady = { [self] in resume() }
+    outbound.onFinished = { [self] in end() }
   }
 
   /// Sends to the sink that was attached, from now on. The output, and with it the command, may end
@@ -66,6 +68,7 @@ final class OutputPump {
   func detach() {
     guard let outbound else { return }
     self.outbound = nil
+    letGo(of: outbound)
     earlier += outbound.sentBytes
     leftover = outbound.takeBack()
     pipe.pauseReading()
@@ -137,7 +140,14 @@ final class OutputPump {
   private func end() {
     guard case .sending = state else { return }
     state = .ended
+    if let outbound { letGo(of: outbound) }
     delegate.outputDidEnd()
+  }
+
+  /// Removes the callbacks by which `outbound` holds this pump: after its end, and from a sink that
+  /// is detached.
+  private func letGo(of outbound: any OutputSink) {
+    (outbound.onReady, outbound.onFinished) = (nil, nil)
   }
 }
 
