@@ -31,16 +31,19 @@ package enum JSONDecoding {
   private static func parse(
     _ bytes: some Collection<UInt8>, _ limits: JSONLimits
   ) throws(JSONFault) -> JSONValue {
-    let parsed = bytes.withContiguousStorageIfAvailable {
-      (bytes) -> Result<JSONValue, JSONFault> in
+    // Not a Result: for its type, the first decoding would search all conformances of the program.
+    var fault: JSONFault?
+    let parsed = bytes.withContiguousStorageIfAvailable { (bytes) -> JSONValue in
       do throws(JSONFault) {
-        return .success(try JSONParser.parse(bytes, limits: limits))
+        return try JSONParser.parse(bytes, limits: limits)
       } catch {
-        return .failure(error)
+        fault = error
+        return .null
       }
     }
+    if let fault { throw fault }
     guard let parsed else { return try parse(Array(bytes), limits) }
-    return try parsed.get()
+    return parsed
   }
 }
 

@@ -7,7 +7,14 @@ struct JSONObjectDecoding<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
   var codingPath: [any CodingKey] { path.keys }
 
-  var allKeys: [Key] { object.members.compactMap { Key(stringValue: $0.key.text) } }
+  var allKeys: [Key] {
+    // Not by compactMap, whose first call here would search all conformances of the program.
+    var keys: [Key] = []
+    for member in object.members {
+      if let key = Key(stringValue: member.key.text) { keys.append(key) }
+    }
+    return keys
+  }
 
   func contains(_ key: Key) -> Bool { object[key.stringValue] != nil }
 

@@ -72,11 +72,13 @@ struct LimitOptions: ParsableArguments {
     limits.sorted { $0.kind.rawValue < $1.kind.rawValue }
   }
 
-  /// The limits by their options, for `QuickCommand`.
-  static let kinds: [String: ResourceLimit.Kind] = Dictionary(
-    [
+  /// The limit that `option` sets, for `QuickCommand`; nil if it is another option.
+  static func kind(of option: String) -> ResourceLimit.Kind? {
+    let kinds: [ResourceLimit.Kind] = [
       .treeMemoryBytes, .treeCPUMilli, .treeProcesses, .nice, .openFiles, .fileBytes, .cpuSeconds,
       .memoryBytes,
-    ].map { (kind: ResourceLimit.Kind) in ("--\(kind.optionName)", kind) }
-  ) { $1 }
+    ]
+    for kind in kinds where option == "--\(kind.optionName)" { return kind }
+    return nil
+  }
 }

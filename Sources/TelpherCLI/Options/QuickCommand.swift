@@ -97,7 +97,7 @@ enum QuickCommand: Equatable {
       case "--when-full": settings.whenFull = try rest.value(JobOptions.parseWhenFull)
       case "--status-fd": settings.statusFD = try rest.value { Int32($0) }
       default:
-        if let kind = LimitOptions.kinds[option] {
+        if let kind = LimitOptions.kind(of: option) {
           settings.limits.append(try rest.value { try LimitArgument.parse(kind, $0) })
         } else {
           try read(option, of: &rest, into: &server)

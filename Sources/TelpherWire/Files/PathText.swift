@@ -49,8 +49,15 @@ extension ByteText: Codable {
       var container = encoder.singleValueContainer()
       try container.encode(text)
     } else {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(Base64.encode(bytes), forKey: .base64)
+      try encodeBase64(to: encoder)
     }
+  }
+
+  // A function of its own: one that uses the container's type looks it up at its start, and the first
+  // look-up searches all conformances of the program.
+  @inline(never)
+  private func encodeBase64(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(Base64.encode(bytes), forKey: .base64)
   }
 }
