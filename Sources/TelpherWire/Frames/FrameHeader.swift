@@ -42,7 +42,9 @@ package struct FrameHeader: Sendable, Equatable {
 
   /// The type, the flags and the channel as a word.
   @inlinable
-  package var kind: UInt32 { UInt32(type.rawValue) << 24 | UInt32(flags) << 16 | UInt32(channel) << 8 }
+  package var kind: UInt32 {
+    UInt32(type.rawValue) << 24 | UInt32(flags) << 16 | UInt32(channel) << 8
+  }
 
   /// Appends the 12 bytes to `out`.
   @inlinable
