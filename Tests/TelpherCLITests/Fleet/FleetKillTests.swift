@@ -95,7 +95,8 @@ import Testing
       try await killing.value
       #expect(finals.count == jobs.count)
 
-      let lines = (TelpherTestSupport.Sandbox.text(file) ?? "").split(separator: "\n")
+      // The file may be longer than what the sandbox reads at once.
+      let lines = try await stage.sandbox.shell("cat \(file)").text.split(separator: "\n")
       let starts = Dictionary(lines.map { (String($0), 1) }, uniquingKeysWith: +)
       for job in jobs {
         let count = starts[job.id.description] ?? 0
