@@ -52,11 +52,28 @@ struct LogsInvocation {
     do {
       let connection = try await ServerReach(settings: server).connect(embeddedServer: .allowed)
         .connection
-      let jobs = try await connection.jobRecords()
+      let isListed = try await connection.jobRecords().contains { $0.id == request.job }
+      // A worker behind a hub does not list its jobs for its clients, but lets them read one.
+      let isKnown = isListed ? true : await canRead(over: connection)
       await connection.close()
-      return jobs.contains { $0.id == request.job }
+      return isKnown
     } catch {
       throw Failure(error)
+    }
+  }
+
+  /// Whether the server sends output of the job; none of it is wanted now.
+  private func canRead(over connection: Connection) async -> Bool {
+    var probe = JobRequest(.attach, job: request.job)
+    (probe.tail, probe.follow) = (0, false)
+    do {
+      _ = try await connection.attach(probe, didFindGap: { _ in }) { handle in
+        for try await _ in handle.output {}
+        for try await _ in handle.error {}
+      }
+      return true
+    } catch {
+      return false
     }
   }
 
