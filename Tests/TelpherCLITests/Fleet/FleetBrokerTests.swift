@@ -37,16 +37,22 @@ import Testing
     try await FleetStage.with(["a"]) { stage in
       let users = stage.folder + "/users.conf"
       let before = try #require(TelpherTestSupport.Sandbox.text(users))
+      let known = try #require(stage.brokerLog.lastDigest)
       try await stage.run(["fleet", "enroll", "--folder", stage.folder, "--submitter", "s"])
       let after = try #require(TelpherTestSupport.Sandbox.text(users))
       stage.sandbox.write(before, to: users)
       stage.reloadBroker()
       try await eventually("the broker has forgotten the member") {
-        stage.brokerLog.components(of: "Reloaded server configuration") >= 2
+        stage.brokerLog.lastDigest == known
       }
       let child = try stage.child(["job", "list"], as: "s")
       try await eventually("it is refused") { stage.brokerLog.contains("authentication error") }
       stage.sandbox.write(after, to: users)
+      stage.reloadBroker()
+      try await eventually("the broker has learned of it") {
+        stage.brokerLog.lastDigest != known
+      }
+      // The account is new to the broker, and gets its imports now.
       stage.reloadBroker()
       let result = await child.finish()
       #expect(result.status == 0, "\(result.errorText)")
@@ -56,5 +62,9 @@ import Testing
 }
 
 extension String {
-  fileprivate func components(of text: String) -> Int { self.ranges(of: text).count }
+  /// The digest of the configuration that nats-server has read last, in its log.
+  fileprivate var lastDigest: Substring? {
+    split(separator: "\n").last { $0.contains("Reloaded server configuration") }?
+      .split(separator: "sha256:").last
+  }
 }

@@ -94,8 +94,8 @@ struct FleetEnrollCommand: AsyncParsableCommand {
       its groups only. A name that is known keeps its key and gets the groups of this command.
 
       The broker must run. If it runs on this machine with the configuration of the folder, it reads its \
-      users again; otherwise copy users.conf to its machine and send SIGHUP to nats-server. The command \
-      may be repeated.
+      users again; otherwise copy users.conf to its machine and send SIGHUP to nats-server twice. Then \
+      repeat the command: it ends with 0 when the broker serves the members.
 
         telpher fleet enroll --folder fleet --group web web1 web2 web3
         telpher fleet enroll --folder fleet --submitter me
@@ -134,14 +134,33 @@ struct FleetEnrollCommand: AsyncParsableCommand {
       var wanted = EngineSettings()
       wanted.replicas = contents.replicas
       try await engine.setUp(wanted)
-      guard !submitter else { return }
-      for queue in names.map(QueueName.worker) + group.map(QueueName.group) {
-        try await engine.addQueue(queue)
+      if !submitter {
+        for queue in names.map(QueueName.worker) + group.map(QueueName.group) {
+          try await engine.addQueue(queue)
+        }
       }
+      try await admit(folder)
     } catch {
       var failure = Failure(error)
-      failure.message += "; when the broker runs, repeat the command"
+      failure.message +=
+        "; when the broker runs and has read \(BrokerConfiguration.usersFile) twice (SIGHUP), repeat the command"
       throw failure
     }
+  }
+
+  /// Returns when the members can work.
+  ///
+  /// nats-server 2.15 gives an account that is new to it no imports when it reads its users again, but
+  /// the next time.
+  private func admit(_ folder: FleetFolder) async throws {
+    let loop = try CurrentBackend.require().makeClientLoop(startsPrograms: false)
+    var engines: [any FleetEngine] = []
+    for name in names {
+      // The broker lets it in, so it has read its users.
+      let settings = FleetSettings(file: "\(folder.path)/\(name)")
+      engines.append(try await FleetReach(settings).engine(on: loop))
+    }
+    try folder.reload()
+    for (name, engine) in zip(names, engines) { _ = try await engine.has(.worker(name)) }
   }
 }
