@@ -20,15 +20,15 @@ struct LaunchImage: ~Copyable {
     self.init(packing: [strings.arguments, strings.environment, strings.candidates])
   }
 
-  private init(packing lists: InlineArray<3, [SystemString]>) {
+  private init(packing lists: [[SystemString]]) {
     // The list for a script: pointers to "/bin/sh", the script, the arguments from the second on,
     // and nil.
     let scriptSlots = lists[0].count + 2
     var slots = scriptSlots
     var bytes = Self.shell.bytes.count + 1
-    for index in lists.indices {
-      slots += lists[index].count + 1
-      for string in lists[index] { bytes += string.bytes.count + 1 }
+    for list in lists {
+      slots += list.count + 1
+      for string in list { bytes += string.bytes.count + 1 }
     }
     let pointerBytes = slots * MemoryLayout<UnsafeMutablePointer<CChar>?>.stride
     memory = .allocate(byteCount: pointerBytes + bytes, alignment: 16)
@@ -51,8 +51,8 @@ struct LaunchImage: ~Copyable {
       slot += 1
       text += count + 1
     }
-    for index in lists.indices {
-      for string in lists[index] { put(string) }
+    for list in lists {
+      for string in list { put(string) }
       pointers[slot] = nil
       slot += 1
     }
