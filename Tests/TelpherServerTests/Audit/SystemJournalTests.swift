@@ -150,7 +150,11 @@ private final class FakeJournal {
     try #require(telpher_bind(socket, &address) == 0)
   }
 
-  deinit { close(socket) }
+  /// Without the shutdown, a process that another test is just starting could keep the socket open.
+  deinit {
+    shutdown(socket, Int32(SHUT_RDWR))
+    close(socket)
+  }
 
   /// Receives the next entry, which must be there.
   func next() throws -> Entry {
