@@ -190,7 +190,7 @@ struct EngineTests {
       let connection = try await stage.raw()
       let subject = try NATSSubject("tj.res.g.web.\(name.job)")
       for _ in 0..<20 {
-        // The stream refuses it, since it expects another revision; who waits is woken all the same.
+        // The stream refuses it, since it expects another revision. Waiting calls are woken all the same.
         await #expect(throws: NATSError.self) {
           _ = try await JetStream(connection).publish(
             subject, [7], .init(id: "\(JobID.random())", expectedLastSequence: 999))

@@ -95,7 +95,7 @@ struct ForgedAnswerTests {
         await raw.connection.close()
       }
 
-      // The same by an administrator, who is in the account with the streams, has an effect. The others
+      // The same request of the administrator, whose account has the streams, has an effect. The others
       // have had more time for theirs.
       let raw = try await fleet.raw(MemberStage.admin)
       let place = try NATSSubject("tj.job.g.nobody.\(JobID.random())")

@@ -80,7 +80,7 @@ struct Installer {
     return connection
   }
 
-  /// Advice for a user who was not asked or said no.
+  /// The advice if the user was not asked, or has declined.
   private static let advice = "'--install always' copies this telpher there"
 
   private static func advised(_ error: ClientError, _ advice: String?) -> ClientError {

@@ -1,4 +1,4 @@
-/// Who gets the claim of a job, and what becomes of a job that another worker has.
+/// Decides which worker gets the claim of a job, and what happens to a job that another worker has.
 extension JobDecision {
   /// Nothing has ended the job yet.
   mutating func decide(_ attempt: ClaimAttempt) -> JobStep {

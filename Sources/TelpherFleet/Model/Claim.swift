@@ -3,8 +3,8 @@
 package enum Claim: Sendable, Equatable {
   /// A worker runs it.
   case run(ClaimHolder)
-  /// Nobody runs it. This worker had it, could not start this attempt for this reason, and has given it
-  /// away: another worker, or the same one later, takes the same attempt.
+  /// No worker runs it. This worker had claimed it, could not start the attempt for this reason, and
+  /// has released it. Another worker, or the same one later, can take the same attempt.
   case free(ClaimHolder, reason: String)
   /// It ends without a worker, with this final record. Anyone may store the record.
   case end(FinalRecord)

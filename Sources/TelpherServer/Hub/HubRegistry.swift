@@ -67,7 +67,7 @@ final class HubRegistry: Sendable {
 
 /// Reaches a registration from any loop.
 final class HubDesk: Sendable {
-  /// Who has registered.
+  /// The identity that has registered.
   let owner: Identity
   let loop: any EventLoop
   /// Used on `loop` only.

@@ -59,7 +59,7 @@ final class ConnectionSockets {
   /// Starts the work of a request other than `check`.
   ///
   /// - Parameters:
-  ///   - client: who asks, and from where.
+  ///   - client: the identity that asks, and its address.
   ///   - willStart: called with the work before it can end.
   ///   - didFinish: called with the work at its end, once.
   /// - Throws: `SocketRefusal` if the request is refused; `TransportError` if a socket can't listen.

@@ -38,6 +38,7 @@ struct JobOutputCommand: AsyncParsableCommand {
 
   func run() async throws {
     let engine = try await FleetReach(fleet.settings).engine()
+    var pause = Self.pauses.first
     while true {
       let place = try await FleetClient(engine: engine).place(of: job, waits: follow)
       try AnnouncedAddress.check(place.address, of: job)
@@ -48,10 +49,12 @@ struct JobOutputCommand: AsyncParsableCommand {
         server: connection.settings(address: place.address), request: request)
       if !follow || place.hasEnded { return try await logs.run() }
       if try await logs.isKnown() { return try await logs.run() }
-      try await Task.sleep(for: Self.pause)
+      try await Task.sleep(for: pause)
+      pause = min(pause * 2, Self.pauses.last)
     }
   }
 
-  /// The pause until the worker's server is asked again whether the command has started.
-  private static let pause = Duration.milliseconds(100)
+  /// The first and the longest pause until the worker's server is asked again whether the command has
+  /// started. Each question needs a connection.
+  private static let pauses = (first: Duration.milliseconds(100), last: Duration.seconds(2))
 }
